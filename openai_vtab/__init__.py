@@ -1,0 +1,74 @@
+"""OpenAI's vector-store file batches as SQLite virtual tables.
+
+>>> import openai_vtab
+>>> db = openai_vtab.connect("my.db")
+>>> db.execute("SELECT status FROM vector_store_file_batches WHERE vector_store_id = ? AND batch_id = ?", (…)).get
+
+The names below are loaded when they are first used, so that `import openai_vtab` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .connection import connect, register
+    from .errors import (
+        APIConnectionError,
+        APIError,
+        APITimeoutError,
+        ConfigurationError,
+        DatabaseError,
+        DataError,
+        Error,
+        IntegrityError,
+        InterfaceError,
+        InternalError,
+        MissingColumnsError,
+        NotSupportedError,
+        OperationalError,
+        ProgrammingError,
+        RowError,
+        UnsupportedWriteError,
+        Warning,  # noqa: A004 - PEP 249's name
+    )
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "APIConnectionError",
+    "APIError",
+    "APITimeoutError",
+    "ConfigurationError",
+    "DataError",
+    "DatabaseError",
+    "Error",
+    "IntegrityError",
+    "InterfaceError",
+    "InternalError",
+    "MissingColumnsError",
+    "NotSupportedError",
+    "OperationalError",
+    "ProgrammingError",
+    "RowError",
+    "UnsupportedWriteError",
+    "Warning",
+    "connect",
+    "register",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name in ("connect", "register"):
+        from . import connection as home
+    else:
+        from . import errors as home  # type: ignore[no-redef]
+    value: object = getattr(home, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -1,0 +1,190 @@
+"""OpenAI's HTTP conventions, without I/O: how a method becomes a request, and an answer an object.
+
+It must not know sockets, threads or SQLite. `decipher` is the one place that judges a status.
+
+>>> build(table, table.of("SELECT")[0], {"vector_store_id": "vs_1", "id": "vsfb_1"}).target
+'/vector_stores/vs_1/file_batches/vsfb_1'
+
+https://platform.openai.com/docs/api-reference/debugging-requests
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from .errors import APIError
+from .spec import Method, Table
+
+Object = dict[str, Any]
+
+# What a compatible server says with 400 where OpenAI says 404.
+_NOT_FOUND = re.compile(r"\b(not found|does not exist|no such|no \S+( \S+)? found)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Request:
+    """One HTTP request below the base URL.
+
+    `repeatable`: carrying it out twice is carrying it out once. `absent_is_none`: 404 means there is no such object.
+    """
+
+    method: str
+    target: str
+    body: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    repeatable: bool = True
+    absent_is_none: bool = False
+
+
+@dataclass(frozen=True)
+class Response:
+    """An answer: header names are in lower case; `url` is the address that was asked."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    url: str
+
+
+def build(table: Table, method: Method, parameters: Mapping[str, Any]) -> Request:
+    """The request for `method` with `parameters`, a mapping of the columns' sources to checked values."""
+    path = method.path
+    for name in method.variables:
+        # one segment, whatever it contains: an id can never reach another endpoint
+        segment = quote(parameters[table.source(name)].encode("utf-8", "surrogatepass"), safe="")
+        path = path.replace(f"{{{name}}}", segment)
+    body = None
+    if method.body:
+        body = json.dumps(_body(table, method, parameters), separators=(",", ":"), allow_nan=False).encode()
+    return Request(
+        method.http,
+        path,
+        body,
+        repeatable=method.repeatable,
+        absent_is_none=method.verb == "SELECT" and method.http == "GET",
+    )
+
+
+def _body(table: Table, method: Method, parameters: Mapping[str, Any]) -> Object:
+    body: Object = {}
+    for name in method.body:
+        source = table.source(name)
+        if source not in parameters:
+            continue
+        value = parameters[source]
+        copied = {s: parameters[s] for s in map(table.source, method.each.get(name, ())) if s in parameters}
+        body[source] = [{**copied, **item} for item in value] if copied else value
+    return body
+
+
+def decipher(request: Request, response: Response) -> Object | None:
+    """The object in the answer; None when there is no such object. Raises APIError for everything else."""
+    if response.status != 200 and not 200 < response.status < 300:
+        error = failure(request, response)
+        if request.absent_is_none and (
+            response.status == 404 or (response.status == 400 and _says_absent(error))
+        ):
+            return None
+        raise error
+    try:
+        answer = json.loads(response.body)
+    except (ValueError, RecursionError):
+        answer = None
+    if not isinstance(answer, dict):
+        raise _broken(request, response, "the answer is not a JSON object")
+    if "error" in answer and "id" not in answer and "object" not in answer:
+        raise failure(request, response)
+    return answer
+
+
+def keyed(table: Table, request: Request, response: Response, answer: Object, keys: Mapping[str, str]) -> Object:
+    """The object with the keys it was asked for. Raises APIError when it is another object.
+
+    OpenAI has been seen answering a batch's GET with the vector store's object (id "vs_…"): its status and
+    counts are used under the id that was asked for. https://github.com/openai/openai-python/issues/2724
+    """
+    for source, asked in keys.items():
+        answered = answer.get(source)
+        if answered is None or answered == asked:
+            continue
+        if answered not in keys.values():
+            raise _broken(request, response, f"asked for {source} {asked!r}, but the answer is {answered!r}")
+        answer = {**answer, "object": table.object}
+    return {**answer, **keys}
+
+
+def created(table: Table, request: Request, response: Response, keys: Mapping[str, str]) -> dict[str, str]:
+    """The keys of the object that a create has answered. Raises APIError when the answer names none."""
+    answer = decipher(request, response) or {}
+    found: dict[str, str] = {}
+    for source in table.key:
+        value = keys.get(source, answer.get(source))
+        if not isinstance(value, str) or not value:
+            raise _broken(request, response, f"the answer has no {source}: the object may exist all the same")
+        found[source] = value
+    return found
+
+
+def error_code(response: Response) -> str | None:
+    """The `code` of an error answer, else its `type`, else None."""
+    error = _error(response)
+    return error["code"] or error["type"]
+
+
+def failure(request: Request, response: Response) -> APIError:
+    """The error answer as an exception, in OpenAI's shape or in those of compatible servers."""
+    error = _error(response)
+    message = error["message"] or _excerpt(response.body) or "an empty answer"
+    return APIError(
+        f"answered {response.status}: {message}",
+        request=_named(request, response),
+        status=response.status,
+        request_id=response.headers.get("x-request-id"),
+        **{**error, "message": message},
+    )
+
+
+def _broken(request: Request, response: Response, problem: str) -> APIError:
+    return APIError(
+        f"{problem}: {_excerpt(response.body)}",
+        request=_named(request, response),
+        status=response.status,
+        request_id=response.headers.get("x-request-id"),
+    )
+
+
+def _named(request: Request, response: Response) -> str:
+    return f"{request.method} {response.url}"
+
+
+def _says_absent(error: APIError) -> bool:
+    # OpenAI's own 400 for an id that cannot be one says so by its code: that is a mistake, not an absence
+    return error.code != "invalid_value" and bool(_NOT_FOUND.search(error.message or ""))
+
+
+def _error(response: Response) -> dict[str, str | None]:
+    """message, type, param, code, each text or None."""
+    try:
+        body = json.loads(response.body)
+    except (ValueError, RecursionError):
+        body = None
+    error: Any = body
+    if isinstance(body, dict):
+        error = next((body[name] for name in ("error", "detail", "message") if body.get(name)), {})
+    fields = error if isinstance(error, dict) else {"message": error if isinstance(error, str) else None}
+    if isinstance(error, list):  # FastAPI's validation errors
+        fields = {"message": json.dumps(error)[:500]}
+    return {
+        name: None if fields.get(name) is None else str(fields[name])[:2000]
+        for name in ("message", "type", "param", "code")
+    }
+
+
+def _excerpt(body: bytes) -> str:
+    text = " ".join(body[:400].decode("utf-8", "replace").split())
+    return text if len(text) <= 200 else text[:199] + "…"

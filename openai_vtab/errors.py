@@ -1,0 +1,128 @@
+"""Every exception this package raises, as one tree rooted in the PEP 249 classes.
+
+    Exception
+    ├── Warning
+    └── Error
+        ├── InterfaceError
+        └── DatabaseError
+            ├── DataError
+            ├── OperationalError
+            │   ├── ConfigurationError      no key, a key or an address that cannot be used
+            │   ├── APIError                the API answered, and the answer is not usable
+            │   └── APIConnectionError      no answer came
+            │       └── APITimeoutError     … within `timeout`
+            ├── IntegrityError
+            │   └── RowError                a row that must not be sent; nothing was sent
+            ├── InternalError
+            ├── ProgrammingError
+            │   └── MissingColumnsError     the query lacks a key that the API needs
+            └── NotSupportedError
+                └── UnsupportedWriteError   an INSERT, UPDATE or DELETE that the API does not have
+
+This file must not know requests, APSW or any table. No exception holds the API key or an object that does.
+
+>>> try: ...
+... except openai_vtab.APIError as error: print(error.status, error.code, error.request_id)
+"""
+
+from __future__ import annotations
+
+
+class Warning(Exception):  # noqa: A001, N818 - PEP 249's name
+    """Something important happened although the statement succeeded."""
+
+
+class Error(Exception):
+    """The root of all errors of this package (PEP 249)."""
+
+
+class InterfaceError(Error):
+    """The interface is misused, not the database."""
+
+
+class DatabaseError(Error):
+    """Something is wrong with the database, or with the API behind it."""
+
+
+class DataError(DatabaseError):
+    """A value cannot be processed."""
+
+
+class OperationalError(DatabaseError):
+    """Outside the programmer's control: the network, the API, the account."""
+
+
+class IntegrityError(DatabaseError):
+    """A row breaks a rule of the table."""
+
+
+class InternalError(DatabaseError):
+    """The package contradicts itself."""
+
+
+class ProgrammingError(DatabaseError):
+    """The statement is wrong."""
+
+
+class NotSupportedError(DatabaseError):
+    """The statement asks for something that does not exist."""
+
+
+class ConfigurationError(OperationalError):
+    """The settings do not allow a request: no key, a key or an address that cannot be used."""
+
+
+class APIError(OperationalError):
+    """The API answered with an error, or with something that is not an answer.
+
+    `status` is the HTTP status, `message`, `type`, `param` and `code` are the API's own words (None when it
+    did not say), `request_id` its `x-request-id`, `request` the HTTP request as "GET https://…", and
+    `carried_out` False when the request certainly had no effect, else None.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        request: str,
+        status: int | None = None,
+        message: str | None = None,
+        type: str | None = None,  # noqa: A002 - the API's own word
+        param: str | None = None,
+        code: str | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        notes = [f"{name} {value}" for name, value in (("code", code), ("request id", request_id)) if value]
+        super().__init__(f"{request}: {problem}" + (f" ({', '.join(notes)})" if notes else ""))
+        self.request = request
+        self.status = status
+        self.message = message
+        self.type = type
+        self.param = param
+        self.code = code
+        self.request_id = request_id
+
+
+class APIConnectionError(OperationalError):
+    """No answer came. `sent` is False when the request certainly never left this machine."""
+
+    def __init__(self, problem: str, *, request: str, sent: bool) -> None:
+        super().__init__(f"{request}: {problem}")
+        self.request = request
+        self.sent = sent
+
+
+class APITimeoutError(APIConnectionError):
+    """No complete answer came within `timeout`."""
+
+
+class RowError(IntegrityError):
+    """A row was refused before anything was sent; the message names the column and what to write instead."""
+
+
+class MissingColumnsError(ProgrammingError):
+    """The query does not give the keys that the API needs; nothing was sent."""
+
+
+class UnsupportedWriteError(NotSupportedError):
+    """The API has no such write; nothing was sent, and the message says what is possible."""

@@ -1,0 +1,218 @@
+"""The only socket: sends a request, repeats it where that is safe, returns the answer or says why there is none.
+
+It must not know SQLite, tables or what an answer means. Requests' adapter is used without its Session, whose
+netrc look-up would replace the key, whose cookies would be kept, and whose redirects would carry the key away.
+
+What is repeated, up to `max_retries` times, waiting 0.5, 1, 2 … 8 s (with jitter) or what Retry-After says:
+
+    request           no connection   broken or timed out   429   408, 409, 500, 502, 504   503
+    repeatable        yes             yes                   yes   yes                       yes
+    not repeatable    yes             no                    yes   no                        when it says "overloaded"
+
+A 429 whose code needs a person (insufficient_quota, …) is never repeated.
+
+>>> Client(Settings(base_url="http://127.0.0.1:8080/v1")).send(Request("GET", "/files"))
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import TYPE_CHECKING, Any
+
+from . import __version__, api
+from .api import Request, Response
+from .errors import APIConnectionError, APIError, APITimeoutError
+from .settings import Settings
+
+if TYPE_CHECKING:
+    import requests.adapters
+
+REPEATED = frozenset({408, 409, 429, 500, 502, 503, 504})
+NEEDS_A_PERSON = frozenset({"insufficient_quota", "credit_balance_exhausted", "billing_hard_limit_reached"})
+NOT_CARRIED_OUT = frozenset({"server_is_overloaded", "slow_down", "service_unavailable_error", "service_unavailable"})
+FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0  # seconds
+LONGEST_RETRY_AFTER = 120.0  # seconds; the OpenAI SDK's bound
+CHUNK = 65536  # bytes
+
+
+class Client:
+    """A keep-alive pool of `max_concurrency` connections to one base URL; used from many threads at once."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.base_url = settings.checked_base_url()
+        self._adapter: requests.adapters.HTTPAdapter | None = None
+        self._environment: dict[str, Any] = {}
+
+    def send(self, request: Request) -> Response:
+        """The answer, whatever its status. Raises APIConnectionError, APITimeoutError, ConfigurationError."""
+        attempt = 0
+        while True:
+            again: float | None = None
+            outcome = self._once(request)
+            if attempt < self.settings.max_retries:
+                again = wait_before_repeating(request, outcome, attempt)
+            if again is None:
+                if isinstance(outcome, Response):
+                    return outcome
+                raise outcome
+            attempt += 1
+            time.sleep(again)
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        adapter, self._adapter = self._adapter, None
+        if adapter is not None:
+            adapter.close()
+
+    def _once(self, request: Request) -> Response | APIConnectionError | APIError:
+        # Returned, not raised, so that no exception's __context__ holds requests' own, which holds the key.
+        import requests
+        import urllib3.exceptions
+
+        url = self.base_url + request.target
+        named = f"{request.method} {url}"
+        timeout = self.settings.timeout
+        deadline = time.monotonic() + timeout
+        prepared, secret = self._prepare(request, url)
+        sent = True
+        try:
+            answer = self._transport().send(prepared, stream=True, timeout=timeout, **self._environment)
+            try:
+                chunks, size = [], 0
+                while chunk := answer.raw.read1(CHUNK):
+                    chunks.append(chunk)
+                    size += len(chunk)
+                    if size > self.settings.max_answer_bytes:
+                        limit = self.settings.max_answer_bytes
+                        return APIError(
+                            f"the answer is longer than {limit} bytes (max_answer_bytes)",
+                            request=named,
+                            status=answer.status_code,
+                        )
+                    if time.monotonic() > deadline:
+                        return APITimeoutError(f"no complete answer within {timeout:g} s", request=named, sent=True)
+                body = b"".join(chunks)
+                if answer.status_code >= 400:  # a server may quote the key it did not like
+                    body = body.replace(secret.encode(), b"[key]")
+                headers = {name.lower(): value for name, value in answer.headers.items()}
+                answer.raw.release_conn()
+                return Response(answer.status_code, headers, body, url)
+            finally:
+                answer.close()
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            sent = not _never_connected(error)
+            timed_out = isinstance(error, (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError))
+            problem = _reason(error).replace(secret, "[key]")
+        if timed_out:
+            what = "no answer" if sent else "no connection"
+            return APITimeoutError(f"{what} within {timeout:g} s", request=named, sent=sent)
+        what = "the connection broke" if sent else "cannot connect"
+        return APIConnectionError(f"{what}: {problem}", request=named, sent=sent)
+
+    def _prepare(self, request: Request, url: str) -> tuple[requests.PreparedRequest, str]:
+        import requests
+
+        headers = {
+            "Accept": "application/json",
+            "User-Agent": f"openai_vtab/{__version__}",
+            **self.settings.headers(),
+            **request.headers,
+        }
+        if self.settings.openai_beta and request.target.startswith("/vector_stores"):
+            headers["OpenAI-Beta"] = self.settings.openai_beta
+        if request.body is not None:
+            headers["Content-Type"] = "application/json"
+            headers["Content-Length"] = str(len(request.body))
+        elif request.method == "POST":
+            headers["Content-Length"] = "0"
+        prepared = requests.PreparedRequest()
+        prepared.method = request.method
+        # assigned, not prepared: requests would "normalise" percent-encoded segments
+        prepared.url = url
+        prepared.headers = requests.structures.CaseInsensitiveDict(headers)
+        prepared.body = request.body
+        secret = headers.get("api-key") or headers["Authorization"].removeprefix("Bearer ")
+        return prepared, secret
+
+    def _transport(self) -> requests.adapters.HTTPAdapter:
+        if self._adapter is None:
+            import requests.adapters
+            import requests.utils
+
+            size = self.settings.max_concurrency
+            proxies = requests.utils.get_environ_proxies(self.base_url)
+            self._environment = {"proxies": proxies, "verify": self.settings.ca_bundle or _environment_bundle()}
+            self._adapter = requests.adapters.HTTPAdapter(pool_connections=1, pool_maxsize=size)
+        return self._adapter
+
+
+def wait_before_repeating(request: Request, outcome: Response | Exception, attempt: int) -> float | None:
+    """Seconds to wait before the next attempt (0 is the first), or None when the outcome stands."""
+    wait = min(FIRST_WAIT * 2**attempt, LONGEST_WAIT) * (1 - 0.25 * random.random())  # noqa: S311 - jitter
+    if isinstance(outcome, APIConnectionError):
+        return wait if request.repeatable or not outcome.sent else None
+    if not isinstance(outcome, Response) or outcome.status not in REPEATED:
+        return None
+    code = api.error_code(outcome)
+    if code in NEEDS_A_PERSON:
+        return None
+    if not request.repeatable and not (outcome.status == 429 or (outcome.status == 503 and code in NOT_CARRIED_OUT)):
+        return None
+    asked = retry_after(outcome)
+    if asked is None:
+        return wait
+    return asked if asked <= LONGEST_RETRY_AFTER else None
+
+
+def retry_after(response: Response) -> float | None:
+    """Seconds that the server asks to wait, from retry-after-ms or Retry-After (seconds or a date), else None."""
+    milliseconds = response.headers.get("retry-after-ms")
+    seconds = response.headers.get("retry-after")
+    try:
+        if milliseconds is not None:
+            return max(0.0, float(milliseconds) / 1000)
+        if seconds is not None:
+            return max(0.0, float(seconds))
+    except ValueError:
+        from email.utils import parsedate_to_datetime
+
+        try:
+            return max(0.0, parsedate_to_datetime(seconds or "").timestamp() - time.time())
+        except (ValueError, TypeError):
+            return None
+    return None
+
+
+def _environment_bundle() -> str | bool:
+    import os
+
+    return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+
+
+def _never_connected(error: BaseException) -> bool:
+    """Whether the request certainly never left: the connection itself was not made."""
+    from urllib3 import exceptions
+
+    causes = (exceptions.NewConnectionError, exceptions.ConnectTimeoutError, exceptions.ProxyError)
+    return any(isinstance(cause, causes) for cause in _causes(error))
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost cause in words: requests' own sentence repeats pool objects and addresses."""
+    innermost = list(_causes(error))[-1]
+    words = getattr(innermost, "strerror", None) or str(innermost) or type(innermost).__name__
+    return words.rpartition("object at 0x")[2].partition(">: ")[2] or words
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    causes = [error]
+    while True:
+        last = causes[-1]
+        inner = getattr(last, "reason", None)
+        following = [inner, *last.args, last.__cause__, last.__context__]
+        found = next((e for e in following if isinstance(e, BaseException) and e not in causes), None)
+        if found is None:
+            return causes
+        causes.append(found)

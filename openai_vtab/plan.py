@@ -1,0 +1,201 @@
+"""Which method of the API serves a query: a pure choice from the constraints that SQLite offers.
+
+It must not know APSW's objects or HTTP. The contract between planning and scanning, complete in what SQLite
+carries from BestIndex to Filter:
+
+    idxNum   0         nothing can serve; idxStr is what to say, Filter raises it
+             1         by rowid; argv is the rowid
+             2 + n     by the n-th SELECT method of the table
+    idxStr   the columns whose values are in argv, in argv's order: "vector_store_id,batch_id"
+    argv     for `=` the value; for IN a set of all values
+
+SQLite re-checks every term, so a pushed term only saves requests. Only BINARY equality is pushed: the API
+compares ids byte by byte, and with COLLATE NOCASE a narrower request would lose rows.
+
+>>> choose(vector_store_file_batches, [Constraint(5, EQ), Constraint(6, EQ)]).idxStr
+'vector_store_id,batch_id'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from .errors import MissingColumnsError, RowError, UnsupportedWriteError
+from .spec import Method, Table
+from .values import Limits, Refused, SQLiteValue, shown
+
+# https://www.sqlite.org/c3ref/c_index_constraint_eq.html
+EQ = 2
+IS = 72
+
+NOTHING, BY_ROWID, FIRST_METHOD = 0, 1, 2
+
+# A request is some hundred thousand times the price of a local row, so that SQLite puts the table innermost and
+# gives it its keys. The price of "nothing" makes the planner try every other order first.
+REQUEST_COST = 1e5
+NOTHING_COST = 1e100
+IN_ROWS = 25  # what SQLite itself assumes of an IN list of unknown length
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """One term of the WHERE clause, as https://www.sqlite.org/c3ref/index_info.html gives it; column -1 is the rowid."""
+
+    column: int
+    op: int
+    usable: bool = True
+    collation: str = "BINARY"
+    many: bool = False  # an IN that can be delivered whole
+
+    @property
+    def pushed(self) -> bool:
+        """Whether it can become a key of a request."""
+        return self.op in (EQ, IS) and self.collation == "BINARY"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What BestIndex answers. `argv` are positions in the list of constraints."""
+
+    idxNum: int  # noqa: N815 - SQLite's name
+    idxStr: str  # noqa: N815
+    argv: tuple[int, ...]
+    cost: float
+    rows: int
+    unique: bool = False
+
+
+def choose(table: Table, constraints: Sequence[Constraint]) -> Plan:
+    """The best plan for these constraints. Always one: what cannot be served is dear and raises when it is run."""
+    bound: dict[str, int] = {}
+    rowid: int | None = None
+    unusable = False
+    for position, constraint in enumerate(constraints):
+        if not constraint.pushed:
+            continue
+        if not constraint.usable:
+            unusable = True
+        elif constraint.column < 0:
+            rowid = position
+        else:
+            source = table.columns[constraint.column].source
+            # `=` is one request for each row that asks, IN is the whole list each time
+            if source not in bound or (constraints[bound[source]].many and not constraint.many):
+                bound[source] = position
+
+    methods = table.of("SELECT")
+    for number, method in enumerate(methods):
+        if all(table.source(name) in bound for name in method.needs):
+            argv = tuple(bound[table.source(name)] for name in method.needs)
+            lists = sum(constraints[position].many for position in argv)
+            return Plan(
+                FIRST_METHOD + number,
+                ",".join(method.needs),
+                argv,
+                REQUEST_COST * IN_ROWS**lists,
+                IN_ROWS**lists,
+                unique=not lists,
+            )
+    if rowid is not None:
+        many = constraints[rowid].many
+        return Plan(BY_ROWID, "rowid", (rowid,), REQUEST_COST, IN_ROWS if many else 1, unique=not many)
+    missing = [name for name in methods[0].needs if table.source(name) not in bound]
+    return Plan(NOTHING, f"{'cannot use' if unusable else 'needs'} {','.join(missing)}", (), NOTHING_COST, 1_000_000)
+
+
+def missing_columns(table: Table, idxStr: str) -> MissingColumnsError:  # noqa: N803
+    """The error for a scan that nothing can serve, from the idxStr that `choose` gave it."""
+    needs = table.of("SELECT")[0].needs
+    missing = idxStr.rpartition(" ")[2].split(",")
+    sentence = (
+        f"{table.name} needs {' AND '.join(f'{name} = …' for name in needs)} (or IN); missing: {', '.join(missing)}"
+    )
+    if idxStr.startswith("cannot use"):
+        sentence += " (a term is there, but SQLite cannot give its value to the table in this order of the join)"
+    return MissingColumnsError(sentence)
+
+
+def insert(
+    table: Table, given: Mapping[str, SQLiteValue], limits: Limits
+) -> tuple[Method, dict[str, object]]:
+    """The INSERT method for the columns given (NULLs left out), and its checked parameters by source.
+
+    Raises RowError or UnsupportedWriteError; the message names the table, the column and what to write instead.
+    """
+    methods = table.of("INSERT")
+    if not methods:
+        raise UnsupportedWriteError(f"{table.name}: the API has no way to INSERT")
+    by_source: dict[str, str] = {}
+    for name in given:
+        other = by_source.setdefault(table.source(name), name)
+        if other != name:
+            raise RowError(f"{table.name}.{name}: it is the same as {other}, which is also given; write one of them")
+    allowed = {table.source(name) for method in methods for name in method.accepts}
+    for source, name in by_source.items():
+        if source not in allowed:
+            insertable = ", ".join(_insertable(table, methods))
+            raise RowError(f"{table.name}.{name}: it comes from the API and cannot be inserted; write only {insertable}")
+    for method in methods:
+        if all(table.source(name) in by_source for name in method.needs):
+            extra = by_source.keys() - {table.source(name) for name in method.accepts}
+            if extra:
+                both = ", ".join(by_source[source] for source in sorted(extra))
+                needed = ", ".join(by_source[table.source(name)] for name in method.required)
+                raise RowError(f"{table.name}.{both}: it cannot be given together with {needed}; write one of them")
+            return method, _checked(table, by_source, given, limits)
+    alternatives = " or ".join(" and ".join(method.needs) for method in methods)
+    missing = [name for name in methods[0].needs if table.source(name) not in by_source]
+    raise RowError(f"{table.name}.{missing[0]}: it is missing or NULL; write {alternatives}")
+
+
+def update(table: Table, changed: Mapping[str, SQLiteValue]) -> Method:
+    """The UPDATE method for the columns that are SET. Raises UnsupportedWriteError."""
+    methods = table.of("UPDATE")
+    for method in methods:
+        if changed.keys() <= (method.when.keys() | set(method.body)) and method.when.items() <= changed.items():
+            return method
+    possible = " or ".join(
+        ", ".join([f"{name} = {shown(value)}" for name, value in method.when.items()] + [f"{n} = …" for n in method.body])
+        for method in methods
+    )
+    refused = ", ".join(f"{name} = {shown(value)}" for name, value in changed.items()) or "the rowid"
+    if not possible:
+        raise UnsupportedWriteError(f"{table.name}: the API has no way to UPDATE")
+    raise UnsupportedWriteError(f"{table.name}: the API cannot SET {refused}; an UPDATE can only SET {possible}")
+
+
+def delete(table: Table) -> Method:
+    """The DELETE method. Raises UnsupportedWriteError."""
+    methods = table.of("DELETE")
+    if methods:
+        return methods[0]
+    sentence = f"{table.name}: the API has no way to DELETE"
+    for method in table.of("UPDATE"):
+        if method.when:
+            values = ", ".join(f"{name} = {shown(value)}" for name, value in method.when.items())
+            sentence += f"; UPDATE {table.name} SET {values} is possible"
+    raise UnsupportedWriteError(sentence)
+
+
+def _insertable(table: Table, methods: Collection[Method]) -> list[str]:
+    """The columns an INSERT may name, in the table's order, each once."""
+    accepted = {name for method in methods for name in method.accepts}
+    return [column.name for column in table.columns if column.name in accepted]
+
+
+def _checked(
+    table: Table, by_source: Mapping[str, str], given: Mapping[str, SQLiteValue], limits: Limits
+) -> dict[str, object]:
+    parameters: dict[str, object] = {}
+    for source, name in by_source.items():
+        check = table.by_name[name].check
+        assert check is not None, "Table checks that INSERT columns have one"  # noqa: S101
+        try:
+            parameters[source] = check(given[name], limits)
+        except Refused as refused:
+            problem = f"{table.name}.{name}: {refused}"
+        else:
+            continue
+        raise RowError(problem)
+    return parameters

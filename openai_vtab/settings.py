@@ -1,0 +1,137 @@
+"""The settings of one registered connection, checked when they are made.
+
+It must not know SQLite or open a socket. A key is not looked for here but at the first request, so that a
+program without one can still open its database.
+
+>>> Settings(base_url="http://127.0.0.1:8080/v1", max_concurrency=4)
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypedDict, Union
+from urllib.parse import urlsplit
+
+from .errors import ConfigurationError, InterfaceError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+DEFAULT_BASE_URL = "https://api.openai.com/v1"
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+Key = Union[str, Callable[[], str], None]
+
+
+class Keywords(TypedDict, total=False):
+    """The keywords of `connect` and `register`; `Settings` describes them."""
+
+    api_key: Key
+    base_url: str | None
+    organization: str | None
+    project: str | None
+    timeout: float
+    max_concurrency: int
+    max_retries: int
+    max_files_per_batch: int
+    max_answer_bytes: int
+    openai_beta: str | None
+    ca_bundle: str | None
+    allow_http: bool
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings, with their defaults.
+
+    api_key: the key, or a function that gives it and is called for every request (a rotating token). Unset: OPENAI_API_KEY.
+    base_url: where the API is. Unset: OPENAI_BASE_URL, else https://api.openai.com/v1.
+        For a host of azure.com the key is sent as `api-key`, elsewhere as a bearer token.
+    organization, project: sent as OpenAI-Organization and OpenAI-Project. Unset: OPENAI_ORG_ID, OPENAI_PROJECT_ID.
+    timeout: seconds for one request, from connecting to the last byte of the answer.
+    max_concurrency: requests in flight at once, and connections kept open.
+    max_retries: how often a failed request is repeated when repeating is safe.
+    max_files_per_batch: OpenAI's limit is 2000; compatible servers may have another.
+    max_answer_bytes: a longer answer is an error.
+    openai_beta: the OpenAI-Beta header for vector stores, None to send none.
+    ca_bundle: a file or directory of certificates to trust instead of the default ones.
+    allow_http: allow http:// to other hosts than this machine. The key then travels in clear.
+    """
+
+    api_key: Key = field(default=None, repr=False)
+    base_url: str | None = None
+    organization: str | None = None
+    project: str | None = None
+    timeout: float = 30.0
+    max_concurrency: int = 16
+    max_retries: int = 4
+    max_files_per_batch: int = 2000
+    max_answer_bytes: int = 64 * 1024 * 1024
+    openai_beta: str | None = "assistants=v2"
+    ca_bundle: str | None = None
+    allow_http: bool = False
+
+    def __post_init__(self) -> None:
+        for name, least in (
+            ("timeout", 0.001),
+            ("max_concurrency", 1),
+            ("max_retries", 0),
+            ("max_files_per_batch", 1),
+            ("max_answer_bytes", 1),
+        ):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= least:
+                raise InterfaceError(f"{name} is {value!r}; write a number of at least {least}")
+        self.checked_base_url()
+
+    def with_environment(self) -> Self:
+        """The same settings with what is unset taken from the environment."""
+        environment = {
+            "base_url": "OPENAI_BASE_URL",
+            "organization": "OPENAI_ORG_ID",
+            "project": "OPENAI_PROJECT_ID",
+        }
+        values = dict(self.__dict__)
+        for name, variable in environment.items():
+            if values[name] is None:
+                values[name] = os.environ.get(variable) or None
+        return type(self)(**values)
+
+    def key(self) -> str:
+        """The API key, for a header. Raises ConfigurationError; the message never holds the key."""
+        key = self.api_key() if callable(self.api_key) else self.api_key or os.environ.get("OPENAI_API_KEY")
+        if not key:
+            raise ConfigurationError("no API key: set OPENAI_API_KEY, or give api_key= to connect() or register()")
+        if not isinstance(key, str) or not key.isascii() or not key.isprintable() or key != key.strip():
+            raise ConfigurationError(
+                "the API key has characters that no HTTP header may have (a line break or a space at its end?)"
+            )
+        return key
+
+    def checked_base_url(self) -> str:
+        """The base URL without a slash at its end. Raises ConfigurationError."""
+        url = (self.base_url or DEFAULT_BASE_URL).rstrip("/")
+        parts = urlsplit(url)
+        host = parts.hostname
+        if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment:
+            raise ConfigurationError("base_url is not an address such as https://api.openai.com/v1")
+        if parts.username or parts.password:
+            raise ConfigurationError("base_url holds a user name or password; give the key as api_key=")
+        if parts.scheme == "http" and host not in LOOPBACK and not self.allow_http:
+            raise ConfigurationError(
+                f"base_url is http:// to {host}: the key would travel in clear; write https://, or allow_http=True"
+            )
+        return url
+
+    def headers(self) -> dict[str, str]:
+        """The headers of every request, the key's own included."""
+        host = urlsplit(self.checked_base_url()).hostname or ""
+        key = self.key()
+        headers = {"api-key": key} if host.endswith(".azure.com") else {"Authorization": f"Bearer {key}"}
+        if self.organization:
+            headers["OpenAI-Organization"] = self.organization
+        if self.project:
+            headers["OpenAI-Project"] = self.project
+        return headers

@@ -1,0 +1,146 @@
+"""What a table is: frozen descriptions of columns and methods, checked when they are made.
+
+A resource of the API is one `Table` in tables/; planning, requests, checks, documentation and help are read
+from it. This file must not know SQLite's callbacks, HTTP or any particular resource.
+
+>>> Table("models", "The models.", columns=(Column("id", "TEXT", "The model's id."),),
+...       methods=(Method("SELECT", "GET /models/{id}"),), object="model")
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from .values import Check, SQLiteValue
+
+VERBS = ("SELECT", "INSERT", "UPDATE", "DELETE", "EXEC")
+TYPES = ("TEXT", "INTEGER", "REAL", "BLOB")  # a JSON column is TEXT: a type named JSON has numeric affinity
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table.
+
+    `source` is the name (or dotted path) in the API's JSON when it differs from `name`; columns with one source
+    are one thing under several names. `check` makes the column insertable: it turns the SQL value into JSON.
+    """
+
+    name: str
+    type: str
+    doc: str
+    hidden: bool = False
+    source: str = ""
+    check: Check | None = None
+
+    def __post_init__(self) -> None:
+        if not self.source:
+            object.__setattr__(self, "source", self.name)
+        if self.type not in TYPES:
+            raise ValueError(f"column {self.name}: type {self.type!r} is none of {TYPES}")
+        if not self.doc.endswith("."):
+            raise ValueError(f"column {self.name}: the doc is a sentence and ends with a full stop")
+
+
+@dataclass(frozen=True)
+class Method:
+    """One operation of the API and the SQL that reaches it.
+
+    A variable in the route is a column of the same name. `required` columns must be given besides them; `body`
+    columns are sent in the JSON body. `each` names, for a body column that is a list of objects, the columns
+    that are copied into every object which lacks them. `when` binds an UPDATE by the values that are SET.
+    `function` is the name of the SQL function for an EXEC. `repeatable` tells that doing it twice is doing it once.
+    """
+
+    verb: str
+    route: str
+    required: tuple[str, ...] = ()
+    body: tuple[str, ...] = ()
+    each: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    when: Mapping[str, SQLiteValue] = field(default_factory=dict)
+    function: str = ""
+    repeatable: bool = True
+
+    @cached_property
+    def http(self) -> str:
+        """The HTTP method: GET, POST or DELETE."""
+        return self.route.partition(" ")[0]
+
+    @cached_property
+    def path(self) -> str:
+        """The path template below the base URL, such as "/vector_stores/{vector_store_id}"."""
+        return self.route.partition(" ")[2]
+
+    @cached_property
+    def variables(self) -> tuple[str, ...]:
+        """The columns in the path, in the path's order."""
+        return tuple(re.findall(r"{(\w+)}", self.path))
+
+    @cached_property
+    def needs(self) -> tuple[str, ...]:
+        """The columns without which the method cannot be used."""
+        return self.variables + self.required
+
+    @cached_property
+    def accepts(self) -> frozenset[str]:
+        """Every column that may be given."""
+        copied = (name for names in self.each.values() for name in names)
+        return frozenset((*self.needs, *self.body, *copied))
+
+
+@dataclass(frozen=True)
+class Table:
+    """A resource of the API as a table.
+
+    `methods` of one verb are ordered, most specific first. `object` is the API's name of the resource, as
+    its objects carry it in their member `object`. `aliases` are further names of the whole table.
+    """
+
+    name: str
+    doc: str
+    columns: tuple[Column, ...]
+    methods: tuple[Method, ...]
+    object: str
+    aliases: tuple[str, ...] = ()
+    examples: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        known = set(self.by_name)
+        if len(known) != len(self.columns):
+            raise ValueError(f"table {self.name}: two columns have one name")
+        for method in self.methods:
+            if method.verb not in VERBS:
+                raise ValueError(f"table {self.name}: verb {method.verb!r} is none of {VERBS}")
+            unknown = (method.accepts | method.when.keys()) - known
+            if unknown:
+                raise ValueError(f"table {self.name}, {method.route}: no column {', '.join(sorted(unknown))}")
+            if method.verb == "INSERT":
+                unchecked = [name for name in method.accepts if self.by_name[name].check is None]
+                if unchecked:
+                    raise ValueError(f"table {self.name}, {method.route}: no check for {', '.join(sorted(unchecked))}")
+
+    @cached_property
+    def by_name(self) -> dict[str, Column]:
+        """The columns by name."""
+        return {column.name: column for column in self.columns}
+
+    def source(self, name: str) -> str:
+        """The source of the column `name`."""
+        return self.by_name[name].source
+
+    def of(self, verb: str) -> tuple[Method, ...]:
+        """The methods of one SQL verb, in order."""
+        return tuple(method for method in self.methods if method.verb == verb)
+
+    @cached_property
+    def key(self) -> tuple[str, ...]:
+        """The sources that identify one object, in the order of its path: those of the first SELECT method."""
+        return tuple(self.source(name) for name in self.of("SELECT")[0].variables)
+
+    @cached_property
+    def schema(self) -> str:
+        """The CREATE TABLE statement that declares the table to SQLite."""
+        columns = ", ".join(f"{c.name} {c.type}{' HIDDEN' if c.hidden else ''}" for c in self.columns)
+        return f"CREATE TABLE {self.name}({columns})"

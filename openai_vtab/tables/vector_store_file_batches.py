@@ -1,0 +1,90 @@
+"""vector_store_file_batches: many files attached to a vector store in one request.
+
+https://platform.openai.com/docs/api-reference/vector-stores-file-batches
+Limits: 1 to 2000 files in a batch; 300 requests a minute that attach files to one vector store.
+The API has no list of batches and no deletion of one.
+
+>>> SELECT status, failed_count FROM vector_store_file_batches WHERE vector_store_id = 'vs_…' AND batch_id = 'vsfb_…'
+"""
+
+from .. import values
+from ..spec import Column, Method, Table
+
+_FILE_IDS = "INSERT only: a JSON array of 1 to 2000 file ids; or give files instead."
+_FILES = "INSERT only: a JSON array of objects {file_id, attributes?, chunking_strategy?}; or give file_ids instead."
+_CHUNKING = 'INSERT only: JSON, {"type": "auto"} (the default) or {"type": "static", "static": {…}}, for every file.'
+_ATTRIBUTES = "INSERT only: a JSON object of at most 16 pairs, set on every file."
+
+vector_store_file_batches = Table(
+    "vector_store_file_batches",
+    "Batches of files that are being, or have been, attached to a vector store.",
+    columns=(
+        Column("id", "TEXT", "The batch's id, vsfb_… at OpenAI."),
+        Column("created_at", "INTEGER", "When the batch was created: Unix seconds, UTC."),
+        Column("file_counts", "TEXT", "How many files are in which state: a JSON object of five numbers."),
+        Column("object", "TEXT", "Always vector_store.file_batch, or the server's spelling of it."),
+        Column("status", "TEXT", "in_progress, completed, cancelled or failed; completed says nothing of failed files."),
+        Column("vector_store_id", "TEXT", "The vector store that the files are attached to.", check=values.identifier),
+        Column("batch_id", "TEXT", "The same as id.", hidden=True, source="id"),
+        Column("file_ids", "TEXT", _FILE_IDS, hidden=True, check=values.file_ids),
+        Column("files", "TEXT", _FILES, hidden=True, check=values.files),
+        Column("chunking_strategy", "TEXT", _CHUNKING, hidden=True, check=values.chunking_strategy),
+        Column("attributes", "TEXT", _ATTRIBUTES, hidden=True, check=values.attributes),
+        Column("data__file_ids", "TEXT", "The same as file_ids.", True, "file_ids", values.file_ids),
+        Column("data__files", "TEXT", "The same as files.", True, "files", values.files),
+        Column(
+            "data__chunking_strategy",
+            "TEXT",
+            "The same as chunking_strategy.",
+            True,
+            "chunking_strategy",
+            values.chunking_strategy,
+        ),
+        Column("data__attributes", "TEXT", "The same as attributes.", True, "attributes", values.attributes),
+        Column("in_progress_count", "INTEGER", "Files not yet processed.", True, "file_counts.in_progress"),
+        Column("completed_count", "INTEGER", "Files that can be searched.", True, "file_counts.completed"),
+        Column("failed_count", "INTEGER", "Files that failed.", True, "file_counts.failed"),
+        Column("cancelled_count", "INTEGER", "Files that a cancel stopped.", True, "file_counts.cancelled"),
+        Column("total_count", "INTEGER", "All files of the batch.", True, "file_counts.total"),
+    ),
+    methods=(
+        Method("SELECT", "GET /vector_stores/{vector_store_id}/file_batches/{batch_id}"),
+        Method(
+            "INSERT",
+            "POST /vector_stores/{vector_store_id}/file_batches",
+            required=("file_ids",),
+            body=("file_ids", "chunking_strategy", "attributes"),
+            repeatable=False,
+        ),
+        Method(
+            "INSERT",
+            "POST /vector_stores/{vector_store_id}/file_batches",
+            required=("files",),
+            body=("files",),
+            # at the top of the body the API would silently ignore them
+            each={"files": ("chunking_strategy", "attributes")},
+            repeatable=False,
+        ),
+        Method(
+            "UPDATE",
+            "POST /vector_stores/{vector_store_id}/file_batches/{batch_id}/cancel",
+            when={"status": "cancelled"},
+        ),
+        Method(
+            "EXEC",
+            "POST /vector_stores/{vector_store_id}/file_batches/{batch_id}/cancel",
+            function="cancel_vector_store_file_batch",
+        ),
+    ),
+    object="vector_store.file_batch",
+    aliases=("openai.vector_stores.vector_store_file_batches",),
+    examples=(
+        "SELECT status, file_counts FROM vector_store_file_batches\n"
+        "WHERE vector_store_id = 'vs_demo' AND batch_id = 'vsfb_demo_finished';",
+        "INSERT INTO vector_store_file_batches (vector_store_id, file_ids)\n"
+        "VALUES ('vs_demo', json_array('file-new-01', 'file-new-02'));",
+        "UPDATE vector_store_file_batches SET status = 'cancelled'\n"
+        "WHERE vector_store_id = 'vs_demo' AND batch_id = 'vsfb_demo_running';",
+        "SELECT cancel_vector_store_file_batch('vs_demo', 'vsfb_demo_running');",
+    ),
+)

@@ -1,0 +1,212 @@
+"""The checks of what is sent: ids, file lists, chunking strategies, attributes.
+
+A check takes an SQL value and the `Limits`, and returns what goes into the JSON body, or raises `Refused`
+with the value's problem and what to write instead. It must not know tables, columns or HTTP: the caller
+adds the names.
+
+>>> file_ids('["file-a"]', Limits())
+['file-a']
+
+The limits: https://platform.openai.com/docs/api-reference/vector-stores-file-batches/createBatch
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Union
+
+SQLiteValue = Union[None, int, float, bytes, str]
+JSON = Any
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the API accepts where compatible servers differ."""
+
+    files_per_batch: int = 2000
+
+
+Check = Callable[[SQLiteValue, Limits], JSON]
+
+MAX_ATTRIBUTES = 16
+MAX_ATTRIBUTE_KEY = 64  # characters
+MAX_ATTRIBUTE_TEXT = 512  # characters
+CHUNK_TOKENS = range(100, 4097)
+
+
+class Refused(ValueError):  # noqa: N818 - it is what happened to the value
+    """A value that must not be sent."""
+
+    def __init__(self, problem: str, instead: str) -> None:
+        super().__init__(f"{problem}; write {instead}")
+
+
+def key_text(value: SQLiteValue) -> str | None:
+    """The text of a key as SQLite compares it under TEXT affinity, or None when no id can equal it.
+
+    `float` never reaches this: only SQLite knows how it writes one. "." and ".." are no path segments.
+    """
+    if isinstance(value, int):
+        return str(value)
+    if not isinstance(value, str) or value in {"", ".", ".."}:
+        return None
+    return value
+
+
+def identifier(value: SQLiteValue, _: Limits) -> str:
+    """An id that goes into the path or the body of a write."""
+    if not isinstance(value, str) or key_text(value) is None:
+        raise Refused(f"{shown(value)} is not an id", "the id as text, such as 'vs_abc123'")
+    if any(character.isspace() or not character.isprintable() for character in value):
+        raise Refused(f"{shown(value)} contains white space or control characters", "the bare id")
+    return value
+
+
+def file_ids(value: SQLiteValue, limits: Limits) -> list[str]:
+    """`file_ids`: a JSON array of 1 to `limits.files_per_batch` file ids."""
+    items = _array(value, limits, "json_array('file-abc', …) or json_group_array(file_id)")
+    for index, item in enumerate(items):
+        if not _is_id(item):
+            raise Refused(f"item {index} is {shown_json(item)}, not a file id", "ids as text, such as 'file-abc'")
+    return items
+
+
+def files(value: SQLiteValue, limits: Limits) -> list[dict[str, JSON]]:
+    """`files`: a JSON array of 1 to `limits.files_per_batch` objects {file_id, attributes?, chunking_strategy?}."""
+    example = "json_group_array(json_object('file_id', file_id, 'attributes', json_object('lang', 'en')))"
+    items = _array(value, limits, example)
+    for index, item in enumerate(items):
+        if not isinstance(item, dict):
+            raise Refused(f"item {index} is {shown_json(item)}, not an object", example)
+        unknown = sorted(item.keys() - {"file_id", "attributes", "chunking_strategy"})
+        if unknown:
+            raise Refused(
+                f"item {index} has the unknown member {unknown[0]!r}",
+                "only file_id, attributes and chunking_strategy",
+            )
+        if not _is_id(item.get("file_id")):
+            raise Refused(f"item {index} has the file_id {shown_json(item.get('file_id'))}", "an id such as 'file-abc'")
+        try:
+            if "attributes" in item:
+                _attributes(item["attributes"])
+            if "chunking_strategy" in item:
+                _chunking_strategy(item["chunking_strategy"])
+        except Refused as refused:
+            problem, _, instead = str(refused).partition("; write ")
+            raise Refused(f"item {index}: {problem}", instead) from None
+    return items
+
+
+def attributes(value: SQLiteValue, _: Limits) -> dict[str, JSON] | None:
+    """`attributes`: a JSON object of at most 16 pairs, keys to 64 and text values to 512 characters."""
+    return _attributes(_parse(value, "json_object('lang', 'en')"))
+
+
+def chunking_strategy(value: SQLiteValue, _: Limits) -> dict[str, JSON]:
+    """`chunking_strategy`: {"type": "auto"}, or static with 100..4096 tokens and an overlap of at most half."""
+    return _chunking_strategy(_parse(value, '\'{"type": "auto"}\''))
+
+
+def shown(value: SQLiteValue) -> str:
+    """The value as SQL would write it, shortened: an error message is one line."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, bytes):
+        return f"a BLOB of {len(value)} bytes"
+    text = "'" + value.replace("'", "''") + "'" if isinstance(value, str) else str(value)
+    return text if len(text) <= 60 else text[:57] + "…"
+
+
+def shown_json(value: JSON) -> str:
+    """The JSON value, shortened."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else text[:57] + "…"
+
+
+def _is_id(item: JSON) -> bool:
+    return isinstance(item, str) and item != "" and item.isprintable() and not any(c.isspace() for c in item)
+
+
+def _parse(value: SQLiteValue, example: str) -> JSON:
+    if isinstance(value, bytes):
+        raise Refused(f"{shown(value)} is not JSON text", f"{example} (json_…, not jsonb_…)")
+    if not isinstance(value, str):
+        raise Refused(f"{shown(value)} is not JSON text", example)
+    try:
+        return json.loads(value, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise Refused(f"{shown(value)} is not JSON", example) from None
+
+
+def _no_constant(name: str) -> JSON:
+    raise ValueError(f"{name} is Python's, not JSON's")
+
+
+def _array(value: SQLiteValue, limits: Limits, example: str) -> list[Any]:
+    items = _parse(value, example)
+    if not isinstance(items, list):
+        raise Refused(f"{shown(value)} is not a JSON array", example)
+    if not items:
+        raise Refused("the array is empty", f"at least one file: {example}")
+    if len(items) > limits.files_per_batch:
+        raise Refused(
+            f"{len(items)} files are more than the {limits.files_per_batch} that one batch may have",
+            "one row for each part: SELECT 'vs_…', json_group_array(file_id) FROM (SELECT file_id, "
+            f"(row_number() OVER () - 1) / {limits.files_per_batch} AS part FROM documents) GROUP BY part",
+        )
+    return items
+
+
+def _attributes(value: JSON) -> dict[str, JSON] | None:
+    example = "json_object('lang', 'en')"
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise Refused(f"attributes are {shown_json(value)}, not an object", example)
+    if len(value) > MAX_ATTRIBUTES:
+        raise Refused(f"{len(value)} attributes are more than {MAX_ATTRIBUTES}", "fewer")
+    for key, item in value.items():
+        if not key or len(key) > MAX_ATTRIBUTE_KEY:
+            raise Refused(
+                f"the attribute key {shown_json(key)} has {len(key)} characters",
+                f"a key of 1 to {MAX_ATTRIBUTE_KEY} characters",
+            )
+        if isinstance(item, str):
+            if len(item) > MAX_ATTRIBUTE_TEXT:
+                raise Refused(
+                    f"the attribute {key!r} has {len(item)} characters",
+                    f"at most {MAX_ATTRIBUTE_TEXT}, for instance substr(text, 1, {MAX_ATTRIBUTE_TEXT})",
+                )
+        elif not isinstance(item, (int, float)) or not math.isfinite(item):  # bool is an int; 1e999 is inf
+            raise Refused(f"the attribute {key!r} is {shown_json(item)}", "text, a number, true or false")
+    return value
+
+
+def _chunking_strategy(value: JSON) -> dict[str, JSON]:
+    example = (
+        '\'{"type": "auto"}\' or \'{"type": "static", "static": '
+        '{"max_chunk_size_tokens": 800, "chunk_overlap_tokens": 400}}\''
+    )
+    if not isinstance(value, dict):
+        raise Refused(f"chunking_strategy is {shown_json(value)}, not an object", example)
+    if value == {"type": "auto"}:
+        return value
+    if value.get("type") != "static" or value.keys() != {"type", "static"} or not isinstance(value["static"], dict):
+        raise Refused(f"chunking_strategy is {shown_json(value)}", example)
+    static = value["static"]
+    if static.keys() != {"max_chunk_size_tokens", "chunk_overlap_tokens"}:
+        raise Refused(f"chunking_strategy.static is {shown_json(static)}", example)
+    for name, item in static.items():
+        if not isinstance(item, int) or isinstance(item, bool):
+            raise Refused(f"{name} is {shown_json(item)}, not a whole number", example)
+    size, overlap = static["max_chunk_size_tokens"], static["chunk_overlap_tokens"]
+    if size not in CHUNK_TOKENS:
+        raise Refused(
+            f"max_chunk_size_tokens is {size}", f"a number from {CHUNK_TOKENS.start} to {CHUNK_TOKENS.stop - 1}"
+        )
+    if not 0 <= overlap <= size // 2:
+        raise Refused(f"chunk_overlap_tokens is {overlap}", f"a number from 0 to {size // 2}, half of the chunk size")
+    return value

@@ -1,0 +1,43 @@
+"""The package's metadata. Tool settings live in pyproject.toml."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+
+SANDBOX = ["werkzeug>=3.0"]
+TEST = [
+    *SANDBOX,
+    "hypothesis>=6.100",
+    "jsonschema>=4.21",
+    "mypy>=1.10",
+    "pytest>=8.0",
+    "pytest-recording>=0.13.2",
+    "ruff>=0.6",
+    "types-requests>=2.32",
+    "vcrpy>=7.0",
+]
+
+setup(
+    name="openai-vtab",
+    version="0.1.0",
+    description="OpenAI's vector stores as SQLite virtual tables",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    python_requires=">=3.10",
+    packages=find_packages(include=["openai_vtab", "openai_vtab.*"]),
+    package_data={"openai_vtab": ["py.typed"]},
+    install_requires=["apsw>=3.46", "requests>=2.32"],
+    extras_require={"sandbox": SANDBOX, "test": TEST},
+    entry_points={"console_scripts": ["openai-vtab = openai_vtab.shell:main"]},
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Intended Audience :: Developers",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: SQL",
+        "Topic :: Database",
+        "Typing :: Typed",
+    ],
+)

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
         ProgrammingError,
         RowError,
         UnsupportedWriteError,
-        Warning,  # noqa: A004 - PEP 249's name
+        Warning,
+        WriteError,
     )
 
 __version__ = "0.1.0"
@@ -53,6 +54,7 @@ __all__ = [
     "RowError",
     "UnsupportedWriteError",
     "Warning",
+    "WriteError",
     "connect",
     "register",
 ]

@@ -9,8 +9,9 @@
             ├── OperationalError
             │   ├── ConfigurationError      no key, a key or an address that cannot be used
             │   ├── APIError                the API answered, and the answer is not usable
-            │   └── APIConnectionError      no answer came
-            │       └── APITimeoutError     … within `timeout`
+            │   ├── APIConnectionError      no answer came
+            │   │   └── APITimeoutError     … within `timeout`
+            │   └── WriteError              some of several rows were not written
             ├── IntegrityError
             │   └── RowError                a row that must not be sent; nothing was sent
             ├── InternalError
@@ -76,8 +77,7 @@ class APIError(OperationalError):
     """The API answered with an error, or with something that is not an answer.
 
     `status` is the HTTP status, `message`, `type`, `param` and `code` are the API's own words (None when it
-    did not say), `request_id` its `x-request-id`, `request` the HTTP request as "GET https://…", and
-    `carried_out` False when the request certainly had no effect, else None.
+    did not say), `request_id` its `x-request-id`, and `request` the HTTP request as "GET https://…".
     """
 
     def __init__(
@@ -126,3 +126,27 @@ class MissingColumnsError(ProgrammingError):
 
 class UnsupportedWriteError(NotSupportedError):
     """The API has no such write; nothing was sent, and the message says what is possible."""
+
+
+class WriteError(OperationalError):
+    """Some rows of a transaction could not be written; the local changes were rolled back.
+
+    `done` lists (rowid, id) of the rows that the API has carried out, `not_done` (rowid, error) of those that it
+    has not, and `unknown` (rowid, error) of those that it may have: the answer never came.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        done: list[tuple[int, str]],
+        not_done: list[tuple[int, str]],
+        unknown: list[tuple[int, str]],
+    ) -> None:
+        lines = [problem]
+        for title, rows in (("done", done), ("not done", not_done), ("unknown", unknown)):
+            lines += [f"  {title}: row {rowid}: {what}" for rowid, what in rows]
+        super().__init__("\n".join(lines))
+        self.done = done
+        self.not_done = not_done
+        self.unknown = unknown

@@ -11,12 +11,13 @@ What is repeated, up to `max_retries` times, waiting 0.5, 1, 2 … 8 s (with jit
 
 A 429 whose code needs a person (insufficient_quota, …) is never repeated.
 
->>> Client(Settings(base_url="http://127.0.0.1:8080/v1")).send(Request("GET", "/files"))
+>>> Client(Settings(base_url="http://127.0.0.1:8080/v1")).send(Request("GET", "/files"), threading.Event())
 """
 
 from __future__ import annotations
 
 import random
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -45,20 +46,19 @@ class Client:
         self._adapter: requests.adapters.HTTPAdapter | None = None
         self._environment: dict[str, Any] = {}
 
-    def send(self, request: Request) -> Response:
-        """The answer, whatever its status. Raises APIConnectionError, APITimeoutError, ConfigurationError."""
-        attempt = 0
-        while True:
-            again: float | None = None
+    def send(self, request: Request, abandoned: threading.Event) -> Response:
+        """The answer, whatever its status. Raises APIConnectionError, APITimeoutError, ConfigurationError.
+
+        Nothing is repeated any more once `abandoned` is set: the statement that asked is gone.
+        """
+        for attempt in range(self.settings.max_retries + 1):
             outcome = self._once(request)
-            if attempt < self.settings.max_retries:
-                again = wait_before_repeating(request, outcome, attempt)
-            if again is None:
-                if isinstance(outcome, Response):
-                    return outcome
-                raise outcome
-            attempt += 1
-            time.sleep(again)
+            wait = wait_before_repeating(request, outcome, attempt)
+            if wait is None or attempt == self.settings.max_retries or abandoned.wait(wait):
+                break
+        if isinstance(outcome, Response):
+            return outcome
+        raise outcome
 
     def close(self) -> None:
         """Close the idle connections."""

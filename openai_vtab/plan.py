@@ -27,6 +27,7 @@ from .values import Limits, Refused, SQLiteValue, shown
 
 # https://www.sqlite.org/c3ref/c_index_constraint_eq.html
 EQ = 2
+ISNULL = 71  # an equality that nothing satisfies: no key is NULL
 IS = 72
 
 NOTHING, BY_ROWID, FIRST_METHOD = 0, 1, 2
@@ -51,7 +52,7 @@ class Constraint:
     @property
     def pushed(self) -> bool:
         """Whether it can become a key of a request."""
-        return self.op in (EQ, IS) and self.collation == "BINARY"
+        return self.op in (EQ, IS, ISNULL) and self.collation == "BINARY"
 
 
 @dataclass(frozen=True)

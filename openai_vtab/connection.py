@@ -1,0 +1,55 @@
+"""The two doors: connect() opens a database with the tables, register() adds them to an open one.
+
+>>> db = connect("my.db", max_concurrency=32)
+>>> apsw.connection_hooks.append(register)      # every apsw.Connection from now on
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import apsw
+
+from . import functions
+from .settings import Keywords, Settings
+from .tables import TABLES
+from .vtab import Module, Registration
+
+if TYPE_CHECKING:
+    import os
+
+    from typing_extensions import Unpack
+
+
+def connect(database: str | os.PathLike[str] = ":memory:", **settings: Unpack[Keywords]) -> apsw.Connection:
+    """Open a database file with the tables registered; `Settings` describes the keywords.
+
+    A database file may come from a stranger: its stored views and triggers cannot use the tables
+    (trusted_schema is off; TEMP views can). https://www.sqlite.org/src/doc/latest/doc/trusted-schema.md
+
+    Raises InterfaceError for a wrong setting, ConfigurationError for an address that must not be used, and
+    what apsw.Connection raises. A missing key is an error at the first request.
+    """
+    connection = apsw.Connection(str(database))
+    connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
+    register(connection, **settings)
+    return connection
+
+
+def register(connection: apsw.Connection, **settings: Unpack[Keywords]) -> None:
+    """Make the tables and functions known to a connection; `Settings` describes the keywords.
+
+    Registering again replaces the settings. Threads start at the first request and end with the connection.
+    """
+    try:
+        chosen = Settings(**settings).with_environment()
+    except TypeError as error:
+        known = ", ".join(Keywords.__annotations__)
+        problem = f"{error}; the settings are {known}"
+    else:
+        registration = Registration(connection, chosen)
+        for table in TABLES:
+            Module(registration, table).create(connection)
+            functions.create(connection, registration, table)
+        return
+    raise TypeError(problem.replace("Settings.__init__()", "register()"))

@@ -1,0 +1,137 @@
+"""Concurrency: the only threads. Requests in, answers out in the order asked for, interrupts heard.
+
+It must not know SQLite's callbacks, tables or what an answer means.
+
+>>> fetch = Fetch(client, interrupted=lambda: connection.is_interrupted)
+>>> with Asking(fetch) as asking: [asking.answer(request) for request in asking.ahead(requests)]
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from queue import SimpleQueue
+from typing import TypeVar
+
+import apsw
+
+from .api import Request, Response
+from .http import Client
+
+SLICE = 0.05  # seconds between two looks for an interrupt
+AHEAD = 2  # times max_concurrency: how far an IN list is asked for before its rows are read
+
+T = TypeVar("T")
+_Task = tuple["Future[Response]", Request, threading.Event]
+
+
+class Fetch:
+    """A pool of at most `max_concurrency` threads over one client, started when first needed.
+
+    Not concurrent.futures.ThreadPoolExecutor: the interpreter would wait at its exit for every request that it
+    still runs, here up to minutes. These threads are daemons, and end when the pool is closed.
+    """
+
+    def __init__(self, client: Client, interrupted: Callable[[], bool]) -> None:
+        self.client = client
+        self.interrupted = interrupted
+        self.size = client.settings.max_concurrency
+        self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._threads = 0
+        self._unfinished = 0
+        self._closed = False
+
+    def submit(self, request: Request, abandoned: threading.Event) -> Future[Response]:
+        """Start a request. Once `abandoned` is set it is not begun, and not repeated."""
+        future: Future[Response] = Future()
+        with self._lock:
+            if self._closed:
+                raise apsw.ConnectionClosedError("the connection is closed")
+            self._unfinished += 1
+            if self._unfinished > self._threads < self.size:
+                self._threads += 1
+                name = f"openai_vtab-{self._threads}"
+                threading.Thread(target=_work, args=(self, self._tasks), name=name, daemon=True).start()
+        self._tasks.put((future, request, abandoned))
+        return future
+
+    def wait(self, future: Future[Response]) -> Response:
+        """The answer, waited for in slices so that `connection.interrupt()` is heard. Raises its error."""
+        while not future.done():
+            try:
+                future.exception(SLICE)
+            except FutureTimeoutError:
+                if self.interrupted():
+                    raise apsw.InterruptError("interrupted") from None
+        return future.result()
+
+    def close(self) -> None:
+        """End the threads, each after the request it is in, and close the connections."""
+        with self._lock:
+            self._closed = True
+            threads, self._threads = self._threads, 0
+        for _ in range(threads):
+            self._tasks.put(None)
+        self.client.close()
+
+
+def _work(fetch: Fetch, tasks: SimpleQueue[_Task | None]) -> None:
+    while (task := tasks.get()) is not None:
+        future, request, abandoned = task
+        try:
+            if not abandoned.is_set() and future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(fetch.client.send(request, abandoned))
+                except BaseException as error:  # noqa: BLE001 - raised again where the answer is waited for
+                    future.set_exception(error)
+                    del error
+            else:
+                future.cancel()
+        finally:
+            with fetch._lock:
+                fetch._unfinished -= 1
+            del task, future  # an idle thread must not keep an answer alive
+
+
+class Asking:
+    """What one statement asks for and has been told: every request is sent once, so that it sees one snapshot."""
+
+    def __init__(self, fetch: Fetch) -> None:
+        self.fetch = fetch
+        self.abandoned = threading.Event()
+        self._answers: dict[str, Future[Response] | Response] = {}
+
+    def start(self, request: Request) -> None:
+        """Ask now, to be told later."""
+        if request.target not in self._answers:
+            self._answers[request.target] = self.fetch.submit(request, self.abandoned)
+
+    def answer(self, request: Request) -> Response:
+        """The answer, asked for now unless it has been before."""
+        self.start(request)
+        answer = self._answers[request.target]
+        if isinstance(answer, Response):
+            return answer
+        response = self.fetch.wait(answer)
+        # without its headers, which are the larger part
+        self._answers[request.target] = Response(response.status, {}, response.body, response.url)
+        return response
+
+    def ahead(self, items: Iterable[T], request: Callable[[T], Request]) -> Iterator[tuple[T, Request]]:
+        """The items with their requests, in order, as many of them asked for already as can be under way."""
+        window = AHEAD * self.fetch.size
+        started: deque[tuple[T, Request]] = deque()
+        for item in items:
+            started.append((item, request(item)))
+            self.start(started[-1][1])
+            if len(started) == window:
+                yield started.popleft()
+        yield from started
+
+    def close(self) -> None:
+        """The statement is over: what has not begun is not begun."""
+        self.abandoned.set()

@@ -1,0 +1,53 @@
+"""SQL functions for the methods that are no SELECT, INSERT, UPDATE or DELETE: StackQL's EXEC.
+
+They are flagged DIRECTONLY: a view or trigger stored in a database file cannot call them.
+https://www.sqlite.org/c3ref/c_deterministic.html#sqlitedirectonly
+It must not know any particular method: names and arguments come from the description.
+
+>>> SELECT cancel_vector_store_file_batch('vs_…', 'vsfb_…') ->> 'status'
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import apsw
+
+from . import api
+from .errors import RowError
+from .spec import Method, Table
+from .values import Limits, Refused, SQLiteValue, identifier
+from .vtab import Registration, sql_value
+
+
+def create(connection: apsw.Connection, registration: Registration, table: Table) -> None:
+    """Make the functions of the table known to the connection."""
+    for method in table.of("EXEC"):
+        connection.create_scalar_function(
+            method.function,
+            _function(registration, table, method),
+            len(method.variables),
+            flags=apsw.SQLITE_DIRECTONLY,
+        )
+
+
+def _function(registration: Registration, table: Table, method: Method) -> Any:
+    def call(*arguments: SQLiteValue) -> SQLiteValue:
+        if None in arguments:
+            return None
+        keys: dict[str, str] = {}
+        for name, value in zip(method.variables, arguments):
+            try:
+                keys[table.source(name)] = identifier(value, Limits())
+            except Refused as refused:
+                problem = f"{method.function}, argument {name}: {refused}"
+            else:
+                continue
+            raise RowError(problem)
+        request = api.build(table, method, keys)
+        abandoned = registration.statement.abandoned
+        response = registration.fetch.wait(registration.fetch.submit(request, abandoned))
+        answer = api.decipher(request, response) or {}
+        return sql_value(api.keyed(table, request, response, answer, keys))
+
+    return call

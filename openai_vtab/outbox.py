@@ -1,0 +1,192 @@
+"""The writes of the open transaction: queued when a row is checked, sent when SQLite commits.
+
+It must not know SQLite's callbacks or any table's columns. What was sent cannot be called back: a rollback after
+a read that sent the queue only warns.
+
+>>> outbox.add(Write(request, rowid=1, settle=lambda response: "vsfb_1"))
+>>> outbox.flush()
+
+https://www.sqlite.org/vtab.html#xsync: a failing xSync fails the COMMIT, and the local changes roll back.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
+from dataclasses import dataclass
+
+import apsw
+
+from .api import Request, Response
+from .errors import APIConnectionError, APIError, Error, WriteError
+from .fetch import Fetch
+
+log = logging.getLogger("openai_vtab")
+
+# Answers after which a write that must not be repeated may have been carried out all the same.
+UNKNOWN_STATUSES = frozenset({408, 500, 502, 503, 504})
+
+
+@dataclass
+class Write:
+    """One checked row.
+
+    `settle` is given the answer, returns the id of what was written, and raises when the answer is none.
+    `reader` is the statement that wrote the row: its own reads do not send it.
+    """
+
+    request: Request
+    rowid: int
+    settle: Callable[[Response], str]
+    reader: object = None
+    number: int = 0
+
+
+class Outbox:
+    """The queue of one connection, shared by its tables, so that one commit sends all of it at once."""
+
+    def __init__(self, fetch: Fetch) -> None:
+        self.fetch = fetch
+        self._queue: list[Write] = []
+        self._sent: list[tuple[Write, str]] = []
+        self._savepoints: dict[int, int] = {}  # level: number of the first write after it
+        self._number = 0
+
+    def add(self, write: Write) -> None:
+        """Queue a write. Nothing is sent."""
+        write.number = self._number
+        self._number += 1
+        self._queue.append(write)
+
+    def flush(self, reader: object = None) -> None:
+        """Send the queue concurrently; given a reader, only what other statements have queued.
+
+        Raises the only write's own error, or WriteError for several. What was not begun is dropped then: the
+        transaction is about to fail.
+        """
+        due = [write for write in self._queue if reader is None or write.reader is not reader]
+        if not due:
+            return
+        self._queue = [write for write in self._queue if write not in due]
+        abandoned = threading.Event()
+        futures = [self.fetch.submit(write.request, abandoned) for write in due]
+        done: list[tuple[int, str]] = []
+        errors: list[tuple[Write, BaseException]] = []
+        stop: BaseException | None = None
+        for write, future in zip(due, futures):
+            try:
+                if stop is not None:
+                    raise stop  # an interrupt: look at what is there, wait for nothing
+                written = write.settle(self.fetch.wait(future))
+            except (Error, CancelledError) as error:
+                abandoned.set()
+                errors.append((write, error))
+            except (apsw.InterruptError, KeyboardInterrupt) as error:
+                abandoned.set()
+                stop = error
+                self._settle_now(write, future, done, errors)
+            else:
+                self._sent.append((write, written))
+                done.append((write.rowid, written))
+        if errors:
+            raise _failure(done, errors, stop)
+
+    def _settle_now(
+        self,
+        write: Write,
+        future: Future[Response],
+        done: list[tuple[int, str]],
+        errors: list[tuple[Write, BaseException]],
+    ) -> None:
+        """Settle a write without waiting: done, or not begun, or unknown because its answer is still to come."""
+        if future.cancel():
+            errors.append((write, CancelledError()))
+        elif not future.done():
+            problem = "interrupted before the answer came"
+            errors.append((write, APIConnectionError(problem, request=write.request.method, sent=True)))
+        else:
+            try:
+                written = write.settle(future.result())
+            except (Error, CancelledError) as error:
+                errors.append((write, error))
+            else:
+                self._sent.append((write, written))
+                done.append((write.rowid, written))
+
+    def savepoint(self, level: int) -> None:
+        """Remember where `level` begins. Every table of the transaction calls it: the first call counts."""
+        self._savepoints.setdefault(level, self._number)
+
+    def release(self, level: int) -> None:
+        """Forget the savepoints from `level` on; their writes belong to what encloses them."""
+        self._savepoints = {known: number for known, number in self._savepoints.items() if known < level}
+
+    def rollback_to(self, level: int) -> None:
+        """Drop what was queued since `level` began."""
+        self._drop(self._savepoints.get(level, 0))
+        self._savepoints = {known: number for known, number in self._savepoints.items() if known <= level}
+
+    def rollback(self) -> None:
+        """Drop what was queued in the whole transaction."""
+        self._drop(0)
+        self.commit()
+
+    def commit(self) -> None:
+        """The transaction is over."""
+        self._sent.clear()
+        self._savepoints.clear()
+
+    def _drop(self, first: int) -> None:
+        self._queue = [write for write in self._queue if write.number < first]
+        lost = [(write, written) for write, written in self._sent if write.number >= first]
+        self._sent = [(write, written) for write, written in self._sent if write.number < first]
+        for write, written in lost:
+            log.warning(
+                "rolled back here, but already carried out by the API, because the table was read before: %s %s (%s)",
+                write.request.method,
+                write.request.target,
+                written,
+            )
+
+
+def outcome_unknown(request: Request, error: BaseException) -> bool:
+    """Whether a failed write may have been carried out, and doing it again could do it twice."""
+    if request.repeatable or isinstance(error, CancelledError):
+        return False
+    if isinstance(error, APIConnectionError):
+        return error.sent
+    if isinstance(error, APIError):
+        return error.status in UNKNOWN_STATUSES or (error.status or 0) < 300
+    return False
+
+
+def _failure(
+    done: list[tuple[int, str]], errors: list[tuple[Write, BaseException]], stop: BaseException | None
+) -> BaseException:
+    not_done: list[tuple[int, str]] = []
+    unknown: list[tuple[int, str]] = []
+    for write, error in errors:
+        if isinstance(error, CancelledError):
+            not_done.append((write.rowid, "not sent"))
+        elif outcome_unknown(write.request, error):
+            unknown.append((write.rowid, str(error)))
+        else:
+            not_done.append((write.rowid, str(error)))
+    if isinstance(stop, KeyboardInterrupt):
+        report = WriteError("interrupted while writing", done=done, not_done=not_done, unknown=unknown)
+        log.warning("%s", report)
+        return stop
+    if len(errors) == 1 and not done and stop is None:
+        write, error = errors[0]
+        if unknown and isinstance(error, APIError | APIConnectionError):
+            error.args = (f"{error}; it may have been carried out all the same", *error.args[1:])
+        return error
+    problem = "interrupted while writing" if stop is not None else _summary(done, errors)
+    return WriteError(problem, done=done, not_done=not_done, unknown=unknown)
+
+
+def _summary(done: list[tuple[int, str]], errors: list[tuple[Write, BaseException]]) -> str:
+    first = next(error for _, error in errors if not isinstance(error, CancelledError))
+    return f"{len(errors)} of {len(errors) + len(done)} rows were not written: {first}"

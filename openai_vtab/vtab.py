@@ -1,0 +1,378 @@
+"""APSW's virtual-table classes over a description: Module, VTable, Cursor. Glue; the decisions are in plan.py.
+
+https://rogerbinns.github.io/apsw/vtable.html and https://www.sqlite.org/vtab.html
+It must not know any particular table, nor HTTP statuses.
+
+>>> Module(registration, vector_store_file_batches).create(connection)
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import apsw
+
+from . import api, plan
+from .api import Object, Response
+from .errors import MissingColumnsError, ProgrammingError, RowError, UnsupportedWriteError
+from .fetch import Asking, Fetch
+from .http import Client
+from .outbox import Outbox, Write
+from .settings import Settings
+from .spec import Column, Method, Table
+from .values import Limits, SQLiteValue, key_text
+
+Key = tuple[str, ...]
+
+
+class Registration:
+    """What the tables of one registered connection share: the client, its threads, the outbox, the statements."""
+
+    def __init__(self, connection: apsw.Connection, settings: Settings) -> None:
+        # weak, so that closing and forgetting a connection frees it and ends the threads
+        weak = weakref.ref(connection)
+        self.settings = settings
+        self.limits = Limits(settings.max_files_per_batch)
+        self.fetch = Fetch(Client(settings), lambda: (c := weak()) is not None and c.is_interrupted)
+        self.outbox = Outbox(self.fetch)
+        self._statements: dict[int, Asking] = {}
+        mask = apsw.SQLITE_TRACE_STMT | apsw.SQLITE_TRACE_PROFILE
+        connection.trace_v2(mask, self._trace, id=Registration)
+        weakref.finalize(self, self.fetch.close)
+
+    def _trace(self, event: dict[str, Any]) -> None:
+        """Follow which statements are running: SQLite tells when one begins (STMT) and when it is over (PROFILE)."""
+        if event.get("trigger"):
+            return
+        over = self._statements.pop(event["id"], None)
+        if over is not None:
+            over.close()
+        if event["code"] == apsw.SQLITE_TRACE_STMT:
+            self._statements[event["id"]] = Asking(self.fetch)
+
+    @property
+    def statement(self) -> Asking:
+        """The statement that runs now: the one begun last of those not over."""
+        for asking in reversed(self._statements.values()):
+            return asking
+        return Asking(self.fetch)
+
+
+class Rowids:
+    """One rowid for each object, stable within a connection: SQLite de-duplicates the branches of an OR by it."""
+
+    def __init__(self) -> None:
+        self._keys: list[Key | None] = [None]  # rowid 0 is nobody's
+        self._rowids: dict[Key, int] = {}
+
+    def of(self, key: Key) -> int:
+        """The rowid of an object."""
+        rowid = self._rowids.get(key)
+        if rowid is None:
+            rowid = self.reserve()
+            self.assign(rowid, key)
+        return rowid
+
+    def reserve(self) -> int:
+        """A rowid for an object that has no key yet."""
+        self._keys.append(None)
+        return len(self._keys) - 1
+
+    def assign(self, rowid: int, key: Key) -> None:
+        """The object of a reserved rowid is known now."""
+        self._keys[rowid] = key
+        self._rowids.setdefault(key, rowid)
+
+    def key(self, rowid: SQLiteValue) -> Key | None:
+        """The object of a rowid, None when there is none."""
+        if isinstance(rowid, int) and 0 < rowid < len(self._keys):
+            return self._keys[rowid]
+        return None
+
+
+class Module:
+    """A table's module: SQLite asks it for the table in each schema, and under each name."""
+
+    def __init__(self, registration: Registration, table: Table) -> None:
+        self.registration = registration
+        self.table = table
+        self.rowids = Rowids()
+        self.getters = tuple(_getter(column) for column in table.columns)
+
+    def create(self, connection: apsw.Connection) -> None:
+        """Make the table known to the connection under its name and its aliases, as eponymous tables."""
+        for name in (self.table.name, *self.table.aliases):
+            connection.create_module(
+                name,
+                self,
+                use_bestindex_object=True,
+                use_no_change=True,
+                eponymous=True,
+                iVersion=4,  # with Savepoint and RollbackTo
+            )
+
+    def Connect(
+        self, connection: apsw.Connection, modulename: str, dbname: str, tablename: str, *arguments: str
+    ) -> tuple[str, VTable]:
+        """SQLite opens the table."""
+        if arguments:
+            raise ProgrammingError(
+                f"{modulename} takes no arguments in CREATE VIRTUAL TABLE: settings are keywords of connect() and "
+                "register(); in SQL, a key would be stored in the database file"
+            )
+        return self.table.schema, VTable(self, connection)
+
+    Create = Connect
+
+
+class VTable:
+    """The table as one schema sees it."""
+
+    def __init__(self, module: Module, connection: apsw.Connection) -> None:
+        self.module = module
+        self.registration = module.registration
+        self.outbox = module.registration.outbox
+        self.table = module.table
+        self.connection = weakref.ref(connection)
+
+    def BestIndexObject(self, info: apsw.IndexInfo) -> bool:
+        """SQLite plans a query: hand the constraints to plan.choose, and its answer back."""
+        constraints = [
+            plan.Constraint(
+                info.get_aConstraint_iColumn(i),
+                info.get_aConstraint_op(i),
+                info.get_aConstraint_usable(i),
+                info.get_aConstraint_collation(i),
+                info.get_aConstraintUsage_in(i),
+            )
+            for i in range(info.nConstraint)
+        ]
+        chosen = plan.choose(self.table, constraints)
+        for number, position in enumerate(chosen.argv, start=1):
+            info.set_aConstraintUsage_argvIndex(position, number)
+            if constraints[position].many:
+                info.set_aConstraintUsage_in(position, True)
+        info.idxNum = chosen.idxNum
+        info.idxStr = chosen.idxStr
+        info.estimatedCost = chosen.cost
+        info.estimatedRows = chosen.rows
+        if chosen.unique:
+            info.idxFlags = apsw.SQLITE_INDEX_SCAN_UNIQUE
+        return True
+
+    def Open(self) -> Cursor:
+        """SQLite begins to read."""
+        return Cursor(self)
+
+    def Disconnect(self) -> None:
+        """SQLite closes the table."""
+
+    Destroy = Disconnect
+
+    def UpdateInsertRow(self, rowid: int | None, fields: Sequence[SQLiteValue]) -> int:
+        """INSERT: check the row, queue the request, and give the row its rowid."""
+        if rowid is not None:
+            raise RowError(f"{self.table.name}.rowid: it is given by the table; leave it out")
+        given = {c.name: value for c, value in zip(self.table.columns, fields) if value is not None}
+        method, parameters = plan.insert(self.table, given, self.registration.limits)
+        request = api.build(self.table, method, parameters)
+        new = self.module.rowids.reserve()
+
+        def settle(response: Response) -> str:
+            keys = api.created(self.table, request, response, parameters)
+            self.module.rowids.assign(new, tuple(keys.values()))
+            return keys["id"]
+
+        self.outbox.add(Write(request, new, settle, self.registration.statement))
+        return new
+
+    def UpdateChangeRow(self, rowid: int, newrowid: int, fields: Sequence[Any]) -> None:
+        """UPDATE: find the method for what is SET, and queue the request."""
+        changed = {c.name: v for c, v in zip(self.table.columns, fields) if v is not apsw.no_change}
+        if newrowid != rowid:
+            raise UnsupportedWriteError(f"{self.table.name}: the rowid cannot be SET")
+        method = plan.update(self.table, changed)
+        keys = self.key_of(rowid)
+        request = api.build(self.table, method, {**keys, **changed})
+
+        def settle(response: Response) -> str:
+            api.decipher(request, response)
+            return keys["id"]
+
+        self.outbox.add(Write(request, rowid, settle, self.registration.statement))
+
+    def UpdateDeleteRow(self, rowid: int) -> None:
+        """DELETE: queue the request."""
+        method = plan.delete(self.table)
+        keys = self.key_of(rowid)
+        request = api.build(self.table, method, keys)
+
+        def settle(response: Response) -> str:
+            api.decipher(request, response)
+            return keys["id"]
+
+        self.outbox.add(Write(request, rowid, settle, self.registration.statement))
+
+    def key_of(self, rowid: int) -> dict[str, str]:
+        """The keys of a row that SQLite has just read."""
+        return dict(zip(self.table.key, self.module.rowids.key(rowid) or ()))
+
+    def Begin(self) -> None:
+        """The table takes part in a transaction from now on."""
+
+    def Sync(self) -> None:
+        """COMMIT, first half: send what is queued. An error here fails the COMMIT."""
+        self.outbox.flush()
+
+    def Commit(self) -> None:
+        """COMMIT, second half: cannot fail."""
+        self.outbox.commit()
+
+    def Rollback(self) -> None:
+        """ROLLBACK."""
+        self.outbox.rollback()
+
+    def Savepoint(self, level: int) -> None:
+        """SAVEPOINT, or the beginning of a statement that may have to be undone alone."""
+        self.outbox.savepoint(level)
+
+    def Release(self, level: int) -> None:
+        """RELEASE."""
+        self.outbox.release(level)
+
+    def RollbackTo(self, level: int) -> None:
+        """ROLLBACK TO, or a statement that failed within a transaction."""
+        self.outbox.rollback_to(level)
+
+
+class Cursor:
+    """One scan of the table."""
+
+    def __init__(self, vtable: VTable) -> None:
+        self.vtable = vtable
+        self.module = vtable.module
+        self.table = vtable.table
+        self.asking = vtable.registration.statement
+        self._rows: Iterator[tuple[int, Object]] = iter(())
+        self._row: tuple[int, Object] | None = None
+
+    def Filter(self, idxNum: int, idxStr: str, args: tuple[Any, ...]) -> None:  # noqa: N803 - SQLite's names
+        """SQLite begins a scan with the values of the plan that plan.choose made."""
+        self.vtable.outbox.flush(reader=self.asking)
+        if idxNum == plan.NOTHING:
+            raise self._missing(idxStr)
+        if idxNum == plan.BY_ROWID:
+            self._rows = self._by_rowid(args[0])
+        else:
+            method = self.table.of("SELECT")[idxNum - plan.FIRST_METHOD]
+            sources = [self.table.source(name) for name in idxStr.split(",")]
+            keys = itertools.product(*(self._texts(value) for value in args))
+            self._rows = self._objects(method, (dict(zip(sources, key)) for key in keys))
+        self._row = next(self._rows, None)
+
+    def Eof(self) -> bool:
+        """Whether the scan is over."""
+        return self._row is None
+
+    def Next(self) -> None:
+        """The next row."""
+        self._row = next(self._rows, None)
+
+    def Rowid(self) -> int:
+        """The row's rowid."""
+        assert self._row is not None  # noqa: S101 - SQLite asks only after Eof said no
+        return self._row[0]
+
+    def Column(self, number: int) -> SQLiteValue:
+        """The row's value in a column."""
+        assert self._row is not None  # noqa: S101
+        return self.module.getters[number](self._row[1]) if number >= 0 else self._row[0]
+
+    def ColumnNoChange(self, number: int) -> Any:
+        """An UPDATE asks for a column that it does not SET: so that UpdateChangeRow knows what is SET."""
+        return apsw.no_change
+
+    def Close(self) -> None:
+        """The scan is given up or over."""
+        self._rows = iter(())
+
+    def _missing(self, idxStr: str) -> MissingColumnsError:  # noqa: N803
+        return plan.missing_columns(self.table, idxStr)
+
+    def _objects(
+        self, method: Method, keys: Iterable[dict[str, str]], rowid: int | None = None
+    ) -> Iterator[tuple[int, Object]]:
+        """The objects with these keys, in their order; those that do not exist are left out."""
+        asked = self.asking.ahead(keys, lambda key: api.build(self.table, method, key))
+        for key, request in asked:
+            response = self.asking.answer(request)
+            answer = api.decipher(request, response)
+            if answer is not None:
+                row = api.keyed(self.table, request, response, answer, key)
+                yield rowid or self.module.rowids.of(tuple(key[s] for s in self.table.key)), row
+
+    def _by_rowid(self, value: Any) -> Iterator[tuple[int, Object]]:
+        method = self.table.of("SELECT")[0]
+        rowids = sorted(v for v in value if isinstance(v, int)) if isinstance(value, (set, frozenset)) else [value]
+        for rowid in rowids:
+            key = self.module.rowids.key(rowid)
+            if key is not None:
+                yield from self._objects(method, [dict(zip(self.table.key, key))], rowid)
+
+    def _texts(self, value: Any) -> list[str]:
+        """The keys that a value of argv stands for, in a stable order."""
+        values = value if isinstance(value, (set, frozenset)) else (value,)
+        texts = {key_text(self._as_text(v) if isinstance(v, float) else v) for v in values}
+        return sorted(text for text in texts if text is not None)
+
+    def _as_text(self, value: float) -> SQLiteValue:
+        """A number as SQLite writes it when it compares it with text."""
+        connection = self.vtable.connection()
+        assert connection is not None  # noqa: S101 - it is running this scan
+        text: SQLiteValue = connection.execute("SELECT CAST(? AS TEXT)", (value,)).get
+        return text
+
+
+def _getter(column: Column) -> Callable[[Object], SQLiteValue]:
+    """How a column is read from an object of the API."""
+    name, *path = column.source.split(".")
+
+    def get(answer: Object) -> SQLiteValue:
+        value = answer.get(name)
+        for step in path:
+            value = value.get(step) if isinstance(value, dict) else None
+        if value is None or isinstance(value, str):
+            return value if value is None or value.isascii() else _whole(value)
+        if column.type == "INTEGER" and isinstance(value, float) and value.is_integer():
+            value = int(value)
+        return sql_value(value)
+
+    return get
+
+
+def sql_value(value: Any) -> SQLiteValue:
+    """A JSON value as SQLite stores it: arrays and objects as JSON text, true and false as 1 and 0."""
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, int):
+        return value if -(2**63) <= value < 2**63 else _float(value)
+    if isinstance(value, float):
+        return value if not math.isnan(value) else None
+    return _whole(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+
+
+def _float(value: int) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.copysign(math.inf, value)
+
+
+def _whole(text: str) -> str:
+    """The text without lone surrogates, which JSON can spell and UTF-8 cannot."""
+    return text.encode("utf-8", "replace").decode("utf-8")

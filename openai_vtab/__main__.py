@@ -1,0 +1,6 @@
+"""`python -m openai_vtab` is the openai-vtab command."""
+
+from .shell import main
+
+if __name__ == "__main__":
+    main()

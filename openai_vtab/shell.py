@@ -1,0 +1,144 @@
+"""The openai-vtab command: APSW's SQLite shell with the tables registered on every database it opens.
+
+https://rogerbinns.github.io/apsw/shell.html - all its commands, options and output modes stay.
+It must not know tables or HTTP.
+
+    openai-vtab --sandbox                       no key, no network: a stand-in for the API with demo data
+    openai-vtab my.db "SELECT …" ".mode json"   one command after another, then the end
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import apsw
+import apsw.shell
+
+from . import __version__
+from .connection import register
+from .errors import Error
+from .settings import Keywords
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+OPTIONS = """
+OPTIONS of openai-vtab:
+
+   --sandbox            a stand-in for OpenAI's API in this process, with demo
+                        data: no key, no network, no cost
+   --base-url URL       where the API is; without it OPENAI_BASE_URL, or
+                        https://api.openai.com/v1
+   --version            show the versions
+   --help               show this
+
+The API key comes from the environment: OPENAI_API_KEY. OPENAI_ORG_ID and
+OPENAI_PROJECT_ID are used when they are set.
+"""
+
+
+
+class Shell(apsw.shell.Shell):
+    """APSW's shell with the tables, options of its own, and an exit status."""
+
+    def __init__(self, **streams: Any) -> None:
+        self.settings: Keywords = {}
+        self.failed = False
+        self.sandboxed = False
+        self.resources = ExitStack()
+        super().__init__(**streams)
+
+    def open_with_tables(self, connection: apsw.Connection) -> None:
+        """A connection hook: whatever opens a database, the tables are there."""
+        connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
+        register(connection, **self.settings)
+
+    def process_args(self, args: list[str] | None) -> tuple[str | None, list[str], list[str]]:
+        """Options, the database, and SQL. Our options may stand anywhere before the database."""
+        for arg in args or ():
+            if not arg.startswith("-"):
+                break
+            if arg.lstrip("-") == "version":
+                self.write(self.stdout, self._versions())
+                sys.exit(0)
+        answer: tuple[str | None, list[str], list[str]] = super().process_args(args)
+        return answer
+
+    def process_unknown_args(self, args: list[str]) -> list[str] | None:
+        """Our own options; APSW has removed the dashes."""
+        option, *rest = args
+        if option == "sandbox":
+            self._start_sandbox()
+            return rest
+        if option == "base-url":
+            if not rest:
+                raise self.Error("You need to specify a value after --base-url")
+            self.settings["base_url"] = rest[0]
+            return rest[1:]
+        return None
+
+    def usage(self) -> str:
+        """APSW's own usage with our options before it."""
+        usage: str = super().usage()
+        first, _, apsw_options = usage.partition("OPTIONS include:")
+        first = first.replace("python3 -m apsw", "openai-vtab").replace("apsw [", "openai-vtab [")
+        return f"{first.strip()}\n{OPTIONS}\nOPTIONS of the APSW shell:{apsw_options}"
+
+    def cmdloop(self, intro: str | None = None, transient: str | None = None) -> None:
+        """Read commands until the end of the input."""
+        if intro is None:
+            intro = f"{self._versions()}Enter \".help\" for instructions\n"
+            if self.sandboxed:
+                intro += (
+                    "Connected to the sandbox; try: SELECT status, file_counts FROM vector_store_file_batches\n"
+                    "                 WHERE vector_store_id = 'vs_demo' AND batch_id = 'vsfb_demo_failures';\n"
+                )
+        super().cmdloop(intro, transient)
+
+    def handle_exception(self) -> None:
+        """Print the error, and remember that there was one."""
+        self.failed = True
+        super().handle_exception()
+
+    def close(self) -> None:
+        """Close the database and the sandbox."""
+        if self._db is not None:
+            self._db.close(True)
+        self.resources.close()
+
+    def _start_sandbox(self) -> None:
+        try:
+            from . import sandbox
+        except ImportError as error:
+            raise self.Error(f"--sandbox needs {error.name}: pip install 'openai-vtab[sandbox]'") from None
+        started = self.resources.enter_context(sandbox.run())
+        self.sandboxed = True
+        self.settings["base_url"] = started.base_url
+        self.settings["api_key"] = started.api_key
+
+    def _versions(self) -> str:
+        return f"openai-vtab {__version__}, SQLite {apsw.sqlite_lib_version()}, APSW {apsw.apsw_version()}\n"
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the shell with the command line's arguments, and exit with 1 when a statement failed."""
+    shell = Shell()
+    apsw.connection_hooks.append(shell.open_with_tables)
+    try:
+        try:
+            _, inits, commands = shell.process_args(list(sys.argv[1:] if args is None else args))
+            if not commands:
+                shell.cmdloop()
+        except (apsw.Error, apsw.shell.Shell.Error, Error, OSError) as error:
+            if not getattr(error, "_handle_exception_saw_this", False):  # APSW's mark for: printed
+                shell.write(shell.stderr, f"{error}\n")
+            shell.failed = True
+        except KeyboardInterrupt:
+            sys.exit(130)
+    finally:
+        apsw.connection_hooks.remove(shell.open_with_tables)
+        shell.close()
+    if shell.failed and not shell.interactive:
+        sys.exit(1)

@@ -86,9 +86,7 @@ def decipher(request: Request, response: Response) -> Object | None:
     """The object in the answer; None when there is no such object. Raises APIError for everything else."""
     if response.status != 200 and not 200 < response.status < 300:
         error = failure(request, response)
-        if request.absent_is_none and (
-            response.status == 404 or (response.status == 400 and _says_absent(error))
-        ):
+        if request.absent_is_none and (response.status == 404 or (response.status == 400 and _says_absent(error))):
             return None
         raise error
     try:
@@ -118,7 +116,7 @@ def keyed(table: Table, request: Request, response: Response, answer: Object, ke
     return {**answer, **keys}
 
 
-def created(table: Table, request: Request, response: Response, keys: Mapping[str, str]) -> dict[str, str]:
+def created(table: Table, request: Request, response: Response, keys: Mapping[str, Any]) -> dict[str, str]:
     """The keys of the object that a create has answered. Raises APIError when the answer names none."""
     answer = decipher(request, response) or {}
     found: dict[str, str] = {}

@@ -29,7 +29,7 @@ This file must not know requests, APSW or any table. No exception holds the API 
 from __future__ import annotations
 
 
-class Warning(Exception):  # noqa: A001, N818 - PEP 249's name
+class Warning(Exception):  # noqa: N818 - PEP 249's name
     """Something important happened although the statement succeeded."""
 
 
@@ -87,7 +87,7 @@ class APIError(OperationalError):
         request: str,
         status: int | None = None,
         message: str | None = None,
-        type: str | None = None,  # noqa: A002 - the API's own word
+        type: str | None = None,  # the API's own word
         param: str | None = None,
         code: str | None = None,
         request_id: str | None = None,

@@ -86,7 +86,7 @@ def _work(fetch: Fetch, tasks: SimpleQueue[_Task | None]) -> None:
             if not abandoned.is_set() and future.set_running_or_notify_cancel():
                 try:
                     future.set_result(fetch.client.send(request, abandoned))
-                except BaseException as error:  # noqa: BLE001 - raised again where the answer is waited for
+                except BaseException as error:  # raised again where the answer is waited for
                     future.set_exception(error)
                     del error
             else:

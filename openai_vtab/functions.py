@@ -36,7 +36,7 @@ def _function(registration: Registration, table: Table, method: Method) -> Any:
         if None in arguments:
             return None
         keys: dict[str, str] = {}
-        for name, value in zip(method.variables, arguments):
+        for name, value in zip(method.variables, arguments, strict=True):
             try:
                 keys[table.source(name)] = identifier(value, Limits())
             except Refused as refused:

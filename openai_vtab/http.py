@@ -143,14 +143,17 @@ class Client:
 
             size = self.settings.max_concurrency
             proxies = requests.utils.get_environ_proxies(self.base_url)
-            self._environment = {"proxies": proxies, "verify": self.settings.ca_bundle or _environment_bundle()}
+            self._environment = {
+                "proxies": proxies,
+                "verify": self.settings.ca_bundle or _environment_bundle(),
+            }
             self._adapter = requests.adapters.HTTPAdapter(pool_connections=1, pool_maxsize=size)
         return self._adapter
 
 
 def wait_before_repeating(request: Request, outcome: Response | Exception, attempt: int) -> float | None:
     """Seconds to wait before the next attempt (0 is the first), or None when the outcome stands."""
-    wait = min(FIRST_WAIT * 2**attempt, LONGEST_WAIT) * (1 - 0.25 * random.random())  # noqa: S311 - jitter
+    wait = min(FIRST_WAIT * 2.0**attempt, LONGEST_WAIT) * (1 - 0.25 * random.random())  # noqa: S311 - jitter
     if isinstance(outcome, APIConnectionError):
         return wait if request.repeatable or not outcome.sent else None
     if not isinstance(outcome, Response) or outcome.status not in REPEATED:
@@ -179,7 +182,7 @@ def retry_after(response: Response) -> float | None:
         from email.utils import parsedate_to_datetime
 
         try:
-            return max(0.0, parsedate_to_datetime(seconds or "").timestamp() - time.time())
+            return max(0.0, float(parsedate_to_datetime(seconds or "").timestamp()) - time.time())
         except (ValueError, TypeError):
             return None
     return None

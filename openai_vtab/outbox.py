@@ -75,7 +75,7 @@ class Outbox:
         done: list[tuple[int, str]] = []
         errors: list[tuple[Write, BaseException]] = []
         stop: BaseException | None = None
-        for write, future in zip(due, futures):
+        for write, future in zip(due, futures, strict=True):
             try:
                 if stop is not None:
                     raise stop  # an interrupt: look at what is there, wait for nothing

@@ -41,7 +41,7 @@ IN_ROWS = 25  # what SQLite itself assumes of an IN list of unknown length
 
 @dataclass(frozen=True)
 class Constraint:
-    """One term of the WHERE clause, as https://www.sqlite.org/c3ref/index_info.html gives it; column -1 is the rowid."""
+    """One term of the WHERE clause, from https://www.sqlite.org/c3ref/index_info.html; column -1 is the rowid."""
 
     column: int
     op: int
@@ -117,9 +117,7 @@ def missing_columns(table: Table, idxStr: str) -> MissingColumnsError:  # noqa: 
     return MissingColumnsError(sentence)
 
 
-def insert(
-    table: Table, given: Mapping[str, SQLiteValue], limits: Limits
-) -> tuple[Method, dict[str, object]]:
+def insert(table: Table, given: Mapping[str, SQLiteValue], limits: Limits) -> tuple[Method, dict[str, object]]:
     """The INSERT method for the columns given (NULLs left out), and its checked parameters by source.
 
     Raises RowError or UnsupportedWriteError; the message names the table, the column and what to write instead.
@@ -136,7 +134,9 @@ def insert(
     for source, name in by_source.items():
         if source not in allowed:
             insertable = ", ".join(_insertable(table, methods))
-            raise RowError(f"{table.name}.{name}: it comes from the API and cannot be inserted; write only {insertable}")
+            raise RowError(
+                f"{table.name}.{name}: it comes from the API and cannot be inserted; write only {insertable}"
+            )
     for method in methods:
         if all(table.source(name) in by_source for name in method.needs):
             extra = by_source.keys() - {table.source(name) for name in method.accepts}
@@ -157,7 +157,9 @@ def update(table: Table, changed: Mapping[str, SQLiteValue]) -> Method:
         if changed.keys() <= (method.when.keys() | set(method.body)) and method.when.items() <= changed.items():
             return method
     possible = " or ".join(
-        ", ".join([f"{name} = {shown(value)}" for name, value in method.when.items()] + [f"{n} = …" for n in method.body])
+        ", ".join(
+            [f"{name} = {shown(value)}" for name, value in method.when.items()] + [f"{n} = …" for n in method.body]
+        )
         for method in methods
     )
     refused = ", ".join(f"{name} = {shown(value)}" for name, value in changed.items()) or "the rowid"

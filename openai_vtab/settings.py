@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypedDict, Union
+from typing import TYPE_CHECKING, TypedDict
 from urllib.parse import urlsplit
 
 from .errors import ConfigurationError, InterfaceError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
-Key = Union[str, Callable[[], str], None]
+Key = str | Callable[[], str] | None
 
 
 class Keywords(TypedDict, total=False):
@@ -46,7 +46,7 @@ class Keywords(TypedDict, total=False):
 class Settings:
     """All settings, with their defaults.
 
-    api_key: the key, or a function that gives it and is called for every request (a rotating token). Unset: OPENAI_API_KEY.
+    api_key: the key, or a function that gives it, called for every request. Unset: OPENAI_API_KEY.
     base_url: where the API is. Unset: OPENAI_BASE_URL, else https://api.openai.com/v1.
         For a host of azure.com the key is sent as `api-key`, elsewhere as a bearer token.
     organization, project: sent as OpenAI-Organization and OpenAI-Project. Unset: OPENAI_ORG_ID, OPENAI_PROJECT_ID.

@@ -39,9 +39,10 @@ OPENAI_PROJECT_ID are used when they are set.
 """
 
 
-
 class Shell(apsw.shell.Shell):
     """APSW's shell with the tables, options of its own, and an exit status."""
+
+    _db: apsw.Connection | None
 
     def __init__(self, **streams: Any) -> None:
         self.settings: Keywords = {}
@@ -89,7 +90,7 @@ class Shell(apsw.shell.Shell):
     def cmdloop(self, intro: str | None = None, transient: str | None = None) -> None:
         """Read commands until the end of the input."""
         if intro is None:
-            intro = f"{self._versions()}Enter \".help\" for instructions\n"
+            intro = f'{self._versions()}Enter ".help" for instructions\n'
             if self.sandboxed:
                 intro += (
                     "Connected to the sandbox; try: SELECT status, file_counts FROM vector_store_file_batches\n"
@@ -128,7 +129,7 @@ def main(args: Sequence[str] | None = None) -> None:
     apsw.connection_hooks.append(shell.open_with_tables)
     try:
         try:
-            _, inits, commands = shell.process_args(list(sys.argv[1:] if args is None else args))
+            _, _, commands = shell.process_args(list(sys.argv[1:] if args is None else args))
             if not commands:
                 shell.cmdloop()
         except (apsw.Error, apsw.shell.Shell.Error, Error, OSError) as error:

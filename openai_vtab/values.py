@@ -16,9 +16,9 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Union
+from typing import Any
 
-SQLiteValue = Union[None, int, float, bytes, str]
+SQLiteValue = int | float | bytes | str | None
 JSON = Any
 
 
@@ -205,7 +205,8 @@ def _chunking_strategy(value: JSON) -> dict[str, JSON]:
     size, overlap = static["max_chunk_size_tokens"], static["chunk_overlap_tokens"]
     if size not in CHUNK_TOKENS:
         raise Refused(
-            f"max_chunk_size_tokens is {size}", f"a number from {CHUNK_TOKENS.start} to {CHUNK_TOKENS.stop - 1}"
+            f"max_chunk_size_tokens is {size}",
+            f"a number from {CHUNK_TOKENS.start} to {CHUNK_TOKENS.stop - 1}",
         )
     if not 0 <= overlap <= size // 2:
         raise Refused(f"chunk_overlap_tokens is {overlap}", f"a number from 0 to {size // 2}, half of the chunk size")

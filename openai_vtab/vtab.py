@@ -13,7 +13,7 @@ import json
 import math
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 import apsw
 
@@ -109,7 +109,7 @@ class Module:
         for name in (self.table.name, *self.table.aliases):
             connection.create_module(
                 name,
-                self,
+                cast(Any, self),  # APSW's protocol asks for ShadowName, which it calls only when it is there
                 use_bestindex_object=True,
                 use_no_change=True,
                 eponymous=True,
@@ -178,7 +178,7 @@ class VTable:
         """INSERT: check the row, queue the request, and give the row its rowid."""
         if rowid is not None:
             raise RowError(f"{self.table.name}.rowid: it is given by the table; leave it out")
-        given = {c.name: value for c, value in zip(self.table.columns, fields) if value is not None}
+        given = {c.name: value for c, value in zip(self.table.columns, fields, strict=True) if value is not None}
         method, parameters = plan.insert(self.table, given, self.registration.limits)
         request = api.build(self.table, method, parameters)
         new = self.module.rowids.reserve()
@@ -193,7 +193,7 @@ class VTable:
 
     def UpdateChangeRow(self, rowid: int, newrowid: int, fields: Sequence[Any]) -> None:
         """UPDATE: find the method for what is SET, and queue the request."""
-        changed = {c.name: v for c, v in zip(self.table.columns, fields) if v is not apsw.no_change}
+        changed = {c.name: v for c, v in zip(self.table.columns, fields, strict=True) if v is not apsw.no_change}
         if newrowid != rowid:
             raise UnsupportedWriteError(f"{self.table.name}: the rowid cannot be SET")
         method = plan.update(self.table, changed)
@@ -220,7 +220,7 @@ class VTable:
 
     def key_of(self, rowid: int) -> dict[str, str]:
         """The keys of a row that SQLite has just read."""
-        return dict(zip(self.table.key, self.module.rowids.key(rowid) or ()))
+        return dict(zip(self.table.key, self.module.rowids.key(rowid) or (), strict=True))
 
     def Begin(self) -> None:
         """The table takes part in a transaction from now on."""
@@ -272,7 +272,7 @@ class Cursor:
             method = self.table.of("SELECT")[idxNum - plan.FIRST_METHOD]
             sources = [self.table.source(name) for name in idxStr.split(",")]
             keys = itertools.product(*(self._texts(value) for value in args))
-            self._rows = self._objects(method, (dict(zip(sources, key)) for key in keys))
+            self._rows = self._objects(method, (dict(zip(sources, key, strict=True)) for key in keys))
         self._row = next(self._rows, None)
 
     def Eof(self) -> bool:
@@ -322,7 +322,7 @@ class Cursor:
         for rowid in rowids:
             key = self.module.rowids.key(rowid)
             if key is not None:
-                yield from self._objects(method, [dict(zip(self.table.key, key))], rowid)
+                yield from self._objects(method, [dict(zip(self.table.key, key, strict=True))], rowid)
 
     def _texts(self, value: Any) -> list[str]:
         """The keys that a value of argv stands for, in a stable order."""

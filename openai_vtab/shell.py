@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import apsw
 import apsw.shell
@@ -41,8 +41,6 @@ OPENAI_PROJECT_ID are used when they are set.
 
 class Shell(apsw.shell.Shell):
     """APSW's shell with the tables, options of its own, and an exit status."""
-
-    _db: apsw.Connection | None
 
     def __init__(self, **streams: Any) -> None:
         self.settings: Keywords = {}
@@ -105,8 +103,9 @@ class Shell(apsw.shell.Shell):
 
     def close(self) -> None:
         """Close the database and the sandbox."""
-        if self._db is not None:
-            self._db.close(True)
+        database = cast("apsw.Connection | None", self._db)
+        if database is not None:
+            database.close(True)
         self.resources.close()
 
     def _start_sandbox(self) -> None:

@@ -1,0 +1,64 @@
+"""Fixtures: a sandbox, a connection to it, and what it was asked.
+
+The tests go through real SQLite and real HTTP on loopback; nothing of SQLite or APSW is replaced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import apsw
+import pytest
+
+import openai_vtab
+from openai_vtab import sandbox as sandbox_package
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees the user's key, address or proxies."""
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Any]:
+    """A sandbox with the demo data; batches take an hour unless a test says otherwise."""
+    with sandbox_package.run(processing_seconds=3600) as running:
+        yield running
+
+
+@pytest.fixture
+def connect(sandbox: Any) -> Iterator[Callable[..., apsw.Connection]]:
+    """connect() to the sandbox, closed at the end."""
+    opened: list[apsw.Connection] = []
+
+    def open_connection(database: str = ":memory:", **settings: Any) -> apsw.Connection:
+        settings = {"base_url": sandbox.base_url, "api_key": sandbox.api_key, **settings}
+        opened.append(openai_vtab.connect(database, **settings))
+        return opened[-1]
+
+    yield open_connection
+    for connection in opened:
+        connection.close(True)
+
+
+@pytest.fixture
+def db(connect: Callable[..., apsw.Connection]) -> apsw.Connection:
+    """A connection to the sandbox, in memory."""
+    return connect()
+
+
+@pytest.fixture
+def requests(sandbox: Any) -> Callable[[], list[str]]:
+    """The requests since the last call, as "GET /path"."""
+
+    def take() -> list[str]:
+        taken = [f"{request.method} {request.path}" for request in list(sandbox.requests)]
+        sandbox.requests.clear()
+        return taken
+
+    return take

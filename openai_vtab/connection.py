@@ -25,7 +25,7 @@ def connect(database: str | os.PathLike[str] = ":memory:", **settings: Unpack[Ke
     """Open a database file with the tables registered; `Settings` describes the keywords.
 
     A database file may come from a stranger: its stored views and triggers cannot use the tables
-    (trusted_schema is off; TEMP views can). https://www.sqlite.org/src/doc/latest/doc/trusted-schema.md
+    (trusted_schema is off; TEMP views can, TEMP triggers cannot). https://www.sqlite.org/src/doc/latest/doc/trusted-schema.md
 
     Raises InterfaceError for a wrong setting, ConfigurationError for an address that must not be used, and
     what apsw.Connection raises. A missing key is an error at the first request.

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from queue import SimpleQueue
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import apsw
 
@@ -25,7 +25,7 @@ SLICE = 0.05  # seconds between two looks for an interrupt
 AHEAD = 2  # times max_concurrency: how far an IN list is asked for before its rows are read
 
 T = TypeVar("T")
-_Task = tuple["Future[Response]", Request, threading.Event]
+_Task = tuple["Future[Any]", Callable[[], Any], threading.Event]
 
 
 class Fetch:
@@ -45,9 +45,9 @@ class Fetch:
         self._unfinished = 0
         self._closed = False
 
-    def submit(self, request: Request, abandoned: threading.Event) -> Future[Response]:
-        """Start a request. Once `abandoned` is set it is not begun, and not repeated."""
-        future: Future[Response] = Future()
+    def submit(self, call: Callable[[], T], abandoned: threading.Event) -> Future[T]:
+        """Have `call` run by a thread of the pool, unless `abandoned` is set before it begins."""
+        future: Future[T] = Future()
         with self._lock:
             if self._closed:
                 raise apsw.ConnectionClosedError("the connection is closed")
@@ -56,11 +56,15 @@ class Fetch:
                 self._threads += 1
                 name = f"openai_vtab-{self._threads}"
                 threading.Thread(target=_work, args=(self, self._tasks), name=name, daemon=True).start()
-        self._tasks.put((future, request, abandoned))
+        self._tasks.put((future, call, abandoned))
         return future
 
-    def wait(self, future: Future[Response]) -> Response:
-        """The answer, waited for in slices so that `connection.interrupt()` is heard. Raises its error."""
+    def send(self, request: Request, abandoned: threading.Event) -> Future[Response]:
+        """Start a request. Once `abandoned` is set it is not begun, and not repeated."""
+        return self.submit(lambda: self.client.send(request, abandoned), abandoned)
+
+    def wait(self, future: Future[T]) -> T:
+        """The result, waited for in slices so that `connection.interrupt()` is heard. Raises its error."""
         while not future.done():
             try:
                 future.exception(SLICE)
@@ -81,11 +85,11 @@ class Fetch:
 
 def _work(fetch: Fetch, tasks: SimpleQueue[_Task | None]) -> None:
     while (task := tasks.get()) is not None:
-        future, request, abandoned = task
+        future, call, abandoned = task
         try:
             if not abandoned.is_set() and future.set_running_or_notify_cancel():
                 try:
-                    future.set_result(fetch.client.send(request, abandoned))
+                    future.set_result(call())
                 except BaseException as error:  # raised again where the answer is waited for
                     future.set_exception(error)
                     del error
@@ -94,7 +98,7 @@ def _work(fetch: Fetch, tasks: SimpleQueue[_Task | None]) -> None:
         finally:
             with fetch._lock:
                 fetch._unfinished -= 1
-            del task, future  # an idle thread must not keep an answer alive
+            del task, future, call  # an idle thread must not keep an answer alive
 
 
 class Asking:
@@ -108,7 +112,7 @@ class Asking:
     def start(self, request: Request) -> None:
         """Ask now, to be told later."""
         if request.target not in self._answers:
-            self._answers[request.target] = self.fetch.submit(request, self.abandoned)
+            self._answers[request.target] = self.fetch.send(request, self.abandoned)
 
     def answer(self, request: Request) -> Response:
         """The answer, asked for now unless it has been before."""

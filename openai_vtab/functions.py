@@ -46,7 +46,7 @@ def _function(registration: Registration, table: Table, method: Method) -> Any:
             raise RowError(problem)
         request = api.build(table, method, keys)
         abandoned = registration.statement.abandoned
-        response = registration.fetch.wait(registration.fetch.submit(request, abandoned))
+        response = registration.fetch.wait(registration.fetch.send(request, abandoned))
         answer = api.decipher(request, response) or {}
         return sql_value(api.keyed(table, request, response, answer, keys))
 

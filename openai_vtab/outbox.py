@@ -33,7 +33,8 @@ UNKNOWN_STATUSES = frozenset({408, 500, 502, 503, 504})
 class Write:
     """One checked row.
 
-    `settle` is given the answer, returns the id of what was written, and raises when the answer is none.
+    `settle`, run by a thread of the pool, takes the answer, returns the id of what was written, and raises when the
+    answer is none.
     `reader` is the statement that wrote the row: its own reads do not send it.
     """
 
@@ -71,7 +72,7 @@ class Outbox:
             return
         self._queue = [write for write in self._queue if write not in due]
         abandoned = threading.Event()
-        futures = [self.fetch.submit(write.request, abandoned) for write in due]
+        futures = [self.fetch.submit(self._sending(write, abandoned), abandoned) for write in due]
         done: list[tuple[int, str]] = []
         errors: list[tuple[Write, BaseException]] = []
         stop: BaseException | None = None
@@ -79,9 +80,8 @@ class Outbox:
             try:
                 if stop is not None:
                     raise stop  # an interrupt: look at what is there, wait for nothing
-                written = write.settle(self.fetch.wait(future))
+                written = self.fetch.wait(future)
             except (Error, CancelledError) as error:
-                abandoned.set()
                 errors.append((write, error))
             except (apsw.InterruptError, KeyboardInterrupt) as error:
                 abandoned.set()
@@ -93,10 +93,22 @@ class Outbox:
         if errors:
             raise _failure(done, errors, stop)
 
+    def _sending(self, write: Write, abandoned: threading.Event) -> Callable[[], str]:
+        """What a thread does for a write. A failure keeps it, at once, from beginning another."""
+
+        def send() -> str:
+            try:
+                return write.settle(self.fetch.client.send(write.request, abandoned))
+            except BaseException:
+                abandoned.set()
+                raise
+
+        return send
+
     def _settle_now(
         self,
         write: Write,
-        future: Future[Response],
+        future: Future[str],
         done: list[tuple[int, str]],
         errors: list[tuple[Write, BaseException]],
     ) -> None:
@@ -108,7 +120,7 @@ class Outbox:
             errors.append((write, APIConnectionError(problem, request=write.request.method, sent=True)))
         else:
             try:
-                written = write.settle(future.result())
+                written = future.result()
             except (Error, CancelledError) as error:
                 errors.append((write, error))
             else:

@@ -110,10 +110,11 @@ def missing_columns(table: Table, idxStr: str) -> MissingColumnsError:  # noqa: 
     needs = table.of("SELECT")[0].needs
     missing = idxStr.rpartition(" ")[2].split(",")
     sentence = (
-        f"{table.name} needs {' AND '.join(f'{name} = …' for name in needs)} (or IN); missing: {', '.join(missing)}"
+        f"{table.name} needs {' AND '.join(f'{name} = …' for name in needs)} (or IN), from values or from a table "
     )
+    sentence += f"that comes earlier in the join; missing: {', '.join(missing)}"
     if idxStr.startswith("cannot use"):
-        sentence += " (a term is there, but SQLite cannot give its value to the table in this order of the join)"
+        sentence += " (a term is there, but its value is not known when the table is read)"
     return MissingColumnsError(sentence)
 
 

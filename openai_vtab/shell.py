@@ -110,10 +110,10 @@ class Shell(apsw.shell.Shell):
 
     def _start_sandbox(self) -> None:
         try:
-            from . import sandbox
+            from .sandbox import run
         except ImportError as error:
             raise self.Error(f"--sandbox needs {error.name}: pip install 'openai-vtab[sandbox]'") from None
-        started = self.resources.enter_context(sandbox.run())
+        started = self.resources.enter_context(run())
         self.sandboxed = True
         self.settings["base_url"] = started.base_url
         self.settings["api_key"] = started.api_key

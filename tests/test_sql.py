@@ -110,8 +110,8 @@ def test_a_missing_key_is_one_sentence_and_no_request(
     """The error names the table and what is missing; nothing is sent."""
     with pytest.raises(openai_vtab.MissingColumnsError) as caught:
         db.execute(f"SELECT * FROM {T} WHERE {where}").fetchall()
-    assert str(caught.value).startswith(f"{T} needs vector_store_id = … AND batch_id = … (or IN); missing: ")
-    assert missing in str(caught.value)
+    assert str(caught.value).startswith(f"{T} needs vector_store_id = … AND batch_id = … (or IN), from values")
+    assert str(caught.value).rpartition("missing: ")[2].startswith(missing)
     assert requests() == []
 
 
@@ -277,9 +277,12 @@ def test_a_statement_run_within_a_scan_sees_the_present(db: apsw.Connection, san
 
 
 def test_cross_join_in_the_bad_order_says_so(local: apsw.Connection, requests: Requests) -> None:
-    """CROSS JOIN fixes the order; then the keys cannot reach the table, and the error says that they were there."""
+    """CROSS JOIN fixes the order; then the keys cannot reach the table, and the error says what would."""
     sql = f"SELECT title FROM {T} b CROSS JOIN documents d USING (vector_store_id, batch_id)"
-    with pytest.raises(openai_vtab.MissingColumnsError, match="in this order of the join"):
+    with pytest.raises(
+        openai_vtab.MissingColumnsError,
+        match="from a table that comes earlier in the join; missing: vector_store_id, batch_id",
+    ):
         local.execute(sql).fetchall()
     assert requests() == []
 
@@ -343,14 +346,32 @@ def test_a_stored_view_works_where_the_schema_is_trusted(sandbox: Any, requests:
     db.close()
 
 
-def test_a_temp_trigger_can_create_batches(local: apsw.Connection, sandbox: Any, requests: Requests) -> None:
-    """A TEMP trigger on a local table writes to the API table."""
+def test_a_trigger_creates_batches_where_the_schema_is_trusted(sandbox: Any, requests: Requests) -> None:
+    """A trigger on a local table writes to the API table; one request for each statement's commit."""
+    db = apsw.Connection(":memory:")
+    openai_vtab.register(db, base_url=sandbox.base_url, api_key=sandbox.api_key)
+    db.execute("CREATE TABLE incoming (file_id TEXT)")
+    db.execute(
+        "CREATE TRIGGER ingest AFTER INSERT ON incoming BEGIN "
+        f"INSERT INTO {T} (vector_store_id, file_ids) VALUES ('vs_demo', json_array(new.file_id)); END"
+    )
+    db.execute("INSERT INTO incoming VALUES ('file-new-01'), ('file-new-02')")
+    assert requests() == ["POST /vector_stores/vs_demo/file_batches"] * 2
+    db.close()
+
+
+@pytest.mark.parametrize("temp", ["", "TEMP"])
+def test_no_trigger_writes_where_the_schema_is_not_trusted(
+    local: apsw.Connection, requests: Requests, temp: str
+) -> None:
+    """With connect() a trigger cannot reach the API: SQLite makes no difference for TEMP triggers."""
     local.execute(
-        "CREATE TEMP TRIGGER ingest AFTER UPDATE OF title ON documents BEGIN "
+        f"CREATE {temp} TRIGGER ingest AFTER UPDATE OF title ON documents BEGIN "
         f"INSERT INTO {T} (vector_store_id, file_ids) VALUES (new.vector_store_id, json_array(new.title)); END"
     )
-    local.execute("UPDATE documents SET title = 'file-new-01' WHERE title = 'a'")
-    assert requests() == ["POST /vector_stores/vs_demo/file_batches"]
+    with pytest.raises(apsw.SQLError, match="unsafe use of virtual table"):
+        local.execute("UPDATE documents SET title = 'file-new-01' WHERE title = 'a'")
+    assert requests() == []
 
 
 def test_attached_databases_join(connect: Any, tmp_path: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import threading
 
 from . import KEY, run
@@ -27,10 +28,8 @@ def main() -> None:
         seeded=not options.empty,
     ) as sandbox:
         print(f"OPENAI_BASE_URL={sandbox.base_url} OPENAI_API_KEY={sandbox.api_key} openai-vtab", flush=True)
-        try:
+        with contextlib.suppress(KeyboardInterrupt):
             threading.Event().wait()
-        except KeyboardInterrupt:
-            pass
 
 
 if __name__ == "__main__":

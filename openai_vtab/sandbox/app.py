@@ -147,13 +147,13 @@ class App:
 
     def create_file(self, request: Received, _: list[str]) -> JSON:
         """POST /files, multipart."""
-        environ = {
+        environ: dict[str, Any] = {
             "wsgi.input": BytesIO(request.raw),
             "CONTENT_LENGTH": str(len(request.raw)),
             "CONTENT_TYPE": request.headers.get("content-type", ""),
             "REQUEST_METHOD": "POST",
         }
-        _, form, files = parse_form_data(environ)
+        form, files = parse_form_data(environ)[1:]
         for name, given in (("file", "file" in files), ("purpose", "purpose" in form)):
             if not given:
                 raise Refusal(400, f"Missing required parameter: '{name}'.", param=name, code="missing_parameter")
@@ -163,7 +163,8 @@ class App:
             expires_after = {"anchor": form["expires_after[anchor]"]}
             expires_after["seconds"] = int(seconds) if seconds.isdecimal() else None
         upload = files["file"]
-        return self.state.create_file(upload.filename or "upload", upload.read(), form["purpose"], expires_after)
+        name, content = upload.filename or "upload", upload.read()
+        return self.state.create_file(name, content, form["purpose"], expires_after)
 
     def get_file(self, _: Received, variables: list[str]) -> JSON:
         """GET /files/{file_id}."""

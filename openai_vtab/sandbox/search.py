@@ -56,9 +56,9 @@ def passes(filters: Any, attributes: dict[str, Any]) -> bool:
         return all(results) if kind == "and" else any(results)
     value, wanted = attributes.get(filters["key"]), filters["value"]
     if kind in ("in", "nin"):
-        return (value in wanted) == (kind == "in")
+        return bool((value in wanted) == (kind == "in"))
     if kind in ("eq", "ne"):
         return bool((value == wanted) == (kind == "eq"))
     if value is None or isinstance(value, str) != isinstance(wanted, str):
         return False
-    return {"gt": value > wanted, "gte": value >= wanted, "lt": value < wanted, "lte": value <= wanted}[kind]
+    return bool({"gt": value > wanted, "gte": value >= wanted, "lt": value < wanted, "lte": value <= wanted}[kind])

@@ -449,7 +449,7 @@ class State:
 def page(
     items: list[T], query: Mapping[str, str], to_json: Callable[[T], JSON], most: int, default: int, loose: bool = False
 ) -> JSON:
-    """A page of a list: limit, order, after and before as the API takes them. `loose`: an unknown cursor is page one."""
+    """A page of a list: limit, order, after, before as the API has them. `loose`: an unknown cursor is page one."""
     try:
         limit = int(query.get("limit", default))
     except ValueError:

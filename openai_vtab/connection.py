@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import apsw
 
 from . import functions
+from .errors import Error
 from .settings import Keywords, Settings
 from .tables import TABLES
 from .vtab import Module, Registration
@@ -21,7 +22,23 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 
-def connect(database: str | os.PathLike[str] = ":memory:", **settings: Unpack[Keywords]) -> apsw.Connection:
+class Connection(apsw.Connection):
+    """An apsw.Connection whose with statement raises what failed in its commit.
+
+    APSW's own raises apsw.SQLError with the same words, and has the exception itself only as __context__.
+    """
+
+    def __exit__(self, *exception: Any) -> Any:
+        try:
+            return super().__exit__(*exception)
+        except apsw.Error as error:
+            cause = error.__context__
+            if not isinstance(cause, Error):
+                raise
+        raise cause
+
+
+def connect(database: str | os.PathLike[str] = ":memory:", **settings: Unpack[Keywords]) -> Connection:
     """Open a database file with the tables registered; `Settings` describes the keywords.
 
     A database file may come from a stranger: its stored views and triggers cannot use the tables
@@ -30,7 +47,7 @@ def connect(database: str | os.PathLike[str] = ":memory:", **settings: Unpack[Ke
     Raises InterfaceError for a wrong setting, ConfigurationError for an address that must not be used, and
     what apsw.Connection raises. A missing key is an error at the first request.
     """
-    connection = apsw.Connection(str(database))
+    connection = Connection(str(database))
     connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
     register(connection, **settings)
     return connection

@@ -52,7 +52,7 @@ class Outbox:
         self.fetch = fetch
         self._queue: list[Write] = []
         self._sent: list[tuple[Write, str]] = []
-        self._savepoints: dict[int, int] = {}  # level: number of the first write after it
+        self._savepoints: dict[int, tuple[int, object]] = {}  # level: number of the first write after it, who began it
         self._number = 0
 
     def add(self, write: Write) -> None:
@@ -127,18 +127,31 @@ class Outbox:
                 self._sent.append((write, written))
                 done.append((write.rowid, written))
 
-    def savepoint(self, level: int) -> None:
+    def savepoint(self, level: int, statement: object = None) -> None:
         """Remember where `level` begins. Every table of the transaction calls it: the first call counts."""
-        self._savepoints.setdefault(level, self._number)
+        self._savepoints.setdefault(level, (self._number, statement))
 
     def release(self, level: int) -> None:
         """Forget the savepoints from `level` on; their writes belong to what encloses them."""
-        self._savepoints = {known: number for known, number in self._savepoints.items() if known < level}
+        self._savepoints = {known: begun for known, begun in self._savepoints.items() if known < level}
 
     def rollback_to(self, level: int) -> None:
         """Drop what was queued since `level` began."""
-        self._drop(self._savepoints.get(level, 0))
-        self._savepoints = {known: number for known, number in self._savepoints.items() if known <= level}
+        self._drop(self._savepoints.get(level, (0, None))[0])
+        self._savepoints = {known: begun for known, begun in self._savepoints.items() if known <= level}
+
+    def statement_over(self, statement: object) -> None:
+        """Drop what a statement within a transaction has queued if it failed.
+
+        APSW does not call RollbackTo while a Python exception is on its way, which is how most statements fail
+        here. A statement that has written, and whose own savepoint is neither released nor rolled back, failed.
+        """
+        wrote = any(write.reader is statement for write in self._queue)
+        for level, (_, begun_by) in list(self._savepoints.items()):
+            if wrote and begun_by is statement:
+                self.rollback_to(level)
+                self.release(level)
+                return
 
     def rollback(self) -> None:
         """Drop what was queued in the whole transaction."""

@@ -52,6 +52,7 @@ class Registration:
         over = self._statements.pop(event["id"], None)
         if over is not None:
             over.close()
+            self.outbox.statement_over(over)
         if event["code"] == apsw.SQLITE_TRACE_STMT:
             self._statements[event["id"]] = Asking(self.fetch)
 
@@ -239,7 +240,7 @@ class VTable:
 
     def Savepoint(self, level: int) -> None:
         """SAVEPOINT, or the beginning of a statement that may have to be undone alone."""
-        self.outbox.savepoint(level)
+        self.outbox.savepoint(level, self.registration.statement)
 
     def Release(self, level: int) -> None:
         """RELEASE."""

@@ -318,6 +318,14 @@ def test_a_failed_create_fails_the_commit_and_the_local_changes(db: apsw.Connect
     db.execute("CREATE TABLE journal (what TEXT)")
     sandbox.inject(Status(400, message="no"), method="POST")
     one = f"INSERT INTO {T} (vector_store_id, file_ids) VALUES ('vs_demo', '[\"file-new-01\"]')"
+    db.execute("BEGIN")
+    db.execute(one)
+    db.execute("INSERT INTO journal VALUES ('created')")
+    with pytest.raises(openai_vtab.APIError):
+        db.execute("COMMIT")
+    assert not db.in_transaction
+    assert db.execute("SELECT count(*) FROM journal").get == 0
+    sandbox.inject(Status(400, message="no"), method="POST")
     with pytest.raises(openai_vtab.APIError), db:
         db.execute(one)
         db.execute("INSERT INTO journal VALUES ('created')")

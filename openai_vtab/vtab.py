@@ -44,6 +44,9 @@ class Registration:
         mask = apsw.SQLITE_TRACE_STMT | apsw.SQLITE_TRACE_PROFILE
         connection.trace_v2(mask, self._trace, id=Registration)
         weakref.finalize(self, self.fetch.close)
+        # SQLite disconnects tables when a connection is freed. At the interpreter's exit that can come after APSW
+        # has been taken down, and crashes there: so what is still open is closed before.
+        weakref.finalize(connection, _close, weak)
 
     def _trace(self, event: dict[str, Any]) -> None:
         """Follow which statements are running: SQLite tells when one begins (STMT) and when it is over (PROFILE)."""
@@ -62,6 +65,12 @@ class Registration:
         for asking in reversed(self._statements.values()):
             return asking
         return Asking(self.fetch)
+
+
+def _close(weak: weakref.ref[apsw.Connection]) -> None:
+    connection = weak()
+    if connection is not None:
+        connection.close(True)
 
 
 class Rowids:

@@ -4,7 +4,7 @@
 .mode box
 
 -- A batch is a row. It needs both of its keys.
-SELECT id, status, file_counts
+SELECT id, status, file_counts ->> 'completed' AS files
 FROM vector_store_file_batches
 WHERE vector_store_id = 'vs_demo' AND batch_id = 'vsfb_demo_finished';
 

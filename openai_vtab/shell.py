@@ -9,6 +9,7 @@ It must not know tables or HTTP.
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, cast
@@ -38,6 +39,8 @@ The API key comes from the environment: OPENAI_API_KEY. OPENAI_ORG_ID and
 OPENAI_PROJECT_ID are used when they are set.
 """
 
+WITH_A_VALUE = ("init", "separator", "nullvalue", "encoding")  # APSW's options that take the next argument
+
 
 class Shell(apsw.shell.Shell):
     """APSW's shell with the tables, options of its own, and an exit status."""
@@ -55,28 +58,42 @@ class Shell(apsw.shell.Shell):
         register(connection, **self.settings)
 
     def process_args(self, args: list[str] | None) -> tuple[str | None, list[str], list[str]]:
-        """Options, the database, and SQL. Our options may stand anywhere before the database."""
-        for arg in args or ():
-            if not arg.startswith("-"):
-                break
-            if arg.lstrip("-") == "version":
-                self.write(self.stdout, self._versions())
-                sys.exit(0)
-        answer: tuple[str | None, list[str], list[str]] = super().process_args(args)
+        """Options, the database, and SQL. Our options may stand anywhere before the database.
+
+        They are taken out before APSW looks: while NO_COLOR is set, it takes any option it does not know for
+        that wish, and would go on without it.
+        """
+        rest = self._own_options(list(args or ()))
+        no_colour = os.environ.pop("NO_COLOR", None)
+        try:
+            answer: tuple[str | None, list[str], list[str]] = super().process_args(
+                ["-nocolour", *rest] if no_colour is not None else rest
+            )
+        finally:
+            if no_colour is not None:
+                os.environ["NO_COLOR"] = no_colour
         return answer
 
-    def process_unknown_args(self, args: list[str]) -> list[str] | None:
-        """Our own options; APSW has removed the dashes."""
-        option, *rest = args
-        if option == "sandbox":
-            self._start_sandbox()
-            return rest
-        if option == "base-url":
-            if not rest:
-                raise self.Error("You need to specify a value after --base-url")
-            self.settings["base_url"] = rest[0]
-            return rest[1:]
-        return None
+    def _own_options(self, args: list[str]) -> list[str]:
+        """Carry out our own options; what is left is APSW's."""
+        rest: list[str] = []
+        while args and args[0].startswith("-"):
+            option = args.pop(0)
+            name = option.lstrip("-")
+            if name == "version":
+                self.write(self.stdout, self._versions())
+                sys.exit(0)
+            elif name == "sandbox":
+                self._start_sandbox()
+            elif name == "base-url":
+                if not args:
+                    raise self.Error("You need to specify a value after --base-url")
+                self.settings["base_url"] = args.pop(0)
+            else:
+                rest.append(option)
+                if name in WITH_A_VALUE and args:
+                    rest.append(args.pop(0))
+        return rest + args
 
     def usage(self) -> str:
         """APSW's own usage with our options before it."""

@@ -1,0 +1,150 @@
+"""Every example, and every code block of the README, runs; and the files say the same as the descriptions."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+
+import openai_vtab
+from openai_vtab.settings import Keywords, Settings
+from openai_vtab.tables import TABLES
+
+ROOT = Path(__file__).parent.parent
+EXAMPLES = sorted((ROOT / "examples").glob("*.*"))
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    return [text for name, text in found if name == language]
+
+
+@pytest.mark.parametrize("example", [e for e in EXAMPLES if e.suffix == ".sql"], ids=lambda e: e.name)
+def test_an_sql_example_runs_in_the_shell(example: Path, tmp_path: Path) -> None:
+    """With the sandbox and a database file, twice, without an error."""
+    for _ in range(2):
+        database = str(tmp_path / "my.db") if example.name != "quickstart.sql" else ":memory:"
+        done = subprocess.run(
+            [sys.executable, "-m", "openai_vtab", "--sandbox", database],
+            input=example.read_text(encoding="utf-8"),
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+            timeout=60,
+            check=False,
+        )
+        assert (done.stderr, done.returncode) == ("", 0)
+        assert "vsfb_demo_" in done.stdout
+
+
+@pytest.mark.parametrize("example", [e for e in EXAMPLES if e.suffix == ".py"], ids=lambda e: e.name)
+def test_a_python_example_runs(example: Path, tmp_path: Path) -> None:
+    """Without a key: with the sandbox."""
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "error", str(example)],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=60,
+        check=False,
+    )
+    assert (done.stderr, done.returncode) == ("", 0)
+    assert done.stdout
+
+
+def test_the_python_connection_example_says_what_happened(tmp_path: Path) -> None:
+    """Two of its files are processed, the table of the third's type is refused by the API."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "examples" / "python_connection.py")],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout.splitlines() == [
+        "completed: 1 of 3 files failed",
+        "refused before it was sent: vector_store_file_batches.file_ids: the array is empty; write at least one file: "
+        "json_array('file-abc', …) or json_group_array(file_id)",
+    ]
+
+
+def test_the_readmes_sql_runs_and_gives_what_it_shows(db: apsw.Connection) -> None:
+    """In the order of the page, on the demo data; the first result is on the page."""
+    db.execute("CREATE TABLE documents (title TEXT, file_id TEXT, vector_store_id TEXT, batch_id TEXT)")
+    db.execute("INSERT INTO documents (title, file_id) VALUES ('a', 'file-new-01'), ('b', 'file-new-02')")
+    results = [db.execute(block).fetchall() for block in blocks("sql")]
+    assert ["|".join(map(str, row)) for row in results[0]] == blocks("")[0].splitlines()
+    assert results[1][0][1] == "in_progress"
+
+
+def test_the_readmes_python_runs(sandbox: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Each block, with a database that has the documents it joins."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OPENAI_BASE_URL", sandbox.base_url)
+    monkeypatch.setenv("OPENAI_API_KEY", sandbox.api_key)
+    with apsw.Connection("my.db") as local:
+        local.execute("CREATE TABLE documents (title TEXT, vector_store_id TEXT, batch_id TEXT)")
+        local.execute("INSERT INTO documents VALUES ('t', 'vs_demo', 'vsfb_demo_finished')")
+    hooks = list(apsw.connection_hooks)
+    try:
+        for block in blocks("python"):
+            names: dict[str, Any] = {"__name__": "readme"}
+            exec(compile(block, "README.md", "exec"), names)  # noqa: S102 - our own page
+            for value in names.values():
+                if isinstance(value, apsw.Connection):
+                    value.close(True)
+    finally:
+        apsw.connection_hooks[:] = hooks
+
+
+def test_the_readmes_first_commands_are_the_two() -> None:
+    """Nothing is needed before them."""
+    commands = [line.partition("  ")[0] for line in blocks("sh")[0].splitlines()]
+    assert commands == [
+        "pip install '.[sandbox]' && openai-vtab --sandbox < examples/quickstart.sql",
+        "pip install '.[test]' && pytest",
+    ]
+
+
+def test_the_readme_describes_every_column_and_setting() -> None:
+    """In the words of the description."""
+    for table in TABLES:
+        for column in table.columns:
+            assert f"`{column.name}`" in README or column.name.startswith("data__"), column.name
+            if not column.hidden:
+                assert f"| `{column.name}` | {column.type} | {column.doc} |" in README
+    for name in Keywords.__annotations__:
+        assert f"`{name}`" in README, name
+
+
+def test_settings_and_keywords_are_the_same() -> None:
+    """The typed keywords of connect() and the dataclass name the same settings, all documented."""
+    assert list(Keywords.__annotations__) == list(Settings.__dataclass_fields__)
+    assert Settings.__doc__ is not None
+    for name in Keywords.__annotations__:
+        assert re.search(rf"^    .*\b{name}\b.*:", Settings.__doc__, re.MULTILINE), name
+
+
+@pytest.mark.parametrize(("table", "example"), [(t, e) for t in TABLES for e in t.examples])
+def test_the_examples_of_a_description_run(db: apsw.Connection, table: Any, example: str) -> None:
+    """Each on the demo data."""
+    db.execute(example).fetchall()
+
+
+def test_the_public_names_are_complete() -> None:
+    """Sorted, resolvable, and nothing else is offered."""
+    assert openai_vtab.__all__ == sorted(openai_vtab.__all__)
+    for name in openai_vtab.__all__:
+        assert getattr(openai_vtab, name) is not None
+    assert set(openai_vtab.__all__) <= set(dir(openai_vtab))
+    with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
+        _ = openai_vtab.nonsense

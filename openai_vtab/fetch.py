@@ -43,14 +43,11 @@ class Fetch:
         self._lock = threading.Lock()
         self._threads = 0
         self._unfinished = 0
-        self._closed = False
 
     def submit(self, call: Callable[[], T], abandoned: threading.Event) -> Future[T]:
         """Have `call` run by a thread of the pool, unless `abandoned` is set before it begins."""
         future: Future[T] = Future()
         with self._lock:
-            if self._closed:
-                raise apsw.ConnectionClosedError("the connection is closed")
             self._unfinished += 1
             if self._unfinished > self._threads < self.size:
                 self._threads += 1
@@ -74,9 +71,8 @@ class Fetch:
         return future.result()
 
     def close(self) -> None:
-        """End the threads, each after the request it is in, and close the connections."""
+        """End the threads, each after the request it is in, and close the connections; a later request begins anew."""
         with self._lock:
-            self._closed = True
             threads, self._threads = self._threads, 0
         for _ in range(threads):
             self._tasks.put(None)

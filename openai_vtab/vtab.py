@@ -41,6 +41,7 @@ class Registration:
         self.fetch = Fetch(Client(settings), lambda: (c := weak()) is not None and c.is_interrupted)
         self.outbox = Outbox(self.fetch)
         self._statements: dict[int, Asking] = {}
+        self._connected = 0
         mask = apsw.SQLITE_TRACE_STMT | apsw.SQLITE_TRACE_PROFILE
         connection.trace_v2(mask, self._trace, id=Registration)
         weakref.finalize(self, self.fetch.close)
@@ -58,6 +59,15 @@ class Registration:
             self.outbox.statement_over(over)
         if event["code"] == apsw.SQLITE_TRACE_STMT:
             self._statements[event["id"]] = Asking(self.fetch)
+
+    def connected(self, change: int) -> None:
+        """A table was connected (1) or disconnected (-1). With the last one the threads end.
+
+        Not left to the garbage collector: an exception's traceback can keep a closed connection's objects alive.
+        """
+        self._connected += change
+        if not self._connected:
+            self.fetch.close()
 
     @property
     def statement(self) -> Asking:
@@ -149,6 +159,7 @@ class VTable:
         self.outbox = module.registration.outbox
         self.table = module.table
         self.connection = weakref.ref(connection)
+        self.registration.connected(1)
 
     def BestIndexObject(self, info: apsw.IndexInfo) -> bool:
         """SQLite plans a query: hand the constraints to plan.choose, and its answer back."""
@@ -181,6 +192,7 @@ class VTable:
 
     def Disconnect(self) -> None:
         """SQLite closes the table."""
+        self.registration.connected(-1)
 
     Destroy = Disconnect
 

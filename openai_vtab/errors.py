@@ -36,6 +36,16 @@ class Warning(Exception):  # noqa: N818 - PEP 249's name
 class Error(Exception):
     """The root of all errors of this package (PEP 249)."""
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # the default calls the class with the message alone; multiprocessing needs the attributes too
+        return _unpickled, (type(self), self.args, self.__dict__)
+
+
+def _unpickled(cls: type[Error], args: tuple[object, ...], attributes: dict[str, object]) -> Error:
+    error = cls.__new__(cls, *args)
+    error.__dict__.update(attributes)
+    return error
+
 
 class InterfaceError(Error):
     """The interface is misused, not the database."""

@@ -82,8 +82,9 @@ class Settings:
             ("max_answer_bytes", 1),
         ):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= least:
-                raise InterfaceError(f"{name} is {value!r}; write a number of at least {least}")
+            kinds, number = ((int, float), "number") if name == "timeout" else ((int,), "whole number")
+            if isinstance(value, bool) or not isinstance(value, kinds) or not value >= least:
+                raise InterfaceError(f"{name} is {value!r}; write a {number} of at least {least}")
         self.checked_base_url()
 
     def with_environment(self) -> Self:

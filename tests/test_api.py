@@ -1,0 +1,175 @@
+"""Requests from parameters, objects or errors from answers; without I/O."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from openai_vtab import api
+from openai_vtab.api import Request, Response
+from openai_vtab.errors import APIError
+from openai_vtab.tables import vector_store_file_batches as batches
+
+GET, CREATE, CREATE_FILES, CANCEL = batches.methods[:4]
+KEYS = {"vector_store_id": "vs_1", "id": "vsfb_1"}
+READ = api.build(batches, GET, KEYS)
+
+
+def answer(body: Any, status: int = 200, **headers: str) -> Response:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return Response(status, {"x-request-id": "req_1", **headers}, raw, "https://x/v1" + READ.target)
+
+
+def test_a_get() -> None:
+    """By its keys' sources, whatever the variables are called."""
+    assert Request("GET", "/vector_stores/vs_1/file_batches/vsfb_1", None, {}, True, True) == READ
+
+
+@pytest.mark.parametrize(
+    ("id", "segment"),
+    [
+        ("../files", "..%2Ffiles"),
+        ("?x=1", "%3Fx%3D1"),
+        ("a#b", "a%23b"),
+        ("ü", "%C3%BC"),
+        ("%2e", "%252e"),
+        ("\x00", "%00"),
+        ("\ud800", "%ED%A0%80"),
+    ],
+)
+def test_an_id_is_one_segment(id: str, segment: str) -> None:
+    """It cannot reach another endpoint."""
+    assert api.build(batches, GET, {**KEYS, "id": id}).target == f"/vector_stores/vs_1/file_batches/{segment}"
+
+
+def test_a_create_is_not_repeatable_and_carries_only_its_body() -> None:
+    """The key goes into the path."""
+    request = api.build(batches, CREATE, {"vector_store_id": "vs_1", "file_ids": ["a"], "attributes": {"ü": 1}})
+    assert (request.method, request.target) == ("POST", "/vector_stores/vs_1/file_batches")
+    assert json.loads(request.body or b"") == {"file_ids": ["a"], "attributes": {"ü": 1}}
+    assert not request.repeatable
+    assert not request.absent_is_none
+
+
+def test_shared_options_are_copied_into_files() -> None:
+    """An item's own win, a null too; without shared ones the items stay as they are."""
+    items = [{"file_id": "a"}, {"file_id": "b", "attributes": None}]
+    shared = {"vector_store_id": "vs_1", "files": items, "attributes": {"x": 1}}
+    body = json.loads(api.build(batches, CREATE_FILES, shared).body or b"")
+    assert body == {"files": [{"file_id": "a", "attributes": {"x": 1}}, {"file_id": "b", "attributes": None}]}
+    plain = api.build(batches, CREATE_FILES, {"vector_store_id": "vs_1", "files": items})
+    assert json.loads(plain.body or b"") == {"files": items}
+
+
+def test_a_cancel_has_no_body_and_may_be_repeated() -> None:
+    """It is idempotent."""
+    request = api.build(batches, CANCEL, {**KEYS, "status": "cancelled"})
+    assert (request.method, request.target, request.body) == ("POST", READ.target + "/cancel", None)
+    assert request.repeatable
+
+
+def test_decipher_gives_the_object() -> None:
+    """Of any 2xx."""
+    for status in (200, 201):
+        assert api.decipher(READ, answer({"id": "vsfb_1"}, status)) == {"id": "vsfb_1"}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "none"),
+    [
+        (404, {"error": {"message": "Not found", "type": "invalid_request_error", "param": None, "code": None}}, True),
+        (404, b"<html>", True),
+        (400, {"error": {"message": "Vector store 'vs_1' not found"}}, True),
+        (400, {"detail": "batch batch_1 does not exist"}, True),
+        (400, {"error": {"message": "Invalid 'batch_id': not found", "code": "invalid_value"}}, False),
+        (400, {"error": {"message": "bad request"}}, False),
+        (403, {"error": {"message": "not found"}}, False),
+    ],
+)
+def test_what_is_absent(status: int, body: Any, none: bool) -> None:
+    """404, or what a compatible server says with 400; on a GET of one object only."""
+    if none:
+        assert api.decipher(READ, answer(body, status)) is None
+    with pytest.raises(APIError) as caught:
+        api.decipher(READ if not none else api.build(batches, CANCEL, KEYS), answer(body, status))
+    assert caught.value.status == status
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        ({"error": {"message": "m", "type": "t", "param": "p", "code": "c"}}, ("m", "t", "p", "c")),
+        ({"error": {"message": "m", "code": 404}}, ("m", None, None, "404")),
+        ({"error": "m"}, ("m", None, None, None)),
+        ({"detail": "m"}, ("m", None, None, None)),
+        ({"message": "m"}, ("m", None, None, None)),
+        (
+            {"detail": [{"loc": ["body"], "msg": "field required"}]},
+            ('[{"loc": ["body"], "msg": "field required"}]', None, None, None),
+        ),
+        (b"upstream  timed\nout", ("upstream timed out", None, None, None)),
+        (b"", ("an empty answer", None, None, None)),
+        (b"\xff\xfe", ("\ufffd\ufffd", None, None, None)),
+        (b"[" * 100000, ("[" * 199 + "…", None, None, None)),
+        (b"x" * 1000, ("x" * 199 + "…", None, None, None)),
+    ],
+)
+def test_an_error_in_any_shape(body: Any, fields: tuple[str | None, ...]) -> None:
+    """OpenAI's, FastAPI's, a proxy's, or none."""
+    error = api.failure(READ, answer(body, 500))
+    assert (error.message, error.type, error.param, error.code) == fields
+    assert (error.status, error.request_id) == (500, "req_1")
+    assert str(error).startswith("GET https://x/v1/vector_stores/vs_1/file_batches/vsfb_1: answered 500: ")
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[1]", b"null", b'{"id": "vsfb', b"[" * 100000])
+def test_a_success_that_is_no_object(body: bytes) -> None:
+    """Is an error, not a row of NULLs."""
+    with pytest.raises(APIError, match="the answer is not a JSON object"):
+        api.decipher(READ, answer(body))
+
+
+def test_an_error_with_status_200() -> None:
+    """Some gateways do that."""
+    with pytest.raises(APIError, match="overloaded"):
+        api.decipher(READ, answer({"error": {"message": "overloaded"}}))
+
+
+def test_the_keys_asked_for_win() -> None:
+    """Also over the vector store's object in place of the batch's."""
+    store = {"id": "vs_1", "object": "vector_store", "status": "completed", "name": "n"}
+    row = api.keyed(batches, READ, answer(store), store, KEYS)
+    assert row == {**store, "id": "vsfb_1", "vector_store_id": "vs_1", "object": "vector_store.file_batch"}
+    spelt = {"id": "vsfb_1", "object": "vector_store.files_batch"}
+    assert api.keyed(batches, READ, answer(spelt), spelt, KEYS)["object"] == "vector_store.files_batch"
+
+
+@pytest.mark.parametrize("other", [{"id": "vsfb_2"}, {"id": "vsfb_1", "vector_store_id": "vs_2"}, {"id": 7}])
+def test_another_object_is_an_error(other: dict[str, Any]) -> None:
+    """Its values under the asked-for keys would be wrong."""
+    with pytest.raises(APIError, match="asked for"):
+        api.keyed(batches, READ, answer(other), other, KEYS)
+
+
+def test_created_needs_an_id() -> None:
+    """Else the batch could not be found again, and may exist."""
+    request = api.build(batches, CREATE, {"vector_store_id": "vs_1", "file_ids": ["a"]})
+    keys = {"vector_store_id": "vs_1"}
+    assert api.created(batches, request, answer({"id": "vsfb_9"}), keys) == {"vector_store_id": "vs_1", "id": "vsfb_9"}
+    for body in ({}, {"id": None}, {"id": 7}, {"id": ""}):
+        with pytest.raises(APIError, match="the object may exist all the same"):
+            api.created(batches, request, answer(body), keys)
+
+
+@pytest.mark.parametrize("method", [GET, CREATE, CANCEL], ids=["get", "create", "cancel"])
+def test_the_documented_examples_are_understood(method: Any) -> None:
+    """The example answers in the API's own description have every visible column."""
+    examples = json.loads((Path(__file__).parent / "api-examples.json").read_text(encoding="utf-8"))["endpoints"]
+    example = examples[method.route]["response"]
+    request = api.build(batches, method, {**KEYS, "file_ids": ["a"]})
+    row = api.decipher(request, answer(example))
+    assert row is not None
+    assert {column.name for column in batches.columns if not column.hidden} <= row.keys()

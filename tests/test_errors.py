@@ -1,0 +1,75 @@
+"""The exceptions: the drawing is the tree, and every one can be caught by its public name."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+import re
+
+import openai_vtab
+from openai_vtab import errors
+
+
+def drawn() -> dict[str, str]:
+    """Class → base, read from the drawing in the module's docstring."""
+    parents: dict[str, str] = {}
+    stack: list[tuple[int, str]] = []
+    for line in (errors.__doc__ or "").splitlines():
+        match = re.match(r"^([ │├└─]*)([A-Z]\w+)(?:$|\s{2,})", line)
+        if not match or not line.startswith("    "):
+            continue
+        depth = len(match[1])
+        while stack and stack[-1][0] >= depth:
+            stack.pop()
+        if stack:
+            parents[match[2]] = stack[-1][1]
+        stack.append((depth, match[2]))
+    return parents
+
+
+def test_the_drawing_is_the_tree() -> None:
+    """Name for name."""
+    classes = {
+        name: cls for name, cls in vars(errors).items() if inspect.isclass(cls) and cls.__module__ == errors.__name__
+    }
+    assert drawn() == {name: cls.__base__.__name__ for name, cls in classes.items()}
+
+
+def test_every_exception_is_public() -> None:
+    """openai_vtab.NAME."""
+    assert set(drawn()) <= set(openai_vtab.__all__)
+
+
+def test_an_api_error_says_all_it_knows() -> None:
+    """In the message, and as attributes."""
+    error = errors.APIError(
+        "answered 429: slow", request="GET https://x/v1/y", status=429, code="c", request_id="req_1"
+    )
+    assert str(error) == "GET https://x/v1/y: answered 429: slow (code c, request id req_1)"
+    assert (error.status, error.code, error.request_id, error.type) == (429, "c", "req_1", None)
+
+
+def test_a_write_error_lists_rows() -> None:
+    """Each under what became of it."""
+    error = errors.WriteError(
+        "2 of 3 rows", done=[(1, "vsfb_1")], not_done=[(2, "not sent")], unknown=[(3, "time-out")]
+    )
+    assert str(error).splitlines() == [
+        "2 of 3 rows",
+        "  done: row 1: vsfb_1",
+        "  not done: row 2: not sent",
+        "  unknown: row 3: time-out",
+    ]
+
+
+def test_errors_travel_between_processes() -> None:
+    """multiprocessing pickles them."""
+    error = errors.APIError("answered 404: none", request="GET https://x", status=404, message="none")
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
+    assert (str(copy), copy.status, copy.message) == (str(error), 404, "none")
+    error2 = errors.WriteError("p", done=[(1, "a")], not_done=[], unknown=[])
+    copy2 = pickle.loads(pickle.dumps(error2))  # noqa: S301
+    assert (str(copy2), copy2.done) == (str(error2), [(1, "a")])
+    error3 = errors.APITimeoutError("late", request="GET https://x", sent=True)
+    copy3 = pickle.loads(pickle.dumps(error3))  # noqa: S301
+    assert (str(copy3), copy3.sent) == (str(error3), True)

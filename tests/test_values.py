@@ -1,0 +1,202 @@
+"""The checks of what is sent: what passes, and what a refusal says."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from openai_vtab.values import (
+    Limits,
+    Refused,
+    attributes,
+    chunking_strategy,
+    file_ids,
+    files,
+    identifier,
+    key_text,
+    shown,
+)
+
+L = Limits(files_per_batch=3)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("vs_1", "vs_1"),
+        (7, "7"),
+        (-(2**63), str(-(2**63))),
+        ("", None),
+        (".", None),
+        ("..", None),
+        (None, None),
+        (b"vs_1", None),
+    ],
+)
+def test_key_text(value: Any, text: str | None) -> None:
+    """An integer is its decimal text; a BLOB equals no text, and "." would be another endpoint."""
+    assert key_text(value) == text
+
+
+@pytest.mark.parametrize("value", ["vs_1", "a/b", "?x=1", "ü", "#", "%2e"])
+def test_identifier_takes_any_printable_text(value: str) -> None:
+    """It becomes one percent-encoded segment."""
+    assert identifier(value, L) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        (None, "NULL is not an id"),
+        (7, "7 is not an id"),
+        (b"x", "a BLOB of 1 bytes is not an id"),
+        ("", "'' is not an id"),
+        ("..", "'..' is not an id"),
+        ("vs 1", "'vs 1' contains white space or control characters"),
+        ("vs\x00", "contains white space or control characters"),
+    ],
+)
+def test_identifier_refuses(value: Any, problem: str) -> None:
+    """With the value's problem and what to write."""
+    with pytest.raises(Refused, match="write the") as caught:
+        identifier(value, L)
+    assert problem in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        (None, "NULL is not JSON text"),
+        (5, "5 is not JSON text"),
+        (
+            b'["a"]',
+            "a BLOB of 5 bytes is not JSON text; write json_array('file-abc', …) or json_group_array(file_id) (json_…, not jsonb_…)",
+        ),
+        ("file-a", "'file-a' is not JSON"),
+        ('["a", NaN]', "is not JSON"),
+        ("[" * 100000, "is not JSON"),
+        ('{"a": 1}', "is not a JSON array"),
+        ("[]", "the array is empty; write at least one file"),
+        ('["a", 1]', "item 1 is 1, not a file id"),
+        ('["a", null]', "item 1 is null, not a file id"),
+        ('["a", ""]', 'item 1 is "", not a file id'),
+        ('["a b"]', 'item 0 is "a b", not a file id'),
+        ('["a", "b", "c", "d"]', "4 files are more than the 3 that one batch may have; write one row for each part"),
+    ],
+)
+def test_file_ids_refuses(value: Any, problem: str) -> None:
+    """Everything but a JSON array of 1 to the limit's ids."""
+    with pytest.raises(Refused) as caught:
+        file_ids(value, L)
+    assert problem in str(caught.value)
+
+
+def test_file_ids_keeps_order_and_duplicates() -> None:
+    """What is written is what is sent."""
+    assert file_ids('["b", "a", "b"]', L) == ["b", "a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ('["a"]', 'item 0 is "a", not an object'),
+        ("[{}]", "item 0 has the file_id null"),
+        ('[{"file_id": "a", "name": "x"}]', "item 0 has the unknown member 'name'"),
+        ('[{"file_id": "a"}, {"file_id": "b", "attributes": []}]', "item 1: attributes are [], not an object"),
+        ('[{"file_id": "a", "chunking_strategy": {"type": "none"}}]', 'item 0: chunking_strategy is {"type": "none"}'),
+    ],
+)
+def test_files_refuses(value: str, problem: str) -> None:
+    """With the item's number."""
+    with pytest.raises(Refused) as caught:
+        files(value, L)
+    assert problem in str(caught.value)
+
+
+def test_files_passes_what_the_api_takes() -> None:
+    """Null attributes and every documented member."""
+    items = [
+        {"file_id": "a", "attributes": None},
+        {"file_id": "b", "attributes": {"x": 1}, "chunking_strategy": {"type": "auto"}},
+    ]
+    assert files(json.dumps(items), L) == items
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"k" * 64: "v" * 512},
+        {str(n): n for n in range(16)},
+        {"text": "x", "number": 1.5, "yes": True, "no": False, "empty": ""},
+        {},
+        None,
+    ],
+)
+def test_attributes_at_the_limits(value: Any) -> None:
+    """16 pairs, 64 and 512 characters are still right."""
+    assert attributes(json.dumps(value), L) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ({str(n): n for n in range(17)}, "17 attributes are more than 16"),
+        ({"k" * 65: 1}, "has 65 characters; write a key of 1 to 64 characters"),
+        ({"": 1}, "has 0 characters"),
+        ({"k": "v" * 513}, "the attribute 'k' has 513 characters; write at most 512"),
+        ({"k": None}, "the attribute 'k' is null; write text, a number, true or false"),
+        ({"k": [1]}, "the attribute 'k' is [1]"),
+        ([1], "attributes are [1], not an object"),
+    ],
+)
+def test_attributes_refuses(value: Any, problem: str) -> None:
+    """One step beyond each limit."""
+    with pytest.raises(Refused) as caught:
+        attributes(json.dumps(value), L)
+    assert problem in str(caught.value)
+
+
+def test_attributes_refuses_an_infinite_number() -> None:
+    """JSON can spell it, and Python reads it."""
+    with pytest.raises(Refused, match="the attribute 'k' is Infinity"):
+        attributes('{"k": 1e999}', L)
+
+
+def static(size: Any, overlap: Any) -> str:
+    return json.dumps({"type": "static", "static": {"max_chunk_size_tokens": size, "chunk_overlap_tokens": overlap}})
+
+
+@pytest.mark.parametrize("value", [static(100, 0), static(100, 50), static(4096, 2048), '{"type": "auto"}'])
+def test_chunking_strategy_at_the_limits(value: str) -> None:
+    """100 to 4096 tokens, an overlap of at most half."""
+    assert chunking_strategy(value, L) == json.loads(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        (static(99, 0), "max_chunk_size_tokens is 99; write a number from 100 to 4096"),
+        (static(4097, 0), "max_chunk_size_tokens is 4097"),
+        (static(100, 51), "chunk_overlap_tokens is 51; write a number from 0 to 50, half of the chunk size"),
+        (static(100, -1), "chunk_overlap_tokens is -1"),
+        (static(100.5, 0), "max_chunk_size_tokens is 100.5, not a whole number"),
+        (static(True, 0), "max_chunk_size_tokens is true, not a whole number"),
+        ('{"type": "static", "max_chunk_size_tokens": 800}', "chunking_strategy is"),
+        ('{"type": "static", "static": {"max_chunk_size_tokens": 800}}', "chunking_strategy.static is"),
+        ('"auto"', 'chunking_strategy is "auto", not an object'),
+        ("auto", "'auto' is not JSON"),
+    ],
+)
+def test_chunking_strategy_refuses(value: str, problem: str) -> None:
+    """With what to write instead."""
+    with pytest.raises(Refused, match="; write ") as caught:
+        chunking_strategy(value, L)
+    assert problem in str(caught.value)
+
+
+def test_shown_is_one_short_line_of_sql() -> None:
+    """An error message does not repeat a megabyte."""
+    assert shown("it's") == "'it''s'"
+    assert len(shown("x" * 1000000)) < 65

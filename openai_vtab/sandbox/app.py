@@ -164,6 +164,7 @@ class App:
             expires_after["seconds"] = int(seconds) if seconds.isdecimal() else None
         upload = files["file"]
         name, content = upload.filename or "upload", upload.read()
+        upload.close()
         return self.state.create_file(name, content, form["purpose"], expires_after)
 
     def get_file(self, _: Received, variables: list[str]) -> JSON:

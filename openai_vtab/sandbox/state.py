@@ -54,7 +54,7 @@ class File:
 
     def json(self) -> JSON:
         """The API's File object."""
-        return {
+        answer = {
             "id": self.id,
             "object": "file",
             "bytes": len(self.content),
@@ -62,9 +62,8 @@ class File:
             "filename": self.filename,
             "purpose": self.purpose,
             "status": "processed",
-            "expires_at": self.expires_at,
-            "status_details": None,
         }
+        return answer if self.expires_at is None else {**answer, "expires_at": self.expires_at}
 
 
 @dataclass

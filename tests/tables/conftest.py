@@ -1,0 +1,161 @@
+"""Cassettes: replayed by default, recorded with --record-mode=rewrite, from the sandbox or with a key from the API.
+
+What is recorded knows nothing of where: host, key, account and the ids of the store and files are replaced.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+import requests as http
+
+import openai_vtab
+from openai_vtab import sandbox as sandbox_package
+from openai_vtab.settings import DEFAULT_BASE_URL
+
+STORE = "vs_cassette"
+FILES = {"file-cassette-1": "returns.md", "file-cassette-2": "shipping.md", "file-cassette-3": "prices.csv"}
+KEPT = ("content-type", "x-request-id", "openai-poll-after-ms", "retry-after")
+
+
+@dataclass
+class Place:
+    """Where the requests go, and the names in the cassettes of what is there."""
+
+    base_url: str = DEFAULT_BASE_URL
+    api_key: str = "no-key-is-needed-to-replay"
+    names: dict[str, str] = field(default_factory=dict)  # real id → name in the cassette
+    recording: bool = False
+
+    def real(self, name: str) -> str:
+        """The id behind a name."""
+        return next((real for real, known in self.names.items() if known == name), name)
+
+    def replaced(self, text: str) -> str:
+        """The text with names for ids, and OpenAI's address for this one."""
+        for real, name in self.names.items():
+            text = text.replace(real, name)
+        return text.replace(self.base_url, DEFAULT_BASE_URL)
+
+
+@pytest.fixture(scope="session")
+def place(record_mode: str) -> Iterator[Place]:
+    """The cassettes; when recording, the API if there is a key, else a sandbox."""
+    key = os.environ.get("OPENAI_API_KEY")
+    if record_mode == "none":
+        yield Place()
+    elif key:
+        yield from _real(key, os.environ.get("OPENAI_BASE_URL") or DEFAULT_BASE_URL)
+    else:
+        with sandbox_package.run(processing_seconds=1.0, seeded=False) as sandbox:
+            sandbox.add_store(id=STORE, name="cassettes")
+            for id, filename in FILES.items():
+                sandbox.add_file(filename, id=id)
+            yield Place(sandbox.base_url, sandbox.api_key, recording=True)
+
+
+def _real(key: str, base_url: str) -> Iterator[Place]:
+    """A vector store and three small files in the account of the key, deleted afterwards."""
+    with http.Session() as session, ExitStack() as cleanup:
+        session.headers["Authorization"] = f"Bearer {key}"
+
+        def call(method: str, path: str, **more: Any) -> str:
+            answer = session.request(method, base_url + path, timeout=60, **more)
+            answer.raise_for_status()
+            return str(answer.json()["id"])
+
+        names: dict[str, str] = {}
+        for name, filename in FILES.items():
+            upload = {"file": (filename, b"A few words to be found again.")}
+            id = call("POST", "/files", files=upload, data={"purpose": "assistants"})
+            cleanup.callback(call, "DELETE", f"/files/{id}")
+            names[id] = name
+        store = call("POST", "/vector_stores", json={"name": "openai_vtab cassettes"})
+        cleanup.callback(call, "DELETE", f"/vector_stores/{store}")
+        yield Place(base_url, key, {**names, store: STORE}, recording=True)
+
+
+@pytest.fixture(scope="session")
+def vcr_config(place: Place) -> dict[str, Any]:
+    """The body counts; nothing of the key or the account stays."""
+
+    def request(recorded: Any) -> Any:
+        recorded.uri = place.replaced(recorded.uri)
+        if recorded.body:
+            recorded.body = place.replaced(recorded.body.decode()).encode()
+        kept = ("content-type", "openai-beta", "user-agent")
+        recorded.headers = {name: value for name, value in recorded.headers.items() if name.lower() in kept}
+        return recorded
+
+    def response(recorded: dict[str, Any]) -> dict[str, Any]:
+        body = place.replaced(recorded["body"]["string"].decode())
+        headers = {name.lower(): value for name, value in recorded["headers"].items() if name.lower() in KEPT}
+        return {**recorded, "headers": headers, "body": {"string": body.encode()}}
+
+    return {
+        "match_on": ["method", "scheme", "host", "port", "path", "query", "body"],
+        "filter_headers": ["authorization", "api-key"],
+        "before_record_request": request,
+        "before_record_response": response,
+        "allow_playback_repeats": False,
+    }
+
+
+@pytest.fixture(scope="module")
+def vcr_cassette_dir(request: pytest.FixtureRequest) -> str:
+    """cassettes/<test module>/<test name>.yaml."""
+    return str(Path(__file__).parents[2] / "cassettes" / request.path.stem)
+
+
+@pytest.fixture(autouse=True)
+def _all_played(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A request that is recorded and no longer sent fails the test."""
+    cassette = request.getfixturevalue("vcr") if request.node.get_closest_marker("vcr") else None
+    yield
+    if cassette is not None and cassette.rewound:
+        assert cassette.all_played
+
+
+@pytest.fixture
+def cassette(vcr: Any) -> Any:
+    """What was recorded, for a test that looks at it."""
+    return vcr
+
+
+@pytest.fixture
+def replayed(place: Place) -> Iterator[apsw.Connection]:
+    """A connection to where the requests go; one request at a time, so that a recording has one order."""
+    settings: dict[str, Any] = {"base_url": place.base_url, "api_key": place.api_key, "max_concurrency": 1}
+    db = openai_vtab.connect(**settings, max_retries=0)
+    yield db
+    db.close()
+
+
+@pytest.fixture
+def pause(place: Place) -> Callable[[], None]:
+    """Between two looks at a batch: time has to pass when recording, and not when replaying."""
+    return lambda: time.sleep(0.4 if place.recording else 0)
+
+
+@pytest.fixture
+def sent() -> Callable[[Any], list[tuple[str, Any]]]:
+    """The requests of a cassette as ("GET /path", JSON body)."""
+
+    def read(cassette: Any) -> list[tuple[str, Any]]:
+        path = re.compile("^https://api.openai.com/v1")
+        return [
+            (f"{request.method} {path.sub('', request.uri)}", json.loads(request.body) if request.body else None)
+            for request in cassette.requests
+        ]
+
+    return read

@@ -78,7 +78,7 @@ def test_a_missing_key_is_an_error_when_it_is_needed() -> None:
 def test_wrong_numbers(given: dict[str, Any], problem: str) -> None:
     """At connect(), with what to write instead."""
     with pytest.raises(openai_vtab.InterfaceError) as caught:
-        Settings(**given)
+        openai_vtab.connect(**given)
     assert problem in str(caught.value)
 
 

@@ -97,7 +97,6 @@ class Client:
                 if answer.status_code >= 400:  # a server may quote the key it did not like
                     body = body.replace(secret.encode(), b"[key]")
                 headers = {name.lower(): value for name, value in answer.headers.items()}
-                answer.raw.release_conn()
                 return Response(answer.status_code, headers, body, url)
             finally:
                 answer.close()

@@ -358,6 +358,14 @@ def test_an_answer_that_is_too_long(connect: Any, sandbox: Any) -> None:
     assert db.execute(SELECT).get == ROW
 
 
+def test_connections_are_kept_alive(connect: Any, sandbox: Any) -> None:
+    """One for one request at a time, whatever is answered."""
+    db = connect(max_concurrency=1)
+    for batch in ("vsfb_demo_finished", "vsfb_gone", "vsfb_demo_running"):
+        db.execute(f"SELECT status FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id = ?", (batch,)).fetchall()
+    assert (len(sandbox.requests), sandbox.connections) == (3, 1)
+
+
 def test_a_connection_closed_without_a_word(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
     """Some servers close a kept-alive connection after each answer."""
     sandbox.quirks.close_without_notice = True

@@ -188,6 +188,8 @@ def test_a_real_terminal(tmp_path: Any) -> None:
         screen = ""
         os.write(master, b"SELECT 40 + 2;\n")
         until("42")
+        screen = screen.rpartition("42")[2]
+        until("sqlite> ")  # before it, Ctrl-D would not reach readline
         os.write(master, b"\x04")
         assert process.wait(20) == 0
     finally:

@@ -71,10 +71,16 @@ class Sandbox:
         """The highest number of requests at once."""
         return self._server.max_in_flight
 
+    @property
+    def connections(self) -> int:
+        """How many connections were made."""
+        return self._server.connections
+
     def reset_counters(self) -> None:
-        """Count max_in_flight anew, and forget the requests."""
+        """Count max_in_flight and connections anew, and forget the requests."""
         with self._server.counting:
             self._server.max_in_flight = self._server.in_flight
+            self._server.connections = 0
             self._server.received.clear()
 
     def add_store(self, id: str | None = None, name: str = "store") -> str:

@@ -42,6 +42,7 @@ class Server(ThreadedWSGIServer):
         self.injections: list[Injection] = []
         self.max_in_flight = 0
         self.in_flight = 0
+        self.connections = 0
         self.counting = threading.Lock()
         self.limit: tuple[int, float, float | None] | None = None
         self.recent: deque[float] = deque()
@@ -104,6 +105,7 @@ class Handler(WSGIRequestHandler):
         """The connection begins."""
         super().setup()
         with self.server.counting:
+            self.server.connections += 1
             self.server.open_sockets.add(self.connection)
 
     def finish(self) -> None:

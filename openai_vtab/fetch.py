@@ -8,7 +8,9 @@ It must not know SQLite's callbacks, tables or what an answer means.
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
@@ -23,6 +25,9 @@ from .http import Client
 
 SLICE = 0.05  # seconds between two looks for an interrupt
 AHEAD = 2  # times max_concurrency: how far an IN list is asked for before its rows are read
+KEPT = ("x-request-id", "openai-poll-after-ms")
+# seconds between two looks at what is waited for, unless the API says openai-poll-after-ms
+FIRST_PAUSE, PAUSE_GROWTH, LONGEST_PAUSE = 0.5, 1.5, 5.0
 
 T = TypeVar("T")
 _Task = tuple["Future[Any]", Callable[[], Any], threading.Event]
@@ -70,6 +75,14 @@ class Fetch:
                     raise apsw.InterruptError("interrupted") from None
         return future.result()
 
+    def pause(self, seconds: float) -> None:
+        """Wait in slices, so that `connection.interrupt()` is heard."""
+        end = time.monotonic() + seconds
+        while (remaining := end - time.monotonic()) > 0:
+            time.sleep(min(SLICE, remaining))
+            if self.interrupted():
+                raise apsw.InterruptError("interrupted")
+
     def close(self) -> None:
         """End the threads, each after the request it is in, and close the connections; a later request begins anew."""
         with self._lock:
@@ -104,6 +117,7 @@ class Asking:
         self.fetch = fetch
         self.abandoned = threading.Event()
         self._answers: dict[str, Future[Response] | Response] = {}
+        self._deadlines: dict[float, float] = {}
 
     def start(self, request: Request) -> None:
         """Ask now, to be told later."""
@@ -117,9 +131,37 @@ class Asking:
         if isinstance(answer, Response):
             return answer
         response = self.fetch.wait(answer)
-        # without its headers, which are the larger part
-        self._answers[request.target] = Response(response.status, {}, response.body, response.url)
+        # without most of its headers, which are the larger part
+        headers = {name: response.headers[name] for name in KEPT if name in response.headers}
+        self._answers[request.target] = Response(response.status, headers, response.body, response.url)
         return response
+
+    def until(self, settled: Callable[[Request, Response], bool], requests: Iterable[Request], deadline: float) -> None:
+        """Ask all of them again and again, together, until each is settled or the deadline has come.
+
+        `deadline` is on the clock of time.monotonic(). The answers are then those of the last time. The pause is
+        what the API asks for each time, otherwise it grows.
+        """
+        pending = {request.target: request for request in requests}
+        pause = FIRST_PAUSE
+        while True:
+            for request in pending.values():
+                self.start(request)
+            answers = {target: self.answer(request) for target, request in pending.items()}
+            pending = {t: request for t, request in pending.items() if not settled(request, answers[t])}
+            remaining = deadline - time.monotonic()
+            if not pending or remaining <= 0:
+                return
+            hints = [_poll_after(answers[target]) for target in pending]
+            asked = max((hint for hint in hints if hint is not None), default=None)
+            self.fetch.pause(min(pause if asked is None else asked, remaining))
+            pause = min(pause * PAUSE_GROWTH, LONGEST_PAUSE)
+            for target in pending:
+                del self._answers[target]
+
+    def deadline(self, seconds: float) -> float:
+        """When a wait of so many seconds ends: one deadline for the whole statement, from its first wait on."""
+        return self._deadlines.setdefault(seconds, time.monotonic() + seconds)
 
     def ahead(self, items: Iterable[T], request: Callable[[T], Request]) -> Iterator[tuple[T, Request]]:
         """The items with their requests, in order, as many of them asked for already as can be under way."""
@@ -135,3 +177,12 @@ class Asking:
     def close(self) -> None:
         """The statement is over: what has not begun is not begun."""
         self.abandoned.set()
+
+
+def _poll_after(response: Response) -> float | None:
+    """Seconds that the API asks to wait before the next look, bounded, None when it does not."""
+    try:
+        milliseconds = float(response.headers["openai-poll-after-ms"])
+    except (KeyError, ValueError):
+        return None
+    return min(max(milliseconds / 1000, SLICE), 60.0) if math.isfinite(milliseconds) else None

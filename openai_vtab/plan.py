@@ -6,7 +6,8 @@ carries from BestIndex to Filter:
     idxNum   0         nothing can serve; idxStr is what to say, Filter raises it
              1         by rowid; argv is the rowid
              2 + n     by the n-th SELECT method of the table
-    idxStr   the columns whose values are in argv, in argv's order: "vector_store_id,batch_id"
+    idxStr   the columns whose values are in argv, in argv's order: "vector_store_id,batch_id", then those that
+             only steer: "vector_store_id,batch_id,wait_seconds"
     argv     for `=` the value; for IN a set of all values
 
 SQLite re-checks every term, so a pushed term only saves requests. Only BINARY equality is pushed: the API
@@ -65,42 +66,58 @@ class Plan:
     cost: float
     rows: int
     unique: bool = False
+    whole: tuple[int, ...] = ()  # of argv, the IN lists to be delivered as one set
 
 
 def choose(table: Table, constraints: Sequence[Constraint]) -> Plan:
     """The best plan for these constraints. Always one: what cannot be served is dear and raises when it is run."""
     bound: dict[str, int] = {}
+    steering: dict[str, int] = {}
     rowid: int | None = None
-    unusable = False
+    unusable = ""
     for position, constraint in enumerate(constraints):
         if not constraint.pushed:
             continue
+        column = table.columns[constraint.column] if constraint.column >= 0 else None
         if not constraint.usable:
-            unusable = True
-        elif constraint.column < 0:
+            unusable = column.name if column and column.steers else unusable or "a key"
+        elif column is None:
             rowid = position
+        elif column.steers:
+            steering[column.name] = position
         else:
-            source = table.columns[constraint.column].source
+            source = column.source
             # `=` is one request for each row that asks, IN is the whole list each time
             if source not in bound or (constraints[bound[source]].many and not constraint.many):
                 bound[source] = position
 
     methods = table.of("SELECT")
+    if unusable in table.by_name:  # ignored, it would be NULL in every row, and lose them
+        return Plan(NOTHING, f"cannot use {unusable}", (), NOTHING_COST, 1_000_000)
     for number, method in enumerate(methods):
         if all(table.source(name) in bound for name in method.needs):
             argv = tuple(bound[table.source(name)] for name in method.needs)
-            lists = sum(constraints[position].many for position in argv)
+            whole = tuple(position for position in argv if constraints[position].many)
             return Plan(
                 FIRST_METHOD + number,
-                ",".join(method.needs),
-                argv,
-                REQUEST_COST * IN_ROWS**lists,
-                IN_ROWS**lists,
-                unique=not lists,
+                ",".join((*method.needs, *steering)),
+                (*argv, *steering.values()),
+                REQUEST_COST * IN_ROWS ** len(whole),
+                IN_ROWS ** len(whole),
+                unique=not whole,
+                whole=whole,
             )
     if rowid is not None:
-        many = constraints[rowid].many
-        return Plan(BY_ROWID, "rowid", (rowid,), REQUEST_COST, IN_ROWS if many else 1, unique=not many)
+        whole = (rowid,) if constraints[rowid].many else ()
+        return Plan(
+            BY_ROWID,
+            ",".join(("rowid", *steering)),
+            (rowid, *steering.values()),
+            REQUEST_COST,
+            IN_ROWS if whole else 1,
+            unique=not whole,
+            whole=whole,
+        )
     missing = [name for name in methods[0].needs if table.source(name) not in bound]
     return Plan(NOTHING, f"{'cannot use' if unusable else 'needs'} {','.join(missing)}", (), NOTHING_COST, 1_000_000)
 

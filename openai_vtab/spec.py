@@ -26,6 +26,7 @@ class Column:
 
     `source` is the name (or dotted path) in the API's JSON when it differs from `name`; columns with one source
     are one thing under several names. `check` makes the column insertable: it turns the SQL value into JSON.
+    A column that `steers` is given by `=` in a query, says how to read, and comes back as it was given.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Column:
     hidden: bool = False
     source: str = ""
     check: Check | None = None
+    steers: bool = False
 
     def __post_init__(self) -> None:
         if not self.source:
@@ -42,6 +44,15 @@ class Column:
             raise ValueError(f"column {self.name}: type {self.type!r} is none of {TYPES}")
         if not self.doc.endswith("."):
             raise ValueError(f"column {self.name}: the doc is a sentence and ends with a full stop")
+
+
+WAIT_SECONDS = Column(
+    "wait_seconds",
+    "REAL",
+    "In a query: wait at most so many seconds until the row is finished, then give it as it is.",
+    hidden=True,
+    steers=True,
+)
 
 
 @dataclass(frozen=True)
@@ -95,7 +106,8 @@ class Table:
     """A resource of the API as a table.
 
     `methods` of one verb are ordered, most specific first. `object` is the API's name of the resource, as
-    its objects carry it in their member `object`. `aliases` are further names of the whole table.
+    its objects carry it in their member `object`. `finished` are the values of `status` that stay.
+    `aliases` are further names of the whole table.
     """
 
     name: str
@@ -103,6 +115,7 @@ class Table:
     columns: tuple[Column, ...]
     methods: tuple[Method, ...]
     object: str
+    finished: frozenset[str] = frozenset()
     aliases: tuple[str, ...] = ()
     examples: tuple[str, ...] = ()
 

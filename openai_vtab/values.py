@@ -110,6 +110,17 @@ def chunking_strategy(value: SQLiteValue, _: Limits) -> dict[str, JSON]:
     return _chunking_strategy(_parse(value, '\'{"type": "auto"}\''))
 
 
+def seconds(value: SQLiteValue) -> float:
+    """A time to wait."""
+    try:
+        number = float(value) if isinstance(value, (int, float, str)) else math.nan
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise Refused(f"{shown(value)} is not a number of seconds", "a number from 0, such as 600")
+    return number
+
+
 def shown(value: SQLiteValue) -> str:
     """The value as SQL would write it, shortened: an error message is one line."""
     if value is None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, cast
@@ -18,16 +19,20 @@ from typing import Any, cast
 import apsw
 
 from . import api, plan
-from .api import Object, Response
+from .api import Object, Request, Response
 from .errors import MissingColumnsError, ProgrammingError, RowError, UnsupportedWriteError
 from .fetch import Asking, Fetch
 from .http import Client
 from .outbox import Outbox, Write
 from .settings import Settings
 from .spec import Column, Method, Table
-from .values import Limits, SQLiteValue, key_text
+from .values import Limits, Refused, SQLiteValue, key_text, seconds
 
 Key = tuple[str, ...]
+
+# seconds after its creation for which 404 does not mean that an object does not exist: reads lag behind writes,
+# https://github.com/mkdev-me/terraform-provider-openai/issues/35
+VISIBLE_WITHIN = 10.0
 
 
 class Registration:
@@ -122,7 +127,8 @@ class Module:
         self.registration = registration
         self.table = table
         self.rowids = Rowids()
-        self.getters = tuple(_getter(column) for column in table.columns)
+        self.created: dict[Key, float] = {}  # what this connection has made itself, and when (time.monotonic)
+        self.getters = tuple(_steering(table, c) if c.steers else _getter(c) for c in table.columns)
 
     def create(self, connection: apsw.Connection) -> None:
         """Make the table known to the connection under its name and its aliases, as eponymous tables."""
@@ -176,8 +182,8 @@ class VTable:
         chosen = plan.choose(self.table, constraints)
         for number, position in enumerate(chosen.argv, start=1):
             info.set_aConstraintUsage_argvIndex(position, number)
-            if constraints[position].many:
-                info.set_aConstraintUsage_in(position, True)
+        for position in chosen.whole:
+            info.set_aConstraintUsage_in(position, True)
         info.idxNum = chosen.idxNum
         info.idxStr = chosen.idxStr
         info.estimatedCost = chosen.cost
@@ -208,6 +214,7 @@ class VTable:
         def settle(response: Response) -> str:
             keys = api.created(self.table, request, response, parameters)
             self.module.rowids.assign(new, tuple(keys.values()))
+            self.module.created[tuple(keys.values())] = time.monotonic()
             return keys["id"]
 
         self.outbox.add(Write(request, new, settle, self.registration.statement))
@@ -282,18 +289,27 @@ class Cursor:
         self.asking = vtable.registration.statement
         self._rows: Iterator[tuple[int, Object]] = iter(())
         self._row: tuple[int, Object] | None = None
+        self._steering: dict[str, float] = {}
 
     def Filter(self, idxNum: int, idxStr: str, args: tuple[Any, ...]) -> None:  # noqa: N803 - SQLite's names
         """SQLite begins a scan with the values of the plan that plan.choose made."""
         self.vtable.outbox.flush(reader=self.asking)
         if idxNum == plan.NOTHING:
             raise self._missing(idxStr)
-        if idxNum == plan.BY_ROWID:
-            self._rows = self._by_rowid(args[0])
+        given = dict(zip(idxStr.split(","), args, strict=True))
+        steering = {
+            name: given.pop(name) for name in list(given) if name != "rowid" and self.table.by_name[name].steers
+        }
+        if None in steering.values():  # equal to nothing
+            self._rows = iter(())
+        elif idxNum == plan.BY_ROWID:
+            self._steering = {name: self._seconds(name, value) for name, value in steering.items()}
+            self._rows = self._by_rowid(given["rowid"])
         else:
+            self._steering = {name: self._seconds(name, value) for name, value in steering.items()}
             method = self.table.of("SELECT")[idxNum - plan.FIRST_METHOD]
-            sources = [self.table.source(name) for name in idxStr.split(",")]
-            keys = itertools.product(*(self._texts(value) for value in args))
+            sources = [self.table.source(name) for name in given]
+            keys = itertools.product(*(self._texts(value) for value in given.values()))
             self._rows = self._objects(method, (dict(zip(sources, key, strict=True)) for key in keys))
         self._row = next(self._rows, None)
 
@@ -330,13 +346,43 @@ class Cursor:
         self, method: Method, keys: Iterable[dict[str, str]], rowid: int | None = None
     ) -> Iterator[tuple[int, Object]]:
         """The objects with these keys, in their order; those that do not exist are left out."""
-        asked = self.asking.ahead(keys, lambda key: api.build(self.table, method, key))
-        for key, request in asked:
-            response = self.asking.answer(request)
-            answer = api.decipher(request, response)
+
+        def request_of(key: dict[str, str]) -> Request:
+            return api.build(self.table, method, key)
+
+        if "wait_seconds" in self._steering:
+            keys = list(keys)
+            deadline = self.asking.deadline(self._steering["wait_seconds"])
+            for key in keys:
+                self._until_visible(key, request_of(key))
+            self.asking.until(self._finished, map(request_of, keys), deadline)
+        for key, request in self.asking.ahead(keys, request_of):
+            known = self._until_visible(key, request)
+            answer = api.decipher(request, self.asking.answer(request))
             if answer is not None:
-                row = api.keyed(self.table, request, response, answer, key)
-                yield rowid or self.module.rowids.of(tuple(key[s] for s in self.table.key)), row
+                row = api.keyed(self.table, request, self.asking.answer(request), answer, key)
+                yield rowid or self.module.rowids.of(known), {**row, **self._steering}
+
+    def _until_visible(self, key: dict[str, str], request: Request) -> Key:
+        """Have an object that this connection has just made asked for until the API knows it."""
+        known = tuple(key[source] for source in self.table.key)
+        created = self.module.created.get(known)
+        if created is not None:
+            deadline = created + VISIBLE_WITHIN
+            self.asking.until(lambda r, response: api.decipher(r, response) is not None, [request], deadline)
+        return known
+
+    def _finished(self, request: Request, response: Response) -> bool:
+        """Whether waiting for it is over. By its status alone: counts are all zero at first, a store's says nothing."""
+        answer = api.decipher(request, response)
+        return answer is None or answer.get("status") in self.table.finished
+
+    def _seconds(self, name: str, value: SQLiteValue) -> float:
+        try:
+            return seconds(value)
+        except Refused as refused:
+            problem = f"{self.table.name}.{name}: {refused}"
+        raise ProgrammingError(problem)
 
     def _by_rowid(self, value: Any) -> Iterator[tuple[int, Object]]:
         method = self.table.of("SELECT")[0]
@@ -358,6 +404,21 @@ class Cursor:
         assert connection is not None  # noqa: S101 - it is running this scan
         text: SQLiteValue = connection.execute("SELECT CAST(? AS TEXT)", (value,)).get
         return text
+
+
+def _steering(table: Table, column: Column) -> Callable[[Object], SQLiteValue]:
+    """A column that says how to read is as it was given; where SQLite did not hand it over, NULL would lose the row."""
+
+    def get(answer: Object) -> SQLiteValue:
+        if column.name not in answer:
+            raise ProgrammingError(
+                f"{table.name}.{column.name}: it has no value of its own; write {column.name} = … with a value, or "
+                "with a column of a table that comes earlier in the join"
+            )
+        value: SQLiteValue = answer[column.name]
+        return value
+
+    return get
 
 
 def _getter(column: Column) -> Callable[[Object], SQLiteValue]:

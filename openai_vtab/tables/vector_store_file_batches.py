@@ -8,7 +8,7 @@ The API has no list of batches and no deletion of one.
 """
 
 from .. import values
-from ..spec import Column, Method, Table
+from ..spec import WAIT_SECONDS, Column, Method, Table
 
 _FILE_IDS = "INSERT only: a JSON array of 1 to 2000 file ids; or give files instead."
 _FILES = "INSERT only: a JSON array of objects {file_id, attributes?, chunking_strategy?}; or give file_ids instead."
@@ -55,6 +55,7 @@ vector_store_file_batches = Table(
         Column("failed_count", "INTEGER", "Files that failed.", True, "file_counts.failed"),
         Column("cancelled_count", "INTEGER", "Files that a cancel stopped.", True, "file_counts.cancelled"),
         Column("total_count", "INTEGER", "All files of the batch.", True, "file_counts.total"),
+        WAIT_SECONDS,
     ),
     methods=(
         Method("SELECT", "GET /vector_stores/{vector_store_id}/file_batches/{batch_id}"),
@@ -86,10 +87,13 @@ vector_store_file_batches = Table(
         ),
     ),
     object="vector_store.file_batch",
+    finished=frozenset({"completed", "cancelled", "failed"}),
     aliases=("openai.vector_stores.vector_store_file_batches",),
     examples=(
         "SELECT status, file_counts FROM vector_store_file_batches\n"
         "WHERE vector_store_id = 'vs_demo' AND batch_id = 'vsfb_demo_finished';",
+        "SELECT status, file_counts FROM vector_store_file_batches\n"
+        "WHERE vector_store_id = 'vs_demo' AND batch_id = 'vsfb_demo_failures' AND wait_seconds = 600;",
         "INSERT INTO vector_store_file_batches (vector_store_id, file_ids)\n"
         "VALUES ('vs_demo', json_array('file-new-01', 'file-new-02'));",
         "UPDATE vector_store_file_batches SET status = 'cancelled'\n"

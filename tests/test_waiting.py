@@ -1,0 +1,218 @@
+"""wait_seconds, and reads right after a create: what is asked again, how long, and how it ends."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import apsw
+import pytest
+
+import openai_vtab
+from openai_vtab.sandbox import Answer, Status
+
+T = "vector_store_file_batches"
+Requests = Callable[[], list[str]]
+
+
+def batches(sandbox: Any, *seconds: float) -> list[str]:
+    """Batches that take so long."""
+    return [sandbox.add_batch("vs_demo", ["file-new-01"], processing_seconds=s) for s in seconds]
+
+
+def waiting(batch: str, seconds: object = 20) -> str:
+    return f"SELECT status FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id = '{batch}' AND wait_seconds = {seconds}"
+
+
+def test_the_row_comes_when_the_batch_is_finished(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+    """Asked again until then, and given once, with the seconds as they were written."""
+    sandbox.quirks.poll_after_ms = 60
+    (batch,) = batches(sandbox, 0.3)
+    row = db.execute(waiting(batch).replace("status", "status, wait_seconds, completed_count")).fetchall()
+    assert row == [("completed", 20.0, 1)]
+    asked = requests()
+    assert set(asked) == {f"GET /vector_stores/vs_demo/file_batches/{batch}"}
+    assert 3 <= len(asked) <= 8
+
+
+def test_a_finished_batch_is_not_waited_for(db: apsw.Connection, requests: Requests) -> None:
+    """One request."""
+    began = time.monotonic()
+    assert db.execute(waiting("vsfb_demo_failures")).get == "completed"
+    assert time.monotonic() - began < 0.4
+    assert len(requests()) == 1
+
+
+def test_after_the_time_the_row_comes_as_it_is(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+    """Asked a last time then; the pauses grow when the API gives no hint."""
+    began = time.monotonic()
+    assert db.execute(waiting("vsfb_demo_running", 1.4)).get == "in_progress"
+    assert 1.4 <= time.monotonic() - began < 2
+    times = [request.at for request in sandbox.requests]
+    pauses = [later - earlier for earlier, later in itertools.pairwise(times)]
+    assert pauses == [pytest.approx(0.5, abs=0.1), pytest.approx(0.75, abs=0.1), pytest.approx(0.15, abs=0.1)]
+
+
+def test_the_hint_is_followed_each_time(db: apsw.Connection, sandbox: Any) -> None:
+    """Not only the first one, as the SDK does."""
+    sandbox.quirks.poll_after_ms = 300
+    (batch,) = batches(sandbox, 0.8)
+    timer = threading.Timer(0.4, lambda: setattr(sandbox.quirks, "poll_after_ms", 50))
+    timer.start()
+    assert db.execute(waiting(batch)).get == "completed"
+    timer.join()
+    times = [request.at for request in sandbox.requests]
+    pauses = [later - earlier for earlier, later in itertools.pairwise(times)]
+    assert pauses[0] == pytest.approx(0.3, abs=0.05)
+    assert pauses[-1] == pytest.approx(0.06, abs=0.04)
+
+
+def test_zero_seconds_is_no_wait(db: apsw.Connection, requests: Requests) -> None:
+    """The row as it is, one request."""
+    assert db.execute(waiting("vsfb_demo_running", 0)).get == "in_progress"
+    assert len(requests()) == 1
+
+
+def test_all_zero_counts_are_not_finished(db: apsw.Connection, sandbox: Any) -> None:
+    """The status decides, which is where the SDK's own wait returns at once."""
+    sandbox.quirks.poll_after_ms = 50
+    batch = sandbox.add_batch("vs_demo", ["file-new-01"], processing_seconds=0)
+    counts = dict.fromkeys(("in_progress", "completed", "failed", "cancelled", "total"), 0)
+    answer = {**sandbox.batches["vs_demo", batch], "status": "in_progress", "file_counts": counts}
+    sandbox.inject(Answer(answer, headers={"openai-poll-after-ms": "50"}), times=4)
+    assert db.execute(waiting(batch)).get == "completed"
+    assert len(sandbox.requests) == 5
+
+
+@pytest.mark.parametrize("in_list", [True, False], ids=["IN", "join"])
+def test_all_are_waited_for_together(connect: Any, sandbox: Any, in_list: bool) -> None:
+    """Under one deadline, more of them than threads, in a stable order."""
+    db = connect(max_concurrency=4)
+    sandbox.quirks.poll_after_ms = 50
+    ids = batches(sandbox, *[0.5] * 12)
+    db.execute("CREATE TABLE mine (batch_id TEXT PRIMARY KEY)")
+    db.executemany("INSERT INTO mine VALUES (?)", [(id,) for id in ids])
+    where = "vector_store_id = 'vs_demo' AND {} AND b.wait_seconds = 20"
+    if in_list:
+        sql = f"SELECT id, status FROM {T} AS b WHERE " + where.format("batch_id IN (SELECT batch_id FROM mine)")
+    else:
+        sql = (
+            f"SELECT id, status FROM mine CROSS JOIN {T} AS b USING (batch_id) WHERE "
+            + where.format("true")
+            + " ORDER BY mine.rowid"
+        )
+    began = time.monotonic()
+    rows = db.execute(sql).fetchall()
+    assert time.monotonic() - began < 1.5
+    assert rows == [(id, "completed") for id in (sorted(ids) if in_list else ids)]
+
+
+def test_one_deadline_for_a_whole_join(db: apsw.Connection, sandbox: Any) -> None:
+    """Not one for each row."""
+    db.execute("CREATE TABLE mine (batch_id TEXT)")
+    db.executemany("INSERT INTO mine VALUES (?)", [(id,) for id in batches(sandbox, 60, 60, 60)])
+    began = time.monotonic()
+    sql = f"SELECT status FROM mine JOIN {T} USING (batch_id) WHERE vector_store_id = 'vs_demo' AND wait_seconds = 0.3"
+    assert db.execute(sql).fetchall() == [("in_progress",)] * 3
+    assert time.monotonic() - began < 0.8
+
+
+def test_the_new_batch_by_its_rowid(db: apsw.Connection, sandbox: Any) -> None:
+    """Create, wait, look: two statements."""
+    sandbox._state.processing_seconds = 0.2
+    sandbox.quirks.poll_after_ms = 50
+    db.execute(f"INSERT INTO {T} (vector_store_id, file_ids) VALUES ('vs_demo', '[\"file-new-05\"]')")
+    sql = f"SELECT status, failed_count FROM {T} WHERE rowid = last_insert_rowid() AND wait_seconds = 10"
+    assert db.execute(sql).fetchall() == [("completed", 1)]
+    plan = db.execute(f"EXPLAIN QUERY PLAN {sql}").fetchone()
+    assert plan[-1].endswith("VIRTUAL TABLE INDEX 1:rowid,wait_seconds")
+
+
+@pytest.mark.parametrize("value", ["-1", "'soon'", "9e999", "x'00'"])
+def test_wrong_seconds(db: apsw.Connection, requests: Requests, value: str) -> None:
+    """Named, and nothing is sent."""
+    with pytest.raises(
+        openai_vtab.ProgrammingError, match=f"{T}.wait_seconds: .* is not a number of seconds; write a number from 0"
+    ):
+        db.execute(waiting("vsfb_demo_running", value)).fetchall()
+    assert requests() == []
+
+
+def test_null_seconds_match_nothing(db: apsw.Connection, requests: Requests) -> None:
+    """As NULL = NULL does; text that is a number is one."""
+    assert db.execute(waiting("vsfb_demo_running", "NULL")).fetchall() == []
+    assert requests() == []
+    assert db.execute(waiting("vsfb_demo_running", "'0'")).get == "in_progress"
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        f"SELECT id FROM {T} AS b CROSS JOIN mine WHERE b.wait_seconds = mine.seconds AND ",
+        f"SELECT id FROM {T} AS b WHERE wait_seconds > 5 AND ",
+        f"SELECT wait_seconds FROM {T} AS b WHERE ",
+    ],
+    ids=["a later table", "another operator", "read without being given"],
+)
+def test_seconds_that_are_not_handed_over_are_an_error(db: apsw.Connection, sql: str) -> None:
+    """Not silently no rows."""
+    db.execute("CREATE TABLE mine (seconds); INSERT INTO mine VALUES (0)")
+    with pytest.raises(
+        openai_vtab.ProgrammingError, match=f"{T}.wait_seconds: it has no value of its own; write wait_seconds = …"
+    ):
+        db.execute(sql + "vector_store_id = 'vs_demo' AND batch_id = 'vsfb_demo_running'").fetchall()
+
+
+def test_an_interrupt_ends_the_wait(db: apsw.Connection) -> None:
+    """Within 0.2 seconds."""
+    interrupted: list[float] = []
+
+    def interrupt() -> None:
+        interrupted.append(time.monotonic())
+        db.interrupt()
+
+    timer = threading.Timer(0.3, interrupt)
+    timer.start()
+    with pytest.raises(apsw.InterruptError):
+        db.execute(waiting("vsfb_demo_running", 60)).fetchall()
+    assert time.monotonic() - interrupted[0] < 0.2
+    timer.join()
+
+
+def test_an_error_ends_the_wait(db: apsw.Connection, sandbox: Any) -> None:
+    """It is not taken for unfinished."""
+    sandbox.quirks.poll_after_ms = 50
+    sandbox.inject(Status(403, message="No access."), after=1)
+    with pytest.raises(openai_vtab.APIError, match="No access"):
+        db.execute(waiting("vsfb_demo_running")).fetchall()
+
+
+def test_a_batch_that_does_not_exist_is_not_waited_for(db: apsw.Connection, requests: Requests) -> None:
+    """No row, one request."""
+    assert db.execute(waiting("vsfb_gone")).fetchall() == []
+    assert len(requests()) == 1
+
+
+@pytest.mark.parametrize("and_wait", ["", " AND wait_seconds = 10"])
+def test_a_new_batch_is_asked_for_until_the_api_knows_it(
+    db: apsw.Connection, sandbox: Any, requests: Requests, and_wait: str
+) -> None:
+    """Reads lag behind writes for some seconds."""
+    sandbox._state.processing_seconds = 0.1
+    sandbox.quirks.not_found_after_create_seconds = 0.8
+    db.execute(f"INSERT INTO {T} (vector_store_id, file_ids) VALUES ('vs_demo', '[\"file-new-01\"]')")
+    requests()
+    sql = f"SELECT status FROM {T} WHERE rowid = last_insert_rowid(){and_wait}"
+    assert db.execute(sql).get == "completed"
+    assert 2 <= len(requests()) <= 4
+    batch = db.execute(f"SELECT id FROM {T} WHERE rowid = last_insert_rowid()").get
+    requests()
+    sandbox.quirks.not_found_after_create_seconds = 3600
+    other = openai_vtab.connect(base_url=sandbox.base_url, api_key=sandbox.api_key)
+    sql = f"SELECT status FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id = ?"
+    assert other.execute(sql, (batch,)).fetchall() == []
+    assert len(requests()) == 1
+    other.close()

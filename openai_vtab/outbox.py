@@ -52,6 +52,7 @@ class Outbox:
         self.fetch = fetch
         self._queue: list[Write] = []
         self._sent: list[tuple[Write, str]] = []
+        self._failed: list[Write] = []  # sent by a read of the open transaction, and not carried out
         self._savepoints: dict[int, tuple[int, object]] = {}  # level: number of the first write after it, who began it
         self._number = 0
 
@@ -64,9 +65,17 @@ class Outbox:
     def flush(self, reader: object = None) -> None:
         """Send the queue concurrently; given a reader, only what other statements have queued.
 
-        Raises the only write's own error, or WriteError for several. What was not begun is dropped then: the
-        transaction is about to fail.
+        Raises the only write's own error, or WriteError for several. What was not begun is dropped then. Without a
+        reader, the transaction is about to fail; with one, it stays open, and its COMMIT will fail: a transaction is
+        carried out whole.
         """
+        if reader is None and self._failed:
+            failed = [(write.rowid, "not written when the table was read") for write in self._failed]
+            sent = [(write.rowid, written) for write, written in self._sent]
+            self._queue.clear()
+            self.commit()
+            problem = "the transaction cannot be committed: rows of it were not written"
+            raise WriteError(problem, done=sent, not_done=failed, unknown=[])
         due = [write for write in self._queue if reader is None or write.reader is not reader]
         if not due:
             return
@@ -91,6 +100,11 @@ class Outbox:
                 self._sent.append((write, written))
                 done.append((write.rowid, written))
         if errors:
+            if reader is None:
+                self._queue.clear()
+                self.commit()
+            else:
+                self._failed += [write for write, _ in errors]
             raise _failure(done, errors, stop)
 
     def _sending(self, write: Write, abandoned: threading.Event) -> Callable[[], str]:
@@ -140,18 +154,22 @@ class Outbox:
         self._drop(self._savepoints.get(level, (0, None))[0])
         self._savepoints = {known: begun for known, begun in self._savepoints.items() if known <= level}
 
-    def statement_over(self, statement: object) -> None:
-        """Drop what a statement within a transaction has queued if it failed.
+    def statement_over(self, statement: object, changed: bool) -> None:
+        """Drop what a statement has queued if it failed; `changed` tells whether SQLite has counted its rows.
 
-        APSW does not call RollbackTo while a Python exception is on its way, which is how most statements fail
-        here. A statement that has written, and whose own savepoint is neither released nor rolled back, failed.
+        APSW calls neither RollbackTo nor Rollback while a Python exception is on its way, which is how most
+        statements fail here. SQLite counts no rows of a statement that it undoes, except those of its triggers: so a
+        statement of several rows whose own savepoint is neither released nor rolled back has failed, too. (Of one
+        row it can be the user's savepoint, which SQLite tells a table of when the table joins the transaction.)
         """
-        wrote = any(write.reader is statement for write in self._queue)
-        for level, (_, begun_by) in list(self._savepoints.items()):
-            if wrote and begun_by is statement:
-                self.rollback_to(level)
-                self.release(level)
-                return
+        wrote = [write for write in self._queue if write.reader is statement]
+        if not wrote:
+            return
+        levels = [level for level, (_, begun_by) in self._savepoints.items() if begun_by is statement]
+        if not changed or (levels and len(wrote) > 1):
+            self._drop(wrote[0].number)
+            if levels and len(wrote) > 1:
+                self.release(min(levels))
 
     def rollback(self) -> None:
         """Drop what was queued in the whole transaction."""
@@ -161,10 +179,12 @@ class Outbox:
     def commit(self) -> None:
         """The transaction is over."""
         self._sent.clear()
+        self._failed.clear()
         self._savepoints.clear()
 
     def _drop(self, first: int) -> None:
         self._queue = [write for write in self._queue if write.number < first]
+        self._failed = [write for write in self._failed if write.number < first]
         lost = [(write, written) for write, written in self._sent if write.number >= first]
         self._sent = [(write, written) for write, written in self._sent if write.number < first]
         for write, written in lost:
@@ -196,7 +216,7 @@ def _failure(
         if isinstance(error, CancelledError):
             not_done.append((write.rowid, "not sent"))
         elif outcome_unknown(write.request, error):
-            unknown.append((write.rowid, str(error)))
+            unknown.append((write.rowid, f"{error}; {_look(write.request)}"))
         else:
             not_done.append((write.rowid, str(error)))
     if isinstance(stop, KeyboardInterrupt):
@@ -206,10 +226,17 @@ def _failure(
     if len(errors) == 1 and not done and stop is None:
         write, error = errors[0]
         if unknown and isinstance(error, APIError | APIConnectionError):
-            error.args = (f"{error}; it may have been carried out all the same", *error.args[1:])
+            error.args = (f"{error}; {_look(write.request)}", *error.args[1:])
         return error
     problem = "interrupted while writing" if stop is not None else _summary(done, errors)
     return WriteError(problem, done=done, not_done=not_done, unknown=unknown)
+
+
+def _look(request: Request) -> str:
+    """What to do when nobody knows whether a create was carried out: the list of what is there tells."""
+    store = request.target.rpartition("/")[0]
+    look = f"before you write it again, look at what is there (GET {store}/files)"
+    return f"it may have been carried out all the same: {look}"
 
 
 def _summary(done: list[tuple[int, str]], errors: list[tuple[Write, BaseException]]) -> str:

@@ -45,7 +45,9 @@ class Registration:
         self.limits = Limits(settings.max_files_per_batch)
         self.fetch = Fetch(Client(settings), lambda: (c := weak()) is not None and c.is_interrupted)
         self.outbox = Outbox(self.fetch)
-        self._statements: dict[int, Asking] = {}
+        self._connection = weak
+        self._statements: dict[int, tuple[Asking, int]] = {}  # running: with the changes counted when it began
+        self._over: list[tuple[Asking, int]] = []
         self._connected = 0
         mask = apsw.SQLITE_TRACE_STMT | apsw.SQLITE_TRACE_PROFILE
         connection.trace_v2(mask, self._trace, id=Registration)
@@ -58,12 +60,18 @@ class Registration:
         """Follow which statements are running: SQLite tells when one begins (STMT) and when it is over (PROFILE)."""
         if event.get("trigger"):
             return
+        connection = self._connection()
+        changes = connection.total_changes() if connection else 0
+        # only now, because a statement that is reset counts its rows after the event that tells of its end
+        for asking, before in self._over:
+            self.outbox.statement_over(asking, changes > before)
+        self._over.clear()
         over = self._statements.pop(event["id"], None)
         if over is not None:
-            over.close()
-            self.outbox.statement_over(over)
+            over[0].close()
+            self._over.append(over)
         if event["code"] == apsw.SQLITE_TRACE_STMT:
-            self._statements[event["id"]] = Asking(self.fetch)
+            self._statements[event["id"]] = (Asking(self.fetch), changes)
 
     def connected(self, change: int) -> None:
         """A table was connected (1) or disconnected (-1). With the last one the threads end.
@@ -77,7 +85,7 @@ class Registration:
     @property
     def statement(self) -> Asking:
         """The statement that runs now: the one begun last of those not over."""
-        for asking in reversed(self._statements.values()):
+        for asking, _ in reversed(self._statements.values()):
             return asking
         return Asking(self.fetch)
 
@@ -204,6 +212,7 @@ class VTable:
 
     def UpdateInsertRow(self, rowid: int | None, fields: Sequence[SQLiteValue]) -> int:
         """INSERT: check the row, queue the request, and give the row its rowid."""
+        self._refuse_conflict_clause("INSERT")
         if rowid is not None:
             raise RowError(f"{self.table.name}.rowid: it is given by the table; leave it out")
         given = {c.name: value for c, value in zip(self.table.columns, fields, strict=True) if value is not None}
@@ -222,6 +231,7 @@ class VTable:
 
     def UpdateChangeRow(self, rowid: int, newrowid: int, fields: Sequence[Any]) -> None:
         """UPDATE: find the method for what is SET, and queue the request."""
+        self._refuse_conflict_clause("UPDATE")
         changed = {c.name: v for c, v in zip(self.table.columns, fields, strict=True) if v is not apsw.no_change}
         if newrowid != rowid:
             raise UnsupportedWriteError(f"{self.table.name}: the rowid cannot be SET")
@@ -246,6 +256,20 @@ class VTable:
             return keys["id"]
 
         self.outbox.add(Write(request, rowid, settle, self.registration.statement))
+
+    def _refuse_conflict_clause(self, verb: str) -> None:
+        """OR IGNORE and the like say what a conflict of keys shall do. There is none: the API gives the keys.
+
+        https://www.sqlite.org/c3ref/vtab_on_conflict.html
+        """
+        connection = self.connection()
+        mode = connection.vtab_on_conflict() if connection else apsw.SQLITE_ABORT
+        if mode != apsw.SQLITE_ABORT:
+            clause = apsw.mapping_conflict_resolution_modes[mode]
+            name = str(clause).removeprefix("SQLITE_")
+            raise UnsupportedWriteError(
+                f"{self.table.name}: {verb} OR {name} is not possible, the API knows no conflicts; write {verb}"
+            )
 
     def key_of(self, rowid: int) -> dict[str, str]:
         """The keys of a row that SQLite has just read."""

@@ -368,3 +368,49 @@ def test_a_read_inside_the_transaction_sends_first(
     db.execute("ROLLBACK")
     assert batch in caplog.text
     assert "already carried out" in caplog.text
+
+
+@pytest.mark.parametrize("mode", ["IGNORE", "REPLACE", "FAIL", "ROLLBACK"])
+@pytest.mark.parametrize("verb", ["INSERT", "UPDATE"])
+def test_conflict_clauses_are_refused(db: apsw.Connection, requests: Requests, verb: str, mode: str) -> None:
+    """The API gives the keys, so nothing can conflict; a repeated row would be a second batch."""
+    if verb == "INSERT":
+        sql = f"INSERT OR {mode} INTO {T} (vector_store_id, file_ids) VALUES ('vs_demo', '[\"file-new-01\"]')"
+    else:
+        sql = f"UPDATE OR {mode} {T} SET status = 'cancelled' WHERE {KEYS}"
+    db.execute(
+        sql.replace(f" OR {mode}", " OR ABORT").replace("vsfb_demo_running", "vsfb_gone")
+    ) if verb == "UPDATE" else None
+    requests()
+    with pytest.raises(openai_vtab.UnsupportedWriteError, match=f"{verb} OR {mode} is not possible, .*; write {verb}"):
+        db.execute(sql)
+    assert [request for request in requests() if request.startswith("POST")] == []
+
+
+def test_upsert_is_sqlites_own_refusal(db: apsw.Connection, requests: Requests) -> None:
+    """ON CONFLICT DO does not exist for virtual tables."""
+    sql = f"INSERT INTO {T} (vector_store_id, file_ids) VALUES ('vs_demo', '[\"file-new-01\"]') ON CONFLICT DO NOTHING"
+    with pytest.raises(apsw.SQLError, match="UPSERT not implemented for virtual table"):
+        db.execute(sql)
+    assert requests() == []
+
+
+@pytest.mark.parametrize("end", ["COMMIT", "ROLLBACK TO here; COMMIT", "ROLLBACK"])
+def test_a_transaction_whose_row_failed_cannot_be_committed(db: apsw.Connection, sandbox: Any, end: str) -> None:
+    """Also when it was a read that had sent the row; what is rolled back does not count."""
+    db.execute("CREATE TABLE journal (what)")
+    db.execute("BEGIN; INSERT INTO journal VALUES ('before'); SAVEPOINT here; INSERT INTO journal VALUES ('after')")
+    db.execute(f"INSERT INTO {T} (vector_store_id, file_ids) VALUES ('vs_gone', '[\"file-new-01\"]')")
+    with pytest.raises(openai_vtab.APIError, match="vs_gone"):
+        db.execute(f"SELECT * FROM {T} WHERE {KEYS}").fetchall()
+    if end == "COMMIT":
+        with pytest.raises(openai_vtab.WriteError, match="cannot be committed") as caught:
+            db.execute(end)
+        assert len(caught.value.not_done) == 1
+        assert not db.in_transaction
+    else:
+        db.execute(end)
+    expected = [("before",)] if "TO here" in end else []
+    assert db.execute("SELECT what FROM journal").fetchall() == expected
+    insert(db, vector_store_id="vs_demo", file_ids='["file-new-01"]')  # the next transaction is a new one
+    assert db.execute(f"SELECT total_count FROM {T} WHERE rowid = last_insert_rowid()").get == 1

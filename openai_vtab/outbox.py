@@ -155,7 +155,7 @@ class Outbox:
         self._savepoints = {known: begun for known, begun in self._savepoints.items() if known <= level}
 
     def statement_over(self, statement: object, changed: bool) -> None:
-        """Drop what a statement has queued if it failed; `changed` tells whether SQLite has counted its rows.
+        """Drop what a writing statement has queued if it failed; `changed` tells whether SQLite has counted its rows.
 
         APSW calls neither RollbackTo nor Rollback while a Python exception is on its way, which is how most
         statements fail here. SQLite counts no rows of a statement that it undoes, except those of its triggers: so a
@@ -163,13 +163,12 @@ class Outbox:
         row it can be the user's savepoint, which SQLite tells a table of when the table joins the transaction.)
         """
         wrote = [write for write in self._queue if write.reader is statement]
-        if not wrote:
-            return
         levels = [level for level, (_, begun_by) in self._savepoints.items() if begun_by is statement]
-        if not changed or (levels and len(wrote) > 1):
+        if wrote and (not changed or (levels and len(wrote) > 1)):
             self._drop(wrote[0].number)
-            if levels and len(wrote) > 1:
-                self.release(min(levels))
+        # Of the user's savepoint nothing need be known: all that is queued came after it.
+        for level in levels:
+            del self._savepoints[level]
 
     def rollback(self) -> None:
         """Drop what was queued in the whole transaction."""

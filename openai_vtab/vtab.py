@@ -45,8 +45,8 @@ class Registration:
         self.limits = Limits(settings.max_files_per_batch)
         self.fetch = Fetch(Client(settings), lambda: (c := weak()) is not None and c.is_interrupted)
         self.outbox = Outbox(self.fetch)
-        self._connection = weak
-        self._statements: dict[int, tuple[Asking, int]] = {}  # running: with the changes counted when it began
+        # those that run, with the changes counted when they began, and whether they only read
+        self._statements: dict[int, tuple[Asking, int, bool]] = {}
         self._over: list[tuple[Asking, int]] = []
         self._connected = 0
         mask = apsw.SQLITE_TRACE_STMT | apsw.SQLITE_TRACE_PROFILE
@@ -60,18 +60,17 @@ class Registration:
         """Follow which statements are running: SQLite tells when one begins (STMT) and when it is over (PROFILE)."""
         if event.get("trigger"):
             return
-        connection = self._connection()
-        changes = connection.total_changes() if connection else 0
         # only now, because a statement that is reset counts its rows after the event that tells of its end
         for asking, before in self._over:
-            self.outbox.statement_over(asking, changes > before)
+            self.outbox.statement_over(asking, event["total_changes"] > before)
         self._over.clear()
-        over = self._statements.pop(event["id"], None)
-        if over is not None:
-            over[0].close()
-            self._over.append(over)
+        if (over := self._statements.pop(event["id"], None)) is not None:
+            asking, before, readonly = over
+            asking.close()
+            if not readonly:
+                self._over.append((asking, before))
         if event["code"] == apsw.SQLITE_TRACE_STMT:
-            self._statements[event["id"]] = (Asking(self.fetch), changes)
+            self._statements[event["id"]] = (Asking(self.fetch), event["total_changes"], event["readonly"])
 
     def connected(self, change: int) -> None:
         """A table was connected (1) or disconnected (-1). With the last one the threads end.
@@ -85,7 +84,7 @@ class Registration:
     @property
     def statement(self) -> Asking:
         """The statement that runs now: the one begun last of those not over."""
-        for asking, _ in reversed(self._statements.values()):
+        for asking, _, _ in reversed(self._statements.values()):
             return asking
         return Asking(self.fetch)
 

@@ -61,6 +61,16 @@ class Transactions(RuleBasedStateMachine):
         self.added(numbers, [])
 
     @rule()
+    def cancel(self) -> None:
+        """An UPDATE reads first, which sends what other statements have queued; its own request waits for COMMIT."""
+        number = next(self.numbers)
+        self.sandbox.add_batch("vs_demo", ["file-new-01"], id=f"vsfb_{number}")
+        where = f"vector_store_id = 'vs_demo' AND batch_id = 'vsfb_{number}'"
+        self.db.execute(f"UPDATE {T} SET status = 'cancelled' WHERE {where}")
+        self.everything_queued_is_sent()
+        self.added([number], [])
+
+    @rule()
     def write_locally(self) -> None:
         number = next(self.numbers)
         self.db.execute("INSERT INTO journal VALUES (?)", (number,))
@@ -150,14 +160,19 @@ class Transactions(RuleBasedStateMachine):
         """It sends what is queued, which no rollback undoes."""
         sql = f"SELECT status FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id = 'vsfb_demo_finished'"
         assert self.db.execute(sql).get == "completed"
+        self.everything_queued_is_sent()
+
+    def everything_queued_is_sent(self) -> None:
         for _, batches, _ in self.open:
             self.sent += batches
             batches.clear()
 
     def created(self) -> list[int]:
-        """The numbers of the batches that the API was asked to create, and did."""
+        """The numbers of the batches that the API was asked to create, or to cancel, and did."""
         posts = [r for r in list(self.sandbox.requests) if r.method == "POST" and r.status == 200]
-        return [r.body["attributes"]["n"] for r in posts]
+        return [
+            r.body["attributes"]["n"] if r.body else int(r.path.split("/")[-2].removeprefix("vsfb_")) for r in posts
+        ]
 
     @invariant()
     def the_api_has_what_was_committed(self) -> None:

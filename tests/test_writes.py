@@ -414,3 +414,18 @@ def test_a_transaction_whose_row_failed_cannot_be_committed(db: apsw.Connection,
     assert db.execute("SELECT what FROM journal").fetchall() == expected
     insert(db, vector_store_id="vs_demo", file_ids='["file-new-01"]')  # the next transaction is a new one
     assert db.execute(f"SELECT total_count FROM {T} WHERE rowid = last_insert_rowid()").get == 1
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_returning_that_is_not_read_to_its_end_keeps_its_rows(
+    db: apsw.Connection, requests: Requests, count: int
+) -> None:
+    """SQLite has inserted all of them before it returns the first."""
+    rows = ", ".join(["('vs_demo', '[\"file-new-01\"]')"] * count)
+    db.execute("BEGIN")
+    cursor = db.execute(f"INSERT INTO {T} (vector_store_id, file_ids) VALUES {rows} RETURNING vector_store_id")
+    assert next(cursor) == ("vs_demo",)
+    cursor.close(True)
+    assert requests() == []
+    db.execute("COMMIT")
+    assert requests() == [POST] * count

@@ -100,6 +100,7 @@ class Handler(WSGIRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = -1
+    counted = False  # whether the request is one of those in flight
 
     def setup(self) -> None:
         """The connection begins."""
@@ -129,13 +130,19 @@ class Handler(WSGIRequestHandler):
             server.received.append(request)
             server.in_flight += 1
             server.max_in_flight = max(server.max_in_flight, server.in_flight)
+        self.counted = True
         try:
             if server.latency:
                 time.sleep(server.latency)
             self._respond(request, server.fault_for(request))
         finally:
-            with server.counting:
-                server.in_flight -= 1
+            self._no_longer_in_flight()
+
+    def _no_longer_in_flight(self) -> None:
+        """Before the first byte of the answer: with it, the client may begin another request."""
+        with self.server.counting:
+            self.server.in_flight -= self.counted
+        self.counted = False
 
     def _respond(self, request: Received, fault: Fault | None) -> None:
         app = self.server.api
@@ -188,6 +195,7 @@ class Handler(WSGIRequestHandler):
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
     def _write(self, data: bytes) -> None:
+        self._no_longer_in_flight()
         try:
             self.wfile.write(data)
             self.wfile.flush()
@@ -195,6 +203,7 @@ class Handler(WSGIRequestHandler):
             self.close_connection = True
 
     def _cut(self) -> None:
+        self._no_longer_in_flight()
         self.close_connection = True
         with contextlib.suppress(OSError):
             self.connection.shutdown(socket.SHUT_RDWR)

@@ -31,6 +31,7 @@ class Request:
     """One HTTP request below the base URL.
 
     `repeatable`: carrying it out twice is carrying it out once. `absent_is_none`: 404 means there is no such object.
+    `look`: the list that shows whether a create was carried out.
     """
 
     method: str
@@ -39,6 +40,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     repeatable: bool = True
     absent_is_none: bool = False
+    look: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,11 +55,12 @@ class Response:
 
 def build(table: Table, method: Method, parameters: Mapping[str, Any]) -> Request:
     """The request for `method` with `parameters`, a mapping of the columns' sources to checked values."""
-    path = method.path
+    path, look = method.path, method.look
     for name in method.variables:
         # one segment, whatever it contains: an id can never reach another endpoint
         segment = quote(parameters[table.source(name)].encode("utf-8", "surrogatepass"), safe="")
         path = path.replace(f"{{{name}}}", segment)
+        look = look.replace(f"{{{name}}}", segment)
     body = None
     if method.body:
         body = json.dumps(_body(table, method, parameters), separators=(",", ":"), allow_nan=False).encode()
@@ -67,6 +70,7 @@ def build(table: Table, method: Method, parameters: Mapping[str, Any]) -> Reques
         body,
         repeatable=method.repeatable,
         absent_is_none=method.verb == "SELECT" and method.http == "GET",
+        look=look,
     )
 
 

@@ -72,7 +72,6 @@ class Outbox:
         if reader is None and self._failed:
             failed = [(write.rowid, "not written when the table was read") for write in self._failed]
             sent = [(write.rowid, written) for write, written in self._sent]
-            self._queue.clear()
             self.commit()
             problem = "the transaction cannot be committed: rows of it were not written"
             raise WriteError(problem, done=sent, not_done=failed, unknown=[])
@@ -101,7 +100,6 @@ class Outbox:
                 done.append((write.rowid, written))
         if errors:
             if reader is None:
-                self._queue.clear()
                 self.commit()
             else:
                 self._failed += [write for write, _ in errors]
@@ -176,7 +174,8 @@ class Outbox:
         self.commit()
 
     def commit(self) -> None:
-        """The transaction is over."""
+        """The transaction is over: nothing of it is kept."""
+        self._queue.clear()
         self._sent.clear()
         self._failed.clear()
         self._savepoints.clear()
@@ -233,9 +232,8 @@ def _failure(
 
 def _look(request: Request) -> str:
     """What to do when nobody knows whether a create was carried out: the list of what is there tells."""
-    store = request.target.rpartition("/")[0]
-    look = f"before you write it again, look at what is there (GET {store}/files)"
-    return f"it may have been carried out all the same: {look}"
+    where = f" (GET {request.look})" if request.look else ""
+    return f"it may have been carried out all the same: before you write it again, look at what is there{where}"
 
 
 def _summary(done: list[tuple[int, str]], errors: list[tuple[Write, BaseException]]) -> str:

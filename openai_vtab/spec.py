@@ -62,7 +62,8 @@ class Method:
     A variable in the route is a column of the same name. `required` columns must be given besides them; `body`
     columns are sent in the JSON body. `each` names, for a body column that is a list of objects, the columns
     that are copied into every object which lacks them. `when` binds an UPDATE by the values that are SET.
-    `function` is the name of the SQL function for an EXEC. `repeatable` tells that doing it twice is doing it once.
+    `function` is the name of the SQL function for an EXEC. `repeatable` tells that doing it twice is doing it once;
+    of one that is not, `look` is the path of the list that shows whether it was done.
     """
 
     verb: str
@@ -73,6 +74,7 @@ class Method:
     when: Mapping[str, SQLiteValue] = field(default_factory=dict)
     function: str = ""
     repeatable: bool = True
+    look: str = ""
 
     @cached_property
     def http(self) -> str:

@@ -25,7 +25,7 @@ from .fetch import Asking, Fetch
 from .http import Client
 from .outbox import Outbox, Write
 from .settings import Settings
-from .spec import Column, Method, Table
+from .spec import WAIT_SECONDS, Column, Method, Table
 from .values import Limits, Refused, SQLiteValue, key_text, seconds
 
 Key = tuple[str, ...]
@@ -323,13 +323,12 @@ class Cursor:
         steering = {
             name: given.pop(name) for name in list(given) if name != "rowid" and self.table.by_name[name].steers
         }
+        self._steering = {name: self._seconds(name, value) for name, value in steering.items() if value is not None}
         if None in steering.values():  # equal to nothing
             self._rows = iter(())
         elif idxNum == plan.BY_ROWID:
-            self._steering = {name: self._seconds(name, value) for name, value in steering.items()}
             self._rows = self._by_rowid(given["rowid"])
         else:
-            self._steering = {name: self._seconds(name, value) for name, value in steering.items()}
             method = self.table.of("SELECT")[idxNum - plan.FIRST_METHOD]
             sources = [self.table.source(name) for name in given]
             keys = itertools.product(*(self._texts(value) for value in given.values()))
@@ -373,17 +372,18 @@ class Cursor:
         def request_of(key: dict[str, str]) -> Request:
             return api.build(self.table, method, key)
 
-        if "wait_seconds" in self._steering:
+        if WAIT_SECONDS.name in self._steering:
             keys = list(keys)
-            deadline = self.asking.deadline(self._steering["wait_seconds"])
+            deadline = self.asking.deadline(self._steering[WAIT_SECONDS.name])
             for key in keys:
                 self._until_visible(key, request_of(key))
             self.asking.until(self._finished, map(request_of, keys), deadline)
         for key, request in self.asking.ahead(keys, request_of):
             known = self._until_visible(key, request)
-            answer = api.decipher(request, self.asking.answer(request))
+            response = self.asking.answer(request)
+            answer = api.decipher(request, response)
             if answer is not None:
-                row = api.keyed(self.table, request, self.asking.answer(request), answer, key)
+                row = api.keyed(self.table, request, response, answer, key)
                 yield rowid or self.module.rowids.of(known), {**row, **self._steering}
 
     def _until_visible(self, key: dict[str, str], request: Request) -> Key:

@@ -210,7 +210,10 @@ def test_a_cut_connection_is_never_repeated_for_a_create(
     """It may have been carried out: the error says so, and nothing is created twice."""
     before = len(sandbox.batches)
     sandbox.inject(Cut(when), method="POST")
-    with pytest.raises(openai_vtab.APIConnectionError, match="it may have been carried out all the same"):
+    with pytest.raises(
+        openai_vtab.APIConnectionError,
+        match=r"it may have been carried out all the same: .* \(GET /vector_stores/vs_demo/files\)",
+    ):
         db.execute(INSERT)
     assert requests() == [POST]
     assert len(sandbox.batches) - before == (0 if when == "accept" else 1)
@@ -276,7 +279,10 @@ def test_a_timed_out_create_is_unknown(connect: Any, sandbox: Any, requests: Req
     """It is not sent again."""
     db = connect(timeout=0.2)
     sandbox.inject(Slow(1))
-    with pytest.raises(openai_vtab.APITimeoutError, match="it may have been carried out all the same"):
+    with pytest.raises(
+        openai_vtab.APITimeoutError,
+        match=r"it may have been carried out all the same: .* \(GET /vector_stores/vs_demo/files\)",
+    ):
         db.execute(INSERT)
     assert requests() == [POST]
 

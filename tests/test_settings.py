@@ -40,14 +40,6 @@ def test_a_key_may_be_a_function() -> None:
     assert [settings.key(), settings.key()] == ["one", "two"]
 
 
-def test_azure_takes_the_key_in_its_own_header() -> None:
-    """And only a host of azure.com does."""
-    azure = Settings(base_url="https://me.openai.azure.com/openai/v1", api_key="k")
-    assert azure.headers() == {"api-key": "k"}
-    other = Settings(base_url="https://azure.com.example.org/v1", api_key="k")
-    assert other.headers() == {"Authorization": "Bearer k"}
-
-
 def test_the_key_is_in_no_repr() -> None:
     """Nor in the error about it."""
     assert SECRET not in repr(Settings(api_key=SECRET))
@@ -106,9 +98,3 @@ def test_wrong_addresses(url: str, problem: str) -> None:
 def test_plain_http_to_this_machine(url: str) -> None:
     """Loopback needs no TLS."""
     assert Settings(base_url=url).checked_base_url() == url
-
-
-def test_an_unknown_setting_is_named(db: Any) -> None:
-    """With the known ones."""
-    with pytest.raises(TypeError, match="unexpected keyword argument 'api_kee'; the settings are api_key, base_url"):
-        openai_vtab.register(db, api_kee="x")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,7 +12,7 @@ import apsw
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 import openai_vtab
 from openai_vtab import sandbox as sandbox_package
@@ -189,8 +190,6 @@ class Transactions(RuleBasedStateMachine):
 @contextmanager
 def quiet() -> Iterator[None]:
     """Warnings about what a rollback cannot undo are meant here."""
-    import logging
-
     logger = logging.getLogger("openai_vtab")
     before, logger.disabled = logger.disabled, True
     try:
@@ -201,8 +200,6 @@ def quiet() -> Iterator[None]:
 
 def test_random_transactions() -> None:
     """Some hundred steps, each compared with the model."""
-    from hypothesis.stateful import run_state_machine_as_test
-
     with quiet():
         run_state_machine_as_test(
             Transactions, settings=settings(max_examples=100, stateful_step_count=30, deadline=None, derandomize=True)

@@ -65,6 +65,7 @@ vector_store_file_batches = Table(
             required=("file_ids",),
             body=("file_ids", "chunking_strategy", "attributes"),
             repeatable=False,
+            look="/vector_stores/{vector_store_id}/files",
         ),
         Method(
             "INSERT",
@@ -74,6 +75,7 @@ vector_store_file_batches = Table(
             # at the top of the body the API would silently ignore them
             each={"files": ("chunking_strategy", "attributes")},
             repeatable=False,
+            look="/vector_stores/{vector_store_id}/files",
         ),
         Method(
             "UPDATE",

@@ -120,8 +120,8 @@ def keyed(table: Table, request: Request, response: Response, answer: Object, ke
     return {**answer, **keys}
 
 
-def created(table: Table, request: Request, response: Response, keys: Mapping[str, Any]) -> dict[str, str]:
-    """The keys of the object that a create has answered. Raises APIError when the answer names none."""
+def created(table: Table, request: Request, response: Response, keys: Mapping[str, Any]) -> Object:
+    """The object that a create has answered, with its keys. Raises APIError when the answer names none."""
     answer = decipher(request, response) or {}
     found: dict[str, str] = {}
     for source in table.key:
@@ -129,7 +129,7 @@ def created(table: Table, request: Request, response: Response, keys: Mapping[st
         if not isinstance(value, str) or not value:
             raise _broken(request, response, f"the answer has no {source}: the object may exist all the same")
         found[source] = value
-    return found
+    return {**answer, **found}
 
 
 def error_code(response: Response) -> str | None:

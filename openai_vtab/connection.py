@@ -12,9 +12,10 @@ import apsw
 
 from . import functions
 from .errors import Error
+from .registration import Registration
 from .settings import Keywords, Settings
 from .tables import TABLES
-from .vtab import Module, Registration
+from .vtab import Module
 
 if TYPE_CHECKING:
     import os

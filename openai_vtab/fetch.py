@@ -25,6 +25,7 @@ from .http import Client
 
 SLICE = 0.05  # seconds between two looks for an interrupt
 AHEAD = 2  # times max_concurrency: how far an IN list is asked for before its rows are read
+FARTHEST = 1000  # items, with those that need no request
 KEPT = ("x-request-id", "openai-poll-after-ms")
 # seconds between two looks at what is waited for, unless the API says openai-poll-after-ms
 FIRST_PAUSE, PAUSE_GROWTH, LONGEST_PAUSE = 0.5, 1.5, 5.0
@@ -163,16 +164,24 @@ class Asking:
         """When a wait of so many seconds ends: one deadline for the whole statement, from its first wait on."""
         return self._deadlines.setdefault(seconds, time.monotonic() + seconds)
 
-    def ahead(self, items: Iterable[T], request: Callable[[T], Request]) -> Iterator[tuple[T, Request]]:
-        """The items with their requests, in order, as many of them asked for already as can be under way."""
+    def ahead(self, items: Iterable[T], request: Callable[[T], Request | None]) -> Iterator[tuple[T, Request | None]]:
+        """The items with their requests, in order, as many of them asked for already as can be under way.
+
+        An item without a request only keeps its place.
+        """
         window = AHEAD * self.fetch.size
-        started: deque[tuple[T, Request]] = deque()
+        waiting: deque[tuple[T, Request | None]] = deque()
+        started = 0
         for item in items:
-            started.append((item, request(item)))
-            self.start(started[-1][1])
-            if len(started) == window:
-                yield started.popleft()
-        yield from started
+            needed = request(item)
+            waiting.append((item, needed))
+            if needed is not None:
+                self.start(needed)
+                started += 1
+            while waiting and (started >= window or len(waiting) >= FARTHEST or waiting[0][1] is None):
+                started -= waiting[0][1] is not None
+                yield waiting.popleft()
+        yield from waiting
 
     def close(self) -> None:
         """The statement is over: what has not begun is not begun."""

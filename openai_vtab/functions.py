@@ -14,10 +14,11 @@ from typing import Any
 import apsw
 
 from . import api
+from .columns import sql_value
 from .errors import RowError
+from .registration import Registration
 from .spec import Method, Table
 from .values import Limits, Refused, SQLiteValue, identifier
-from .vtab import Registration, sql_value
 
 
 def create(connection: apsw.Connection, registration: Registration, table: Table) -> None:

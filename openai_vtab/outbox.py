@@ -3,7 +3,7 @@
 It must not know SQLite's callbacks or any table's columns. What was sent cannot be called back: a rollback after
 a read that sent the queue only warns.
 
->>> outbox.add(Write(request, rowid=1, settle=lambda response: "vsfb_1"))
+>>> outbox.add(Write(request, rowid=1, settle=lambda response: {"id": "vsfb_1", "status": "in_progress"}))
 >>> outbox.flush()
 
 https://www.sqlite.org/vtab.html#xsync: a failing xSync fails the COMMIT, and the local changes roll back.
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import apsw
 
-from .api import Request, Response
+from .api import Object, Request, Response
 from .errors import APIConnectionError, APIError, Error, WriteError
 from .fetch import Fetch
 
@@ -33,16 +33,26 @@ UNKNOWN_STATUSES = frozenset({408, 500, 502, 503, 504})
 class Write:
     """One checked row.
 
-    `settle`, run by a thread of the pool, takes the answer, returns the id of what was written, and raises when the
+    `settle`, run by a thread of the pool, takes the answer, returns the object with its keys, and raises when the
     answer is none.
     `reader` is the statement that wrote the row: its own reads do not send it.
+    The others are told of it on the user's thread: `landed` that the API has carried it out, within the transaction;
+    `lost` that it has, and the transaction is gone; `unknown` that nobody knows.
     """
 
     request: Request
     rowid: int
-    settle: Callable[[Response], str]
+    settle: Callable[[Response], Object]
     reader: object = None
+    landed: Callable[[Object], None] = lambda _: None
+    lost: Callable[[Object], None] = lambda _: None
+    unknown: Callable[[], None] = lambda: None
     number: int = 0
+
+    @property
+    def changes_something(self) -> bool:
+        """Whether the API has something to carry out, rather than to be asked before a row is written here."""
+        return self.request.method != "GET"
 
 
 class Outbox:
@@ -51,7 +61,7 @@ class Outbox:
     def __init__(self, fetch: Fetch) -> None:
         self.fetch = fetch
         self._queue: list[Write] = []
-        self._sent: list[tuple[Write, str]] = []
+        self._sent: list[tuple[Write, Object]] = []
         self._failed: list[Write] = []  # sent by a read of the open transaction, and not carried out
         self._savepoints: dict[int, tuple[int, object]] = {}  # level: number of the first write after it, who began it
         self._number = 0
@@ -71,44 +81,69 @@ class Outbox:
         """
         if reader is None and self._failed:
             failed = [(write.rowid, "not written when the table was read") for write in self._failed]
-            sent = [(write.rowid, written) for write, written in self._sent]
-            self.commit()
             problem = "the transaction cannot be committed: rows of it were not written"
-            raise WriteError(problem, done=sent, not_done=failed, unknown=[])
+            report = WriteError(problem, done=self._done(), not_done=failed, unknown=[])
+            self._give_up()
+            raise report
         due = [write for write in self._queue if reader is None or write.reader is not reader]
         if not due:
             return
         self._queue = [write for write in self._queue if write not in due]
+        errors, stop = self._send(due)
+        if errors:
+            for write, error in errors:
+                if outcome_unknown(write.request, error):
+                    write.unknown()
+            failure = _failure(self._done(), errors, stop)
+            if reader is None:
+                self._give_up()
+            else:
+                self._failed += [write for write, _ in errors]
+            raise failure
+
+    def _send(self, due: list[Write]) -> tuple[list[tuple[Write, BaseException]], BaseException | None]:
+        """Send them, and note each that is carried out; those that are not, and what has interrupted it."""
         abandoned = threading.Event()
         futures = [self.fetch.submit(self._sending(write, abandoned), abandoned) for write in due]
-        done: list[tuple[int, str]] = []
         errors: list[tuple[Write, BaseException]] = []
         stop: BaseException | None = None
         for write, future in zip(due, futures, strict=True):
             try:
-                if stop is not None:
-                    raise stop  # an interrupt: look at what is there, wait for nothing
-                written = self.fetch.wait(future)
+                # after an interrupt: look at what is there, wait for nothing
+                written = self.fetch.wait(future) if stop is None else _now(write, future)
             except (Error, CancelledError) as error:
                 errors.append((write, error))
             except (apsw.InterruptError, KeyboardInterrupt) as error:
                 abandoned.set()
                 stop = error
-                self._settle_now(write, future, done, errors)
+                try:
+                    written = _now(write, future)
+                except (Error, CancelledError) as its_error:
+                    errors.append((write, its_error))
+                else:
+                    self._land(write, written)
             else:
-                self._sent.append((write, written))
-                done.append((write.rowid, written))
-        if errors:
-            if reader is None:
-                self.commit()
-            else:
-                self._failed += [write for write, _ in errors]
-            raise _failure(done, errors, stop)
+                self._land(write, written)
+        return errors, stop
 
-    def _sending(self, write: Write, abandoned: threading.Event) -> Callable[[], str]:
+    def _land(self, write: Write, written: Object) -> None:
+        self._sent.append((write, written))
+        write.landed(written)
+
+    def _done(self) -> list[tuple[int, str]]:
+        """What of the transaction the API has carried out: (rowid, id)."""
+        return [(write.rowid, written["id"]) for write, written in self._sent if write.changes_something]
+
+    def _give_up(self) -> None:
+        """The transaction fails, and says itself what was carried out."""
+        for write, written in self._sent:
+            write.lost(written)
+        self.commit()
+
+    def _sending(self, write: Write, abandoned: threading.Event) -> Callable[[], Object]:
         """What a thread does for a write. A failure keeps it, at once, from beginning another."""
 
-        def send() -> str:
+        def send() -> Object:
             try:
                 return write.settle(self.fetch.client.send(write.request, abandoned))
             except BaseException:
@@ -116,28 +151,6 @@ class Outbox:
                 raise
 
         return send
-
-    def _settle_now(
-        self,
-        write: Write,
-        future: Future[str],
-        done: list[tuple[int, str]],
-        errors: list[tuple[Write, BaseException]],
-    ) -> None:
-        """Settle a write without waiting: done, or not begun, or unknown because its answer is still to come."""
-        if future.cancel():
-            errors.append((write, CancelledError()))
-        elif not future.done():
-            problem = "interrupted before the answer came"
-            errors.append((write, APIConnectionError(problem, request=write.request.method, sent=True)))
-        else:
-            try:
-                written = future.result()
-            except (Error, CancelledError) as error:
-                errors.append((write, error))
-            else:
-                self._sent.append((write, written))
-                done.append((write.rowid, written))
 
     def savepoint(self, level: int, statement: object = None) -> None:
         """Remember where `level` begins. Every table of the transaction calls it: the first call counts."""
@@ -186,12 +199,23 @@ class Outbox:
         lost = [(write, written) for write, written in self._sent if write.number >= first]
         self._sent = [(write, written) for write, written in self._sent if write.number < first]
         for write, written in lost:
-            log.warning(
-                "rolled back here, but already carried out by the API, because the table was read before: %s %s (%s)",
-                write.request.method,
-                write.request.target,
-                written,
-            )
+            if write.changes_something:
+                log.warning(
+                    "rolled back here, but already carried out by the API: %s %s (%s)",
+                    write.request.method,
+                    write.request.target,
+                    written["id"],
+                )
+            write.lost(written)
+
+
+def _now(write: Write, future: Future[Object]) -> Object:
+    """What has become of a write, without waiting: its answer, or an error: not begun, or its answer still to come."""
+    if future.cancel():
+        raise CancelledError
+    if not future.done():
+        raise APIConnectionError("interrupted before the answer came", request=write.request.method, sent=True)
+    return future.result()
 
 
 def outcome_unknown(request: Request, error: BaseException) -> bool:

@@ -5,7 +5,9 @@ carries from BestIndex to Filter:
 
     idxNum   0         nothing can serve; idxStr is what to say, Filter raises it
              1         by rowid; argv is the rowid
-             2 + n     by the n-th SELECT method of the table
+             2         what the table's ledger lists; argv are keys, if any, that narrow it
+             3         the same, and the query reads nothing of it that the API would have to be asked for
+             4 + n     by the n-th SELECT method of the table
     idxStr   the columns whose values are in argv, in argv's order: "vector_store_id,batch_id", then those that
              only steer: "vector_store_id,batch_id,wait_seconds"
     argv     for `=` the value; for IN a set of all values
@@ -24,19 +26,22 @@ from dataclasses import dataclass
 
 from .errors import MissingColumnsError, RowError, UnsupportedWriteError
 from .spec import Method, Table
-from .values import Limits, Refused, SQLiteValue, shown
+from .values import Limits, Refused, SQLiteValue, identifier, shown
 
 # https://www.sqlite.org/c3ref/c_index_constraint_eq.html
 EQ = 2
 ISNULL = 71  # an equality that nothing satisfies: no key is NULL
 IS = 72
 
-NOTHING, BY_ROWID, FIRST_METHOD = 0, 1, 2
+NOTHING, BY_ROWID, LISTED, REMEMBERED, FIRST_METHOD = 0, 1, 2, 3, 4
 
 # A request is some hundred thousand times the price of a local row, so that SQLite puts the table innermost and
 # gives it its keys. The price of "nothing" makes the planner try every other order first.
 REQUEST_COST = 1e5
 NOTHING_COST = 1e100
+# A list is what the ledger knows, keys are looked up whether it knows them or not: where a query gives keys they
+# must be used, however many, or the rows would depend on the planner's mood.
+LISTED_COST, LISTED_ROWS = 1e50, 1000
 IN_ROWS = 25  # what SQLite itself assumes of an IN list of unknown length
 
 
@@ -69,9 +74,15 @@ class Plan:
     whole: tuple[int, ...] = ()  # of argv, the IN lists to be delivered as one set
 
 
-def choose(table: Table, constraints: Sequence[Constraint]) -> Plan:
-    """The best plan for these constraints. Always one: what cannot be served is dear and raises when it is run."""
+def choose(
+    table: Table, constraints: Sequence[Constraint], *, ledger: bool = False, used: Collection[int] = ()
+) -> Plan:
+    """The best plan for these constraints. Always one: what cannot be served is dear and raises when it is run.
+
+    With a `ledger` the table can be listed. `used` are the numbers of the columns that the query reads.
+    """
     bound: dict[str, int] = {}
+    names: dict[str, str] = {}
     steering: dict[str, int] = {}
     rowid: int | None = None
     unusable = ""
@@ -90,36 +101,42 @@ def choose(table: Table, constraints: Sequence[Constraint]) -> Plan:
             # `=` is one request for each row that asks, IN is the whole list each time
             if source not in bound or (constraints[bound[source]].many and not constraint.many):
                 bound[source] = position
+                names[source] = column.name
+
+    def plan(idxNum: int, columns: Sequence[str], keys: Sequence[int], cost: float, rows: int) -> Plan:  # noqa: N803
+        whole = tuple(position for position in keys if constraints[position].many)
+        return Plan(
+            idxNum,
+            ",".join((*columns, *steering)),
+            (*keys, *steering.values()),
+            cost * IN_ROWS ** len(whole),
+            rows * IN_ROWS ** len(whole),
+            unique=rows == 1 and not whole,
+            whole=whole,
+        )
 
     methods = table.of("SELECT")
     if unusable in table.by_name:  # ignored, it would be NULL in every row, and lose them
         return Plan(NOTHING, f"cannot use {unusable}", (), NOTHING_COST, 1_000_000)
     for number, method in enumerate(methods):
         if all(table.source(name) in bound for name in method.needs):
-            argv = tuple(bound[table.source(name)] for name in method.needs)
-            whole = tuple(position for position in argv if constraints[position].many)
-            return Plan(
-                FIRST_METHOD + number,
-                ",".join((*method.needs, *steering)),
-                (*argv, *steering.values()),
-                REQUEST_COST * IN_ROWS ** len(whole),
-                IN_ROWS ** len(whole),
-                unique=not whole,
-                whole=whole,
-            )
+            keys = [bound[table.source(name)] for name in method.needs]
+            return plan(FIRST_METHOD + number, method.needs, keys, REQUEST_COST, 1)
     if rowid is not None:
-        whole = (rowid,) if constraints[rowid].many else ()
-        return Plan(
-            BY_ROWID,
-            ",".join(("rowid", *steering)),
-            (rowid, *steering.values()),
-            REQUEST_COST,
-            IN_ROWS if whole else 1,
-            unique=not whole,
-            whole=whole,
-        )
+        return plan(BY_ROWID, ("rowid",), (rowid,), REQUEST_COST, 1)
+    if ledger:
+        narrowing = [source for source in table.key if source in bound]
+        number = LISTED if steering or asks(table, used) else REMEMBERED
+        columns = [names[source] for source in narrowing]
+        return plan(number, columns, [bound[source] for source in narrowing], LISTED_COST, LISTED_ROWS)
     missing = [name for name in methods[0].needs if table.source(name) not in bound]
     return Plan(NOTHING, f"{'cannot use' if unusable else 'needs'} {','.join(missing)}", (), NOTHING_COST, 1_000_000)
+
+
+def asks(table: Table, used: Collection[int]) -> bool:
+    """Whether one of these columns is the API's to say: a ledger has the keys and what was sent itself."""
+    own = {table.source(name) for method in table.of("INSERT") for name in method.accepts} | set(table.key)
+    return any(table.columns[number].source not in own for number in used if number < len(table.columns))
 
 
 def missing_columns(table: Table, idxStr: str) -> MissingColumnsError:  # noqa: N803
@@ -166,6 +183,22 @@ def insert(table: Table, given: Mapping[str, SQLiteValue], limits: Limits) -> tu
     alternatives = " or ".join(" and ".join(method.needs) for method in methods)
     missing = [name for name in methods[0].needs if table.source(name) not in by_source]
     raise RowError(f"{table.name}.{missing[0]}: it is missing or NULL; write {alternatives}")
+
+
+def adopted(table: Table, given: Mapping[str, SQLiteValue], limits: Limits) -> dict[str, str] | None:
+    """The keys of the object when an INSERT gives its keys and nothing else, else None. Raises RowError."""
+    if sorted(map(table.source, given)) != sorted(table.key):
+        return None
+    keys: dict[str, str] = {}
+    for name, value in given.items():
+        try:
+            keys[table.source(name)] = identifier(value, limits)
+        except Refused as refused:
+            problem = f"{table.name}.{name}: {refused}"
+        else:
+            continue
+        raise RowError(problem)
+    return {source: keys[source] for source in table.key}
 
 
 def update(table: Table, changed: Mapping[str, SQLiteValue]) -> Method:

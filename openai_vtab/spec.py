@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from .values import Check, SQLiteValue
+from .values import Check, SQLiteValue, flag, seconds
 
 VERBS = ("SELECT", "INSERT", "UPDATE", "DELETE", "EXEC")
 TYPES = ("TEXT", "INTEGER", "REAL", "BLOB")  # a JSON column is TEXT: a type named JSON has numeric affinity
@@ -25,7 +25,7 @@ class Column:
     """A column of a table.
 
     `source` is the name (or dotted path) in the API's JSON when it differs from `name`; columns with one source
-    are one thing under several names. `check` makes the column insertable: it turns the SQL value into JSON.
+    are one thing under several names. `check` turns the SQL value into JSON, and says what is wrong with it.
     A column that `steers` is given by `=` in a query, says how to read, and comes back as it was given.
     """
 
@@ -51,6 +51,15 @@ WAIT_SECONDS = Column(
     "REAL",
     "In a query: wait at most so many seconds until the row is finished, then give it as it is.",
     hidden=True,
+    check=seconds,
+    steers=True,
+)
+REFRESH = Column(
+    "refresh",
+    "INTEGER",
+    "In a query: 1 asks the API also for what a ledger remembers as finished.",
+    hidden=True,
+    check=flag,
     steers=True,
 )
 
@@ -109,7 +118,8 @@ class Table:
 
     `methods` of one verb are ordered, most specific first. `object` is the API's name of the resource, as
     its objects carry it in their member `object`. `finished` are the values of `status` that stay.
-    `aliases` are further names of the whole table.
+    `aliases` are further names of the whole table. Of a `remembered` table the API has no list: what is created in a
+    database file keeps a ledger.
     """
 
     name: str
@@ -118,6 +128,7 @@ class Table:
     methods: tuple[Method, ...]
     object: str
     finished: frozenset[str] = frozenset()
+    remembered: bool = False
     aliases: tuple[str, ...] = ()
     examples: tuple[str, ...] = ()
 
@@ -125,6 +136,9 @@ class Table:
         known = set(self.by_name)
         if len(known) != len(self.columns):
             raise ValueError(f"table {self.name}: two columns have one name")
+        for column in self.columns:
+            if column.steers and column.check is None:
+                raise ValueError(f"table {self.name}: no check for {column.name}")
         for method in self.methods:
             if method.verb not in VERBS:
                 raise ValueError(f"table {self.name}: verb {method.verb!r} is none of {VERBS}")

@@ -110,7 +110,7 @@ def chunking_strategy(value: SQLiteValue, _: Limits) -> dict[str, JSON]:
     return _chunking_strategy(_parse(value, '\'{"type": "auto"}\''))
 
 
-def seconds(value: SQLiteValue) -> float:
+def seconds(value: SQLiteValue, _: Limits) -> float:
     """A time to wait."""
     try:
         number = float(value) if isinstance(value, (int, float, str)) else math.nan
@@ -119,6 +119,13 @@ def seconds(value: SQLiteValue) -> float:
     if not 0 <= number < math.inf:
         raise Refused(f"{shown(value)} is not a number of seconds", "a number from 0, such as 600")
     return number
+
+
+def flag(value: SQLiteValue, _: Limits) -> int:
+    """Yes or no."""
+    if value not in (0, 1):
+        raise Refused(f"{shown(value)} is neither yes nor no", "1 or 0")
+    return int(value)
 
 
 def shown(value: SQLiteValue) -> str:

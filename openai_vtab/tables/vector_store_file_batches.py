@@ -8,12 +8,12 @@ The API has no list of batches and no deletion of one.
 """
 
 from .. import values
-from ..spec import WAIT_SECONDS, Column, Method, Table
+from ..spec import REFRESH, WAIT_SECONDS, Column, Method, Table
 
-_FILE_IDS = "INSERT only: a JSON array of 1 to 2000 file ids; or give files instead."
-_FILES = "INSERT only: a JSON array of objects {file_id, attributes?, chunking_strategy?}; or give file_ids instead."
-_CHUNKING = 'INSERT only: JSON, {"type": "auto"} (the default) or {"type": "static", "static": {…}}, for every file.'
-_ATTRIBUTES = "INSERT only: a JSON object of at most 16 pairs, set on every file."
+_FILE_IDS = "To create: a JSON array of 1 to 2000 file ids; or give files instead."
+_FILES = "To create: a JSON array of objects {file_id, attributes?, chunking_strategy?}; or give file_ids instead."
+_CHUNKING = 'To create: JSON, {"type": "auto"} (the default) or {"type": "static", "static": {…}}, for every file.'
+_ATTRIBUTES = "To create: a JSON object of at most 16 pairs, set on every file."
 
 vector_store_file_batches = Table(
     "vector_store_file_batches",
@@ -56,6 +56,7 @@ vector_store_file_batches = Table(
         Column("cancelled_count", "INTEGER", "Files that a cancel stopped.", True, "file_counts.cancelled"),
         Column("total_count", "INTEGER", "All files of the batch.", True, "file_counts.total"),
         WAIT_SECONDS,
+        REFRESH,
     ),
     methods=(
         Method("SELECT", "GET /vector_stores/{vector_store_id}/file_batches/{batch_id}"),
@@ -90,6 +91,7 @@ vector_store_file_batches = Table(
     ),
     object="vector_store.file_batch",
     finished=frozenset({"completed", "cancelled", "failed"}),
+    remembered=True,
     aliases=("openai.vector_stores.vector_store_file_batches",),
     examples=(
         "SELECT status, file_counts FROM vector_store_file_batches\n"

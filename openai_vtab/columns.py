@@ -1,0 +1,64 @@
+"""How a column is read from an object of the API: JSON in, one SQLite value out.
+
+It must not know where the object comes from, nor any particular column.
+
+>>> getter(Column("failed_count", "INTEGER", "Failed files.", source="file_counts.failed"))(batch)
+2
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from .spec import Column
+from .values import SQLiteValue
+
+
+class Fields(Protocol):
+    """An object of the API, or what stands for one: a dict, or a ledger's entry."""
+
+    def get(self, name: str, /) -> Any:
+        """A member, None when it is not there."""
+
+
+def getter(column: Column) -> Callable[[Fields], SQLiteValue]:
+    """How the column is read from an object."""
+    name, *path = column.source.split(".")
+
+    def get(fields: Fields) -> SQLiteValue:
+        value = fields.get(name)
+        for step in path:
+            value = value.get(step) if isinstance(value, dict) else None
+        if value is None or isinstance(value, str):
+            return value if value is None or value.isascii() else _whole(value)
+        if column.type == "INTEGER" and isinstance(value, float) and value.is_integer():
+            value = int(value)
+        return sql_value(value)
+
+    return get
+
+
+def sql_value(value: Any) -> SQLiteValue:
+    """A JSON value as SQLite stores it: arrays and objects as JSON text, true and false as 1 and 0."""
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, int):
+        return value if -(2**63) <= value < 2**63 else _float(value)
+    if isinstance(value, float):
+        return value if not math.isnan(value) else None
+    return _whole(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+
+
+def _float(value: int) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.copysign(math.inf, value)
+
+
+def _whole(text: str) -> str:
+    """The text without lone surrogates, which JSON can spell and UTF-8 cannot."""
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -186,7 +186,7 @@ def test_a_connection_that_lives_to_the_very_end_does_not_crash(sandbox: Any) ->
         "import sys, openai_vtab, openai_vtab.plan as plan\n"
         "db = openai_vtab.connect()\n"
         "choose = plan.choose\n"
-        "def keeping(table, constraints): return choose(table, constraints)\n"
+        "def keeping(*given, **more): return choose(*given, **more)\n"
         "plan.choose = keeping\n"
         f"print(db.execute({SELECT!r}).get)\n"
     )

@@ -14,7 +14,7 @@ import openai_vtab
 T = "vector_store_file_batches"
 DEMO = "/vector_stores/vs_demo/file_batches/"
 FINISHED, RUNNING, FAILURES = (f"vsfb_demo_{name}" for name in ("finished", "running", "failures"))
-BY_KEYS = f"SCAN {T} VIRTUAL TABLE INDEX 2:vector_store_id,batch_id"
+BY_KEYS = f"SCAN {T} VIRTUAL TABLE INDEX 4:vector_store_id,batch_id"
 
 Requests = Callable[[], list[str]]
 

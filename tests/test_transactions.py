@@ -33,7 +33,7 @@ class Transactions(RuleBasedStateMachine):
         self.numbers = itertools.count()
         self.sent: list[int] = []
         self.journal: list[int] = []
-        self.open: list[tuple[str, list[int], list[int]]] = []  # name, queued batches, journal rows
+        self.open: list[tuple[str, list[int], list[int], list[int]]] = []  # name, queued, journal rows, sent early
 
     def teardown(self) -> None:
         self.db.close(True)
@@ -45,10 +45,11 @@ class Transactions(RuleBasedStateMachine):
             raise ZeroDivisionError("refused")
         return value
 
-    def added(self, batches: list[int], journal: list[int]) -> None:
+    def added(self, batches: list[int], journal: list[int], early: list[int] | None = None) -> None:
         if self.open:
             self.open[-1][1].extend(batches)
             self.open[-1][2].extend(journal)
+            self.open[-1][3].extend(early or [])
         else:
             self.sent += batches
             self.journal += journal
@@ -97,12 +98,12 @@ class Transactions(RuleBasedStateMachine):
     @rule()
     def begin(self) -> None:
         self.db.execute("BEGIN")
-        self.open.append(("BEGIN", [], []))
+        self.open.append(("BEGIN", [], [], []))
 
     @rule(name=st.sampled_from("abc"))
     def savepoint(self, name: str) -> None:
         self.db.execute(f"SAVEPOINT {name}")
-        self.open.append((name, [], []))
+        self.open.append((name, [], [], []))
 
     def place(self, name: str) -> int:
         """Where the innermost savepoint of a name is, -1 when there is none."""
@@ -114,7 +115,7 @@ class Transactions(RuleBasedStateMachine):
         if at >= 0:
             self.db.execute(f"ROLLBACK TO {name}")
             del self.open[at + 1 :]
-            self.open[at] = (name, [], [])
+            self.open[at] = (name, [], [], [])
 
     @rule(name=st.sampled_from("abc"))
     def release(self, name: str) -> None:
@@ -123,15 +124,15 @@ class Transactions(RuleBasedStateMachine):
             self.db.execute(f"RELEASE {name}")
             released = self.open[at:]
             del self.open[at:]
-            for _, batches, journal in released:
-                self.added(batches, journal)
+            for _, batches, journal, early in released:
+                self.added(batches, journal, early)
 
     @precondition(lambda self: self.open)
     @rule()
     def commit(self) -> None:
         self.db.execute("COMMIT")
         everything, self.open = self.open, []
-        for _, batches, journal in everything:
+        for _, batches, journal, _ in everything:
             self.added(batches, journal)
 
     @precondition(lambda self: self.open)
@@ -143,16 +144,17 @@ class Transactions(RuleBasedStateMachine):
     @precondition(lambda self: self.open)
     @rule()
     def commit_that_fails(self) -> None:
-        """One row of it is refused by the API: nothing local stays, and only what had been sent beside it is there."""
+        """One row of it is refused by the API: nothing local stays, and the error lists what is there all the same."""
         self.db.execute(f"INSERT INTO {T} (vector_store_id, file_ids) VALUES ('vs_gone', '[\"file-new-01\"]')")
-        queued = [n for _, batches, _ in self.open for n in batches]
+        queued = [n for _, batches, _, _ in self.open for n in batches]
+        early = [n for _, _, _, early in self.open for n in early]
         with pytest.raises((openai_vtab.APIError, openai_vtab.WriteError)) as caught:
             self.db.execute("COMMIT")
         assert not self.db.in_transaction
         self.open = []
         done = len(getattr(caught.value, "done", []))
         beside = [n for n in self.created() if n in queued]
-        assert len(beside) == done
+        assert len(beside) + len(early) == done
         self.sent += beside
 
     @precondition(lambda self: self.open)
@@ -164,8 +166,9 @@ class Transactions(RuleBasedStateMachine):
         self.everything_queued_is_sent()
 
     def everything_queued_is_sent(self) -> None:
-        for _, batches, _ in self.open:
+        for _, batches, _, early in self.open:
             self.sent += batches
+            early += batches
             batches.clear()
 
     def created(self) -> list[int]:
@@ -181,7 +184,7 @@ class Transactions(RuleBasedStateMachine):
 
     @invariant()
     def so_has_the_journal(self) -> None:
-        uncommitted = [n for _, _, journal in self.open for n in journal]
+        uncommitted = [n for _, _, journal, _ in self.open for n in journal]
         assert self.db.execute("SELECT n FROM journal ORDER BY n").fetchall() == [
             (n,) for n in sorted(self.journal + uncommitted)
         ]

@@ -22,10 +22,12 @@ import apsw
 
 from .api import Request, Response
 from .http import Client
+from .readahead import ReadAhead
 
 SLICE = 0.05  # seconds between two looks for an interrupt
 AHEAD = 2  # times max_concurrency: how far an IN list is asked for before its rows are read
 FARTHEST = 1000  # items, with those that need no request
+NO_HEADERS: dict[str, str] = {}
 KEPT = ("x-request-id", "openai-poll-after-ms")
 # seconds between two looks at what is waited for, unless the API says openai-poll-after-ms
 FIRST_PAUSE, PAUSE_GROWTH, LONGEST_PAUSE = 0.5, 1.5, 5.0
@@ -117,13 +119,22 @@ class Asking:
     def __init__(self, fetch: Fetch) -> None:
         self.fetch = fetch
         self.abandoned = threading.Event()
+        self.read_ahead: ReadAhead | None = None
         self._answers: dict[str, Future[Response] | Response] = {}
         self._deadlines: dict[float, float] = {}
 
-    def start(self, request: Request) -> None:
-        """Ask now, to be told later."""
-        if request.target not in self._answers:
-            self._answers[request.target] = self.fetch.send(request, self.abandoned)
+    def start(self, request: Request) -> bool:
+        """Ask now, to be told later. False when it has been asked already."""
+        if request.target in self._answers:
+            return False
+        self._answers[request.target] = self.fetch.send(request, self.abandoned)
+        return True
+
+    def look_up(self, request: Request) -> None:
+        """Ask for a single object, and for those that the statement will probably ask for next."""
+        self.start(request)
+        if self.read_ahead is not None:
+            self.read_ahead.looked_up(request)
 
     def answer(self, request: Request) -> Response:
         """The answer, asked for now unless it has been before."""
@@ -132,10 +143,11 @@ class Asking:
         if isinstance(answer, Response):
             return answer
         response = self.fetch.wait(answer)
-        # without most of its headers, which are the larger part
-        headers = {name: response.headers[name] for name in KEPT if name in response.headers}
-        self._answers[request.target] = Response(response.status, headers, response.body, response.url)
-        return response
+        # A statement may read tens of thousands, and keeps them all: without most of the headers, which are the
+        # larger part
+        headers = {name: response.headers[name] for name in KEPT if name in response.headers} or NO_HEADERS
+        self._answers[request.target] = kept = Response(response.status, headers, response.body, response.url)
+        return kept
 
     def until(self, settled: Callable[[Request, Response], bool], requests: Iterable[Request], deadline: float) -> None:
         """Ask all of them again and again, together, until each is settled or the deadline has come.
@@ -186,6 +198,9 @@ class Asking:
     def close(self) -> None:
         """The statement is over: what has not begun is not begun."""
         self.abandoned.set()
+        if self.read_ahead is not None:
+            self.read_ahead.close()
+            self.read_ahead = None
 
 
 def _poll_after(response: Response) -> float | None:

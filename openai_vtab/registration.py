@@ -10,19 +10,23 @@ https://www.sqlite.org/c3ref/trace_v2.html
 
 from __future__ import annotations
 
+import time
 import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import apsw
 
-from .fetch import Asking, Fetch
+from .fetch import AHEAD, Asking, Fetch
 from .http import Client
 from .ledger import Ledger
 from .outbox import Outbox
+from .readahead import Note, ReadAhead
 from .settings import Settings
 from .spec import Table
+from .statements import Bindings, cursor_factory, is_harmless, select_part
 from .values import Limits, SQLiteValue
 
 
@@ -33,6 +37,8 @@ class _Running:
     asking: Asking
     changes: int
     readonly: bool
+    sql: str
+    bindings: Bindings
 
 
 class Registration:
@@ -47,11 +53,15 @@ class Registration:
         self.outbox = Outbox(self.fetch)
         self.nested = Nested(weak)
         self.ledgers: dict[tuple[str, str], Ledger] = {}
+        self.note: Note | None = None  # set while a statement is run again only to see what it asks for
         self._statements: dict[int, _Running] = {}
         self._over: list[_Running] = []
+        self._bindings: Bindings = None  # of the statement that begins next
         self._connected = 0
         mask = apsw.SQLITE_TRACE_STMT | apsw.SQLITE_TRACE_PROFILE
         connection.trace_v2(mask, self._trace, id=Registration)
+        if settings.read_ahead:
+            connection.cursor_factory = cursor_factory(connection.cursor_factory, self._bound)
         weakref.finalize(self, self.fetch.close)
         # SQLite disconnects tables when a connection is freed. At the interpreter's exit that can come after APSW
         # has been taken down, and crashes there: so what is still open is closed before.
@@ -76,7 +86,12 @@ class Registration:
         if (begins and event["readonly"]) or ended is not None:
             self._between_statements(event["connection"])
         if begins:
-            self._statements[event["id"]] = _Running(Asking(self.fetch), changes, event["readonly"])
+            asking = Asking(self.fetch)
+            running = _Running(asking, changes, event["readonly"], event["sql"], self._bindings)
+            self._bindings = None
+            if self.settings.read_ahead:
+                asking.read_ahead = ReadAhead(asking.start, AHEAD * self.fetch.size, partial(self._replay, running))
+            self._statements[event["id"]] = running
 
     def _between_statements(self, connection: apsw.Connection) -> None:
         """Outside of a transaction: forget what a lost one had queued, and write what ledgers keep for later."""
@@ -88,6 +103,20 @@ class Registration:
             ledger.save()
             if not self._statements:
                 ledger.rowids.renumber()
+
+    def _bound(self, bindings: Bindings) -> None:
+        self._bindings = bindings
+
+    def _replay(self, running: _Running, note: Note, patience: float) -> bool:
+        """Run a statement's query once more, to note what it asks for. Whether it came to its end."""
+        sql = running.sql if running.readonly else select_part(running.sql)
+        if sql is None or self.note is not None:
+            return True
+        self.note = note
+        try:
+            return self.nested.run_through(sql, running.bindings, patience)
+        finally:
+            self.note = None
 
     def ledger(self, connection: apsw.Connection, table: Table, schema: str, name: str) -> Ledger:
         """The ledger of a table; it outlives SQLite's own idea of the table, which a schema change takes away."""
@@ -146,6 +175,30 @@ class Nested:
             self.running = False
             self.changes += connection.total_changes() - before
             connection.set_last_insert_rowid(last)
+
+    def run_through(self, sql: str, bindings: Any, patience: float) -> bool:
+        """Run a query that changes nothing, for at most so many seconds. Whether it came to its end, or never will.
+
+        What is raised through the callbacks of a table is not caught, unless it is an apsw.Error.
+        """
+        connection, cursor = self._cursor()
+        end = time.monotonic() + patience
+        self.running = True
+        try:
+            connection.set_progress_handler(lambda: time.monotonic() > end, 20_000, id=Nested)
+            if not is_harmless(cursor.execute, sql, bindings):
+                return True
+            for _ in cursor.execute(sql, bindings):
+                pass
+        except apsw.InterruptError:
+            return False
+        except apsw.Error:
+            return True
+        finally:
+            cursor.close(True)
+            connection.set_progress_handler(None, id=Nested)
+            self.running = False
+        return True
 
     def _cursor(self) -> tuple[apsw.Connection, apsw.Cursor]:
         connection = self._weak()

@@ -7,7 +7,7 @@ It decides what need not be asked for and what is remembered. It must not know S
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,10 +31,16 @@ NOT_IN_LEDGER = 1 << 60
 
 @dataclass
 class Scan:
-    """What one Filter has been given beside the keys: the statement that asks, and the values that steer."""
+    """What one Filter has been given beside the keys.
+
+    `asking` is the statement, `steering` the values that say how to read. `single` tells that it is one key, of a row
+    of a join perhaps. With `note`, only the requests are wanted that it would send.
+    """
 
     asking: Asking
     steering: Mapping[str, Any] = field(default_factory=dict)
+    single: bool = False
+    note: Callable[[Request], None] | None = None
 
 
 @dataclass
@@ -68,7 +74,7 @@ class Rows:
         """What the ledger knows; unless told not to ask, as it is now."""
         assert self.ledger is not None  # noqa: S101 - plan.choose lists only with one
         items = (_Item(entry.keys, entry) for entry in self.ledger.entries(wanted))
-        if ask:
+        if ask and scan.note is None:
             return self._rows(scan, self.table.of("SELECT")[0], items)
         return ((self._rowid(item), item.entry) for item in items if item.entry)
 
@@ -104,6 +110,13 @@ class Rows:
                 return None
             return api.build(self.table, method, item.keys)
 
+        if scan.note is not None:
+            for item in items:
+                if (request := request_of(item)) is not None:
+                    scan.note(request)
+                elif item.entry is not None:
+                    yield self._rowid(item), item.entry
+            return
         if WAIT_SECONDS.name in scan.steering:
             items = list(items)
             deadline = asking.deadline(scan.steering[WAIT_SECONDS.name])
@@ -114,6 +127,8 @@ class Rows:
         for item, request in asking.ahead(items, request_of):
             found: Fields | None = item.entry
             if request is not None:
+                if scan.single and WAIT_SECONDS.name not in scan.steering:
+                    asking.look_up(request)
                 found = self._asked(asking, item, request)
             if found is not None:
                 yield self._rowid(item), found

@@ -40,6 +40,7 @@ class Keywords(TypedDict, total=False):
     openai_beta: str | None
     ca_bundle: str | None
     allow_http: bool
+    read_ahead: bool
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class Settings:
     openai_beta: the OpenAI-Beta header for vector stores, None to send none.
     ca_bundle: a file or directory of certificates to trust instead of the default ones.
     allow_http: allow http:// to other hosts than this machine. The key then travels in clear.
+    read_ahead: ask for the keys of a join ahead of SQLite, many at once.
     """
 
     api_key: Key = field(default=None, repr=False)
@@ -72,6 +74,7 @@ class Settings:
     openai_beta: str | None = "assistants=v2"
     ca_bundle: str | None = None
     allow_http: bool = False
+    read_ahead: bool = True
 
     def __post_init__(self) -> None:
         for name, least in (

@@ -260,13 +260,15 @@ class Cursor:
         self.table = vtable.table
         self.getters = vtable.module.getters
         self.asking = vtable.registration.statement
+        self.note = vtable.registration.note
         self._rows: Iterator[tuple[int, Fields]] = iter(())
         self._row: tuple[int, Fields] | None = None
         self._steering: dict[str, SQLiteValue] = {}
 
     def Filter(self, idxNum: int, idxStr: str, args: tuple[Any, ...]) -> None:  # noqa: N803 - SQLite's names
         """SQLite begins a scan with the values of the plan that plan.choose made."""
-        self.vtable.outbox.flush(reader=self.asking)
+        if self.note is None:
+            self.vtable.outbox.flush(reader=self.asking)
         if idxNum == plan.NOTHING:
             raise self._missing(idxStr)
         given = dict(zip(idxStr.split(",") if idxStr else (), args, strict=True))
@@ -281,10 +283,11 @@ class Cursor:
         self._row = next(self._rows, None)
 
     def _begin(self, idxNum: int, given: dict[str, Any]) -> Iterator[tuple[int, Fields]]:  # noqa: N803
-        rows, scan = self.vtable.rows, Scan(self.asking, self._steering)
+        many = any(isinstance(value, (set, frozenset)) for value in given.values())
+        rows, scan = self.vtable.rows, Scan(self.asking, self._steering, not many, self.note)
         if idxNum == plan.BY_ROWID:
             value = given["rowid"]
-            values = value if isinstance(value, (set, frozenset)) else (value,)
+            values = value if many else (value,)
             return rows.by_rowid(scan, sorted(v for v in values if isinstance(v, int)))
         texts = {self.table.source(name): self._texts(value) for name, value in given.items()}
         if idxNum in (plan.LISTED, plan.REMEMBERED):

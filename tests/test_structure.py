@@ -29,7 +29,20 @@ LAYERS = [
     "fetch",
     "outbox",
 ]
-LAYERS += ["ledger", "registration", "rows", "vtab", "functions", "connection", "shell", "__main__"]
+LAYERS += [
+    "readahead",
+    "fetch",
+    "outbox",
+    "ledger",
+    "statements",
+    "registration",
+    "rows",
+    "vtab",
+    "functions",
+    "connection",
+    "shell",
+    "__main__",
+]
 SANDBOX_LAYERS = ["state", "search", "faults", "app", "server", "demo", "", "__main__"]
 
 FILES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.py"))

@@ -168,7 +168,7 @@ class Transactions(RuleBasedStateMachine):
     def everything_queued_is_sent(self) -> None:
         for _, batches, _, early in self.open:
             self.sent += batches
-            early += batches
+            early.extend(batches)
             batches.clear()
 
     def created(self) -> list[int]:

@@ -1,0 +1,104 @@
+"""Read-ahead: the single keys that a statement will ask for, so that a join is not one round trip after another.
+
+SQLite gives a join's keys one at a time, and only when it wants the row. So the running statement is run once more,
+beside itself, with every table of ours noting its key and answering "no rows": that sends nothing, and takes
+microseconds a key. What is noted is asked for ahead of the real scan, which still asks for its own key every time:
+a wrong prediction costs a request, never a row.
+
+How far ahead: never more requests unused than the statement has used, so that LIMIT 3 does not fetch a thousand
+rows and a query never sends more than twice what it needs; and never more than keep all connections busy.
+This file must not know SQL, SQLite or HTTP.
+
+>>> ReadAhead(start, most=64, replay=lambda note: note(request)).looked_up(request)
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+
+from .api import Request
+
+log = logging.getLogger("openai_vtab")
+
+# A statement is run again at its second look-up: one look-up alone has nothing to predict.
+FIRST_USEFUL = 2
+KEYS = 10_000  # how many keys are noted at once: a few MB
+PATIENCE = 0.25  # seconds that noting may take, or as long as half of what the statement has taken so far
+
+Note = Callable[[Request], None]
+Replay = Callable[[Note, float], bool]
+
+
+class Enough(Exception):  # noqa: N818 - no error: the replay has noted what it should
+    """Raised through a replay to end it."""
+
+
+class ReadAhead:
+    """What one statement will ask for. `start` asks for it unless it has been, and tells whether it had to."""
+
+    def __init__(self, start: Callable[[Request], bool], most: int, replay: Replay) -> None:
+        self._start = start
+        self._most = most
+        self._replay = replay
+        self._began = time.monotonic()
+        self._spent = 0.0  # seconds of noting
+        self._used: set[str] = set()
+        self._noted: set[str] = set()
+        self._coming: deque[Request] = deque()
+        self._ahead: dict[str, None] = {}  # asked for and not yet used, in the order of asking
+        self._complete = False
+        self.predicted = self.wasted = 0
+
+    def looked_up(self, request: Request) -> None:
+        """The statement asks for this one now; ask for as many of the following as are due."""
+        target = request.target
+        if target in self._used:
+            return
+        self._used.add(target)
+        if target in self._ahead:
+            # what was asked for before it is passed, and probably never read
+            for passed in list(self._ahead):
+                del self._ahead[passed]
+                if passed == target:
+                    break
+                self.wasted += 1
+        if len(self._used) < FIRST_USEFUL:
+            return
+        if len(self._coming) < self._most and not self._complete:
+            self._note()
+        due = min(len(self._used) - self.wasted, self._most)
+        while self._coming and len(self._ahead) < due:
+            following = self._coming.popleft()
+            if following.target not in self._used and self._start(following):
+                self._ahead[following.target] = None
+                self.predicted += 1
+
+    def close(self) -> None:
+        """The statement is over: say how well it went."""
+        if self.predicted:
+            wasted = self.wasted + len(self._ahead)
+            log.debug(
+                "read-ahead: %d keys predicted, %d used, %d wasted", self.predicted, self.predicted - wasted, wasted
+            )
+
+    def _note(self) -> None:
+        """Run the statement again from its beginning, and note what it has not asked for and nobody has noted."""
+
+        def note(request: Request) -> None:
+            if request.target not in self._noted:
+                self._noted.add(request.target)
+                self._coming.append(request)
+                if len(self._coming) >= KEYS:
+                    raise Enough
+
+        began = time.monotonic()
+        patience = max(PATIENCE, (began - self._began) / 2) - self._spent
+        if patience <= 0:
+            return
+        with suppress(Enough):
+            self._complete = self._replay(note, patience)
+        self._spent += time.monotonic() - began

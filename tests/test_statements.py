@@ -1,0 +1,87 @@
+"""The query in a writing statement, and which functions may be run once more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import apsw
+import pytest
+
+from openai_vtab.statements import cursor_factory, is_harmless, select_part
+
+PARTS = {
+    "insert": ("INSERT INTO t (a, b) SELECT x, y FROM d", "SELECT x, y FROM d"),
+    "conflict clause": ("INSERT OR IGNORE INTO t SELECT x FROM d", "SELECT x FROM d"),
+    "replace": ("replace into t select x from d", "select x from d"),
+    "upsert": ("INSERT INTO t SELECT x FROM d JOIN e ON d.i = e.i WHERE true ON CONFLICT (a) DO UPDATE SET b = 1", "SELECT x FROM d JOIN e ON d.i = e.i WHERE true"),
+    "returning": ("INSERT INTO t SELECT x FROM d RETURNING a", "SELECT x FROM d"),
+    "with before": ("WITH d AS (SELECT 1 AS x) INSERT INTO t SELECT x FROM d", "WITH d AS (SELECT 1 AS x) SELECT x FROM d"),
+    "with within": ("INSERT INTO t WITH d AS (SELECT 1 AS x) SELECT x FROM d", "WITH d AS (SELECT 1 AS x) SELECT x FROM d"),
+    "create table": ("CREATE TEMP TABLE IF NOT EXISTS n AS SELECT x FROM d", "SELECT x FROM d"),
+    "words that are none": ("""INSERT INTO "select" ([from]) /* SELECT */ -- SELECT\n SELECT 'RETURNING', `on` FROM d""", "SELECT 'RETURNING', `on` FROM d"),
+    "delete": ("DELETE FROM t WHERE EXISTS (SELECT 1 FROM d WHERE d.i = t.i) RETURNING i", "SELECT 1 FROM t WHERE EXISTS (SELECT 1 FROM d WHERE d.i = t.i)"),
+    "update": ("UPDATE t SET a = (SELECT x FROM d WHERE d.i = t.i), b = 2 WHERE a IS NULL", "SELECT a = (SELECT x FROM d WHERE d.i = t.i), b = 2 FROM t WHERE a IS NULL"),
+    "update of all": ("UPDATE OR REPLACE t AS u SET (a, b) = (SELECT x, y FROM d)", "SELECT (a, b) = (SELECT x, y FROM d) FROM t AS u"),
+    "update from": ("UPDATE t SET a = d.x FROM d JOIN e USING (i) WHERE d.i = t.i", "SELECT a = d.x FROM t , d JOIN e USING (i) WHERE d.i = t.i"),
+    "values": ("INSERT INTO t VALUES (1), (2)", "VALUES (1), (2)"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("sql", "part"), PARTS.values(), ids=PARTS)
+def test_the_query_of_a_writing_statement(sql: str, part: str) -> None:
+    """Word for word, and SQLite takes it."""
+    found = select_part(sql)
+    assert found is not None
+    assert " ".join(found.split()) == part
+    db = apsw.Connection(":memory:")
+    db.execute('CREATE TABLE d (x, y, i, "on"); CREATE TABLE e (i); CREATE TABLE t (a, b, i)')
+    db.execute(f"EXPLAIN {found}").fetchall()
+
+
+@pytest.mark.parametrize(
+    "sql",
+    ["SELECT 1", "INSERT INTO t DEFAULT", "CREATE TABLE t (a)", "PRAGMA user_version", "", "WITH a AS (SELECT 1) SELECT * FROM a", "ATTACH 'x' AS y"],
+)  # fmt: skip
+def test_there_is_none(sql: str) -> None:
+    """Of what has no query, or is one itself."""
+    assert select_part(sql) is None
+
+
+def test_functions_that_might_notice() -> None:
+    """SQLite's own may be called again, and those said to be deterministic; what writes may not be run."""
+    db = apsw.Connection(":memory:")
+    db.create_scalar_function("noticing", lambda x: x)
+    db.create_scalar_function("pure", lambda x: x, deterministic=True)
+    db.create_aggregate_function("total_of", lambda: (0, lambda *a: None, lambda *a: None))
+    db.execute("CREATE TABLE t (a)")
+    for sql, harmless in {
+        "SELECT random(), abs(a), count(*), max(a) OVER () FROM t": True,
+        "SELECT pure(a) FROM t": True,
+        "SELECT a FROM t WHERE noticing(a)": False,
+        "SELECT total_of(a) FROM t": False,
+        "INSERT INTO t VALUES (1)": False,
+        "SELECT a FROM t": True,
+    }.items():
+        assert is_harmless(db.cursor().execute, sql, None) is harmless, sql
+
+
+def test_bindings_are_noted_before_a_statement_begins() -> None:
+    """By execute and executemany, on cursors of whatever class the connection has."""
+
+    class Mine(apsw.Cursor):
+        """A user's own."""
+
+    noted: list[Any] = []
+    db = apsw.Connection(":memory:")
+    db.cursor_factory = cursor_factory(cursor_factory(Mine, lambda _: None), noted.append)
+    assert isinstance(db.cursor(), Mine)
+    assert db.execute("SELECT ?", (1,)).get == 1
+    assert db.execute("SELECT :a", {"a": 2}).get == 2
+    assert [row[0] for row in db.executemany("SELECT ?", [(3,), (4,)])] == [3, 4]
+    assert noted == [(1,), {"a": 2}, (3,), (4,)]
+
+
+def test_a_factory_that_is_no_class_is_left_alone() -> None:
+    """It may return anything."""
+    factory = lambda connection: apsw.Cursor(connection)  # noqa: E731, PLW0108
+    assert cursor_factory(factory, lambda _: None) is factory

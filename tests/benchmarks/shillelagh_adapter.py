@@ -1,8 +1,8 @@
 """A Shillelagh adapter for file batches, such as one writes from its documentation. Shillelagh asks one by one.
 
 It must not know what is measured. The table has the same name and columns as ours, so the same SQL runs on both.
-`supports_requested_columns` stays off: with it, Shillelagh (1.4) marks the wrong constraints as used as soon as one
-of them is unusable, which fails most joins.
+`supports_requested_columns` stays off: with it, Shillelagh (1.4) counts only the usable constraints but marks them by
+their place among all, so that an unusable one before them shifts the marks.
 
 >>> connect("my.db", base_url).cursor().execute("SELECT status FROM vector_store_file_batches WHERE …")
 

@@ -18,6 +18,7 @@ TEST = [
     "types-requests>=2.32",
     "vcrpy>=7.0",
 ]
+BENCH = ["aiohttp>=3.9", "openai>=1.66", "shillelagh>=1.3"]  # what `python -m tests.benchmarks` compares with
 
 setup(
     name="openai-vtab",
@@ -30,7 +31,7 @@ setup(
     packages=find_packages(include=["openai_vtab", "openai_vtab.*"]),
     package_data={"openai_vtab": ["py.typed"]},
     install_requires=["apsw>=3.46", "requests>=2.32"],
-    extras_require={"sandbox": SANDBOX, "test": TEST},
+    extras_require={"sandbox": SANDBOX, "test": TEST, "bench": BENCH},
     entry_points={"console_scripts": ["openai-vtab = openai_vtab.shell:main"]},
     classifiers=[
         "Development Status :: 4 - Beta",

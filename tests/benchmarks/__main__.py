@@ -1,0 +1,188 @@
+"""The command: measure, and print what came out as Markdown tables.
+
+    python -m tests.benchmarks                      all of it, about ten minutes
+    python -m tests.benchmarks --only JOIN --runs 3
+    python -m tests.benchmarks --keys 40            in small, to see whether it runs
+
+It must not know how anything is measured. It needs the extra `bench`; the tests need neither. Its exit status is 1
+when ours fails a case, and 0 when it is only slow: times are for reading, not for a build to depend on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from importlib.metadata import version
+
+import apsw
+
+from . import measure
+from .cases import AIOHTTP, LOOP, SDK, SHILLELAGH, Case, cases
+from .contest import Result, contest
+from .server import Running, running
+
+OTHERS = (AIOHTTP, LOOP, SDK, SHILLELAGH)
+MEMORY_FACTOR = 50  # keys of the memory cases, for each key of the others
+MEMORY_TARGET = 60e6  # bytes
+START_TARGET = 1.5
+STARTS_PER_RUN = 4  # processes started for each run: a start is short, and varies
+
+
+@dataclass
+class Compared:
+    """One line about memory or starting. cells: ours, the other, the ratio, the target."""
+
+    title: str
+    cells: list[str]
+    met: bool
+    failed: bool = False
+
+
+def main() -> int:
+    """Read the command line, measure, print."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Ours against its opponents.")
+    parser.add_argument("--runs", type=int, default=5, help="how often each case is done (default 5)")
+    parser.add_argument("--keys", type=int, default=1000, help="keys of most cases (default 1000)")
+    parser.add_argument("--only", metavar="SUBSTRING", default="", help="only the cases whose title contains this")
+    parser.add_argument("--full", action="store_true", help="measure also those who ask one by one on all keys")
+    asked = parser.parse_args()
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):  # all is on this machine
+        os.environ.pop(name, None)
+        os.environ.pop(name.lower(), None)
+    with running() as server:
+        contests = list(contests_asked_for(server, asked))
+        lines = list(starts_and_memory(server, asked))
+    print("\n\n".join(filter(None, [machine(asked), targets(contests), others(contests), compared(lines)])))
+    failed = any(ours.failure for _, (ours, *_) in contests) or any(line.failed for line in lines)
+    return int(failed)
+
+
+def contests_asked_for(server: Running, asked: argparse.Namespace) -> Iterator[tuple[Case, list[Result]]]:
+    """Do the cases, one after another, telling on stderr which."""
+    for case, make in cases(asked.keys):
+        if asked.only in case.title:
+            tell(case.title)
+            yield case, contest(server, case, make, runs=asked.runs, full=asked.full)
+
+
+def starts_and_memory(server: Running, asked: argparse.Namespace) -> Iterator[Compared]:
+    """Measure memory, imports and starts."""
+    keys = asked.keys * MEMORY_FACTOR
+    for name, (sql, stores) in measure.MEMORY.items():
+        title = f"peak memory, {name} of {keys:,} keys"
+        if asked.only in title:
+            yield compare(title, lambda: memory(measure.growth(server, sql, keys=keys, stores=stores)))  # noqa: B023 - called at once
+    for title, pair in measure.STARTS.items():
+        if asked.only in title:
+            yield compare(title, lambda: start(*measure.in_turn(pair, asked.runs * STARTS_PER_RUN)))  # noqa: B023 - called at once
+
+
+def compare(title: str, measured: Callable[[], tuple[list[str], bool]]) -> Compared:
+    """Measure, telling on stderr what; a failure is a result, to be shown."""
+    tell(title)
+    try:
+        return Compared(title, *measured())
+    except AssertionError as error:
+        return Compared(title, [f"fails: {error}", "", "", ""], met=False, failed=True)
+
+
+def memory(grown: int) -> tuple[list[str], bool]:
+    """The cells of a line about memory, and whether the target is met."""
+    return [f"{grown / 1e6:.1f} MB", "", "", f"≤ {MEMORY_TARGET / 1e6:.0f} MB"], grown <= MEMORY_TARGET
+
+
+def start(ours: float, other: float) -> tuple[list[str], bool]:
+    """The cells of a line about starting, and whether the target is met."""
+    ratio = ours / other
+    return [duration(ours), duration(other), f"{ratio:.2f}", f"≤ {START_TARGET:.2f}"], ratio <= START_TARGET
+
+
+def machine(asked: argparse.Namespace) -> str:
+    """When and where."""
+    packages = ", ".join(f"{name} {version(name)}" for name in ("requests", "aiohttp", "openai", "shillelagh"))
+    return (
+        f"{datetime.now(timezone.utc):%Y-%m-%d}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores, "
+        f"Python {platform.python_version()}, APSW {apsw.apsw_version()}, SQLite {apsw.sqlite_lib_version()}, {packages}; "
+        f"medians of {asked.runs} runs."
+    )
+
+
+def targets(contests: Sequence[tuple[Case, list[Result]]]) -> str:
+    """The table of ours against the one that is to be compared with."""
+    lines = []
+    for case, (ours, *opponents) in contests:
+        against = next(result for result in opponents if result.name == case.against)
+        ratio = ours.median / against.median if ours.median and against.median else None
+        fast = case.target is None or (ratio is not None and ratio <= case.target)
+        met = not ours.failure and fast and ours.requests <= case.most_requests
+        lines.append(
+            [
+                case.title,
+                shown(ours),
+                f"{shown(against)} {against.name}",
+                f"{ratio:.2f}" if ratio else "",
+                f"≤ {case.most_requests} requests" if case.target is None else f"≤ {case.target:.2f}",
+                "yes" if met else "no",
+                f"{ours.requests:,}",
+                f"{ours.most_in_flight}" if case.latency else "",  # without latency the server has one at a time
+                f"{ours.connections}",
+            ]
+        )
+    heads = ["case", "ours", "against", "ratio", "target", "met", "requests", "in flight", "connections"]
+    return markdown(heads, lines)
+
+
+def others(contests: Sequence[tuple[Case, list[Result]]]) -> str:
+    """The table of all others, with how many times their time ours took."""
+    lines = []
+    for case, (ours, *opponents) in contests:
+        by_name = {result.name: result for result in opponents}
+        cells = [beside(ours, by_name[name]) if name in by_name else "" for name in OTHERS]
+        lines.append([case.title, shown(ours), *cells])
+    note = "\n\nIn brackets: ours ÷ theirs. ≈: measured on fewer keys, and multiplied." if lines else ""
+    return markdown(["case", "ours", *OTHERS], lines) + note
+
+
+def compared(lines: Sequence[Compared]) -> str:
+    """The table of memory and starts."""
+    rows = [[line.title, *line.cells, "yes" if line.met else "no"] for line in lines]
+    return markdown(["process", "ours", "against", "ratio", "target", "met"], rows)
+
+
+def markdown(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A table, or nothing when it has no lines."""
+    if not lines:
+        return ""
+    rows = [heads, ["---"] * len(heads), *([cell.replace("|", "\\|") for cell in line] for line in lines)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def beside(ours: Result, other: Result) -> str:
+    """A time of theirs, with the ratio."""
+    return shown(other) + (f" ({ours.median / other.median:.2f})" if ours.median and other.median else "")
+
+
+def shown(result: Result) -> str:
+    """The time, or why there is none."""
+    if result.median is None:
+        return result.failure
+    return ("≈ " if result.share < 1 else "") + duration(result.median)
+
+
+def duration(seconds: float) -> str:
+    """Seconds, or milliseconds below one."""
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.1f} ms"
+
+
+def tell(title: str) -> None:
+    """Say what is being measured."""
+    print(title, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

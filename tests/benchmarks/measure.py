@@ -1,0 +1,86 @@
+"""What takes processes of its own: peak memory, and the time to start.
+
+It must not know how results are shown. A process that has done something before has a larger peak, and has imported
+what is to be imported, so each number comes from a fresh one.
+
+>>> growth(server, JOIN, keys=50_000, stores=7)     # bytes
+31457280
+>>> in_turn([lambda: import_time("openai_vtab"), lambda: import_time("apsw")], runs=5)      # seconds
+[0.041, 0.029]
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import sysconfig
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from .cases import JOIN, STORES, documents
+from .server import KEY, ROOT, Running
+
+LISTED = (
+    "SELECT id, status, created_at FROM vector_store_file_batches "
+    "WHERE vector_store_id = 'vs_0' AND batch_id IN (SELECT batch_id FROM documents)"
+)
+MEMORY = {"IN": (LISTED, 1), "JOIN": (JOIN, STORES)}  # SQL, and over how many stores the keys are spread
+
+IMPORT = "import time; started = time.perf_counter(); import {}; print(time.perf_counter() - started)"
+
+
+def growth(server: Running, sql: str, *, keys: int, stores: int) -> int:
+    """By how many bytes a process grows at most while it reads so many keys, without latency."""
+    server.reset(latency=0.0)
+    asked = {"base_url": server.base_url, "api_key": KEY, "tables": documents(keys, stores), "sql": sql}
+    said = json.loads(_output([sys.executable, "-m", "tests.benchmarks.memory"], json.dumps(asked)))
+    if said["rows"] != keys:
+        raise AssertionError(f"{said['rows']:,} rows came out instead of {keys:,}")
+    return int(said["growth"])
+
+
+def import_time(module: str) -> float:
+    """Seconds that an import takes in an interpreter that has imported nothing."""
+    return float(_output([sys.executable, "-c", IMPORT.format(module)]))
+
+
+def process_time(*command: str) -> float:
+    """Seconds from the start of a process to its end."""
+    started = time.perf_counter()
+    _output(command)
+    return time.perf_counter() - started
+
+
+def in_turn(measured: Sequence[Callable[[], float]], runs: int) -> list[float]:
+    """The medians of several runs, each of which measures all of them."""
+    taken = [[measure() for measure in measured] for _ in range(runs)]
+    return [statistics.median(numbers) for numbers in zip(*taken, strict=True)]
+
+
+SHELL_ARGUMENTS = (":memory:", "select 1")
+OUR_SHELL = (str(Path(sysconfig.get_path("scripts"), "openai-vtab")), *SHELL_ARGUMENTS)
+APSW_SHELL = (sys.executable, "-m", "apsw", *SHELL_ARGUMENTS)
+
+# what is compared with what, each measured in seconds
+STARTS: dict[str, tuple[Callable[[], float], Callable[[], float]]] = {
+    "`import openai_vtab` ÷ `import apsw`": (lambda: import_time("openai_vtab"), lambda: import_time("apsw")),
+    '`python -c "import openai_vtab"` ÷ `python -c "import apsw"`': (
+        lambda: process_time(sys.executable, "-c", "import openai_vtab"),
+        lambda: process_time(sys.executable, "-c", "import apsw"),
+    ),
+    '`openai-vtab :memory: "select 1"` ÷ `python -m apsw :memory: "select 1"`': (
+        lambda: process_time(*OUR_SHELL),
+        lambda: process_time(*APSW_SHELL),
+    ),
+}
+
+
+def _output(command: Sequence[str], given: str = "") -> str:
+    done = subprocess.run(command, cwd=ROOT, input=given, capture_output=True, text=True, check=False)
+    if done.returncode:
+        problem = (done.stderr.strip().splitlines() or ["no word on stderr"])[-1]
+        raise AssertionError(f"{' '.join(command[:3])} ended with {done.returncode}: {problem}")
+    return done.stdout

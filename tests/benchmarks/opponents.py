@@ -1,0 +1,161 @@
+"""What one writes without an SQL table: clients that fetch, and create, a given list of batches.
+
+They must not know SQLite, nor what is done with the answers. Each is as good as one would write it, and opens what
+it needs itself; what a program would have at hand anyway (a session, the SDK's client) is made beforehand.
+
+>>> Loop("http://127.0.0.1:8080/v1").fetch([("vs_1", "vsfb_1")])[0]["status"]
+'completed'
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol, TypeVar
+
+import aiohttp
+import openai
+import requests
+import requests.adapters
+
+from .server import KEY, Batch
+
+CONCURRENCY = 32
+HEADERS = {"Authorization": f"Bearer {KEY}", "OpenAI-Beta": "assistants=v2"}
+TIMEOUT = 30.0  # seconds
+
+Pair = tuple[str, str]  # vector_store_id, batch_id
+New = tuple[str, list[str]]  # vector_store_id, file_ids
+T = TypeVar("T")
+
+
+class Client(Protocol):
+    """Answers in the order of what was asked for."""
+
+    def fetch(self, pairs: Sequence[Pair]) -> list[Batch]:
+        """The batches with these keys."""
+
+    def create(self, batches: Sequence[New]) -> list[Batch]:
+        """Create these batches."""
+
+    def close(self) -> None:
+        """Close the connections."""
+
+
+class Aiohttp:
+    """asyncio and aiohttp, with 32 connections."""
+
+    def __init__(self, base_url: str) -> None:
+        self.base_url = base_url
+
+    def fetch(self, pairs: Sequence[Pair]) -> list[Batch]:
+        """All at once; the connector lets 32 of them through."""
+
+        async def one(session: aiohttp.ClientSession, pair: Pair) -> Batch:
+            async with session.get(url(self.base_url, *pair)) as answer:
+                answer.raise_for_status()
+                return decoded(await answer.json())
+
+        return asyncio.run(_gathered(one, pairs))
+
+    def create(self, batches: Sequence[New]) -> list[Batch]:
+        """All at once; the connector lets 32 of them through."""
+
+        async def one(session: aiohttp.ClientSession, new: New) -> Batch:
+            async with session.post(url(self.base_url, new[0]), json={"file_ids": new[1]}) as answer:
+                answer.raise_for_status()
+                return decoded(await answer.json())
+
+        return asyncio.run(_gathered(one, batches))
+
+    def close(self) -> None:
+        """Nothing is kept."""
+
+
+async def _gathered(one: Callable[[aiohttp.ClientSession, T], Awaitable[Batch]], items: Iterable[T]) -> list[Batch]:
+    connector = aiohttp.TCPConnector(limit=CONCURRENCY)
+    timeout = aiohttp.ClientTimeout(total=None, sock_read=TIMEOUT)
+    async with aiohttp.ClientSession(connector=connector, headers=HEADERS, timeout=timeout) as session:
+        return await asyncio.gather(*(one(session, item) for item in items))
+
+
+class Loop:
+    """requests.Session, one request after another."""
+
+    def __init__(self, base_url: str) -> None:
+        self.base_url = base_url
+        self.session = requests.Session()
+        self.session.headers.update(HEADERS)
+
+    def fetch(self, pairs: Sequence[Pair]) -> list[Batch]:
+        """One after another."""
+        return [self._get(pair) for pair in pairs]
+
+    def create(self, batches: Sequence[New]) -> list[Batch]:
+        """One after another."""
+        return [self._post(new) for new in batches]
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.session.close()
+
+    def _get(self, pair: Pair) -> Batch:
+        answer = self.session.get(url(self.base_url, *pair), timeout=TIMEOUT)
+        answer.raise_for_status()
+        return decoded(answer.json())
+
+    def _post(self, new: New) -> Batch:
+        answer = self.session.post(url(self.base_url, new[0]), json={"file_ids": new[1]}, timeout=TIMEOUT)
+        answer.raise_for_status()
+        return decoded(answer.json())
+
+
+class Threads(Loop):
+    """The same requests by 32 threads that share a session."""
+
+    def __init__(self, base_url: str) -> None:
+        super().__init__(base_url)
+        self.session.trust_env = False  # looking for proxies and a netrc is a fifth of what a request costs
+        self.session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=CONCURRENCY))
+
+    def fetch(self, pairs: Sequence[Pair]) -> list[Batch]:
+        """32 at a time."""
+        with ThreadPoolExecutor(CONCURRENCY) as pool:
+            return list(pool.map(self._get, pairs))
+
+    def create(self, batches: Sequence[New]) -> list[Batch]:
+        """32 at a time."""
+        with ThreadPoolExecutor(CONCURRENCY) as pool:
+            return list(pool.map(self._post, batches))
+
+
+class OpenAISDK:
+    """OpenAI's own package, one call after another."""
+
+    def __init__(self, base_url: str) -> None:
+        self.client = openai.OpenAI(base_url=base_url, api_key=KEY)
+        self.batches = self.client.vector_stores.file_batches
+
+    def fetch(self, pairs: Sequence[Pair]) -> list[Batch]:
+        """One after another."""
+        return [self.batches.retrieve(batch, vector_store_id=store).to_dict() for store, batch in pairs]
+
+    def create(self, batches: Sequence[New]) -> list[Batch]:
+        """One after another."""
+        return [self.batches.create(store, file_ids=files).to_dict() for store, files in batches]
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.client.close()
+
+
+def url(base_url: str, vector_store_id: str, batch_id: str = "") -> str:
+    """The address of a batch, or of all of a store."""
+    return f"{base_url}/vector_stores/{vector_store_id}/file_batches" + (f"/{batch_id}" if batch_id else "")
+
+
+def decoded(answer: Any) -> Batch:
+    """The answer, which must be an object."""
+    assert isinstance(answer, dict)
+    return answer

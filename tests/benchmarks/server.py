@@ -1,0 +1,173 @@
+"""The server that all are measured against: aiohttp on loopback, in a process of its own, with a latency.
+
+It must not know who asks. Every batch exists, and what is said of it follows from its id, so that a row under a
+wrong key is noticed. The package's sandbox is not used: it has a thread for each connection, and would itself be
+the bottleneck.
+
+>>> with running() as server:
+...     server.reset(latency=0.05)
+...     requests.get(f"{server.base_url}/vector_stores/vs_1/file_batches/vsfb_1")
+...     server.counters().requests
+1
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+from aiohttp import web
+
+ROOT = Path(__file__).parents[2]
+KEY = "sk-of-no-worth"
+KEEP_ALIVE = 3600.0  # seconds; a connection never ends within a run
+
+Batch = dict[str, Any]
+
+
+def batch(vector_store_id: str, batch_id: str, files: int | None = None) -> Batch:
+    """What the server says of a batch."""
+    number = crc32(batch_id.encode())
+    total = number % 2000 + 1 if files is None else files
+    return {
+        "id": batch_id,
+        "object": "vector_store.file_batch",
+        "created_at": 1_700_000_000 + number % 10_000_000,
+        "vector_store_id": vector_store_id,
+        "status": "completed",
+        "file_counts": {"in_progress": 0, "completed": total, "failed": 0, "cancelled": 0, "total": total},
+    }
+
+
+@dataclass
+class Counters:
+    """What has been asked since the last reset.
+
+    most_in_flight: the highest number of requests that waited for their answers at one time.
+    connections: how many were opened.
+    created: the vector store and the file ids of each batch that was created.
+    """
+
+    requests: int = 0
+    most_in_flight: int = 0
+    connections: int = 0
+    created: list[tuple[str, list[str]]] = field(default_factory=list)
+
+
+@dataclass
+class Running:
+    """The server as its parent process sees it."""
+
+    port: int
+    control: http.client.HTTPConnection  # kept open, so that control itself opens no connection; heeds no proxy
+
+    @property
+    def base_url(self) -> str:
+        """What the contestants are given."""
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    def reset(self, latency: float) -> None:
+        """Count from zero, and answer after so many seconds from now on."""
+        self._ask("PUT", json.dumps({"latency": latency}))
+
+    def counters(self) -> Counters:
+        """What has been asked since the last reset."""
+        counted = Counters(**self._ask("GET"))
+        counted.created = [(store, files) for store, files in counted.created]
+        return counted
+
+    def _ask(self, method: str, body: str | None = None) -> Any:
+        self.control.request(method, "/control", body)
+        return json.loads(self.control.getresponse().read())
+
+
+@contextmanager
+def running() -> Iterator[Running]:
+    """Start the server, and end it with the block. It also ends when this process is killed: its stdin closes."""
+    command = [sys.executable, "-m", __spec__.name]
+    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    with process:
+        assert process.stdout is not None
+        port = int(process.stdout.readline())
+        control = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        try:
+            yield Running(port, control)
+        finally:
+            control.close()
+            process.terminate()
+
+
+class Server(web.Server):
+    """aiohttp's low-level server: no routing and no middlewares, which would cost as much as the rest."""
+
+    def __init__(self) -> None:
+        super().__init__(self.answer, access_log=None, keepalive_timeout=KEEP_ALIVE)
+        self.latency = 0.0
+        self.counters = Counters()
+        self.in_flight = 0
+        self.created = 0  # never reset: ids are not given twice
+
+    def connection_made(self, handler: Any, transport: Any) -> None:
+        """A connection was opened."""
+        self.counters.connections += 1
+        super().connection_made(handler, transport)
+
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer any request."""
+        parts = request.path.split("/")[1:]
+        if parts == ["control"]:
+            return await self.controlled(request)
+        self.counters.requests += 1
+        self.in_flight += 1
+        self.counters.most_in_flight = max(self.counters.most_in_flight, self.in_flight)
+        try:
+            if self.latency:
+                await asyncio.sleep(self.latency)
+            match request.method, parts:
+                case "GET", ["v1", "vector_stores", store, "file_batches", batch_id]:
+                    return said(batch(store, batch_id))
+                case "POST", ["v1", "vector_stores", store, "file_batches"]:
+                    files = (await request.json())["file_ids"]
+                    self.counters.created.append((store, files))
+                    self.created += 1
+                    return said(batch(store, f"vsfb_created_{self.created}", len(files)))
+            return said({"error": {"message": f"no such path: {request.method} {request.path}"}}, 404)
+        finally:  # before the answer is written: with its first byte a client may begin the next request
+            self.in_flight -= 1
+
+    async def controlled(self, request: web.BaseRequest) -> web.StreamResponse:
+        """The parent process asks for the counters, or resets them."""
+        if request.method == "PUT":
+            self.latency = (await request.json())["latency"]
+            self.counters = Counters()
+        return said(asdict(self.counters))
+
+
+def said(body: object, status: int = 200) -> web.Response:
+    """A JSON answer."""
+    return web.Response(body=json.dumps(body).encode(), content_type="application/json", status=status)
+
+
+async def serve() -> None:
+    """Listen on a port that is free, say which on stdout, and stop when stdin ends."""
+    runner = web.ServerRunner(Server())
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, backlog=256).start()
+    print(runner.addresses[0][1], flush=True)
+    ended = asyncio.Event()
+    asyncio.get_running_loop().add_reader(sys.stdin, ended.set)
+    await ended.wait()
+    await runner.cleanup()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve())

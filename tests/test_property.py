@@ -79,7 +79,17 @@ def answering() -> Any:
 @pytest.fixture(scope="module")
 def db(answering: Answering) -> Any:
     """A connection with the table, and beside it `plain` with the same rows and some local tables."""
-    db = openai_vtab.connect(api_key="k", base_url="http://127.0.0.1:9/v1")
+    yield from opened(read_ahead=True)
+
+
+@pytest.fixture(scope="module")
+def one_by_one(answering: Answering) -> Any:
+    """The same without read-ahead."""
+    yield from opened(read_ahead=False)
+
+
+def opened(read_ahead: bool) -> Any:
+    db = openai_vtab.connect(api_key="k", base_url="http://127.0.0.1:9/v1", read_ahead=read_ahead)
     types = {c: "INTEGER" if c.endswith(("_at", "_count")) else "TEXT" for c in COLUMNS}
     db.execute(f"CREATE TABLE plain ({', '.join(f'{name} {type}' for name, type in types.items())})")
     for row in EXISTING.values():
@@ -162,6 +172,10 @@ join = st.sampled_from(
         "FROM local AS l LEFT JOIN {t} AS b ON {w}",
         "FROM local AS l, {t} AS b WHERE {w}",
         "FROM (SELECT * FROM local WHERE n < 20) AS l JOIN {t} AS b ON {w}",
+        "FROM local AS l JOIN (SELECT id AS i, vector_store_id AS s FROM {t}) AS a ON a.s = l.store AND a.i = l.batch JOIN {t} AS b ON {w}",
+        "FROM local AS l JOIN {t} AS b ON {w} LEFT JOIN (SELECT id AS i, vector_store_id AS s FROM {t}) AS a ON a.s = b.vector_store_id AND a.i = l.batch",
+        "FROM local AS l JOIN (SELECT DISTINCT store AS s FROM local) AS m ON m.s = l.store JOIN {t} AS b ON {w}",
+        "FROM (WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 30) SELECT local.* FROM n JOIN local ON local.n = n.i) AS l JOIN {t} AS b ON {w}",
         "FROM local AS l WHERE EXISTS (SELECT 1 FROM {t} AS b WHERE {w})",
         "FROM local AS l WHERE l.n NOT IN (SELECT failed_count FROM {t} AS b WHERE {w})",
     ]
@@ -180,21 +194,42 @@ def queries(draw: Any) -> str:
     return sql
 
 
-def rows(db: apsw.Connection, sql: str) -> list[str]:
-    """The rows, in an order of their own: without ORDER BY, SQLite promises none."""
-    return sorted(map(repr, db.execute(sql).fetchall()))
+def compare(db: apsw.Connection, one_by_one: apsw.Connection, answering: Answering, sql: str, ordered: bool) -> None:
+    """The same rows over the table, with and without read-ahead, as over an ordinary one; and how often it asks."""
+
+    def found(connection: apsw.Connection, table: str) -> list[Any]:
+        answering.targets.clear()
+        rows = connection.execute(sql.replace("{t}", table)).fetchall()
+        return rows if ordered else sorted(map(repr, rows))  # without ORDER BY, SQLite promises no order
+
+    expected = found(db, "plain")
+    assert found(one_by_one, "vector_store_file_batches") == expected
+    needed = list(answering.targets)
+    assert len(needed) == len(set(needed))
+    assert found(db, "vector_store_file_batches") == expected
+    asked = list(answering.targets)
+    assert len(asked) == len(set(asked))
+    assert set(needed) <= set(asked)
+    assert len(asked) <= 2 * len(needed)
 
 
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sql=queries())
 def test_a_query_gives_what_it_gives_over_an_ordinary_table(
-    db: apsw.Connection, answering: Answering, sql: str
+    db: apsw.Connection, one_by_one: apsw.Connection, answering: Answering, sql: str
 ) -> None:
-    """The same rows, and no request twice in one statement."""
-    expected = rows(db, sql.replace("{t}", "plain"))
-    answering.targets.clear()
-    assert rows(db, sql.replace("{t}", "vector_store_file_batches")) == expected
-    assert len(answering.targets) == len(set(answering.targets))
+    """The same rows, no request twice in one statement, and never more than twice the requests it needs."""
+    compare(db, one_by_one, answering, sql, ordered=False)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(sql=queries(), limit=st.integers(0, 5))
+def test_a_limit_asks_for_few(
+    db: apsw.Connection, one_by_one: apsw.Connection, answering: Answering, sql: str, limit: int
+) -> None:
+    """How many rows come is the same; which ones, SQLite does not promise."""
+    sql = f"SELECT count(*) FROM (SELECT 1 FROM ({sql}) LIMIT {limit})"
+    compare(db, one_by_one, answering, sql, ordered=True)
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -202,9 +237,8 @@ def test_a_query_gives_what_it_gives_over_an_ordinary_table(
     condition=where, order=st.permutations(["id", "vector_store_id DESC", "created_at", "l.n"]), limit=st.integers(0, 5)
 )
 def test_order_and_limit_are_the_same_too(
-    db: apsw.Connection, answering: Answering, condition: str, order: list[str], limit: int
+    db: apsw.Connection, one_by_one: apsw.Connection, answering: Answering, condition: str, order: list[str], limit: int
 ) -> None:
     """With a total order the rows come in it."""
     sql = f"SELECT l.n, id, vector_store_id, created_at FROM local AS l JOIN {{t}} AS b ON {condition} ORDER BY {', '.join(order)} LIMIT {limit}"
-    expected = db.execute(sql.replace("{t}", "plain")).fetchall()
-    assert db.execute(sql.replace("{t}", "vector_store_file_batches")).fetchall() == expected
+    compare(db, one_by_one, answering, sql, ordered=True)

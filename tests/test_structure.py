@@ -14,35 +14,9 @@ import openai_vtab
 ROOT = Path(openai_vtab.__file__).parent
 
 # Each may import those before it. "" is the package itself: its version, or the sandbox's key.
-LAYERS = [
-    "",
-    "errors",
-    "values",
-    "spec",
-    "tables",
-    "plan",
-    "columns",
-    "rowids",
-    "settings",
-    "api",
-    "http",
-    "fetch",
-    "outbox",
-]
-LAYERS += [
-    "readahead",
-    "fetch",
-    "outbox",
-    "ledger",
-    "statements",
-    "registration",
-    "rows",
-    "vtab",
-    "functions",
-    "connection",
-    "shell",
-    "__main__",
-]
+LAYERS = ["", "errors", "values", "spec", "tables", "plan", "columns", "rowids", "settings", "api", "http"]
+LAYERS += ["readahead", "fetch", "outbox", "ledger", "statements", "registration", "rows", "vtab", "functions"]
+LAYERS += ["connection", "shell", "__main__"]
 SANDBOX_LAYERS = ["state", "search", "faults", "app", "server", "demo", "", "__main__"]
 
 FILES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.py"))

@@ -15,7 +15,7 @@ TEST = [
     "pytest>=8.0",
     "pytest-recording>=0.13.2",
     "ruff>=0.6",
-    "types-requests>=2.32",
+    "types-requests>=2.32.2",
     "vcrpy>=7.0",
 ]
 BENCH = ["aiohttp>=3.9", "openai>=1.66", "shillelagh>=1.3"]  # what `python -m tests.benchmarks` compares with
@@ -30,7 +30,7 @@ setup(
     python_requires=">=3.10",
     packages=find_packages(include=["openai_vtab", "openai_vtab.*"]),
     package_data={"openai_vtab": ["py.typed"]},
-    install_requires=["apsw>=3.46", "requests>=2.32"],
+    install_requires=["apsw>=3.46", "requests>=2.32.2"],
     extras_require={"sandbox": SANDBOX, "test": TEST, "bench": BENCH},
     entry_points={"console_scripts": ["openai-vtab = openai_vtab.shell:main"]},
     classifiers=[

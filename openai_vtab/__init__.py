@@ -9,8 +9,7 @@ The names below are loaded when they are first used, so that `import openai_vtab
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # typing's own would take longer to load than all the rest
 if TYPE_CHECKING:
     from .connection import connect, register
     from .errors import (

@@ -26,7 +26,7 @@ Object = dict[str, Any]
 _NOT_FOUND = re.compile(r"\b(not found|does not exist|no such|no \S+( \S+)? found)\b", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Request:
     """One HTTP request below the base URL.
 
@@ -43,14 +43,14 @@ class Request:
     look: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Response:
-    """An answer: header names are in lower case; `url` is the address that was asked."""
+    """An answer: header names are in lower case; `base_url` is the address that the request's target was below."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
-    url: str
+    base_url: str
 
 
 def build(table: Table, method: Method, parameters: Mapping[str, Any]) -> Request:
@@ -161,7 +161,7 @@ def _broken(request: Request, response: Response, problem: str) -> APIError:
 
 
 def _named(request: Request, response: Response) -> str:
-    return f"{request.method} {response.url}"
+    return f"{request.method} {response.base_url}{request.target}"
 
 
 def _says_absent(error: APIError) -> bool:

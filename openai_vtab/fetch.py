@@ -146,7 +146,7 @@ class Asking:
         # A statement may read tens of thousands, and keeps them all: without most of the headers, which are the
         # larger part
         headers = {name: response.headers[name] for name in KEPT if name in response.headers} or NO_HEADERS
-        self._answers[request.target] = kept = Response(response.status, headers, response.body, response.url)
+        self._answers[request.target] = kept = Response(response.status, headers, response.body, response.base_url)
         return kept
 
     def until(self, settled: Callable[[Request, Response], bool], requests: Iterable[Request], deadline: float) -> None:

@@ -1,7 +1,9 @@
 """The only socket: sends a request, repeats it where that is safe, returns the answer or says why there is none.
 
-It must not know SQLite, tables or what an answer means. Requests' adapter is used without its Session, whose
-netrc look-up would replace the key, whose cookies would be kept, and whose redirects would carry the key away.
+It must not know SQLite, tables or what an answer means. Of requests it uses the connection pool and what that knows
+of proxies and certificates, not its Session, whose netrc look-up would replace the key, whose cookies would be kept,
+and whose redirects would carry the key away; and not its adapter for every request, which would look for the same
+pool again each time: a third of the processor time of one.
 
 What is repeated, up to `max_retries` times, waiting 0.5, 1, 2 … 8 s (with jitter) or what Retry-After says:
 
@@ -19,16 +21,18 @@ from __future__ import annotations
 import random
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 from . import __version__, api
 from .api import Request, Response
 from .errors import APIConnectionError, APIError, APITimeoutError
+from .flow import Flow
 from .settings import Settings
 
 if TYPE_CHECKING:
-    import requests.adapters
+    import urllib3
 
+TOO_MANY_REQUESTS = 429
 REPEATED = frozenset({408, 409, 429, 500, 502, 503, 504})
 NEEDS_A_PERSON = frozenset({"insufficient_quota", "credit_balance_exhausted", "billing_hard_limit_reached"})
 NOT_CARRIED_OUT = frozenset({"server_is_overloaded", "slow_down", "service_unavailable_error", "service_unavailable"})
@@ -43,8 +47,14 @@ class Client:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.base_url = settings.checked_base_url()
-        self._adapter: requests.adapters.HTTPAdapter | None = None
-        self._environment: dict[str, Any] = {}
+        self.flow = Flow(settings.max_concurrency)
+        self._headers = {
+            "Accept": "application/json",
+            "User-Agent": f"openai_vtab/{__version__}",
+            **settings.account_headers(),
+        }
+        self._opening = threading.Lock()
+        self._pool: tuple[urllib3.HTTPConnectionPool, str] | None = None  # and the base URL's path in it
 
     def send(self, request: Request, abandoned: threading.Event) -> Response:
         """The answer, whatever its status. Raises APIConnectionError, APITimeoutError, ConfigurationError.
@@ -52,8 +62,14 @@ class Client:
         Nothing is repeated any more once `abandoned` is set: the statement that asked is gone.
         """
         for attempt in range(self.settings.max_retries + 1):
-            outcome = self._once(request)
+            began = self.flow.begin(abandoned)
+            try:
+                outcome = self._once(request)
+            finally:
+                self.flow.end()
             wait = wait_before_repeating(request, outcome, attempt)
+            if isinstance(outcome, Response):
+                self.flow.learn(began, None if outcome.status != TOO_MANY_REQUESTS else wait or 0.0)
             if wait is None or attempt == self.settings.max_retries or abandoned.wait(wait):
                 break
         if isinstance(outcome, Response):
@@ -62,47 +78,60 @@ class Client:
 
     def close(self) -> None:
         """Close the idle connections."""
-        adapter, self._adapter = self._adapter, None
-        if adapter is not None:
-            adapter.close()
+        with self._opening:
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool[0].close()
 
     def _once(self, request: Request) -> Response | APIConnectionError | APIError:
-        # Returned, not raised, so that no exception's __context__ holds requests' own, which holds the key.
-        import requests
-        import urllib3.exceptions
+        # Returned, not raised, so that no exception's __context__ holds urllib3's own, which may hold the key.
+        import urllib3
 
-        url = self.base_url + request.target
-        named = f"{request.method} {url}"
+        named = f"{request.method} {self.base_url}{request.target}"
         timeout = self.settings.timeout
         deadline = time.monotonic() + timeout
-        prepared, secret = self._prepare(request, url)
+        headers, secret = self._headers_of(request)
         sent = True
         try:
-            answer = self._transport().send(prepared, stream=True, timeout=timeout, **self._environment)
+            pool, prefix = self._opened()
+            answer = pool.urlopen(
+                request.method,
+                prefix + request.target,
+                body=request.body,
+                headers=headers,
+                retries=False,
+                redirect=False,
+                assert_same_host=False,
+                preload_content=False,
+                timeout=urllib3.Timeout(connect=timeout, read=timeout),
+            )
             try:
                 chunks, size = [], 0
-                while chunk := answer.raw.read1(CHUNK):
+                while chunk := answer.read1(CHUNK):
                     chunks.append(chunk)
                     size += len(chunk)
                     if size > self.settings.max_answer_bytes:
                         limit = self.settings.max_answer_bytes
+                        answer.close()
                         return APIError(
                             f"the answer is longer than {limit} bytes (max_answer_bytes)",
                             request=named,
-                            status=answer.status_code,
+                            status=answer.status,
                         )
                     if time.monotonic() > deadline:
+                        answer.close()
                         return APITimeoutError(f"no complete answer within {timeout:g} s", request=named, sent=True)
                 body = b"".join(chunks)
-                if answer.status_code >= 400:  # a server may quote the key it did not like
+                if answer.status >= 400:  # a server may quote the key it did not like
                     body = body.replace(secret.encode(), b"[key]")
-                headers = {name.lower(): value for name, value in answer.headers.items()}
-                return Response(answer.status_code, headers, body, url)
+                found = {name.lower(): value for name, value in answer.headers.items()}
+                return Response(answer.status, found, body, self.base_url)
             finally:
-                answer.close()
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+                answer.release_conn()
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             sent = not _never_connected(error)
-            timed_out = isinstance(error, (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError))
+            refused = isinstance(error, urllib3.exceptions.NewConnectionError)  # for urllib3 a time-out, too
+            timed_out = isinstance(error, (urllib3.exceptions.TimeoutError, TimeoutError)) and not refused
             problem = _reason(error).replace(secret, "[key]")
         if timed_out:
             what = "no answer" if sent else "no connection"
@@ -110,44 +139,32 @@ class Client:
         what = "the connection broke" if sent else "cannot connect"
         return APIConnectionError(f"{what}: {problem}", request=named, sent=sent)
 
-    def _prepare(self, request: Request, url: str) -> tuple[requests.PreparedRequest, str]:
-        import requests
-
-        headers = {
-            "Accept": "application/json",
-            "User-Agent": f"openai_vtab/{__version__}",
-            **self.settings.headers(),
-            **request.headers,
-        }
+    def _headers_of(self, request: Request) -> tuple[dict[str, str], str]:
+        """The headers, and the key in them, which no message may hold."""
+        key = self.settings.key()
+        headers = {**self._headers, **request.headers, **self.settings.key_header(key)}
         if self.settings.openai_beta and request.target.startswith("/vector_stores"):
             headers["OpenAI-Beta"] = self.settings.openai_beta
         if request.body is not None:
             headers["Content-Type"] = "application/json"
-            headers["Content-Length"] = str(len(request.body))
-        elif request.method == "POST":
-            headers["Content-Length"] = "0"
-        prepared = requests.PreparedRequest()
-        prepared.method = request.method
-        # assigned, not prepared: requests would "normalise" percent-encoded segments
-        prepared.url = url
-        prepared.headers = requests.structures.CaseInsensitiveDict(headers)
-        prepared.body = request.body
-        secret = headers.get("api-key") or headers["Authorization"].removeprefix("Bearer ")
-        return prepared, secret
+        return headers, key
 
-    def _transport(self) -> requests.adapters.HTTPAdapter:
-        if self._adapter is None:
-            import requests.adapters
-            import requests.utils
+    def _opened(self) -> tuple[urllib3.HTTPConnectionPool, str]:
+        """The connection pool, through a proxy if the environment names one, and the base URL's path in it."""
+        with self._opening:
+            if self._pool is None:
+                import requests.adapters
+                import requests.utils
 
-            size = self.settings.max_concurrency
-            proxies = requests.utils.get_environ_proxies(self.base_url)
-            self._environment = {
-                "proxies": proxies,
-                "verify": self.settings.ca_bundle or _environment_bundle(),
-            }
-            self._adapter = requests.adapters.HTTPAdapter(pool_connections=1, pool_maxsize=size)
-        return self._adapter
+                probe = requests.PreparedRequest()
+                probe.prepare_url(self.base_url, None)
+                proxies = requests.utils.get_environ_proxies(self.base_url)
+                verify = self.settings.ca_bundle or _environment_bundle()
+                adapter = requests.adapters.HTTPAdapter(pool_connections=1, pool_maxsize=self.settings.max_concurrency)
+                pool = adapter.get_connection_with_tls_context(probe, verify, proxies=proxies)
+                adapter.cert_verify(pool, self.base_url, verify, None)  # type: ignore[no-untyped-call]
+                self._pool = cast("urllib3.HTTPConnectionPool", pool), adapter.request_url(probe, proxies).rstrip("/")
+            return self._pool
 
 
 def wait_before_repeating(request: Request, outcome: Response | Exception, attempt: int) -> float | None:

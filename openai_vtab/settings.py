@@ -129,13 +129,12 @@ class Settings:
             )
         return url
 
-    def headers(self) -> dict[str, str]:
-        """The headers of every request, the key's own included."""
-        host = urlsplit(self.checked_base_url()).hostname or ""
-        key = self.key()
-        headers = {"api-key": key} if host.endswith(".azure.com") else {"Authorization": f"Bearer {key}"}
-        if self.organization:
-            headers["OpenAI-Organization"] = self.organization
-        if self.project:
-            headers["OpenAI-Project"] = self.project
-        return headers
+    def key_header(self, key: str) -> dict[str, str]:
+        """The header that carries the key: Azure's own, else a bearer token."""
+        host = urlsplit(self.base_url or DEFAULT_BASE_URL).hostname or ""
+        return {"api-key": key} if host.endswith(".azure.com") else {"Authorization": f"Bearer {key}"}
+
+    def account_headers(self) -> dict[str, str]:
+        """The headers that say whose request it is, when the key alone does not."""
+        account = {"OpenAI-Organization": self.organization, "OpenAI-Project": self.project}
+        return {name: value for name, value in account.items() if value}

@@ -20,7 +20,7 @@ READ = api.build(batches, GET, KEYS)
 
 def answer(body: Any, status: int = 200, **headers: str) -> Response:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Response(status, {"x-request-id": "req_1", **headers}, raw, "https://x/v1" + READ.target)
+    return Response(status, {"x-request-id": "req_1", **headers}, raw, "https://x/v1")
 
 
 def test_a_get() -> None:

@@ -433,9 +433,10 @@ def test_azure_gets_its_own_header() -> None:
     """The key goes into `api-key` for a host of azure.com, also through its subdomains, and nowhere else."""
     from openai_vtab.settings import Settings
 
-    azure = Settings(api_key="k", base_url="https://my.openai.azure.com/openai/v1").headers()
+    azure = Settings(base_url="https://my.openai.azure.com/openai/v1").key_header("k")
     assert azure == {"api-key": "k"}
-    assert Settings(api_key="k", base_url="https://azure.com.example.org/v1").headers() == {"Authorization": "Bearer k"}
+    other = Settings(base_url="https://azure.com.example.org/v1").key_header("k")
+    assert other == {"Authorization": "Bearer k"}
 
 
 @pytest.mark.parametrize("attempt", range(8))

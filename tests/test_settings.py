@@ -30,7 +30,8 @@ def test_unset_values_come_from_the_environment(monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setenv(f"OPENAI_{name}", value)
     settings = Settings(organization="org-2").with_environment()
     assert settings.checked_base_url() == "https://x.example/v1"
-    assert settings.headers() == {"Authorization": f"Bearer {SECRET}", "OpenAI-Organization": "org-2"}
+    assert settings.key() == SECRET
+    assert settings.account_headers() == {"OpenAI-Organization": "org-2"}
 
 
 def test_a_key_may_be_a_function() -> None:

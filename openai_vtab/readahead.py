@@ -46,8 +46,8 @@ class ReadAhead:
         self._replay = replay
         self._began = time.monotonic()
         self._spent = 0.0  # seconds of noting
-        self._used: set[str] = set()
-        self._noted: set[str] = set()
+        self._used: dict[str, bool] = {}  # every target noted or looked up: whether the statement has asked for it
+        self._used_count = 0
         self._coming: deque[Request] = deque()
         self._ahead: dict[str, None] = {}  # asked for and not yet used, in the order of asking
         self._complete = False
@@ -56,24 +56,20 @@ class ReadAhead:
     def looked_up(self, request: Request) -> None:
         """The statement asks for this one now; ask for as many of the following as are due."""
         target = request.target
-        if target in self._used:
+        if self._used.get(target):
             return
-        self._used.add(target)
+        self._used[target] = True
+        self._used_count += 1
         if target in self._ahead:
-            # what was asked for before it is passed, and probably never read
-            for passed in list(self._ahead):
-                del self._ahead[passed]
-                if passed == target:
-                    break
-                self.wasted += 1
-        if len(self._used) < FIRST_USEFUL:
+            self._pass(target)
+        if self._used_count < FIRST_USEFUL:
             return
         if len(self._coming) < self._most and not self._complete:
             self._note()
-        due = min(len(self._used) - self.wasted, self._most)
+        due = min(self._used_count - self.wasted, self._most)
         while self._coming and len(self._ahead) < due:
             following = self._coming.popleft()
-            if following.target not in self._used and self._start(following):
+            if not self._used[following.target] and self._start(following):
                 self._ahead[following.target] = None
                 self.predicted += 1
 
@@ -81,16 +77,24 @@ class ReadAhead:
         """The statement is over: say how well it went."""
         if self.predicted:
             wasted = self.wasted + len(self._ahead)
-            log.debug(
-                "read-ahead: %d keys predicted, %d used, %d wasted", self.predicted, self.predicted - wasted, wasted
-            )
+            used = self.predicted - wasted
+            log.debug("read-ahead: %d keys predicted, %d used, %d wasted", self.predicted, used, wasted)
+
+    def _pass(self, target: str) -> None:
+        """It was asked for ahead. What was asked for before it, and not used, probably never will be."""
+        while self._ahead:
+            first = next(iter(self._ahead))
+            del self._ahead[first]
+            if first == target:
+                break
+            self.wasted += 1
 
     def _note(self) -> None:
         """Run the statement again from its beginning, and note what it has not asked for and nobody has noted."""
 
         def note(request: Request) -> None:
-            if request.target not in self._noted:
-                self._noted.add(request.target)
+            if request.target not in self._used:
+                self._used[request.target] = False
                 self._coming.append(request)
                 if len(self._coming) >= KEYS:
                     raise Enough

@@ -26,7 +26,7 @@ from .outbox import Outbox
 from .readahead import Note, ReadAhead
 from .settings import Settings
 from .spec import Table
-from .statements import Bindings, cursor_factory, is_harmless, select_part
+from .statements import Cursors, is_harmless, select_part
 from .values import Limits, SQLiteValue
 
 
@@ -38,7 +38,6 @@ class _Running:
     changes: int
     readonly: bool
     sql: str
-    bindings: Bindings
 
 
 class Registration:
@@ -56,12 +55,12 @@ class Registration:
         self.note: Note | None = None  # set while a statement is run again only to see what it asks for
         self._statements: dict[int, _Running] = {}
         self._over: list[_Running] = []
-        self._bindings: Bindings = None  # of the statement that begins next
+        self._cursors = Cursors()
         self._connected = 0
         mask = apsw.SQLITE_TRACE_STMT | apsw.SQLITE_TRACE_PROFILE
         connection.trace_v2(mask, self._trace, id=Registration)
         if settings.read_ahead:
-            connection.cursor_factory = cursor_factory(connection.cursor_factory, self._bound)
+            connection.cursor_factory = self._cursors.factory(connection.cursor_factory)
         weakref.finalize(self, self.fetch.close)
         # SQLite disconnects tables when a connection is freed. At the interpreter's exit that can come after APSW
         # has been taken down, and crashes there: so what is still open is closed before.
@@ -87,8 +86,7 @@ class Registration:
             self._between_statements(event["connection"])
         if begins:
             asking = Asking(self.fetch)
-            running = _Running(asking, changes, event["readonly"], event["sql"], self._bindings)
-            self._bindings = None
+            running = _Running(asking, changes, event["readonly"], event["sql"])
             if self.settings.read_ahead:
                 asking.read_ahead = ReadAhead(asking.start, AHEAD * self.fetch.size, partial(self._replay, running))
             self._statements[event["id"]] = running
@@ -104,17 +102,16 @@ class Registration:
             if not self._statements:
                 ledger.rowids.renumber()
 
-    def _bound(self, bindings: Bindings) -> None:
-        self._bindings = bindings
-
     def _replay(self, running: _Running, note: Note, patience: float) -> bool:
         """Run a statement's query once more, to note what it asks for. Whether it came to its end."""
-        sql = running.sql if running.readonly else select_part(running.sql)
+        sql = self._cursors.with_values(running.sql)
+        if sql is not None and not running.readonly:
+            sql = select_part(sql)
         if sql is None or self.note is not None:
             return True
         self.note = note
         try:
-            return self.nested.run_through(sql, running.bindings, patience)
+            return self.nested.run_through(sql, patience)
         finally:
             self.note = None
 
@@ -176,7 +173,7 @@ class Nested:
             self.changes += connection.total_changes() - before
             connection.set_last_insert_rowid(last)
 
-    def run_through(self, sql: str, bindings: Any, patience: float) -> bool:
+    def run_through(self, sql: str, patience: float) -> bool:
         """Run a query that changes nothing, for at most so many seconds. Whether it came to its end, or never will.
 
         What is raised through the callbacks of a table is not caught, unless it is an apsw.Error.
@@ -186,9 +183,9 @@ class Nested:
         self.running = True
         try:
             connection.set_progress_handler(lambda: time.monotonic() > end, 20_000, id=Nested)
-            if not is_harmless(cursor.execute, sql, bindings):
+            if not is_harmless(cursor.execute, sql):
                 return True
-            for _ in cursor.execute(sql, bindings):
+            for _ in cursor.execute(sql):
                 pass
         except apsw.InterruptError:
             return False

@@ -1,7 +1,7 @@
-"""What is known of a statement that runs: its text, its bindings, and the query in it that can be run again.
+"""What is known of a statement that runs: its text, its values, and the query in it that can be run again.
 
-SQLite's trace tells the text of every statement, on whatever cursor, but no bindings; a cursor class tells the
-bindings. It must not know tables or what a statement is run again for.
+SQLite's trace tells the text of every statement, on whatever cursor, but no bindings; a cursor that is known tells
+those. It must not know tables or what a statement is run again for.
 
 >>> select_part("INSERT INTO mine SELECT d.title, b.status FROM d JOIN b USING (batch_id) RETURNING rowid")
 'SELECT d.title, b.status FROM d JOIN b USING (batch_id) '
@@ -10,6 +10,7 @@ bindings. It must not know tables or what a statement is run again for.
 from __future__ import annotations
 
 import re
+import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -23,8 +24,6 @@ _CONFLICT_CLAUSE = re.compile(r"^\s*OR\s+\w+", re.IGNORECASE)
 VERBS = ("INSERT", "REPLACE", "CREATE", "UPDATE", "DELETE")
 CLAUSES = ("WITH", "SELECT", "VALUES", "SET", "FROM", "WHERE")
 DETERMINISTIC = 0x800  # of pragma_function_list, https://www.sqlite.org/pragma.html#pragma_function_list
-
-Bindings = Any
 
 
 def select_part(sql: str) -> str | None:
@@ -77,13 +76,13 @@ def _clauses(sql: str) -> dict[str, int] | None:
     return {**at, "end": len(sql)} if at else None
 
 
-def is_harmless(run: Callable[[str, Bindings], Iterable[tuple[Any, ...]]], sql: str, bindings: Bindings) -> bool:
+def is_harmless(run: Callable[..., Iterable[tuple[Any, ...]]], sql: str) -> bool:
     """Whether it writes nothing and calls no function that might notice: only SQLite's own and deterministic ones.
 
     https://www.sqlite.org/opcode.html
     """
     names: set[str] = set()
-    for _, opcode, _, p2, _, p4, *_ in run(f"EXPLAIN {sql}", bindings):
+    for _, opcode, _, p2, _, p4, *_ in run(f"EXPLAIN {sql}"):
         if opcode == "Transaction" and p2:
             return False
         if opcode in ("Function", "PureFunc", "AggStep", "AggInverse"):
@@ -94,26 +93,40 @@ def is_harmless(run: Callable[[str, Bindings], Iterable[tuple[Any, ...]]], sql: 
     return names.isdisjoint(name.lower() for (name,) in others)
 
 
-def cursor_factory(given: Any, noted: Callable[[Bindings], None]) -> Any:
-    """A cursor class like the connection's own that notes the bindings of each statement before it begins.
+class Cursors:
+    """The cursors of a connection, to learn from them what a statement is run with."""
 
-    A factory that is no class is left as it is: the bindings are then not known.
-    """
-    base = getattr(given, "noting_bindings_of", given)
-    if not (isinstance(base, type) and issubclass(base, apsw.Cursor)):
-        return given
+    def __init__(self) -> None:
+        self._cursors: weakref.WeakSet[Any] = weakref.WeakSet()
 
-    def execute(self: Any, statements: str, bindings: Bindings = None, **more: Any) -> Any:
-        noted(bindings)
-        return base.execute(self, statements, bindings, **more)
+    def factory(self, given: Callable[[apsw.Connection], Any]) -> Callable[[apsw.Connection], Any]:
+        """The connection's own cursor factory, and every cursor that it makes is known.
 
-    def executemany(self: Any, statements: str, sequence: Iterable[Bindings], **more: Any) -> Any:
-        def noting() -> Iterable[Bindings]:
-            for bindings in sequence:
-                noted(bindings)
-                yield bindings
+        A factory, not a class with an execute() of its own: a frame of Python's between Connection.execute() and the
+        cursor's makes APSW 3.54 crash when an exception's traceback outlives the connection.
+        """
+        base = getattr(given, "known_cursors_of", given)
 
-        return base.executemany(self, statements, noting(), **more)
+        def make(connection: apsw.Connection) -> Any:
+            cursor = base(connection)
+            if isinstance(cursor, apsw.Cursor):
+                self._cursors.add(cursor)
+            return cursor
 
-    methods = {"execute": execute, "executemany": executemany, "noting_bindings_of": base, "__doc__": base.__doc__}
-    return type(base.__name__, (base,), methods)
+        make.known_cursors_of = base  # type: ignore[attr-defined]
+        return make
+
+    def with_values(self, sql: str) -> str | None:
+        """The text of a running statement with its values for its parameters; None when it cannot be told."""
+        places = [match.start() for match in _WORD.finditer(sql) if match[0][0] in "?:@$"]
+        if not places:
+            return sql
+        found: set[str] = set()
+        for cursor in list(self._cursors):
+            try:
+                text = cursor.expanded_sql
+            except apsw.Error:  # it is not running
+                continue
+            if text.startswith(sql[: places[0]]):
+                found.add(text)
+        return found.pop() if len(found) == 1 else None

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import apsw
 import pytest
 
-from openai_vtab.statements import cursor_factory, is_harmless, select_part
+from openai_vtab.statements import Cursors, is_harmless, select_part
 
 PARTS = {
     "insert": ("INSERT INTO t (a, b) SELECT x, y FROM d", "SELECT x, y FROM d"),
@@ -62,26 +60,47 @@ def test_functions_that_might_notice() -> None:
         "INSERT INTO t VALUES (1)": False,
         "SELECT a FROM t": True,
     }.items():
-        assert is_harmless(db.cursor().execute, sql, None) is harmless, sql
+        assert is_harmless(db.cursor().execute, sql) is harmless, sql
 
 
-def test_bindings_are_noted_before_a_statement_begins() -> None:
-    """By execute and executemany, on cursors of whatever class the connection has."""
+def test_a_statement_is_known_with_its_values() -> None:
+    """Whatever the cursor's class, by execute, executemany and in a text of several statements."""
 
     class Mine(apsw.Cursor):
         """A user's own."""
 
-    noted: list[Any] = []
-    db = apsw.Connection(":memory:")
-    db.cursor_factory = cursor_factory(cursor_factory(Mine, lambda _: None), noted.append)
+    cursors, db = Cursors(), apsw.Connection(":memory:")
+    db.cursor_factory = cursors.factory(Cursors().factory(Mine))
     assert isinstance(db.cursor(), Mine)
-    assert db.execute("SELECT ?", (1,)).get == 1
-    assert db.execute("SELECT :a", {"a": 2}).get == 2
-    assert [row[0] for row in db.executemany("SELECT ?", [(3,), (4,)])] == [3, 4]
-    assert noted == [(1,), {"a": 2}, (3,), (4,)]
+    found: list[str | None] = []
+    db.create_scalar_function("look", lambda sql, _: found.append(cursors.with_values(sql)))
+    db.execute("SELECT look('SELECT look(', ?)", (1,)).fetchall()
+    assert found.pop() == "SELECT look("  # no parameter in it
+    for sql, bindings in {"SELECT look(:sql, :b), :b": {"sql": "SELECT look(?", "b": "it's"}}.items():
+        db.execute(sql, bindings).fetchall()
+        assert found.pop() == "SELECT look('SELECT look(?', 'it''s'), 'it''s'"
+    db.executemany("SELECT look(?, ?)", [("SELECT look(?", 1.5), ("SELECT look(?", b"x")]).fetchall()
+    assert found == ["SELECT look('SELECT look(?', 1.5)", "SELECT look('SELECT look(?', x'78')"]
+    found.clear()
+    db.execute("SELECT 1, ?; SELECT look(?, ?)", (1, "SELECT look(?", None)).fetchall()
+    assert found == ["SELECT look('SELECT look(?', NULL)"]
 
 
-def test_a_factory_that_is_no_class_is_left_alone() -> None:
-    """It may return anything."""
-    factory = lambda connection: apsw.Cursor(connection)  # noqa: E731, PLW0108
-    assert cursor_factory(factory, lambda _: None) is factory
+def test_two_that_run_with_different_values_are_not_told_apart() -> None:
+    """Then nothing is predicted."""
+    cursors, db = Cursors(), apsw.Connection(":memory:")
+    db.cursor_factory = cursors.factory(db.cursor_factory)
+    sql = "SELECT value FROM json_each(?)"
+    first, second = db.execute(sql, ("[1, 2]",)), db.execute(sql, ("[3, 4]",))
+    assert (next(first), next(second)) == ((1,), (3,))
+    assert cursors.with_values(sql) is None
+    second.close()
+    assert cursors.with_values(sql) == "SELECT value FROM json_each('[1, 2]')"
+
+
+def test_a_factory_may_return_anything() -> None:
+    """What is no cursor of APSW is not asked."""
+    cursors, db = Cursors(), apsw.Connection(":memory:")
+    made = object()
+    assert cursors.factory(lambda connection: made)(db) is made
+    assert cursors.with_values("SELECT ?") is None

@@ -15,12 +15,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from .errors import APIError
 from .spec import Method, Table
+from .upload import File, Upload, form
 
 Object = dict[str, Any]
+NO_HEADERS: Mapping[str, str] = {}
+JSON_BODY = {"Content-Type": "application/json"}
 
 # What a compatible server says with 400 where OpenAI says 404.
 _NOT_FOUND = re.compile(r"\b(not found|does not exist|no such|no \S+( \S+)? found)\b", re.IGNORECASE)
@@ -36,11 +39,16 @@ class Request:
 
     method: str
     target: str
-    body: bytes | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | Upload | None = None
+    headers: Mapping[str, str] = field(default_factory=lambda: NO_HEADERS)
     repeatable: bool = True
     absent_is_none: bool = False
     look: str = ""
+
+    @property
+    def identity(self) -> str:
+        """What tells two reads apart: the target, and the body of a search."""
+        return f"{self.target} {self.body.decode()}" if isinstance(self.body, bytes) else self.target
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +61,16 @@ class Response:
     base_url: str
 
 
-def build(table: Table, method: Method, parameters: Mapping[str, Any]) -> Request:
+@dataclass(frozen=True)
+class Page:
+    """Which part of a list is wanted: so many objects, "asc" or "desc", after this object's id."""
+
+    limit: int
+    order: str = "desc"
+    after: str | None = None
+
+
+def build(table: Table, method: Method, parameters: Mapping[str, Any], page: Page | None = None) -> Request:
     """The request for `method` with `parameters`, a mapping of the columns' sources to checked values."""
     path, look = method.path, method.look
     for name in method.variables:
@@ -61,15 +78,32 @@ def build(table: Table, method: Method, parameters: Mapping[str, Any]) -> Reques
         segment = quote(parameters[table.source(name)].encode("utf-8", "surrogatepass"), safe="")
         path = path.replace(f"{{{name}}}", segment)
         look = look.replace(f"{{{name}}}", segment)
-    body = None
-    if method.body:
+    query = {
+        parameter: parameters[table.source(name)]
+        for name, parameter in method.query.items()
+        if parameters.get(table.source(name)) is not None
+    }
+    if page is not None:
+        query |= {"limit": page.limit, "order": page.order}
+        if page.after is not None:
+            query["after"] = page.after
+    if query:
+        path += "?" + urlencode(query, quote_via=quote, safe="")
+    body: bytes | Upload | None = None
+    headers: Mapping[str, str] = NO_HEADERS
+    if method.multipart:
+        body = form(_form_fields(table, method, parameters))
+        headers = {"Content-Type": body.content_type, "Content-Length": str(len(body))}
+    elif method.body:
         body = json.dumps(_body(table, method, parameters), separators=(",", ":"), allow_nan=False).encode()
+        headers = JSON_BODY
     return Request(
         method.http,
         path,
         body,
+        headers,
         repeatable=method.repeatable,
-        absent_is_none=method.verb == "SELECT" and method.http == "GET",
+        absent_is_none=method.verb == "SELECT" and not method.many,
         look=look,
     )
 
@@ -82,8 +116,23 @@ def _body(table: Table, method: Method, parameters: Mapping[str, Any]) -> Object
             continue
         value = parameters[source]
         copied = {s: parameters[s] for s in map(table.source, method.each.get(name, ())) if s in parameters}
-        body[source] = [{**copied, **item} for item in value] if copied else value
+        field = method.sent_as.get(name, source)
+        body[field] = [{**copied, **item} for item in value] if copied else value
     return body
+
+
+def _form_fields(table: Table, method: Method, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a form, the file last: its name is no field of its own."""
+    given = {name: parameters[table.source(name)] for name in method.body if table.source(name) in parameters}
+    fields = {
+        name: value for name, value in given.items() if not isinstance(value, (bytes, File)) and name != "filename"
+    }
+    for value in given.values():
+        if isinstance(value, bytes):
+            fields[method.multipart] = File(given["filename"], value)
+        elif isinstance(value, File):
+            fields[method.multipart] = value
+    return fields
 
 
 def decipher(request: Request, response: Response) -> Object | None:
@@ -102,6 +151,37 @@ def decipher(request: Request, response: Response) -> Object | None:
     if "error" in answer and "id" not in answer and "object" not in answer:
         raise failure(request, response)
     return answer
+
+
+def listed(request: Request, response: Response, page: Page | None) -> tuple[list[Object], str | None]:
+    """The objects of a list, and the id after which the next page begins; None when this is all.
+
+    Raises APIError for an answer that does not tell whether it is all: a list is whole, or an error.
+    """
+    answer = decipher(request, response) or {}
+    objects = answer.get("data", answer.get("content"))
+    if not isinstance(objects, list) or not all(isinstance(item, dict) for item in objects):
+        raise _broken(request, response, "the answer has no list of objects")
+    if page is None:
+        if answer.get("has_more") and request.method == "GET":
+            raise _broken(request, response, "the answer is not all, and the API has no way to ask for the rest")
+        return objects, None
+    more = answer.get("has_more")
+    if more is False or (more is None and len(objects) < page.limit):
+        return objects, None
+    if not objects:
+        if more is None:
+            return objects, None
+        raise _broken(request, response, "the list is said to go on, but its page is empty")
+    after = answer.get("last_id") or objects[-1].get("id")
+    if not isinstance(after, str):
+        raise _broken(request, response, "the list is said to go on, but its page has no last_id")
+    return objects, after
+
+
+def repeated(request: Request, response: Response, after: str) -> APIError:
+    """The error of a list that begins again instead of going on."""
+    return _broken(request, response, f"the list repeats itself: asked for what comes after {after!r}, it came again")
 
 
 def keyed(table: Table, request: Request, response: Response, answer: Object, keys: Mapping[str, str]) -> Object:

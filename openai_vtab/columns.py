@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from .spec import Column
+from .spec import PLACE, WHOLE, Column
 from .values import SQLiteValue
 
 
@@ -26,12 +26,18 @@ class Fields(Protocol):
 
 def getter(column: Column) -> Callable[[Fields], SQLiteValue]:
     """How the column is read from an object."""
+    if column.source == WHOLE:
+        return _whole_object
     name, *path = column.source.split(".")
 
     def get(fields: Fields) -> SQLiteValue:
         value = fields.get(name)
         for step in path:
-            value = value.get(step) if isinstance(value, dict) else None
+            if isinstance(value, list):  # of content parts: their texts together
+                texts = [part.get(step) for part in value if isinstance(part, dict)]
+                value = "\n".join(text for text in texts if isinstance(text, str))
+            else:
+                value = value.get(step) if isinstance(value, dict) else None
         if value is None or isinstance(value, str):
             return value if value is None or value.isascii() else _whole(value)
         if column.type == "INTEGER" and isinstance(value, float) and value.is_integer():
@@ -39,6 +45,11 @@ def getter(column: Column) -> Callable[[Fields], SQLiteValue]:
         return sql_value(value)
 
     return get
+
+
+def _whole_object(fields: Fields) -> SQLiteValue:
+    found = fields if isinstance(fields, dict) else fields.get(WHOLE)
+    return sql_value({name: value for name, value in found.items() if name != PLACE})
 
 
 def sql_value(value: Any) -> SQLiteValue:

@@ -16,18 +16,18 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import apsw
 
-from .api import Request, Response
+from .api import NO_HEADERS, Request, Response
 from .http import Client
 from .readahead import ReadAhead
 
 SLICE = 0.05  # seconds between two looks for an interrupt
 AHEAD = 2  # times max_concurrency: how far an IN list is asked for before its rows are read
+UNDERSTOOD = 20_000  # objects kept parsed, some 20 MB
 FARTHEST = 1000  # items, with those that need no request
-NO_HEADERS: dict[str, str] = {}
 KEPT = ("x-request-id", "openai-poll-after-ms")
 # seconds between two looks at what is waited for, unless the API says openai-poll-after-ms
 FIRST_PAUSE, PAUSE_GROWTH, LONGEST_PAUSE = 0.5, 1.5, 5.0
@@ -121,13 +121,16 @@ class Asking:
         self.abandoned = threading.Event()
         self.read_ahead: ReadAhead | None = None
         self._answers: dict[str, Future[Response] | Response] = {}
+        self._understood: dict[str, tuple[Any, int]] = {}  # the latest answers, parsed, and how many objects they are
+        self._weight = 0
         self._deadlines: dict[float, float] = {}
 
     def start(self, request: Request) -> bool:
         """Ask now, to be told later. False when it has been asked already."""
-        if request.target in self._answers:
+        identity = request.identity
+        if identity in self._answers:
             return False
-        self._answers[request.target] = self.fetch.send(request, self.abandoned)
+        self._answers[identity] = self.fetch.send(request, self.abandoned)
         return True
 
     def look_up(self, request: Request) -> None:
@@ -136,18 +139,38 @@ class Asking:
         if self.read_ahead is not None:
             self.read_ahead.looked_up(request)
 
+    def is_answered(self, request: Request) -> bool:
+        """Whether the answer can be had without waiting."""
+        answer = self._answers.get(request.identity)
+        return isinstance(answer, Response) or (answer is not None and answer.done())
+
     def answer(self, request: Request) -> Response:
         """The answer, asked for now unless it has been before."""
         self.start(request)
-        answer = self._answers[request.target]
+        identity = request.identity
+        answer = self._answers[identity]
         if isinstance(answer, Response):
             return answer
         response = self.fetch.wait(answer)
         # A statement may read tens of thousands, and keeps them all: without most of the headers, which are the
         # larger part
         headers = {name: response.headers[name] for name in KEPT if name in response.headers} or NO_HEADERS
-        self._answers[request.target] = kept = Response(response.status, headers, response.body, response.base_url)
+        self._answers[identity] = kept = Response(response.status, headers, response.body, response.base_url)
         return kept
+
+    def understood(self, request: Request, understand: Callable[[Response], T], weight: Callable[[T], int]) -> T:
+        """The answer, parsed once for all rows of a join that ask for it, as long as there is room."""
+        found = self._understood.get(request.identity)
+        if found is not None:
+            return cast(T, found[0])
+        meaning = understand(self.answer(request))
+        heavy = weight(meaning)
+        while self._understood and self._weight + heavy > UNDERSTOOD:
+            _, lighter = self._understood.pop(next(iter(self._understood)))
+            self._weight -= lighter
+        self._understood[request.identity] = meaning, heavy
+        self._weight += heavy
+        return meaning
 
     def until(self, settled: Callable[[Request, Response], bool], requests: Iterable[Request], deadline: float) -> None:
         """Ask all of them again and again, together, until each is settled or the deadline has come.
@@ -155,22 +178,23 @@ class Asking:
         `deadline` is on the clock of time.monotonic(). The answers are then those of the last time. The pause is
         what the API asks for each time, otherwise it grows.
         """
-        pending = {request.target: request for request in requests}
+        pending = {request.identity: request for request in requests}
         pause = FIRST_PAUSE
         while True:
             for request in pending.values():
                 self.start(request)
-            answers = {target: self.answer(request) for target, request in pending.items()}
+            answers = {identity: self.answer(request) for identity, request in pending.items()}
             pending = {t: request for t, request in pending.items() if not settled(request, answers[t])}
             remaining = deadline - time.monotonic()
             if not pending or remaining <= 0:
                 return
-            hints = [_poll_after(answers[target]) for target in pending]
+            hints = [_poll_after(answers[identity]) for identity in pending]
             asked = max((hint for hint in hints if hint is not None), default=None)
             self.fetch.pause(min(pause if asked is None else asked, remaining))
             pause = min(pause * PAUSE_GROWTH, LONGEST_PAUSE)
-            for target in pending:
-                del self._answers[target]
+            for identity in pending:
+                del self._answers[identity]
+                self._weight -= self._understood.pop(identity, (None, 0))[1]
 
     def deadline(self, seconds: float) -> float:
         """When a wait of so many seconds ends: one deadline for the whole statement, from its first wait on."""

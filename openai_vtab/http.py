@@ -28,6 +28,7 @@ from .api import Request, Response
 from .errors import APIConnectionError, APIError, APITimeoutError
 from .flow import Flow
 from .settings import Settings
+from .upload import Upload
 
 if TYPE_CHECKING:
     import urllib3
@@ -39,6 +40,7 @@ NOT_CARRIED_OUT = frozenset({"server_is_overloaded", "slow_down", "service_unava
 FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0  # seconds
 LONGEST_RETRY_AFTER = 120.0  # seconds; the OpenAI SDK's bound
 CHUNK = 65536  # bytes
+SLOWEST_UPLOAD = 1e5  # bytes a second, by which a large upload may take longer than `timeout`
 
 
 class Client:
@@ -89,7 +91,8 @@ class Client:
 
         named = f"{request.method} {self.base_url}{request.target}"
         timeout = self.settings.timeout
-        deadline = time.monotonic() + timeout
+        sending = len(request.body) / SLOWEST_UPLOAD if isinstance(request.body, Upload) else 0.0
+        deadline = time.monotonic() + timeout + sending
         headers, secret = self._headers_of(request)
         sent = True
         try:
@@ -97,7 +100,7 @@ class Client:
             answer = pool.urlopen(
                 request.method,
                 prefix + request.target,
-                body=request.body,
+                body=iter(request.body) if isinstance(request.body, Upload) else request.body,
                 headers=headers,
                 retries=False,
                 redirect=False,
@@ -145,8 +148,6 @@ class Client:
         headers = {**self._headers, **request.headers, **self.settings.key_header(key)}
         if self.settings.openai_beta and request.target.startswith("/vector_stores"):
             headers["OpenAI-Beta"] = self.settings.openai_beta
-        if request.body is not None:
-            headers["Content-Type"] = "application/json"
         return headers, key
 
     def _opened(self) -> tuple[urllib3.HTTPConnectionPool, str]:

@@ -31,7 +31,7 @@ import apsw
 
 from .errors import ProgrammingError, RowError
 from .rowids import Rowids
-from .spec import Table
+from .spec import WHOLE, Table
 from .values import SQLiteValue, key_text
 
 log = logging.getLogger("openai_vtab")
@@ -88,7 +88,7 @@ class Entry:
             return self._sent.get(name)
         if self._answer is None:
             self._answer = _object(self._text)
-        return self._answer.get(name)
+        return {**self._answer, **self.keys} if name == WHOLE else self._answer.get(name)
 
     @property
     def askable(self) -> bool:

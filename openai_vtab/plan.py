@@ -9,7 +9,8 @@ carries from BestIndex to Filter:
              3         the same, and the query reads nothing of it that the API would have to be asked for
              4 + n     by the n-th SELECT method of the table
     idxStr   the columns whose values are in argv, in argv's order: "vector_store_id,batch_id", then those that
-             only steer: "vector_store_id,batch_id,wait_seconds"
+             narrow a list, then those that only steer, then LIMIT and OFFSET; after a space "asc" or "desc" when the
+             rows of a list come in the order that the query wants: "vector_store_id,status,LIMIT desc"
     argv     for `=` the value; for IN a set of all values
 
 SQLite re-checks every term, so a pushed term only saves requests. Only BINARY equality is pushed: the API
@@ -30,6 +31,7 @@ from .values import Limits, Refused, SQLiteValue, identifier, shown
 
 # https://www.sqlite.org/c3ref/c_index_constraint_eq.html
 EQ = 2
+LIMIT, OFFSET = 73, 74
 ISNULL = 71  # an equality that nothing satisfies: no key is NULL
 IS = 72
 
@@ -42,6 +44,7 @@ NOTHING_COST = 1e100
 # A list is what the ledger knows, keys are looked up whether it knows them or not: where a query gives keys they
 # must be used, however many, or the rows would depend on the planner's mood.
 LISTED_COST, LISTED_ROWS = 1e50, 1000
+LIST_COST, LIST_ROWS = 3e5, 500  # of the API's own lists
 IN_ROWS = 25  # what SQLite itself assumes of an IN list of unknown length
 
 
@@ -72,36 +75,66 @@ class Plan:
     rows: int
     unique: bool = False
     whole: tuple[int, ...] = ()  # of argv, the IN lists to be delivered as one set
+    ordered: bool = False  # the rows come in the order that the query wants
 
 
-def choose(
-    table: Table, constraints: Sequence[Constraint], *, ledger: bool = False, used: Collection[int] = ()
-) -> Plan:
-    """The best plan for these constraints. Always one: what cannot be served is dear and raises when it is run.
+@dataclass
+class _Bound:
+    """Which constraints can be used: positions by source, by the names of columns that steer, and the rest."""
 
-    With a `ledger` the table can be listed. `used` are the numbers of the columns that the query reads.
-    """
-    bound: dict[str, int] = {}
-    names: dict[str, str] = {}
-    steering: dict[str, int] = {}
+    keys: dict[str, int]
+    names: dict[str, str]
+    steering: dict[str, int]
     rowid: int | None = None
-    unusable = ""
+    limits: tuple[int, ...] = ()
+    unusable: str = ""
+
+    def has(self, table: Table, name: str) -> bool:
+        """Whether the column has a value."""
+        return name in self.steering if table.by_name[name].steers else table.source(name) in self.keys
+
+
+def _bind(table: Table, constraints: Sequence[Constraint]) -> _Bound:
+    bound = _Bound({}, {}, {})
     for position, constraint in enumerate(constraints):
+        if constraint.op in (LIMIT, OFFSET):
+            if constraint.usable:
+                bound.limits += (position,)
+            continue
         if not constraint.pushed:
             continue
         column = table.columns[constraint.column] if constraint.column >= 0 else None
         if not constraint.usable:
-            unusable = column.name if column and column.steers else unusable or "a key"
+            bound.unusable = column.name if column and column.steers else bound.unusable or "a key"
         elif column is None:
-            rowid = position
+            bound.rowid = position
         elif column.steers:
-            steering[column.name] = position
+            bound.steering[column.name] = position
         else:
             source = column.source
             # `=` is one request for each row that asks, IN is the whole list each time
-            if source not in bound or (constraints[bound[source]].many and not constraint.many):
-                bound[source] = position
-                names[source] = column.name
+            before = bound.keys.get(source)
+            if before is None or (constraints[before].many and not constraint.many):
+                bound.keys[source] = position
+                bound.names[source] = column.name
+    return bound
+
+
+def choose(
+    table: Table,
+    constraints: Sequence[Constraint],
+    order: Sequence[tuple[int, bool]] = (),
+    *,
+    ledger: bool = False,
+    used: Collection[int] = (),
+) -> Plan:
+    """The best plan for these constraints. Always one: what cannot be served is dear and raises when it is run.
+
+    `order` is what the query is ordered by: (column, descending). With a `ledger` the table can be listed. `used` are
+    the numbers of the columns that the query reads.
+    """
+    bound = _bind(table, constraints)
+    steering = bound.steering
 
     def plan(idxNum: int, columns: Sequence[str], keys: Sequence[int], cost: float, rows: int) -> Plan:  # noqa: N803
         whole = tuple(position for position in keys if constraints[position].many)
@@ -116,21 +149,62 @@ def choose(
         )
 
     methods = table.of("SELECT")
-    if unusable in table.by_name:  # ignored, it would be NULL in every row, and lose them
-        return Plan(NOTHING, f"cannot use {unusable}", (), NOTHING_COST, 1_000_000)
+    if bound.unusable in table.by_name:  # ignored, it would be NULL in every row, and lose them
+        return Plan(NOTHING, f"cannot use {bound.unusable}", (), NOTHING_COST, 1_000_000)
     for number, method in enumerate(methods):
-        if all(table.source(name) in bound for name in method.needs):
-            keys = [bound[table.source(name)] for name in method.needs]
-            return plan(FIRST_METHOD + number, method.needs, keys, REQUEST_COST, 1)
-    if rowid is not None:
-        return plan(BY_ROWID, ("rowid",), (rowid,), REQUEST_COST, 1)
+        if all(bound.has(table, name) for name in method.needs):
+            names = [name for name in method.needs if not table.by_name[name].steers]
+            if not method.many:
+                keys = [bound.keys[table.source(name)] for name in names]
+                return plan(FIRST_METHOD + number, names, keys, REQUEST_COST, 1)
+            if bound.rowid is not None and table.one is not None:
+                break
+            return _listing(table, constraints, order, bound, FIRST_METHOD + number)
+    if bound.rowid is not None and table.one is not None:
+        return plan(BY_ROWID, ("rowid",), (bound.rowid,), REQUEST_COST, 1)
     if ledger:
-        narrowing = [source for source in table.key if source in bound]
+        narrowing = [source for source in table.key if source in bound.keys]
         number = LISTED if steering or asks(table, used) else REMEMBERED
-        columns = [names[source] for source in narrowing]
-        return plan(number, columns, [bound[source] for source in narrowing], LISTED_COST, LISTED_ROWS)
-    missing = [name for name in methods[0].needs if table.source(name) not in bound]
-    return Plan(NOTHING, f"{'cannot use' if unusable else 'needs'} {','.join(missing)}", (), NOTHING_COST, 1_000_000)
+        columns = [bound.names[source] for source in narrowing]
+        return plan(number, columns, [bound.keys[source] for source in narrowing], LISTED_COST, LISTED_ROWS)
+    missing = [name for name in methods[-1].needs if not bound.has(table, name)]
+    word = "cannot use" if bound.unusable else "needs"
+    return Plan(NOTHING, f"{word} {','.join(missing)}", (), NOTHING_COST, 1_000_000)
+
+
+def _listing(
+    table: Table,
+    constraints: Sequence[Constraint],
+    order: Sequence[tuple[int, bool]],
+    bound: _Bound,
+    number: int,
+) -> Plan:
+    """The plan of a method that gives a list."""
+    method = table.of("SELECT")[number - FIRST_METHOD]
+    names = [name for name in method.needs if not table.by_name[name].steers]
+    keys = [bound.keys[table.source(name)] for name in names]
+    whole = tuple(position for position in keys if constraints[position].many)
+    narrowing = [name for name in method.query if bound.has(table, name)]
+    narrowing = [name for name in narrowing if not constraints[bound.keys[table.source(name)]].many]
+    keys += [bound.keys[table.source(name)] for name in narrowing]
+    names += [*narrowing, *bound.steering]
+    argv = (*keys, *bound.steering.values())
+    ordered = bool(method.ordered_by) and not whole and len(order) == 1
+    ordered = ordered and order[0][0] >= 0 and table.columns[order[0][0]].name == method.ordered_by
+    # the first page need not be larger than LIMIT, if nothing is left for SQLite to throw away
+    terms = [position for position, term in enumerate(constraints) if term.op not in (LIMIT, OFFSET)]
+    if method.many == "pages" and not whole and set(terms) <= set(argv) and (ordered or not order):
+        names += ["LIMIT" if constraints[position].op == LIMIT else "OFFSET" for position in bound.limits]
+        argv += bound.limits
+    return Plan(
+        number,
+        ",".join(names) + ((" desc" if order[0][1] else " asc") if ordered else ""),
+        argv,
+        LIST_COST * IN_ROWS ** len(whole) / (2 if narrowing else 1),
+        LIST_ROWS * IN_ROWS ** len(whole) // (2 if narrowing else 1),
+        whole=whole,
+        ordered=ordered,
+    )
 
 
 def asks(table: Table, used: Collection[int]) -> bool:
@@ -141,7 +215,7 @@ def asks(table: Table, used: Collection[int]) -> bool:
 
 def missing_columns(table: Table, idxStr: str) -> MissingColumnsError:  # noqa: N803
     """The error for a scan that nothing can serve, from the idxStr that `choose` gave it."""
-    needs = table.of("SELECT")[0].needs
+    needs = table.of("SELECT")[-1].needs
     missing = idxStr.rpartition(" ")[2].split(",")
     sentence = (
         f"{table.name} needs {' AND '.join(f'{name} = …' for name in needs)} (or IN), from values or from a table "
@@ -178,6 +252,9 @@ def insert(table: Table, given: Mapping[str, SQLiteValue], limits: Limits) -> tu
             if extra:
                 both = ", ".join(by_source[source] for source in sorted(extra))
                 needed = ", ".join(by_source[table.source(name)] for name in method.required)
+                if not needed:
+                    whose = next(m for m in methods if extra & {table.source(name) for name in m.accepts})
+                    raise RowError(f"{table.name}.{both}: it has a meaning only with {' and '.join(whose.required)}")
                 raise RowError(f"{table.name}.{both}: it cannot be given together with {needed}; write one of them")
             return method, _checked(table, by_source, given, limits)
     alternatives = " or ".join(" and ".join(method.needs) for method in methods)
@@ -201,12 +278,15 @@ def adopted(table: Table, given: Mapping[str, SQLiteValue], limits: Limits) -> d
     return {source: keys[source] for source in table.key}
 
 
-def update(table: Table, changed: Mapping[str, SQLiteValue]) -> Method:
-    """The UPDATE method for the columns that are SET. Raises UnsupportedWriteError."""
+def update(table: Table, changed: Mapping[str, SQLiteValue], limits: Limits) -> tuple[Method, dict[str, object]]:
+    """The UPDATE method for the columns that are SET, and what it sends. Raises UnsupportedWriteError, RowError."""
     methods = table.of("UPDATE")
     for method in methods:
         if changed.keys() <= (method.when.keys() | set(method.body)) and method.when.items() <= changed.items():
-            return method
+            names = {table.source(name): name for name in changed if name in method.body}
+            null = {source: None for source, name in names.items() if changed[name] is None}
+            given = {source: name for source, name in names.items() if source not in null}
+            return method, {**null, **_checked(table, given, changed, limits)}
     possible = " or ".join(
         ", ".join(
             [f"{name} = {shown(value)}" for name, value in method.when.items()] + [f"{n} = …" for n in method.body]

@@ -29,12 +29,23 @@ FIRST_USEFUL = 2
 KEYS = 10_000  # how many keys are noted at once: a few MB
 PATIENCE = 0.25  # seconds that noting may take, or as long as half of what the statement has taken so far
 
-Note = Callable[[Request], None]
-Replay = Callable[[Note, float], bool]
+Replay = Callable[["Note", float], bool]
 
 
 class Enough(Exception):  # noqa: N818 - no error: the replay has noted what it should
     """Raised through a replay to end it."""
+
+
+class Note:
+    """Takes the requests that a replay would send. `partial`: more will be known when an answer has come."""
+
+    def __init__(self, take: Callable[[Request], None]) -> None:
+        self._take = take
+        self.partial = False
+
+    def __call__(self, request: Request) -> None:
+        """This one would be sent."""
+        self._take(request)
 
 
 class ReadAhead:
@@ -46,7 +57,7 @@ class ReadAhead:
         self._replay = replay
         self._began = time.monotonic()
         self._spent = 0.0  # seconds of noting
-        self._used: dict[str, bool] = {}  # every target noted or looked up: whether the statement has asked for it
+        self._used: dict[str, bool] = {}  # every identity noted or looked up: whether the statement has asked for it
         self._used_count = 0
         self._coming: deque[Request] = deque()
         self._ahead: dict[str, None] = {}  # asked for and not yet used, in the order of asking
@@ -55,13 +66,13 @@ class ReadAhead:
 
     def looked_up(self, request: Request) -> None:
         """The statement asks for this one now; ask for as many of the following as are due."""
-        target = request.target
-        if self._used.get(target):
+        identity = request.identity
+        if self._used.get(identity):
             return
-        self._used[target] = True
+        self._used[identity] = True
         self._used_count += 1
-        if target in self._ahead:
-            self._pass(target)
+        if identity in self._ahead:
+            self._pass(identity)
         if self._used_count < FIRST_USEFUL:
             return
         if len(self._coming) < self._most and not self._complete:
@@ -69,8 +80,8 @@ class ReadAhead:
         due = min(self._used_count - self.wasted, self._most)
         while self._coming and len(self._ahead) < due:
             following = self._coming.popleft()
-            if not self._used[following.target] and self._start(following):
-                self._ahead[following.target] = None
+            if not self._used[following.identity] and self._start(following):
+                self._ahead[following.identity] = None
                 self.predicted += 1
 
     def close(self) -> None:
@@ -80,12 +91,12 @@ class ReadAhead:
             used = self.predicted - wasted
             log.debug("read-ahead: %d keys predicted, %d used, %d wasted", self.predicted, used, wasted)
 
-    def _pass(self, target: str) -> None:
+    def _pass(self, identity: str) -> None:
         """It was asked for ahead. What was asked for before it, and not used, probably never will be."""
         while self._ahead:
             first = next(iter(self._ahead))
             del self._ahead[first]
-            if first == target:
+            if first == identity:
                 break
             self.wasted += 1
 
@@ -93,8 +104,8 @@ class ReadAhead:
         """Run the statement again from its beginning, and note what it has not asked for and nobody has noted."""
 
         def note(request: Request) -> None:
-            if request.target not in self._used:
-                self._used[request.target] = False
+            if request.identity not in self._used:
+                self._used[request.identity] = False
                 self._coming.append(request)
                 if len(self._coming) >= KEYS:
                     raise Enough
@@ -103,6 +114,7 @@ class ReadAhead:
         patience = max(PATIENCE, (began - self._began) / 2) - self._spent
         if patience <= 0:
             return
+        noting = Note(note)
         with suppress(Enough):
-            self._complete = self._replay(note, patience)
+            self._complete = self._replay(noting, patience) and not noting.partial
         self._spent += time.monotonic() - began

@@ -15,6 +15,7 @@ import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import apsw
@@ -47,7 +48,8 @@ class Registration:
         # weak, so that closing and forgetting a connection frees it and ends the threads
         weak = weakref.ref(connection)
         self.settings = settings
-        self.limits = Limits(settings.max_files_per_batch)
+        root = settings.upload_root
+        self.limits = Limits(settings.max_files_per_batch, None if root is None else Path(root))
         self.fetch = Fetch(Client(settings), lambda: (c := weak()) is not None and c.is_interrupted)
         self.outbox = Outbox(self.fetch)
         self.nested = Nested(weak)

@@ -7,18 +7,19 @@ It decides what need not be asked for and what is remembered. It must not know S
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from . import api
-from .api import Request, Response
+from .api import Object, Page, Request, Response
 from .columns import Fields
-from .errors import RowError
+from .errors import OperationalError, RowError
 from .fetch import Asking
 from .ledger import Entry, Ledger
+from .readahead import Note
 from .rowids import Key, Rowids
-from .spec import REFRESH, WAIT_SECONDS, Method, Table
+from .spec import PLACE, REFRESH, WAIT_SECONDS, Method, Table
 
 Row = tuple[int, Fields]
 
@@ -34,13 +35,16 @@ class Scan:
     """What one Filter has been given beside the keys.
 
     `asking` is the statement, `steering` the values that say how to read. `single` tells that it is one key, of a row
-    of a join perhaps. With `note`, only the requests are wanted that it would send.
+    of a join perhaps. With `note`, only the requests are wanted that it would send. A list must come in `order`
+    (asc or desc) when there is one, and `at_most` so many rows of it will be read.
     """
 
     asking: Asking
     steering: Mapping[str, Any] = field(default_factory=dict)
     single: bool = False
-    note: Callable[[Request], None] | None = None
+    note: Note | None = None
+    order: str = ""
+    at_most: int | None = None
 
 
 @dataclass
@@ -61,21 +65,29 @@ class Rows:
         self.created = created  # what this connection has made itself, and when (time.monotonic)
         self.ledger = ledger
 
-    def by_key(self, scan: Scan, method: Method, keys: Iterable[dict[str, str]]) -> Iterator[Row]:
-        """The objects with these keys, in their order; those that do not exist are left out."""
+    def by_key(self, scan: Scan, method: Method, keys: Iterable[dict[str, Any]]) -> Iterator[Row]:
+        """The objects with these keys, in their order; those that do not exist are left out. Or their lists."""
+        if method.many:
+            return self._lists(scan, method, keys)
         ledger = self.ledger
         return self._rows(scan, method, (_Item(key, ledger.find(key) if ledger else None) for key in keys))
 
     def by_rowid(self, scan: Scan, rowids: Iterable[int]) -> Iterator[Row]:
         """The objects with these rowids."""
-        return self._rows(scan, self.table.of("SELECT")[0], self._at(rowids))
+        return self._rows(scan, self._one, self._at(rowids))
+
+    @property
+    def _one(self) -> Method:
+        method = self.table.one
+        assert method is not None  # noqa: S101 - plan.choose looks up only where there is one
+        return method
 
     def listed(self, scan: Scan, wanted: Mapping[str, Sequence[str]], ask: bool) -> Iterator[Row]:
         """What the ledger knows; unless told not to ask, as it is now."""
         assert self.ledger is not None  # noqa: S101 - plan.choose lists only with one
         items = (_Item(entry.keys, entry) for entry in self.ledger.entries(wanted))
         if ask and scan.note is None:
-            return self._rows(scan, self.table.of("SELECT")[0], items)
+            return self._rows(scan, self._one, items)
         return ((self._rowid(item), item.entry) for item in items if item.entry)
 
     def keys_of(self, rowid: int) -> dict[str, str]:
@@ -98,6 +110,94 @@ class Rows:
         """Whether waiting for it is over. By its status alone: counts are all zero at first, a store's says nothing."""
         answer = api.decipher(request, response)
         return answer is None or answer.get("status") in self.table.finished
+
+    def _lists(self, scan: Scan, method: Method, keys: Iterable[dict[str, Any]]) -> Iterator[Row]:
+        """The objects of each list, one list after the other; as many as can be are asked for at once."""
+        waits = WAIT_SECONDS.name in scan.steering and scan.note is None
+
+        def first(key: dict[str, Any]) -> Request:
+            return api.build(self.table, method, key, self._page(scan, method))
+
+        pairs = ((key, first(key)) for key in keys) if scan.note is not None else scan.asking.ahead(keys, first)
+        for key, request in pairs:
+            if request is None:
+                continue
+            objects = self._objects(scan, method, key, request)
+            yield from self._finished(scan, objects) if waits else objects
+
+    def _page(self, scan: Scan, method: Method, after: str | None = None) -> Page | None:
+        if method.many != "pages":
+            return None
+        limit = method.most if after is not None or scan.at_most is None else max(1, min(method.most, scan.at_most))
+        return Page(limit, scan.order or "desc", after)
+
+    def _objects(self, scan: Scan, method: Method, key: dict[str, Any], request: Request | None) -> Iterator[Row]:
+        """One list, page after page: the next one is on its way while the second half of a page is read."""
+        echoed = {self.table.source(name): key[self.table.source(name)] for name in method.variables}
+        page = self._page(scan, method)
+        seen: set[Any] = set()
+        place = 0
+        last: Any = None
+        while request is not None:
+            if scan.note is not None and not scan.asking.is_answered(request):
+                scan.note.partial = True
+                scan.note(request)
+                return
+            if scan.single and scan.note is None:
+                scan.asking.look_up(request)
+            objects, after = self._understood(scan.asking, request, page)
+            following, page = None, self._page(scan, method, after)
+            if after is not None:
+                following = api.build(self.table, method, key, page)
+            ids = {id for item in objects if (id := item.get("id")) is not None} if method.many == "pages" else set()
+            if not seen.isdisjoint(ids):
+                raise api.repeated(request, scan.asking.answer(request), str(after))
+            seen |= ids
+            for number, item in enumerate(objects):
+                if following is not None and number == len(objects) // 2 and scan.note is None and not scan.at_most:
+                    scan.asking.start(following)
+                row = {**item, **echoed}
+                if scan.order:
+                    last = self._in_order(method, scan.order, last, row.get(method.ordered_by))
+                if method.many == "pages":
+                    yield self.rowids.of(tuple(str(row.get(source)) for source in self.table.key)), row
+                else:
+                    yield self.rowids.of((request.identity, str(place))), {**row, PLACE: place}
+                place += 1
+            request = following
+
+    def _in_order(self, method: Method, order: str, last: Any, this: Any) -> Any:
+        """SQLite has been promised the order, and does not sort: a server that has another must not go unnoticed."""
+        if isinstance(last, int) and isinstance(this, int) and (this < last if order == "asc" else this > last):
+            raise OperationalError(
+                f"{self.table.name}: the server's list is not in the order of {method.ordered_by}; "
+                f"write ORDER BY +{method.ordered_by}, so that SQLite sorts it"
+            )
+        return this
+
+    def _understood(self, asking: Asking, request: Request, page: Page | None) -> tuple[list[Object], str | None]:
+        return asking.understood(
+            request, lambda response: api.listed(request, response, page), lambda found: len(found[0])
+        )
+
+    def _finished(self, scan: Scan, rows: Iterator[Row]) -> Iterator[Row]:
+        """The rows of a list when they are finished, or when the time is over."""
+        found = list(rows)
+        keys = [{source: fields.get(source) for source in self.table.key} for _, fields in found]
+        unfinished = [
+            (number, api.build(self.table, self._one, keys[number]))
+            for number, (_, fields) in enumerate(found)
+            if fields.get("status") not in self.table.finished
+        ]
+        deadline = scan.asking.deadline(scan.steering[WAIT_SECONDS.name])
+        scan.asking.until(self.is_finished, (request for _, request in unfinished), deadline)
+        for number, request in unfinished:
+            response = scan.asking.answer(request)
+            answer = api.decipher(request, response)
+            if answer is not None:
+                rowid = found[number][0]
+                found[number] = rowid, api.keyed(self.table, request, response, answer, keys[number])
+        yield from found
 
     def _rows(self, scan: Scan, method: Method, items: Iterable[_Item]) -> Iterator[Row]:
         asking = scan.asking
@@ -135,11 +235,14 @@ class Rows:
 
     def _asked(self, asking: Asking, item: _Item, request: Request) -> Fields | None:
         self._until_visible(asking, item, request)
-        response = asking.answer(request)
-        answer = api.decipher(request, response)
-        if answer is None:
+
+        def understand(response: Response) -> Object | None:
+            answer = api.decipher(request, response)
+            return answer and api.keyed(self.table, request, response, answer, item.keys)
+
+        row = asking.understood(request, understand, lambda _: 1)
+        if row is None:
             return item.entry and item.entry.lost()
-        row = api.keyed(self.table, request, response, answer, item.keys)
         if self.ledger is None:
             return row
         entry = item.entry or Entry(self.ledger, None, item.keys, "", None)

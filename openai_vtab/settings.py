@@ -41,6 +41,7 @@ class Keywords(TypedDict, total=False):
     ca_bundle: str | None
     allow_http: bool
     read_ahead: bool
+    upload_root: str | os.PathLike[str] | None
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class Settings:
     ca_bundle: a file or directory of certificates to trust instead of the default ones.
     allow_http: allow http:// to other hosts than this machine. The key then travels in clear.
     read_ahead: ask for the keys of a join ahead of SQLite, many at once.
+    upload_root: the folder whose files INSERT INTO files (path, …) may read. Unset: none.
     """
 
     api_key: Key = field(default=None, repr=False)
@@ -75,6 +77,7 @@ class Settings:
     ca_bundle: str | None = None
     allow_http: bool = False
     read_ahead: bool = True
+    upload_root: str | os.PathLike[str] | None = None
 
     def __post_init__(self) -> None:
         for name, least in (

@@ -17,6 +17,8 @@ from functools import cached_property
 from .values import Check, SQLiteValue, flag, seconds
 
 VERBS = ("SELECT", "INSERT", "UPDATE", "DELETE", "EXEC")
+WHOLE = "*"  # the source of a column that is the object itself
+PLACE = "#"  # the source of a column that is the object's place in its list, from 0
 TYPES = ("TEXT", "INTEGER", "REAL", "BLOB")  # a JSON column is TEXT: a type named JSON has numeric affinity
 
 
@@ -24,9 +26,10 @@ TYPES = ("TEXT", "INTEGER", "REAL", "BLOB")  # a JSON column is TEXT: a type nam
 class Column:
     """A column of a table.
 
-    `source` is the name (or dotted path) in the API's JSON when it differs from `name`; columns with one source
-    are one thing under several names. `check` turns the SQL value into JSON, and says what is wrong with it.
-    A column that `steers` is given by `=` in a query, says how to read, and comes back as it was given.
+    `values` are those that the API knows, when they are few and it refuses others. `source` is the name (or dotted
+    path) in the API's JSON when it differs from `name`; columns with one source are one thing under several names.
+    `check` turns the SQL value into JSON, and says what is wrong with it. A column that `steers` is given by `=` in a
+    query, says how to read, and comes back as it was given.
     """
 
     name: str
@@ -36,6 +39,7 @@ class Column:
     source: str = ""
     check: Check | None = None
     steers: bool = False
+    values: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.source:
@@ -54,6 +58,7 @@ WAIT_SECONDS = Column(
     check=seconds,
     steers=True,
 )
+RAW = Column("raw", "TEXT", "The whole object as the API has answered it: JSON.", hidden=True, source=WHOLE)
 REFRESH = Column(
     "refresh",
     "INTEGER",
@@ -69,10 +74,15 @@ class Method:
     """One operation of the API and the SQL that reaches it.
 
     A variable in the route is a column of the same name. `required` columns must be given besides them; `body`
-    columns are sent in the JSON body. `each` names, for a body column that is a list of objects, the columns
-    that are copied into every object which lacks them. `when` binds an UPDATE by the values that are SET.
-    `function` is the name of the SQL function for an EXEC. `repeatable` tells that doing it twice is doing it once;
-    of one that is not, `look` is the path of the list that shows whether it was done.
+    columns are sent in the JSON body, under their sources or `sent_as`, or in a form whose file is the field
+    `multipart`. `query` maps columns to parameters of the URL that narrow a list: they are used when they are given
+    by `=`. `each` names, for a body column that is a list of objects, the columns that are copied into every object
+    which lacks them. `when` binds an UPDATE by the values that are SET. `function` is the name of the SQL function
+    for an EXEC. `repeatable` tells that doing it twice is doing it once; of one that is not, `look` is the path of
+    the list that shows whether it was done.
+
+    A SELECT method gives one object, or `many`: "pages" of at most `most` objects, in the order of the column
+    `ordered_by`, or the one list "data" of a single answer.
     """
 
     verb: str
@@ -84,6 +94,12 @@ class Method:
     function: str = ""
     repeatable: bool = True
     look: str = ""
+    multipart: str = ""
+    sent_as: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    many: str = ""
+    most: int = 100
+    ordered_by: str = ""
 
     @cached_property
     def http(self) -> str:
@@ -109,17 +125,18 @@ class Method:
     def accepts(self) -> frozenset[str]:
         """Every column that may be given."""
         copied = (name for names in self.each.values() for name in names)
-        return frozenset((*self.needs, *self.body, *copied))
+        return frozenset((*self.needs, *self.body, *self.query, *copied))
 
 
 @dataclass(frozen=True)
 class Table:
     """A resource of the API as a table.
 
-    `methods` of one verb are ordered, most specific first. `object` is the API's name of the resource, as
-    its objects carry it in their member `object`. `finished` are the values of `status` that stay.
-    `aliases` are further names of the whole table. Of a `remembered` table the API has no list: what is created in a
-    database file keeps a ledger.
+    `methods` of one verb are ordered, most specific first. `object` is the API's name of the resource, as its objects
+    carry it in their member `object`. `identity` are the sources that tell two rows apart; without them it is the
+    variables of the first SELECT method, or, of a list "data", the place in it. `finished` are the values of `status`
+    that stay. `aliases` are further names of the whole table. Of a `remembered` table the API has no list: what is
+    created in a database file keeps a ledger.
     """
 
     name: str
@@ -127,6 +144,7 @@ class Table:
     columns: tuple[Column, ...]
     methods: tuple[Method, ...]
     object: str
+    identity: tuple[str, ...] = ()
     finished: frozenset[str] = frozenset()
     remembered: bool = False
     aliases: tuple[str, ...] = ()
@@ -165,8 +183,15 @@ class Table:
 
     @cached_property
     def key(self) -> tuple[str, ...]:
-        """The sources that identify one object, in the order of its path: those of the first SELECT method."""
+        """The sources that identify one object: those of the first SELECT method, in the order of its path."""
+        if self.identity:
+            return self.identity
         return tuple(self.source(name) for name in self.of("SELECT")[0].variables)
+
+    @cached_property
+    def one(self) -> Method | None:
+        """The method that reads a single object, if there is one."""
+        return next((method for method in self.of("SELECT") if not method.many), None)
 
     @cached_property
     def schema(self) -> str:

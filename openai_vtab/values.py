@@ -1,4 +1,4 @@
-"""The checks of what is sent: ids, file lists, chunking strategies, attributes.
+"""The checks of what is sent: ids, file lists, chunking strategies, attributes, filters, files.
 
 A check takes an SQL value and the `Limits`, and returns what goes into the JSON body, or raises `Refused`
 with the value's problem and what to write instead. It must not know tables, columns or HTTP: the caller
@@ -14,9 +14,13 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+from .upload import File
 
 SQLiteValue = int | float | bytes | str | None
 JSON = Any
@@ -24,16 +28,21 @@ JSON = Any
 
 @dataclass(frozen=True)
 class Limits:
-    """What the API accepts where compatible servers differ."""
+    """What the API accepts where compatible servers differ, and where local files may be read from."""
 
     files_per_batch: int = 2000
+    upload_root: Path | None = None
 
 
 Check = Callable[[SQLiteValue, Limits], JSON]
 
+MAX_FILES_OF_A_NEW_STORE = 500
+MAX_FILE = 512 * 1024 * 1024  # bytes
 MAX_ATTRIBUTES = 16
 MAX_ATTRIBUTE_KEY = 64  # characters
 MAX_ATTRIBUTE_TEXT = 512  # characters
+MAX_RESULTS = 50
+MAX_FILTER_DEPTH = 20
 CHUNK_TOKENS = range(100, 4097)
 
 
@@ -108,6 +117,126 @@ def attributes(value: SQLiteValue, _: Limits) -> dict[str, JSON] | None:
 def chunking_strategy(value: SQLiteValue, _: Limits) -> dict[str, JSON]:
     """`chunking_strategy`: {"type": "auto"}, or static with 100..4096 tokens and an overlap of at most half."""
     return _chunking_strategy(_parse(value, '\'{"type": "auto"}\''))
+
+
+def metadata(value: SQLiteValue, _: Limits) -> dict[str, JSON] | None:
+    """`metadata`: as attributes, but every value is text."""
+    found = attributes(value, _)
+    for key, item in (found or {}).items():
+        if not isinstance(item, str):
+            raise Refused(f"the value of {key!r} is {shown_json(item)}, not text", "json_object('team', 'docs')")
+    return found
+
+
+def store_file_ids(value: SQLiteValue, _: Limits) -> list[str]:
+    """`file_ids` of a new vector store: fewer than in a batch."""
+    items = file_ids(value, Limits(sys.maxsize))
+    if len(items) > MAX_FILES_OF_A_NEW_STORE:
+        problem = f"{len(items)} files are more than the {MAX_FILES_OF_A_NEW_STORE} that a new vector store may have"
+        raise Refused(problem, "the store without them, and attach them by INSERT INTO vector_store_file_batches")
+    return items
+
+
+def store_expires_after(value: SQLiteValue, _: Limits) -> dict[str, JSON]:
+    """`expires_after` of a vector store: {"anchor": "last_active_at", "days": 1..365}."""
+    return _expires_after(value, "last_active_at", "days", range(1, 366))
+
+
+def file_expires_after(value: SQLiteValue, _: Limits) -> dict[str, JSON]:
+    """`expires_after` of a file: {"anchor": "created_at", "seconds": 3600..2592000}."""
+    return _expires_after(value, "created_at", "seconds", range(3600, 2592001))
+
+
+def text(value: SQLiteValue, _: Limits) -> str:
+    """A name, a description, a purpose."""
+    if not isinstance(value, str) or "\0" in value:
+        raise Refused(f"{shown(value)} is not text", "text")
+    return value
+
+
+def filename(value: SQLiteValue, _: Limits) -> str:
+    """The name of an uploaded file."""
+    name = text(value, _)
+    if not name.strip() or not name.isprintable():
+        raise Refused(f"{shown(value)} is not a file name", "a name such as 'returns.md'")
+    return name
+
+
+def content(value: SQLiteValue, _: Limits) -> bytes:
+    """The bytes of an uploaded file: a BLOB, or text, which is sent as UTF-8."""
+    found = value.encode("utf-8", "replace") if isinstance(value, str) else value
+    if not isinstance(found, bytes):
+        raise Refused(f"{shown(value)} is no content", "a BLOB or text, for instance readfile('returns.md')")
+    if not found:
+        raise Refused("the content is empty", "at least one byte")
+    if len(found) > MAX_FILE:
+        raise Refused(f"{len(found)} bytes are more than the {MAX_FILE} of a file", "it in parts, as several files")
+    return found
+
+
+def path(value: SQLiteValue, limits: Limits) -> File:
+    """A local file inside `upload_root`: neither `..` nor a symbolic link can leave it."""
+    if limits.upload_root is None:
+        raise Refused("no file of this machine may be read", "content instead, or set upload_root for connect()")
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise Refused(f"{shown(value)} is not a path", "the path of a file below upload_root")
+    root = limits.upload_root.resolve()
+    found = (root / value).resolve()
+    if not found.is_relative_to(root):
+        raise Refused(f"{shown(value)} is outside upload_root", "a path below it")
+    if not found.is_file():
+        raise Refused(f"{shown(value)} is not a file", "the path of a file below upload_root")
+    file = File(found.name, found)
+    if not 0 < len(file) <= MAX_FILE:
+        raise Refused(f"{shown(value)} has {len(file)} bytes", f"the path of a file of 1 to {MAX_FILE} bytes")
+    return file
+
+
+def query(value: SQLiteValue, _: Limits) -> str | list[str]:
+    """What to search for: text, or a JSON array of texts."""
+    example = "text such as 'refund policy', or json_array('refund', 'return')"
+    if not isinstance(value, str) or not value.strip():
+        raise Refused(f"{shown(value)} is not a query", example)
+    if not value.lstrip().startswith("["):
+        return value
+    try:
+        items = json.loads(value)
+    except (ValueError, RecursionError):
+        return value  # text that begins with a bracket
+    if not isinstance(items, list) or not items or not all(isinstance(item, str) and item for item in items):
+        raise Refused(f"{shown(value)} is not an array of texts", example)
+    return items
+
+
+def results(value: SQLiteValue, _: Limits) -> int:
+    """How many results of a search."""
+    if not isinstance(value, int) or not 1 <= value <= MAX_RESULTS:
+        raise Refused(f"{shown(value)} is not a number of results", f"a whole number from 1 to {MAX_RESULTS}")
+    return value
+
+
+def boolean(value: SQLiteValue, _: Limits) -> bool:
+    """Yes or no, as the API wants it."""
+    return bool(flag(value, _))
+
+
+def filters(value: SQLiteValue, _: Limits) -> dict[str, JSON]:
+    """`filters`: {"type": "eq", "key": "lang", "value": "en"}, or {"type": "and", "filters": […]}."""
+    return _filter(_parse(value, FILTER), 0)
+
+
+def ranking_options(value: SQLiteValue, _: Limits) -> dict[str, JSON]:
+    """`ranking_options`: {"ranker": "auto", "score_threshold": 0.5}."""
+    example = '\'{"ranker": "auto", "score_threshold": 0.5}\''
+    found = _parse(value, example)
+    if not isinstance(found, dict) or found.keys() - {"ranker", "score_threshold"}:
+        raise Refused(f"{shown_json(found)} are no ranking options", example)
+    threshold = found.get("score_threshold", 0)
+    if isinstance(threshold, bool) or not isinstance(threshold, (int, float)) or not 0 <= threshold <= 1:
+        raise Refused(f"score_threshold is {shown_json(threshold)}", "a number from 0 to 1")
+    if not isinstance(found.get("ranker", ""), str):
+        raise Refused(f"ranker is {shown_json(found['ranker'])}", "'none', 'auto' or the name of a ranker")
+    return found
 
 
 def seconds(value: SQLiteValue, _: Limits) -> float:
@@ -201,6 +330,35 @@ def _attributes(value: JSON) -> dict[str, JSON] | None:
         elif not isinstance(item, (int, float)) or not math.isfinite(item):  # bool is an int; 1e999 is inf
             raise Refused(f"the attribute {key!r} is {shown_json(item)}", "text, a number, true or false")
     return value
+
+
+def _expires_after(value: SQLiteValue, anchor: str, unit: str, allowed: range) -> dict[str, JSON]:
+    example = f"json_object('anchor', '{anchor}', '{unit}', {allowed.start})"
+    found = _parse(value, example)
+    if not isinstance(found, dict) or found.keys() != {"anchor", unit} or found["anchor"] != anchor:
+        raise Refused(f"{shown_json(found)} is no expires_after", example)
+    if isinstance(found[unit], bool) or found[unit] not in allowed:
+        raise Refused(f"{unit} is {shown_json(found[unit])}", f"a number from {allowed.start} to {allowed.stop - 1}")
+    return found
+
+
+FILTER = '\'{"type": "eq", "key": "lang", "value": "en"}\''
+
+
+def _filter(value: JSON, depth: int) -> dict[str, JSON]:
+    kind = value.get("type") if isinstance(value, dict) else None
+    if kind in ("and", "or") and value.keys() == {"type", "filters"} and isinstance(value["filters"], list):
+        if depth > MAX_FILTER_DEPTH or not value["filters"]:
+            raise Refused(f"{shown_json(value)} is empty, or nested too deeply", FILTER)
+        for inner in value["filters"]:
+            _filter(inner, depth + 1)
+    elif kind not in ("eq", "ne", "gt", "gte", "lt", "lte", "in", "nin") or value.keys() != {"type", "key", "value"}:
+        raise Refused(f"{shown_json(value)} is not a filter", f"{FILTER}, or 'and' and 'or' with a list of filters")
+    elif not isinstance(value["key"], str) or isinstance(value["value"], list) != (kind in ("in", "nin")):
+        raise Refused(f"{shown_json(value)} compares what cannot be compared", FILTER)
+    elif isinstance(value["value"], dict) or value["value"] is None:
+        raise Refused(f"the value is {shown_json(value['value'])}", "text, a number, true or false")
+    return value  # type: ignore[no-any-return]
 
 
 def _chunking_strategy(value: JSON) -> dict[str, JSON]:

@@ -106,7 +106,9 @@ class VTable:
             for i in range(info.nConstraint)
         ]
         remembers = self.rows.ledger is not None
-        chosen = plan.choose(self.table, constraints, ledger=remembers, used=info.colUsed if remembers else ())
+        order = [(info.get_aOrderBy_iColumn(i), info.get_aOrderBy_desc(i)) for i in range(info.nOrderBy)]
+        used = info.colUsed if remembers else ()
+        chosen = plan.choose(self.table, constraints, order, ledger=remembers, used=used)
         for number, position in enumerate(chosen.argv, start=1):
             info.set_aConstraintUsage_argvIndex(position, number)
         for position in chosen.whole:
@@ -115,6 +117,7 @@ class VTable:
         info.idxStr = chosen.idxStr
         info.estimatedCost = chosen.cost
         info.estimatedRows = chosen.rows
+        info.orderByConsumed = chosen.ordered
         if chosen.unique:
             info.idxFlags = apsw.SQLITE_INDEX_SCAN_UNIQUE
         return True
@@ -171,7 +174,9 @@ class VTable:
 
     def _adopt(self, ledger: Ledger, keys: dict[str, str]) -> int:
         """INSERT of the keys alone: the ledger lists an object made elsewhere, if the API has it."""
-        request = api.build(self.table, self.table.of("SELECT")[0], keys)
+        method = self.table.one
+        assert method is not None  # noqa: S101 - what is remembered can be looked up
+        request = api.build(self.table, method, keys)
         new = ledger.add(keys, None)
 
         def settle(response: Response) -> Object:
@@ -192,7 +197,8 @@ class VTable:
         changed = {c.name: v for c, v in zip(self.table.columns, fields, strict=True) if v is not apsw.no_change}
         if newrowid != rowid:
             raise UnsupportedWriteError(f"{self.table.name}: the rowid cannot be SET")
-        self._change(plan.update(self.table, changed), rowid, changed)
+        method, sent = plan.update(self.table, changed, self.registration.limits)
+        self._change(method, rowid, sent)
 
     def UpdateDeleteRow(self, rowid: int) -> None:
         """DELETE: a ledger forgets the row; otherwise queue the request."""
@@ -201,12 +207,15 @@ class VTable:
         else:
             self._change(plan.delete(self.table), rowid, {})
 
-    def _change(self, method: Method, rowid: int, changed: dict[str, Any]) -> None:
+    def _change(self, method: Method, rowid: int, sent: dict[str, object]) -> None:
         keys = self.rows.keys_of(rowid)
-        request = api.build(self.table, method, {**keys, **changed})
+        request = api.build(self.table, method, {**keys, **sent})
 
         def settle(response: Response) -> Object:
-            return {**(api.decipher(request, response) or {}), **keys}
+            answer = api.decipher(request, response) or {}
+            if method.verb == "DELETE":
+                self.module.created.pop(tuple(keys.values()), None)  # not there is not there from now on
+            return {**answer, **keys}
 
         self.outbox.add(Write(request, rowid, settle, self.registration.statement))
 
@@ -271,29 +280,52 @@ class Cursor:
             self.vtable.outbox.flush(reader=self.asking)
         if idxNum == plan.NOTHING:
             raise self._missing(idxStr)
-        given = dict(zip(idxStr.split(",") if idxStr else (), args, strict=True))
-        steering = {
-            name: given.pop(name) for name in list(given) if name != "rowid" and self.table.by_name[name].steers
-        }
-        self._steering = {name: self._steered(name, value) for name, value in steering.items() if value is not None}
+        names, _, order = idxStr.partition(" ")
+        given = dict(zip(names.split(",") if names else (), args, strict=True))
+        at_most = [given.pop(name) for name in ("LIMIT", "OFFSET") if name in given]
+        steering = {name: given.pop(name) for name in list(given) if name != "rowid" and self._steers(name)}
         if None in steering.values():  # equal to nothing
             self._rows = iter(())
         else:
-            self._rows = self._begin(idxNum, given)
+            checked = {name: self._checked(name, value) for name, value in steering.items()}
+            # what the API takes as JSON comes back as it was written
+            self._steering = {
+                name: value if isinstance(value, (str, int, float)) and not isinstance(value, bool) else steering[name]
+                for name, value in checked.items()
+            }
+            scan = Scan(self.asking, checked, note=self.note, order=order, at_most=_total(at_most))
+            self._rows = self._begin(idxNum, given, scan)
         self._row = next(self._rows, None)
 
-    def _begin(self, idxNum: int, given: dict[str, Any]) -> Iterator[tuple[int, Fields]]:  # noqa: N803
+    def _begin(self, idxNum: int, given: dict[str, Any], scan: Scan) -> Iterator[tuple[int, Fields]]:  # noqa: N803
+        rows = self.vtable.rows
         many = any(isinstance(value, (set, frozenset)) for value in given.values())
-        rows, scan = self.vtable.rows, Scan(self.asking, self._steering, not many, self.note)
+        scan.single = not many
         if idxNum == plan.BY_ROWID:
             value = given["rowid"]
             values = value if many else (value,)
             return rows.by_rowid(scan, sorted(v for v in values if isinstance(v, int)))
-        texts = {self.table.source(name): self._texts(value) for name, value in given.items()}
         if idxNum in (plan.LISTED, plan.REMEMBERED):
+            texts = {self.table.source(name): self._texts(value) for name, value in given.items()}
             return rows.listed(scan, texts, ask=idxNum == plan.LISTED)
-        keys = (dict(zip(texts, key, strict=True)) for key in itertools.product(*texts.values()))
-        return rows.by_key(scan, self.table.of("SELECT")[idxNum - plan.FIRST_METHOD], keys)
+        method = self.table.of("SELECT")[idxNum - plan.FIRST_METHOD]
+        fixed = {self.table.source(name): value for name, value in scan.steering.items()}
+        for name in [name for name in method.query if name in given]:
+            narrowing = self._narrowing(name, given.pop(name))
+            if narrowing is None:  # no row has such a value
+                return iter(())
+            fixed[self.table.source(name)] = narrowing
+        texts = {self.table.source(name): self._texts(value) for name, value in given.items()}
+        keys = ({**fixed, **dict(zip(texts, key, strict=True))} for key in itertools.product(*texts.values()))
+        return rows.by_key(scan, method, keys)
+
+    def _steers(self, name: str) -> bool:
+        return self.table.by_name[name].steers
+
+    def _narrowing(self, name: str, value: SQLiteValue) -> str | None:
+        """A value that a list may be narrowed to; None when the API has no object with it, and would refuse it."""
+        known = self.table.by_name[name].values
+        return value if isinstance(value, str) and value and (not known or value in known) else None
 
     def Eof(self) -> bool:
         """Whether the scan is over."""
@@ -327,11 +359,11 @@ class Cursor:
     def _missing(self, idxStr: str) -> MissingColumnsError:  # noqa: N803
         return plan.missing_columns(self.table, idxStr)
 
-    def _steered(self, name: str, value: SQLiteValue) -> SQLiteValue:
+    def _checked(self, name: str, value: SQLiteValue) -> Any:
         check = self.table.by_name[name].check
         assert check is not None  # noqa: S101 - Table sees to it
         try:
-            checked: SQLiteValue = check(value, self.vtable.registration.limits)
+            checked = check(value, self.vtable.registration.limits)
         except Refused as refused:
             problem = f"{self.table.name}.{name}: {refused}"
         else:
@@ -357,3 +389,9 @@ class Cursor:
     def _as_text(self, value: float) -> SQLiteValue:
         """A number as SQLite writes it when it compares it with text."""
         return next(self.vtable.registration.nested.read("SELECT CAST(? AS TEXT)", [value]))[0]
+
+
+def _total(numbers: Sequence[Any]) -> int | None:
+    """LIMIT plus OFFSET; None when there is no limit."""
+    counts = [number for number in numbers if isinstance(number, int) and number >= 0]
+    return sum(counts) if counts and len(counts) == len(numbers) else None

@@ -127,10 +127,12 @@ def test_insert_refuses(given: dict[str, str], problem: str) -> None:
 
 def test_update_and_delete() -> None:
     """The one UPDATE there is, and sentences for everything else."""
-    assert update(batches, {"status": "cancelled"}).route.endswith("/cancel")
+    method, sent = update(batches, {"status": "cancelled"}, Limits())
+    assert method.route.endswith("/cancel")
+    assert sent == {}
     for changed in ({"status": "completed"}, {"status": "cancelled", "object": "x"}, {"object": "x"}, {}):
         with pytest.raises(UnsupportedWriteError, match="an UPDATE can only SET status = 'cancelled'"):
-            update(batches, changed)
+            update(batches, changed, Limits())
     with pytest.raises(
         UnsupportedWriteError, match=r"no way to DELETE; UPDATE .* SET status = 'cancelled' is possible"
     ):

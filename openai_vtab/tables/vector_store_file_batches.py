@@ -8,7 +8,7 @@ The API has no list of batches and no deletion of one.
 """
 
 from .. import values
-from ..spec import REFRESH, WAIT_SECONDS, Column, Method, Table
+from ..spec import RAW, REFRESH, WAIT_SECONDS, Column, Method, Table
 
 _FILE_IDS = "To create: a JSON array of 1 to 2000 file ids; or give files instead."
 _FILES = "To create: a JSON array of objects {file_id, attributes?, chunking_strategy?}; or give file_ids instead."
@@ -57,6 +57,7 @@ vector_store_file_batches = Table(
         Column("total_count", "INTEGER", "All files of the batch.", True, "file_counts.total"),
         WAIT_SECONDS,
         REFRESH,
+        RAW,
     ),
     methods=(
         Method("SELECT", "GET /vector_stores/{vector_store_id}/file_batches/{batch_id}"),

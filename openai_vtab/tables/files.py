@@ -1,0 +1,70 @@
+"""files: what has been uploaded, whether it is attached to a vector store or not.
+
+https://platform.openai.com/docs/api-reference/files
+Limits: 512 MB a file, 1000 uploads a minute. Detach a file before you delete it: a store has been seen to list for
+ever what was deleted first, https://github.com/openai/openai-dotnet/issues/540
+
+>>> SELECT id, filename, bytes FROM files WHERE purpose = 'assistants' ORDER BY created_at DESC LIMIT 10
+"""
+
+from .. import values
+from ..spec import RAW, Column, Method, Table
+
+files = Table(
+    "files",
+    "Uploaded files.",
+    columns=(
+        Column("id", "TEXT", "The file's id, file-… at OpenAI."),
+        Column("filename", "TEXT", "Its name, which need not be unique.", check=values.filename),
+        Column("purpose", "TEXT", "What it is for: assistants, user_data, batch and others.", check=values.text),
+        Column("bytes", "INTEGER", "Its size: bytes."),
+        Column("created_at", "INTEGER", "When it was uploaded: Unix seconds, UTC."),
+        Column("expires_at", "INTEGER", "When it will be deleted: Unix seconds, UTC; null when never."),
+        Column("status", "TEXT", "uploaded, processed or error; the API calls it deprecated."),
+        Column("object", "TEXT", "Always file."),
+        Column("file_id", "TEXT", "The same as id.", hidden=True, source="id"),
+        Column("content", "BLOB", "To upload: its content, a BLOB or text.", hidden=True, check=values.content),
+        Column("path", "TEXT", "To upload: a file of this machine below upload_root.", hidden=True, check=values.path),
+        Column(
+            "expires_after",
+            "TEXT",
+            "To upload: when it shall be deleted, JSON.",
+            hidden=True,
+            check=values.file_expires_after,
+        ),
+        RAW,
+    ),
+    methods=(
+        Method("SELECT", "GET /files/{file_id}"),
+        Method(
+            "SELECT", "GET /files", query={"purpose": "purpose"}, many="pages", most=10_000, ordered_by="created_at"
+        ),
+        Method(
+            "INSERT",
+            "POST /files",
+            required=("content", "filename", "purpose"),
+            body=("purpose", "expires_after", "filename", "content"),
+            multipart="file",
+            repeatable=False,
+            look="/files",
+        ),
+        Method(
+            "INSERT",
+            "POST /files",
+            required=("path", "purpose"),
+            body=("purpose", "expires_after", "path"),
+            multipart="file",
+            repeatable=False,
+            look="/files",
+        ),
+        Method("DELETE", "DELETE /files/{file_id}"),
+    ),
+    object="file",
+    aliases=("openai.files.files",),
+    examples=(
+        "SELECT id, filename, bytes FROM files WHERE purpose = 'assistants' ORDER BY created_at DESC LIMIT 10;",
+        "SELECT filename, bytes FROM files WHERE id IN ('file-demo-01', 'file-demo-02');",
+        "INSERT INTO files (filename, content, purpose) VALUES ('hello.md', '# Hello', 'assistants');",
+        "DELETE FROM files WHERE id = 'file-new-06';",
+    ),
+)

@@ -1,0 +1,58 @@
+"""vector_store_file_batch_files: the files of one batch, which tell what became of each.
+
+https://platform.openai.com/docs/api-reference/vector-stores-file-batches/listBatchFiles
+A batch that is completed may have failed files. The keys are hidden columns, so that it is also a function:
+vector_store_file_batch_files('vs_…', 'vsfb_…').
+
+>>> SELECT f.filename, b.last_error_message FROM vector_store_file_batch_files('vs_…', 'vsfb_…') AS b
+... JOIN files AS f USING (file_id) WHERE b.status = 'failed'
+"""
+
+from ..spec import RAW, Column, Method, Table
+from .vector_store_files import STATUSES
+
+vector_store_file_batch_files = Table(
+    "vector_store_file_batch_files",
+    "Files of a batch, and what became of each.",
+    columns=(
+        Column("id", "TEXT", "The file's id, file-… at OpenAI."),
+        Column("status", "TEXT", "in_progress, completed, failed or cancelled.", values=STATUSES),
+        Column("last_error", "TEXT", "Why it failed: JSON with code and message; null when it did not."),
+        Column("usage_bytes", "INTEGER", "The bytes it takes in the vector store; 0 until it is completed."),
+        Column("created_at", "INTEGER", "When it was attached: Unix seconds, UTC."),
+        Column("attributes", "TEXT", "At most 16 pairs that a search can filter by: a JSON object."),
+        Column("chunking_strategy", "TEXT", "How it is cut into chunks: JSON."),
+        Column("object", "TEXT", "Always vector_store.file."),
+        Column("vector_store_id", "TEXT", "The vector store that it is attached to.", hidden=True),
+        Column("batch_id", "TEXT", "The batch that has attached it.", hidden=True),
+        Column("file_id", "TEXT", "The same as id.", hidden=True, source="id"),
+        Column(
+            "last_error_code",
+            "TEXT",
+            "server_error, unsupported_file, invalid_file or another.",
+            True,
+            "last_error.code",
+        ),
+        Column("last_error_message", "TEXT", "The API's sentence why it failed.", True, "last_error.message"),
+        RAW,
+    ),
+    methods=(
+        Method(
+            "SELECT",
+            "GET /vector_stores/{vector_store_id}/file_batches/{batch_id}/files",
+            query={"status": "filter"},
+            many="pages",
+            ordered_by="created_at",
+        ),
+    ),
+    object="vector_store.file",
+    identity=("vector_store_id", "batch_id", "id"),
+    aliases=("openai.vector_stores.vector_store_file_batch_files",),
+    examples=(
+        "SELECT id, last_error_code FROM vector_store_file_batch_files('vs_demo', 'vsfb_demo_failures')\n"
+        "WHERE status = 'failed';",
+        "SELECT f.filename, b.status, b.last_error_message\n"
+        "FROM vector_store_file_batch_files AS b JOIN files AS f USING (file_id)\n"
+        "WHERE b.vector_store_id = 'vs_demo' AND b.batch_id = 'vsfb_demo_failures';",
+    ),
+)

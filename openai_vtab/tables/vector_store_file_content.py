@@ -1,0 +1,26 @@
+"""vector_store_file_content: the text that was read from a file in a vector store, part by part.
+
+https://platform.openai.com/docs/api-reference/vector-stores-files/getContent
+The keys are hidden columns, so that it is also a function: vector_store_file_content('vs_…', 'file-…').
+
+>>> SELECT group_concat(text, '') FROM vector_store_file_content('vs_…', 'file-…')
+"""
+
+from ..spec import PLACE, RAW, Column, Method, Table
+
+vector_store_file_content = Table(
+    "vector_store_file_content",
+    "The text of a file in a vector store.",
+    columns=(
+        Column("part", "INTEGER", "The part's number, from 0.", source=PLACE),
+        Column("type", "TEXT", "What the part is: text."),
+        Column("text", "TEXT", "The part's text."),
+        Column("vector_store_id", "TEXT", "The vector store that the file is attached to.", hidden=True),
+        Column("file_id", "TEXT", "The file's id.", hidden=True),
+        RAW,
+    ),
+    methods=(Method("SELECT", "GET /vector_stores/{vector_store_id}/files/{file_id}/content", many="data"),),
+    object="vector_store.file_content.page",
+    aliases=("openai.vector_stores.vector_store_file_content",),
+    examples=("SELECT part, text FROM vector_store_file_content('vs_demo', 'file-demo-01');",),
+)

@@ -1,0 +1,76 @@
+"""vector_store_files: the files that are attached to a vector store.
+
+https://platform.openai.com/docs/api-reference/vector-stores-files
+Limits: 300 requests a minute that attach files to one vector store. Deleting a row detaches the file, which stays in
+`files`; detaching has been seen to detach it from all stores, https://github.com/openai/openai-node/issues/1710
+Names are in `files`: join them by file_id.
+
+>>> SELECT file_id, last_error_message FROM vector_store_files WHERE vector_store_id = 'vs_…' AND status = 'failed'
+"""
+
+from .. import values
+from ..spec import RAW, WAIT_SECONDS, Column, Method, Table
+
+STATUSES = ("in_progress", "completed", "failed", "cancelled")
+_PATH = "/vector_stores/{vector_store_id}/files"
+
+vector_store_files = Table(
+    "vector_store_files",
+    "Files that are attached to a vector store.",
+    columns=(
+        Column("id", "TEXT", "The file's id, file-… at OpenAI.", check=values.identifier),
+        Column("vector_store_id", "TEXT", "The vector store that it is attached to.", check=values.identifier),
+        Column("status", "TEXT", "in_progress, completed, failed or cancelled.", values=STATUSES),
+        Column("last_error", "TEXT", "Why it failed: JSON with code and message; null when it did not."),
+        Column("usage_bytes", "INTEGER", "The bytes it takes in the vector store; 0 until it is completed."),
+        Column("created_at", "INTEGER", "When it was attached: Unix seconds, UTC."),
+        Column(
+            "attributes",
+            "TEXT",
+            "At most 16 pairs that a search can filter by: a JSON object.",
+            check=values.attributes,
+        ),
+        Column("chunking_strategy", "TEXT", "How it is cut into chunks: JSON.", check=values.chunking_strategy),
+        Column("object", "TEXT", "Always vector_store.file."),
+        Column("file_id", "TEXT", "The same as id.", hidden=True, source="id", check=values.identifier),
+        Column(
+            "last_error_code",
+            "TEXT",
+            "server_error, unsupported_file, invalid_file or another.",
+            True,
+            "last_error.code",
+        ),
+        Column("last_error_message", "TEXT", "The API's sentence why it failed.", True, "last_error.message"),
+        WAIT_SECONDS,
+        RAW,
+    ),
+    methods=(
+        Method("SELECT", f"GET {_PATH}/{{file_id}}"),
+        Method("SELECT", f"GET {_PATH}", query={"status": "filter"}, many="pages", ordered_by="created_at"),
+        Method(
+            "INSERT",
+            f"POST {_PATH}",
+            required=("file_id",),
+            body=("file_id", "attributes", "chunking_strategy"),
+            sent_as={"file_id": "file_id"},
+            repeatable=False,
+            look=_PATH,
+        ),
+        Method("UPDATE", f"POST {_PATH}/{{file_id}}", body=("attributes",)),
+        Method("DELETE", f"DELETE {_PATH}/{{file_id}}"),
+    ),
+    object="vector_store.file",
+    finished=frozenset({"completed", "failed", "cancelled"}),
+    aliases=("openai.vector_stores.vector_store_files",),
+    examples=(
+        "SELECT id, status, last_error FROM vector_store_files\n"
+        "WHERE vector_store_id = 'vs_demo' AND status = 'failed';",
+        "SELECT f.filename, s.last_error_message FROM vector_store_files AS s JOIN files AS f USING (file_id)\n"
+        "WHERE s.vector_store_id = 'vs_demo' AND s.status = 'failed';",
+        "INSERT INTO vector_store_files (vector_store_id, file_id, attributes)\n"
+        "VALUES ('vs_demo', 'file-new-01', json_object('lang', 'en'));",
+        "UPDATE vector_store_files SET attributes = json_object('lang', 'de')\n"
+        "WHERE vector_store_id = 'vs_demo' AND file_id = 'file-demo-01';",
+        "DELETE FROM vector_store_files WHERE vector_store_id = 'vs_demo' AND file_id = 'file-demo-02';",
+    ),
+)

@@ -34,8 +34,8 @@ def getter(column: Column) -> Callable[[Fields], SQLiteValue]:
         value = fields.get(name)
         for step in path:
             if isinstance(value, list):  # of content parts: their texts together
-                texts = [part.get(step) for part in value if isinstance(part, dict)]
-                value = "\n".join(text for text in texts if isinstance(text, str))
+                texts = [part[step] for part in value if isinstance(part, dict) and isinstance(part.get(step), str)]
+                value = "\n".join(texts) if texts else None
             else:
                 value = value.get(step) if isinstance(value, dict) else None
         if value is None or isinstance(value, str):

@@ -30,7 +30,7 @@ from .values import Limits, Refused, SQLiteValue, identifier, shown
 
 # https://www.sqlite.org/c3ref/c_index_constraint_eq.html
 EQ = 2
-ISNULL = 71  # an equality that nothing satisfies: no key is NULL
+ISNULL = 71  # an equality that nothing satisfies: no key of the API is NULL
 IS = 72
 
 NOTHING, BY_ROWID, LISTED, REMEMBERED, FIRST_METHOD = 0, 1, 2, 3, 4
@@ -87,7 +87,7 @@ def choose(
     rowid: int | None = None
     unusable = ""
     for position, constraint in enumerate(constraints):
-        if not constraint.pushed:
+        if not constraint.pushed or (ledger and constraint.op == ISNULL):  # a ledger lists what has no id, too
             continue
         column = table.columns[constraint.column] if constraint.column >= 0 else None
         if not constraint.usable:
@@ -125,7 +125,7 @@ def choose(
     if rowid is not None:
         return plan(BY_ROWID, ("rowid",), (rowid,), REQUEST_COST, 1)
     if ledger:
-        narrowing = [source for source in table.key if source in bound]
+        narrowing = [source for source in table.key if source in bound and constraints[bound[source]].op == EQ]
         number = LISTED if steering or asks(table, used) else REMEMBERED
         columns = [names[source] for source in narrowing]
         return plan(number, columns, [bound[source] for source in narrowing], LISTED_COST, LISTED_ROWS)

@@ -246,4 +246,6 @@ def roll_back(connection: apsw.Connection) -> None:
     """Before a connection is closed: SQLite rolls back, too, but only when it is too late to write ledgers."""
     with contextlib.suppress(apsw.Error):  # closed already
         if connection.in_transaction:
-            apsw.Cursor(connection).execute("ROLLBACK")
+            cursor = apsw.Cursor(connection)
+            cursor.exec_trace = _untraced
+            cursor.execute("ROLLBACK")

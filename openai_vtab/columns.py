@@ -39,7 +39,7 @@ def getter(column: Column) -> Callable[[Fields], SQLiteValue]:
             else:
                 value = value.get(step) if isinstance(value, dict) else None
         if value is None or isinstance(value, str):
-            return value if value is None or value.isascii() else _whole(value)
+            return value if value is None or value.isascii() else whole(value)
         if column.type == "INTEGER" and isinstance(value, float) and value.is_integer():
             value = int(value)
         return sql_value(value)
@@ -60,7 +60,7 @@ def sql_value(value: Any) -> SQLiteValue:
         return value if -(2**63) <= value < 2**63 else _float(value)
     if isinstance(value, float):
         return value if not math.isnan(value) else None
-    return _whole(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    return whole(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
 
 
 def _float(value: int) -> float:
@@ -70,6 +70,6 @@ def _float(value: int) -> float:
         return math.copysign(math.inf, value)
 
 
-def _whole(text: str) -> str:
+def whole(text: str) -> str:
     """The text without lone surrogates, which JSON can spell and UTF-8 cannot."""
     return text.encode("utf-8", "replace").decode("utf-8")

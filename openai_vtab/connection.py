@@ -12,7 +12,7 @@ import apsw
 
 from . import functions
 from .errors import Error
-from .registration import Registration
+from .registration import Registration, roll_back
 from .settings import Keywords, Settings
 from .tables import TABLES
 from .vtab import Module
@@ -24,10 +24,15 @@ if TYPE_CHECKING:
 
 
 class Connection(apsw.Connection):
-    """An apsw.Connection whose with statement raises what failed in its commit.
+    """An apsw.Connection whose with statement raises what failed in its commit, and that ledgers can be written after.
 
     APSW's own raises apsw.SQLError with the same words, and has the exception itself only as __context__.
     """
+
+    def close(self, force: bool = False) -> None:
+        """Close it; an open transaction is rolled back before, because it would keep its ledgers from being written."""
+        roll_back(self)
+        super().close(force)
 
     def __exit__(self, *exception: Any) -> Any:
         try:

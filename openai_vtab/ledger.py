@@ -29,6 +29,7 @@ from typing import Any, Protocol
 
 import apsw
 
+from .columns import whole
 from .errors import ProgrammingError, RowError
 from .rowids import Rowids
 from .spec import WHOLE, Table
@@ -52,6 +53,9 @@ class Nested(Protocol):
 
     def write(self, sql: str, bindings: Sequence[SQLiteValue] = ()) -> list[tuple[SQLiteValue, ...]]:
         """Carry it out; the rows of RETURNING."""
+
+    def write_unless_busy(self, sql: str, bindings: Sequence[SQLiteValue]) -> None:
+        """Carry it out, or raise apsw.BusyError at once."""
 
 
 class Entry:
@@ -110,9 +114,9 @@ class Ledger:
     def __init__(self, nested: Nested, table: Table, schema: str, name: str, file: str) -> None:
         self._nested = nested
         self._table = table
-        self._schema = schema
-        self._file = file
-        self.name = name
+        self._names = [name]  # and what it was renamed to by a transaction that may not be over
+        self.schema = schema
+        self.file = file
         self.rowids = Rowids()  # of what is looked up and not yet written
         self.sent_names = frozenset(
             table.source(column) for method in table.of("INSERT") for column in method.accepts
@@ -122,26 +126,40 @@ class Ledger:
         self._pending_unknown: list[list[SQLiteValue]] = []
 
     def open(self) -> None:
-        """Make the shadow table unless it is there. Raises ProgrammingError when its name is taken by another."""
+        """Make the shadow table unless it is there. Raises ProgrammingError when it cannot be had."""
+        # first looked for, then made: CREATE TABLE IF NOT EXISTS waits for other writers although it is there
+        if self._is_there(self.name, f"{self._columns}, sent"):
+            return
         keys = ", ".join(f"{key} TEXT" for key in self._table.key)
         try:
             self._nested.write(
-                f"CREATE TABLE IF NOT EXISTS {self._shadow}(seq INTEGER PRIMARY KEY, {keys}, status TEXT NOT NULL, "
+                f"CREATE TABLE {self._shadow}(seq INTEGER PRIMARY KEY, {keys}, status TEXT NOT NULL, "
                 f"answer TEXT, sent TEXT, UNIQUE ({', '.join(self._table.key)}))"
             )
-            list(self._nested.read(f"SELECT {self._columns}, sent FROM {self._shadow} LIMIT 0"))
-        except apsw.ReadOnlyError:
-            pass
-        except apsw.SQLError as error:
-            problem = f"{self.name}: it needs {self.name}_{SUFFIX} for itself, which is another table ({error})"
+        except (apsw.SQLError, apsw.ReadOnlyError) as error:
+            problem = f"{self.name}: it needs a table {self.name}_{SUFFIX} for itself, and cannot make it ({error})"
         else:
             return
-        raise ProgrammingError(f"{problem}; write another name, or rename that table")
+        raise ProgrammingError(f"{problem}; if another has that name, write a different one or rename the other")
+
+    @property
+    def name(self) -> str:
+        """What the table is called now: a rollback may have undone a rename, and says so to nobody."""
+        if len(self._names) == 1:
+            return self._names[0]
+        return next((name for name in reversed(self._names) if self._is_there(name)), self._names[0])
+
+    def _is_there(self, name: str, columns: str = "1") -> bool:
+        try:
+            self._nested.read(f"SELECT {columns} FROM {self._shadow_of(name)} LIMIT 0")
+        except apsw.SQLError:
+            return False
+        return True
 
     def rename(self, name: str) -> None:
         """ALTER TABLE … RENAME TO: the shadow table goes with it."""
         self._nested.write(f"ALTER TABLE {self._shadow} RENAME TO {_quoted(f'{name}_{SUFFIX}')}")
-        self.name = name
+        self._names.append(name)
 
     def drop(self) -> None:
         """DROP TABLE: the shadow table goes, too."""
@@ -156,22 +174,22 @@ class Ledger:
         terms = [f"status <> '{QUEUED}'"]
         terms += [f"{source} IN (SELECT value FROM json_each(?))" for source in wanted]
         sql = f"SELECT {self._columns} FROM {self._shadow} WHERE {' AND '.join(terms)} ORDER BY seq"
-        return map(self._entry, self._nested.read(sql, [json.dumps(list(values)) for values in wanted.values()]))
+        return self._entries(sql, [json.dumps(list(values)) for values in wanted.values()])
 
     def find(self, keys: Keys) -> Entry | None:
         """The object with these keys, None when it is not remembered."""
         terms = " AND ".join(f"{source} = ?" for source in keys)
         sql = f"SELECT {self._columns} FROM {self._shadow} WHERE {terms} AND status <> '{QUEUED}'"
-        return next(map(self._entry, self._nested.read(sql, list(keys.values()))), None)
+        return next(self._entries(sql, list(keys.values())), None)
 
     def at(self, seq: SQLiteValue) -> Entry | None:
         """The object with this rowid, None when there is none."""
         sql = f"SELECT {self._columns} FROM {self._shadow} WHERE seq = ? AND status <> '{QUEUED}'"
-        return next(map(self._entry, self._nested.read(sql, [seq])), None)
+        return next(self._entries(sql, [seq]), None)
 
     def sent(self, seq: int | None) -> Object:
         """What was given to create an object: the columns' sources and their JSON."""
-        rows = self._nested.read(f"SELECT sent FROM {self._shadow} WHERE seq = ?", [seq])
+        rows = self._nested.read(f"SELECT CAST(sent AS BLOB) FROM {self._shadow} WHERE seq = ?", [seq])
         return _object(next(rows, (None,))[0])
 
     def is_final(self, entry: Entry) -> bool:
@@ -199,7 +217,7 @@ class Ledger:
         # OR REPLACE: a server that answers two creates with one id has one object
         self._nested.write(
             f"UPDATE OR REPLACE {self._shadow} SET {settings}, status = ?, answer = ? WHERE seq = ?",
-            [*(keys[source] for source in self._table.key), _status(answer), _dumped(answer), seq],
+            [*(whole(keys[source]) for source in self._table.key), _status(answer), _dumped(answer), seq],
         )
 
     def forget(self, seq: int | None, keys: Mapping[str, str | None]) -> None:
@@ -216,7 +234,7 @@ class Ledger:
 
     def remember(self, keys: Keys, answer: Object, sent: Object | None = None) -> None:
         """Keep an object until it can be written."""
-        known = tuple(keys[source] for source in self._table.key)
+        known = tuple(whole(keys[source]) for source in self._table.key)
         text = None if sent is None else _dumped(sent)
         before = self._pending.get(known)
         if text is None and before is not None:
@@ -232,11 +250,18 @@ class Ledger:
         """Whether something waits to be written."""
         return bool(self._pending or self._pending_unknown)
 
-    def save(self) -> None:
-        """Write what is kept, in one statement of its own. What cannot be written now (a busy writer) stays kept."""
-        if self.is_pending():
+    def save(self, can_wait: bool = False) -> None:
+        """Write what is kept, in one statement of its own, outside of a transaction.
+
+        What cannot be written now (a busy writer) stays kept; and so does all, if it can wait and nothing of it was
+        created.
+        """
+        self._names = [self.name]
+        if self.is_pending() and not (can_wait and all(row[-1] is None for row in self._kept())):
             try:
-                self._nested.write(self._upsert(self._shadow), [self._rows()])
+                self._nested.write_unless_busy(self._upsert(self._shadow), [self._rows()])
+            except apsw.ReadOnlyError:  # what is only learned, nobody wants to have written
+                self._pending = {known: row for known, row in self._pending.items() if row[-1] is not None}
             except apsw.Error as error:
                 log.debug("%s: not remembered yet: %s", self.name, error)
             else:
@@ -247,24 +272,27 @@ class Ledger:
         if not self.is_pending():
             return
         try:
-            if not self._file:
+            if not self.file:
                 return
-            with closing(apsw.Connection(self._file, flags=apsw.SQLITE_OPEN_READWRITE)) as connection:
+            with closing(apsw.Connection(self.file, flags=apsw.SQLITE_OPEN_READWRITE)) as connection:
                 connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 0)
                 connection.set_busy_timeout(PATIENCE)
                 # the file knows this database as main, whatever name it was attached under
-                connection.execute(self._upsert(_quoted(f"{self.name}_{SUFFIX}")), (self._rows(),))
+                connection.execute(self._upsert(_quoted(f"{self._names[0]}_{SUFFIX}")), (self._rows(),))
         except apsw.Error as error:
-            rows = [row for row in (*self._pending.values(), *self._pending_unknown) if row[-1] is not None]
-            log.warning("%s: created, but not remembered (%s): %s", self.name, error, [row[:-2] for row in rows])
+            rows = [row for row in self._kept() if row[-1] is not None]
+            log.warning("%s: created, but not remembered (%s): %s", self._names[0], error, [row[:-2] for row in rows])
         self._saved()
 
     def _saved(self) -> None:
         self._pending.clear()
         self._pending_unknown.clear()
 
+    def _kept(self) -> list[list[SQLiteValue]]:
+        return [*self._pending.values(), *self._pending_unknown]
+
     def _rows(self) -> str:
-        return json.dumps([*self._pending.values(), *self._pending_unknown])
+        return json.dumps(self._kept())
 
     def _upsert(self, shadow: str) -> str:
         keys = ", ".join(self._table.key)
@@ -280,11 +308,25 @@ class Ledger:
 
     @property
     def _shadow(self) -> str:
-        return f"{_quoted(self._schema)}.{_quoted(f'{self.name}_{SUFFIX}')}"
+        return self._shadow_of(self.name)
+
+    def _shadow_of(self, name: str) -> str:
+        return f"{_quoted(self.schema)}.{_quoted(f'{name}_{SUFFIX}')}"
 
     @property
     def _columns(self) -> str:
-        return f"seq, {', '.join(self._table.key)}, status, answer"
+        # JSON as a BLOB: of text that is not UTF-8, SQLite's or the server's mistake, the rest of the row stays
+        return f"seq, {', '.join(self._table.key)}, status, CAST(answer AS BLOB)"
+
+    def _entries(self, sql: str, bindings: Sequence[SQLiteValue]) -> Iterator[Entry]:
+        rows = self._nested.read(sql, bindings)
+        while True:
+            try:
+                yield self._entry(next(rows))
+            except StopIteration:
+                return
+            except UnicodeDecodeError as error:  # edited by hand: no key, no object
+                log.debug("%s: a row is left out: %s", self.name, error)
 
     def _entry(self, row: Iterable[Any]) -> Entry:
         seq, *keys, status, text = row
@@ -303,7 +345,7 @@ def _dumped(value: Object) -> str:
 
 def _object(text: SQLiteValue) -> Object:
     try:
-        found = json.loads(text) if isinstance(text, str) else None
+        found = json.loads(text) if isinstance(text, (str, bytes)) else None
     except (ValueError, RecursionError):
         found = None
     return found if isinstance(found, dict) else {}
@@ -311,4 +353,4 @@ def _object(text: SQLiteValue) -> Object:
 
 def _status(answer: Object) -> str:
     status = answer.get("status")
-    return status if isinstance(status, str) and status != QUEUED else UNKNOWN
+    return whole(status) if isinstance(status, str) and status != QUEUED else UNKNOWN

@@ -62,6 +62,7 @@ class Outbox:
         self.fetch = fetch
         self._queue: list[Write] = []
         self._sent: list[tuple[Write, Object]] = []
+        self._landing: list[tuple[Write, Object]] = []  # of those, what has not been told yet
         self._failed: list[Write] = []  # sent by a read of the open transaction, and not carried out
         self._savepoints: dict[int, tuple[int, object]] = {}  # level: number of the first write after it, who began it
         self._number = 0
@@ -85,6 +86,7 @@ class Outbox:
             report = WriteError(problem, done=self._done(), not_done=failed, unknown=[])
             self._give_up()
             raise report
+        self._land()
         due = [write for write in self._queue if reader is None or write.reader is not reader]
         if not due:
             return
@@ -105,6 +107,7 @@ class Outbox:
         """Send them, and note each that is carried out; those that are not, and what has interrupted it."""
         abandoned = threading.Event()
         futures = [self.fetch.submit(self._sending(write, abandoned), abandoned) for write in due]
+        landed: list[tuple[Write, Object]] = []
         errors: list[tuple[Write, BaseException]] = []
         stop: BaseException | None = None
         for write, future in zip(due, futures, strict=True):
@@ -121,14 +124,21 @@ class Outbox:
                 except (Error, CancelledError) as its_error:
                     errors.append((write, its_error))
                 else:
-                    self._land(write, written)
+                    landed.append((write, written))
             else:
-                self._land(write, written)
+                landed.append((write, written))
+        self._sent += landed
+        self._landing += landed
+        if stop is None:  # after an interrupt SQLite does nothing more
+            self._land()
         return errors, stop
 
-    def _land(self, write: Write, written: Object) -> None:
-        self._sent.append((write, written))
-        write.landed(written)
+    def _land(self) -> None:
+        """Tell those that were carried out; when one cannot be written here, none is forgotten."""
+        while self._landing:
+            write, written = self._landing[0]
+            write.landed(written)
+            del self._landing[0]
 
     def _done(self) -> list[tuple[int, str]]:
         """What of the transaction the API has carried out: (rowid, id)."""
@@ -190,12 +200,14 @@ class Outbox:
         """The transaction is over: nothing of it is kept."""
         self._queue.clear()
         self._sent.clear()
+        self._landing.clear()
         self._failed.clear()
         self._savepoints.clear()
 
     def _drop(self, first: int) -> None:
         self._queue = [write for write in self._queue if write.number < first]
         self._failed = [write for write in self._failed if write.number < first]
+        self._landing = [(write, written) for write, written in self._landing if write.number < first]
         lost = [(write, written) for write, written in self._sent if write.number >= first]
         self._sent = [(write, written) for write, written in self._sent if write.number < first]
         for write, written in lost:

@@ -32,7 +32,7 @@ from .values import Limits, Refused, SQLiteValue, identifier, shown
 # https://www.sqlite.org/c3ref/c_index_constraint_eq.html
 EQ = 2
 LIMIT, OFFSET = 73, 74
-ISNULL = 71  # an equality that nothing satisfies: no key is NULL
+ISNULL = 71  # an equality that nothing satisfies: no key of the API is NULL
 IS = 72
 
 NOTHING, BY_ROWID, LISTED, REMEMBERED, FIRST_METHOD = 0, 1, 2, 3, 4
@@ -94,14 +94,14 @@ class _Bound:
         return name in self.steering if table.by_name[name].steers else table.source(name) in self.keys
 
 
-def _bind(table: Table, constraints: Sequence[Constraint]) -> _Bound:
+def _bind(table: Table, constraints: Sequence[Constraint], ledger: bool) -> _Bound:
     bound = _Bound({}, {}, {})
     for position, constraint in enumerate(constraints):
         if constraint.op in (LIMIT, OFFSET):
             if constraint.usable:
                 bound.limits += (position,)
             continue
-        if not constraint.pushed:
+        if not constraint.pushed or (ledger and constraint.op == ISNULL):  # a ledger lists what has no id, too
             continue
         column = table.columns[constraint.column] if constraint.column >= 0 else None
         if not constraint.usable:
@@ -133,7 +133,7 @@ def choose(
     `order` is what the query is ordered by: (column, descending). With a `ledger` the table can be listed. `used` are
     the numbers of the columns that the query reads.
     """
-    bound = _bind(table, constraints)
+    bound = _bind(table, constraints, ledger)
     steering = bound.steering
 
     def plan(idxNum: int, columns: Sequence[str], keys: Sequence[int], cost: float, rows: int) -> Plan:  # noqa: N803
@@ -163,7 +163,7 @@ def choose(
     if bound.rowid is not None and table.one is not None:
         return plan(BY_ROWID, ("rowid",), (bound.rowid,), REQUEST_COST, 1)
     if ledger:
-        narrowing = [source for source in table.key if source in bound.keys]
+        narrowing = [s for s in table.key if s in bound.keys and constraints[bound.keys[s]].op == EQ]
         number = LISTED if steering or asks(table, used) else REMEMBERED
         columns = [bound.names[source] for source in narrowing]
         return plan(number, columns, [bound.keys[source] for source in narrowing], LISTED_COST, LISTED_ROWS)
@@ -185,7 +185,8 @@ def _listing(
     keys = [bound.keys[table.source(name)] for name in names]
     whole = tuple(position for position in keys if constraints[position].many)
     narrowing = [name for name in method.query if bound.has(table, name)]
-    narrowing = [name for name in narrowing if not constraints[bound.keys[table.source(name)]].many]
+    given = {name: constraints[bound.keys[table.source(name)]] for name in narrowing}
+    narrowing = [name for name in narrowing if given[name].op == EQ and not given[name].many]
     keys += [bound.keys[table.source(name)] for name in narrowing]
     names += [*narrowing, *bound.steering]
     argv = (*keys, *bound.steering.values())

@@ -10,6 +10,7 @@ https://www.sqlite.org/c3ref/trace_v2.html
 
 from __future__ import annotations
 
+import contextlib
 import time
 import weakref
 from collections.abc import Iterator, Sequence
@@ -53,7 +54,7 @@ class Registration:
         self.fetch = Fetch(Client(settings), lambda: (c := weak()) is not None and c.is_interrupted)
         self.outbox = Outbox(self.fetch)
         self.nested = Nested(weak)
-        self.ledgers: dict[tuple[str, str], Ledger] = {}
+        self.ledgers: list[Ledger] = []
         self.note: Note | None = None  # set while a statement is run again only to see what it asks for
         self._statements: dict[int, _Running] = {}
         self._over: list[_Running] = []
@@ -85,7 +86,8 @@ class Registration:
         begins = event["code"] == apsw.SQLITE_TRACE_STMT
         # of a writing statement that begins, what is written now would be a part, to be undone with it
         if (begins and event["readonly"]) or ended is not None:
-            self._between_statements(event["connection"])
+            # changes() stays the user's own when it is asked for right after a statement that writes
+            self.settle(event["connection"], can_wait=ended is None or not ended.readonly)
         if begins:
             asking = Asking(self.fetch)
             running = _Running(asking, changes, event["readonly"], event["sql"])
@@ -93,14 +95,17 @@ class Registration:
                 asking.read_ahead = ReadAhead(asking.start, AHEAD * self.fetch.size, partial(self._replay, running))
             self._statements[event["id"]] = running
 
-    def _between_statements(self, connection: apsw.Connection) -> None:
-        """Outside of a transaction: forget what a lost one had queued, and write what ledgers keep for later."""
+    def settle(self, connection: apsw.Connection, *, can_wait: bool) -> None:
+        """Outside of a transaction: forget what a lost one had queued, and write what ledgers keep for later.
+
+        What is only learned, not created, is not written when it can wait.
+        """
         if connection.in_transaction or not all(running.readonly for running in self._statements.values()):
             return
         # Usually empty: APSW calls no Rollback when a commit fails by somebody's Python exception
         self.outbox.rollback()
-        for ledger in self.ledgers.values():
-            ledger.save()
+        for ledger in self.ledgers:
+            ledger.save(can_wait)
             if not self._statements:
                 ledger.rowids.renumber()
 
@@ -119,11 +124,15 @@ class Registration:
 
     def ledger(self, connection: apsw.Connection, table: Table, schema: str, name: str) -> Ledger:
         """The ledger of a table; it outlives SQLite's own idea of the table, which a schema change takes away."""
-        key = (schema, name)
-        if key not in self.ledgers:
-            self.ledgers[key] = Ledger(self.nested, table, schema, name, connection.db_filename(schema) or "")
-        self.ledgers[key].open()
-        return self.ledgers[key]
+        file = connection.db_filename(schema) or ""
+        for ledger in self.ledgers:
+            if (ledger.schema, ledger.name, ledger.file) == (schema, name, file):
+                break
+        else:
+            ledger = Ledger(self.nested, table, schema, name, file)
+            self.ledgers.append(ledger)
+        ledger.open()
+        return ledger
 
     def connected(self, change: int) -> None:
         """A table was connected (1) or disconnected (-1). With the last one the threads end.
@@ -134,7 +143,7 @@ class Registration:
         if not self._connected:
             self.fetch.close()
             self.outbox.rollback()
-            for ledger in self.ledgers.values():
+            for ledger in self.ledgers:
                 ledger.save_elsewhere()
 
     @property
@@ -156,24 +165,36 @@ class Nested:
     def read(self, sql: str, bindings: Sequence[SQLiteValue] = ()) -> Iterator[tuple[SQLiteValue, ...]]:
         """The rows, as they are read."""
         _, cursor = self._cursor()
-        self.running = True
+        outer, self.running = self.running, True
         try:
             return cursor.execute(sql, tuple(bindings))
         finally:
-            self.running = False
+            self.running = outer
 
     def write(self, sql: str, bindings: Sequence[SQLiteValue] = ()) -> list[tuple[SQLiteValue, ...]]:
         """Carry it out; the rows of RETURNING. last_insert_rowid() stays the user's."""
         connection, cursor = self._cursor()
         last = connection.last_insert_rowid()
         before = connection.total_changes()
-        self.running = True
+        outer, self.running = self.running, True
         try:
             return cursor.execute(sql, tuple(bindings)).fetchall()
         finally:
-            self.running = False
+            self.running = outer
             self.changes += connection.total_changes() - before
             connection.set_last_insert_rowid(last)
+
+    def write_unless_busy(self, sql: str, bindings: Sequence[SQLiteValue]) -> None:
+        """Carry it out, without waiting for other writers as long as the user would."""
+        connection, _ = self._cursor()
+        (patience,) = next(self.read("PRAGMA busy_timeout"))
+        if patience:  # 0 also when the user has a handler of his own, which could not be put back
+            connection.set_busy_timeout(0)
+        try:
+            self.write(sql, bindings)
+        finally:
+            if patience:
+                connection.set_busy_timeout(int(patience))
 
     def run_through(self, sql: str, patience: float) -> bool:
         """Run a query that changes nothing, for at most so many seconds. Whether it came to its end, or never will.
@@ -219,4 +240,14 @@ def _unchanged(cursor: apsw.Cursor, row: tuple[SQLiteValue, ...]) -> tuple[SQLit
 def _close(weak: weakref.ref[apsw.Connection]) -> None:
     connection = weak()
     if connection is not None:
+        roll_back(connection)
         connection.close(True)
+
+
+def roll_back(connection: apsw.Connection) -> None:
+    """Before a connection is closed: SQLite rolls back, too, but only when it is too late to write ledgers."""
+    with contextlib.suppress(apsw.Error):  # closed already
+        if connection.in_transaction:
+            cursor = apsw.Cursor(connection)
+            cursor.exec_trace = _untraced
+            cursor.execute("ROLLBACK")

@@ -20,6 +20,7 @@ from . import api, plan
 from .api import Object, Response
 from .columns import Fields, getter
 from .errors import MissingColumnsError, ProgrammingError, RowError, UnsupportedWriteError
+from .fetch import Asking
 from .ledger import SUFFIX, Ledger
 from .outbox import Write
 from .registration import Registration
@@ -233,6 +234,13 @@ class VTable:
                 f"{self.table.name}: {verb} OR {name} is not possible, the API knows no conflicts; write {verb}"
             )
 
+    def before_reading(self, reader: Asking) -> None:
+        """What is read is what was written before: here, and by the API."""
+        self.outbox.flush(reader)
+        connection = self.connection()
+        if connection is not None and self.rows.ledger is not None:
+            self.registration.settle(connection, can_wait=False)
+
     def Begin(self) -> None:
         """The table takes part in a transaction from now on."""
 
@@ -277,7 +285,7 @@ class Cursor:
     def Filter(self, idxNum: int, idxStr: str, args: tuple[Any, ...]) -> None:  # noqa: N803 - SQLite's names
         """SQLite begins a scan with the values of the plan that plan.choose made."""
         if self.note is None:
-            self.vtable.outbox.flush(reader=self.asking)
+            self.vtable.before_reading(self.asking)
         if idxNum == plan.NOTHING:
             raise self._missing(idxStr)
         names, _, order = idxStr.partition(" ")
@@ -304,7 +312,8 @@ class Cursor:
         if idxNum == plan.BY_ROWID:
             value = given["rowid"]
             values = value if many else (value,)
-            return rows.by_rowid(scan, sorted(v for v in values if isinstance(v, int)))
+            numbers = {self._cast(v, "INTEGER") if isinstance(v, (float, str)) else v for v in values}
+            return rows.by_rowid(scan, sorted(n for n in numbers if isinstance(n, int)))
         if idxNum in (plan.LISTED, plan.REMEMBERED):
             texts = {self.table.source(name): self._texts(value) for name, value in given.items()}
             return rows.listed(scan, texts, ask=idxNum == plan.LISTED)
@@ -383,12 +392,12 @@ class Cursor:
     def _texts(self, value: Any) -> list[str]:
         """The keys that a value of argv stands for, in a stable order."""
         values = value if isinstance(value, (set, frozenset)) else (value,)
-        texts = {key_text(self._as_text(v) if isinstance(v, float) else v) for v in values}
+        texts = {key_text(self._cast(v, "TEXT") if isinstance(v, float) else v) for v in values}
         return sorted(text for text in texts if text is not None)
 
-    def _as_text(self, value: float) -> SQLiteValue:
-        """A number as SQLite writes it when it compares it with text."""
-        return next(self.vtable.registration.nested.read("SELECT CAST(? AS TEXT)", [value]))[0]
+    def _cast(self, value: SQLiteValue, type: str) -> SQLiteValue:
+        """A value as SQLite takes it when it compares it with one of this type."""
+        return next(self.vtable.registration.nested.read(f"SELECT CAST(? AS {type})", [value]))[0]
 
 
 def _total(numbers: Sequence[Any]) -> int | None:

@@ -12,9 +12,15 @@ from openai_vtab.plan import (
     EQ,
     FIRST_METHOD,
     IS,
+    ISNULL,
+    LISTED,
+    LISTED_COST,
     NOTHING,
     NOTHING_COST,
+    REMEMBERED,
     Constraint,
+    adopted,
+    asks,
     choose,
     delete,
     insert,
@@ -137,3 +143,98 @@ def test_update_and_delete() -> None:
         UnsupportedWriteError, match=r"no way to DELETE; UPDATE .* SET status = 'cancelled' is possible"
     ):
         delete(batches)
+
+
+def numbers(*names: str) -> set[int]:
+    return {NUMBER[name] for name in names}
+
+
+@pytest.mark.parametrize(
+    ("constraints", "narrowed"),
+    [
+        ([], ""),
+        ([STORE], "vector_store_id"),
+        ([on("vector_store_id", many=True)], "vector_store_id"),
+        ([BATCH], "batch_id"),
+        ([ID, on("status")], "id"),
+        ([on("status"), on("created_at", GT)], ""),
+        ([on("vector_store_id", GT), on("id", collation="NOCASE")], ""),
+        ([on("id", ISNULL)], ""),
+        ([on("id", IS)], ""),
+        ([STORE, on("id", ISNULL)], "vector_store_id"),
+        ([on("vector_store_id", usable=False), BATCH], "batch_id"),
+    ],
+)
+def test_a_ledger_is_listed_when_a_key_is_missing(constraints: list[Constraint], narrowed: str) -> None:
+    """Narrowed by the keys that are there; dearer than any number of requests, and cheaper than nothing."""
+    plan = choose(batches, constraints, ledger=True, used=numbers("status"))
+    assert (plan.idxNum, plan.idxStr) == (LISTED, narrowed)
+    assert len(plan.argv) == bool(narrowed)
+    assert choose(batches, [on("vector_store_id", many=True), on("id", many=True)]).cost < LISTED_COST
+    assert LISTED_COST <= plan.cost < NOTHING_COST
+    assert not plan.unique
+
+
+def test_a_ledger_is_looked_up_by_both_keys_or_the_rowid() -> None:
+    """As without one."""
+    assert choose(batches, [STORE, BATCH], ledger=True) == choose(batches, [STORE, BATCH])
+    assert choose(batches, [on("rowid")], ledger=True) == choose(batches, [on("rowid")])
+    assert choose(batches, [STORE, on("rowid")], ledger=True).idxNum == BY_ROWID
+
+
+def test_a_listing_that_needs_nothing_of_the_api_is_remembered() -> None:
+    """Unless the query says how to read."""
+    used = numbers("id", "vector_store_id", "file_ids")
+    assert choose(batches, [STORE], ledger=True, used=used).idxNum == REMEMBERED
+    assert choose(batches, [], ledger=True).idxNum == REMEMBERED
+    steered = choose(batches, [on("refresh"), STORE, on("wait_seconds")], ledger=True, used=used)
+    assert (steered.idxNum, steered.idxStr, steered.argv) == (LISTED, "vector_store_id,refresh,wait_seconds", (1, 0, 2))
+    unusable = choose(batches, [on("refresh", usable=False)], ledger=True)
+    assert (unusable.idxNum, unusable.idxStr) == (NOTHING, "cannot use refresh")
+
+
+@pytest.mark.parametrize("column", batches.columns, ids=lambda column: column.name)
+def test_which_columns_the_api_must_be_asked_for(column: object) -> None:
+    """All but the keys and what was sent; SQLite's number for "the 64th and all after it" is none of ours."""
+    name = column.name  # type: ignore[attr-defined]
+    own = {"id", "batch_id", "vector_store_id"}
+    own |= {prefix + n for prefix in ("", "data__") for n in ("file_ids", "files", "chunking_strategy", "attributes")}
+    assert asks(batches, numbers(name)) == (name not in own)
+    assert not asks(batches, {63})
+    assert not asks(batches, ())
+
+
+def test_adopted() -> None:
+    """The keys alone, by either name, and in the order of the path."""
+    expected = {"vector_store_id": "vs_1", "id": "vsfb_1"}
+    for name in ("id", "batch_id"):
+        keys = adopted(batches, {name: "vsfb_1", "vector_store_id": "vs_1"}, Limits())
+        assert keys == expected
+        assert list(keys) == ["vector_store_id", "id"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"id": "vsfb_1"},
+        {"vector_store_id": "vs_1"},
+        {"id": "vsfb_1", "batch_id": "vsfb_1"},
+        {"id": "vsfb_1", "batch_id": "vsfb_1", "vector_store_id": "vs_1"},
+        {"id": "vsfb_1", "vector_store_id": "vs_1", "file_ids": '["a"]'},
+        {"id": "vsfb_1", "vector_store_id": "vs_1", "status": "completed"},
+    ],
+)
+def test_anything_else_is_not_adopted(given: dict[str, str]) -> None:
+    """It is a create, or refused as one."""
+    assert adopted(batches, given, Limits()) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [(7, "7 is not an id"), ("..", "'..' is not an id"), (b"x", "a BLOB"), ("a b", "contains white space")],
+)
+def test_adopting_refuses(value: object, problem: str) -> None:
+    """With the table and the column."""
+    with pytest.raises(RowError, match=f"vector_store_file_batches.batch_id: .*{problem}"):
+        adopted(batches, {"batch_id": value, "vector_store_id": "vs_1"}, Limits())  # type: ignore[dict-item]

@@ -190,6 +190,60 @@ class Transactions(RuleBasedStateMachine):
         ]
 
 
+class LedgerTransactions(Transactions):
+    """The same through a ledger: created under the module's own name, it takes every statement of the rules.
+
+    What was created, cancelled or looked up must be listed, and nothing else. What a transaction has looked up is
+    listed when it is over.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.db.execute(f"CREATE VIRTUAL TABLE {T} USING {T}")
+        self.looked_up: set[str] = set()
+
+    def everything_queued_is_sent(self) -> None:
+        super().everything_queued_is_sent()
+        asked = [r.path.rpartition("/")[2] for r in list(self.sandbox.requests) if r.method == "GET"]
+        self.looked_up |= {id for id in asked if id.removeprefix("vsfb_").isdigit() or id == "vsfb_demo_finished"}
+
+    @rule()
+    def adopt(self) -> None:
+        """Looked up at COMMIT, and undone with it: nothing that the API has carried out."""
+        number = next(self.numbers)
+        self.sandbox.add_batch("vs_demo", ["file-new-01"], id=f"vsfb_adopted_{number}")
+        keys = f"('vs_demo', 'vsfb_adopted_{number}')"
+        self.db.execute(f"SAVEPOINT z; INSERT INTO {T} (vector_store_id, id) VALUES {keys}; ROLLBACK TO z; RELEASE z")
+
+    @precondition(lambda self: not self.open)
+    @rule()
+    def list(self) -> None:
+        """Every batch once, those made by the rules with what was sent, and as the API has them."""
+        rows = self.db.execute(f"SELECT id, status, attributes ->> 'n' FROM {T}").fetchall()
+        ids = [id for id, _, _ in rows]
+        assert len(set(ids)) == len(ids)
+        for id, status, _ in rows:
+            assert status == self.sandbox.batches["vs_demo", id]["status"]
+
+    @invariant()
+    def the_ledger_lists_what_the_api_has(self) -> None:
+        if self.open:
+            return
+        rows = self.db.execute(f"SELECT id, attributes ->> 'n' FROM {T}").fetchall()
+        made = {
+            id for _, id in self.sandbox.batches if not id.startswith(("vsfb_demo", "vsfb_archive", "vsfb_adopted"))
+        }
+        made = {id for id in made if not id.removeprefix("vsfb_").isdigit()}
+        assert {id for id, _ in rows} == made | self.looked_up
+        numbers = {r.body["attributes"]["n"] for r in self.sandbox.requests if r.body and r.status == 200}
+        assert {n for _, n in rows if n is not None} == numbers
+
+    @invariant()
+    def nothing_is_queued_for_ever(self) -> None:
+        if not self.open:
+            assert self.db.execute(f"SELECT count(*) FROM {T}_ledger WHERE status = 'queued'").get == 0
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
     """Warnings about what a rollback cannot undo are meant here."""
@@ -201,9 +255,10 @@ def quiet() -> Iterator[None]:
         logger.disabled = before
 
 
-def test_random_transactions() -> None:
+@pytest.mark.parametrize("machine", [Transactions, LedgerTransactions])
+def test_random_transactions(machine: type[Transactions]) -> None:
     """Some hundred steps, each compared with the model."""
     with quiet():
         run_state_machine_as_test(
-            Transactions, settings=settings(max_examples=100, stateful_step_count=30, deadline=None, derandomize=True)
+            machine, settings=settings(max_examples=100, stateful_step_count=30, deadline=None, derandomize=True)
         )

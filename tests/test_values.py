@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from openai_vtab.values import (
     chunking_strategy,
     file_ids,
     files,
+    flag,
     identifier,
     key_text,
     shown,
@@ -200,3 +202,17 @@ def test_shown_is_one_short_line_of_sql() -> None:
     """An error message does not repeat a megabyte."""
     assert shown("it's") == "'it''s'"
     assert len(shown("x" * 1000000)) < 65
+
+
+@pytest.mark.parametrize(("value", "number"), [(0, 0), (1, 1), (1.0, 1), (0.0, 0)])
+def test_flag(value: Any, number: int) -> None:
+    """Yes and no are numbers in SQL."""
+    found = flag(value, L)
+    assert (found, type(found)) == (number, int)
+
+
+@pytest.mark.parametrize("value", [2, -1, 0.5, "1", "yes", "", None, b"\x01", math.inf])
+def test_flag_refuses(value: Any) -> None:
+    """Everything else, by its value."""
+    with pytest.raises(Refused, match="is neither yes nor no; write 1 or 0"):
+        flag(value, L)

@@ -1,6 +1,6 @@
 """The only socket: sends a request, repeats it where that is safe, returns the answer or says why there is none.
 
-It must not know SQLite, tables or what an answer means. Of requests it uses the connection pool and what that knows
+It must not know SQLite, tables or what an answer means. Of requests it uses the connection pools and what they know
 of proxies and certificates, not its Session, whose netrc look-up would replace the key, whose cookies would be kept,
 and whose redirects would carry the key away; and not its adapter for every request, which would look for the same
 pool again each time: a third of the processor time of one.
@@ -21,7 +21,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from . import __version__, api
 from .api import Request, Response
@@ -44,7 +44,7 @@ SLOWEST_UPLOAD = 1e5  # bytes a second, by which a large upload may take longer 
 
 
 class Client:
-    """A keep-alive pool of `max_concurrency` connections to one base URL; used from many threads at once."""
+    """Connections to one base URL, up to `max_concurrency` kept alive; used from many threads at once."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -56,7 +56,7 @@ class Client:
             **settings.account_headers(),
         }
         self._opening = threading.Lock()
-        self._pool: tuple[urllib3.HTTPConnectionPool, str] | None = None  # and the base URL's path in it
+        self._pools: dict[bool, tuple[urllib3.HTTPConnectionPool, str]] = {}
 
     def send(self, request: Request, abandoned: threading.Event) -> Response:
         """The answer, whatever its status. Raises APIConnectionError, APITimeoutError, ConfigurationError.
@@ -81,9 +81,9 @@ class Client:
     def close(self) -> None:
         """Close the idle connections."""
         with self._opening:
-            pool, self._pool = self._pool, None
-        if pool is not None:
-            pool[0].close()
+            pools, self._pools = self._pools, {}
+        for pool, _ in pools.values():
+            pool.close()
 
     def _once(self, request: Request) -> Response | APIConnectionError | APIError:
         # Returned, not raised, so that no exception's __context__ holds urllib3's own, which may hold the key.
@@ -96,7 +96,7 @@ class Client:
         headers, secret = self._headers_of(request)
         sent = True
         try:
-            pool, prefix = self._opened()
+            pool, prefix = self._opened(request.repeatable)
             answer = pool.urlopen(
                 request.method,
                 prefix + request.target,
@@ -148,12 +148,18 @@ class Client:
         headers = {**self._headers, **request.headers, **self.settings.key_header(key)}
         if self.settings.openai_beta and request.target.startswith("/vector_stores"):
             headers["OpenAI-Beta"] = self.settings.openai_beta
+        if not request.repeatable:
+            headers["Connection"] = "close"
         return headers, key
 
-    def _opened(self) -> tuple[urllib3.HTTPConnectionPool, str]:
-        """The connection pool, through a proxy if the environment names one, and the base URL's path in it."""
+    def _opened(self, kept_alive: bool) -> tuple[urllib3.HTTPConnectionPool, str]:
+        """A connection pool, through a proxy if the environment names one, and the base URL's path in it.
+
+        What must not be repeated goes out on connections of its own, each used once: of one that was kept alive the
+        server may have closed the other end a moment ago, and then nobody would know what became of the request.
+        """
         with self._opening:
-            if self._pool is None:
+            if kept_alive not in self._pools:
                 import requests.adapters
                 import requests.utils
 
@@ -164,8 +170,23 @@ class Client:
                 adapter = requests.adapters.HTTPAdapter(pool_connections=1, pool_maxsize=self.settings.max_concurrency)
                 pool = adapter.get_connection_with_tls_context(probe, verify, proxies=proxies)
                 adapter.cert_verify(pool, self.base_url, verify, None)  # type: ignore[no-untyped-call]
-                self._pool = cast("urllib3.HTTPConnectionPool", pool), adapter.request_url(probe, proxies).rstrip("/")
-            return self._pool
+                if not kept_alive:
+                    _use_once(pool)
+                prefix = adapter.request_url(probe, proxies).rstrip("/")
+                self._pools[kept_alive] = cast("urllib3.HTTPConnectionPool", pool), prefix
+            return self._pools[kept_alive]
+
+
+def _use_once(pool: Any) -> None:
+    """Have the pool close every connection that comes back to it: not every server does as "Connection: close" says."""
+    put_back = pool._put_conn
+
+    def close(connection: Any) -> None:
+        if connection is not None:
+            connection.close()
+        put_back(connection)
+
+    pool._put_conn = close
 
 
 def wait_before_repeating(request: Request, outcome: Response | Exception, attempt: int) -> float | None:

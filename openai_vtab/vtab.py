@@ -318,7 +318,7 @@ class Cursor:
             texts = {self.table.source(name): self._texts(value) for name, value in given.items()}
             return rows.listed(scan, texts, ask=idxNum == plan.LISTED)
         method = self.table.of("SELECT")[idxNum - plan.FIRST_METHOD]
-        fixed = {self.table.source(name): value for name, value in scan.steering.items()}
+        fixed = {self.table.source(name): value for name, value in scan.steering.items() if name in method.body}
         for name in [name for name in method.query if name in given]:
             narrowing = self._narrowing(name, given.pop(name))
             if narrowing is None:  # no row has such a value

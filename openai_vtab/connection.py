@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import apsw
 
-from . import functions
+from . import functions, introspection
 from .errors import Error
 from .registration import Registration, roll_back
 from .settings import Keywords, Settings
@@ -74,5 +74,6 @@ def register(connection: apsw.Connection, **settings: Unpack[Keywords]) -> None:
         for table in TABLES:
             Module(registration, table).create(connection)
             functions.create(connection, registration, table)
+        introspection.create(connection, TABLES)
         return
     raise TypeError(problem.replace("Settings.__init__()", "register()"))

@@ -9,7 +9,6 @@ https://www.rfc-editor.org/rfc/rfc7578
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +52,8 @@ class Upload:
 
 def form(fields: Mapping[str, str | File | Mapping[str, str | int]]) -> Upload:
     """A form of text, of files, and of objects, whose members are fields of their own: expires_after[anchor]."""
+    import secrets  # here: most programs upload nothing
+
     boundary = secrets.token_hex(16)
     parts: list[bytes | Path] = []
     length = 0

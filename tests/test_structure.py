@@ -16,7 +16,7 @@ ROOT = Path(openai_vtab.__file__).parent
 # Each may import those before it. "" is the package itself: its version, or the sandbox's key.
 LAYERS = ["", "errors", "upload", "values", "spec", "tables", "plan", "columns", "rowids", "settings", "api", "flow"]
 LAYERS += ["http", "readahead", "fetch", "outbox", "ledger", "statements", "registration", "rows", "vtab", "functions"]
-LAYERS += ["connection", "shell", "__main__"]
+LAYERS += ["describe", "introspection", "connection", "shell", "__main__"]
 SANDBOX_LAYERS = ["state", "search", "faults", "app", "server", "demo", "", "__main__"]
 
 FILES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.py"))

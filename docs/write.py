@@ -1,0 +1,26 @@
+"""Writes what the documentation says of the tables, from their descriptions: docs/tables/ and the README's overview.
+
+python docs/write.py
+"""
+
+from pathlib import Path
+
+from openai_vtab import describe
+from openai_vtab.tables import TABLES
+
+ROOT = Path(__file__).parent.parent
+BEGIN, END = "<!-- tables -->\n", "<!-- end -->\n"
+
+
+def written() -> dict[Path, str]:
+    """What each file shall say."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    before, _, rest = readme.partition(BEGIN)
+    after = rest.partition(END)[2]
+    pages = {ROOT / "docs" / "tables" / f"{table.name}.md": describe.page(table) for table in TABLES}
+    return {**pages, ROOT / "README.md": before + BEGIN + describe.overview(TABLES) + END + after}
+
+
+if __name__ == "__main__":
+    for path, text in written().items():
+        path.write_text(text, encoding="utf-8")

@@ -210,6 +210,9 @@ class Asking:
         started = 0
         for item in items:
             needed = request(item)
+            if needed is None and not waiting:
+                yield item, None
+                continue
             waiting.append((item, needed))
             if needed is not None:
                 self.start(needed)

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any, Protocol
 
@@ -61,30 +61,39 @@ class Nested(Protocol):
 class Entry:
     """One remembered object. Its JSON is parsed when a column of it is read, and what was sent fetched then."""
 
-    __slots__ = ("_answer", "_ledger", "_sent", "_text", "keys", "seq", "status")
+    __slots__ = ("_answer", "_keys", "_ledger", "_sent", "_text", "_values", "seq", "status")
 
     def __init__(
         self,
         ledger: Ledger,
         seq: int | None,
-        keys: Mapping[str, str | None],
+        values: tuple[Any, ...],
         status: str,
         text: SQLiteValue = None,
         answer: Object | None = None,
     ) -> None:
         self._ledger = ledger
+        self._values = values  # of the keys
         self._text = text
         self._answer = answer
+        self._keys: Mapping[str, str | None] | None = None
         self._sent: Object | None = None
         self.seq = seq
-        self.keys = keys
         self.status = status
+
+    @property
+    def keys(self) -> Mapping[str, str | None]:
+        """The keys by their sources. A ledger may have been edited by hand: what is no text is no key."""
+        if self._keys is None:
+            texts = [value if isinstance(value, str) else None for value in self._values]
+            self._keys = dict(zip(self._ledger.key, texts, strict=True))
+        return self._keys
 
     def get(self, name: str, /) -> Any:
         """A member of the answer, else of what was sent."""
         if name == "status":
             return self.status
-        if name in self.keys:
+        if name in self._ledger.key:
             return self.keys[name]
         if name in self._ledger.sent_names:
             if self._sent is None:
@@ -101,11 +110,11 @@ class Entry:
 
     def answered(self, answer: Object) -> Entry:
         """The same with a newer answer."""
-        return Entry(self._ledger, self.seq, self.keys, _status(answer), answer=answer)
+        return Entry(self._ledger, self.seq, self._values, _status(answer), answer=answer)
 
     def lost(self) -> Entry:
         """The same when the API does not know it any more."""
-        return Entry(self._ledger, self.seq, self.keys, UNKNOWN, self._text, self._answer)
+        return Entry(self._ledger, self.seq, self._values, UNKNOWN, self._text, self._answer)
 
 
 class Ledger:
@@ -114,6 +123,7 @@ class Ledger:
     def __init__(self, nested: Nested, table: Table, schema: str, name: str, file: str) -> None:
         self._nested = nested
         self._table = table
+        self.key = table.key
         self._names = [name]  # and what it was renamed to by a transaction that may not be over
         self.schema = schema
         self.file = file
@@ -319,20 +329,16 @@ class Ledger:
         return f"seq, {', '.join(self._table.key)}, status, CAST(answer AS BLOB)"
 
     def _entries(self, sql: str, bindings: Sequence[SQLiteValue]) -> Iterator[Entry]:
-        rows = self._nested.read(sql, bindings)
+        rows: Iterator[tuple[Any, ...]] = self._nested.read(sql, bindings)
         while True:
             try:
-                yield self._entry(next(rows))
-            except StopIteration:
-                return
+                for row in rows:
+                    status = row[-2]
+                    yield Entry(self, row[0], row[1:-2], status if type(status) is str else str(status), row[-1])
             except UnicodeDecodeError as error:  # edited by hand: no key, no object
                 log.debug("%s: a row is left out: %s", self.name, error)
-
-    def _entry(self, row: Iterable[Any]) -> Entry:
-        seq, *keys, status, text = row
-        # a ledger may have been edited by hand: what is no text is no key
-        texts = [key if isinstance(key, str) else None for key in keys]
-        return Entry(self, seq, dict(zip(self._table.key, texts, strict=True)), str(status), text)
+            else:
+                return
 
 
 def _quoted(name: str) -> str:

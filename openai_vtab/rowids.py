@@ -18,6 +18,10 @@ class Rowids:
         self._keys: list[Key | None] = [None]  # rowid 0 is nobody's
         self._rowids: dict[Key, int] = {}
 
+    def __bool__(self) -> bool:
+        """Whether an object has been given one."""
+        return bool(self._rowids)
+
     def of(self, key: Key) -> int:
         """The rowid of an object."""
         rowid = self._rowids.get(key)

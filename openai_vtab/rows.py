@@ -7,6 +7,7 @@ It decides what need not be asked for and what is remembered. It must not know S
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -47,13 +48,23 @@ class Scan:
     at_most: int | None = None
 
 
-@dataclass
 class _Item:
     """An object that a scan names: its keys, what a ledger knows of it, and the rowid it is asked for by."""
 
-    keys: Mapping[str, Any]
-    entry: Entry | None = None
-    rowid: int | None = None
+    __slots__ = ("_keys", "entry", "rowid")
+
+    def __init__(self, keys: Mapping[str, Any] | None, entry: Entry | None = None, rowid: int | None = None) -> None:
+        self._keys = keys
+        self.entry = entry
+        self.rowid = rowid
+
+    @property
+    def keys(self) -> Mapping[str, Any]:
+        """By their sources; of one that is remembered the ledger's."""
+        if self._keys is None:
+            assert self.entry is not None  # noqa: S101 - one of them is there
+            self._keys = self.entry.keys
+        return self._keys
 
 
 class Rows:
@@ -85,10 +96,23 @@ class Rows:
     def listed(self, scan: Scan, wanted: Mapping[str, Sequence[str]], ask: bool) -> Iterator[Row]:
         """What the ledger knows; unless told not to ask, as it is now."""
         assert self.ledger is not None  # noqa: S101 - plan.choose lists only with one
-        items = (_Item(entry.keys, entry) for entry in self.ledger.entries(wanted))
-        if ask and scan.note is None:
-            return self._rows(scan, self._one, items)
-        return ((self._rowid(item), item.entry) for item in items if item.entry)
+        entries = self.ledger.entries(wanted)
+        if not ask or scan.note is not None:
+            return ((self._rowid(_Item(None, entry)), entry) for entry in entries)
+        if scan.steering:
+            return self._rows(scan, self._one, (_Item(None, entry) for entry in entries))
+        return self._as_they_are_now(scan, entries)
+
+    def _as_they_are_now(self, scan: Scan, entries: Iterator[Entry]) -> Iterator[Row]:
+        """The oldest are finished, as a rule, and thousands: they take a way that is short for each."""
+        assert self.ledger is not None  # noqa: S101 - the entries are its own
+        finished, renumbered = self.table.finished, self.rowids
+        for entry in entries:
+            if entry.status in finished:
+                yield self._rowid(_Item(None, entry)) if renumbered or not entry.seq else entry.seq, entry
+            else:
+                rest = itertools.chain([entry], entries)
+                yield from self._rows(scan, self._one, (_Item(None, entry) for entry in rest))
 
     def keys_of(self, rowid: int) -> dict[str, str]:
         """The keys of a row that SQLite has just read. Raises RowError when nobody knows them."""
@@ -245,7 +269,7 @@ class Rows:
             return item.entry and item.entry.lost()
         if self.ledger is None:
             return row
-        entry = item.entry or Entry(self.ledger, None, item.keys, "", None)
+        entry = item.entry or Entry(self.ledger, None, tuple(item.keys[source] for source in self.table.key), "")
         found = entry.answered(row)
         if item.entry is None or self.ledger.is_final(found):
             self.ledger.remember(item.keys, row)
@@ -263,7 +287,7 @@ class Rows:
             if self.ledger is not None and rowid < NOT_IN_LEDGER:
                 entry = self.ledger.at(rowid)
                 if entry is not None:
-                    yield _Item(entry.keys, entry, rowid)
+                    yield _Item(None, entry, rowid)
                 continue
             key = self.rowids.key(rowid - NOT_IN_LEDGER if self.ledger is not None else rowid)
             if key is not None:
@@ -273,10 +297,13 @@ class Rows:
     def _rowid(self, item: _Item) -> int:
         if item.rowid is not None:
             return item.rowid
+        entry = item.entry
+        if entry is not None and entry.seq is not None and not self.rowids:
+            return entry.seq
         key = tuple(item.keys[source] for source in self.table.key)
         if self.ledger is None:
             return self.rowids.of(key)
         # one that was looked up before the ledger knew it keeps its rowid as long as the statement may run
-        if item.entry is not None and item.entry.seq is not None and self.rowids.known(key) is None:
-            return item.entry.seq
+        if entry is not None and entry.seq is not None and self.rowids.known(key) is None:
+            return entry.seq
         return NOT_IN_LEDGER + self.rowids.of(key)

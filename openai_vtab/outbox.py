@@ -35,7 +35,7 @@ class Write:
 
     `settle`, run by a thread of the pool, takes the answer, returns the object with its keys, and raises when the
     answer is none.
-    `reader` is the statement that wrote the row: its own reads do not send it.
+    `reader` is the statement that wrote the row: its own reads do not send it; `table` the table it wrote to.
     The others are told of it on the user's thread: `landed` that the API has carried it out, within the transaction;
     `lost` that it has, and the transaction is gone; `unknown` that nobody knows.
     """
@@ -44,6 +44,7 @@ class Write:
     rowid: int
     settle: Callable[[Response], Object]
     reader: object = None
+    table: object = None
     landed: Callable[[Object], None] = lambda _: None
     lost: Callable[[Object], None] = lambda _: None
     unknown: Callable[[], None] = lambda: None
@@ -72,6 +73,10 @@ class Outbox:
         write.number = self._number
         self._number += 1
         self._queue.append(write)
+
+    def holds(self, table: object) -> bool:
+        """Whether something that was written to the table has not been sent."""
+        return any(write.table is table for write in self._queue)
 
     def flush(self, reader: object = None) -> None:
         """Send the queue concurrently; given a reader, only what other statements have queued.

@@ -132,7 +132,11 @@ class VTable:
         self.registration.connected(-1)
 
     def Destroy(self) -> None:
-        """DROP TABLE."""
+        """DROP TABLE. Not of a table with writes that COMMIT has to send: SQLite would not ask for them any more."""
+        if self.outbox.holds(self.rows):
+            raise ProgrammingError(
+                f"{self.table.name}: what was written to it is not sent yet; COMMIT before DROP TABLE"
+            )
         if self.rows.ledger is not None:
             self.rows.ledger.drop()
         self.registration.connected(-1)
@@ -165,7 +169,7 @@ class VTable:
                 self.module.rowids.assign(new, key)
             return answer
 
-        write = Write(request, new, settle, self.registration.statement)
+        write = Write(request, new, settle, self.registration.statement, self.rows)
         if ledger is not None:
             write.landed = lambda answer: ledger.landed(new, answer, answer)
             write.lost = lambda answer: ledger.remember(answer, answer, sent)
@@ -187,7 +191,7 @@ class VTable:
                 raise RowError(f"{ledger.name}: the API has none with {names}; write the keys of one that exists")
             return api.keyed(self.table, request, response, answer, keys)
 
-        write = Write(request, new, settle, self.registration.statement)
+        write = Write(request, new, settle, self.registration.statement, self.rows)
         write.landed = lambda answer: ledger.landed(new, keys, answer)
         self.outbox.add(write)
         return new
@@ -218,7 +222,7 @@ class VTable:
                 self.module.created.pop(tuple(keys.values()), None)  # not there is not there from now on
             return {**answer, **keys}
 
-        self.outbox.add(Write(request, rowid, settle, self.registration.statement))
+        self.outbox.add(Write(request, rowid, settle, self.registration.statement, self.rows))
 
     def _refuse_conflict_clause(self, verb: str) -> None:
         """OR IGNORE and the like say what a conflict of keys shall do. There is none: the API gives the keys.

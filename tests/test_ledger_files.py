@@ -261,16 +261,20 @@ def test_drop_table_takes_the_ledger_along(file: str, connect: Any, requests: Re
     db.execute("DROP TABLE IF EXISTS my_batches")
 
 
-def test_drop_table_in_a_transaction_that_has_written_it(file: str, connect: Any, sandbox: Any) -> None:
-    """COMMIT cannot remember what has no place: it fails or sends, and never hangs or breaks the file."""
+def test_drop_table_in_a_transaction_that_has_written_it(
+    file: str, connect: Any, sandbox: Any, requests: Requests
+) -> None:
+    """SQLite would not ask the table for what it has to send: refused, and COMMIT still sends it."""
     db = connect(file)
-    db.execute(f"BEGIN; {ONE}; DROP TABLE my_batches")
-    try:
-        db.execute("COMMIT")
-    except (apsw.Error, openai_vtab.Error):
-        assert not db.in_transaction
-        assert tables(db) == ["my_batches", "my_batches_ledger"]
-    db.close()
+    db.execute(f"BEGIN; {ONE}")
+    with pytest.raises(openai_vtab.ProgrammingError, match="not sent yet; COMMIT before DROP TABLE"):
+        db.execute("DROP TABLE my_batches")
+    db.execute("COMMIT")
+    assert [request for request in requests() if request.startswith("POST")] == [
+        "POST /vector_stores/vs_demo/file_batches"
+    ]
+    assert db.execute("SELECT count(*) FROM my_batches").get == 3
+    db.execute("DROP TABLE my_batches")
     with apsw.Connection(file) as plain:
         assert plain.execute("PRAGMA integrity_check").get == "ok"
 

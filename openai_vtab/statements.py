@@ -87,7 +87,7 @@ def is_harmless(run: Callable[[str, Bindings], Iterable[tuple[Any, ...]]], sql: 
         if opcode == "Transaction" and p2:
             return False
         if opcode in ("Function", "PureFunc", "AggStep", "AggInverse"):
-            names.add(str(p4).partition("(")[0].lower())
+            names.add(str(p4).rpartition("(")[0].lower())
     if not names:
         return True
     others = run("SELECT name FROM pragma_function_list WHERE NOT builtin AND NOT flags & ?", (DETERMINISTIC,))
@@ -97,23 +97,36 @@ def is_harmless(run: Callable[[str, Bindings], Iterable[tuple[Any, ...]]], sql: 
 def cursor_factory(given: Any, noted: Callable[[Bindings], None]) -> Any:
     """A cursor class like the connection's own that notes the bindings of each statement before it begins.
 
+    It stands between the user's class and APSW's, whose arguments it knows.
     A factory that is no class is left as it is: the bindings are then not known.
     """
     base = getattr(given, "noting_bindings_of", given)
     if not (isinstance(base, type) and issubclass(base, apsw.Cursor)):
         return given
 
-    def execute(self: Any, statements: str, bindings: Bindings = None, **more: Any) -> Any:
-        noted(bindings)
-        return base.execute(self, statements, bindings, **more)
+    class Noting(apsw.Cursor):
+        __slots__ = ()
 
-    def executemany(self: Any, statements: str, sequence: Iterable[Bindings], **more: Any) -> Any:
-        def noting() -> Iterable[Bindings]:
-            for bindings in sequence:
-                noted(bindings)
-                yield bindings
+        # `del self`: an error's traceback keeps these frames, and a cursor that only it keeps is one that the garbage
+        # collector frees, at any time and in any thread. The interpreter has crashed by it.
+        def execute(self, statements: str, bindings: Bindings = None, **more: Any) -> apsw.Cursor:
+            noted(bindings)
+            try:
+                return super().execute(statements, bindings, **more)
+            finally:
+                noted(None)  # it may not have begun
+                del self
 
-        return base.executemany(self, statements, noting(), **more)
+        def executemany(self, statements: str, sequenceofbindings: Iterable[Bindings], **more: Any) -> apsw.Cursor:
+            def noting() -> Iterable[Bindings]:
+                for bindings in sequenceofbindings:
+                    noted(bindings)
+                    yield bindings
 
-    methods = {"execute": execute, "executemany": executemany, "noting_bindings_of": base, "__doc__": base.__doc__}
-    return type(base.__name__, (base,), methods)
+            try:
+                return super().executemany(statements, noting(), **more)
+            finally:
+                del self
+
+    bases = (Noting,) if base is apsw.Cursor else (base, Noting)
+    return type(base.__name__, bases, {"noting_bindings_of": base, "__doc__": base.__doc__})

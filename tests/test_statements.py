@@ -78,7 +78,7 @@ def test_bindings_are_noted_before_a_statement_begins() -> None:
     assert db.execute("SELECT ?", (1,)).get == 1
     assert db.execute("SELECT :a", {"a": 2}).get == 2
     assert [row[0] for row in db.executemany("SELECT ?", [(3,), (4,)])] == [3, 4]
-    assert noted == [(1,), {"a": 2}, (3,), (4,)]
+    assert noted == [(1,), None, {"a": 2}, None, (3,), (4,)], "and forgotten when it has begun, or failed to"
 
 
 def test_a_factory_that_is_no_class_is_left_alone() -> None:

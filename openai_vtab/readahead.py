@@ -33,8 +33,8 @@ Note = Callable[[Request], None]
 Replay = Callable[[Note, float], bool]
 
 
-class Enough(Exception):  # noqa: N818 - no error: the replay has noted what it should
-    """Raised through a replay to end it."""
+class Enough(BaseException):
+    """Raised through a replay to end it; errors on its way are taken for the statement's own."""
 
 
 class ReadAhead:
@@ -45,7 +45,7 @@ class ReadAhead:
         self._most = most
         self._replay = replay
         self._began = time.monotonic()
-        self._spent = 0.0  # seconds of noting
+        self._spent = self._last = 0.0  # seconds of noting: all of it, and the last time
         self._used: set[str] = set()
         self._noted: set[str] = set()
         self._coming: deque[Request] = deque()
@@ -97,8 +97,10 @@ class ReadAhead:
 
         began = time.monotonic()
         patience = max(PATIENCE, (began - self._began) / 2) - self._spent
-        if patience <= 0:
+        # it begins anew each time, and in the time of the last would come no farther
+        if patience <= 2 * self._last:
             return
         with suppress(Enough):
             self._complete = self._replay(note, patience)
-        self._spent += time.monotonic() - began
+        self._last = time.monotonic() - began
+        self._spent += self._last

@@ -13,7 +13,7 @@ from __future__ import annotations
 import time
 import weakref
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -29,16 +29,20 @@ from .spec import Table
 from .statements import Bindings, cursor_factory, is_harmless, select_part
 from .values import Limits, SQLiteValue
 
+# of SQLite's machine between two looks at the clock: in a hundred rows or so a user's function may take its time
+STEPS = 1000
+
 
 @dataclass
 class _Running:
     """A statement that has begun: what it asks for, the user's changes counted then, whether it only reads."""
 
-    asking: Asking
+    id: int
     changes: int
     readonly: bool
     sql: str
     bindings: Bindings
+    asking: Asking
 
 
 class Registration:
@@ -56,6 +60,7 @@ class Registration:
         self.note: Note | None = None  # set while a statement is run again only to see what it asks for
         self._statements: dict[int, _Running] = {}
         self._over: list[_Running] = []
+        self._last: _Running | None = None  # that has ended
         self._bindings: Bindings = None  # of the statement that begins next
         self._connected = 0
         mask = apsw.SQLITE_TRACE_STMT | apsw.SQLITE_TRACE_PROFILE
@@ -69,29 +74,40 @@ class Registration:
 
     def _trace(self, event: dict[str, Any]) -> None:
         """Follow which statements are running: SQLite tells when one begins (STMT) and when it is over (PROFILE)."""
-        if self.nested.running or event.get("trigger"):
+        if event.get("trigger"):
+            return
+        if self.nested.running:
+            self._ended(event["id"])  # a cursor can be collected meanwhile; what we run ourselves is not among them
             return
         changes = event["total_changes"] - self.nested.changes
         # only now, because a statement that is reset counts its rows after the event that tells of its end
         for over in self._over:
             self.outbox.statement_over(over.asking, changes > over.changes)
         self._over.clear()
-        ended = self._statements.pop(event["id"], None)
-        if ended is not None:
-            ended.asking.close()
-            if not ended.readonly:
-                self._over.append(ended)
+        ended = self._ended(event["id"])
         begins = event["code"] == apsw.SQLITE_TRACE_STMT
         # of a writing statement that begins, what is written now would be a part, to be undone with it
-        if (begins and event["readonly"]) or ended is not None:
+        if (begins and event["readonly"]) or ended:
             self._between_statements(event["connection"])
         if begins:
-            asking = Asking(self.fetch)
-            running = _Running(asking, changes, event["readonly"], event["sql"], self._bindings)
-            self._bindings = None
-            if self.settings.read_ahead:
-                asking.read_ahead = ReadAhead(asking.start, AHEAD * self.fetch.size, partial(self._replay, running))
-            self._statements[event["id"]] = running
+            bindings, self._bindings = self._bindings, None
+            self._begins(_Running(event["id"], changes, event["readonly"], event["sql"], bindings, Asking(self.fetch)))
+
+    def _begins(self, running: _Running) -> None:
+        asking = running.asking
+        if self.settings.read_ahead:
+            asking.read_ahead = ReadAhead(asking.start, AHEAD * self.fetch.size, partial(self._replay, running))
+        self._statements[running.id] = running
+
+    def _ended(self, id: int) -> bool:
+        ended = self._statements.pop(id, None)
+        if ended is None:
+            return False
+        ended.asking.close()
+        if not ended.readonly:
+            self._over.append(ended)
+        self._last = ended
+        return True
 
     def _between_statements(self, connection: apsw.Connection) -> None:
         """Outside of a transaction: forget what a lost one had queued, and write what ledgers keep for later."""
@@ -141,6 +157,9 @@ class Registration:
     @property
     def statement(self) -> Asking:
         """The statement that runs now: the one begun last of those not over."""
+        if not self._statements and self._last is not None:
+            # When the schema has changed since it was prepared, SQLite tells that it has ended, not that it begins anew
+            self._begins(replace(self._last, asking=Asking(self.fetch)))
         for running in reversed(self._statements.values()):
             return running.asking
         return Asking(self.fetch)
@@ -157,11 +176,11 @@ class Nested:
     def read(self, sql: str, bindings: Sequence[SQLiteValue] = ()) -> Iterator[tuple[SQLiteValue, ...]]:
         """The rows, as they are read."""
         _, cursor = self._cursor()
-        self.running = True
+        before, self.running = self.running, True
         try:
             return cursor.execute(sql, tuple(bindings))
         finally:
-            self.running = False
+            self.running = before
 
     def write(self, sql: str, bindings: Sequence[SQLiteValue] = ()) -> list[tuple[SQLiteValue, ...]]:
         """Carry it out; the rows of RETURNING. last_insert_rowid() stays the user's."""
@@ -179,20 +198,20 @@ class Nested:
     def run_through(self, sql: str, bindings: Any, patience: float) -> bool:
         """Run a query that changes nothing, for at most so many seconds. Whether it came to its end, or never will.
 
-        What is raised through the callbacks of a table is not caught, unless it is an apsw.Error.
+        Its errors are not the statement's: that may never come so far, or give a function other values.
         """
         connection, cursor = self._cursor()
         end = time.monotonic() + patience
         self.running = True
         try:
-            connection.set_progress_handler(lambda: time.monotonic() > end, 20_000, id=Nested)
+            connection.set_progress_handler(lambda: time.monotonic() > end, STEPS, id=Nested)
             if not is_harmless(cursor.execute, sql, bindings):
                 return True
             for _ in cursor.execute(sql, bindings):
                 pass
         except apsw.InterruptError:
             return False
-        except apsw.Error:
+        except Exception:
             return True
         finally:
             cursor.close(True)

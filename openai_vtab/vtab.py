@@ -12,7 +12,8 @@ import itertools
 import time
 import weakref
 from collections.abc import Iterator, Sequence
-from typing import Any, cast
+from types import SimpleNamespace
+from typing import Any
 
 import apsw
 
@@ -29,6 +30,9 @@ from .rows import Rows, Scan
 from .spec import Method, Table
 from .values import Refused, SQLiteValue, key_text
 
+# https://www.sqlite.org/c3ref/module.html, iVersion: which of the methods there are
+WITH_SAVEPOINT, WITH_SHADOW = 2, 3
+
 
 class Module:
     """A table's module: SQLite asks it for the table in each schema, and under each name."""
@@ -42,15 +46,23 @@ class Module:
 
     def create(self, connection: apsw.Connection) -> None:
         """Make the table known to the connection under its name and its aliases, as eponymous tables."""
+        module = SimpleNamespace(Connect=self.Connect, Create=self.Connect)
         for name in (self.table.name, *self.table.aliases):
-            connection.create_module(
-                name,
-                cast(Any, self),  # its Connect takes settings that APSW's protocol does not know
-                use_bestindex_object=True,
-                use_no_change=True,
-                eponymous=True,
-                iVersion=4,  # with ShadowName, Savepoint and RollbackTo
-            )
+            if self.table.remembered and name == self.table.name:
+                try:
+                    self._create(connection, name, SimpleNamespace(**vars(module), ShadowName=_is_shadow), WITH_SHADOW)
+                except Exception as error:
+                    # APSW has 33 places for it in a process. Without one, all works; only DEFENSIVE protects no ledger.
+                    if "xShadowName" not in str(error):
+                        raise
+                else:
+                    continue
+            self._create(connection, name, module, WITH_SAVEPOINT)
+
+    def _create(self, connection: apsw.Connection, name: str, module: Any, version: int) -> None:
+        connection.create_module(
+            name, module, use_bestindex_object=True, use_no_change=True, eponymous=True, iVersion=version
+        )
 
     def Connect(
         self, connection: apsw.Connection, modulename: str, dbname: str, tablename: str, *arguments: str
@@ -67,8 +79,6 @@ class Module:
             ledger = None
         return self.table.schema, VTable(self, connection, Rows(self.table, self.rowids, self.created, ledger))
 
-    Create = Connect
-
     def _is_created(self, modulename: str, dbname: str, tablename: str) -> bool:
         if tablename.lower() != modulename.lower():
             return True
@@ -77,9 +87,10 @@ class Module:
         sql = f"SELECT 1 FROM {schema}.sqlite_schema WHERE type = 'table' AND name = ? COLLATE NOCASE"
         return bool(list(self.registration.nested.read(sql, [tablename])))
 
-    def ShadowName(self, suffix: str) -> bool:
-        """Whether NAME_suffix belongs to the table NAME: SQLite then protects it from ordinary SQL (DEFENSIVE)."""
-        return self.table.remembered and suffix == SUFFIX
+
+def _is_shadow(suffix: str) -> bool:
+    """Whether NAME_suffix belongs to the table NAME: SQLite then protects it from ordinary SQL (DEFENSIVE)."""
+    return suffix == SUFFIX
 
 
 class VTable:

@@ -1,0 +1,293 @@
+"""Cursor: one statement at a time and its rows, as PEP 249 and sqlite3 have it, over an apsw.Cursor.
+
+It must not know what tables there are, nor how a connection is opened.
+
+>>> cursor.execute("SELECT status FROM vector_store_file_batches WHERE vector_store_id = ? AND batch_id = ?", (…))
+>>> cursor.fetchone()
+('completed',)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import apsw
+
+from ..errors import DataError, ProgrammingError
+from .adapting import PARSE_COLNAMES, Converter, column_converters, converted, deprecated, parameters
+from .border import border
+from .text import look
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from .connection import Connection
+
+Parameters = Sequence[Any] | Mapping[str, Any]
+Description = tuple[tuple[str, None, None, None, None, None, None], ...]
+
+
+class _Beginning:
+    """What APSW's exec trace tells when a statement begins; not the cursor itself, which it would keep alive."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.many = False
+        self.in_order = False  # whether the parameters are a sequence
+        self.description: Description | None = None
+        self.converters: list[Converter | None] | None = None
+
+    def __call__(self, cursor: apsw.Cursor, sql: str, bindings: Any) -> bool:
+        if self.many and cursor.is_readonly:
+            raise ProgrammingError("executemany() can only execute DML statements.")
+        if self.in_order and cursor.bindings_count:
+            self._warn_of_names(cursor.bindings_names)
+        detect = self.connection.detect_types
+        columns = cursor.description
+        names = [column[0] for column in columns]
+        self.converters = None
+        if detect and columns:
+            found = column_converters(names, [column[1] for column in columns], detect)
+            self.converters = found if any(found) else None
+            if detect & PARSE_COLNAMES:
+                names = [name.partition("[")[0].removesuffix(" ") if "[" in name else name for name in names]
+        self.description = tuple((name, None, None, None, None, None, None) for name in names) or None
+        if self.connection._trace is not None:
+            self.connection._trace(cursor)
+        return True
+
+    @staticmethod
+    def _warn_of_names(names: Sequence[str | None]) -> None:
+        for number, name in enumerate(names, start=1):
+            if name is not None and not name.isdecimal():  # ?1 has the name 1
+                deprecated(
+                    f"Binding {number} (':{name}') is a named parameter, but you supplied a sequence which requires "
+                    "nameless (qmark) placeholders."
+                )
+
+
+class Cursor:
+    """Runs statements on its connection and holds the rows of the last one.
+
+    The row after the one that is fetched has been read already, as in sqlite3: so a statement is over, and its
+    changes are counted, when its last row is fetched.
+    """
+
+    arraysize = 1
+    row_factory: Callable[[Cursor, tuple[Any, ...]], Any] | None = None
+    lastrowid: int | None = None
+    rowcount = -1
+    _problem = "Base Cursor.__init__ not called."
+    _running = False
+    connection: Connection
+
+    def __init__(self, connection: Connection, /) -> None:
+        if not callable(getattr(connection, "_usable", None)):
+            raise TypeError(f"Cursor() argument 1 must be Connection, not {type(connection).__name__}")
+        if self._running:
+            raise ProgrammingError("Recursive use of cursors not allowed.")
+        self.connection = connection
+        self.row_factory = None
+        self._cursor: apsw.Cursor = connection._usable().cursor()
+        self._beginning = _Beginning(connection)
+        self._cursor.exec_trace = cast(Any, self._beginning)
+        self._next: tuple[Any, ...] | None = None
+        self._counts = False
+        self._problem = ""
+
+    @property
+    def description(self) -> Description | None:
+        """The columns of the last statement, None when it has none: (name, None, None, None, None, None, None)."""
+        return None if self._problem else self._beginning.description
+
+    def execute(self, sql: str, parameters: Parameters = (), /) -> Self:
+        """Run one statement; its rows are then fetched, or iterated."""
+        with self._use():
+            connection, cursor = self._prepare(sql)
+            self._execute(cursor, sql, parameters)
+            self.lastrowid = connection.last_insert_rowid()
+        return self
+
+    def executemany(self, sql: str, seq_of_parameters: Iterable[Parameters], /) -> Self:
+        """Run one statement that changes rows once for each of the parameters; rows of RETURNING are dropped."""
+        with self._use():
+            rows = iter(seq_of_parameters)
+            _, cursor = self._prepare(sql, many=True)
+            for row in rows:
+                self._execute(cursor, sql, row)
+                self._drain()
+            self._beginning.description = None
+        return self
+
+    def executescript(self, sql_script: str, /) -> Self:
+        """Run any number of statements; an open transaction is committed first (not so with `autocommit` set)."""
+        with self._use():
+            if not isinstance(sql_script, str):
+                raise TypeError(f"executescript() argument must be str, not {type(sql_script).__name__}")
+            connection = self.connection._usable()
+            if "\0" in sql_script:
+                raise ValueError("embedded null character")
+            _check_length(connection, sql_script)
+            self._reset()
+            self.connection._before_script()
+            with border:
+                for _ in self._cursor.execute(sql_script):
+                    pass
+            self._beginning.description = None
+        return self
+
+    def _prepare(self, sql: str, *, many: bool = False) -> tuple[apsw.Connection, apsw.Cursor]:
+        """Check the text, forget the last statement's rows, and begin a transaction where sqlite3 does."""
+        connection = self.connection._usable()
+        checked = one_statement(connection, sql)
+        self._reset()
+        self._beginning.many = many
+        self._counts = checked.changes
+        self.rowcount = 0 if checked.changes else -1
+        if checked.changes:
+            self.connection._begin_implicitly()
+        return connection, self._cursor
+
+    def _reset(self) -> None:
+        self._next = None
+        self._counts = False
+        self.rowcount = -1
+        self._beginning.description = None
+        self._beginning.many = False
+
+    def _execute(self, cursor: apsw.Cursor, sql: str, given: Parameters) -> None:
+        values = parameters(given)
+        self._beginning.in_order = isinstance(values, tuple)
+        with border:
+            self._next = next(cursor.execute(sql, values), None)
+        if self._next is None:
+            self._over()
+
+    def _drain(self) -> None:
+        if self._next is not None:
+            with border:
+                for _ in self._cursor:
+                    pass
+            self._next = None
+            self._over()
+
+    def _over(self) -> None:
+        if self._counts:
+            self.rowcount += self.connection.apsw.changes()
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        with self._use():
+            row = self._next
+            if row is None:
+                raise StopIteration
+            values = self._values(row)
+            self._next = None  # should the next step fail, the statement is over
+            with border:
+                self._next = next(self._cursor, None)
+            if self._next is None:
+                self._over()
+        return values if self.row_factory is None else self.row_factory(self, values)
+
+    def fetchone(self) -> Any:
+        """The next row, None after the last one."""
+        return next(self, None)
+
+    def fetchmany(self, size: int | None = None) -> list[Any]:
+        """The next so many rows, `arraysize` unless told, fewer at the end."""
+        wanted = self.arraysize if size is None else size
+        rows: list[Any] = []
+        while len(rows) < wanted and (row := next(self, _END)) is not _END:
+            rows.append(row)
+        return rows
+
+    def fetchall(self) -> list[Any]:
+        """All rows that are left."""
+        with self._use():
+            rows = [] if self._next is None else [self._next]
+            if rows:
+                self._next = None
+                with border:
+                    rows += self._cursor.fetchall()
+                self._over()
+            values = [self._values(row) for row in rows]
+        make = self.row_factory
+        return values if make is None else [make(self, row) for row in values]
+
+    def _values(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
+        """A row's values by their converters and by the text factory."""
+        converters = self._beginning.converters
+        text = self.connection.text_factory
+        if converters is None:
+            if text is str:
+                return row
+            return tuple(text(value.encode()) if isinstance(value, str) else value for value in row)
+        return tuple(
+            converted(value, converter)
+            if converter is not None
+            else (text(value.encode()) if isinstance(value, str) and text is not str else value)
+            for value, converter in zip(row, converters, strict=True)
+        )
+
+    def close(self) -> None:
+        """Give up the rows; the cursor cannot be used again."""
+        with self._use(closing=True):
+            self._next = None
+            with border:
+                self._cursor.close(True)
+            self._problem = "Cannot operate on a closed cursor."
+
+    def setinputsizes(self, sizes: Any, /) -> None:
+        """PEP 249: nothing to do in SQLite."""
+
+    def setoutputsize(self, size: Any, column: Any = None, /) -> None:
+        """PEP 249: nothing to do in SQLite."""
+
+    def _use(self, *, closing: bool = False) -> _Use:
+        """Refuse what cannot be done with this cursor now; `with` it, the cursor is in use."""
+        if self._problem and not (closing and self._problem.startswith("Cannot")):
+            raise ProgrammingError(self._problem)
+        self.connection._usable()
+        if self._running:
+            raise ProgrammingError("Recursive use of cursors not allowed.")
+        return _Use(self)
+
+
+_END = object()
+
+
+class _Use:
+    """A cursor while it is used: a function, converter or parameter that it runs must not use it as well."""
+
+    __slots__ = ("cursor",)
+
+    def __init__(self, cursor: Cursor) -> None:
+        self.cursor = cursor
+
+    def __enter__(self) -> None:
+        self.cursor._running = True
+
+    def __exit__(self, *_: object) -> None:
+        self.cursor._running = False
+
+
+def one_statement(connection: apsw.Connection, sql: str) -> Any:
+    """What is to be known of the one statement in a text. Raises what sqlite3 raises when it is not one."""
+    if not isinstance(sql, str):
+        raise TypeError(f"execute() argument 1 must be str, not {type(sql).__name__}")
+    if "\0" in sql:
+        raise ProgrammingError("the query contains a null character")
+    _check_length(connection, sql)
+    found = look(sql)
+    if not found.single:
+        raise ProgrammingError("You can only execute one statement at a time.")
+    return found
+
+
+def _check_length(connection: apsw.Connection, sql: str) -> None:
+    """SQLite's own limit, which APSW reports as a lack of memory."""
+    if len(sql) > connection.limit(apsw.SQLITE_LIMIT_SQL_LENGTH):
+        raise DataError("query string is too large")

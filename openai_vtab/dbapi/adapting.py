@@ -11,11 +11,11 @@ https://docs.python.org/3/library/sqlite3.html#sqlite3-adapters
 from __future__ import annotations
 
 import datetime
-import os
 import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ..errors import ProgrammingError
@@ -78,7 +78,15 @@ adapters: dict[tuple[type, object], Adapter] = {}
 converters: dict[str, Converter] = {}
 
 _MISSING = object()
-_plain: set[type] = {type(None), int, float, str, bytes, bytearray}  # bound as they are, unless an adapter is registered
+PACKAGE = str(Path(__file__).parent.parent)
+_plain: set[type] = {
+    type(None),
+    int,
+    float,
+    str,
+    bytes,
+    bytearray,
+}  # bound as they are, unless an adapter is registered
 
 
 def register_adapter(type_: type, adapter: Adapter, /) -> None:
@@ -172,7 +180,9 @@ def converted(value: Any, converter: Converter) -> Any:
     return converter(value.encode() if isinstance(value, str) else repr(value).encode())
 
 
-def column_converters(names: Sequence[str], declared: Sequence[str | None], detect_types: int) -> list[Converter | None]:
+def column_converters(
+    names: Sequence[str], declared: Sequence[str | None], detect_types: int
+) -> list[Converter | None]:
     """The converter of each column, by the "[type]" in its name or by its declared type."""
     found: list[Converter | None] = []
     for name, declaration in zip(names, declared, strict=True):
@@ -188,7 +198,7 @@ def column_converters(names: Sequence[str], declared: Sequence[str | None], dete
 def deprecated(text: str) -> None:
     """Warn as sqlite3 does, of the user's line, where Python is new enough to say so."""
     if sys.version_info >= (3, 12):
-        warnings.warn(text, DeprecationWarning, skip_file_prefixes=(os.path.dirname(__file__),))  # noqa: PTH120 - a prefix
+        warnings.warn(text, DeprecationWarning, skip_file_prefixes=(PACKAGE,))
 
 
 def _deprecated(what: str) -> None:
@@ -213,9 +223,11 @@ def _convert_date(value: bytes) -> datetime.date:
 def _convert_timestamp(value: bytes) -> datetime.datetime:
     _deprecated("timestamp converter")
     days, _, clock = value.partition(b" ")
-    seconds, _, fraction = clock.partition(b".")
+    clock, _, fraction = clock.partition(b".")
     microseconds = int(f"{fraction.decode():0<6.6}") if fraction else 0
-    return datetime.datetime(*map(int, [*days.split(b"-"), *seconds.split(b":")]), microseconds)  # type: ignore[arg-type]
+    year, month, day = map(int, days.split(b"-"))
+    hour, minute, second = map(int, clock.split(b":"))
+    return datetime.datetime(year, month, day, hour, minute, second, microseconds)
 
 
 register_adapter(datetime.date, _adapt_date)

@@ -102,13 +102,15 @@ class Blob:
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, slice):
-            return self._at(0, len(self))[key] if len(range(*key.indices(len(self)))) else b""
+            return self._at(0, len(self))[key] if range(*key.indices(len(self))) else b""
         return self._at(self._place(key), 1)[0]
 
     def __setitem__(self, key: Any, value: Any) -> None:
         if isinstance(key, slice):
             places = range(*key.indices(len(self)))
             with memoryview(value) as view:  # raises TypeError for what is no buffer
+                if not view.c_contiguous:
+                    raise BufferError("underlying buffer is not C-contiguous")
                 data = view.tobytes()
             if len(data) != len(places):
                 raise IndexError("Blob slice assignment is wrong size")

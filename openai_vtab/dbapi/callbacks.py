@@ -76,7 +76,7 @@ def scalar(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class _Aggregate:
-    """An instance of the user's class for one group, made with the group's first row: without one, the result is NULL."""
+    """An instance of the user's class for one group, made with its first row: a group of none gives NULL."""
 
     def __init__(self, made: Callable[[], Any]) -> None:
         self.made = made
@@ -92,7 +92,7 @@ class _Aggregate:
         try:
             return _returned(function(*values))
         except Exception as error:
-            raise _failed(f"user-defined aggregate's '{method}' method raised error", error, function) from error
+            raise _failed(f"user-defined aggregate's '{method}' method raised error", error, self.made) from error
 
     def step(self, *values: Any) -> None:
         """A row comes in."""

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import apsw
+from apsw import Connection as ApswConnection
 
 from .. import connection as door
 from .. import errors
@@ -24,7 +25,7 @@ from ..errors import NotSupportedError, ProgrammingError
 from ..settings import Key
 from .border import border
 from .copying import Copying
-from .cursor import Cursor, Parameters, one_statement
+from .cursor import Cursor, Parameters
 from .extending import Extending
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Connection(Extending, Copying):
     ProgrammingError = errors.ProgrammingError
     NotSupportedError = errors.NotSupportedError
 
-    apsw: apsw.Connection
+    apsw: ApswConnection
     row_factory: Callable[[Cursor, tuple[Any, ...]], Any] | None = None
     text_factory: Callable[[bytes], Any] = str
     _problem = "Base Connection.__init__ not called."
@@ -93,6 +94,8 @@ class Connection(Extending, Copying):
         autocommit: bool | Literal[-1] = LEGACY_TRANSACTION_CONTROL,
         **options: Unpack[Options],
     ) -> None:
+        # a second call, as from a subclass, begins anew; cursors of the first keep its database
+        self._problem, self.row_factory, self.text_factory = type(self)._problem, None, str
         self.detect_types = detect_types
         self._isolation_level = _checked_level(isolation_level)
         autocommit = _checked_autocommit(autocommit)
@@ -100,7 +103,7 @@ class Connection(Extending, Copying):
         if "request_timeout" in settings:
             settings["timeout"] = settings.pop("request_timeout")
         flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | (apsw.SQLITE_OPEN_URI if uri else 0)
-        opening = {"flags": flags, "statementcachesize": cached_statements}
+        opening: Any = {"flags": flags, "statementcachesize": cached_statements}
         with border:
             self.apsw = door.connect(os.fsdecode(database), **opening, **settings)
             self.apsw.set_busy_timeout(int(timeout * 1000))
@@ -108,7 +111,7 @@ class Connection(Extending, Copying):
         self._problem = ""
         self.autocommit = autocommit
 
-    def _usable(self) -> apsw.Connection:
+    def _usable(self) -> ApswConnection:
         """APSW's connection. Raises ProgrammingError when it is closed or another thread's."""
         thread = threading.get_ident()
         if self._thread not in (None, thread):
@@ -163,8 +166,8 @@ class Connection(Extending, Copying):
         try:
             self._control(how)
         finally:
-            # a COMMIT that fails because of the API has rolled back: without a transaction, the next write is sent at once
-            if self._autocommit is False and not connection.in_transaction:
+            # a COMMIT that the API has failed has rolled back, and the next write must not be sent at once
+            if self._autocommit is False and not self.apsw.in_transaction:
                 self._control("BEGIN")
 
     def _control(self, sql: str) -> None:
@@ -176,9 +179,9 @@ class Connection(Extending, Copying):
 
     def _begin_implicitly(self) -> None:
         """Before a statement that changes rows: sqlite3's legacy transaction control."""
-        if self._autocommit == LEGACY_TRANSACTION_CONTROL and self._isolation_level is not None:
-            if not self.apsw.in_transaction:
-                self._control(f"BEGIN {self._isolation_level}")
+        legacy = self._autocommit == LEGACY_TRANSACTION_CONTROL and self._isolation_level is not None
+        if legacy and not self.apsw.in_transaction:
+            self._control(f"BEGIN {self._isolation_level}")
 
     def _before_script(self) -> None:
         if self._autocommit == LEGACY_TRANSACTION_CONTROL:
@@ -240,7 +243,7 @@ class Connection(Extending, Copying):
     @property
     def in_transaction(self) -> bool:
         """Whether a transaction is open."""
-        return self._usable().in_transaction
+        return bool(self._usable().in_transaction)
 
     @property
     def total_changes(self) -> int:
@@ -253,9 +256,9 @@ class Connection(Extending, Copying):
             raise ProgrammingError(self._problem)
         self.apsw.interrupt()
 
-    def __call__(self, sql: str, /) -> Any:
+    def __call__(self, *sql: str) -> Any:
         """sqlite3's own use of it, to prepare a statement, is not offered."""
-        one_statement(self._usable(), sql)
+        self._usable()
         raise NotSupportedError("a statement cannot be prepared alone here; write connection.execute(…)")
 
 

@@ -59,7 +59,7 @@ class Copying:
                     steps.step(pages or -1)
                     status = apsw.SQLITE_DONE if steps.done else apsw.SQLITE_OK
                 except (apsw.BusyError, apsw.LockedError) as error:
-                    status = error.result
+                    status = int(error.result)  # type: ignore[union-attr]
                 if progress is not None:
                     progress(status, steps.remaining, steps.page_count)
                 if status not in (apsw.SQLITE_OK, apsw.SQLITE_DONE):
@@ -105,11 +105,17 @@ class Copying:
 
     def getconfig(self, op: int, /) -> bool:
         """One of SQLite's switches, SQLITE_DBCONFIG_…"""
-        with border:
-            return bool(self._usable().config(op, -1))
+        return bool(self._config(op, -1))
 
     def setconfig(self, op: int, enable: bool = True, /) -> None:
         """Set one of SQLite's switches."""
-        with border:
-            if self._usable().config(op, int(enable)) != int(enable):
-                raise OperationalError("Unable to set config")
+        if self._config(op, int(enable)) != int(enable):
+            raise OperationalError("Unable to set config")
+
+    def _config(self, op: int, value: int) -> int:
+        connection = self._usable()
+        try:
+            with border:
+                return connection.config(op, value)
+        except ValueError:
+            raise ValueError(f"unknown config 'op' {op}") from None

@@ -10,6 +10,7 @@ It must not know what tables there are, nor how a connection is opened.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 import apsw
@@ -43,9 +44,16 @@ class _Beginning:
             raise ProgrammingError("executemany() can only execute DML statements.")
         if self.in_order and cursor.bindings_count:
             self._warn_of_names(cursor.bindings_names)
-        detect = self.connection.detect_types
-        columns = cursor.description
+        # not `description`, which APSW would remember: after a change of the schema, the first step corrects it
+        self.columns(cursor.description_full)
+        if self.connection._trace is not None:
+            self.connection._trace(cursor)
+        return True
+
+    def columns(self, columns: Sequence[tuple[Any, ...]]) -> None:
+        """Take the columns' names and declared types."""
         names = [column[0] for column in columns]
+        detect = self.connection.detect_types
         self.converters = None
         if detect and columns:
             found = column_converters(names, [column[1] for column in columns], detect)
@@ -53,9 +61,18 @@ class _Beginning:
             if detect & PARSE_COLNAMES:
                 names = [name.partition("[")[0].removesuffix(" ") if "[" in name else name for name in names]
         self.description = tuple((name, None, None, None, None, None, None) for name in names) or None
-        if self.connection._trace is not None:
-            self.connection._trace(cursor)
-        return True
+
+    def columns_of(self, connection: apsw.Connection, sql: str, values: Any) -> None:
+        """Take those of a query that has given no row: as APSW's cache has it, they may be an old schema's."""
+
+        def look_only(cursor: apsw.Cursor, sql: str, bindings: Any) -> bool:
+            self.columns(cursor.description)
+            return False
+
+        cursor = apsw.Cursor(connection)
+        cursor.exec_trace = cast(Any, look_only)
+        with suppress(apsw.ExecTraceAbort):
+            cursor.execute(sql, values, can_cache=False)
 
     @staticmethod
     def _warn_of_names(names: Sequence[str | None]) -> None:
@@ -89,7 +106,8 @@ class Cursor:
             raise ProgrammingError("Recursive use of cursors not allowed.")
         self.connection = connection
         self.row_factory = None
-        self._cursor: apsw.Cursor = connection._usable().cursor()
+        self._connection = connection._usable()
+        self._cursor: apsw.Cursor = self._connection.cursor()
         self._beginning = _Beginning(connection)
         self._cursor.exec_trace = cast(Any, self._beginning)
         self._next: tuple[Any, ...] | None = None
@@ -104,18 +122,18 @@ class Cursor:
     def execute(self, sql: str, parameters: Parameters = (), /) -> Self:
         """Run one statement; its rows are then fetched, or iterated."""
         with self._use():
-            connection, cursor = self._prepare(sql)
-            self._execute(cursor, sql, parameters)
-            self.lastrowid = connection.last_insert_rowid()
+            statement = self._prepare(sql)
+            self._execute(statement, parameters)
+            self.lastrowid = self._connection.last_insert_rowid()
         return self
 
     def executemany(self, sql: str, seq_of_parameters: Iterable[Parameters], /) -> Self:
         """Run one statement that changes rows once for each of the parameters; rows of RETURNING are dropped."""
         with self._use():
             rows = iter(seq_of_parameters)
-            _, cursor = self._prepare(sql, many=True)
+            statement = self._prepare(sql, many=True)
             for row in rows:
-                self._execute(cursor, sql, row)
+                self._execute(statement, row)
                 self._drain()
             self._beginning.description = None
         return self
@@ -125,10 +143,9 @@ class Cursor:
         with self._use():
             if not isinstance(sql_script, str):
                 raise TypeError(f"executescript() argument must be str, not {type(sql_script).__name__}")
-            connection = self.connection._usable()
             if "\0" in sql_script:
                 raise ValueError("embedded null character")
-            _check_length(connection, sql_script)
+            _check_length(self._connection, sql_script)
             self._reset()
             self.connection._before_script()
             with border:
@@ -137,17 +154,23 @@ class Cursor:
             self._beginning.description = None
         return self
 
-    def _prepare(self, sql: str, *, many: bool = False) -> tuple[apsw.Connection, apsw.Cursor]:
+    def _prepare(self, sql: str, *, many: bool = False) -> str:
         """Check the text, forget the last statement's rows, and begin a transaction where sqlite3 does."""
-        connection = self.connection._usable()
-        checked = one_statement(connection, sql)
+        if not isinstance(sql, str):
+            raise TypeError(f"execute() argument 1 must be str, not {type(sql).__name__}")
+        if "\0" in sql:
+            raise ProgrammingError("the query contains a null character")
+        _check_length(self._connection, sql)
+        changes, statement = look(sql)
+        if statement is None:
+            raise ProgrammingError("You can only execute one statement at a time.")
         self._reset()
         self._beginning.many = many
-        self._counts = checked.changes
-        self.rowcount = 0 if checked.changes else -1
-        if checked.changes:
+        self._counts = changes
+        if changes:
+            self.rowcount = 0
             self.connection._begin_implicitly()
-        return connection, self._cursor
+        return statement
 
     def _reset(self) -> None:
         self._next = None
@@ -156,11 +179,15 @@ class Cursor:
         self._beginning.description = None
         self._beginning.many = False
 
-    def _execute(self, cursor: apsw.Cursor, sql: str, given: Parameters) -> None:
+    def _execute(self, sql: str, given: Parameters) -> None:
         values = parameters(given)
         self._beginning.in_order = isinstance(values, tuple)
         with border:
-            self._next = next(cursor.execute(sql, values), None)
+            self._next = next(self._cursor.execute(sql, values), None)
+            if self._next is not None:
+                self._beginning.columns(self._cursor.description)
+            elif self._beginning.description and not self._counts:
+                self._beginning.columns_of(self._connection, sql, values)
         if self._next is None:
             self._over()
 
@@ -174,7 +201,7 @@ class Cursor:
 
     def _over(self) -> None:
         if self._counts:
-            self.rowcount += self.connection.apsw.changes()
+            self.rowcount += self._connection.changes()
 
     def __iter__(self) -> Iterator[Any]:
         return self
@@ -272,19 +299,6 @@ class _Use:
 
     def __exit__(self, *_: object) -> None:
         self.cursor._running = False
-
-
-def one_statement(connection: apsw.Connection, sql: str) -> Any:
-    """What is to be known of the one statement in a text. Raises what sqlite3 raises when it is not one."""
-    if not isinstance(sql, str):
-        raise TypeError(f"execute() argument 1 must be str, not {type(sql).__name__}")
-    if "\0" in sql:
-        raise ProgrammingError("the query contains a null character")
-    _check_length(connection, sql)
-    found = look(sql)
-    if not found.single:
-        raise ProgrammingError("You can only execute one statement at a time.")
-    return found
 
 
 def _check_length(connection: apsw.Connection, sql: str) -> None:

@@ -11,23 +11,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ..errors import OperationalError
+
 if TYPE_CHECKING:
     from .cursor import Cursor
 
 SCHEMA = (
-    "SELECT name, type, sql FROM sqlite_schema WHERE sql NOT NULL AND type {} AND (?1 IS NULL OR name LIKE ?1) ORDER BY {}"
+    "SELECT name, sql FROM sqlite_schema WHERE sql NOT NULL AND type {} AND (?1 IS NULL OR name LIKE ?1) ORDER BY {}"
 )
 
 
 def dump(cursor: Cursor, pattern: str | None) -> Iterator[str]:
     """The statements, of the objects whose name is LIKE the pattern."""
     cursor.row_factory = None
-    if cursor.execute("PRAGMA foreign_key_check").fetchall():
+    if _violates_foreign_keys(cursor):
         yield "PRAGMA foreign_keys=OFF;"
     yield "BEGIN TRANSACTION;"
     sequences: list[str] = []
     virtual = False
-    for name, _, sql in cursor.execute(SCHEMA.format("= 'table'", "name"), (pattern,)).fetchall():
+    for name, sql in cursor.execute(SCHEMA.format("= 'table'", "name"), (pattern,)).fetchall():
         if name == "sqlite_sequence":
             rows = cursor.execute("SELECT name, seq FROM sqlite_sequence").fetchall()
             sequences = ['DELETE FROM "sqlite_sequence";']
@@ -50,12 +52,19 @@ def dump(cursor: Cursor, pattern: str | None) -> Iterator[str]:
         else:
             yield f"{sql};"
         yield from _rows(cursor, name)
-    for _, _, sql in cursor.execute(SCHEMA.format("IN ('index', 'trigger', 'view')", "rowid"), (pattern,)).fetchall():
+    for _, sql in cursor.execute(SCHEMA.format("IN ('index', 'trigger', 'view')", "rowid"), (pattern,)).fetchall():
         yield f"{sql};"
     if virtual:
         yield "PRAGMA writable_schema=OFF;"
     yield from sequences
     yield "COMMIT;"
+
+
+def _violates_foreign_keys(cursor: Cursor) -> bool:
+    try:
+        return bool(cursor.execute("PRAGMA foreign_key_check").fetchall())
+    except OperationalError:  # a key that refers to nothing unique
+        return True
 
 
 def _rows(cursor: Cursor, table: str) -> Iterator[str]:

@@ -34,8 +34,10 @@ class Extending:
         connection = self._usable()
         _check_arguments(narg, OperationalError("Error creating function"))
         function = None if func is None else callbacks.scalar(func)
+        # What only computes may be used by the indexes and views of the file, as with sqlite3: trusted_schema is off
+        flags = apsw.SQLITE_INNOCUOUS if deterministic else 0
         with border:
-            connection.create_scalar_function(name, function, narg, deterministic=deterministic)
+            connection.create_scalar_function(name, function, narg, deterministic=deterministic, flags=flags)
 
     def create_aggregate(self, name: str, n_arg: int, aggregate_class: Callable[[], Any] | None) -> None:
         """Make a class with `step` and `finalize` known to SQL as an aggregate function."""
@@ -45,9 +47,7 @@ class Extending:
         with border:
             connection.create_aggregate_function(name, factory, n_arg)
 
-    def create_window_function(
-        self, name: str, num_params: int, aggregate_class: Callable[[], Any] | None, /
-    ) -> None:
+    def create_window_function(self, name: str, num_params: int, aggregate_class: Callable[[], Any] | None, /) -> None:
         """Make a class with `step`, `inverse`, `value` and `finalize` known to SQL as a window function."""
         connection = self._usable()
         _check_arguments(num_params, ProgrammingError("Error creating window function"))

@@ -3,7 +3,7 @@
 It must not run any.
 
 >>> look("/* new */ INSERT INTO t VALUES (';');  -- that's all")
-Look(changes=True, single=True)
+Look(changes=True, statement="/* new */ INSERT INTO t VALUES (';');")
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _TOKEN = re.compile(
 
 
 class Look(NamedTuple):
-    """Whether the statement changes rows, and whether it is the only one."""
+    """Whether the statement changes rows, and its text alone; None when more follows than comments."""
 
     changes: bool
-    single: bool
+    statement: str | None
 
 
 @lru_cache(maxsize=128)
@@ -37,12 +37,12 @@ def look(sql: str) -> Look:
     begin = _BLANK.match(sql)
     word = _WORD.match(sql, begin.end() if begin else 0)
     changes = word is not None and word[0].upper() in DML
-    return Look(changes, _single(sql))
+    return Look(changes, _only(sql))
 
 
-def _single(sql: str) -> bool:
-    """Whether nothing but comments follows the first semicolon that ends a statement (one within a trigger does not)."""
+def _only(sql: str) -> str | None:
+    """The statement up to the first semicolon that ends it; one within a trigger does not."""
     for match in _TOKEN.finditer(sql):
         if match[0] == ";" and apsw.complete(sql[: match.end()]):
-            return _BLANK.fullmatch(sql, match.end()) is not None
-    return True
+            return sql[: match.end()] if _BLANK.fullmatch(sql, match.end()) else None
+    return sql

@@ -80,7 +80,9 @@ def translated(error: apsw.Error) -> Exception:
     """PEP 249's exception for APSW's, with SQLite's extended code and its name when SQLite raised it."""
     kind = next(CLASSES[cls] for cls in type(error).__mro__ if cls in CLASSES)
     translation = kind(str(error))
-    code = getattr(error, "extendedresult", None)
+    # an interrupted wait for the network is raised in Python, and has no code
+    interrupted = apsw.SQLITE_INTERRUPT if isinstance(error, apsw.InterruptError) else None
+    code = getattr(error, "extendedresult", interrupted)
     if code is not None and isinstance(translation, Error):
         primary = code & 0xFF
         names = apsw.mapping_result_codes if code == primary else apsw.mapping_extended_result_codes

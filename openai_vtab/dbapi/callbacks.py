@@ -179,7 +179,7 @@ def trace(callback: Callable[[str], Any]) -> Callable[[apsw.Cursor | str], None]
 def _expanded(cursor: apsw.Cursor, callback: object) -> str:
     try:
         with border:
-            return cursor.expanded_sql.strip().removesuffix(";").rstrip() if cursor.has_vdbe else ""
+            return cursor.expanded_sql if cursor.has_vdbe else ""
     except MemoryError:  # APSW's word for: longer than SQLITE_LIMIT_LENGTH
         report(DataError("Expanded SQL string exceeds the maximum string length"), callback)
         return cursor.sql

@@ -9,6 +9,7 @@ https://docs.sqlalchemy.org/en/20/dialects/sqlite.html
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import exc, util
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import ConnectArgsType, DBAPIModule
 
 # What a URL's query may set; the keywords of dbapi.connect that are no text are read as their type.
-QUERY: dict[str, type] = {
+QUERY: dict[str, Callable[[str], object]] = {
     "base_url": str,
     "organization": str,
     "project": str,
@@ -32,8 +33,8 @@ QUERY: dict[str, type] = {
     "max_answer_bytes": int,
     "openai_beta": str,
     "ca_bundle": str,
-    "allow_http": bool,
-    "read_ahead": bool,
+    "allow_http": util.asbool,
+    "read_ahead": util.asbool,
 }
 
 
@@ -55,9 +56,7 @@ class OpenAIVTabDialect(SQLiteDialect_pysqlite):
                 "api_key does not belong in the URL, which is logged and shown in error messages; set OPENAI_API_KEY, "
                 "or write create_engine(url, connect_args={'api_key': …})"
             )
-        options: dict[str, Any] = {}
-        for name, kind in QUERY.items():
-            util.coerce_kw_type(cast(Any, url.query), name, kind, dest=options)
+        options = {name: _read(name, read, url.query[name]) for name, read in QUERY.items() if name in url.query}
         arguments, keywords = super().create_connect_args(url.difference_update_query(QUERY))
         return arguments, {**keywords, **options}
 
@@ -69,6 +68,16 @@ class OpenAIVTabDialect(SQLiteDialect_pysqlite):
             if not self._get_table_pragma(connection, "table_xinfo", table_name, schema=schema):
                 raise
             return None
+
+
+def _read(name: str, read: Callable[[str], object], text: str | tuple[str, ...]) -> object:
+    """A setting's value in a URL."""
+    if isinstance(text, tuple):
+        raise exc.ArgumentError(f"{name} is in the URL more than once")
+    try:
+        return read(text)
+    except ValueError as error:
+        raise exc.ArgumentError(f"{name} in the URL: {error}") from None
 
 
 dialect = OpenAIVTabDialect

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import pickle
 import sqlite3
+import subprocess
 import sys
 import threading
 import warnings
@@ -591,6 +592,12 @@ def test_a_ledger_is_dumped_as_it_is(con: dbapi.Connection) -> None:
     dumped = list(con.iterdump())
     assert any("my_batches_ledger" in statement for statement in dumped)
     assert dumped[1] == "PRAGMA writable_schema=ON;"
+
+
+def test_the_package_does_not_load_it() -> None:
+    """Nor SQLAlchemy: `import openai_vtab` costs next to nothing."""
+    loaded = "import sys, openai_vtab; print({'apsw', 'openai_vtab.dbapi', 'sqlalchemy'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", loaded], capture_output=True, check=True).stdout.strip() == b"set()"
 
 
 def test_pep_249s_type_objects() -> None:

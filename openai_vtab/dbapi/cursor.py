@@ -10,13 +10,13 @@ It must not know what tables there are, nor how a connection is opened.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 import apsw
 
 from ..errors import DataError, ProgrammingError
-from .adapting import PARSE_COLNAMES, Converter, column_converters, converted, deprecated, parameters
+from .adapting import converted, parameters
+from .beginning import Beginning, Description
 from .border import border
 from .text import look
 
@@ -26,62 +26,6 @@ if TYPE_CHECKING:
     from .connection import Connection
 
 Parameters = Sequence[Any] | Mapping[str, Any]
-Description = tuple[tuple[str, None, None, None, None, None, None], ...]
-
-
-class _Beginning:
-    """What APSW's exec trace tells when a statement begins; not the cursor itself, which it would keep alive."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-        self.many = False
-        self.in_order = False  # whether the parameters are a sequence
-        self.description: Description | None = None
-        self.converters: list[Converter | None] | None = None
-
-    def __call__(self, cursor: apsw.Cursor, sql: str, bindings: Any) -> bool:
-        if self.many and cursor.is_readonly:
-            raise ProgrammingError("executemany() can only execute DML statements.")
-        if self.in_order and cursor.bindings_count:
-            self._warn_of_names(cursor.bindings_names)
-        # not `description`, which APSW would remember: after a change of the schema, the first step corrects it
-        self.columns(cursor.description_full)
-        if self.connection._trace is not None:
-            self.connection._trace(cursor)
-        return True
-
-    def columns(self, columns: Sequence[tuple[Any, ...]]) -> None:
-        """Take the columns' names and declared types."""
-        names = [column[0] for column in columns]
-        detect = self.connection.detect_types
-        self.converters = None
-        if detect and columns:
-            found = column_converters(names, [column[1] for column in columns], detect)
-            self.converters = found if any(found) else None
-            if detect & PARSE_COLNAMES:
-                names = [name.partition("[")[0].removesuffix(" ") if "[" in name else name for name in names]
-        self.description = tuple((name, None, None, None, None, None, None) for name in names) or None
-
-    def columns_of(self, connection: apsw.Connection, sql: str, values: Any) -> None:
-        """Take those of a query that has given no row: as APSW's cache has it, they may be an old schema's."""
-
-        def look_only(cursor: apsw.Cursor, sql: str, bindings: Any) -> bool:
-            self.columns(cursor.description)
-            return False
-
-        cursor = apsw.Cursor(connection)
-        cursor.exec_trace = cast(Any, look_only)
-        with suppress(apsw.ExecTraceAbort):
-            cursor.execute(sql, values, can_cache=False)
-
-    @staticmethod
-    def _warn_of_names(names: Sequence[str | None]) -> None:
-        for number, name in enumerate(names, start=1):
-            if name is not None and not name.isdecimal():  # ?1 has the name 1
-                deprecated(
-                    f"Binding {number} (':{name}') is a named parameter, but you supplied a sequence which requires "
-                    "nameless (qmark) placeholders."
-                )
 
 
 class Cursor:
@@ -108,7 +52,7 @@ class Cursor:
         self.row_factory = None
         self._connection = connection._usable()
         self._cursor: apsw.Cursor = self._connection.cursor()
-        self._beginning = _Beginning(connection)
+        self._beginning = Beginning(connection)
         self._cursor.exec_trace = cast(Any, self._beginning)
         self._next: tuple[Any, ...] | None = None
         self._counts = False
@@ -132,10 +76,9 @@ class Cursor:
         with self._use():
             rows = iter(seq_of_parameters)
             statement = self._prepare(sql, many=True)
-            for row in rows:
-                self._execute(statement, row)
-                self._drain()
-            self._beginning.description = None
+            with border:
+                for _ in self._cursor.executemany(statement, self._each(rows)):
+                    pass
         return self
 
     def executescript(self, sql_script: str, /) -> Self:
@@ -191,12 +134,12 @@ class Cursor:
         if self._next is None:
             self._over()
 
-    def _drain(self) -> None:
-        if self._next is not None:
-            with border:
-                for _ in self._cursor:
-                    pass
-            self._next = None
+    def _each(self, rows: Iterator[Parameters]) -> Iterator[Any]:
+        """The parameters of each run. APSW asks for the next when the run before is over, and its changes are known."""
+        for row in rows:
+            values = parameters(row)
+            self._beginning.in_order = isinstance(values, tuple)
+            yield values
             self._over()
 
     def _over(self) -> None:

@@ -10,6 +10,7 @@ https://www.sqlite.org/c3ref/trace_v2.html
 
 from __future__ import annotations
 
+import atexit
 import time
 import weakref
 from collections.abc import Iterator, Sequence
@@ -63,9 +64,7 @@ class Registration:
         if settings.read_ahead:
             connection.cursor_factory = cursor_factory(connection.cursor_factory, self._bound)
         weakref.finalize(self, self.fetch.close)
-        # SQLite disconnects tables when a connection is freed. At the interpreter's exit that can come after APSW
-        # has been taken down, and crashes there: so what is still open is closed before.
-        weakref.finalize(connection, _close, weak)
+        _open[:] = [ref for ref in _open if ref() is not None] + [weak]
 
     def _trace(self, event: dict[str, Any]) -> None:
         """Follow which statements are running: SQLite tells when one begins (STMT) and when it is over (PROFILE)."""
@@ -217,7 +216,15 @@ def _unchanged(cursor: apsw.Cursor, row: tuple[SQLiteValue, ...]) -> tuple[SQLit
     return row
 
 
-def _close(weak: weakref.ref[apsw.Connection]) -> None:
-    connection = weak()
-    if connection is not None:
-        connection.close(True)
+# Connections that may be open at the interpreter's exit. Plain references, without callbacks as weakref.finalize has
+# them: a callback that sets off a garbage collection while a subclass of apsw.Connection is freed crashes Python.
+_open: list[weakref.ref[apsw.Connection]] = []
+
+
+@atexit.register
+def _close_all() -> None:
+    """SQLite disconnects tables when a connection is freed; after APSW has been taken down, that crashes."""
+    for weak in _open:
+        connection = weak()
+        if connection is not None:
+            connection.close(True)

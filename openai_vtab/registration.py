@@ -10,6 +10,7 @@ https://www.sqlite.org/c3ref/trace_v2.html
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import time
 import weakref
@@ -70,9 +71,7 @@ class Registration:
         if settings.read_ahead:
             connection.cursor_factory = self._cursors.factory(connection.cursor_factory)
         weakref.finalize(self, self.fetch.close)
-        # SQLite disconnects tables when a connection is freed. At the interpreter's exit that can come after APSW
-        # has been taken down, and crashes there: so what is still open is closed before.
-        weakref.finalize(connection, _close, weak)
+        _open[:] = [ref for ref in _open if ref() is not None] + [weak]
 
     def _trace(self, event: dict[str, Any]) -> None:
         """Follow which statements are running: SQLite tells when one begins (STMT) and when it is over (PROFILE)."""
@@ -255,13 +254,6 @@ def _unchanged(cursor: apsw.Cursor, row: tuple[SQLiteValue, ...]) -> tuple[SQLit
     return row
 
 
-def _close(weak: weakref.ref[apsw.Connection]) -> None:
-    connection = weak()
-    if connection is not None:
-        roll_back(connection)
-        connection.close(True)
-
-
 def roll_back(connection: apsw.Connection) -> None:
     """Before a connection is closed: SQLite rolls back, too, but only when it is too late to write ledgers."""
     with contextlib.suppress(apsw.Error):  # closed already
@@ -269,3 +261,18 @@ def roll_back(connection: apsw.Connection) -> None:
             cursor = apsw.Cursor(connection)
             cursor.exec_trace = _untraced
             cursor.execute("ROLLBACK")
+
+
+# Connections that may be open at the interpreter's exit. Plain references, without callbacks as weakref.finalize has
+# them: a callback that sets off a garbage collection while a subclass of apsw.Connection is freed crashes Python.
+_open: list[weakref.ref[apsw.Connection]] = []
+
+
+@atexit.register
+def _close_all() -> None:
+    """SQLite disconnects tables when a connection is freed; after APSW has been taken down, that crashes."""
+    for weak in _open:
+        connection = weak()
+        if connection is not None:
+            roll_back(connection)
+            connection.close(True)

@@ -21,6 +21,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from .api import Request
+from .errors import Error
 
 log = logging.getLogger("openai_vtab")
 
@@ -115,6 +116,6 @@ class ReadAhead:
         if patience <= 0:
             return
         noting = Note(note)
-        with suppress(Enough):
+        with suppress(Enough, Error):  # an error is the statement's own, if it goes so far
             self._complete = self._replay(noting, patience) and not noting.partial
         self._spent += time.monotonic() - began

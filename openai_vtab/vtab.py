@@ -213,9 +213,10 @@ class VTable:
         request = api.build(self.table, method, {**keys, **sent})
 
         def settle(response: Response) -> Object:
-            answer = api.decipher(request, response) or {}
-            if method.verb == "DELETE":
-                self.module.created.pop(tuple(keys.values()), None)  # not there is not there from now on
+            if method.verb != "DELETE":
+                return {**(api.decipher(request, response) or {}), **keys}
+            answer = api.deleted(request, response)
+            self.module.created.pop(tuple(keys.values()), None)  # not there is not there from now on
             return {**answer, **keys}
 
         self.outbox.add(Write(request, rowid, settle, self.registration.statement))

@@ -144,8 +144,8 @@ class Rows:
                 scan.note.partial = True
                 scan.note(request)
                 return
-            if scan.single and scan.note is None:
-                scan.asking.look_up(request)
+            if scan.single and scan.note is None and not place:
+                scan.asking.look_up(request)  # the lists of a join; a list's own pages follow each other
             objects, after = self._understood(scan.asking, request, page)
             if page is not None:
                 ids = {item["id"] for item in objects}
@@ -171,7 +171,8 @@ class Rows:
 
     def _in_order(self, method: Method, order: str, last: Any, this: Any) -> Any:
         """SQLite has been promised the order, and does not sort: a server that has another must not go unnoticed."""
-        if isinstance(last, (int, float)) and isinstance(this, (int, float)) and (this < last if order == "asc" else this > last):
+        comparable = isinstance(last, (int, float)) and isinstance(this, (int, float))
+        if comparable and (this < last if order == "asc" else this > last):
             raise OperationalError(
                 f"{self.table.name}: the server's list is not in the order of {method.ordered_by}; "
                 f"write ORDER BY +{method.ordered_by}, so that SQLite sorts it"

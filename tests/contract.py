@@ -18,7 +18,10 @@ import jsonschema
 from werkzeug.formparser import parse_form_data
 
 SPEC = json.loads((Path(__file__).parent / "openapi-vector-stores.json").read_text(encoding="utf-8"))
-NULLABLE = ("name", "expires_after")  # of an update, in the notation of OpenAPI 3.0, which a validator of 3.1 passes over
+NULLABLE = (
+    "name",
+    "expires_after",
+)  # of an update, in the notation of OpenAPI 3.0, which a validator of 3.1 passes over
 LARGEST = {"/files": 10_000}  # pages; the description says it only in prose, as it does 100 for the others
 
 

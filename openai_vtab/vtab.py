@@ -24,7 +24,7 @@ from .fetch import Asking
 from .ledger import SUFFIX, Ledger
 from .outbox import Write
 from .registration import Registration
-from .rowids import Key, Rowids
+from .rowids import Rowids
 from .rows import Rows, Scan
 from .spec import Method, Table
 from .values import Refused, SQLiteValue, key_text
@@ -37,7 +37,6 @@ class Module:
         self.registration = registration
         self.table = table
         self.rowids = Rowids()
-        self.created: dict[Key, float] = {}
         self.getters = tuple(None if column.steers else getter(column) for column in table.columns)
 
     def create(self, connection: apsw.Connection) -> None:
@@ -65,7 +64,9 @@ class Module:
             ledger = self.registration.ledger(connection, self.table, dbname, tablename)
         else:
             ledger = None
-        return self.table.schema, VTable(self, connection, Rows(self.table, self.rowids, self.created, ledger))
+        return self.table.schema, VTable(
+            self, connection, Rows(self.table, self.rowids, self.registration.created, ledger)
+        )
 
     Create = Connect
 
@@ -160,7 +161,7 @@ class VTable:
         def settle(response: Response) -> Object:
             answer = api.created(self.table, request, response, parameters)
             key = tuple(answer[source] for source in self.table.key)
-            self.module.created[key] = time.monotonic()
+            self.registration.created[key] = time.monotonic()
             if ledger is None:
                 self.module.rowids.assign(new, key)
             return answer
@@ -216,7 +217,9 @@ class VTable:
             if method.verb != "DELETE":
                 return {**(api.decipher(request, response) or {}), **keys}
             answer = api.deleted(request, response)
-            self.module.created.pop(tuple(keys.values()), None)  # not there is not there from now on
+            created, gone = self.registration.created, set(keys.values())
+            for key in [key for key in list(created) if gone <= set(key)]:  # also what was made in it
+                created.pop(key, None)  # not there is not there from now on
             return {**answer, **keys}
 
         self.outbox.add(Write(request, rowid, settle, self.registration.statement))

@@ -429,7 +429,7 @@ def test_an_object_by_its_id_is_never_looked_for_in_the_list(db: apsw.Connection
         f"'{one}' IS {key}",
         f"id IN ('{one}', '{two}')",
         f'id IN (SELECT value FROM json_each(\'["{one}", "{two}"]\'))',
-        f"id IN (WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 99) SELECT 'x' || i FROM n)",
+        "id IN (WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 99) SELECT 'x' || i FROM n)",
         f"id = '{one}' OR id = '{two}'",
         f"id = '{one}' OR {key} = '{two}'",
         f"id = '{one}' OR {key} = '{one}' OR id = '{two}' OR id = 'x' OR {key} = 'y' OR id IS 'z'",

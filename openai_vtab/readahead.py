@@ -21,6 +21,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from .api import Request
+from .errors import Error
 
 log = logging.getLogger("openai_vtab")
 
@@ -123,7 +124,7 @@ class ReadAhead:
         if patience <= 2 * self._last:
             return
         noting = Note(note)
-        with suppress(Enough):
+        with suppress(Enough, Error):  # an error is the statement's own, if it goes so far
             self._complete = self._replay(noting, patience) and not noting.partial
         self._last = time.monotonic() - began
         self._spent += self._last

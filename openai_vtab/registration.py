@@ -59,6 +59,7 @@ class Registration:
         self.fetch = Fetch(Client(settings), lambda: (c := weak()) is not None and c.is_interrupted)
         self.outbox = Outbox(self.fetch)
         self.nested = Nested(weak)
+        self.created: dict[tuple[str, ...], float] = {}  # what was made through it, and when (time.monotonic)
         self.ledgers: list[Ledger] = []
         self.note: Note | None = None  # set while a statement is run again only to see what it asks for
         self._statements: dict[int, _Running] = {}

@@ -25,7 +25,7 @@ from .fetch import Asking
 from .ledger import SUFFIX, Ledger
 from .outbox import Write
 from .registration import Registration
-from .rowids import Key, Rowids
+from .rowids import Rowids
 from .rows import Rows, Scan
 from .spec import Method, Table
 from .values import Refused, SQLiteValue, key_text
@@ -41,7 +41,6 @@ class Module:
         self.registration = registration
         self.table = table
         self.rowids = Rowids()
-        self.created: dict[Key, float] = {}
         self.getters = tuple(None if column.steers else getter(column) for column in table.columns)
 
     def create(self, connection: apsw.Connection) -> None:
@@ -77,7 +76,9 @@ class Module:
             ledger = self.registration.ledger(connection, self.table, dbname, tablename)
         else:
             ledger = None
-        return self.table.schema, VTable(self, connection, Rows(self.table, self.rowids, self.created, ledger))
+        return self.table.schema, VTable(
+            self, connection, Rows(self.table, self.rowids, self.registration.created, ledger)
+        )
 
     def _is_created(self, modulename: str, dbname: str, tablename: str) -> bool:
         if tablename.lower() != modulename.lower():
@@ -175,7 +176,7 @@ class VTable:
         def settle(response: Response) -> Object:
             answer = api.created(self.table, request, response, parameters)
             key = tuple(answer[source] for source in self.table.key)
-            self.module.created[key] = time.monotonic()
+            self.registration.created[key] = time.monotonic()
             if ledger is None:
                 self.module.rowids.assign(new, key)
             return answer
@@ -228,9 +229,12 @@ class VTable:
         request = api.build(self.table, method, {**keys, **sent})
 
         def settle(response: Response) -> Object:
-            answer = api.decipher(request, response) or {}
-            if method.verb == "DELETE":
-                self.module.created.pop(tuple(keys.values()), None)  # not there is not there from now on
+            if method.verb != "DELETE":
+                return {**(api.decipher(request, response) or {}), **keys}
+            answer = api.deleted(request, response)
+            created, gone = self.registration.created, set(keys.values())
+            for key in [key for key in list(created) if gone <= set(key)]:  # also what was made in it
+                created.pop(key, None)  # not there is not there from now on
             return {**answer, **keys}
 
         self.outbox.add(Write(request, rowid, settle, self.registration.statement, self.rows))

@@ -27,9 +27,12 @@ DAY = '{"anchor":"created_at","seconds":86400}'
 def test_a_life(replayed: apsw.Connection, cassette: Any, sent: Sent) -> None:
     """Upload, look, list, delete: the requests, with the form's fields."""
     replayed.execute(
-        "INSERT INTO files (filename, content, purpose, expires_after) VALUES ('Prüfung 1.md', '# Wörter', 'user_data', ?)", (DAY,)
+        "INSERT INTO files (filename, content, purpose, expires_after) VALUES ('Prüfung 1.md', '# Wörter', 'user_data', ?)",
+        (DAY,),
     )
-    row = replayed.execute("SELECT id, filename, bytes, purpose, expires_at - created_at FROM files WHERE rowid = last_insert_rowid()").get
+    row = replayed.execute(
+        "SELECT id, filename, bytes, purpose, expires_at - created_at FROM files WHERE rowid = last_insert_rowid()"
+    ).get
     id = row[0]
     assert row[1:] == ("Prüfung 1.md", 9, "user_data", 86400)
     newest = "SELECT id FROM files WHERE purpose = 'user_data' ORDER BY created_at DESC LIMIT 1"
@@ -79,14 +82,29 @@ def upload(db: apsw.Connection, **columns: Any) -> None:
     ],
     ids=["bytes", "text", "line ends", "3 MB"],
 )
-def test_content_arrives_as_it_is(db: apsw.Connection, sandbox: Any, bodies: Bodies, content: Any, bytes_: bytes) -> None:
+def test_content_arrives_as_it_is(
+    db: apsw.Connection, sandbox: Any, bodies: Bodies, content: Any, bytes_: bytes
+) -> None:
     """A BLOB byte by byte, text as UTF-8."""
     upload(db, filename="a.md", content=content, purpose="assistants")
     assert bodies() == [("POST /files", {"purpose": "assistants", "file": ("a.md", bytes_)})]
     assert db.execute("SELECT bytes FROM files WHERE rowid = last_insert_rowid()").get == len(bytes_)
 
 
-@pytest.mark.parametrize("name", ["a b.md", 'say "hi".md', "it's.md", "Prüfung €.md", "日本語\u3000資料.txt", "Screenshot 9\u202fAM.md", "a;b=c.md", "..", "x" * 200 + ".md"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a b.md",
+        'say "hi".md',
+        "it's.md",
+        "Prüfung €.md",
+        "日本語\u3000資料.txt",
+        "Screenshot 9\u202fAM.md",
+        "a;b=c.md",
+        "..",
+        "x" * 200 + ".md",
+    ],
+)
 def test_any_name_arrives(db: apsw.Connection, sandbox: Any, name: str) -> None:
     """One file with one name; quotes as the HTML standard writes them."""
     upload(db, filename=name, content=b"x", purpose="assistants")
@@ -133,12 +151,16 @@ def test_the_largest_file(connect: Any, requests: Requests, monkeypatch: pytest.
     (tmp_path / "b").write_bytes(b"x" * 1000)
     upload(db, path="b", purpose="assistants")
     requests()
-    with pytest.raises(openai_vtab.RowError, match="files.content: 1001 bytes are more than the 1000 of a file; write it in parts"):
+    with pytest.raises(
+        openai_vtab.RowError, match=r"files.content: 1001 bytes are more than the 1000 of a file; write it in parts"
+    ):
         upload(db, filename="a", content=b"x" * 1001, purpose="assistants")
     with pytest.raises(openai_vtab.RowError, match="1002 bytes are more than"):
         upload(db, filename="a", content="ü" * 501, purpose="assistants")
     (tmp_path / "b").write_bytes(b"x" * 1001)
-    with pytest.raises(openai_vtab.RowError, match="files.path: 'b' has 1001 bytes; write the path of a file of 1 to 1000 bytes"):
+    with pytest.raises(
+        openai_vtab.RowError, match=r"files.path: 'b' has 1001 bytes; write the path of a file of 1 to 1000 bytes"
+    ):
         upload(db, path="b", purpose="assistants")
     (tmp_path / "b").write_bytes(b"")
     with pytest.raises(openai_vtab.RowError, match="'b' has 0 bytes"):
@@ -174,7 +196,9 @@ def root(tmp_path: Path) -> Path:
         ("{root}/../root/a.md", "a.md", b"# A"),
     ],
 )
-def test_a_file_below_upload_root(connect: Any, root: Path, bodies: Bodies, path: str, name: str, content: bytes) -> None:
+def test_a_file_below_upload_root(
+    connect: Any, root: Path, bodies: Bodies, path: str, name: str, content: bytes
+) -> None:
     """However its path is written; its own name is the file's name."""
     upload(connect(upload_root=root), path=path.format(root=root), purpose="assistants")
     assert bodies() == [("POST /files", {"purpose": "assistants", "file": (name, content)})]
@@ -207,7 +231,9 @@ def test_a_file_below_upload_root(connect: Any, root: Path, bodies: Bodies, path
         (b"a.md", "a BLOB of 4 bytes is not a path"),
     ],
 )
-def test_nothing_outside_upload_root_is_read(connect: Any, root: Path, requests: Requests, path: Any, problem: str) -> None:
+def test_nothing_outside_upload_root_is_read(
+    connect: Any, root: Path, requests: Requests, path: Any, problem: str
+) -> None:
     """Neither by .., by an absolute path nor by a symbolic link; and only files."""
     path = path.format(root=root) if isinstance(path, str) else path
     with pytest.raises(openai_vtab.RowError) as caught:
@@ -217,11 +243,16 @@ def test_nothing_outside_upload_root_is_read(connect: Any, root: Path, requests:
     assert requests() == []
 
 
-def test_without_upload_root_no_file_is_read(db: apsw.Connection, root: Path, requests: Requests, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_upload_root_no_file_is_read(
+    db: apsw.Connection, root: Path, requests: Requests, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """SQL from a stranger must not read the disk."""
     monkeypatch.chdir(root)
     for path in ("a.md", str(root / "a.md"), "/etc/hostname", "none"):
-        with pytest.raises(openai_vtab.RowError, match="files.path: no file of this machine may be read; write content instead, or set upload_root for connect"):
+        with pytest.raises(
+            openai_vtab.RowError,
+            match=r"files.path: no file of this machine may be read; write content instead, or set upload_root for connect",
+        ):
             upload(db, path=path, purpose="assistants")
     assert requests() == []
 
@@ -295,12 +326,22 @@ def test_an_upload_that_breaks_is_unknown_and_not_repeated(
         sandbox.inject(fault, method="POST")
         with pytest.raises((openai_vtab.APIConnectionError, openai_vtab.APIError)) as caught:
             upload(db, **columns, purpose="assistants")
-        assert "it may have been carried out all the same: before you write it again, look at what is there (GET /files)" in str(caught.value)
+        assert (
+            "it may have been carried out all the same: before you write it again, look at what is there (GET /files)"
+            in str(caught.value)
+        )
         assert requests() == ["POST /files"]
 
 
 @pytest.mark.parametrize("way", ["content", "path"])
-@pytest.mark.parametrize("fault", [Status(429, code="rate_limit_exceeded", headers={"retry-after": "0"}), Status(503, type="service_unavailable_error", code="server_is_overloaded", headers={"retry-after": "0"})], ids=["429", "503"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Status(429, code="rate_limit_exceeded", headers={"retry-after": "0"}),
+        Status(503, type="service_unavailable_error", code="server_is_overloaded", headers={"retry-after": "0"}),
+    ],
+    ids=["429", "503"],
+)
 def test_one_that_was_certainly_not_taken_is_repeated_whole(
     connect: Any, sandbox: Any, root: Path, bodies: Bodies, way: str, fault: Any
 ) -> None:
@@ -334,7 +375,10 @@ def test_a_file_that_changes_before_the_commit(connect: Any, root: Path, sandbox
 
 def test_transactions(db: apsw.Connection, bodies: Bodies) -> None:
     """Rolled back, nothing is uploaded or deleted."""
-    for write in ("INSERT INTO files (filename, content, purpose) VALUES ('a', 'b', 'assistants')", "DELETE FROM files WHERE id = 'file-new-06'"):
+    for write in (
+        "INSERT INTO files (filename, content, purpose) VALUES ('a', 'b', 'assistants')",
+        "DELETE FROM files WHERE id = 'file-new-06'",
+    ):
         db.execute(f"BEGIN; {write}; ROLLBACK")
         db.execute(f"BEGIN; SAVEPOINT s; {write}; ROLLBACK TO s; COMMIT")
     assert [request for request, _ in bodies() if not request.startswith("GET")] == []
@@ -345,7 +389,9 @@ def test_a_partial_failure(connect: Any, sandbox: Any) -> None:
     db = connect(max_concurrency=1)
     sandbox.inject(Status(400, message="Invalid file."), method="POST", after=1)
     with pytest.raises(openai_vtab.WriteError, match="Invalid file") as caught:
-        db.execute("INSERT INTO files (filename, content, purpose) VALUES ('a', 'a', 'assistants'), ('b', 'b', 'assistants'), ('c', 'c', 'assistants')")
+        db.execute(
+            "INSERT INTO files (filename, content, purpose) VALUES ('a', 'a', 'assistants'), ('b', 'b', 'assistants'), ('c', 'c', 'assistants')"
+        )
     ((_, id),) = caught.value.done
     assert sandbox._state.files[id].filename == "a"
     assert len(caught.value.not_done) == 2
@@ -353,9 +399,16 @@ def test_a_partial_failure(connect: Any, sandbox: Any) -> None:
 
 def test_upload_and_attach(db: apsw.Connection, bodies: Bodies) -> None:
     """From a local table to a searchable store: the ids by their rowids."""
-    db.execute("INSERT INTO files (filename, content, purpose) VALUES ('moon.md', 'The moon is made of cheese.', 'assistants')")
-    db.execute("INSERT INTO vector_store_files (vector_store_id, file_id) SELECT 'vs_demo', id FROM files WHERE rowid = last_insert_rowid()")
-    assert [request for request, _ in bodies() if request.startswith("POST")] == ["POST /files", "POST /vector_stores/vs_demo/files"]
+    db.execute(
+        "INSERT INTO files (filename, content, purpose) VALUES ('moon.md', 'The moon is made of cheese.', 'assistants')"
+    )
+    db.execute(
+        "INSERT INTO vector_store_files (vector_store_id, file_id) SELECT 'vs_demo', id FROM files WHERE rowid = last_insert_rowid()"
+    )
+    assert [request for request, _ in bodies() if request.startswith("POST")] == [
+        "POST /files",
+        "POST /vector_stores/vs_demo/files",
+    ]
 
 
 def test_deleting_what_no_store_has(db: apsw.Connection, requests: Requests) -> None:
@@ -389,10 +442,12 @@ def test_deleting_one_that_is_not_there_is_nothing(db: apsw.Connection, requests
     assert requests() == ["GET /files/file-none"]
 
 
-@pytest.mark.parametrize("assignment", ["filename = 'x'", "purpose = 'x'", "content = 'x'", "expires_after = NULL", "id = 'x'"])
+@pytest.mark.parametrize(
+    "assignment", ["filename = 'x'", "purpose = 'x'", "content = 'x'", "expires_after = NULL", "id = 'x'"]
+)
 def test_update_is_refused(db: apsw.Connection, requests: Requests, assignment: str) -> None:
     """The API cannot change a file."""
-    with pytest.raises(openai_vtab.UnsupportedWriteError, match="^files: the API has no way to UPDATE$"):
+    with pytest.raises(openai_vtab.UnsupportedWriteError, match=r"^files: the API has no way to UPDATE$"):
         db.execute(f"UPDATE files SET {assignment} WHERE id = 'file-demo-01'")
     assert requests() == ["GET /files/file-demo-01"]
 

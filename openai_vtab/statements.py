@@ -99,21 +99,27 @@ def cursor_factory(given: Any, noted: Callable[[Bindings], None]) -> Any:
 
     A factory that is no class is left as it is: the bindings are then not known.
     """
-    base = getattr(given, "noting_bindings_of", given)
+    if hasattr(given, "noting_bindings"):
+        # registered again: another class would leave this one to the garbage collector while a cursor of it is open,
+        # which has been seen to corrupt memory (APSW 3.54)
+        given.noting_bindings[:] = [noted]
+        return given
+    base = given
     if not (isinstance(base, type) and issubclass(base, apsw.Cursor)):
         return given
+    told = [noted]
 
     def execute(self: Any, statements: str, bindings: Bindings = None, **more: Any) -> Any:
-        noted(bindings)
+        told[0](bindings)
         return base.execute(self, statements, bindings, **more)
 
     def executemany(self: Any, statements: str, sequence: Iterable[Bindings], **more: Any) -> Any:
         def noting() -> Iterable[Bindings]:
             for bindings in sequence:
-                noted(bindings)
+                told[0](bindings)
                 yield bindings
 
         return base.executemany(self, statements, noting(), **more)
 
-    methods = {"execute": execute, "executemany": executemany, "noting_bindings_of": base, "__doc__": base.__doc__}
+    methods = {"execute": execute, "executemany": executemany, "noting_bindings": told, "__doc__": base.__doc__}
     return type(base.__name__, (base,), methods)

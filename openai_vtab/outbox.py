@@ -74,6 +74,11 @@ class Outbox:
         self._number += 1
         self._queue.append(write)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing of a transaction is kept."""
+        return not (self._queue or self._sent or self._failed or self._savepoints or self._landing)
+
     def holds(self, table: object) -> bool:
         """Whether something that was written to the table has not been sent."""
         return any(write.table is table for write in self._queue)

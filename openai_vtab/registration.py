@@ -15,7 +15,6 @@ import contextlib
 import time
 import weakref
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -36,15 +35,21 @@ from .values import Limits, SQLiteValue
 STEPS = 1000
 
 
-@dataclass
 class _Running:
-    """A statement that has begun: what it asks for, the user's changes counted then, whether it only reads."""
+    """A statement that has begun: the user's changes counted then, whether it only reads, and what it asks for.
 
-    id: int
-    changes: int
-    readonly: bool
-    sql: str
-    asking: Asking
+    Every statement of the connection has one, most of them for a microsecond: `asking` is made when a table of ours is
+    opened by it.
+    """
+
+    __slots__ = ("asking", "changes", "id", "readonly", "sql")
+
+    def __init__(self, id: int, changes: int, readonly: bool, sql: str) -> None:
+        self.id = id
+        self.changes = changes
+        self.readonly = readonly
+        self.sql = sql
+        self.asking: Asking | None = None
 
 
 class Registration:
@@ -63,7 +68,7 @@ class Registration:
         self.ledgers: list[Ledger] = []
         self.note: Note | None = None  # set while a statement is run again only to see what it asks for
         self._statements: dict[int, _Running] = {}
-        self._over: list[_Running] = []
+        self._over: list[tuple[_Running, Asking]] = []
         self._last: _Running | None = None  # that has ended
         self._cursors = Cursors()
         self._connected = 0
@@ -78,43 +83,44 @@ class Registration:
         """Follow which statements are running: SQLite tells when one begins (STMT) and when it is over (PROFILE)."""
         if event.get("trigger"):
             return
+        ended = self._statements.pop(event["id"], None)
+        if ended is not None:
+            self._last = ended
+            if ended.asking is not None:
+                ended.asking.close()
+                if not ended.readonly:
+                    self._over.append((ended, ended.asking))
         if self.nested.running:
-            self._ended(event["id"])  # a cursor can be collected meanwhile; what we run ourselves is not among them
-            return
+            return  # a cursor can be collected meanwhile; what we run ourselves is not among the statements
         changes = event["total_changes"] - self.nested.changes
-        # only now, because a statement that is reset counts its rows after the event that tells of its end
-        for over in self._over:
-            self.outbox.statement_over(over.asking, changes > over.changes)
-        self._over.clear()
-        ended = self._ended(event["id"])
+        if self._over:
+            self._judge(changes, ended)
         begins = event["code"] == apsw.SQLITE_TRACE_STMT
         # of a writing statement that begins, what is written now would be a part, to be undone with it
         if (begins and event["readonly"]) or ended is not None:
             # changes() stays the user's own when it is asked for right after a statement that writes
             self.settle(event["connection"], can_wait=ended is None or not ended.readonly)
         if begins:
-            self._begins(_Running(event["id"], changes, event["readonly"], event["sql"], Asking(self.fetch)))
+            self._statements[event["id"]] = _Running(event["id"], changes, event["readonly"], event["sql"])
 
-    def _begins(self, running: _Running) -> None:
-        asking = running.asking
-        if self.settings.read_ahead:
-            asking.read_ahead = ReadAhead(asking.start, AHEAD * self.fetch.size, partial(self._replay, running))
-        self._statements[running.id] = running
+    def _judge(self, changes: int, ended: _Running | None) -> None:
+        """Tell of the writing statements that are over whether they have failed.
 
-    def _ended(self, id: int) -> _Running | None:
-        ended = self._statements.pop(id, None)
-        if ended is not None:
-            ended.asking.close()
-            if not ended.readonly:
-                self._over.append(ended)
-            self._last = ended
-        return ended
+        Only at the event after: a statement that is reset counts its rows after the event that tells of its end.
+        """
+        now = [over for over in self._over if over[0] is ended]
+        for over, asking in self._over:
+            if over is not ended:
+                self.outbox.statement_over(asking, changes > over.changes)
+        self._over = now
 
     def settle(self, connection: apsw.Connection, *, can_wait: bool) -> None:
         """Outside of a transaction: forget what a lost one had queued, and write what ledgers keep for later.
 
         What is only learned, not created, is not written when it can wait.
         """
+        if not self.ledgers and self.outbox.is_empty:
+            return
         if connection.in_transaction or not all(running.readonly for running in self._statements.values()):
             return
         # Usually empty: APSW calls no Rollback when a commit fails by somebody's Python exception
@@ -166,10 +172,19 @@ class Registration:
         """The statement that runs now: the one begun last of those not over."""
         if not self._statements and self._last is not None:
             # When the schema has changed since it was prepared, SQLite tells that it has ended, not that it begins anew
-            self._begins(replace(self._last, asking=Asking(self.fetch)))
+            last = self._last
+            self._statements[last.id] = _Running(last.id, last.changes, last.readonly, last.sql)
         for running in reversed(self._statements.values()):
+            if running.asking is None:
+                running.asking = self._asking(running)
             return running.asking
         return Asking(self.fetch)
+
+    def _asking(self, running: _Running) -> Asking:
+        asking = Asking(self.fetch)
+        if self.settings.read_ahead:
+            asking.read_ahead = ReadAhead(asking.start, AHEAD * self.fetch.size, partial(self._replay, running))
+        return asking
 
 
 class Nested:

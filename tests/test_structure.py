@@ -14,7 +14,8 @@ import openai_vtab
 ROOT = Path(openai_vtab.__file__).parent
 
 # Each may import those before it. "" is the package itself: its version, or the sandbox's key.
-LAYERS = ["", "errors", "upload", "values", "spec", "tables", "plan", "columns", "rowids", "settings", "api", "flow"]
+LAYERS = ["", "errors", "upload", "values", "spec", "tables", "plan", "columns", "rowids"]
+LAYERS += ["progress", "settings", "api", "flow", "log"]
 LAYERS += ["http", "readahead", "fetch", "outbox", "ledger", "statements", "registration", "rows", "vtab", "functions"]
 LAYERS += ["describe", "introspection", "connection", "shell", "__main__"]
 SANDBOX_LAYERS = ["state", "search", "faults", "app", "server", "demo", "", "__main__"]

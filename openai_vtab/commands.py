@@ -15,38 +15,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, cast
 
-from apsw.shell import Shell
-
 from . import bars, describe
 from .log import COLUMNS
+from .stock import OTHERS, Stock
 from .tables import TABLES
 
 LOOKS = 2.0  # seconds between two looks of .watch
 SHORTEST_LOOK = 0.2
+NARROW = 70  # columns of a terminal, below which .requests shows less
 LATEST = 20  # requests that .requests shows
-OTHERS = {
-    "openai_tables": "What can be done with the tables: a row for each SELECT, INSERT, UPDATE, DELETE and function.",
-    "openai_columns": "The columns of the tables.",
-    "openai_requests": "What this connection has sent, the latest 1,000.",
-}
-JSON_COLUMNS = {column.name for table in TABLES for column in table.columns if "JSON" in column.doc}
 
 
-class Json(str):
-    """Text that is JSON, to be written as it is."""
-
-    __slots__ = ()
-
-
-class Commands(Shell):
+class Commands(Stock):
     """APSW's shell with commands for the tables."""
-
-    _command_params: Any = {  # noqa: RUF012 - APSW's name and kind
-        **Shell._command_params,
-        "describe": [*(table.name for table in TABLES), *OTHERS],
-        "schema": [table.name for table in TABLES],
-        "tables": [table.name for table in TABLES],
-    }
 
     def __init__(self, **streams: Any) -> None:
         self._watching: set[tuple[str, str]] = set()  # batches that .watch has seen in progress
@@ -62,16 +43,8 @@ class Commands(Shell):
             (number,) = [int(word) for word in cmd] or [LATEST]
         except ValueError:
             raise self.Error("requests takes a number") from None
-        columns = ", ".join(COLUMNS)
-        if self.output.__name__ == "output_box":
-            room = max(self._terminal_width(32) - 56, 12)
-            columns = (
-                "strftime('%H:%M:%S', at, 'unixepoch', 'localtime') AS time, method, "
-                f"iif(length(path) > {room}, '…' || substr(path, {1 - room}), path) AS path, status, "
-                "CAST(milliseconds AS INTEGER) AS ms, bytes, "
-                "concat_ws(' ', iif(predicted, 'ahead', NULL), iif(retries, 'again ' || retries, NULL), "
-                "iif(milliseconds IS NULL, 'under way', NULL), iif(status IS NULL, error, NULL)) AS note"
-            )
+        box = self.output.__name__ == "output_box"
+        columns = _fitting(self._terminal_width(32)) if box else ", ".join(COLUMNS)
         latest = "SELECT * FROM openai_requests ORDER BY number DESC LIMIT ?"
         self.process_sql(f"SELECT {columns} FROM ({latest}) ORDER BY number", (number,), internal=True)
 
@@ -128,66 +101,12 @@ class Commands(Shell):
         for name in cmd:
             self.write(self.stdout, bars.fitted(self._described(name), width))
 
-    def command_tables(self, cmd: Sequence[str]) -> None:
-        """tables ?PATTERN?: Lists names of tables matching LIKE pattern
-
-        This also returns views, and the tables of OpenAI's API, which are
-        always there: .describe says what they are.
-        """
-        super().command_tables(list(cmd))
-        for pattern in cmd or ["%"]:
-            for name in [*(table.name for table in TABLES), *OTHERS]:
-                if self._is_like(name, pattern):
-                    self.write(self.stdout, name + "\n")
-
-    def command_schema(self, cmd: Sequence[str]) -> None:
-        """schema ?TABLE? [TABLE...]: Shows SQL for table
-
-        If you give one or more tables then their schema is listed
-        (including indices).  If you don't specify any then all
-        schemas are listed. TABLE is a like pattern so you can use % for
-        wildcards. The tables of OpenAI's API are listed when they are named.
-        """
-        super().command_schema(list(cmd))
-        for pattern in cmd:
-            for table in TABLES:
-                if self._is_like(table.name, pattern):
-                    columns = table.schema.partition("(")[2].removesuffix(")").replace(", ", ",\n  ")
-                    self.write(self.stdout, f"-- always there\nCREATE TABLE {table.name}(\n  {columns}\n);\n")
-
-    def complete_sql(self, line: str, token: str, beg: int, end: int) -> list[str]:
-        """APSW's completions, and the columns of the tables, hidden ones included; after a dot, too."""
-        found = cast("list[str]", super().complete_sql(line, token, beg, end))
-        before, dot, last = token.rpartition(".")
-        names = {column.name for table in TABLES for column in table.columns}
-        if dot:
-            names |= {table.name for table in TABLES}
-        ours = sorted(name for name in names if name.startswith(last.lower()) and (last or dot))
-        return found + [word for name in ours if (word := before + dot + name) not in found]
-
     def complete_command(self, line: str, token: str, beg: int, end: int) -> list[str]:
         """APSW's completions, and the ledgers."""
         if line.split(None, 1)[0] in (".watch", ".batches") and " " in line[:end]:
             with suppress(self.Error):
                 return [name for name in self._ledgers(()) if name.startswith(token)]
         return cast("list[str]", super().complete_command(line, token, beg, end))
-
-    # of the annotations, APSW looks for this very text: Shell.Row
-
-    def output_json(self, header: Any, line: Shell.Row) -> None:
-        """
-        Output a JSON array.  Blobs are output as base64 encoded strings, JSON as it is.
-        """
-        super().output_json(header, line if header else _with_json(line))
-
-    def output_jsonl(self, header: Any, line: Shell.Row) -> None:
-        """
-        Output as JSON objects, newline separated.  Blobs are output as base64 encoded strings, JSON as it is.
-        """
-        super().output_jsonl(header, line if header else _with_json(line))
-
-    def _fmt_json_value(self, v: Any) -> str:
-        return str(v) if isinstance(v, Json) else str(super()._fmt_json_value(v))
 
     def _ledgers(self, named: Sequence[str]) -> list[str]:
         """The tables with a ledger, as SQL names them; of those named, all of them."""
@@ -255,9 +174,6 @@ class Commands(Shell):
         except (OSError, ValueError, AttributeError):  # no terminal
             return 24
 
-    def _is_like(self, name: str, pattern: str) -> bool:
-        return bool(self.db.execute("SELECT ? LIKE ?", (name, pattern)).get)
-
     def _described(self, name: str) -> str:
         """The description of a table, however it is called here."""
         if name in OTHERS:
@@ -272,30 +188,26 @@ class Commands(Shell):
         raise self.Error(f'No table "{name}" of the API; .describe lists them')
 
 
+def _fitting(width: int) -> str:
+    """The columns of openai_requests that fit into a box so wide: the end of a path tells most."""
+
+    def clipped(text: str, room: int) -> str:
+        return f"iif(length({text}) > {room}, '…' || substr({text}, {1 - room}), {text})"
+
+    status = "status, CAST(milliseconds AS INTEGER) AS ms"
+    if width < NARROW:
+        return f"{clipped('path', max(width - 36, 8))} AS path, method, {status}"
+    return (
+        f"strftime('%H:%M:%S', at, 'unixepoch', 'localtime') AS time, method, "
+        f"{clipped('path', max(width - 60, 12))} AS path, {status}, bytes, "
+        "concat_ws(' ', iif(predicted, 'ahead', NULL), iif(retries, 'again ' || retries, NULL), "
+        "iif(milliseconds IS NULL, 'under way', NULL), iif(status IS NULL, error, NULL)) AS note"
+    )
+
+
 def _summary(batches: Sequence[tuple[str, str, Mapping[str, int]]]) -> str:
     """How many batches are in which status."""
     counts: dict[str, int] = {}
     for _, status, _ in batches:
         counts[status] = counts.get(status, 0) + 1
     return ", ".join(f"{n} {status}" for status, n in sorted(counts.items())) or "none yet"
-
-
-def _with_json(line: Shell.Row) -> Shell.Row:
-    """The row with what is JSON marked: columns that are described so, and what SQLite's json functions give."""
-    row = tuple(
-        Json(value) if isinstance(value, str) and _names_json(name) and _is_json(value) else value
-        for name, value in zip(line.columns, line.row, strict=True)
-    )
-    return Shell.Row(line.is_first, line.is_last, row, line.columns)
-
-
-def _names_json(name: str) -> bool:
-    return name in JSON_COLUMNS or name.lower().startswith(("json(", "json_"))
-
-
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return text[:1] in ("{", "[")

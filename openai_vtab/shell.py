@@ -48,8 +48,8 @@ WITH_A_VALUE = ("init", "separator", "nullvalue", "encoding")  # APSW's options 
 
 
 NO_KEY = (
-    "Start the shell again with OPENAI_API_KEY=… before it, or look around without one: openai-vtab --sandbox\n"
-    "(in this shell: .py import os; os.environ['OPENAI_API_KEY'] = '…')\n"
+    "Start the shell again with OPENAI_API_KEY=… before it; without a key, openai-vtab --sandbox has demo data,\n"
+    "and openai-vtab --dry-run shows what would be sent.\n"
 )
 
 
@@ -168,7 +168,12 @@ class Shell(Commands):
         error = sys.exc_info()[1]
         said = getattr(error, "_handle_exception_saw_this", False)  # APSW's mark for: printed
         super().handle_exception()
-        if isinstance(error, ConfigurationError) and "no API key" in str(error) and not said:
+        if not said:
+            self.advise(error)
+
+    def advise(self, error: BaseException | None) -> None:
+        """What to do about an error, where the shell knows it."""
+        if isinstance(error, ConfigurationError) and "no API key" in str(error):
             self.write(self.stderr, NO_KEY)
 
     def close(self) -> None:
@@ -204,6 +209,7 @@ def main(args: Sequence[str] | None = None) -> None:
         except (apsw.Error, Shell.Error, Error, OSError) as error:
             if not getattr(error, "_handle_exception_saw_this", False):  # APSW's mark for: printed
                 shell.write(shell.stderr, f"{error}\n")
+                shell.advise(error)
             shell.failed = True
         except KeyboardInterrupt:
             sys.exit(130)

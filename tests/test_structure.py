@@ -17,7 +17,7 @@ ROOT = Path(openai_vtab.__file__).parent
 LAYERS = ["", "errors", "upload", "values", "spec", "tables", "plan", "columns", "rowids"]
 LAYERS += ["progress", "settings", "api", "flow", "log"]
 LAYERS += ["http", "readahead", "fetch", "outbox", "ledger", "statements", "registration", "rows", "vtab", "functions"]
-LAYERS += ["describe", "introspection", "connection", "bars", "commands", "shell", "__main__"]
+LAYERS += ["describe", "introspection", "connection", "bars", "stock", "commands", "shell", "__main__"]
 SANDBOX_LAYERS = ["state", "search", "faults", "app", "server", "demo", "", "__main__"]
 
 FILES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.py"))

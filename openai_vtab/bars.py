@@ -23,7 +23,7 @@ PARTS = {
     "cancelled": ("-", "-", "33"),
     "in_progress": ("░", ".", "90"),
 }
-NARROW = 60  # columns, below which a batch takes two lines
+NARROW = 68  # columns, below which a batch takes two lines
 ECHO = 3  # columns, for a ^C that the terminal writes behind the bar
 MARGIN = 1  # columns: a line as wide as the terminal wraps on some
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -21,8 +22,9 @@ from .stock import OTHERS, Stock
 from .tables import TABLES
 
 LOOKS = 2.0  # seconds between two looks of .watch
-SHORTEST_LOOK = 0.2
+SHORTEST_LOOK, LONGEST_LOOK = 0.2, 3600.0
 NARROW = 70  # columns of a terminal, below which .requests shows less
+FINISHED = {"unknown"}.union(*(table.finished for table in TABLES if table.remembered))
 LATEST = 20  # requests that .requests shows
 
 
@@ -70,9 +72,8 @@ class Commands(Stock):
         """
         words = list(cmd)
         pause = LOOKS
-        with suppress(ValueError, IndexError):
-            pause = max(float(words[-1]), SHORTEST_LOOK)
-            words.pop()
+        if words and re.fullmatch(r"\d+(\.\d*)?|\.\d+", words[-1]):
+            pause = min(max(float(words.pop()), SHORTEST_LOOK), LONGEST_LOOK)
         ledgers = self._ledgers(words)
         before: list[str] = []
         try:
@@ -140,10 +141,10 @@ class Commands(Stock):
             found = self._batches(name)
             text.append(f"{name}: {_summary(found)}")
             for id, status, counts in found:
-                if status == "in_progress" or (name, id) in self._watching:
+                if status not in FINISHED or (name, id) in self._watching:
                     self._watching.add((name, id))
                     text += bars.lines(id, status, counts, look)
-                finished = finished and status != "in_progress"
+                finished = finished and status in FINISHED
         if finished:
             self._watching.clear()
         return text, finished

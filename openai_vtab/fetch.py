@@ -57,7 +57,10 @@ class Fetch:
         """Have `call` run by a thread of the pool, unless `abandoned` is set before it begins."""
         future: Future[T] = Future()
         if self.client.settings.dry_run:  # nothing to wait for: what is shown comes in the order asked for
-            future.set_result(call())
+            try:
+                future.set_result(call())
+            except Exception as error:
+                future.set_exception(error)
             return future
         with self._lock:
             self._unfinished += 1

@@ -61,8 +61,8 @@ class Shell(Commands):
         self.failed = False
         self.sandboxed = False
         self.resources = ExitStack()
-        super().__init__(**streams)
         self.bar: ProgressBar | None = None
+        super().__init__(**streams)
         if self.stderr.isatty():  # never into a pipe
             self.bar = ProgressBar(self.stderr)
 
@@ -98,6 +98,7 @@ class Shell(Commands):
         predicted, again = self.db.execute(sql, (number,)).fetchall()[0]
         count = self._sent() - number
         notes = [f"{n} {what}" for n, what in ((predicted, "asked for ahead"), (again, "repetitions")) if n]
+        notes += ["not sent"] if count and self.settings.get("dry_run") else []
         return f"{count} request{'' if count == 1 else 's'}" + (f" ({', '.join(notes)})" if notes else "")
 
     def process_args(self, args: list[str] | None) -> tuple[str | None, list[str], list[str]]:

@@ -7,13 +7,17 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).parent
 
 SANDBOX = ["werkzeug>=3.0"]
+SQLALCHEMY = ["sqlalchemy>=2.0"]
 SHELL = ["tqdm>=4.60"]  # the progress bar
 TEST = [
     *SANDBOX,
     *SHELL,
+    *SQLALCHEMY,
+    "dbapi-compliance>=1.15",
     "hypothesis>=6.100",
     "jsonschema>=4.21",
     "mypy>=1.10",
+    "pandas>=2.2",
     "pytest>=8.0",
     "pytest-recording>=0.13.2",
     "ruff>=0.6",
@@ -34,8 +38,11 @@ setup(
     packages=find_packages(include=["openai_vtab", "openai_vtab.*"]),
     package_data={"openai_vtab": ["py.typed"]},
     install_requires=["apsw>=3.46", "requests>=2.32.2"],
-    extras_require={"sandbox": SANDBOX, "shell": SHELL, "test": TEST, "bench": BENCH},
-    entry_points={"console_scripts": ["openai-vtab = openai_vtab.shell:main"]},
+    extras_require={"sandbox": SANDBOX, "shell": SHELL, "sqlalchemy": SQLALCHEMY, "test": TEST, "bench": BENCH},
+    entry_points={
+        "console_scripts": ["openai-vtab = openai_vtab.shell:main"],
+        "sqlalchemy.dialects": ["sqlite.openai_vtab = openai_vtab.sqlalchemy:dialect"],
+    },
     classifiers=[
         "Development Status :: 4 - Beta",
         "Intended Audience :: Developers",

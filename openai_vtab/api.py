@@ -167,6 +167,8 @@ def listed(request: Request, response: Response, page: Page | None) -> tuple[lis
     objects = answer.get("data", answer.get("content"))
     if not isinstance(objects, list) or not all(isinstance(item, dict) for item in objects):
         raise _broken(request, response, "the answer has no list of objects")
+    if page is not None and not all(isinstance(item.get("id"), str) for item in objects):
+        raise _broken(request, response, "an object of the list has no id")
     if page is None:
         if answer.get("has_more") and request.method == "GET":
             raise _broken(request, response, "the answer is not all, and the API has no way to ask for the rest")
@@ -178,7 +180,7 @@ def listed(request: Request, response: Response, page: Page | None) -> tuple[lis
         if more is None:
             return objects, None
         raise _broken(request, response, "the list is said to go on, but its page is empty")
-    after = answer.get("last_id") or objects[-1].get("id")
+    after = answer.get("last_id") or objects[-1]["id"]
     if not isinstance(after, str):
         raise _broken(request, response, "the list is said to go on, but its page has no last_id")
     return objects, after
@@ -203,6 +205,14 @@ def keyed(table: Table, request: Request, response: Response, answer: Object, ke
             raise _broken(request, response, f"asked for {source} {asked!r}, but the answer is {answered!r}")
         answer = {**answer, "object": table.object}
     return {**answer, **keys}
+
+
+def deleted(request: Request, response: Response) -> Object:
+    """The answer to a DELETE. Raises APIError when it says that the object is still there."""
+    answer = decipher(request, response) or {}
+    if answer.get("deleted") is False:
+        raise _broken(request, response, "it was not deleted")
+    return answer
 
 
 def created(table: Table, request: Request, response: Response, keys: Mapping[str, Any]) -> Object:

@@ -44,8 +44,16 @@ class Connection(apsw.Connection):
         raise cause
 
 
-def connect(database: str | os.PathLike[str] = ":memory:", **settings: Unpack[Keywords]) -> Connection:
+def connect(
+    database: str | os.PathLike[str] = ":memory:",
+    *,
+    flags: int = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE,
+    statementcachesize: int = 100,
+    **settings: Unpack[Keywords],
+) -> Connection:
     """Open a database file with the tables registered; `Settings` describes the keywords.
+
+    `flags` and `statementcachesize` are apsw.Connection's.
 
     A database file may come from a stranger: its stored views and triggers cannot use the tables
     (trusted_schema is off; TEMP views can, TEMP triggers cannot). https://www.sqlite.org/src/doc/latest/doc/trusted-schema.md
@@ -53,7 +61,7 @@ def connect(database: str | os.PathLike[str] = ":memory:", **settings: Unpack[Ke
     Raises InterfaceError for a wrong setting, ConfigurationError for an address that must not be used, and
     what apsw.Connection raises. A missing key is an error at the first request.
     """
-    connection = Connection(str(database))
+    connection = Connection(str(database), flags, statementcachesize=statementcachesize)
     connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
     register(connection, **settings)
     return connection

@@ -34,7 +34,14 @@ class Warning(Exception):  # noqa: N818 - PEP 249's name
 
 
 class Error(Exception):
-    """The root of all errors of this package (PEP 249)."""
+    """The root of all errors of this package (PEP 249).
+
+    `sqlite_errorcode`, SQLite's extended result code, and `sqlite_errorname` are there when SQLite raised it and it
+    came through openai_vtab.dbapi.
+    """
+
+    sqlite_errorcode: int
+    sqlite_errorname: str
 
     def __reduce__(self) -> tuple[object, ...]:
         # the default calls the class with the message alone; multiprocessing needs the attributes too

@@ -255,10 +255,17 @@ class Asking:
         yield from waiting
 
     def close(self) -> None:
-        """The statement is over: what has not begun is not begun."""
+        """The statement is over: what has not begun is not begun, and nothing is remembered.
+
+        A cursor that SQLite has opened late may ask on by it: another statement had begun after the cursor's own.
+        """
         self.abandoned.set()
         if self.meter is not None:
             self.meter.close()
+        self.abandoned = threading.Event()
+        self._answers.clear()
+        self._understood.clear()
+        self._weight = 0
         if self.read_ahead is not None:
             self.read_ahead.close()
             self.read_ahead = None

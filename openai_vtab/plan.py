@@ -26,7 +26,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from .errors import MissingColumnsError, RowError, UnsupportedWriteError
-from .spec import Method, Table
+from .spec import WAIT_SECONDS, Method, Table
 from .values import Limits, Refused, SQLiteValue, identifier, shown
 
 # https://www.sqlite.org/c3ref/c_index_constraint_eq.html
@@ -44,7 +44,7 @@ NOTHING_COST = 1e100
 # A list is what the ledger knows, keys are looked up whether it knows them or not: where a query gives keys they
 # must be used, however many, or the rows would depend on the planner's mood.
 LISTED_COST, LISTED_ROWS = 1e50, 1000
-LIST_COST, LIST_ROWS = 3e5, 500  # of the API's own lists
+LIST_COST, LIST_ROWS = 5e6, 500  # of the API's own lists: a few keys, also in an OR, are rather looked up
 IN_ROWS = 25  # what SQLite itself assumes of an IN list of unknown length
 
 
@@ -187,6 +187,8 @@ def _listing(
     narrowing = [name for name in method.query if bound.has(table, name)]
     given = {name: constraints[bound.keys[table.source(name)]] for name in narrowing}
     narrowing = [name for name in narrowing if given[name].op == EQ and not given[name].many]
+    if WAIT_SECONDS.name in bound.steering:  # what it would be narrowed by may change while it is waited for
+        narrowing = []
     keys += [bound.keys[table.source(name)] for name in narrowing]
     names += [*narrowing, *bound.steering]
     argv = (*keys, *bound.steering.values())
@@ -252,9 +254,9 @@ def insert(table: Table, given: Mapping[str, SQLiteValue], limits: Limits) -> tu
             extra = by_source.keys() - {table.source(name) for name in method.accepts}
             if extra:
                 both = ", ".join(by_source[source] for source in sorted(extra))
-                needed = ", ".join(by_source[table.source(name)] for name in method.required)
+                whose = next(m for m in methods if extra & {table.source(name) for name in m.accepts})
+                needed = ", ".join(by_source[table.source(n)] for n in method.required if n not in whose.accepts)
                 if not needed:
-                    whose = next(m for m in methods if extra & {table.source(name) for name in m.accepts})
                     raise RowError(f"{table.name}.{both}: it has a meaning only with {' and '.join(whose.required)}")
                 raise RowError(f"{table.name}.{both}: it cannot be given together with {needed}; write one of them")
             return method, _checked(table, by_source, given, limits)

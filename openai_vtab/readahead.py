@@ -21,6 +21,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from .api import Request
+from .errors import Error
 
 log = logging.getLogger("openai_vtab")
 
@@ -32,8 +33,8 @@ PATIENCE = 0.25  # seconds that noting may take, or as long as half of what the 
 Replay = Callable[["Note", float], bool]
 
 
-class Enough(Exception):  # noqa: N818 - no error: the replay has noted what it should
-    """Raised through a replay to end it."""
+class Enough(BaseException):
+    """Raised through a replay to end it; errors on its way are taken for the statement's own."""
 
 
 class Note:
@@ -56,13 +57,19 @@ class ReadAhead:
         self._most = most
         self._replay = replay
         self._began = time.monotonic()
-        self._spent = 0.0  # seconds of noting
+        self._spent = self._last = 0.0  # seconds of noting: all of it, and the last time
         self._used: dict[str, bool] = {}  # every identity noted or looked up: whether the statement has asked for it
         self._used_count = 0
         self._coming: deque[Request] = deque()
         self._ahead: dict[str, None] = {}  # asked for and not yet used, in the order of asking
+        self._passed: set[str] = set()  # of those, what others that were asked for later have been used before
         self._complete = False
-        self.predicted = self.wasted = 0
+        self.predicted = 0
+
+    @property
+    def wasted(self) -> int:
+        """How many that were asked for ahead have not been used."""
+        return len(self._passed) + len(self._ahead)
 
     def looked_up(self, request: Request) -> None:
         """The statement asks for this one now; ask for as many of the following as are due."""
@@ -71,13 +78,14 @@ class ReadAhead:
             return
         self._used[identity] = True
         self._used_count += 1
+        self._passed.discard(identity)
         if identity in self._ahead:
             self._pass(identity)
         if self._used_count < FIRST_USEFUL:
             return
         if len(self._coming) < self._most and not self._complete:
             self._note()
-        due = min(self._used_count - self.wasted, self._most)
+        due = min(self._used_count - len(self._passed), self._most)
         while self._coming and len(self._ahead) < due:
             following = self._coming.popleft()
             if not self._used[following.identity] and self._start(following):
@@ -92,7 +100,7 @@ class ReadAhead:
     def close(self) -> None:
         """The statement is over: say how well it went."""
         if self.predicted:
-            wasted = self.wasted + len(self._ahead)
+            wasted = self.wasted
             used = self.predicted - wasted
             log.debug("read-ahead: %d keys predicted, %d used, %d wasted", self.predicted, used, wasted)
 
@@ -103,7 +111,7 @@ class ReadAhead:
             del self._ahead[first]
             if first == identity:
                 break
-            self.wasted += 1
+            self._passed.add(first)
 
     def _note(self) -> None:
         """Run the statement again from its beginning, and note what it has not asked for and nobody has noted."""
@@ -117,9 +125,11 @@ class ReadAhead:
 
         began = time.monotonic()
         patience = max(PATIENCE, (began - self._began) / 2) - self._spent
-        if patience <= 0:
+        # it begins anew each time, and in the time of the last would come no farther
+        if patience <= 2 * self._last:
             return
         noting = Note(note)
-        with suppress(Enough):
+        with suppress(Enough, Error):  # an error is the statement's own, if it goes so far
             self._complete = self._replay(noting, patience) and not noting.partial
-        self._spent += time.monotonic() - began
+        self._last = time.monotonic() - began
+        self._spent += self._last

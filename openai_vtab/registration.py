@@ -10,11 +10,12 @@ https://www.sqlite.org/c3ref/trace_v2.html
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import time
 import weakref
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,15 +33,19 @@ from .spec import Method, Table
 from .statements import Cursors, changes_rows, is_harmless, select_part
 from .values import Limits, SQLiteValue
 
+# of SQLite's machine between two looks at the clock: in a hundred rows or so a user's function may take its time
+STEPS = 1000
+
 
 @dataclass
 class _Running:
     """A statement that has begun: what it asks for, the user's changes counted then, whether it only reads."""
 
-    asking: Asking
+    id: int
     changes: int
     readonly: bool
     sql: str
+    asking: Asking
 
 
 class Registration:
@@ -55,10 +60,12 @@ class Registration:
         self.fetch = Fetch(Client(settings), lambda: (c := weak()) is not None and c.is_interrupted)
         self.outbox = Outbox(self.fetch)
         self.nested = Nested(weak)
+        self.created: dict[tuple[str, ...], float] = {}  # what was made through it, and when (time.monotonic)
         self.ledgers: list[Ledger] = []
         self.note: Note | None = None  # set while a statement is run again only to see what it asks for
         self._statements: dict[int, _Running] = {}
         self._over: list[_Running] = []
+        self._last: _Running | None = None  # that has ended
         self._cursors = Cursors()
         self._connected = 0
         mask = apsw.SQLITE_TRACE_STMT | apsw.SQLITE_TRACE_PROFILE
@@ -66,36 +73,44 @@ class Registration:
         if settings.read_ahead:
             connection.cursor_factory = self._cursors.factory(connection.cursor_factory)
         weakref.finalize(self, self.fetch.close)
-        # SQLite disconnects tables when a connection is freed. At the interpreter's exit that can come after APSW
-        # has been taken down, and crashes there: so what is still open is closed before.
-        weakref.finalize(connection, _close, weak)
+        _open[:] = [ref for ref in _open if ref() is not None] + [weak]
 
     def _trace(self, event: dict[str, Any]) -> None:
         """Follow which statements are running: SQLite tells when one begins (STMT) and when it is over (PROFILE)."""
-        if self.nested.running or event.get("trigger"):
+        if event.get("trigger"):
+            return
+        if self.nested.running:
+            self._ended(event["id"])  # a cursor can be collected meanwhile; what we run ourselves is not among them
             return
         changes = event["total_changes"] - self.nested.changes
         # only now, because a statement that is reset counts its rows after the event that tells of its end
         for over in self._over:
             self.outbox.statement_over(over.asking, changes > over.changes)
         self._over.clear()
-        ended = self._statements.pop(event["id"], None)
-        if ended is not None:
-            ended.asking.close()
-            if not ended.readonly:
-                self._over.append(ended)
+        ended = self._ended(event["id"])
         begins = event["code"] == apsw.SQLITE_TRACE_STMT
         # of a writing statement that begins, what is written now would be a part, to be undone with it
         if (begins and event["readonly"]) or ended is not None:
             # changes() stays the user's own when it is asked for right after a statement that writes
             self.settle(event["connection"], can_wait=ended is None or not ended.readonly)
         if begins:
-            asking = Asking(self.fetch)
-            asking.supposes = self.settings.dry_run and changes_rows(event["sql"])
-            running = _Running(asking, changes, event["readonly"], event["sql"])
-            if self.settings.read_ahead:
-                asking.read_ahead = ReadAhead(asking.predict, AHEAD * self.fetch.size, partial(self._replay, running))
-            self._statements[event["id"]] = running
+            self._begins(_Running(event["id"], changes, event["readonly"], event["sql"], Asking(self.fetch)))
+
+    def _begins(self, running: _Running) -> None:
+        asking = running.asking
+        asking.supposes = self.settings.dry_run and changes_rows(running.sql)
+        if self.settings.read_ahead:
+            asking.read_ahead = ReadAhead(asking.predict, AHEAD * self.fetch.size, partial(self._replay, running))
+        self._statements[running.id] = running
+
+    def _ended(self, id: int) -> _Running | None:
+        ended = self._statements.pop(id, None)
+        if ended is not None:
+            ended.asking.close()
+            if not ended.readonly:
+                self._over.append(ended)
+            self._last = ended
+        return ended
 
     def refuse_if_read_only(self, table: Table, method: Method) -> None:
         """Before anything is queued, or written to a ledger: the one place where read_only is decided."""
@@ -159,6 +174,9 @@ class Registration:
     @property
     def statement(self) -> Asking:
         """The statement that runs now: the one begun last of those not over."""
+        if not self._statements and self._last is not None:
+            # When the schema has changed since it was prepared, SQLite tells that it has ended, not that it begins anew
+            self._begins(replace(self._last, asking=Asking(self.fetch)))
         for running in reversed(self._statements.values()):
             return running.asking
         return Asking(self.fetch)
@@ -209,20 +227,20 @@ class Nested:
     def run_through(self, sql: str, patience: float) -> bool:
         """Run a query that changes nothing, for at most so many seconds. Whether it came to its end, or never will.
 
-        What is raised through the callbacks of a table is not caught, unless it is an apsw.Error.
+        Its errors are not the statement's: that may never come so far, or give a function other values.
         """
         connection, cursor = self._cursor()
         end = time.monotonic() + patience
         self.running = True
         try:
-            connection.set_progress_handler(lambda: time.monotonic() > end, 20_000, id=Nested)
+            connection.set_progress_handler(lambda: time.monotonic() > end, STEPS, id=Nested)
             if not is_harmless(cursor.execute, sql):
                 return True
             for _ in cursor.execute(sql):
                 pass
         except apsw.InterruptError:
             return False
-        except apsw.Error:
+        except Exception:
             return True
         finally:
             cursor.close(True)
@@ -247,13 +265,6 @@ def _unchanged(cursor: apsw.Cursor, row: tuple[SQLiteValue, ...]) -> tuple[SQLit
     return row
 
 
-def _close(weak: weakref.ref[apsw.Connection]) -> None:
-    connection = weak()
-    if connection is not None:
-        roll_back(connection)
-        connection.close(True)
-
-
 def roll_back(connection: apsw.Connection) -> None:
     """Before a connection is closed: SQLite rolls back, too, but only when it is too late to write ledgers."""
     with contextlib.suppress(apsw.Error):  # closed already
@@ -261,3 +272,18 @@ def roll_back(connection: apsw.Connection) -> None:
             cursor = apsw.Cursor(connection)
             cursor.exec_trace = _untraced
             cursor.execute("ROLLBACK")
+
+
+# Connections that may be open at the interpreter's exit. Plain references, without callbacks as weakref.finalize has
+# them: a callback that sets off a garbage collection while a subclass of apsw.Connection is freed crashes Python.
+_open: list[weakref.ref[apsw.Connection]] = []
+
+
+@atexit.register
+def _close_all() -> None:
+    """SQLite disconnects tables when a connection is freed; after APSW has been taken down, that crashes."""
+    for weak in _open:
+        connection = weak()
+        if connection is not None:
+            roll_back(connection)
+            connection.close(True)

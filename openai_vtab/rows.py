@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from . import api
@@ -167,18 +168,20 @@ class Rows:
                 scan.note.partial = True
                 scan.note(request)
                 return
-            if scan.single and scan.note is None:
-                scan.asking.look_up(request)
+            if scan.single and scan.note is None and not place:
+                scan.asking.look_up(request)  # the lists of a join; a list's own pages follow each other
             objects, after = self._understood(scan.asking, request, page)
+            if page is not None:
+                ids = {item["id"] for item in objects}
+                if not seen.isdisjoint(ids):
+                    raise api.repeated(request, scan.asking.answer(request), str(page.after))
+                seen |= ids
             following, page = None, self._page(scan, method, after)
             if after is not None:
                 following = api.build(self.table, method, key, page)
-            ids = {id for item in objects if (id := item.get("id")) is not None} if method.many == "pages" else set()
-            if not seen.isdisjoint(ids):
-                raise api.repeated(request, scan.asking.answer(request), str(after))
-            seen |= ids
+            goes_on = scan.note is None and (scan.at_most is None or place + len(objects) < scan.at_most)
             for number, item in enumerate(objects):
-                if following is not None and number == len(objects) // 2 and scan.note is None and not scan.at_most:
+                if following is not None and number == len(objects) // 2 and goes_on:
                     scan.asking.start(following)
                 row = {**item, **echoed}
                 if scan.order:
@@ -192,7 +195,8 @@ class Rows:
 
     def _in_order(self, method: Method, order: str, last: Any, this: Any) -> Any:
         """SQLite has been promised the order, and does not sort: a server that has another must not go unnoticed."""
-        if isinstance(last, int) and isinstance(this, int) and (this < last if order == "asc" else this > last):
+        comparable = isinstance(last, (int, float)) and isinstance(this, (int, float))
+        if comparable and (this < last if order == "asc" else this > last):
             raise OperationalError(
                 f"{self.table.name}: the server's list is not in the order of {method.ordered_by}; "
                 f"write ORDER BY +{method.ordered_by}, so that SQLite sorts it"
@@ -206,7 +210,7 @@ class Rows:
 
     def _finished(self, scan: Scan, rows: Iterator[Row]) -> Iterator[Row]:
         """The rows of a list when they are finished, or when the time is over."""
-        found = list(rows)
+        found: list[tuple[int, Fields | None]] = list(islice(rows, scan.at_most))
         keys = [{source: fields.get(source) for source in self.table.key} for _, fields in found]
         unfinished = [
             (number, api.build(self.table, self._one, keys[number]))
@@ -218,10 +222,9 @@ class Rows:
         for number, request in unfinished:
             response = scan.asking.answer(request)
             answer = api.decipher(request, response)
-            if answer is not None:
-                rowid = found[number][0]
-                found[number] = rowid, api.keyed(self.table, request, response, answer, keys[number])
-        yield from found
+            row = answer and api.keyed(self.table, request, response, answer, keys[number])
+            found[number] = found[number][0], row
+        yield from ((rowid, row) for rowid, row in found if row is not None)  # it may have gone meanwhile
 
     def _rows(self, scan: Scan, method: Method, items: Iterable[_Item]) -> Iterator[Row]:
         asking = scan.asking

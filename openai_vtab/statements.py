@@ -91,7 +91,7 @@ def is_harmless(run: Callable[..., Iterable[tuple[Any, ...]]], sql: str) -> bool
         if opcode == "Transaction" and p2:
             return False
         if opcode in ("Function", "PureFunc", "AggStep", "AggInverse"):
-            names.add(str(p4).partition("(")[0].lower())
+            names.add(str(p4).rpartition("(")[0].lower())
     if not names:
         return True
     others = run("SELECT name FROM pragma_function_list WHERE NOT builtin AND NOT flags & ?", (DETERMINISTIC,))

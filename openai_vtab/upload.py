@@ -30,24 +30,29 @@ class File:
 class Upload:
     """The body of a request: its length is known, and it can be read again when the request is repeated."""
 
-    def __init__(self, parts: list[bytes | Path], length: int, content_type: str) -> None:
+    def __init__(self, parts: list[tuple[bytes | Path, int]], content_type: str) -> None:
         self._parts = parts
-        self._length = length
+        self._length = sum(size for _, size in parts)
         self.content_type = content_type
 
     def __len__(self) -> int:
         return self._length
 
     def __iter__(self) -> Iterator[bytes]:
-        for part in self._parts:
+        for part, size in self._parts:
             if isinstance(part, bytes):
                 view = memoryview(part)
                 for begin in range(0, len(view), CHUNK):
                     yield bytes(view[begin : begin + CHUNK])
             else:
+                left = size
                 with part.open("rb") as file:
-                    while chunk := file.read(CHUNK):
-                        yield chunk
+                    while left >= 0 and (chunk := file.read(min(CHUNK, left + 1))):
+                        left -= len(chunk)
+                        if left >= 0:
+                            yield chunk
+                if left:  # what has been sent of it is not whole, and is not ended: nobody can take it for the file
+                    raise OSError(f"{part.name} has changed since it was to be uploaded")
 
 
 def form(fields: Mapping[str, str | File | Mapping[str, str | int]]) -> Upload:
@@ -55,13 +60,10 @@ def form(fields: Mapping[str, str | File | Mapping[str, str | int]]) -> Upload:
     import secrets  # here: most programs upload nothing
 
     boundary = secrets.token_hex(16)
-    parts: list[bytes | Path] = []
-    length = 0
+    parts: list[tuple[bytes | Path, int]] = []
 
     def add(part: bytes | Path, size: int) -> None:
-        nonlocal length
-        parts.append(part)
-        length += size
+        parts.append((part, size))
 
     def text(name: str, value: object) -> None:
         head = f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
@@ -84,7 +86,7 @@ def form(fields: Mapping[str, str | File | Mapping[str, str | int]]) -> Upload:
             text(name, value)
     end = f"--{boundary}--\r\n".encode()
     add(end, len(end))
-    return Upload(parts, length, f"multipart/form-data; boundary={boundary}")
+    return Upload(parts, f"multipart/form-data; boundary={boundary}")
 
 
 # as the HTML standard has it: a name cannot end its own quotes

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unicodedata import category
 
 from .upload import File
 
@@ -157,7 +158,7 @@ def text(value: SQLiteValue, _: Limits) -> str:
 def filename(value: SQLiteValue, _: Limits) -> str:
     """The name of an uploaded file."""
     name = text(value, _)
-    if not name.strip() or not name.isprintable():
+    if not name.strip() or any(category(character) in ("Cc", "Cs") for character in name):
         raise Refused(f"{shown(value)} is not a file name", "a name such as 'returns.md'")
     return name
 
@@ -180,13 +181,17 @@ def path(value: SQLiteValue, limits: Limits) -> File:
         raise Refused("no file of this machine may be read", "content instead, or set upload_root for connect()")
     if not isinstance(value, str) or not value or "\0" in value:
         raise Refused(f"{shown(value)} is not a path", "the path of a file below upload_root")
-    root = limits.upload_root.resolve()
-    found = (root / value).resolve()
-    if not found.is_relative_to(root):
+    try:
+        root = limits.upload_root.resolve()
+        found = (root / value).resolve()
+        inside, is_file = found.is_relative_to(root), found.is_file()
+    except (OSError, RuntimeError):  # too long, not to be looked at, or a circle of symbolic links
+        inside, is_file = True, False
+    if not inside:
         raise Refused(f"{shown(value)} is outside upload_root", "a path below it")
-    if not found.is_file():
+    if not is_file:
         raise Refused(f"{shown(value)} is not a file", "the path of a file below upload_root")
-    file = File(found.name, found)
+    file = File(filename(found.name, limits), found)
     if not 0 < len(file) <= MAX_FILE:
         raise Refused(f"{shown(value)} has {len(file)} bytes", f"the path of a file of 1 to {MAX_FILE} bytes")
     return file
@@ -337,7 +342,7 @@ def _expires_after(value: SQLiteValue, anchor: str, unit: str, allowed: range) -
     found = _parse(value, example)
     if not isinstance(found, dict) or found.keys() != {"anchor", unit} or found["anchor"] != anchor:
         raise Refused(f"{shown_json(found)} is no expires_after", example)
-    if isinstance(found[unit], bool) or found[unit] not in allowed:
+    if type(found[unit]) is not int or found[unit] not in allowed:
         raise Refused(f"{unit} is {shown_json(found[unit])}", f"a number from {allowed.start} to {allowed.stop - 1}")
     return found
 

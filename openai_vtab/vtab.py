@@ -13,7 +13,8 @@ import math
 import time
 import weakref
 from collections.abc import Iterator, Sequence
-from typing import Any, cast
+from types import SimpleNamespace
+from typing import Any
 
 import apsw
 
@@ -25,10 +26,13 @@ from .fetch import Asking
 from .ledger import SUFFIX, Ledger
 from .outbox import Write
 from .registration import Registration
-from .rowids import Key, Rowids
+from .rowids import Rowids
 from .rows import NOT_IN_LEDGER, Rows, Scan
 from .spec import Method, Table
 from .values import Refused, SQLiteValue, key_text
+
+# https://www.sqlite.org/c3ref/module.html, iVersion: which of the methods there are
+WITH_SAVEPOINT, WITH_SHADOW = 2, 3
 
 
 class Module:
@@ -38,20 +42,27 @@ class Module:
         self.registration = registration
         self.table = table
         self.rowids = Rowids()
-        self.created: dict[Key, float] = {}
         self.getters = tuple(None if column.steers else getter(column) for column in table.columns)
 
     def create(self, connection: apsw.Connection) -> None:
         """Make the table known to the connection under its name and its aliases, as eponymous tables."""
+        module = SimpleNamespace(Connect=self.Connect, Create=self.Connect)
         for name in (self.table.name, *self.table.aliases):
-            connection.create_module(
-                name,
-                cast(Any, self),  # its Connect takes settings that APSW's protocol does not know
-                use_bestindex_object=True,
-                use_no_change=True,
-                eponymous=True,
-                iVersion=4,  # with ShadowName, Savepoint and RollbackTo
-            )
+            if self.table.remembered and name == self.table.name:
+                try:
+                    self._create(connection, name, SimpleNamespace(**vars(module), ShadowName=_is_shadow), WITH_SHADOW)
+                except Exception as error:
+                    # APSW has 33 places for it in a process. Without one, all works; only DEFENSIVE protects no ledger.
+                    if "xShadowName" not in str(error):
+                        raise
+                else:
+                    continue
+            self._create(connection, name, module, WITH_SAVEPOINT)
+
+    def _create(self, connection: apsw.Connection, name: str, module: Any, version: int) -> None:
+        connection.create_module(
+            name, module, use_bestindex_object=True, use_no_change=True, eponymous=True, iVersion=version
+        )
 
     def Connect(
         self, connection: apsw.Connection, modulename: str, dbname: str, tablename: str, *arguments: str
@@ -66,9 +77,9 @@ class Module:
             ledger = self.registration.ledger(connection, self.table, dbname, tablename)
         else:
             ledger = None
-        return self.table.schema, VTable(self, connection, Rows(self.table, self.rowids, self.created, ledger))
-
-    Create = Connect
+        return self.table.schema, VTable(
+            self, connection, Rows(self.table, self.rowids, self.registration.created, ledger)
+        )
 
     def _is_created(self, modulename: str, dbname: str, tablename: str) -> bool:
         if tablename.lower() != modulename.lower():
@@ -78,9 +89,10 @@ class Module:
         sql = f"SELECT 1 FROM {schema}.sqlite_schema WHERE type = 'table' AND name = ? COLLATE NOCASE"
         return bool(list(self.registration.nested.read(sql, [tablename])))
 
-    def ShadowName(self, suffix: str) -> bool:
-        """Whether NAME_suffix belongs to the table NAME: SQLite then protects it from ordinary SQL (DEFENSIVE)."""
-        return self.table.remembered and suffix == SUFFIX
+
+def _is_shadow(suffix: str) -> bool:
+    """Whether NAME_suffix belongs to the table NAME: SQLite then protects it from ordinary SQL (DEFENSIVE)."""
+    return suffix == SUFFIX
 
 
 class VTable:
@@ -168,7 +180,7 @@ class VTable:
         def settle(response: Response) -> Object:
             answer = api.created(self.table, request, response, parameters)
             key = tuple(answer[source] for source in self.table.key)
-            self.module.created[key] = time.monotonic()
+            self.registration.created[key] = time.monotonic()
             if ledger is None:
                 self.module.rowids.assign(new, key)
             return answer
@@ -231,9 +243,12 @@ class VTable:
         request = api.build(self.table, method, {**keys, **sent})
 
         def settle(response: Response) -> Object:
-            answer = api.decipher(request, response) or {}
-            if method.verb == "DELETE":
-                self.module.created.pop(tuple(keys.values()), None)  # not there is not there from now on
+            if method.verb != "DELETE":
+                return {**(api.decipher(request, response) or {}), **keys}
+            answer = api.deleted(request, response)
+            created, gone = self.registration.created, set(keys.values())
+            for key in [key for key in list(created) if gone <= set(key)]:  # also what was made in it
+                created.pop(key, None)  # not there is not there from now on
             return {**answer, **keys}
 
         self.outbox.add(Write(request, rowid, settle, self.registration.statement, self.rows))

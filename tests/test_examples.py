@@ -106,6 +106,23 @@ def test_the_readmes_python_runs(sandbox: Any, monkeypatch: pytest.MonkeyPatch, 
         apsw.connection_hooks[:] = hooks
 
 
+@pytest.mark.parametrize("page", ["dbapi", "sqlalchemy"])
+def test_the_python_of_a_page_runs(
+    page: str, sandbox: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each block, in the order of the page, with the demo data."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OPENAI_BASE_URL", sandbox.base_url)
+    monkeypatch.setenv("OPENAI_API_KEY", sandbox.api_key)
+    names: dict[str, Any] = {"__name__": "page"}
+    for block in blocks("python", (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")):
+        exec(compile(block, f"docs/{page}.md", "exec"), names)  # noqa: S102 - our own page
+    assert "completed" in capsys.readouterr().out
+    for name in ("con", "engine"):
+        if name in names:
+            names[name].close() if name == "con" else names[name].dispose()
+
+
 def test_the_readmes_first_commands_are_the_two() -> None:
     """Nothing is needed before them."""
     commands = [line.partition("  ")[0] for line in blocks("sh")[0].splitlines()]

@@ -191,3 +191,13 @@ def test_a_connection_that_lives_to_the_very_end_does_not_crash(sandbox: Any) ->
         f"print(db.execute({SELECT!r}).get)\n"
     )
     assert python(code, sandbox) == "completed\n"
+
+
+def test_as_many_connections_as_one_likes(connect: Any) -> None:
+    """APSW protects the ledgers of 33 at once; the others only lack the protection."""
+    opened = [connect() for _ in range(50)]
+    for db in opened:
+        db.execute(f"CREATE VIRTUAL TABLE mine USING {T}")
+    assert [db.execute(SELECT).get for db in (opened[0], opened[-1])] == ["completed"] * 2
+    for db in (opened[0], opened[-1]):
+        assert db.execute("SELECT count(*) FROM mine").get == 0

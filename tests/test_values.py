@@ -12,13 +12,27 @@ from openai_vtab.values import (
     Limits,
     Refused,
     attributes,
+    boolean,
     chunking_strategy,
+    content,
+    file_expires_after,
     file_ids,
+    filename,
     files,
+    filters,
     flag,
     identifier,
     key_text,
+    metadata,
+    path,
+    query,
+    ranking_options,
+    results,
+    seconds,
     shown,
+    store_expires_after,
+    store_file_ids,
+    text,
 )
 
 L = Limits(files_per_batch=3)
@@ -216,3 +230,149 @@ def test_flag_refuses(value: Any) -> None:
     """Everything else, by its value."""
     with pytest.raises(Refused, match="is neither yes nor no; write 1 or 0"):
         flag(value, L)
+
+
+EXPIRY = {"anchor": "last_active_at", "days": 7}
+FILE_EXPIRY = {"anchor": "created_at", "seconds": 3600}
+EQ = {"type": "eq", "key": "lang", "value": "en"}
+
+
+@pytest.mark.parametrize(
+    ("check", "value", "result"),
+    [
+        (metadata, '{"a": "b", "c": ""}', {"a": "b", "c": ""}),
+        (metadata, "{}", {}),
+        (metadata, "null", None),
+        (store_file_ids, json.dumps(["f"] * 500), ["f"] * 500),
+        (store_expires_after, json.dumps({**EXPIRY, "days": 1}), {**EXPIRY, "days": 1}),
+        (store_expires_after, json.dumps({**EXPIRY, "days": 365}), {**EXPIRY, "days": 365}),
+        (file_expires_after, json.dumps(FILE_EXPIRY), FILE_EXPIRY),
+        (file_expires_after, json.dumps({**FILE_EXPIRY, "seconds": 2592000}), {**FILE_EXPIRY, "seconds": 2592000}),
+        (text, "", ""),
+        (text, "ü\n", "ü\n"),
+        (filename, "a b.md", "a b.md"),
+        (filename, "\u3000日\u202f本\u00a0", "\u3000日\u202f本\u00a0"),
+        (content, "ü", b"\xc3\xbc"),
+        (content, b"\x00", b"\x00"),
+        (query, "refund policy", "refund policy"),
+        (query, '["a", "b"]', ["a", "b"]),
+        (query, "[a] b", "[a] b"),
+        (query, '{"a": 1}', '{"a": 1}'),
+        (results, 1, 1),
+        (results, 50, 50),
+        (boolean, 1, True),
+        (boolean, 0, False),
+        (ranking_options, "{}", {}),
+        (ranking_options, '{"ranker": "none", "score_threshold": 1}', {"ranker": "none", "score_threshold": 1}),
+        (seconds, 0, 0.0),
+        (seconds, "600", 600.0),
+        (seconds, 1.5, 1.5),
+        (filters, json.dumps(EQ), EQ),
+        (filters, json.dumps({**EQ, "value": True}), {**EQ, "value": True}),
+        (filters, json.dumps({**EQ, "type": "in", "value": ["a", 1]}), {**EQ, "type": "in", "value": ["a", 1]}),
+        (
+            filters,
+            json.dumps({"type": "or", "filters": [{"type": "and", "filters": [EQ]}, EQ]}),
+            {"type": "or", "filters": [{"type": "and", "filters": [EQ]}, EQ]},
+        ),
+    ],
+)
+def test_what_the_api_takes_passes(check: Any, value: Any, result: Any) -> None:
+    """As JSON."""
+    assert check(value, L) == result
+
+
+def nested(depth: int) -> str:
+    found: Any = EQ
+    for _ in range(depth):
+        found = {"type": "and", "filters": [found]}
+    return json.dumps(found)
+
+
+@pytest.mark.parametrize(
+    ("check", "value", "problem"),
+    [
+        (metadata, '{"a": 1}', "the value of 'a' is 1, not text; write json_object('team', 'docs')"),
+        (metadata, '{"a": null}', "'a' is null"),
+        (metadata, json.dumps({str(n): "x" for n in range(17)}), "17 attributes are more than 16; write fewer"),
+        (metadata, json.dumps({"a": "x" * 513}), "has 513 characters; write at most 512, for instance substr(text, 1, 512)"),
+        (metadata, "[]", "not an object; write json_object("),
+        (metadata, None, "NULL is not JSON text; write json_object("),
+        (store_file_ids, json.dumps(["f"] * 501), "501 files are more than the 500 that a new vector store may have; write the store without them, and attach them by INSERT INTO vector_store_file_batches"),
+        (store_file_ids, "[]", "the array is empty; write at least one file"),
+        (store_file_ids, "[7]", "item 0 is 7, not a file id"),
+        (store_expires_after, "null", "null is no expires_after; write json_object('anchor', 'last_active_at', 'days', 1)"),
+        (store_expires_after, json.dumps({**EXPIRY, "days": 0}), "days is 0; write a number from 1 to 365"),
+        (store_expires_after, json.dumps({**EXPIRY, "days": 366}), "days is 366"),
+        (store_expires_after, json.dumps({**EXPIRY, "days": 7.0}), "days is 7.0; write a number"),
+        (store_expires_after, json.dumps({**EXPIRY, "days": True}), "days is true; write a number"),
+        (store_expires_after, json.dumps({**EXPIRY, "days": "7"}), 'days is "7"; write a number'),
+        (store_expires_after, json.dumps({**EXPIRY, "days": [7]}), "days is [7]; write a number"),
+        (store_expires_after, json.dumps({**EXPIRY, "x": 1}), "is no expires_after"),
+        (store_expires_after, json.dumps({"days": 7}), "is no expires_after"),
+        (store_expires_after, json.dumps(FILE_EXPIRY), "is no expires_after; write json_object('anchor', 'last_active_at'"),
+        (file_expires_after, json.dumps(EXPIRY), "is no expires_after; write json_object('anchor', 'created_at', 'seconds', 3600)"),
+        (file_expires_after, json.dumps({**FILE_EXPIRY, "seconds": 3599}), "seconds is 3599; write a number from 3600 to 2592000"),
+        (file_expires_after, json.dumps({**FILE_EXPIRY, "seconds": 2592001}), "seconds is 2592001"),
+        (file_expires_after, json.dumps({**FILE_EXPIRY, "seconds": 3600.0}), "seconds is 3600.0"),
+        (text, 5, "5 is not text; write text"),
+        (text, None, "NULL is not text"),
+        (text, b"a", "a BLOB of 1 bytes is not text"),
+        (text, "a\0b", "is not text"),
+        (filename, "", "'' is not a file name; write a name such as 'returns.md'"),
+        (filename, "\t", "is not a file name"),
+        (filename, "a\nb", "is not a file name"),
+        (filename, "a\x7f", "is not a file name"),
+        (filename, 5, "5 is not text"),
+        (content, None, "NULL is no content; write a BLOB or text, for instance readfile('returns.md')"),
+        (content, 1.5, "1.5 is no content"),
+        (content, "", "the content is empty; write at least one byte"),
+        (path, "x", "no file of this machine may be read; write content instead, or set upload_root for connect()"),
+        (query, None, "NULL is not a query; write text such as 'refund policy', or json_array('refund', 'return')"),
+        (query, "", "'' is not a query"),
+        (query, 5, "5 is not a query"),
+        (query, "[]", "is not an array of texts; write text such as"),
+        (query, '["a", ""]', "is not an array of texts"),
+        (results, 0, "0 is not a number of results; write a whole number from 1 to 50"),
+        (results, 51, "51 is not a number of results"),
+        (results, "5", "'5' is not a number of results"),
+        (results, 5.0, "5.0 is not a number of results"),
+        (boolean, 2, "2 is neither yes nor no; write 1 or 0"),
+        (boolean, "true", "'true' is neither yes nor no"),
+        (ranking_options, "[]", "[] are no ranking options; write '{"),
+        (ranking_options, '{"x": 1}', "are no ranking options"),
+        (ranking_options, '{"score_threshold": 1.1}', "score_threshold is 1.1; write a number from 0 to 1"),
+        (ranking_options, '{"score_threshold": true}', "score_threshold is true"),
+        (ranking_options, '{"ranker": null}', "ranker is null; write 'none', 'auto' or the name of a ranker"),
+        (ranking_options, '{"score_threshold": NaN}', "is not JSON"),
+        (filters, "[]", "[] is not a filter; write '{\"type\": \"eq\""),
+        (filters, "5", "5 is not a filter"),
+        (filters, '{"type": ["eq"]}', "is not a filter"),
+        (filters, json.dumps({**EQ, "type": "like"}), "is not a filter"),
+        (filters, json.dumps({**EQ, "x": 1}), "is not a filter"),
+        (filters, json.dumps({**EQ, "key": 5}), "compares what cannot be compared"),
+        (filters, json.dumps({**EQ, "value": ["a"]}), "compares what cannot be compared"),
+        (filters, json.dumps({**EQ, "type": "in"}), "compares what cannot be compared"),
+        (filters, json.dumps({**EQ, "value": None}), "the value is null; write text, a number, true or false"),
+        (filters, json.dumps({**EQ, "value": {}}), "the value is {}"),
+        (filters, '{"type": "and", "filters": []}', "is empty, or nested too deeply"),
+        (filters, '{"type": "and", "filters": {}}', "is not a filter"),
+        (filters, '{"type": "and", "filters": [5]}', "5 is not a filter"),
+        (filters, nested(22), "nested too deeply"),
+        (filters, "[" * 100000, "is not JSON"),
+        (seconds, -1, "-1 is not a number of seconds; write a number from 0, such as 600"),
+        (seconds, math.inf, "inf is not a number of seconds"),
+        (seconds, "nan", "'nan' is not a number of seconds"),
+        (seconds, b"5", "is not a number of seconds"),
+    ],
+)  # fmt: skip
+def test_what_the_api_does_not_take_is_refused(check: Any, value: Any, problem: str) -> None:
+    """With the problem, and what to write."""
+    with pytest.raises(Refused, match="; write ") as caught:
+        check(value, L)
+    assert problem in str(caught.value)
+
+
+def test_filters_may_be_nested() -> None:
+    """As deeply as anybody needs."""
+    assert filters(nested(20), L)["type"] == "and"

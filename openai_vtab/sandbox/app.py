@@ -11,6 +11,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
@@ -153,8 +154,12 @@ class App:
             "CONTENT_TYPE": request.headers.get("content-type", ""),
             "REQUEST_METHOD": "POST",
         }
-        form, files = parse_form_data(environ)[1:]
-        for name, given in (("file", "file" in files), ("purpose", "purpose" in form)):
+        with ExitStack() as uploads:
+            form, files = parse_form_data(environ)[1:]
+            for upload in files.values():
+                uploads.callback(upload.close)
+            contents = {name: (upload.filename or "upload", upload.read()) for name, upload in files.items()}
+        for name, given in (("file", "file" in contents), ("purpose", "purpose" in form)):
             if not given:
                 raise Refusal(400, f"Missing required parameter: '{name}'.", param=name, code="missing_parameter")
         expires_after: JSON | None = None
@@ -162,10 +167,7 @@ class App:
             seconds = form.get("expires_after[seconds]", "")
             expires_after = {"anchor": form["expires_after[anchor]"]}
             expires_after["seconds"] = int(seconds) if seconds.isdecimal() else None
-        upload = files["file"]
-        name, content = upload.filename or "upload", upload.read()
-        upload.close()
-        return self.state.create_file(name, content, form["purpose"], expires_after)
+        return self.state.create_file(*contents["file"], form["purpose"], expires_after)
 
     def get_file(self, _: Received, variables: list[str]) -> JSON:
         """GET /files/{file_id}."""

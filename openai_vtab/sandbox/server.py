@@ -125,6 +125,8 @@ class Handler(WSGIRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         path = re.sub(r"^/v1(?=/|\?|$)", "", self.path)
         request = Received(self.command, path, headers, self.rfile.read(length))
+        if len(request.raw) < length:  # the client has given it up
+            return self._cut()
         server = self.server
         with server.counting:
             server.received.append(request)
@@ -137,6 +139,7 @@ class Handler(WSGIRequestHandler):
             self._respond(request, server.fault_for(request))
         finally:
             self._no_longer_in_flight()
+        return None
 
     def _no_longer_in_flight(self) -> None:
         """Before the first byte of the answer: with it, the client may begin another request."""

@@ -21,7 +21,7 @@ from importlib.metadata import version
 
 import apsw
 
-from . import measure
+from . import ledger, measure
 from .cases import AIOHTTP, LOOP, SDK, SHILLELAGH, Case, cases
 from .contest import Result, contest
 from .server import Running, running
@@ -35,7 +35,7 @@ STARTS_PER_RUN = 4  # processes started for each run: a start is short, and vari
 
 @dataclass
 class Compared:
-    """One line about memory or starting. cells: ours, the other, the ratio, the target."""
+    """One line about memory, starting or a ledger. cells: ours, the other, the ratio, the target."""
 
     title: str
     cells: list[str]
@@ -71,7 +71,7 @@ def contests_asked_for(server: Running, asked: argparse.Namespace) -> Iterator[t
 
 
 def starts_and_memory(server: Running, asked: argparse.Namespace) -> Iterator[Compared]:
-    """Measure memory, imports and starts."""
+    """Measure memory, imports, starts, and what SQLite pays for a ledger."""
     keys = asked.keys * MEMORY_FACTOR
     for name, (sql, stores) in measure.MEMORY.items():
         title = f"peak memory, {name} of {keys:,} keys"
@@ -79,7 +79,10 @@ def starts_and_memory(server: Running, asked: argparse.Namespace) -> Iterator[Co
             yield compare(title, lambda: memory(measure.growth(server, sql, keys=keys, stores=stores)))  # noqa: B023 - called at once
     for title, pair in measure.STARTS.items():
         if asked.only in title:
-            yield compare(title, lambda: start(*measure.in_turn(pair, asked.runs * STARTS_PER_RUN)))  # noqa: B023 - called at once
+            yield compare(title, lambda: times(*measure.in_turn(pair, asked.runs * STARTS_PER_RUN), START_TARGET))  # noqa: B023 - called at once
+    if asked.only in ledger.TITLE:
+        with ledger.ledger_and_table(server) as pair:
+            yield compare(ledger.TITLE, lambda: times(*measure.in_turn(pair, asked.runs), ledger.TARGET))
 
 
 def compare(title: str, measured: Callable[[], tuple[list[str], bool]]) -> Compared:
@@ -96,10 +99,10 @@ def memory(grown: int) -> tuple[list[str], bool]:
     return [f"{grown / 1e6:.1f} MB", "", "", f"≤ {MEMORY_TARGET / 1e6:.0f} MB"], grown <= MEMORY_TARGET
 
 
-def start(ours: float, other: float) -> tuple[list[str], bool]:
-    """The cells of a line about starting, and whether the target is met."""
+def times(ours: float, other: float, target: float) -> tuple[list[str], bool]:
+    """The cells of a line about two times, and whether the target is met."""
     ratio = ours / other
-    return [duration(ours), duration(other), f"{ratio:.2f}", f"≤ {START_TARGET:.2f}"], ratio <= START_TARGET
+    return [duration(ours), duration(other), f"{ratio:.2f}", f"≤ {target:.2f}"], ratio <= target
 
 
 def machine(asked: argparse.Namespace) -> str:

@@ -5,18 +5,16 @@ openapi-vector-stores.json is the part of github.com/openai/openai-openapi that 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 import requests as http
 
 from openai_vtab import sandbox as sandbox_package
 
-SPEC = json.loads((Path(__file__).parents[1] / "openapi-vector-stores.json").read_text(encoding="utf-8"))
+from ..contract import SPEC, described, validate
+
 STORE, BATCH = "/vector_stores/{vector_store_id}", "/vector_stores/{vector_store_id}/file_batches/{batch_id}"
 STORE_FILE = STORE + "/files/{file_id}"
 NAMES = {"vector_store_id": "vs_demo", "batch_id": "vsfb_demo_failures", "file_id": "file-demo-01"}
@@ -74,16 +72,6 @@ def call(sandbox: Any) -> Iterator[Call]:
 
     yield send
     session.close()
-
-
-def validate(instance: Any, schema: Any) -> None:
-    document = {**schema, "components": SPEC["components"]}
-    jsonschema.validators.Draft202012Validator(document).validate(instance)
-
-
-def described(operation: str) -> Any:
-    method, path = operation.split(" ")
-    return SPEC["paths"][path][method.lower()]
 
 
 def test_every_operation_of_the_description_is_called() -> None:

@@ -18,13 +18,19 @@ from typing import Any
 import apsw
 import pytest
 import requests as http
+from vcr.request import Request
 
 import openai_vtab
 from openai_vtab import sandbox as sandbox_package
+from openai_vtab.sandbox.app import App, Received, Sent
+from openai_vtab.sandbox.faults import Quirks
 from openai_vtab.settings import DEFAULT_BASE_URL
+
+from ..contract import check, fields
 
 STORE = "vs_cassette"
 FILES = {"file-cassette-1": "returns.md", "file-cassette-2": "shipping.md", "file-cassette-3": "prices.csv"}
+BOUNDARY = "boundary-of-the-form"
 KEPT = ("content-type", "x-request-id", "openai-poll-after-ms", "retry-after")
 
 
@@ -90,12 +96,16 @@ def vcr_config(place: Place) -> dict[str, Any]:
     """The body counts; nothing of the key or the account stays."""
 
     def request(recorded: Any) -> Any:
-        recorded.uri = place.replaced(recorded.uri)
-        if recorded.body:
-            recorded.body = place.replaced(recorded.body.decode()).encode()
+        body = recorded.body
+        if body is not None:
+            body = place.replaced((body if isinstance(body, bytes) else b"".join(body)).decode())
         kept = ("content-type", "openai-beta", "user-agent")
-        recorded.headers = {name: value for name, value in recorded.headers.items() if name.lower() in kept}
-        return recorded
+        headers = {name: value for name, value in recorded.headers.items() if name.lower() in kept}
+        boundary = re.search("boundary=(.*)", headers.get("Content-Type", ""))
+        if boundary:  # of an upload, another each time
+            headers["Content-Type"] = headers["Content-Type"].replace(boundary[1], BOUNDARY)
+            body = body.replace(boundary[1], BOUNDARY)
+        return Request(recorded.method, place.replaced(recorded.uri), body and body.encode(), headers)
 
     def response(recorded: dict[str, Any]) -> dict[str, Any]:
         body = place.replaced(recorded["body"]["string"].decode())
@@ -149,13 +159,61 @@ def pause(place: Place) -> Callable[[], None]:
 
 @pytest.fixture
 def sent() -> Callable[[Any], list[tuple[str, Any]]]:
-    """The requests of a cassette as ("GET /path", JSON body)."""
+    """The requests of a cassette as ("GET /path", what was sent)."""
 
     def read(cassette: Any) -> list[tuple[str, Any]]:
-        path = re.compile("^https://api.openai.com/v1")
         return [
-            (f"{request.method} {path.sub('', request.uri)}", json.loads(request.body) if request.body else None)
+            (f"{request.method} {target(request)}", content(request.headers, request.body))
             for request in cassette.requests
         ]
 
     return read
+
+
+def target(request: Any) -> str:
+    """The recorded address below the base URL."""
+    return str(request.uri).removeprefix(DEFAULT_BASE_URL)
+
+
+def content(headers: Any, body: bytes | None) -> Any:
+    """The JSON body, the fields of a form, or None."""
+    if not body:
+        return None
+    kind = {name.lower(): value for name, value in headers.items()}["content-type"]
+    return fields(kind, body) if kind.startswith("multipart/") else json.loads(body)
+
+
+@pytest.fixture
+def bodies(sandbox: Any) -> Callable[[], list[tuple[str, Any]]]:
+    """The requests since the last call as ("POST /path", what was sent)."""
+
+    def take() -> list[tuple[str, Any]]:
+        taken = [(f"{r.method} {r.path}", content(r.headers, r.raw)) for r in list(sandbox.requests)]
+        sandbox.requests.clear()
+        return taken
+
+    return take
+
+
+@pytest.fixture(autouse=True)
+def _as_described(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every request of these tests, and every answer that no fault or quirk has made, is as the API describes it."""
+    exchanges: list[tuple[Received, Sent]] = []
+    answer = App.answer
+
+    def recorded(app: App, received: Received) -> Sent:
+        sent = answer(app, received)
+        if app.quirks == Quirks():
+            exchanges.append((received, sent))
+        return sent
+
+    monkeypatch.setattr(App, "answer", recorded)
+    cassette = request.getfixturevalue("vcr") if request.node.get_closest_marker("vcr") else None
+    yield
+    for received, sent in exchanges:
+        check(received.method, received.path, received.headers, received.raw, sent.status, sent.body)
+    if cassette is not None:
+        for sent_request, response in zip(cassette.requests, cassette.responses, strict=True):
+            headers = {name.lower(): value for name, value in sent_request.headers.items()}
+            raw, status = sent_request.body or b"", response["status"]["code"]
+            check(sent_request.method, target(sent_request), headers, raw, status, response["body"]["string"])

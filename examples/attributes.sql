@@ -1,0 +1,30 @@
+-- Attributes for 3000 documents of a local table, set while they are attached: batches of at most 2000 files.
+-- openai-vtab --sandbox < examples/attributes.sql
+.mode box
+
+-- 3000 documents, as a program of yours may have left them: each with a file that is uploaded already.
+CREATE TABLE documents (n INTEGER PRIMARY KEY, title TEXT, lang TEXT, year INTEGER, file_id TEXT);
+WITH RECURSIVE numbers(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < 2999)
+INSERT INTO documents
+SELECT n, 'Document ' || n, iif(n % 3, 'en', 'de'), 2020 + n % 7, printf('file-new-%02d', 1 + n % 6)
+FROM numbers;
+
+-- Each file has attributes of its own, so they go into `files`. A batch has at most 2000: n / 2000 is its number.
+INSERT INTO vector_store_file_batches (vector_store_id, files)
+SELECT 'vs_archive',
+       json_group_array(json_object('file_id', file_id,
+                                    'attributes', json_object('title', title, 'lang', lang, 'year', year)))
+FROM documents
+GROUP BY n / 2000;
+
+-- The two batches have the last rowids.
+SELECT 1 + last_insert_rowid() - rowid AS batch, status, total_count AS files
+FROM vector_store_file_batches
+WHERE rowid IN (last_insert_rowid(), last_insert_rowid() - 1) AND wait_seconds = 60
+ORDER BY rowid;
+
+-- What a search can be narrowed by from now on. (The demo has only six files, so the last document of each counts.)
+SELECT file_id, attributes ->> 'title' AS title, attributes ->> 'lang' AS lang, attributes ->> 'year' AS year
+FROM vector_store_files
+WHERE vector_store_id = 'vs_archive' AND attributes ->> 'title' IS NOT NULL
+ORDER BY title;

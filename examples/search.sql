@@ -1,0 +1,26 @@
+-- Find passages by search, and join them to a table of your own.
+-- openai-vtab --sandbox < examples/search.sql
+.mode box
+
+-- One search: the store, the text, at most so many passages.
+SELECT round(score, 2) AS score, filename, content
+FROM vector_store_search('vs_demo', 'how long can goods be returned', 3)
+ORDER BY score DESC;
+
+-- Your own table knows who is asked when a file is wrong.
+CREATE TABLE documents (file_id TEXT PRIMARY KEY, title TEXT, owner TEXT);
+INSERT INTO documents VALUES
+  ('file-demo-01', 'Returns',  'Ada'),
+  ('file-demo-02', 'Shipping', 'Grace'),
+  ('file-demo-03', 'Warranty', 'Barbara');
+
+-- A search for each question, all of them at once; the best passage of each.
+CREATE TABLE questions (question TEXT);
+INSERT INTO questions VALUES ('refund policy'), ('when do orders leave'), ('faults of material');
+
+SELECT q.question, d.title, d.owner, s.content AS passage
+FROM questions AS q
+JOIN vector_store_search AS s
+  ON s.vector_store_id = 'vs_demo' AND s.query = q.question AND s.max_num_results = 1
+JOIN documents AS d ON d.file_id = s.file_id
+ORDER BY q.question;

@@ -1,0 +1,470 @@
+"""files: uploads, what is uploaded from where, and what is read and deleted."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+
+import openai_vtab
+from openai_vtab import values
+from openai_vtab.sandbox import Answer, Cut, Status
+
+Requests = Callable[[], list[str]]
+Sent = Callable[[Any], list[tuple[str, Any]]]
+Bodies = Callable[[], list[tuple[str, Any]]]
+DAY = '{"anchor":"created_at","seconds":86400}'
+
+
+@pytest.mark.vcr
+def test_a_life(replayed: apsw.Connection, cassette: Any, sent: Sent) -> None:
+    """Upload, look, list, delete: the requests, with the form's fields."""
+    replayed.execute(
+        "INSERT INTO files (filename, content, purpose, expires_after) VALUES ('Prüfung 1.md', '# Wörter', 'user_data', ?)",
+        (DAY,),
+    )
+    row = replayed.execute(
+        "SELECT id, filename, bytes, purpose, expires_at - created_at FROM files WHERE rowid = last_insert_rowid()"
+    ).get
+    id = row[0]
+    assert row[1:] == ("Prüfung 1.md", 9, "user_data", 86400)
+    newest = "SELECT id FROM files WHERE purpose = 'user_data' ORDER BY created_at DESC LIMIT 1"
+    assert replayed.execute(newest).get == id
+    replayed.execute("DELETE FROM files WHERE file_id = ?", (id,))
+    assert replayed.execute("SELECT * FROM files WHERE id = ?", (id,)).fetchall() == []
+    form = {
+        "purpose": "user_data",
+        "expires_after[anchor]": "created_at",
+        "expires_after[seconds]": "86400",
+        "file": ("Prüfung 1.md", "# Wörter".encode()),
+    }
+    assert sent(cassette) == [
+        ("POST /files", form),
+        (f"GET /files/{id}", None),
+        ("GET /files?purpose=user_data&limit=1&order=desc", None),
+        (f"GET /files/{id}", None),
+        (f"DELETE /files/{id}", None),
+        (f"GET /files/{id}", None),
+    ]
+
+
+def test_select_star_is_the_documented_resource(db: apsw.Connection) -> None:
+    """What is only for uploading is hidden, and NULL."""
+    cursor = db.execute("SELECT *, file_id, content, path FROM files WHERE id = 'file-demo-01'")
+    row = dict(zip((c[0] for c in cursor.get_description()), next(cursor), strict=True))
+    created = row.pop("created_at")
+    assert isinstance(created, int)
+    assert row == {
+        "id": "file-demo-01", "filename": "returns.md", "purpose": "assistants", "bytes": 82, "expires_at": None,
+        "status": "processed", "object": "file", "file_id": "file-demo-01", "content": None, "path": None,
+    }  # fmt: skip
+
+
+def upload(db: apsw.Connection, **columns: Any) -> None:
+    marks = ", ".join("?" * len(columns))
+    db.execute(f"INSERT INTO files ({', '.join(columns)}) VALUES ({marks})", tuple(columns.values()))
+
+
+@pytest.mark.parametrize(
+    ("content", "bytes_"),
+    [
+        (b"\x00\xff\r\n--\x00", b"\x00\xff\r\n--\x00"),
+        ("text ü €", "text ü €".encode()),
+        ("a\r\nb\n", b"a\r\nb\n"),
+        (b"x" * 3_000_000, b"x" * 3_000_000),
+    ],
+    ids=["bytes", "text", "line ends", "3 MB"],
+)
+def test_content_arrives_as_it_is(
+    db: apsw.Connection, sandbox: Any, bodies: Bodies, content: Any, bytes_: bytes
+) -> None:
+    """A BLOB byte by byte, text as UTF-8."""
+    upload(db, filename="a.md", content=content, purpose="assistants")
+    assert bodies() == [("POST /files", {"purpose": "assistants", "file": ("a.md", bytes_)})]
+    assert db.execute("SELECT bytes FROM files WHERE rowid = last_insert_rowid()").get == len(bytes_)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a b.md",
+        'say "hi".md',
+        "it's.md",
+        "Prüfung €.md",
+        "日本語\u3000資料.txt",
+        "Screenshot 9\u202fAM.md",
+        "a;b=c.md",
+        "..",
+        "x" * 200 + ".md",
+    ],
+)
+def test_any_name_arrives(db: apsw.Connection, sandbox: Any, name: str) -> None:
+    """One file with one name; quotes as the HTML standard writes them."""
+    upload(db, filename=name, content=b"x", purpose="assistants")
+    (file,) = [file for id, file in sandbox._state.files.items() if file.content == b"x"]
+    assert file.filename.replace("%22", '"') == name
+    assert file.purpose == "assistants"
+
+
+REFUSED = {
+    "no content": ({"filename": "a", "purpose": "p"}, "files.content: it is missing or NULL; write content and filename and purpose or path and purpose"),
+    "no name": ({"content": b"x", "purpose": "p"}, "files.filename: it is missing or NULL; write content and filename and purpose or"),
+    "no purpose": ({"content": b"x", "filename": "a"}, "files.purpose: it is missing or NULL"),
+    "empty": ({"content": b"", "filename": "a", "purpose": "p"}, "files.content: the content is empty; write at least one byte"),
+    "a number": ({"content": 5, "filename": "a", "purpose": "p"}, "files.content: 5 is no content; write a BLOB or text, for instance readfile("),
+    "a name of blanks": ({"content": b"x", "filename": " ", "purpose": "p"}, "files.filename: ' ' is not a file name; write a name such as 'returns.md'"),
+    "a name with a line break": ({"content": b"x", "filename": "a\r\nb", "purpose": "p"}, "is not a file name"),
+    "a name that is none": ({"content": b"x", "filename": 5, "purpose": "p"}, "files.filename: 5 is not text"),
+    "a purpose that is none": ({"content": b"x", "filename": "a", "purpose": 5}, "files.purpose: 5 is not text; write text"),
+    "both": ({"content": b"x", "filename": "a", "purpose": "p", "path": "x"}, "files.path: it cannot be given together with content, filename; write one of them"),
+    "a path with content": ({"content": b"x", "purpose": "p", "path": "x"}, "files.content: it cannot be given together with path; write one of them"),
+    "a path with a name": ({"filename": "x", "purpose": "p", "path": "x"}, "files.filename: it cannot be given together with path; write one of them"),
+    "an id": ({"id": "x", "content": b"x", "filename": "a", "purpose": "p"}, "files.id: it comes from the API and cannot be inserted; write only filename, purpose, content, path, expires_after"),
+    "expires too soon": ({"content": b"x", "filename": "a", "purpose": "p", "expires_after": DAY.replace("86400", "60")}, "files.expires_after: seconds is 60; write a number from 3600 to 2592000"),
+    "the stores' expiry": ({"content": b"x", "filename": "a", "purpose": "p", "expires_after": '{"anchor":"last_active_at","days":1}'}, "is no expires_after; write json_object('anchor', 'created_at', 'seconds', 3600)"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_insert_refuses(db: apsw.Connection, requests: Requests, case: str) -> None:
+    """Before anything is sent, with the column and what to write."""
+    columns, problem = REFUSED[case]
+    with pytest.raises(openai_vtab.RowError) as caught:
+        upload(db, **columns)
+    assert problem in str(caught.value)
+    assert requests() == []
+
+
+def test_the_largest_file(connect: Any, requests: Requests, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """512 MB at the API; one byte more is refused, from wherever it comes."""
+    assert values.MAX_FILE == 512 * 1024 * 1024
+    monkeypatch.setattr(values, "MAX_FILE", 1000)
+    db = connect(upload_root=tmp_path)
+    upload(db, filename="a", content=b"x" * 1000, purpose="assistants")
+    (tmp_path / "b").write_bytes(b"x" * 1000)
+    upload(db, path="b", purpose="assistants")
+    requests()
+    with pytest.raises(
+        openai_vtab.RowError, match="files.content: 1001 bytes are more than the 1000 of a file; write it in parts"
+    ):
+        upload(db, filename="a", content=b"x" * 1001, purpose="assistants")
+    with pytest.raises(openai_vtab.RowError, match="1002 bytes are more than"):
+        upload(db, filename="a", content="ü" * 501, purpose="assistants")
+    (tmp_path / "b").write_bytes(b"x" * 1001)
+    with pytest.raises(
+        openai_vtab.RowError, match="files.path: 'b' has 1001 bytes; write the path of a file of 1 to 1000 bytes"
+    ):
+        upload(db, path="b", purpose="assistants")
+    (tmp_path / "b").write_bytes(b"")
+    with pytest.raises(openai_vtab.RowError, match="'b' has 0 bytes"):
+        upload(db, path="b", purpose="assistants")
+    assert requests() == []
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A folder to read from, beside one with a secret."""
+    (tmp_path / "secret").write_text("secret", encoding="utf-8")
+    (tmp_path / "root-too").mkdir()
+    (tmp_path / "root-too" / "f").write_text("secret", encoding="utf-8")
+    root = tmp_path / "root"
+    (root / "deep").mkdir(parents=True)
+    (root / "a.md").write_bytes(b"# A")
+    (root / "deep" / "b.md").write_bytes(b"# B")
+    (root / "inside").symlink_to(root / "deep" / "b.md")
+    (root / "out").symlink_to(tmp_path / "secret")
+    (root / "outdir").symlink_to(tmp_path)
+    (root / "circle").symlink_to(root / "circle")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "content"),
+    [
+        ("a.md", "a.md", b"# A"),
+        ("./deep/b.md", "b.md", b"# B"),
+        ("deep/../a.md", "a.md", b"# A"),
+        ("{root}/a.md", "a.md", b"# A"),
+        ("inside", "b.md", b"# B"),
+        ("{root}/../root/a.md", "a.md", b"# A"),
+    ],
+)
+def test_a_file_below_upload_root(
+    connect: Any, root: Path, bodies: Bodies, path: str, name: str, content: bytes
+) -> None:
+    """However its path is written; its own name is the file's name."""
+    upload(connect(upload_root=root), path=path.format(root=root), purpose="assistants")
+    assert bodies() == [("POST /files", {"purpose": "assistants", "file": (name, content)})]
+
+
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [
+        ("../secret", "is outside upload_root; write a path below it"),
+        ("deep/../../secret", "is outside upload_root"),
+        ("/etc/hostname", "is outside upload_root"),
+        ("{root}/../secret", "is outside upload_root"),
+        ("{root}-too/f", "is outside upload_root"),
+        ("out", "is outside upload_root"),
+        ("outdir/secret", "is outside upload_root"),
+        ("outdir/root-too/f", "is outside upload_root"),
+        ("outdir/root/../secret", "is outside upload_root"),
+        ("..", "is outside upload_root"),
+        ("../none", "is outside upload_root"),
+        ("/proc/self/environ", "is outside upload_root"),
+        ("deep", "is not a file"),
+        (".", "is not a file"),
+        ("none.md", "is not a file; write the path of a file below upload_root"),
+        ("circle", "is not a file"),
+        ("x" * 5000, "is not a file"),
+        ("~/secret", "is not a file"),
+        ("a.md\0", "is not a path"),
+        ("", "'' is not a path"),
+        (5, "5 is not a path"),
+        (b"a.md", "a BLOB of 4 bytes is not a path"),
+    ],
+)
+def test_nothing_outside_upload_root_is_read(
+    connect: Any, root: Path, requests: Requests, path: Any, problem: str
+) -> None:
+    """Neither by .., by an absolute path nor by a symbolic link; and only files."""
+    path = path.format(root=root) if isinstance(path, str) else path
+    with pytest.raises(openai_vtab.RowError) as caught:
+        upload(connect(upload_root=root), path=path, purpose="assistants")
+    assert "files.path: " in str(caught.value)
+    assert problem in str(caught.value)
+    assert requests() == []
+
+
+def test_without_upload_root_no_file_is_read(
+    db: apsw.Connection, root: Path, requests: Requests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQL from a stranger must not read the disk."""
+    monkeypatch.chdir(root)
+    for path in ("a.md", str(root / "a.md"), "/etc/hostname", "none"):
+        with pytest.raises(
+            openai_vtab.RowError,
+            match="files.path: no file of this machine may be read; write content instead, or set upload_root for connect",
+        ):
+            upload(db, path=path, purpose="assistants")
+    assert requests() == []
+
+
+def test_upload_root_may_be_a_symbolic_link_itself(connect: Any, root: Path, bodies: Bodies) -> None:
+    """It is the folder that it leads to."""
+    link = root.parent / "link"
+    link.symlink_to(root)
+    db = connect(upload_root=str(link))
+    upload(db, path="a.md", purpose="assistants")
+    upload(db, path=str(root / "a.md"), purpose="assistants")
+    upload(db, path=str(link / "a.md"), purpose="assistants")
+    assert len(bodies()) == 3
+    with pytest.raises(openai_vtab.RowError, match="outside upload_root"):
+        upload(db, path="../secret", purpose="assistants")
+
+
+def test_a_name_that_is_no_text_is_refused(connect: Any, root: Path, requests: Requests) -> None:
+    """A link may lead to a file whose name is not UTF-8, or has a line break."""
+    for number, name in enumerate((b"\xff.md", b"a\nb.md")):
+        target = Path(str(root).encode().decode()) / name.decode("utf-8", "surrogateescape")
+        target.write_bytes(b"x")
+        (root / f"link{number}").symlink_to(target)
+        with pytest.raises(openai_vtab.RowError, match=r"(?s)files\.path: .* is not a file name"):
+            upload(connect(upload_root=root), path=f"link{number}", purpose="assistants")
+    assert requests() == []
+
+
+def test_many_files_of_a_folder_at_once(connect: Any, root: Path, sandbox: Any) -> None:
+    """From a table of paths, as many as may be under way."""
+    for number in range(12):
+        (root / f"{number}.md").write_text(f"text {number}", encoding="utf-8")
+    db = connect(upload_root=root, max_concurrency=6)
+    db.execute("CREATE TABLE documents (path TEXT)")
+    db.executemany("INSERT INTO documents VALUES (?)", [(f"{number}.md",) for number in range(12)])
+    sandbox.latency = 0.03
+    db.execute("INSERT INTO files (path, purpose) SELECT path, 'assistants' FROM documents")
+    assert sandbox.max_in_flight >= 4
+    assert {file.content for file in sandbox._state.files.values()} >= {f"text {n}".encode() for n in range(12)}
+
+
+def test_what_is_uploaded_is_streamed(sandbox: Any, root: Path) -> None:
+    """Memory does not grow with the file: 64 MB in a process that may have 40 more than it has without."""
+    large = root / "large.md"
+    with large.open("wb") as file:
+        file.truncate(64 * 1024 * 1024)
+    program = (
+        "import resource, sys, openai_vtab\n"
+        "url, key, root, path = sys.argv[1:]\n"
+        "db = openai_vtab.connect(base_url=url, api_key=key, upload_root=root)\n"
+        "upload = \"INSERT INTO files (path, purpose) VALUES (?, 'assistants')\"\n"
+        "db.execute(upload, ('a.md',))\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "db.execute(upload, (path,))\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
+    )
+    command = [sys.executable, "-c", program, sandbox.base_url, sandbox.api_key, str(root), "large.md"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert int(done.stdout) < 20_000  # KB
+    assert max(len(file.content) for file in sandbox._state.files.values()) == 64 * 1024 * 1024
+
+
+@pytest.mark.parametrize("way", ["content", "path"])
+def test_an_upload_that_breaks_is_unknown_and_not_repeated(
+    connect: Any, sandbox: Any, root: Path, requests: Requests, way: str
+) -> None:
+    """It may have arrived: the error says which list tells."""
+    db = connect(upload_root=root)
+    columns = {"path": "a.md"} if way == "path" else {"content": b"x", "filename": "a"}
+    for fault in (Cut("answer"), Cut("headers"), Cut("accept"), Status(500), Status(502)):
+        sandbox.inject(fault, method="POST")
+        with pytest.raises((openai_vtab.APIConnectionError, openai_vtab.APIError)) as caught:
+            upload(db, **columns, purpose="assistants")
+        assert (
+            "it may have been carried out all the same: before you write it again, look at what is there (GET /files)"
+            in str(caught.value)
+        )
+        assert requests() == ["POST /files"]
+
+
+@pytest.mark.parametrize("way", ["content", "path"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Status(429, code="rate_limit_exceeded", headers={"retry-after": "0"}),
+        Status(503, type="service_unavailable_error", code="server_is_overloaded", headers={"retry-after": "0"}),
+    ],
+    ids=["429", "503"],
+)
+def test_one_that_was_certainly_not_taken_is_repeated_whole(
+    connect: Any, sandbox: Any, root: Path, bodies: Bodies, way: str, fault: Any
+) -> None:
+    """With all of its body, from the beginning."""
+    (root / "a.md").write_bytes(b"y" * 3_000_000)
+    db = connect(upload_root=root)
+    sandbox.inject(fault, times=2, method="POST")
+    columns = {"path": "a.md"} if way == "path" else {"content": b"y" * 3_000_000, "filename": "a.md"}
+    upload(db, **columns, purpose="assistants")
+    assert bodies() == [("POST /files", {"purpose": "assistants", "file": ("a.md", b"y" * 3_000_000)})] * 3
+
+
+@pytest.mark.parametrize("change", ["longer", "shorter", "gone", "a link out"])
+def test_a_file_that_changes_before_the_commit(connect: Any, root: Path, sandbox: Any, change: str) -> None:
+    """What is sent is what was checked, or nothing."""
+    db = connect(upload_root=root, timeout=2, max_retries=0)
+    before = len(sandbox._state.files)
+    db.execute("BEGIN")
+    upload(db, path="a.md", purpose="assistants")
+    if change in ("gone", "a link out"):
+        (root / "a.md").unlink()
+        if change == "a link out":
+            (root / "a.md").symlink_to(root.parent / "secret")
+    else:
+        (root / "a.md").write_bytes({"longer": b"# A and more", "shorter": b"#"}[change])
+    with pytest.raises(openai_vtab.APIConnectionError, match=r"a\.md has changed|No such file"):
+        db.execute("COMMIT")
+    time.sleep(0.05)
+    assert len(sandbox._state.files) == before
+
+
+def test_transactions(db: apsw.Connection, bodies: Bodies) -> None:
+    """Rolled back, nothing is uploaded or deleted."""
+    for write in (
+        "INSERT INTO files (filename, content, purpose) VALUES ('a', 'b', 'assistants')",
+        "DELETE FROM files WHERE id = 'file-new-06'",
+    ):
+        db.execute(f"BEGIN; {write}; ROLLBACK")
+        db.execute(f"BEGIN; SAVEPOINT s; {write}; ROLLBACK TO s; COMMIT")
+    assert [request for request, _ in bodies() if not request.startswith("GET")] == []
+
+
+def test_a_partial_failure(connect: Any, sandbox: Any) -> None:
+    """What was uploaded is listed with its id, so that it is not an orphan that nobody knows of."""
+    db = connect(max_concurrency=1)
+    sandbox.inject(Status(400, message="Invalid file."), method="POST", after=1)
+    with pytest.raises(openai_vtab.WriteError, match="Invalid file") as caught:
+        db.execute(
+            "INSERT INTO files (filename, content, purpose) VALUES ('a', 'a', 'assistants'), ('b', 'b', 'assistants'), ('c', 'c', 'assistants')"
+        )
+    ((_, id),) = caught.value.done
+    assert sandbox._state.files[id].filename == "a"
+    assert len(caught.value.not_done) == 2
+
+
+def test_upload_and_attach(db: apsw.Connection, bodies: Bodies) -> None:
+    """From a local table to a searchable store: the ids by their rowids."""
+    db.execute(
+        "INSERT INTO files (filename, content, purpose) VALUES ('moon.md', 'The moon is made of cheese.', 'assistants')"
+    )
+    db.execute(
+        "INSERT INTO vector_store_files (vector_store_id, file_id) SELECT 'vs_demo', id FROM files WHERE rowid = last_insert_rowid()"
+    )
+    assert [request for request, _ in bodies() if request.startswith("POST")] == [
+        "POST /files",
+        "POST /vector_stores/vs_demo/files",
+    ]
+
+
+def test_deleting_what_no_store_has(db: apsw.Connection, requests: Requests) -> None:
+    """Lists, and a DELETE for each; gone at once."""
+    db.execute(
+        "DELETE FROM files WHERE id NOT IN "
+        "(SELECT f.id FROM vector_stores AS v JOIN vector_store_files AS f ON f.vector_store_id = v.id)"
+    )
+    deleted = sorted(request for request in requests() if request.startswith("DELETE"))
+    assert deleted == [f"DELETE /files/file-new-0{n}" for n in range(1, 7)]
+    assert db.execute("SELECT count(*) FROM files WHERE id LIKE 'file-new-%'").get == 0
+    began = time.monotonic()
+    assert db.execute("SELECT count(*) FROM files WHERE id = 'file-new-01'").get == 0
+    assert time.monotonic() - began < 0.4
+
+
+def test_a_deleted_upload_is_gone_at_once(db: apsw.Connection) -> None:
+    """404 is no lag then."""
+    upload(db, filename="a", content="b", purpose="assistants")
+    rowid = db.last_insert_rowid()
+    db.execute("DELETE FROM files WHERE rowid = ?", (rowid,))
+    began = time.monotonic()
+    assert db.execute("SELECT * FROM files WHERE rowid = ?", (rowid,)).fetchall() == []
+    assert time.monotonic() - began < 0.4
+
+
+def test_deleting_one_that_is_not_there_is_nothing(db: apsw.Connection, requests: Requests) -> None:
+    """As in SQL."""
+    db.execute("DELETE FROM files WHERE id = 'file-none'")
+    assert db.changes() == 0
+    assert requests() == ["GET /files/file-none"]
+
+
+@pytest.mark.parametrize(
+    "assignment", ["filename = 'x'", "purpose = 'x'", "content = 'x'", "expires_after = NULL", "id = 'x'"]
+)
+def test_update_is_refused(db: apsw.Connection, requests: Requests, assignment: str) -> None:
+    """The API cannot change a file."""
+    with pytest.raises(openai_vtab.UnsupportedWriteError, match="^files: the API has no way to UPDATE$"):
+        db.execute(f"UPDATE files SET {assignment} WHERE id = 'file-demo-01'")
+    assert requests() == ["GET /files/file-demo-01"]
+
+
+def test_an_answer_without_an_id_is_an_error(db: apsw.Connection, sandbox: Any) -> None:
+    """The file may be there all the same."""
+    sandbox.inject(Answer({"object": "file"}), method="POST")
+    with pytest.raises(openai_vtab.APIError, match="the answer has no id: the object may exist all the same"):
+        upload(db, filename="a", content="b", purpose="assistants")
+
+
+def test_an_interrupted_upload_is_reported(db: apsw.Connection, sandbox: Any) -> None:
+    """Its answer was still to come."""
+    sandbox.latency = 1
+    timer = threading.Timer(0.2, db.interrupt)
+    timer.start()
+    with pytest.raises((openai_vtab.WriteError, apsw.InterruptError)) as caught:
+        upload(db, filename="a", content="b", purpose="assistants")
+    assert "GET /files" in str(caught.value)
+    timer.join()

@@ -1,0 +1,101 @@
+"""asyncio: an async connection of APSW's with the tables; several queries run while one waits for the network."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from typing import Any
+
+import apsw
+import pytest
+
+import openai_vtab
+
+T = "vector_store_file_batches"
+SELECT = f"SELECT status FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id = ?"
+
+pytestmark = pytest.mark.skipif(not hasattr(apsw.Connection, "as_async"), reason="APSW is older than its async mode")
+
+
+def run(program: Callable[[Any, Any], Awaitable[Any]], sandbox: Any) -> Any:
+    """Run a program with two connections."""
+
+    async def connect() -> Any:
+        db: Any = await apsw.Connection.as_async(":memory:")
+        await db.async_run(openai_vtab.register, db, base_url=sandbox.base_url, api_key=sandbox.api_key)
+        return db
+
+    async def main() -> Any:
+        async with aclosing(await connect()) as db, aclosing(await connect()) as other:
+            return await program(db, other)
+
+    return asyncio.run(main())
+
+
+def test_queries_and_joins(sandbox: Any, requests: Callable[[], list[str]]) -> None:
+    """Rows by await and by async for."""
+
+    async def program(db: Any, _: Any) -> Any:
+        assert await (await db.execute(SELECT, ("vsfb_demo_finished",))).get == "completed"
+        await db.execute('CREATE TABLE mine AS SELECT value AS id FROM json_each(\'["vsfb_demo_finished", "vsfb_x"]\')')
+        join = f"SELECT mine.id, status FROM mine LEFT JOIN {T} AS b ON b.batch_id = mine.id AND vector_store_id = 'vs_demo'"
+        return [row async for row in await db.execute(join)]
+
+    assert run(program, sandbox) == [("vsfb_demo_finished", "completed"), ("vsfb_x", None)]
+    assert len(requests()) == 3
+
+
+def test_other_queries_run_while_one_waits(sandbox: Any) -> None:
+    """On other connections, each of which has a thread of its own; the event loop is free."""
+
+    async def program(db: Any, other: Any) -> list[str]:
+        seen: list[str] = []
+
+        async def waiting() -> None:
+            seen.append(await (await db.execute(f"{SELECT} AND wait_seconds = 0.6", ("vsfb_demo_running",))).get)
+
+        task = asyncio.create_task(waiting())
+        await asyncio.sleep(0.05)
+        for batch in ("vsfb_demo_finished", "vsfb_demo_failures"):
+            seen.append(await (await other.execute(SELECT, (batch,))).get)
+        await task
+        return seen
+
+    assert run(program, sandbox) == ["completed", "completed", "in_progress"]
+
+
+def test_a_transaction_is_sent_when_it_commits(sandbox: Any, requests: Callable[[], list[str]]) -> None:
+    """And not when it rolls back; a failing COMMIT raises our exception."""
+    insert = f"INSERT INTO {T} (vector_store_id, file_ids) VALUES (?, '[\"file-new-01\"]')"
+
+    async def program(db: Any, _: Any) -> None:
+        async with db:
+            await db.execute(insert, ("vs_demo",))
+            assert requests() == []
+        assert requests() == ["POST /vector_stores/vs_demo/file_batches"]
+        with pytest.raises(ZeroDivisionError):
+            async with db:
+                await db.execute(insert, ("vs_demo",))
+                raise ZeroDivisionError
+        assert requests() == []
+        with pytest.raises(openai_vtab.APIError):
+            await db.execute(insert, ("vs_gone",))
+
+    run(program, sandbox)
+
+
+def test_interrupt_ends_a_wait(sandbox: Any) -> None:
+    """A cancelled task is left at once, its wait for the network is ended by interrupt()."""
+
+    async def program(db: Any, _: Any) -> float:
+        begin = time.monotonic()
+        query = db.execute(f"{SELECT} AND wait_seconds = 30", ("vsfb_demo_running",))
+        with pytest.raises((TimeoutError, asyncio.TimeoutError)):
+            await asyncio.wait_for(query, 0.1)
+        db.interrupt()
+        assert await (await db.execute(SELECT, ("vsfb_demo_finished",))).get == "completed"
+        return time.monotonic() - begin
+
+    assert run(program, sandbox) < 5

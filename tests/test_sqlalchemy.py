@@ -1,0 +1,222 @@
+"""The dialect sqlite+openai_vtab: Core, the ORM, reflection, URLs and pools; and pandas on top of it.
+
+SQLAlchemy's own suite for dialects is run apart from these, see docs/sqlalchemy.md.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import sqlalchemy as sa
+from sqlalchemy import orm
+
+import openai_vtab
+from openai_vtab import dbapi
+from openai_vtab import sqlalchemy as dialect_module
+
+T = "vector_store_file_batches"
+
+
+@pytest.fixture
+def engine(sandbox: Any, tmp_path: Path) -> Iterator[sa.Engine]:
+    made = sa.create_engine(
+        f"sqlite+openai_vtab:///{tmp_path / 'my.db'}?max_concurrency=4",
+        connect_args={"base_url": sandbox.base_url, "api_key": sandbox.api_key},
+    )
+    yield made
+    made.dispose()
+
+
+def batches(engine: sa.Engine) -> sa.Table:
+    """The reflected table, with the hidden columns that are wanted."""
+    hidden = [sa.Column("batch_id", sa.String), sa.Column("failed_count", sa.Integer), sa.Column("file_ids", sa.JSON)]
+    return sa.Table(T, sa.MetaData(), *hidden, autoload_with=engine)
+
+
+def test_the_dialect_is_found_by_its_name(engine: sa.Engine) -> None:
+    """By the entry point, and it uses our dbapi."""
+    assert engine.dialect.dbapi is dbapi
+    assert engine.driver == "openai_vtab"
+    assert isinstance(engine.dialect, dialect_module.OpenAIVTabDialect)
+
+
+def test_core_reads_and_joins(engine: sa.Engine, requests: Callable[[], list[str]]) -> None:
+    """With bindings that reach the API, and a join to a local table."""
+    table = batches(engine)
+    local = sa.Table("documents", sa.MetaData(), sa.Column("title", sa.String), sa.Column("batch", sa.String))
+    local.create(engine)
+    requests()
+    with engine.begin() as connection:
+        connection.execute(
+            local.insert(), [{"title": "a", "batch": "vsfb_demo_finished"}, {"title": "b", "batch": "vsfb_none"}]
+        )
+        on = sa.and_(table.c.batch_id == local.c.batch, table.c.vector_store_id == "vs_demo")
+        query = sa.select(local.c.title, table.c.status).join_from(local, table, on, isouter=True).order_by("title")
+        assert connection.execute(query).all() == [("a", "completed"), ("b", None)]
+        keys = table.c.batch_id.in_(["vsfb_demo_finished", "vsfb_demo_failures"])
+        found = connection.scalars(sa.select(table.c.failed_count).where(table.c.vector_store_id == "vs_demo", keys))
+        assert sorted(found) == [0, 2]
+    assert {request.partition(" ")[0] for request in requests()} == {"GET"}
+
+
+def test_writes_belong_to_the_transaction(engine: sa.Engine, requests: Callable[[], list[str]]) -> None:
+    """begin() commits, an exception rolls back; UPDATE cancels."""
+    table = batches(engine)
+    new = table.insert().values(vector_store_id="vs_demo", file_ids=["file-new-01"])
+    requests()
+    with pytest.raises(ZeroDivisionError), engine.begin() as connection:
+        connection.execute(new)
+        raise ZeroDivisionError
+    assert requests() == []
+    with engine.begin() as connection:
+        connection.execute(new)
+    assert requests() == ["POST /vector_stores/vs_demo/file_batches"]
+    running = (table.c.vector_store_id == "vs_demo", table.c.batch_id == "vsfb_demo_running")
+    with engine.begin() as connection:
+        connection.execute(table.update().where(*running).values(status="cancelled"))
+    assert requests()[-1].endswith("/cancel")
+
+
+def test_errors_are_sqlalchemys_with_ours_within(engine: sa.Engine) -> None:
+    """By PEP 249's class."""
+    table = batches(engine)
+    with engine.connect() as connection:
+        with pytest.raises(sa.exc.ProgrammingError, match="needs vector_store_id") as missing:
+            connection.execute(sa.select(table))
+        assert isinstance(missing.value.orig, openai_vtab.MissingColumnsError)
+        with pytest.raises(sa.exc.IntegrityError):
+            connection.execute(table.insert().values(vector_store_id="vs_demo", file_ids=[]))
+        connection.rollback()
+        connection.execute(table.insert().values(vector_store_id="vs_gone", file_ids=["f"]))
+        with pytest.raises(sa.exc.OperationalError) as failed:
+            connection.commit()
+        assert isinstance(failed.value.orig, openai_vtab.APIError)
+
+
+def test_the_orm_reads_the_table(engine: sa.Engine) -> None:
+    """Mapped by its two keys, beside a local class."""
+
+    class Base(orm.DeclarativeBase):
+        pass
+
+    class Batch(Base):
+        __tablename__ = T
+        vector_store_id: orm.Mapped[str] = orm.mapped_column(primary_key=True)
+        batch_id: orm.Mapped[str] = orm.mapped_column(primary_key=True)
+        status: orm.Mapped[str]
+        total_count: orm.Mapped[int]
+
+    class Document(Base):
+        __tablename__ = "documents"
+        id: orm.Mapped[int] = orm.mapped_column(primary_key=True)
+        store: orm.Mapped[str]
+        batch_id: orm.Mapped[str]
+        batch: orm.Mapped[Batch] = orm.relationship(
+            primaryjoin="and_(foreign(Document.store) == Batch.vector_store_id, foreign(Document.batch_id) == Batch.batch_id)"
+        )
+
+    Document.__table__.create(engine)  # type: ignore[attr-defined]
+    with orm.Session(engine) as session:
+        session.add(Document(store="vs_demo", batch_id="vsfb_demo_failures"))
+        session.commit()
+        found = session.get(Batch, ("vs_demo", "vsfb_demo_failures"))
+        assert found is not None
+        assert (found.status, found.total_count) == ("completed", 3)
+        session.expunge_all()
+        document = session.scalars(sa.select(Document).options(orm.joinedload(Document.batch))).one()
+        assert document.batch.status == "completed"
+
+
+def test_reflection_knows_the_table_though_no_file_has_it(engine: sa.Engine) -> None:
+    """Its columns but the hidden ones; it is not listed, so that drop_all() leaves it alone."""
+    inspector = sa.inspect(engine)
+    names = ["id", "created_at", "file_counts", "object", "status", "vector_store_id"]
+    assert [column["name"] for column in inspector.get_columns(T)] == names
+    assert inspector.has_table(T)
+    assert inspector.get_table_names() == []
+    assert inspector.get_pk_constraint(T)["constrained_columns"] == []
+    assert (inspector.get_foreign_keys(T), inspector.get_indexes(T), inspector.get_unique_constraints(T)) == (
+        [],
+        [],
+        [],
+    )
+    with pytest.raises(sa.exc.NoSuchTableError):
+        inspector.get_columns("nonsense")
+    with pytest.raises(sa.exc.NoSuchTableError):
+        inspector.get_pk_constraint("nonsense")
+
+
+def test_a_urls_query_sets_the_settings() -> None:
+    """With the types that they have; all but the key."""
+    url = sa.make_url(
+        "sqlite+openai_vtab:///my.db?request_timeout=2.5&allow_http=true&base_url=http://api:1/v1&timeout=9"
+    )
+    (database,), keywords = dialect_module.dialect().create_connect_args(url)
+    assert Path(database).name == "my.db"
+    assert keywords == {
+        "request_timeout": 2.5,
+        "allow_http": True,
+        "base_url": "http://api:1/v1",
+        "timeout": 9.0,
+        "check_same_thread": False,
+    }
+    settings = {
+        "request_timeout" if name == "timeout" else name for name in openai_vtab.settings.Keywords.__annotations__
+    }
+    assert set(dialect_module.QUERY) == settings - {"api_key"}
+
+
+@pytest.mark.parametrize("query", ["max_retries=many", "max_retries=1&max_retries=2", "read_ahead=perhaps"])
+def test_a_wrong_value_in_a_url_is_named(query: str) -> None:
+    """By the setting's name."""
+    with pytest.raises(sa.exc.ArgumentError, match=query.partition("=")[0]):
+        sa.create_engine(f"sqlite+openai_vtab://?{query}").connect()
+
+
+def test_the_key_is_refused_in_a_url() -> None:
+    """The message says where it belongs, and does not repeat it."""
+    with pytest.raises(sa.exc.ArgumentError, match="does not belong in the URL") as caught:
+        sa.create_engine("sqlite+openai_vtab://?api_key=sk-in-the-url").connect()
+    assert "sk-in-the-url" not in str(caught.value)
+
+
+def test_the_pool_is_the_right_one(tmp_path: Path) -> None:
+    """A database in memory is one per thread, a file has many connections."""
+    memory = sa.create_engine("sqlite+openai_vtab://")
+    assert isinstance(memory.pool, sa.pool.SingletonThreadPool)
+    with memory.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE t (a)")
+    with memory.connect() as connection:
+        assert connection.exec_driver_sql("SELECT * FROM t").all() == []
+    memory.dispose()
+    file = sa.create_engine(f"sqlite+openai_vtab:///{tmp_path / 'my.db'}")
+    assert isinstance(file.pool, sa.pool.QueuePool)
+    with file.connect() as one, file.connect() as other:
+        assert one.connection.dbapi_connection is not other.connection.dbapi_connection
+    file.dispose()
+
+
+def test_pandas_reads_and_writes(engine: sa.Engine, sandbox: Any) -> None:
+    """read_sql by engine and by dbapi connection, beside a table that to_sql has made."""
+    frame = pd.DataFrame({"batch": ["vsfb_demo_finished", "vsfb_demo_failures"], "weight": [1.5, 2.0]})
+    assert frame.to_sql("weights", engine, index=False) == 2
+    query = (
+        f"SELECT batch, weight, failed_count FROM weights JOIN {T} ON batch_id = batch AND vector_store_id = 'vs_demo'"
+        " ORDER BY batch"
+    )
+    expected = {"batch": ["vsfb_demo_failures", "vsfb_demo_finished"], "weight": [2.0, 1.5], "failed_count": [2, 0]}
+    assert pd.read_sql(query, engine).to_dict("list") == expected
+    con = dbapi.connect(str(engine.url.database), base_url=sandbox.base_url, api_key=sandbox.api_key)
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", "pandas only supports SQLAlchemy", UserWarning
+        )  # it knows sqlite3 by its class
+        assert pd.read_sql(query, con).to_dict("list") == expected
+        assert frame.to_sql("more", con, index=False) == 2
+    assert con.execute("SELECT sum(weight) FROM more").fetchone() == (3.5,)
+    con.close()

@@ -18,13 +18,16 @@ FROM documents
 GROUP BY n / 2000;
 
 -- The two batches have the last rowids.
-SELECT 1 + last_insert_rowid() - rowid AS batch, status, total_count AS files
+SELECT 2 + rowid - last_insert_rowid() AS batch, status, total_count AS files
 FROM vector_store_file_batches
 WHERE rowid IN (last_insert_rowid(), last_insert_rowid() - 1) AND wait_seconds = 60
 ORDER BY rowid;
 
--- What a search can be narrowed by from now on. (The demo has only six files, so the last document of each counts.)
-SELECT file_id, attributes ->> 'title' AS title, attributes ->> 'lang' AS lang, attributes ->> 'year' AS year
+-- What a search can be narrowed by from now on. (The demo has six files, which the 3000 documents share.)
+SELECT attributes ->> 'lang' AS lang, count(*) AS files, group_concat(file_id, ' ' ORDER BY file_id) AS which
 FROM vector_store_files
-WHERE vector_store_id = 'vs_archive' AND attributes ->> 'title' IS NOT NULL
-ORDER BY title;
+WHERE vector_store_id = 'vs_archive' AND attributes ->> 'lang' IS NOT NULL
+GROUP BY lang;
+
+SELECT filename, substr(content, 1, 50) AS passage
+FROM vector_store_search('vs_archive', 'EU', 5, json_object('type', 'eq', 'key', 'lang', 'value', 'de'));

@@ -2,8 +2,9 @@
 -- openai-vtab --sandbox < examples/drift.sql
 .mode box
 
--- Make some: deleting a file before it is detached leaves it in the store's list.
+-- Make some: deleting a file before it is detached leaves it in the store's list. And attach one a second time.
 DELETE FROM files WHERE id = 'file-demo-03';
+INSERT INTO vector_store_files (vector_store_id, file_id) VALUES ('vs_archive', 'file-demo-01');
 
 -- In a store, but not in files: a search may still find it, and it cannot be attached again.
 SELECT v.name AS store, s.file_id, date(s.created_at, 'unixepoch') AS attached
@@ -17,7 +18,7 @@ WHERE f.id NOT IN (SELECT s.file_id FROM vector_stores AS v JOIN vector_store_fi
 ORDER BY f.bytes DESC;
 
 -- In several stores: detaching a file from one store has been seen to detach it from all of them.
-SELECT s.file_id, count(*) AS stores, group_concat(v.name, ', ') AS names
+SELECT s.file_id, group_concat(v.name, ' and ' ORDER BY v.name) AS stores
 FROM vector_stores AS v JOIN vector_store_files AS s ON s.vector_store_id = v.id
 GROUP BY s.file_id
 HAVING count(*) > 1;

@@ -3,8 +3,8 @@
 .mode box
 
 -- One search: the store, the text, at most so many passages.
-SELECT round(score, 2) AS score, filename, content
-FROM vector_store_search('vs_demo', 'how long can goods be returned', 3)
+SELECT printf('%.2f', score) AS score, filename, substr(replace(content, char(10), ' '), 1, 45) AS passage
+FROM vector_store_search('vs_demo', 'warranty of an order', 3)
 ORDER BY score DESC;
 
 -- Your own table knows who is asked when a file is wrong.
@@ -18,7 +18,7 @@ INSERT INTO documents VALUES
 CREATE TABLE questions (question TEXT);
 INSERT INTO questions VALUES ('refund policy'), ('when do orders leave'), ('faults of material');
 
-SELECT q.question, d.title, d.owner, s.content AS passage
+SELECT q.question, d.title, d.owner, substr(replace(s.content, char(10), ' '), 1, 28) || '…' AS passage
 FROM questions AS q
 JOIN vector_store_search AS s
   ON s.vector_store_id = 'vs_demo' AND s.query = q.question AND s.max_num_results = 1

@@ -17,6 +17,6 @@ FROM vector_stores;
 UPDATE vector_stores SET expires_after = json_object('anchor', 'last_active_at', 'days', 7)
 WHERE last_active_at < unixepoch() - 180 * 86400;
 
-SELECT name, expires_after ->> 'days' AS "expires after days", date(expires_at, 'unixepoch') > date('now') AS "not yet"
+SELECT name, expires_after ->> 'days' AS "expires after so many idle days"
 FROM vector_stores
 WHERE expires_at IS NOT NULL;

@@ -210,21 +210,23 @@ class Rows:
 
     def _finished(self, scan: Scan, rows: Iterator[Row]) -> Iterator[Row]:
         """The rows of a list when they are finished, or when the time is over."""
-        found: list[tuple[int, Fields | None]] = list(islice(rows, scan.at_most))
-        keys = [{source: fields.get(source) for source in self.table.key} for _, fields in found]
-        unfinished = [
-            (number, api.build(self.table, self._one, keys[number]))
-            for number, (_, fields) in enumerate(found)
-            if fields.get("status") not in self.table.finished
-        ]
+        found = list(islice(rows, scan.at_most))
+        waited: dict[int, tuple[dict[str, Any], Request]] = {}
+        for number, (_, fields) in enumerate(found):
+            if fields.get("status") not in self.table.finished:
+                keys = {source: fields.get(source) for source in self.table.key}
+                waited[number] = keys, api.build(self.table, self._one, keys)
         deadline = scan.asking.deadline(scan.steering[WAIT_SECONDS.name])
-        scan.asking.until(self.is_finished, (request for _, request in unfinished), deadline)
-        for number, request in unfinished:
+        scan.asking.until(self.is_finished, (request for _, request in waited.values()), deadline)
+        for number, row in enumerate(found):
+            if number not in waited:
+                yield row
+                continue
+            keys, request = waited[number]
             response = scan.asking.answer(request)
             answer = api.decipher(request, response)
-            row = answer and api.keyed(self.table, request, response, answer, keys[number])
-            found[number] = found[number][0], row
-        yield from ((rowid, row) for rowid, row in found if row is not None)  # it may have gone meanwhile
+            if answer is not None:  # it may have gone meanwhile
+                yield row[0], api.keyed(self.table, request, response, answer, keys)
 
     def _rows(self, scan: Scan, method: Method, items: Iterable[_Item]) -> Iterator[Row]:
         asking = scan.asking

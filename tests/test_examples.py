@@ -26,10 +26,24 @@ def blocks(language: str, page: str = README) -> list[str]:
     return [text for name, text in found if name == language]
 
 
+# What an example's output has, at least
+SHOWN = {
+    "attributes": ["│     1 │ completed │  2000 │", "│     2 │ completed │  1000 │", "│ de   │     2 │ file-new-01 file-new-04 "],
+    "drift": ["│ Product handbook │ file-demo-03 │", "│ gift-cards.txt │", "│ Old handbooks and Product handbook │", "│        1 │"],
+    "failed_files": ["│ prices.csv │ unsupported_file │ The file type is not supported. │"],
+    "ingest": ["│ Stock, Repairs │"],
+    "join": ["vsfb_demo_"],
+    "quickstart": ["vsfb_demo_"],
+    "retry_failed": ["│ 2 failed again │ completed │    0 │     2 │"],
+    "search": ["│ refund policy        │ Returns  │ Ada     │", "│ faults of material   │ Warranty │ Barbara │"],
+    "stores": ["│ Old handbooks    │     2 │      0 │   118 │       300 │"],
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("example", [e for e in EXAMPLES if e.suffix == ".sql"], ids=lambda e: e.name)
 def test_an_sql_example_runs_in_the_shell(example: Path, tmp_path: Path) -> None:
-    """With the sandbox and a database file, twice, without an error."""
-    for _ in range(2):
+    """With the sandbox; what has a database file also a second time, without an error."""
+    for _ in range(2 if example.name == "join.sql" else 1):
         database = str(tmp_path / "my.db") if example.name == "join.sql" else ":memory:"
         done = subprocess.run(
             [sys.executable, "-m", "openai_vtab", "--sandbox", database],
@@ -42,7 +56,8 @@ def test_an_sql_example_runs_in_the_shell(example: Path, tmp_path: Path) -> None
             check=False,
         )
         assert (done.stderr, done.returncode) == ("", 0)
-        assert ("│ Stock, Repairs │" if example.name == "ingest.sql" else "vsfb_demo_") in done.stdout
+        for shown in SHOWN[example.stem]:
+            assert shown in done.stdout
 
 
 @pytest.mark.parametrize("example", [e for e in EXAMPLES if e.suffix == ".py"], ids=lambda e: e.name)

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, unquote
 
 import apsw
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import openai_vtab
@@ -46,7 +46,7 @@ class Answering:
     def __init__(self) -> None:
         self.targets: list[str] = []
 
-    def send(self, request: Request, abandoned: threading.Event) -> Response:
+    def send(self, request: Request, abandoned: threading.Event, predicted: bool = False) -> Response:
         assert request.method == "GET"
         self.targets.append(request.target)
         path, _, query = request.target.partition("?")
@@ -148,7 +148,10 @@ forms = st.sampled_from(
 @st.composite
 def queries(draw: Any) -> str:
     """A query with {s} and {f} where the tables stand."""
-    condition = f"{draw(of_a_store)} AND ({draw(about_files)}) AND ({draw(about_stores)})"
+    key, files, stores = draw(of_a_store), draw(about_files), draw(about_stores)
+    # SQLite plans the branches of an OR with a key that is a subquery, and then does not hand it over: an error
+    assume(not ("SELECT" in key and " OR " in files))
+    condition = f"{key} AND ({files}) AND ({stores})"
     form = draw(forms).replace("{w}", condition)
     return f"SELECT {draw(outputs)} {form}"
 

@@ -215,14 +215,25 @@ class App:
         most = body.get("max_num_results", 10)
         if not isinstance(most, int) or not 1 <= most <= 50:
             raise Refusal(400, "Invalid 'max_num_results': Expected 1 to 50.", param="max_num_results")
-        threshold = (body.get("ranking_options") or {}).get("score_threshold", 0)
+        options = body.get("ranking_options") or {}
+        threshold = options.get("score_threshold", 0) if isinstance(options, dict) else None
+        if not isinstance(threshold, (int, float)) or not 0 <= threshold <= 1:
+            raise Refusal(
+                400, "Invalid 'ranking_options': Expected a score_threshold of 0 to 1.", param="ranking_options"
+            )
         now = self.state.clock()
         documents = []
         for id, attachment in store.files.items():
             file = self.state.files.get(id)
-            wanted = not body.get("filters") or search.passes(body["filters"], attachment.attributes or {})
+            try:
+                wanted = not body.get("filters") or search.passes(body["filters"], attachment.attributes or {})
+            except (KeyError, TypeError):
+                raise Refusal(
+                    400, "Invalid 'filters': Expected a comparison or 'and', 'or'.", param="filters"
+                ) from None
             if file and wanted and attachment.status(now) == "completed":
                 documents.append((id, file.filename, file.content.decode("utf-8", "replace")))
+        store.last_active_at = now
         hits = [hit for hit in search.ranked(queries, documents) if hit[0] >= threshold]
         return {
             "object": "vector_store.search_results.page",

@@ -54,6 +54,8 @@ def passes(filters: Any, attributes: dict[str, Any]) -> bool:
     if kind in ("and", "or"):
         results = [passes(inner, attributes) for inner in filters["filters"]]
         return all(results) if kind == "and" else any(results)
+    if kind not in ("eq", "ne", "gt", "gte", "lt", "lte", "in", "nin"):
+        raise KeyError(kind)
     value, wanted = attributes.get(filters["key"]), filters["value"]
     if kind in ("in", "nin"):
         return bool((value in wanted) == (kind == "in"))

@@ -231,6 +231,50 @@ def test_search_ranks_and_filters(call: Call) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"filters": {"type": "like", "key": "a", "value": "b"}},
+        {"filters": {"type": "eq", "value": "b"}},
+        {"filters": {"type": "in", "key": "a", "value": 5}},
+        {"filters": {"type": "and", "filters": 5}},
+        {"filters": "lang"},
+        {"ranking_options": "auto"},
+        {"ranking_options": {"score_threshold": 2}},
+        {"max_num_results": 51},
+    ],
+    ids=str,
+)
+def test_a_search_that_cannot_be_is_refused(call: Call, more: Any) -> None:
+    """With 400, as the API does."""
+    response = call("POST /vector_stores/vs_demo/search", json={"query": "refund", **more})
+    assert (response.status_code, response.json()["error"]["param"]) == (400, next(iter(more)))
+
+
+def test_a_search_is_a_use_of_the_store(call: Call) -> None:
+    """Its last_active_at is now."""
+    before = call("GET /vector_stores/vs_archive").json()["last_active_at"]
+    call("POST /vector_stores/vs_archive/search", json={"query": "handbook"})
+    assert call("GET /vector_stores/vs_archive").json()["last_active_at"] > before
+
+
+def test_a_form_that_is_given_up_is_not_carried_out(call: Call, sandbox: Any) -> None:
+    """The connection is closed before the body is whole."""
+    import socket
+
+    head = (
+        f"POST /v1/files HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {sandbox.api_key}\r\nContent-Length: 99\r\n\r\n"
+    )
+    before = len(call("GET /files").json()["data"])
+    with socket.create_connection(
+        ("127.0.0.1", int(sandbox.base_url.split(":")[2].split("/")[0])), timeout=5
+    ) as client:
+        client.sendall(head.encode() + b"half of it")
+        client.shutdown(socket.SHUT_WR)
+        assert client.recv(100) == b""
+    assert len(call("GET /files").json()["data"]) == before
+
+
 def test_a_deleted_file_is_still_listed_until_it_is_detached(call: Call) -> None:
     """As the real API has been seen to do."""
     call("DELETE /files/file-demo-01")

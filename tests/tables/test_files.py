@@ -152,14 +152,14 @@ def test_the_largest_file(connect: Any, requests: Requests, monkeypatch: pytest.
     upload(db, path="b", purpose="assistants")
     requests()
     with pytest.raises(
-        openai_vtab.RowError, match="files.content: 1001 bytes are more than the 1000 of a file; write it in parts"
+        openai_vtab.RowError, match=r"files.content: 1001 bytes are more than the 1000 of a file; write it in parts"
     ):
         upload(db, filename="a", content=b"x" * 1001, purpose="assistants")
     with pytest.raises(openai_vtab.RowError, match="1002 bytes are more than"):
         upload(db, filename="a", content="ü" * 501, purpose="assistants")
     (tmp_path / "b").write_bytes(b"x" * 1001)
     with pytest.raises(
-        openai_vtab.RowError, match="files.path: 'b' has 1001 bytes; write the path of a file of 1 to 1000 bytes"
+        openai_vtab.RowError, match=r"files.path: 'b' has 1001 bytes; write the path of a file of 1 to 1000 bytes"
     ):
         upload(db, path="b", purpose="assistants")
     (tmp_path / "b").write_bytes(b"")
@@ -251,7 +251,7 @@ def test_without_upload_root_no_file_is_read(
     for path in ("a.md", str(root / "a.md"), "/etc/hostname", "none"):
         with pytest.raises(
             openai_vtab.RowError,
-            match="files.path: no file of this machine may be read; write content instead, or set upload_root for connect",
+            match=r"files.path: no file of this machine may be read; write content instead, or set upload_root for connect",
         ):
             upload(db, path=path, purpose="assistants")
     assert requests() == []
@@ -447,7 +447,7 @@ def test_deleting_one_that_is_not_there_is_nothing(db: apsw.Connection, requests
 )
 def test_update_is_refused(db: apsw.Connection, requests: Requests, assignment: str) -> None:
     """The API cannot change a file."""
-    with pytest.raises(openai_vtab.UnsupportedWriteError, match="^files: the API has no way to UPDATE$"):
+    with pytest.raises(openai_vtab.UnsupportedWriteError, match=r"^files: the API has no way to UPDATE$"):
         db.execute(f"UPDATE files SET {assignment} WHERE id = 'file-demo-01'")
     assert requests() == ["GET /files/file-demo-01"]
 

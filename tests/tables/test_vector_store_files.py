@@ -55,7 +55,7 @@ def test_a_life(replayed: apsw.Connection, place: Place, cassette: Any, sent: Se
         (f"DELETE {one}", None),
         (f"GET {one}", None),
     ]
-    assert set(request for request, _ in requests[1:-6]) == {f"GET {one}"}
+    assert {request for request, _ in requests[1:-6]} == {f"GET {one}"}
 
 
 @pytest.mark.vcr

@@ -216,7 +216,7 @@ def test_joined_with_a_table_of_queries(connect: Any, sandbox: Any, bodies: Bodi
 def test_in_over_queries_and_stores(db: apsw.Connection, bodies: Bodies) -> None:
     """Each with each."""
     sql = f"SELECT vector_store_id, query, count(*) FROM {T} WHERE vector_store_id IN ('vs_demo', 'vs_archive') AND query IN ('returns', 'warranty') GROUP BY 1, 2"
-    assert dict(((s, q), n) for s, q, n in db.execute(sql)) == {
+    assert {(s, q): n for s, q, n in db.execute(sql)} == {
         ("vs_archive", "returns"): 2,
         ("vs_demo", "returns"): 1,
         ("vs_demo", "warranty"): 1,

@@ -156,7 +156,7 @@ def test_five_hundred_files_and_not_one_more(db: apsw.Connection, requests: Requ
     """The limit of a new store; the sentence says how to attach more."""
     ids = json.dumps(["file-new-01"] * 501)
     with pytest.raises(
-        openai_vtab.RowError, match="501 files are more than the 500 .*INSERT INTO vector_store_file_batches"
+        openai_vtab.RowError, match=r"501 files are more than the 500 .*INSERT INTO vector_store_file_batches"
     ):
         db.execute("INSERT INTO vector_stores (file_ids) VALUES (?)", (ids,))
     assert requests() == []
@@ -203,7 +203,7 @@ def test_update_refuses_what_the_api_cannot_set(db: apsw.Connection, bodies: Bod
 )
 def test_update_checks_the_value(db: apsw.Connection, bodies: Bodies, value: str) -> None:
     """As an INSERT does."""
-    with pytest.raises(openai_vtab.RowError, match="vector_stores.expires_after: .*; write (json_object|a number)"):
+    with pytest.raises(openai_vtab.RowError, match=r"vector_stores.expires_after: .*; write (json_object|a number)"):
         db.execute(f"UPDATE vector_stores SET expires_after = {value} WHERE id = 'vs_demo'")
     assert [request for request, _ in bodies() if request.startswith("POST")] == []
 
@@ -281,8 +281,8 @@ def test_waiting_for_a_store(connect: Any, sandbox: Any, requests: Requests) -> 
     sql = "SELECT status, completed_count, failed_count FROM vector_stores WHERE id = ? AND wait_seconds = 20"
     assert db.execute(sql, ("vs_a",)).get == ("completed", 1, 1)
     assert len(requests()) >= 2
-    sql = "SELECT id, status, wait_seconds FROM vector_stores WHERE name = 'new' AND wait_seconds = 1.5 ORDER BY id"
-    assert db.execute(sql).fetchall() == [("vs_a", "completed", 1.5), ("vs_b", "completed", 1.5)]
+    sql = "SELECT id, status, wait_seconds FROM vector_stores WHERE name = 'new' AND wait_seconds = 0.2 ORDER BY id"
+    assert db.execute(sql).fetchall() == [("vs_a", "completed", 0.2), ("vs_b", "completed", 0.2)]
     assert requests()[0] == "GET /vector_stores?limit=100&order=desc"
 
 

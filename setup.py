@@ -8,8 +8,10 @@ HERE = Path(__file__).parent
 
 SANDBOX = ["werkzeug>=3.0"]
 SQLALCHEMY = ["sqlalchemy>=2.0"]
+SHELL = ["tqdm>=4.60"]  # the progress bar
 TEST = [
     *SANDBOX,
+    *SHELL,
     *SQLALCHEMY,
     "dbapi-compliance>=1.15",
     "hypothesis>=6.100",
@@ -20,6 +22,7 @@ TEST = [
     "pytest-recording>=0.13.2",
     "ruff>=0.6",
     "types-requests>=2.32.2",
+    "types-tqdm>=4.60",
     "vcrpy>=7.0",
 ]
 BENCH = ["aiohttp>=3.9", "openai>=1.66", "shillelagh>=1.3"]  # what `python -m tests.benchmarks` compares with
@@ -35,7 +38,7 @@ setup(
     packages=find_packages(include=["openai_vtab", "openai_vtab.*"]),
     package_data={"openai_vtab": ["py.typed"]},
     install_requires=["apsw>=3.46", "requests>=2.32.2"],
-    extras_require={"sandbox": SANDBOX, "sqlalchemy": SQLALCHEMY, "test": TEST, "bench": BENCH},
+    extras_require={"sandbox": SANDBOX, "shell": SHELL, "sqlalchemy": SQLALCHEMY, "test": TEST, "bench": BENCH},
     entry_points={
         "console_scripts": ["openai-vtab = openai_vtab.shell:main"],
         "sqlalchemy.dialects": ["sqlite.openai_vtab = openai_vtab.sqlalchemy:dialect"],

@@ -23,6 +23,7 @@ from .upload import File, Upload, form
 
 Object = dict[str, Any]
 NO_HEADERS: Mapping[str, str] = {}
+NOT_SENT = 0  # in the place of a status: a dry run has sent nothing
 JSON_BODY = {"Content-Type": "application/json"}
 
 # What a compatible server says with 400 where OpenAI says 404.
@@ -137,6 +138,8 @@ def _form_fields(table: Table, method: Method, parameters: Mapping[str, Any]) ->
 
 def decipher(request: Request, response: Response) -> Object | None:
     """The object in the answer; None when there is no such object. Raises APIError for everything else."""
+    if response.status == NOT_SENT:
+        return None
     if response.status != 200 and not 200 < response.status < 300:
         error = failure(request, response)
         if request.absent_is_none and (response.status == 404 or (response.status == 400 and _says_absent(error))):
@@ -158,6 +161,8 @@ def listed(request: Request, response: Response, page: Page | None) -> tuple[lis
 
     Raises APIError for an answer that does not tell whether it is all: a list is whole, or an error.
     """
+    if response.status == NOT_SENT:
+        return [], None
     answer = decipher(request, response) or {}
     objects = answer.get("data", answer.get("content"))
     if not isinstance(objects, list) or not all(isinstance(item, dict) for item in objects):

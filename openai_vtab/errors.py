@@ -142,7 +142,7 @@ class MissingColumnsError(ProgrammingError):
 
 
 class UnsupportedWriteError(NotSupportedError):
-    """The API has no such write; nothing was sent, and the message says what is possible."""
+    """The API has no such write, or the connection is read_only; nothing was sent, and the message says why."""
 
 
 class WriteError(OperationalError):

@@ -22,6 +22,7 @@ import apsw
 
 from .api import NO_HEADERS, Request, Response
 from .http import Client
+from .progress import Meter
 from .readahead import ReadAhead
 
 SLICE = 0.05  # seconds between two looks for an interrupt
@@ -55,6 +56,12 @@ class Fetch:
     def submit(self, call: Callable[[], T], abandoned: threading.Event) -> Future[T]:
         """Have `call` run by a thread of the pool, unless `abandoned` is set before it begins."""
         future: Future[T] = Future()
+        if self.client.settings.dry_run:  # nothing to wait for: what is shown comes in the order asked for
+            try:
+                future.set_result(call())
+            except Exception as error:
+                future.set_exception(error)
+            return future
         with self._lock:
             self._unfinished += 1
             if self._unfinished > self._threads < self.size:
@@ -64,11 +71,11 @@ class Fetch:
         self._tasks.put((future, call, abandoned))
         return future
 
-    def send(self, request: Request, abandoned: threading.Event) -> Future[Response]:
+    def send(self, request: Request, abandoned: threading.Event, predicted: bool = False) -> Future[Response]:
         """Start a request. Once `abandoned` is set it is not begun, and not repeated."""
-        return self.submit(lambda: self.client.send(request, abandoned), abandoned)
+        return self.submit(lambda: self.client.send(request, abandoned, predicted), abandoned)
 
-    def wait(self, future: Future[T]) -> T:
+    def wait(self, future: Future[T], meter: Meter | None = None) -> T:
         """The result, waited for in slices so that `connection.interrupt()` is heard. Raises its error."""
         while not future.done():
             try:
@@ -76,15 +83,19 @@ class Fetch:
             except FutureTimeoutError:
                 if self.interrupted():
                     raise apsw.InterruptError("interrupted") from None
+                if meter is not None:
+                    meter.look()
         return future.result()
 
-    def pause(self, seconds: float) -> None:
+    def pause(self, seconds: float, meter: Meter | None = None) -> None:
         """Wait in slices, so that `connection.interrupt()` is heard."""
         end = time.monotonic() + seconds
         while (remaining := end - time.monotonic()) > 0:
             time.sleep(min(SLICE, remaining))
             if self.interrupted():
                 raise apsw.InterruptError("interrupted")
+            if meter is not None:
+                meter.look()
 
     def close(self) -> None:
         """End the threads, each after the request it is in, and close the connections; a later request begins anew."""
@@ -120,18 +131,30 @@ class Asking:
         self.fetch = fetch
         self.abandoned = threading.Event()
         self.read_ahead: ReadAhead | None = None
+        tell = fetch.client.settings.progress
+        self.meter = Meter(tell) if tell is not None else None
+        self.supposes = False  # a dry run of an UPDATE or DELETE: that what is named by its keys is there
         self._answers: dict[str, Future[Response] | Response] = {}
         self._understood: dict[str, tuple[Any, int]] = {}  # the latest answers, parsed, and how many objects they are
         self._weight = 0
         self._deadlines: dict[float, float] = {}
 
-    def start(self, request: Request) -> bool:
+    def start(self, request: Request, predicted: bool = False) -> bool:
         """Ask now, to be told later. False when it has been asked already."""
         identity = request.identity
         if identity in self._answers:
             return False
-        self._answers[identity] = self.fetch.send(request, self.abandoned)
+        self._answers[identity] = self.fetch.send(request, self.abandoned, predicted)
         return True
+
+    def predict(self, request: Request) -> bool:
+        """The same for what read-ahead expects that the statement will ask for."""
+        return self.start(request, predicted=True)
+
+    def expect(self, keys: int) -> None:
+        """So many keys of an IN list are about to be looked up."""
+        if self.meter is not None:
+            self.meter.expected += keys
 
     def look_up(self, request: Request) -> None:
         """Ask for a single object, and for those that the statement will probably ask for next."""
@@ -151,7 +174,10 @@ class Asking:
         answer = self._answers[identity]
         if isinstance(answer, Response):
             return answer
-        response = self.fetch.wait(answer)
+        response = self.fetch.wait(answer, self.meter)
+        if self.meter is not None:
+            known = self.read_ahead.known if self.read_ahead is not None else None
+            self.meter.came("keys" if request.absent_is_none else "pages", known)
         # A statement may read tens of thousands, and keeps them all: without most of the headers, which are the
         # larger part
         headers = {name: response.headers[name] for name in KEPT if name in response.headers} or NO_HEADERS
@@ -179,7 +205,7 @@ class Asking:
         what the API asks for each time, otherwise it grows.
         """
         pending = {request.identity: request for request in requests}
-        pause = FIRST_PAUSE
+        pause, total = FIRST_PAUSE, len(pending)
         while True:
             for request in pending.values():
                 self.start(request)
@@ -187,10 +213,14 @@ class Asking:
             pending = {t: request for t, request in pending.items() if not settled(request, answers[t])}
             remaining = deadline - time.monotonic()
             if not pending or remaining <= 0:
+                if self.meter is not None:
+                    self.meter.waited()
                 return
+            if self.meter is not None:
+                self.meter.waits(total - len(pending), total)
             hints = [_poll_after(answers[identity]) for identity in pending]
             asked = max((hint for hint in hints if hint is not None), default=None)
-            self.fetch.pause(min(pause if asked is None else asked, remaining))
+            self.fetch.pause(min(pause if asked is None else asked, remaining), self.meter)
             pause = min(pause * PAUSE_GROWTH, LONGEST_PAUSE)
             for identity in pending:
                 del self._answers[identity]
@@ -210,6 +240,8 @@ class Asking:
         started = 0
         for item in items:
             needed = request(item)
+            if needed is None and self.meter is not None:
+                self.meter.expected -= 1
             if needed is None and not waiting:
                 yield item, None
                 continue
@@ -228,6 +260,8 @@ class Asking:
         A cursor that SQLite has opened late may ask on by it: another statement had begun after the cursor's own.
         """
         self.abandoned.set()
+        if self.meter is not None:
+            self.meter.close()
         self.abandoned = threading.Event()
         self._answers.clear()
         self._understood.clear()

@@ -45,9 +45,12 @@ def _function(registration: Registration, table: Table, method: Method) -> Any:
             else:
                 continue
             raise RowError(problem)
+        registration.refuse_if_read_only(table, method)
         request = api.build(table, method, keys)
         abandoned = registration.statement.abandoned
         response = registration.fetch.wait(registration.fetch.send(request, abandoned))
+        if response.status == api.NOT_SENT:
+            return None
         answer = api.decipher(request, response) or {}
         return sql_value(api.keyed(table, request, response, answer, keys))
 

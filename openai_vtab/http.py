@@ -18,20 +18,24 @@ A 429 whose code needs a person (insufficient_quota, …) is never repeated.
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
 import time
 from typing import TYPE_CHECKING, Any, cast
 
 from . import __version__, api
-from .api import Request, Response
+from .api import NO_HEADERS, NOT_SENT, Request, Response
 from .errors import APIConnectionError, APIError, APITimeoutError
 from .flow import Flow
+from .log import Log, Record, shown, without_key
 from .settings import Settings
 from .upload import Upload
 
 if TYPE_CHECKING:
     import urllib3
+
+log = logging.getLogger("openai_vtab")
 
 TOO_MANY_REQUESTS = 429
 REPEATED = frozenset({408, 409, 429, 500, 502, 503, 504})
@@ -50,6 +54,7 @@ class Client:
         self.settings = settings
         self.base_url = settings.checked_base_url()
         self.flow = Flow(settings.max_concurrency)
+        self.log = Log()
         self._headers = {
             "Accept": "application/json",
             "User-Agent": f"openai_vtab/{__version__}",
@@ -58,15 +63,21 @@ class Client:
         self._opening = threading.Lock()
         self._pools: dict[bool, tuple[urllib3.HTTPConnectionPool, str]] = {}
 
-    def send(self, request: Request, abandoned: threading.Event) -> Response:
+    def send(self, request: Request, abandoned: threading.Event, predicted: bool = False) -> Response:
         """The answer, whatever its status. Raises APIConnectionError, APITimeoutError, ConfigurationError.
 
-        Nothing is repeated any more once `abandoned` is set: the statement that asked is gone.
+        Nothing is repeated any more once `abandoned` is set: the statement that asked is gone. `predicted` is what
+        the log says of who asked. This is the one place where a dry run ends.
         """
+        if self.settings.dry_run:
+            return self._not_sent(request, predicted)
+        record: Record | None = None
         for attempt in range(self.settings.max_retries + 1):
             began = self.flow.begin(abandoned)
             try:
-                outcome = self._once(request)
+                headers, key = self._headers_of(request)
+                record = record or self.log.begin(request.method, request.target, key, predicted)
+                outcome = self._once(request, headers, key)
             finally:
                 self.flow.end()
             wait = wait_before_repeating(request, outcome, attempt)
@@ -74,9 +85,16 @@ class Client:
                 self.flow.learn(began, None if outcome.status != TOO_MANY_REQUESTS else wait or 0.0)
             if wait is None or attempt == self.settings.max_retries or abandoned.wait(wait):
                 break
+        _end(record, request, outcome, attempt)
         if isinstance(outcome, Response):
             return outcome
         raise outcome
+
+    def _not_sent(self, request: Request, predicted: bool) -> Response:
+        key = self.settings.known_key
+        self.log.begin(request.method, request.target, key, predicted).end(error="not sent: dry run")
+        log.warning("%s", without_key(shown(request.method, request.target, request.body), key))
+        return Response(NOT_SENT, NO_HEADERS, b"", self.base_url)
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -85,7 +103,7 @@ class Client:
         for pool, _ in pools.values():
             pool.close()
 
-    def _once(self, request: Request) -> Response | APIConnectionError | APIError:
+    def _once(self, request: Request, headers: dict[str, str], secret: str) -> Response | APIConnectionError | APIError:
         # Returned, not raised, so that no exception's __context__ holds urllib3's own, which may hold the key.
         import urllib3
 
@@ -93,7 +111,6 @@ class Client:
         timeout = self.settings.timeout
         sending = len(request.body) / SLOWEST_UPLOAD if isinstance(request.body, Upload) else 0.0
         deadline = time.monotonic() + timeout + sending
-        headers, secret = self._headers_of(request)
         sent = True
         try:
             pool, prefix = self._opened(request.repeatable)
@@ -187,6 +204,17 @@ def _use_once(pool: Any) -> None:
         put_back(connection)
 
     pool._put_conn = close
+
+
+def _end(record: Record | None, request: Request, outcome: Response | Exception, retries: int) -> None:
+    """What the log keeps of how a request ended."""
+    assert record is not None  # noqa: S101 - there was one attempt at least
+    if isinstance(outcome, Response):
+        error = api.failure(request, outcome).message if outcome.status >= 400 else None
+        request_id = outcome.headers.get("x-request-id")
+        record.end(retries=retries, status=outcome.status, size=len(outcome.body), request_id=request_id, error=error)
+    else:
+        record.end(retries=retries, status=getattr(outcome, "status", None), error=str(outcome))
 
 
 def wait_before_repeating(request: Request, outcome: Response | Exception, attempt: int) -> float | None:

@@ -1,4 +1,4 @@
-"""openai_tables and openai_columns: the descriptions as tables, for those who look with SQL.
+"""openai_tables and openai_columns: the descriptions as tables; openai_requests: the log of what was sent.
 
 It must not know any particular table, and sends nothing.
 
@@ -13,31 +13,33 @@ from typing import Any, cast
 import apsw
 
 from . import describe
+from .log import COLUMNS, Log
 from .spec import Table
 from .values import SQLiteValue
 
 Row = tuple[SQLiteValue, ...]
 
 
-def create(connection: apsw.Connection, tables: Sequence[Table]) -> None:
-    """Make the two tables known to the connection."""
+def create(connection: apsw.Connection, tables: Sequence[Table], log: Log) -> None:
+    """Make the three tables known to the connection."""
 
     def rows(of: Callable[[Table], Sequence[dict[str, Any]]]) -> list[Row]:
         return [tuple(row.values()) for table in tables for row in of(table)]
 
-    for name, columns, of in (
-        ("openai_tables", describe.TABLE_COLUMNS, describe.methods),
-        ("openai_columns", describe.COLUMN_COLUMNS, describe.columns),
+    # the rows are made when somebody looks
+    for name, columns, look in (
+        ("openai_tables", describe.TABLE_COLUMNS, lambda: rows(describe.methods)),
+        ("openai_columns", describe.COLUMN_COLUMNS, lambda: rows(describe.columns)),
+        ("openai_requests", tuple(COLUMNS), log.rows),
     ):
-        # the rows are made when somebody looks
-        module = Module(f"CREATE TABLE {name}({', '.join(columns)})", lambda of=of: rows(of))  # type: ignore[misc]
+        module = Module(f"CREATE TABLE {name}({', '.join(columns)})", look)
         connection.create_module(
             name, cast(Any, module), use_bestindex_object=True, eponymous=True, eponymous_only=True, read_only=True
         )
 
 
 class Module:
-    """A table of rows that do not change; it is its own VTable."""
+    """A table of rows that stay as they are while they are read; it is its own VTable."""
 
     def __init__(self, schema: str, rows: Callable[[], list[Row]]) -> None:
         self._schema = schema

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import apsw
 
-from .api import Object, Request, Response
+from .api import NOT_SENT, Object, Request, Response
 from .errors import APIConnectionError, APIError, Error, WriteError
 from .fetch import Fetch
 
@@ -134,9 +134,9 @@ class Outbox:
                 except (Error, CancelledError) as its_error:
                     errors.append((write, its_error))
                 else:
-                    landed.append((write, written))
+                    landed += [(write, written)] if written is not None else []
             else:
-                landed.append((write, written))
+                landed += [(write, written)] if written is not None else []
         self._sent += landed
         self._landing += landed
         if stop is None:  # after an interrupt SQLite does nothing more
@@ -160,12 +160,13 @@ class Outbox:
             write.lost(written)
         self.commit()
 
-    def _sending(self, write: Write, abandoned: threading.Event) -> Callable[[], Object]:
-        """What a thread does for a write. A failure keeps it, at once, from beginning another."""
+    def _sending(self, write: Write, abandoned: threading.Event) -> Callable[[], Object | None]:
+        """What a thread does for a write; of a dry run nothing comes. A failure keeps it from beginning another."""
 
-        def send() -> Object:
+        def send() -> Object | None:
             try:
-                return write.settle(self.fetch.client.send(write.request, abandoned))
+                response = self.fetch.client.send(write.request, abandoned)
+                return None if response.status == NOT_SENT else write.settle(response)
             except BaseException:
                 abandoned.set()
                 raise
@@ -231,7 +232,7 @@ class Outbox:
             write.lost(written)
 
 
-def _now(write: Write, future: Future[Object]) -> Object:
+def _now(write: Write, future: Future[Object | None]) -> Object | None:
     """What has become of a write, without waiting: its answer, or an error: not begun, or its answer still to come."""
     if future.cancel():
         raise CancelledError

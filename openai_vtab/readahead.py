@@ -92,6 +92,11 @@ class ReadAhead:
                 self._ahead[following.identity] = None
                 self.predicted += 1
 
+    @property
+    def known(self) -> int | None:
+        """How many the statement will ask for in all; None when that is not known."""
+        return len(self._used) if self._complete else None
+
     def close(self) -> None:
         """The statement is over: say how well it went."""
         if self.predicted:

@@ -21,14 +21,15 @@ from typing import Any
 
 import apsw
 
+from .errors import UnsupportedWriteError
 from .fetch import AHEAD, Asking, Fetch
 from .http import Client
 from .ledger import Ledger
 from .outbox import Outbox
 from .readahead import Note, ReadAhead
 from .settings import Settings
-from .spec import Table
-from .statements import Cursors, is_harmless, select_part
+from .spec import Method, Table
+from .statements import Cursors, changes_rows, is_harmless, select_part
 from .values import Limits, SQLiteValue
 
 # of SQLite's machine between two looks at the clock: in a hundred rows or so a user's function may take its time
@@ -114,6 +115,14 @@ class Registration:
                 self.outbox.statement_over(asking, changes > over.changes)
         self._over = now
 
+    def refuse_if_read_only(self, table: Table, method: Method) -> None:
+        """Before anything is queued, or written to a ledger: the one place where read_only is decided."""
+        if self.settings.read_only:
+            raise UnsupportedWriteError(
+                f"{table.name}: this connection is read_only, and {method.http} {method.path} would change something "
+                "at the API"
+            )
+
     def settle(self, connection: apsw.Connection, *, can_wait: bool) -> None:
         """Outside of a transaction: forget what a lost one had queued, and write what ledgers keep for later.
 
@@ -182,8 +191,9 @@ class Registration:
 
     def _asking(self, running: _Running) -> Asking:
         asking = Asking(self.fetch)
+        asking.supposes = self.settings.dry_run and changes_rows(running.sql)
         if self.settings.read_ahead:
-            asking.read_ahead = ReadAhead(asking.start, AHEAD * self.fetch.size, partial(self._replay, running))
+            asking.read_ahead = ReadAhead(asking.predict, AHEAD * self.fetch.size, partial(self._replay, running))
         return asking
 
 

@@ -271,6 +271,8 @@ class Rows:
 
         row = asking.understood(request, understand, lambda _: 1)
         if row is None:
+            if asking.answer(request).status == api.NOT_SENT:
+                return item.entry or (dict(item.keys) if asking.supposes else None)
             return item.entry and item.entry.lost()
         if self.ledger is None:
             return row

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypedDict
 from urllib.parse import urlsplit
 
 from .errors import ConfigurationError, InterfaceError
+from .progress import Progress
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -42,6 +43,9 @@ class Keywords(TypedDict, total=False):
     allow_http: bool
     read_ahead: bool
     upload_root: str | os.PathLike[str] | None
+    dry_run: bool
+    read_only: bool
+    progress: Callable[[Progress], None] | None
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,10 @@ class Settings:
     allow_http: allow http:// to other hosts than this machine. The key then travels in clear.
     read_ahead: ask for the keys of a join ahead of SQLite, many at once.
     upload_root: the folder whose files INSERT INTO files (path, …) may read. Unset: none.
+    dry_run: send nothing. Each request that would leave is logged as a warning, and a row of openai_requests; what
+        is read has no rows, what is written counts as done, and ledgers stay as they are.
+    read_only: refuse every INSERT, UPDATE, DELETE and function that would change something at the API.
+    progress: a function that is called with a `Progress` while a statement waits for the API.
     """
 
     api_key: Key = field(default=None, repr=False)
@@ -78,6 +86,9 @@ class Settings:
     allow_http: bool = False
     read_ahead: bool = True
     upload_root: str | os.PathLike[str] | None = None
+    dry_run: bool = False
+    read_only: bool = False
+    progress: Callable[[Progress], None] | None = None
 
     def __post_init__(self) -> None:
         for name, least in (
@@ -91,6 +102,8 @@ class Settings:
             kinds, number = ((int, float), "number") if name == "timeout" else ((int,), "whole number")
             if isinstance(value, bool) or not isinstance(value, kinds) or not value >= least:
                 raise InterfaceError(f"{name} is {value!r}; write a {number} of at least {least}")
+        if self.progress is not None and not callable(self.progress):
+            raise InterfaceError(f"progress is {self.progress!r}; write a function that takes a Progress")
         self.checked_base_url()
 
     def with_environment(self) -> Self:
@@ -105,6 +118,11 @@ class Settings:
             if values[name] is None:
                 values[name] = os.environ.get(variable) or None
         return type(self)(**values)
+
+    @property
+    def known_key(self) -> str:
+        """The key as far as it is known without asking a function for it, "" when it is not."""
+        return self.api_key if isinstance(self.api_key, str) else os.environ.get("OPENAI_API_KEY", "")
 
     def key(self) -> str:
         """The API key, for a header. Raises ConfigurationError; the message never holds the key."""

@@ -15,11 +15,12 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, cast
 
 import apsw
-import apsw.shell
 
 from . import __version__
+from .bars import ProgressBar
+from .commands import Commands
 from .connection import register
-from .errors import Error
+from .errors import ConfigurationError, Error
 from .settings import Keywords
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ OPTIONS of openai-vtab:
                         data: no key, no network, no cost
    --base-url URL       where the API is; without it OPENAI_BASE_URL, or
                         https://api.openai.com/v1
+   --dry-run            send nothing; show each request that would leave: method,
+                        path and body
+   --read-only          refuse whatever would change something at the API
+   --quiet              no progress bar
    --version            show the versions
    --help               show this
 
@@ -42,20 +47,59 @@ OPENAI_PROJECT_ID are used when they are set.
 WITH_A_VALUE = ("init", "separator", "nullvalue", "encoding")  # APSW's options that take the next argument
 
 
-class Shell(apsw.shell.Shell):
-    """APSW's shell with the tables, options of its own, and an exit status."""
+NO_KEY = (
+    "Start the shell again with OPENAI_API_KEY=… before it; without a key, openai-vtab --sandbox has demo data,\n"
+    "and openai-vtab --dry-run shows what would be sent.\n"
+)
+
+
+class Shell(Commands):
+    """APSW's shell with the tables, options and commands of its own, and an exit status."""
 
     def __init__(self, **streams: Any) -> None:
         self.settings: Keywords = {}
         self.failed = False
         self.sandboxed = False
         self.resources = ExitStack()
+        self.bar: ProgressBar | None = None
         super().__init__(**streams)
+        if self.stderr.isatty():  # never into a pipe
+            self.bar = ProgressBar(self.stderr)
 
     def open_with_tables(self, connection: apsw.Connection) -> None:
         """A connection hook: whatever opens a database, the tables are there."""
         connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
-        register(connection, **self.settings)
+        settings: Keywords = {**self.settings, "progress": self.bar}
+        register(connection, **settings)
+
+    def write(self, dest: Any, text: str) -> None:
+        """Write, where no bar is."""
+        if self.bar is not None:
+            self.bar.hide()
+        super().write(dest, text)
+
+    def process_sql(self, sql: str, bindings: Any = None, internal: bool = False, summary: Any = None) -> None:
+        """Run SQL; with .timer on, say how many requests it took."""
+        before = self._sent() if self.timer and not internal else 0
+        try:
+            super().process_sql(sql, bindings, internal, summary)
+        finally:
+            if self.bar is not None:
+                self.bar.close()
+            if self.timer and not internal:
+                self.write(self.stderr, f"* {self._sent_since(before)}\n")
+
+    def _sent(self) -> int:
+        return int(self.db.execute("SELECT coalesce(max(number), 0) FROM openai_requests").get)
+
+    def _sent_since(self, number: int) -> str:
+        """How many requests, and which of them were not simply asked for and answered."""
+        sql = "SELECT sum(predicted), sum(retries) FROM openai_requests WHERE number > ?"
+        predicted, again = self.db.execute(sql, (number,)).fetchall()[0]
+        count = self._sent() - number
+        notes = [f"{n} {what}" for n, what in ((predicted, "asked for ahead"), (again, "repetitions")) if n]
+        notes += ["not sent"] if count and self.settings.get("dry_run") else []
+        return f"{count} request{'' if count == 1 else 's'}" + (f" ({', '.join(notes)})" if notes else "")
 
     def process_args(self, args: list[str] | None) -> tuple[str | None, list[str], list[str]]:
         """Options, the database, and SQL. Our options may stand anywhere before the database.
@@ -85,6 +129,12 @@ class Shell(apsw.shell.Shell):
                 sys.exit(0)
             elif name == "sandbox":
                 self._start_sandbox()
+            elif name == "quiet":
+                self.bar = None
+            elif name == "dry-run":
+                self.settings["dry_run"] = True
+            elif name == "read-only":
+                self.settings["read_only"] = True
             elif name == "base-url":
                 if not args:
                     raise self.Error("You need to specify a value after --base-url")
@@ -116,7 +166,16 @@ class Shell(apsw.shell.Shell):
     def handle_exception(self) -> None:
         """Print the error, and remember that there was one."""
         self.failed = True
+        error = sys.exc_info()[1]
+        said = getattr(error, "_handle_exception_saw_this", False)  # APSW's mark for: printed
         super().handle_exception()
+        if not said:
+            self.advise(error)
+
+    def advise(self, error: BaseException | None) -> None:
+        """What to do about an error, where the shell knows it."""
+        if isinstance(error, ConfigurationError) and "no API key" in str(error):
+            self.write(self.stderr, NO_KEY)
 
     def close(self) -> None:
         """Close the database and the sandbox."""
@@ -148,9 +207,10 @@ def main(args: Sequence[str] | None = None) -> None:
             _, _, commands = shell.process_args(list(sys.argv[1:] if args is None else args))
             if not commands:
                 shell.cmdloop()
-        except (apsw.Error, apsw.shell.Shell.Error, Error, OSError) as error:
+        except (apsw.Error, Shell.Error, Error, OSError) as error:
             if not getattr(error, "_handle_exception_saw_this", False):  # APSW's mark for: printed
                 shell.write(shell.stderr, f"{error}\n")
+                shell.advise(error)
             shell.failed = True
         except KeyboardInterrupt:
             sys.exit(130)

@@ -36,6 +36,8 @@ QUERY: dict[str, Callable[[str], object]] = {
     "allow_http": util.asbool,
     "read_ahead": util.asbool,
     "upload_root": str,
+    "dry_run": util.asbool,
+    "read_only": util.asbool,
 }
 
 

@@ -50,6 +50,11 @@ def select_part(sql: str) -> str | None:
     return None if begin is None else with_before + sql[begin:end]
 
 
+def changes_rows(sql: str) -> bool:
+    """Whether it is an UPDATE or DELETE."""
+    return not {"UPDATE", "DELETE"}.isdisjoint(_clauses(sql) or ())
+
+
 def _clauses(sql: str) -> dict[str, int] | None:
     """Where the clauses of a writing statement begin, the first of each after its verb; None when it has no such verb.
 

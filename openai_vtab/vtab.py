@@ -9,6 +9,7 @@ It must not know any particular table, nor HTTP statuses.
 from __future__ import annotations
 
 import itertools
+import math
 import time
 import weakref
 from collections.abc import Iterator, Sequence
@@ -26,7 +27,7 @@ from .ledger import SUFFIX, Ledger
 from .outbox import Write
 from .registration import Registration
 from .rowids import Rowids
-from .rows import Rows, Scan
+from .rows import NOT_IN_LEDGER, Rows, Scan
 from .spec import Method, Table
 from .values import Refused, SQLiteValue, key_text
 
@@ -168,9 +169,12 @@ class VTable:
         if ledger is not None and (adopted := plan.adopted(self.table, given, self.registration.limits)) is not None:
             return self._adopt(ledger, adopted)
         method, parameters = plan.insert(self.table, given, self.registration.limits)
+        self.registration.refuse_if_read_only(self.table, method)
         request = api.build(self.table, method, parameters)
         keys = {source: str(parameters[source]) for source in self.table.key if source in parameters}
         sent = {source: value for source, value in parameters.items() if source not in keys}
+        if self.registration.settings.dry_run:
+            return self._supposed(request)
         new = self.module.rowids.reserve() if ledger is None else ledger.add(keys, sent)
 
         def settle(response: Response) -> Object:
@@ -194,6 +198,8 @@ class VTable:
         method = self.table.one
         assert method is not None  # noqa: S101 - what is remembered can be looked up
         request = api.build(self.table, method, keys)
+        if self.registration.settings.dry_run:
+            return self._supposed(request)
         new = ledger.add(keys, None)
 
         def settle(response: Response) -> Object:
@@ -208,6 +214,12 @@ class VTable:
         self.outbox.add(write)
         return new
 
+    def _supposed(self, request: api.Request) -> int:
+        """A dry run's INSERT: shown at COMMIT, and remembered nowhere. The rowid stands for no row."""
+        new = NOT_IN_LEDGER + self.rows.rowids.reserve()
+        self.outbox.add(Write(request, new, lambda _: {}, self.registration.statement, self.rows))
+        return new
+
     def UpdateChangeRow(self, rowid: int, newrowid: int, fields: Sequence[Any]) -> None:
         """UPDATE: find the method for what is SET, and queue the request."""
         self._refuse_conflict_clause("UPDATE")
@@ -220,11 +232,13 @@ class VTable:
     def UpdateDeleteRow(self, rowid: int) -> None:
         """DELETE: a ledger forgets the row; otherwise queue the request."""
         if self.rows.ledger is not None:
-            self.rows.forget(rowid)
+            if not self.registration.settings.dry_run:
+                self.rows.forget(rowid)
         else:
             self._change(plan.delete(self.table), rowid, {})
 
     def _change(self, method: Method, rowid: int, sent: dict[str, object]) -> None:
+        self.registration.refuse_if_read_only(self.table, method)
         keys = self.rows.keys_of(rowid)
         request = api.build(self.table, method, {**keys, **sent})
 
@@ -344,6 +358,8 @@ class Cursor:
                 return iter(())
             fixed[self.table.source(name)] = narrowing
         texts = {self.table.source(name): self._texts(value) for name, value in given.items()}
+        if many and not method.many and self.note is None:
+            self.asking.expect(math.prod(map(len, texts.values())))
         keys = ({**fixed, **dict(zip(texts, key, strict=True))} for key in itertools.product(*texts.values()))
         return rows.by_key(scan, method, keys)
 

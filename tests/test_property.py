@@ -58,7 +58,7 @@ class Answering:
     def __init__(self) -> None:
         self.targets: list[str] = []
 
-    def send(self, request: Request, abandoned: threading.Event) -> Response:
+    def send(self, request: Request, abandoned: threading.Event, predicted: bool = False) -> Response:
         from urllib.parse import unquote
 
         assert request.method == "GET"

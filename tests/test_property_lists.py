@@ -46,7 +46,7 @@ class Answering:
     def __init__(self) -> None:
         self.targets: list[str] = []
 
-    def send(self, request: Request, abandoned: threading.Event) -> Response:
+    def send(self, request: Request, abandoned: threading.Event, predicted: bool = False) -> Response:
         assert request.method == "GET"
         self.targets.append(request.target)
         path, _, query = request.target.partition("?")

@@ -14,9 +14,11 @@ import openai_vtab
 ROOT = Path(openai_vtab.__file__).parent
 
 # Each may import those before it. "" is the package itself: its version, or the sandbox's key.
-LAYERS = ["", "errors", "upload", "values", "spec", "tables", "plan", "columns", "rowids", "settings", "api", "flow"]
+LAYERS = ["", "errors", "upload", "values", "spec", "tables", "plan", "columns", "rowids"]
+LAYERS += ["progress", "settings", "api", "flow", "log"]
 LAYERS += ["http", "readahead", "fetch", "outbox", "ledger", "statements", "registration", "rows", "vtab", "functions"]
-LAYERS += ["describe", "introspection", "connection", "dbapi", "sqlalchemy", "shell", "__main__"]
+LAYERS += ["describe", "introspection", "connection", "dbapi", "sqlalchemy"]
+LAYERS += ["bars", "stock", "commands", "shell", "__main__"]
 SANDBOX_LAYERS = ["state", "search", "faults", "app", "server", "demo", "", "__main__"]
 
 FILES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.py"))
@@ -82,10 +84,11 @@ def test_imports_point_one_way(file: str) -> None:
 
 @pytest.mark.parametrize("file", FILES)
 def test_only_apsw_and_requests_are_needed(file: str) -> None:
-    """The sandbox may also use werkzeug, and the dialect is for SQLAlchemy."""
+    """The sandbox may also use werkzeug, the dialect is for SQLAlchemy, the shell's bars are by tqdm."""
     allowed = {"openai_vtab", "apsw", "requests", "urllib3"}
     allowed |= {"werkzeug"} if file.startswith("sandbox/") else set()
     allowed |= {"sqlalchemy"} if file == "sqlalchemy.py" else set()
+    allowed |= {"tqdm"} if file == "bars.py" else set()
     foreign = {name.partition(".")[0] for name in imports(file)} - set(sys.stdlib_module_names)
     assert foreign <= allowed
 

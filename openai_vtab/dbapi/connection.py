@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self, Unpack
 
+    from ..progress import Progress
+
     class Options(TypedDict, total=False):
         """openai_vtab.settings.Keywords; `timeout` is sqlite3's word for something else, and `request_timeout` here."""
 
@@ -50,6 +52,9 @@ if TYPE_CHECKING:
         allow_http: bool
         read_ahead: bool
         upload_root: str | os.PathLike[str] | None
+        dry_run: bool
+        read_only: bool
+        progress: Callable[[Progress], None] | None
 
 
 LEGACY_TRANSACTION_CONTROL: Literal[-1] = -1

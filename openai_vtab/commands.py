@@ -1,0 +1,214 @@
+"""The shell's own dot commands: .requests, .batches, .watch, .describe, and what it adds to APSW's.
+
+A command's docstring is its text in .help. It must not know HTTP: it asks by SQL, as its user does.
+
+    .requests 5
+    .watch my_batches
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, cast
+
+from . import bars, describe
+from .log import COLUMNS
+from .stock import OTHERS, Stock
+from .tables import TABLES
+
+LOOKS = 2.0  # seconds between two looks of .watch
+SHORTEST_LOOK, LONGEST_LOOK = 0.2, 3600.0
+NARROW = 70  # columns of a terminal, below which .requests shows less
+FINISHED = {"unknown"}.union(*(table.finished for table in TABLES if table.remembered))
+LATEST = 20  # requests that .requests shows
+
+
+class Commands(Stock):
+    """APSW's shell with commands for the tables."""
+
+    def __init__(self, **streams: Any) -> None:
+        self._watching: set[tuple[str, str]] = set()  # batches that .watch has seen in progress
+        super().__init__(**streams)
+
+    def command_requests(self, cmd: Sequence[str]) -> None:
+        """requests ?N?: Shows the latest N requests to the API
+
+        Without N it is 20. On a terminal in box mode it shows what fits; in
+        other modes every column of the table openai_requests.
+        """
+        try:
+            (number,) = [int(word) for word in cmd] or [LATEST]
+        except ValueError:
+            raise self.Error("requests takes a number") from None
+        box = self.output.__name__ == "output_box"
+        columns = _fitting(self._terminal_width(32)) if box else ", ".join(COLUMNS)
+        latest = "SELECT * FROM openai_requests ORDER BY number DESC LIMIT ?"
+        self.process_sql(f"SELECT {columns} FROM ({latest}) ORDER BY number", (number,), internal=True)
+
+    def command_batches(self, cmd: Sequence[str]) -> None:
+        """batches ?TABLE?: Lists the batches of the ledgers, with a bar for each
+
+        A ledger is a table that you have made with CREATE VIRTUAL TABLE name
+        USING vector_store_file_batches. Batches that are not finished are
+        asked for. In a bar, █ are completed files, × failed ones, - cancelled
+        ones, and ░ those still in progress.
+        """
+        for name in self._ledgers(cmd):
+            found = self._batches(name)
+            self.write(self.stdout, f"{name}: {_summary(found)}\n")
+            for id, status, counts in found:
+                self._write_lines(bars.lines(id, status, counts, self._look()))
+
+    def command_watch(self, cmd: Sequence[str]) -> None:
+        """watch ?TABLE? ?SECONDS?: Shows the batches that are not finished until they are
+
+        Looks every SECONDS (2); Ctrl-C ends it. Without TABLE it watches all
+        ledgers.
+        """
+        words = list(cmd)
+        pause = LOOKS
+        if words and re.fullmatch(r"\d+(\.\d*)?|\.\d+", words[-1]):
+            pause = min(max(float(words.pop()), SHORTEST_LOOK), LONGEST_LOOK)
+        ledgers = self._ledgers(words)
+        before: list[str] = []
+        try:
+            while True:
+                text, finished = self._watched(ledgers)
+                if text != before:
+                    self._redraw(text, len(before))
+                    before = text
+                if finished:
+                    return
+                time.sleep(pause)
+        except KeyboardInterrupt:
+            self.write(self.stdout, "\n")
+
+    def command_describe(self, cmd: Sequence[str]) -> None:
+        """describe ?TABLE?: Shows what a table needs and takes, its columns and examples
+
+        Without TABLE it lists the tables.
+        """
+        width = self._terminal_width(32) - bars.MARGIN
+        if not cmd:
+            longest = max(len(name) for name in (*OTHERS, *(table.name for table in TABLES)))
+            docs = {**{table.name: table.doc for table in TABLES}, **OTHERS}
+            text = "\n".join(f"{name:{longest}}  {doc}" for name, doc in docs.items())
+            self.write(self.stdout, bars.fitted(text, width))
+        for name in cmd:
+            self.write(self.stdout, bars.fitted(self._described(name), width))
+
+    def complete_command(self, line: str, token: str, beg: int, end: int) -> list[str]:
+        """APSW's completions, and the ledgers."""
+        if line.split(None, 1)[0] in (".watch", ".batches") and " " in line[:end]:
+            with suppress(self.Error):
+                return [name for name in self._ledgers(()) if name.startswith(token)]
+        return cast("list[str]", super().complete_command(line, token, beg, end))
+
+    def _ledgers(self, named: Sequence[str]) -> list[str]:
+        """The tables with a ledger, as SQL names them; of those named, all of them."""
+        sql = (
+            "SELECT t.schema, t.name FROM pragma_table_list AS t JOIN pragma_table_list AS s "
+            "ON s.schema = t.schema AND s.name = t.name || '_ledger' AND s.type = 'shadow' "
+            "WHERE t.type = 'virtual' ORDER BY t.schema <> 'main', t.schema, t.name"
+        )
+        found = [
+            (name if schema == "main" else f"{schema}.{name}", name) for schema, name in self.db.execute(sql).fetchall()
+        ]
+        if not found:
+            raise self.Error(
+                "No table remembers batches yet: CREATE VIRTUAL TABLE my_batches USING vector_store_file_batches;"
+            )
+        if unknown := [word for word in named if all(word not in names for names in found)]:
+            raise self.Error(f"No ledger {', '.join(unknown)}; there is {', '.join(names[0] for names in found)}")
+        return [names[0] for names in found if not named or not set(named).isdisjoint(names)]
+
+    def _batches(self, ledger: str) -> list[tuple[str, str, dict[str, int]]]:
+        table = ".".join('"' + part.replace('"', '""') + '"' for part in ledger.split(".", 1))
+        sql = f"SELECT coalesce(id, '(id not known)'), status, file_counts FROM {table}"
+        return [(id, status, json.loads(counts or "{}")) for id, status, counts in self.db.execute(sql).fetchall()]
+
+    def _watched(self, ledgers: Sequence[str]) -> tuple[list[str], bool]:
+        """What .watch shows now, and whether it is the last time."""
+        look = self._look()
+        text: list[str] = []
+        finished = True
+        for name in ledgers:
+            found = self._batches(name)
+            text.append(f"{name}: {_summary(found)}")
+            for id, status, counts in found:
+                if status not in FINISHED or (name, id) in self._watching:
+                    self._watching.add((name, id))
+                    text += bars.lines(id, status, counts, look)
+                finished = finished and status in FINISHED
+        if finished:
+            self._watching.clear()
+        return text, finished
+
+    def _redraw(self, text: list[str], before: int) -> None:
+        """Write over the lines that were written before, where that can be done."""
+        if self.stdout.isatty():
+            most = max(self._terminal_height() - 2, 3)
+            if before:
+                self.write(self.stdout, f"\x1b[{min(before, most)}A\x1b[J")
+            if len(text) > most:
+                text = [*text[: most - 1], f"  and {len(text) - most + 1} lines more"]
+        self._write_lines(text)
+        self.stdout.flush()
+
+    def _write_lines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(self.stdout, line + "\n")
+
+    def _look(self) -> bars.Look:
+        encoding = (getattr(self.stdout, "encoding", None) or "utf-8").lower()
+        colour = self.colour is not self._colours["off"]
+        return bars.Look(colour, encoding.startswith("utf"), self._terminal_width(32))
+
+    def _terminal_height(self) -> int:
+        try:
+            return os.get_terminal_size(self.stdout.fileno()).lines
+        except (OSError, ValueError, AttributeError):  # no terminal
+            return 24
+
+    def _described(self, name: str) -> str:
+        """The description of a table, however it is called here."""
+        if name in OTHERS:
+            columns = COLUMNS if name == "openai_requests" else {}
+            return f"{name}: {OTHERS[name]}\n" + "".join(f"  {column:12}  {doc}\n" for column, doc in columns.items())
+        sql = "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ? COLLATE NOCASE"
+        made = next((str(sql) for (sql,) in self.db.execute(sql, (name,)).fetchall()), "")
+        module = made.upper().partition("USING")[2].strip(' "[`];').lower() or name.lower()
+        for table in TABLES:
+            if module in (table.name, f"openai.{table.name}", *table.aliases):
+                return describe.text(table)
+        raise self.Error(f'No table "{name}" of the API; .describe lists them')
+
+
+def _fitting(width: int) -> str:
+    """The columns of openai_requests that fit into a box so wide: the end of a path tells most."""
+
+    def clipped(text: str, room: int) -> str:
+        return f"iif(length({text}) > {room}, '…' || substr({text}, {1 - room}), {text})"
+
+    status = "status, CAST(milliseconds AS INTEGER) AS ms"
+    if width < NARROW:
+        return f"{clipped('path', max(width - 36, 8))} AS path, method, {status}"
+    return (
+        f"strftime('%H:%M:%S', at, 'unixepoch', 'localtime') AS time, method, "
+        f"{clipped('path', max(width - 60, 12))} AS path, {status}, bytes, "
+        "concat_ws(' ', iif(predicted, 'ahead', NULL), iif(retries, 'again ' || retries, NULL), "
+        "iif(milliseconds IS NULL, 'under way', NULL), iif(status IS NULL, error, NULL)) AS note"
+    )
+
+
+def _summary(batches: Sequence[tuple[str, str, Mapping[str, int]]]) -> str:
+    """How many batches are in which status."""
+    counts: dict[str, int] = {}
+    for _, status, _ in batches:
+        counts[status] = counts.get(status, 0) + 1
+    return ", ".join(f"{n} {status}" for status, n in sorted(counts.items())) or "none yet"

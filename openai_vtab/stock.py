@@ -1,0 +1,119 @@
+"""APSW's own commands, output modes and completions, taught the tables: they are in no sqlite_schema.
+
+It must not know HTTP, and sends nothing.
+
+    .tables vector%
+    .mode json
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, cast
+
+from apsw.shell import Shell
+
+from .tables import TABLES
+
+OTHERS = {
+    "openai_tables": "What can be done with the tables: a row for each SELECT, INSERT, UPDATE, DELETE and function.",
+    "openai_columns": "The columns of the tables.",
+    "openai_requests": "What this connection has sent, the latest 1,000.",
+}
+JSON_COLUMNS = {column.name for table in TABLES for column in table.columns if "JSON" in column.doc}
+
+
+class Json(str):
+    """Text that is JSON, to be written as it is."""
+
+    __slots__ = ()
+
+
+class Stock(Shell):
+    """APSW's shell, knowing the tables."""
+
+    _command_params: Any = {  # noqa: RUF012 - APSW's name and kind
+        **Shell._command_params,
+        "describe": [*(table.name for table in TABLES), *OTHERS],
+        "schema": [table.name for table in TABLES],
+        "tables": [table.name for table in TABLES],
+    }
+
+    def command_tables(self, cmd: Sequence[str]) -> None:
+        """tables ?PATTERN?: Lists names of tables matching LIKE pattern
+
+        This also returns views, and the tables of OpenAI's API, which are
+        always there: .describe says what they are.
+        """
+        super().command_tables(list(cmd))
+        for pattern in cmd or ["%"]:
+            for name in [*(table.name for table in TABLES), *OTHERS]:
+                if self._is_like(name, pattern):
+                    self.write(self.stdout, name + "\n")
+
+    def command_schema(self, cmd: Sequence[str]) -> None:
+        """schema ?TABLE? [TABLE...]: Shows SQL for table
+
+        If you give one or more tables then their schema is listed
+        (including indices).  If you don't specify any then all
+        schemas are listed. TABLE is a like pattern so you can use % for
+        wildcards. The tables of OpenAI's API are listed when they are named.
+        """
+        super().command_schema(list(cmd))
+        for pattern in cmd:
+            for table in TABLES:
+                if self._is_like(table.name, pattern):
+                    columns = table.schema.partition("(")[2].removesuffix(")").replace(", ", ",\n  ")
+                    self.write(self.stdout, f"-- always there\nCREATE TABLE {table.name}(\n  {columns}\n);\n")
+
+    def complete_sql(self, line: str, token: str, beg: int, end: int) -> list[str]:
+        """APSW's completions, and the columns of the tables, hidden ones included; after a dot, too."""
+        found = cast("list[str]", super().complete_sql(line, token, beg, end))
+        before, dot, last = token.rpartition(".")
+        names = {column.name for table in TABLES for column in table.columns}
+        if dot:
+            names |= {table.name for table in TABLES}
+        ours = sorted(name for name in names if name.startswith(last.lower()) and (last or dot))
+        return found + [word for name in ours if (word := before + dot + name) not in found]
+
+    # of the annotations, APSW looks for this very text: Shell.Row
+
+    def output_json(self, header: Any, line: Shell.Row) -> None:
+        """
+        Output a JSON array.  Blobs are output as base64 encoded strings, JSON as it is.
+        """
+        super().output_json(header, line if header else _with_json(line))
+
+    def output_jsonl(self, header: Any, line: Shell.Row) -> None:
+        """
+        Output as JSON objects, newline separated.  Blobs are output as base64 encoded strings, JSON as it is.
+        """
+        super().output_jsonl(header, line if header else _with_json(line))
+
+    def _fmt_json_value(self, v: Any) -> str:
+        return str(v) if isinstance(v, Json) else str(super()._fmt_json_value(v))
+
+    def _is_like(self, name: str, pattern: str) -> bool:
+        return bool(self.db.execute("SELECT ? LIKE ?", (name, pattern)).get)
+
+
+def _with_json(line: Shell.Row) -> Shell.Row:
+    """The row with what is JSON marked: columns that are described so, and what SQLite's json functions give."""
+    row = tuple(
+        Json(value) if isinstance(value, str) and _names_json(name) and _is_json(value) else value
+        for name, value in zip(line.columns, line.row, strict=True)
+    )
+    return Shell.Row(line.is_first, line.is_last, row, line.columns)
+
+
+def _names_json(name: str) -> bool:
+    return name in JSON_COLUMNS or name.lower().startswith(("json(", "json_"))
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return text[:1] in ("{", "[")

@@ -1,0 +1,192 @@
+"""The shell's own commands and options, where its output is no terminal."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from openai_vtab import bars
+from openai_vtab.commands import Commands
+from openai_vtab.shell import Shell
+from openai_vtab.tables import TABLES
+
+from .test_shell import SELECT, T, shell
+
+LEDGER = f"""CREATE VIRTUAL TABLE mine USING {T};
+INSERT INTO mine (vector_store_id, id) VALUES ('vs_demo', 'vsfb_demo_finished'), ('vs_demo', 'vsfb_demo_failures');
+"""
+
+
+def test_batches_watch_and_requests() -> None:
+    """A bar for each batch, the watch is over when all are finished, and what it has cost."""
+    text = f"{LEDGER}.batches\n.watch mine 0.2\n.mode jsonl\n.requests 1\n.requests\n"
+    done = shell("--sandbox", text=text)
+    assert (done.stderr, done.returncode) == ("", 0)
+    *drawn, watched, one, first, second = done.stdout.splitlines()
+    assert drawn == [
+        "mine: 2 completed",
+        "  vsfb_demo_finished            completed   ████████████████████ 3/3",
+        "  vsfb_demo_failures            completed   ███████××××××××××××× 1/3, 2 failed",
+    ]
+    assert watched == "mine: 2 completed"
+    assert one == second
+    assert [json.loads(line)["path"].rpartition("/")[2] for line in (first, second)] == [
+        "vsfb_demo_finished",
+        "vsfb_demo_failures",
+    ]
+
+
+def test_json_comes_as_json() -> None:
+    """Columns that are JSON and what json functions give; not what only looks like it, nor in other modes."""
+    sql = (
+        "SELECT file_counts, json_array(1), '[1]' AS x, NULL AS attributes, 'a' AS raw, x'00' AS files "
+        f"FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id = 'vsfb_demo_finished';"
+    )
+    counts = {"in_progress": 0, "completed": 3, "failed": 0, "cancelled": 0, "total": 3}
+    row = {"file_counts": counts, "json_array(1)": [1], "x": "[1]", "attributes": None, "raw": "a", "files": "AA=="}
+    done = shell("--sandbox", text=f".mode jsonl\n{sql}\n.mode json\n{sql}\n.mode csv\n{sql}\n")
+    first, second, third = done.stdout.strip().split("\n", 2)
+    assert json.loads(first) == row
+    assert json.loads(second) == [row]
+    assert third.startswith('"{""in_progress"":0')
+
+
+def test_the_tables_are_known() -> None:
+    """In .tables, .schema, .describe and .help; what is not there is said."""
+    text = f"{LEDGER}CREATE TABLE x (y);\n.tables\n.tables vector_store_s%\n.schema x\n.schema vector_store_search\n"
+    listed = shell("--sandbox", text=text)
+    lines = listed.stdout.splitlines()
+    names = [*(table.name for table in TABLES), "openai_tables", "openai_columns", "openai_requests"]
+    assert lines[: len(names) + 3] == ["mine", "mine_ledger", "x", *names]
+    assert lines[len(names) + 3 :][:4] == [
+        "vector_store_search",
+        "CREATE TABLE x (y);",
+        "-- always there",
+        "CREATE TABLE vector_store_search(",
+    ]
+    described = [table.name for table in TABLES] + [*names[-3:], "mine", "openai.files", TABLES[0].aliases[0]]
+    text = LEDGER + ".describe\n" + "".join(f'.describe "{name}"\n' for name in described)
+    done = shell("--sandbox", text=text)
+    assert (done.stderr, done.returncode) == ("", 0)
+    for name in names:
+        assert f"\n{name}: " in done.stdout
+    assert done.stdout.count("\nvector_store_file_batches: ") == 3
+    assert max(map(len, done.stdout.splitlines())) < 80
+    done = shell("--sandbox", text=".help\n.help watch\n.describe nonsense\n.batches\n.requests x\n")
+    for command in (".batches ?TABLE?", ".describe ?TABLE?", ".requests ?N?", ".watch ?TABLE? ?SECONDS?"):
+        assert f"\n{command} " in done.stderr
+    assert 'No table "nonsense" of the API; .describe lists them' in done.stderr
+    assert "CREATE VIRTUAL TABLE my_batches USING vector_store_file_batches;" in done.stderr
+    assert "requests takes a number" in done.stderr
+
+
+def test_the_timer_counts_requests() -> None:
+    """On standard error, with the rest of the timer; those that read-ahead asked for are named."""
+    keys = " UNION ALL ".join(f"SELECT 'vsfb_{n}' AS k" for n in range(5))
+    join = f"SELECT count(status) FROM ({keys}) LEFT JOIN {T} ON vector_store_id = 'vs_demo' AND batch_id = k;"
+    done = shell("--sandbox", text=f".timer on\n{SELECT}\n{join}\nSELECT 1;\n")
+    assert done.stdout == "vsfb_demo_finished|completed\n0\n1\n"
+    said = [line for line in done.stderr.splitlines() if "request" in line]
+    assert said == ["* 1 request", "* 5 requests (3 asked for ahead)", "* 0 requests"]
+
+
+def test_a_dry_run_shows_and_sends_nothing() -> None:
+    """Without a key: on standard error, so that the output stays what it would be."""
+    done = shell("--dry-run", text=f"INSERT INTO vector_stores (name) VALUES ('x');\n{SELECT}\nSELECT 1;\n")
+    assert (done.stdout, done.returncode) == ("1\n", 0)
+    get = "GET /vector_stores/vs_demo/file_batches/vsfb_demo_finished\n"
+    assert done.stderr == 'POST /vector_stores\n{\n  "name": "x"\n}\n' + get
+
+
+def test_read_only_reads() -> None:
+    """And refuses the rest."""
+    done = shell(
+        "--sandbox", "--read-only", text=f"DELETE FROM vector_stores WHERE vector_store_id = 'vs_demo';\n{SELECT}"
+    )
+    assert done.stdout == "vsfb_demo_finished|completed\n"
+    assert "vector_stores: this connection is read_only" in done.stderr
+    assert done.returncode == 1
+
+
+def test_a_pipe_gets_no_progress(sandbox: Any) -> None:
+    """Nor does it with --quiet missing: nothing of a bar is anywhere."""
+    sandbox.latency = 0.3
+    key = {"OPENAI_API_KEY": sandbox.api_key}
+    done = shell("--base-url", sandbox.base_url, text=SELECT, environment=key)
+    assert (done.stdout, done.stderr) == ("vsfb_demo_finished|completed\n", "")
+
+
+def test_without_a_key_the_shell_says_what_to_do() -> None:
+    """At the first request, whatever way it is asked."""
+    for done in (shell(text=SELECT), shell(":memory:", SELECT)):
+        assert "no API key" in done.stderr
+        assert done.stderr.count("openai-vtab --sandbox") == 1
+        assert done.returncode == 1
+
+
+def test_completion_knows_tables_columns_and_functions(tmp_path: Path) -> None:
+    """Hidden columns, too; after a schema's or an alias's dot; the ledgers for .watch."""
+    shell = Shell()
+    shell._completion_cache = None
+
+    def sql(token: str) -> list[str]:
+        return shell.complete_sql(token, token, 0, len(token))
+
+    def command(line: str) -> list[str]:
+        token = line.rpartition(" ")[2]
+        return shell.complete_command(line, token, len(line) - len(token), len(line))
+
+    try:
+        shell.db = None, str(tmp_path / "my.db")
+        shell.open_with_tables(shell.db)
+        assert "vector_store_search" in sql("vector_store_s")
+        assert sql("wait_s") == ["wait_seconds"]
+        assert sql("b.wait_s") == ["b.wait_seconds"]
+        assert sql("openai.vector_store_sea") == ["openai.vector_store_search"]
+        assert "cancel_vector_store_file_batch(" in sql("cancel_vector")
+        assert command(".watch m") == []
+        shell.db.execute(f"CREATE VIRTUAL TABLE mine USING {T}")
+        assert command(".watch m") == command(".batches mi") == ["mine"]
+        assert command(".describe vector_stor")[-1] == "vector_stores"
+        assert ".watch " in command(".wat")
+    finally:
+        shell.close()
+
+
+@pytest.mark.parametrize(
+    ("counts", "drawn"),
+    [
+        ({"completed": 2, "in_progress": 2}, "█████░░░░░"),
+        ({"completed": 1999, "failed": 1}, "█████████×"),
+        ({"completed": 1, "failed": 1, "cancelled": 1, "in_progress": 1997}, "█×-░░░░░░░"),
+        ({"cancelled": 3}, "----------"),
+        ({}, "          "),
+    ],
+)
+def test_a_bar_shows_all_there_is(counts: dict[str, int], drawn: str) -> None:
+    """In its length; without Unicode by other characters; with colour nothing else changes."""
+    assert bars.bar(counts, 10, bars.Look()) == drawn
+    plain = drawn.translate(str.maketrans("█×░", "#x."))
+    assert bars.bar(counts, 10, bars.Look(unicode=False)) == plain
+    coloured = bars.bar(counts, 10, bars.Look(colour=True))
+    for code in ("\x1b[32m", "\x1b[31m", "\x1b[33m", "\x1b[90m", "\x1b[0m"):
+        coloured = coloured.replace(code, "")
+    assert coloured == drawn
+
+
+@pytest.mark.parametrize("width", [20, 32, 50, 67, 68, 80, 200])
+def test_a_batch_fits_the_terminal(width: int) -> None:
+    """Whatever its width."""
+    counts = {"completed": 1200, "failed": 300, "cancelled": 400, "in_progress": 100}
+    for line in bars.lines("vsfb_" + "0" * 40, "in_progress", counts, bars.Look(width=width)):
+        assert len(line) < width
+
+
+def test_every_command_is_in_the_help() -> None:
+    """Its docstring begins with its usage, as APSW wants it."""
+    for name, method in vars(Commands).items():
+        if name.startswith("command_"):
+            assert method.__doc__.startswith(name.removeprefix("command_"))

@@ -24,6 +24,7 @@ from .upload import File, Upload, form
 Object = dict[str, Any]
 NO_HEADERS: Mapping[str, str] = {}
 NOT_SENT = 0  # in the place of a status: a dry run has sent nothing
+NOT_FOUND = 404
 JSON_BODY = {"Content-Type": "application/json"}
 
 # What a compatible server says with 400 where OpenAI says 404.
@@ -54,12 +55,16 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer: header names are in lower case; `base_url` is the address that the request's target was below."""
+    """An answer: header names are in lower case; `base_url` is the address that the request's target was below.
+
+    `uncertain`: it was sent before, and nobody knows whether it was carried out then.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     base_url: str
+    uncertain: bool = False
 
 
 @dataclass(frozen=True)
@@ -208,7 +213,12 @@ def keyed(table: Table, request: Request, response: Response, answer: Object, ke
 
 
 def deleted(request: Request, response: Response) -> Object:
-    """The answer to a DELETE. Raises APIError when it says that the object is still there."""
+    """The answer to a DELETE. Raises APIError when it says that the object is still there.
+
+    It was there when its row was read: if it is not when the request is repeated, the first has deleted it.
+    """
+    if response.uncertain and response.status == NOT_FOUND:
+        return {}
     answer = decipher(request, response) or {}
     if answer.get("deleted") is False:
         raise _broken(request, response, "it was not deleted")

@@ -27,7 +27,7 @@ from .readahead import ReadAhead
 
 SLICE = 0.05  # seconds between two looks for an interrupt
 AHEAD = 2  # times max_concurrency: how far an IN list is asked for before its rows are read
-UNDERSTOOD = 20_000  # objects kept parsed, some 20 MB
+UNDERSTOOD = 4_000  # objects kept parsed, some 5 MB
 FARTHEST = 1000  # items, with those that need no request
 KEPT = ("x-request-id", "openai-poll-after-ms")
 # seconds between two looks at what is waited for, unless the API says openai-poll-after-ms

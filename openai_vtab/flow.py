@@ -24,10 +24,12 @@ class Flow:
         self._halved = 0.0
         self._changed = threading.Condition()
 
-    def begin(self, abandoned: threading.Event) -> float:
-        """Wait for a place, but not once `abandoned` is set. When the request began, for `learn`."""
+    def begin(self, abandoned: threading.Event) -> float | None:
+        """Wait for a place. When the request began, for `learn`; None once `abandoned` is set: it must not begin."""
         with self._changed:
-            while not abandoned.is_set():
+            while True:
+                if abandoned.is_set():
+                    return None
                 pause = self._not_before - time.monotonic()
                 if pause <= 0 and self._under_way < max(1, int(self.allowed)):
                     break

@@ -22,6 +22,8 @@ import logging
 import random
 import threading
 import time
+from concurrent.futures import CancelledError
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from . import __version__, api
@@ -66,14 +68,18 @@ class Client:
     def send(self, request: Request, abandoned: threading.Event, predicted: bool = False) -> Response:
         """The answer, whatever its status. Raises APIConnectionError, APITimeoutError, ConfigurationError.
 
-        Nothing is repeated any more once `abandoned` is set: the statement that asked is gone. `predicted` is what
-        the log says of who asked. This is the one place where a dry run ends.
+        Nothing is begun or repeated any more once `abandoned` is set (CancelledError): the statement that asked is
+        gone. `predicted` is what the log says of who asked. This is the one place where a dry run ends.
         """
         if self.settings.dry_run:
             return self._not_sent(request, predicted)
         record: Record | None = None
+        outcome: Response | APIConnectionError | APIError | None = None
+        uncertain = False
         for attempt in range(self.settings.max_retries + 1):
             began = self.flow.begin(abandoned)
+            if began is None:
+                break
             try:
                 headers, key = self._headers_of(request)
                 record = record or self.log.begin(request.method, request.target, key, predicted)
@@ -82,9 +88,13 @@ class Client:
                 self.flow.end()
             wait = wait_before_repeating(request, outcome, attempt)
             if isinstance(outcome, Response):
+                outcome = replace(outcome, uncertain=uncertain) if uncertain else outcome
                 self.flow.learn(began, None if outcome.status != TOO_MANY_REQUESTS else wait or 0.0)
             if wait is None or attempt == self.settings.max_retries or abandoned.wait(wait):
                 break
+            uncertain = uncertain or not isinstance(outcome, Response) or outcome.status != TOO_MANY_REQUESTS
+        if outcome is None:
+            raise CancelledError
         _end(record, request, outcome, attempt)
         if isinstance(outcome, Response):
             return outcome

@@ -58,7 +58,13 @@ WAIT_SECONDS = Column(
     check=seconds,
     steers=True,
 )
-RAW = Column("raw", "TEXT", "The whole object as the API has answered it: JSON.", hidden=True, source=WHOLE)
+RAW = Column(
+    "raw",
+    "TEXT",
+    "The whole object as the API has answered it, with the keys it was asked by: JSON.",
+    hidden=True,
+    source=WHOLE,
+)
 REFRESH = Column(
     "refresh",
     "INTEGER",

@@ -11,7 +11,7 @@ import pytest
 
 import openai_vtab
 from openai_vtab.flow import Flow
-from openai_vtab.sandbox import Status
+from openai_vtab.sandbox import Cut, Status
 
 T = "vector_store_file_batches"
 GOING_ON = threading.Event()
@@ -20,6 +20,7 @@ GOING_ON = threading.Event()
 def one(flow: Flow, wait: float | None = None) -> None:
     """A request from its beginning to what its answer said."""
     began = flow.begin(GOING_ON)
+    assert began is not None
     flow.end()
     flow.learn(began, wait)
 
@@ -47,6 +48,7 @@ def test_the_answers_of_one_round_halve_it_once() -> None:
     flow = Flow(8)
     began = [flow.begin(GOING_ON) for _ in range(8)]
     for when in began:
+        assert when is not None
         flow.end()
         flow.learn(when, 0)
     assert flow.allowed == 4
@@ -64,7 +66,7 @@ def test_all_wait_as_long_as_one_is_told_to() -> None:
     gone = threading.Event()
     threading.Timer(0.1, gone.set).start()
     started = time.monotonic()
-    one_that_waits.begin(gone)
+    assert one_that_waits.begin(gone) is None
     assert time.monotonic() - started < 0.5
 
 
@@ -127,3 +129,27 @@ def test_what_needs_a_person_is_not_waited_for(connect: Any, sandbox: Any) -> No
             f"SELECT id FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id = 'vsfb_demo_running'"
         ).fetchall()
     assert time.monotonic() - started < 0.4
+
+
+def test_what_waits_for_a_limit_is_not_sent_once_another_row_has_failed(connect: Any, sandbox: Any) -> None:
+    """Of a transaction that fails, no further row is begun, also when it only waits for its turn."""
+    db = connect(max_concurrency=2)
+    sandbox.latency = 0.05
+    sandbox.inject(Status(429, code="rate_limit_exceeded", headers={"retry-after": "0.3"}), times=1, method="POST")
+    sandbox.inject(Status(400, message="no such luck"), times=1, method="POST")
+    rows = ", ".join(["('vs_demo', '[\"file-new-01\"]')"] * 6)
+    with pytest.raises(openai_vtab.WriteError) as caught:
+        db.execute(f"INSERT INTO {T} (vector_store_id, file_ids) VALUES {rows}")
+    assert caught.value.done == []
+    assert len([request for request in sandbox.requests if request.method == "POST"]) == 2
+
+
+def test_a_delete_that_is_repeated_and_finds_nothing_is_done(db: Any, sandbox: Any) -> None:
+    """Its first answer was lost; what was never there is an error all the same."""
+    sandbox.inject(Cut("answer"), method="DELETE")
+    db.execute("DELETE FROM files WHERE id = 'file-new-06'")
+    assert [request.status for request in sandbox.requests if request.method == "DELETE"][1:] == [404]
+    assert db.execute("SELECT count(*) FROM files WHERE id = 'file-new-06'").get == 0
+    sandbox.inject(Status(404, message="No such File object"), method="DELETE")
+    with pytest.raises(openai_vtab.APIError, match="No such File object"):
+        db.execute("DELETE FROM files WHERE id = 'file-new-05'")

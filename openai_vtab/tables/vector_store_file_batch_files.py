@@ -9,31 +9,21 @@ vector_store_file_batch_files('vs_…', 'vsfb_…').
 """
 
 from ..spec import RAW, Column, Method, Table
-from .vector_store_files import STATUSES
+from .vector_store_files import REASON, STATE
 
 vector_store_file_batch_files = Table(
     "vector_store_file_batch_files",
     "Files of a batch, and what became of each.",
     columns=(
         Column("id", "TEXT", "The file's id, file-… at OpenAI."),
-        Column("status", "TEXT", "in_progress, completed, failed or cancelled.", values=STATUSES),
-        Column("last_error", "TEXT", "Why it failed: JSON with code and message; null when it did not."),
-        Column("usage_bytes", "INTEGER", "The bytes it takes in the vector store; 0 until it is completed."),
-        Column("created_at", "INTEGER", "When it was attached: Unix seconds, UTC."),
+        *STATE,
         Column("attributes", "TEXT", "At most 16 pairs that a search can filter by: a JSON object."),
         Column("chunking_strategy", "TEXT", "How it is cut into chunks: JSON."),
         Column("object", "TEXT", "Always vector_store.file."),
         Column("vector_store_id", "TEXT", "The vector store that it is attached to.", hidden=True),
         Column("batch_id", "TEXT", "The batch that has attached it.", hidden=True),
         Column("file_id", "TEXT", "The same as id.", hidden=True, source="id"),
-        Column(
-            "last_error_code",
-            "TEXT",
-            "server_error, unsupported_file, invalid_file or another.",
-            True,
-            "last_error.code",
-        ),
-        Column("last_error_message", "TEXT", "The API's sentence why it failed.", True, "last_error.message"),
+        *REASON,
         RAW,
     ),
     methods=(

@@ -12,6 +12,22 @@ from .. import values
 from ..spec import RAW, WAIT_SECONDS, Column, Method, Table
 
 STATUSES = ("in_progress", "completed", "failed", "cancelled")
+STATE = (  # what becomes of an attached file, here and in a batch
+    Column("status", "TEXT", "in_progress, completed, failed or cancelled.", values=STATUSES),
+    Column("last_error", "TEXT", "Why it failed: JSON with code and message; null when it did not."),
+    Column("usage_bytes", "INTEGER", "The bytes it takes in the vector store; 0 until it is completed."),
+    Column("created_at", "INTEGER", "When it was attached: Unix seconds, UTC."),
+)
+REASON = (
+    Column(
+        "last_error_code",
+        "TEXT",
+        "server_error, unsupported_file, invalid_file or another.",
+        True,
+        "last_error.code",
+    ),
+    Column("last_error_message", "TEXT", "The API's sentence why it failed.", True, "last_error.message"),
+)
 _PATH = "/vector_stores/{vector_store_id}/files"
 
 vector_store_files = Table(
@@ -20,10 +36,7 @@ vector_store_files = Table(
     columns=(
         Column("id", "TEXT", "The file's id, file-… at OpenAI.", check=values.identifier),
         Column("vector_store_id", "TEXT", "The vector store that it is attached to.", check=values.identifier),
-        Column("status", "TEXT", "in_progress, completed, failed or cancelled.", values=STATUSES),
-        Column("last_error", "TEXT", "Why it failed: JSON with code and message; null when it did not."),
-        Column("usage_bytes", "INTEGER", "The bytes it takes in the vector store; 0 until it is completed."),
-        Column("created_at", "INTEGER", "When it was attached: Unix seconds, UTC."),
+        *STATE,
         Column(
             "attributes",
             "TEXT",
@@ -33,14 +46,7 @@ vector_store_files = Table(
         Column("chunking_strategy", "TEXT", "How it is cut into chunks: JSON.", check=values.chunking_strategy),
         Column("object", "TEXT", "Always vector_store.file."),
         Column("file_id", "TEXT", "The same as id.", hidden=True, source="id", check=values.identifier),
-        Column(
-            "last_error_code",
-            "TEXT",
-            "server_error, unsupported_file, invalid_file or another.",
-            True,
-            "last_error.code",
-        ),
-        Column("last_error_message", "TEXT", "The API's sentence why it failed.", True, "last_error.message"),
+        *REASON,
         WAIT_SECONDS,
         RAW,
     ),

@@ -27,7 +27,8 @@ from .readahead import ReadAhead
 
 SLICE = 0.05  # seconds between two looks for an interrupt
 AHEAD = 2  # times max_concurrency: how far an IN list is asked for before its rows are read
-UNDERSTOOD = 4_000  # objects kept parsed, some 5 MB
+OK = 200
+UNDERSTOOD = 2_000  # objects kept parsed, some 2 MB
 FARTHEST = 1000  # items, with those that need no request
 KEPT = ("x-request-id", "openai-poll-after-ms")
 # seconds between two looks at what is waited for, unless the API says openai-poll-after-ms
@@ -134,7 +135,7 @@ class Asking:
         tell = fetch.client.settings.progress
         self.meter = Meter(tell) if tell is not None else None
         self.supposes = False  # a dry run of an UPDATE or DELETE: that what is named by its keys is there
-        self._answers: dict[str, Future[Response] | Response] = {}
+        self._answers: dict[str, Future[Response] | Response | bytes] = {}  # what is understood is a body alone
         self._understood: dict[str, tuple[Any, int]] = {}  # the latest answers, parsed, and how many objects they are
         self._weight = 0
         self._deadlines: dict[float, float] = {}
@@ -165,7 +166,7 @@ class Asking:
     def is_answered(self, request: Request) -> bool:
         """Whether the answer can be had without waiting."""
         answer = self._answers.get(request.identity)
-        return isinstance(answer, Response) or (answer is not None and answer.done())
+        return isinstance(answer, (Response, bytes)) or (answer is not None and answer.done())
 
     def answer(self, request: Request) -> Response:
         """The answer, asked for now unless it has been before."""
@@ -174,22 +175,29 @@ class Asking:
         answer = self._answers[identity]
         if isinstance(answer, Response):
             return answer
+        if isinstance(answer, bytes):
+            return Response(OK, NO_HEADERS, answer, self.fetch.client.base_url)
         response = self.fetch.wait(answer, self.meter)
         if self.meter is not None:
             known = self.read_ahead.known if self.read_ahead is not None else None
             self.meter.came("keys" if request.absent_is_none else "pages", known)
-        # A statement may read tens of thousands, and keeps them all: without most of the headers, which are the
-        # larger part
+        # without most of the headers, which are the larger part
         headers = {name: response.headers[name] for name in KEPT if name in response.headers} or NO_HEADERS
         self._answers[identity] = kept = Response(response.status, headers, response.body, response.base_url)
         return kept
 
     def understood(self, request: Request, understand: Callable[[Response], T], weight: Callable[[T], int]) -> T:
-        """The answer, parsed once for all rows of a join that ask for it, as long as there is room."""
+        """The answer, parsed once for all rows of a join that ask for it, as long as there is room.
+
+        A statement may read tens of thousands, and keeps them all: of what is right, the body alone.
+        """
         found = self._understood.get(request.identity)
         if found is not None:
             return cast(T, found[0])
-        meaning = understand(self.answer(request))
+        response = self.answer(request)
+        meaning = understand(response)
+        if response.status == OK:
+            self._answers[request.identity] = response.body
         heavy = weight(meaning)
         while self._understood and self._weight + heavy > UNDERSTOOD:
             _, lighter = self._understood.pop(next(iter(self._understood)))

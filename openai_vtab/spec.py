@@ -185,7 +185,11 @@ class Table:
 
     def of(self, verb: str) -> tuple[Method, ...]:
         """The methods of one SQL verb, in order."""
-        return tuple(method for method in self.methods if method.verb == verb)
+        return self._by_verb[verb]
+
+    @cached_property
+    def _by_verb(self) -> dict[str, tuple[Method, ...]]:
+        return {verb: tuple(method for method in self.methods if method.verb == verb) for verb in VERBS}
 
     @cached_property
     def key(self) -> tuple[str, ...]:

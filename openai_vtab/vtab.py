@@ -426,6 +426,9 @@ class Cursor:
 
     def _texts(self, value: Any) -> list[str]:
         """The keys that a value of argv stands for, in a stable order."""
+        if isinstance(value, str):  # most are one text
+            text = key_text(value)
+            return [] if text is None else [text]
         values = value if isinstance(value, (set, frozenset)) else (value,)
         texts = {key_text(self._cast(v, "TEXT") if isinstance(v, float) else v) for v in values}
         return sorted(text for text in texts if text is not None)

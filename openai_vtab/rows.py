@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any
 
 from . import api
@@ -106,11 +105,10 @@ class Rows:
 
     def _as_they_are_now(self, scan: Scan, entries: Iterator[Entry]) -> Iterator[Row]:
         """The oldest are finished, as a rule, and thousands: they take a way that is short for each."""
-        assert self.ledger is not None  # noqa: S101 - the entries are its own
-        finished, renumbered = self.table.finished, self.rowids
+        finished = self.table.finished
         for entry in entries:
             if entry.status in finished:
-                yield self._rowid(_Item(None, entry)) if renumbered or not entry.seq else entry.seq, entry
+                yield self._rowid(_Item(None, entry)), entry
             else:
                 rest = itertools.chain([entry], entries)
                 yield from self._rows(scan, self._one, (_Item(None, entry) for entry in rest))
@@ -210,7 +208,7 @@ class Rows:
 
     def _finished(self, scan: Scan, rows: Iterator[Row]) -> Iterator[Row]:
         """The rows of a list when they are finished, or when the time is over."""
-        found = list(islice(rows, scan.at_most))
+        found = list(itertools.islice(rows, scan.at_most))
         waited: dict[int, tuple[dict[str, Any], Request]] = {}
         for number, (_, fields) in enumerate(found):
             if fields.get("status") not in self.table.finished:
@@ -223,10 +221,9 @@ class Rows:
                 yield row
                 continue
             keys, request = waited[number]
-            response = scan.asking.answer(request)
-            answer = api.decipher(request, response)
-            if answer is not None:  # it may have gone meanwhile
-                yield row[0], api.keyed(self.table, request, response, answer, keys)
+            found_now = self._object(scan.asking, request, keys)
+            if found_now is not None:  # it may have gone meanwhile
+                yield row[0], found_now
 
     def _rows(self, scan: Scan, method: Method, items: Iterable[_Item]) -> Iterator[Row]:
         asking = scan.asking
@@ -264,12 +261,7 @@ class Rows:
 
     def _asked(self, asking: Asking, item: _Item, request: Request) -> Fields | None:
         self._until_visible(asking, item, request)
-
-        def understand(response: Response) -> Object | None:
-            answer = api.decipher(request, response)
-            return answer and api.keyed(self.table, request, response, answer, item.keys)
-
-        row = asking.understood(request, understand, lambda _: 1)
+        row = self._object(asking, request, item.keys)
         if row is None:
             if asking.answer(request).status == api.NOT_SENT:
                 return item.entry or (dict(item.keys) if asking.supposes else None)
@@ -281,6 +273,15 @@ class Rows:
         if item.entry is None or self.ledger.is_final(found):
             self.ledger.remember(item.keys, row)
         return found
+
+    def _object(self, asking: Asking, request: Request, keys: Mapping[str, Any]) -> Object | None:
+        """The single object that was asked for, with its keys; None when there is none."""
+
+        def understand(response: Response) -> Object | None:
+            answer = api.decipher(request, response)
+            return answer and api.keyed(self.table, request, response, answer, keys)
+
+        return asking.understood(request, understand, lambda _: 1)
 
     def _until_visible(self, asking: Asking, item: _Item, request: Request) -> None:
         """Have an object that this connection has just made asked for until the API knows it."""

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any, Protocol
 
@@ -179,7 +179,7 @@ class Ledger:
 
     # reading
 
-    def entries(self, wanted: Mapping[str, Sequence[str]]) -> Iterator[Entry]:
+    def entries(self, wanted: Mapping[str, Sequence[str]]) -> Generator[Entry]:
         """What is remembered, oldest first; of the keys in `wanted` only these values."""
         terms = [f"status <> '{QUEUED}'"]
         terms += [f"{source} IN (SELECT value FROM json_each(?))" for source in wanted]
@@ -328,7 +328,7 @@ class Ledger:
         # JSON as a BLOB: of text that is not UTF-8, SQLite's or the server's mistake, the rest of the row stays
         return f"seq, {', '.join(self._table.key)}, status, CAST(answer AS BLOB)"
 
-    def _entries(self, sql: str, bindings: Sequence[SQLiteValue]) -> Iterator[Entry]:
+    def _entries(self, sql: str, bindings: Sequence[SQLiteValue]) -> Generator[Entry]:
         rows: Iterator[tuple[Any, ...]] = self._nested.read(sql, bindings)
         while True:
             try:

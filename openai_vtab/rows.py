@@ -8,7 +8,8 @@ It decides what need not be asked for and what is remembered. It must not know S
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -99,19 +100,22 @@ class Rows:
         entries = self.ledger.entries(wanted)
         if not ask or scan.note is not None:
             return ((self._rowid(_Item(None, entry)), entry) for entry in entries)
-        if scan.steering:
-            return self._rows(scan, self._one, (_Item(None, entry) for entry in entries))
         return self._as_they_are_now(scan, entries)
 
-    def _as_they_are_now(self, scan: Scan, entries: Iterator[Entry]) -> Iterator[Row]:
-        """The oldest are finished, as a rule, and thousands: they take a way that is short for each."""
-        finished = self.table.finished
-        for entry in entries:
-            if entry.status in finished:
-                yield self._rowid(_Item(None, entry)), entry
-            else:
-                rest = itertools.chain([entry], entries)
-                yield from self._rows(scan, self._one, (_Item(None, entry) for entry in rest))
+    def _as_they_are_now(self, scan: Scan, entries: Generator[Entry]) -> Iterator[Row]:
+        """The oldest are finished, as a rule, and thousands: they take a way that is short for each.
+
+        What is read of the ledger ends with an error: its traceback would keep it half read, and SQLite then refuses
+        ROLLBACK after an interrupt, and to close the connection.
+        """
+        finished = () if scan.steering else self.table.finished
+        with closing(entries):
+            for entry in entries:
+                if entry.status in finished:
+                    yield self._rowid(_Item(None, entry)), entry
+                else:
+                    rest = itertools.chain([entry], entries)
+                    yield from self._rows(scan, self._one, (_Item(None, entry) for entry in rest))
 
     def keys_of(self, rowid: int) -> dict[str, str]:
         """The keys of a row that SQLite has just read. Raises RowError when nobody knows them."""

@@ -372,6 +372,24 @@ def test_a_wait_on_a_listing_is_interrupted(filled: apsw.Connection) -> None:
     assert len(listed(filled)) == 3
 
 
+def test_a_listing_that_failed_is_not_held_by_its_exception(connect: Any, sandbox: Any) -> None:
+    """Half read, it would keep ROLLBACK from working after an interrupt, and the connection from being closed."""
+    db = connect(max_concurrency=1)
+    db.execute(f"CREATE VIRTUAL TABLE my_batches USING {MODULE}")
+    for number in range(6):
+        adopt(db, sandbox.add_batch("vs_demo", ["file-new-01"], id=f"vsfb_{number}"))
+    sandbox.inject(Slow(0.5), times=None, method="GET")
+    db.execute("BEGIN")
+    timer = threading.Timer(0.1, db.interrupt)
+    timer.start()
+    with pytest.raises(apsw.InterruptError) as caught:
+        db.execute("SELECT id, status FROM my_batches").fetchall()
+    timer.join()
+    db.execute("ROLLBACK")
+    db.close()
+    assert caught.traceback
+
+
 def test_a_new_batch_that_the_api_does_not_know_yet(filled: apsw.Connection, sandbox: Any) -> None:
     """Asked for again for some seconds before a listing calls it unknown."""
     sandbox.quirks.not_found_after_create_seconds = 0.6

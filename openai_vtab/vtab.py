@@ -66,17 +66,22 @@ class Module:
 
     def Connect(
         self, connection: apsw.Connection, modulename: str, dbname: str, tablename: str, *arguments: str
-    ) -> tuple[str, VTable]:
+    ) -> tuple[str, VTable | Stale]:
         """SQLite opens the table: by the module's own name, or one created in a database with a ledger of its own."""
         if arguments:
             raise ProgrammingError(
                 f"{modulename} takes no arguments in CREATE VIRTUAL TABLE: settings are keywords of connect() and "
                 "register(); in SQL, a key would be stored in the database file"
             )
-        if self.table.remembered and self._is_created(modulename, dbname, tablename):
-            ledger = self.registration.ledger(connection, self.table, dbname, tablename)
-        else:
-            ledger = None
+        ledger = None
+        try:
+            if self.table.remembered and self._is_created(modulename, dbname, tablename):
+                ledger = self.registration.ledger(connection, self.table, dbname, tablename)
+        except apsw.SchemaChangeError:
+            # SQLite will prepare the statement once more, and connect again what was created in the file; of what is
+            # always there under this name, nothing was to be found there
+            if tablename.lower() != modulename.lower():
+                return self.table.schema, Stale()
         return self.table.schema, VTable(
             self, connection, Rows(self.table, self.rowids, self.registration.created, ledger)
         )
@@ -93,6 +98,20 @@ class Module:
 def _is_shadow(suffix: str) -> bool:
     """Whether NAME_suffix belongs to the table NAME: SQLite then protects it from ordinary SQL (DEFENSIVE)."""
     return suffix == SUFFIX
+
+
+class Stale:
+    """Stands for a created table while another connection has changed the schema, until SQLite has read it again.
+
+    It cannot be opened or written to: a statement that had it would be without the ledger. None begins with it.
+    """
+
+    def BestIndexObject(self, info: apsw.IndexInfo) -> bool:
+        """Any plan will do: SQLite makes another before the statement begins."""
+        return True
+
+    def Disconnect(self) -> None:
+        """SQLite has read the schema."""
 
 
 class VTable:

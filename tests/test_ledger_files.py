@@ -193,6 +193,24 @@ def test_a_writer_that_stays_busy_is_a_warning_at_close(
     assert created(sandbox)[1] in caplog.text
 
 
+@pytest.mark.parametrize("name", ["my_batches", MODULE])
+@pytest.mark.parametrize("first", ["INSERT", "SELECT"])
+def test_a_schema_that_another_connection_has_just_changed(
+    connect: Any, tmp_path: Path, sandbox: Any, name: str, first: str
+) -> None:
+    """SQLite prepares the first statement once more, as it does for its own tables; the ledger is in it."""
+    one, other = (connect(str(tmp_path / "ours.db")) for _ in range(2))
+    one.execute(f"CREATE VIRTUAL TABLE {name} USING {MODULE}")
+    assert f"{name}_ledger" in tables(other)
+    one.execute("CREATE TABLE more (x)")
+    select = f"SELECT vector_store_id, status FROM {name}"
+    if first == "SELECT":
+        assert other.execute(select).fetchall() == []
+    other.execute(ONE.replace("my_batches", name))
+    assert one.execute(select).fetchall() == other.execute(select).fetchall() == [("vs_demo", "in_progress")]
+    assert len(created(sandbox)) == 1
+
+
 def test_renaming_takes_the_ledger_along(file: str, connect: Any, requests: Requests) -> None:
     """Also a second time, and in a transaction with what it has queued."""
     db = connect(file)

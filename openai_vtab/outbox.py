@@ -102,7 +102,7 @@ class Outbox:
             return
         self._queue = [write for write in self._queue if write not in due]
         errors, stop = self._send(due)
-        if errors:
+        if errors or stop is not None:  # also when all was carried out meanwhile: it has not been told here
             for write, error in errors:
                 if outcome_unknown(write.request, error):
                     write.unknown()

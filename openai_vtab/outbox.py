@@ -49,6 +49,7 @@ class Write:
     lost: Callable[[Object], None] = lambda _: None
     unknown: Callable[[], None] = lambda: None
     number: int = 0
+    told: tuple[int, object] | None = None  # the number of the next write when `landed` was called, and by which reader
 
     @property
     def changes_something(self) -> bool:
@@ -96,12 +97,12 @@ class Outbox:
             report = WriteError(problem, done=self._done(), not_done=failed, unknown=[])
             self._give_up()
             raise report
-        self._land()
+        self._land(reader)
         due = [write for write in self._queue if reader is None or write.reader is not reader]
         if not due:
             return
         self._queue = [write for write in self._queue if write not in due]
-        errors, stop = self._send(due)
+        errors, stop = self._send(due, reader)
         if errors or stop is not None:  # also when all was carried out meanwhile: it has not been told here
             for write, error in errors:
                 if outcome_unknown(write.request, error):
@@ -113,7 +114,9 @@ class Outbox:
                 self._failed += [write for write, _ in errors]
             raise failure
 
-    def _send(self, due: list[Write]) -> tuple[list[tuple[Write, BaseException]], BaseException | None]:
+    def _send(
+        self, due: list[Write], reader: object
+    ) -> tuple[list[tuple[Write, BaseException]], BaseException | None]:
         """Send them, and note each that is carried out; those that are not, and what has interrupted it."""
         abandoned = threading.Event()
         futures = [self.fetch.submit(self._sending(write, abandoned), abandoned) for write in due]
@@ -139,16 +142,24 @@ class Outbox:
                 landed += [(write, written)] if written is not None else []
         self._sent += landed
         self._landing += landed
-        if stop is None:  # after an interrupt SQLite does nothing more
-            self._land()
+        if stop is None:  # while an interrupt is heard SQLite does nothing more
+            self._land(reader)
         return errors, stop
 
-    def _land(self) -> None:
+    def _land(self, reader: object) -> None:
         """Tell those that were carried out; when one cannot be written here, none is forgotten."""
         while self._landing:
             write, written = self._landing[0]
             write.landed(written)
+            write.told = self._number, reader
             del self._landing[0]
+
+    def _untold(self, undone: Callable[[int, object], bool]) -> None:
+        """Tell again those that were told in what SQLite has undone, although their rows were written before it."""
+        again = [(write, written) for write, written in self._sent if write.told is not None and undone(*write.told)]
+        for write, _ in again:
+            write.told = None
+        self._landing += again
 
     def _done(self) -> list[tuple[int, str]]:
         """What of the transaction the API has carried out: (rowid, id)."""
@@ -183,7 +194,9 @@ class Outbox:
 
     def rollback_to(self, level: int) -> None:
         """Drop what was queued since `level` began."""
-        self._drop(self._savepoints.get(level, (0, None))[0])
+        first, _ = self._savepoints.get(level, (0, None))
+        self._drop(first)
+        self._untold(lambda number, _: number >= first)
         self._savepoints = {known: begun for known, begun in self._savepoints.items() if known <= level}
 
     def statement_over(self, statement: object, changed: bool) -> None:
@@ -198,6 +211,8 @@ class Outbox:
         levels = [level for level, (_, begun_by) in self._savepoints.items() if begun_by is statement]
         if wrote and (not changed or (levels and len(wrote) > 1)):
             self._drop(wrote[0].number)
+        if not changed or levels:
+            self._untold(lambda _, reader: reader is statement)
         # Of the user's savepoint nothing need be known: all that is queued came after it.
         for level in levels:
             del self._savepoints[level]

@@ -836,6 +836,32 @@ def test_what_a_read_has_sent_stays_listed_after_a_rollback_to(
     assert len(created(sandbox)) == 1
 
 
+@pytest.mark.parametrize(
+    "undone",
+    [
+        "UPDATE my_batches SET status = 'nonsense'",
+        "INSERT INTO my_batches (vector_store_id, file_ids) SELECT vector_store_id, '7' FROM my_batches",
+        "ROLLBACK TO s",
+        "RELEASE s",
+    ],
+)
+def test_what_was_sent_within_something_undone_is_listed_after_the_commit(
+    db: apsw.Connection, sandbox: Any, undone: str
+) -> None:
+    """The row was written before it: it is not undone, although SQLite undoes what was noted of it meanwhile."""
+    db.execute(f"BEGIN; {ONE}; SAVEPOINT s")
+    if undone.endswith(" s"):
+        assert listed(db) == created(sandbox)
+        db.execute(undone)
+    else:
+        with pytest.raises(openai_vtab.Error):
+            db.execute(undone)
+    db.execute("COMMIT")
+    assert listed(db) == created(sandbox)
+    assert len(created(sandbox)) == 1
+    assert db.execute("SELECT rowid, status FROM my_batches").fetchall() == [(1, "in_progress")]
+
+
 def test_closing_in_an_open_transaction_keeps_what_was_sent(connect: Any, sandbox: Any, tmp_path: Any) -> None:
     """The rollback that closing is does not lose it, and does not wait."""
     file = str(tmp_path / "a.db")

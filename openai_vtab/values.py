@@ -332,7 +332,7 @@ def _attributes(value: JSON) -> dict[str, JSON] | None:
                     f"the attribute {key!r} has {len(item)} characters",
                     f"at most {MAX_ATTRIBUTE_TEXT}, for instance substr(text, 1, {MAX_ATTRIBUTE_TEXT})",
                 )
-        elif not isinstance(item, (int, float)) or not math.isfinite(item):  # bool is an int; 1e999 is inf
+        elif not isinstance(item, (int, float)) or not abs(item) <= sys.float_info.max:  # bool is an int; 1e999 is inf
             raise Refused(f"the attribute {key!r} is {shown_json(item)}", "text, a number, true or false")
     return value
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import logging
 import socket
 import threading
@@ -340,6 +341,9 @@ def test_odd_values_become_sql_values(db: apsw.Connection, sandbox: Any) -> None
         None,
         None,
     )
+    for number, read in ((10**400, math.inf), (-(10**400), -math.inf)):
+        sandbox.inject(Answer({"id": "vsfb_demo_finished", "created_at": number}))
+        assert db.execute(sql).get[1] == read
     sandbox.inject(Answer({"id": "vsfb_demo_finished", "file_counts": [1]}))
     assert db.execute(sql).get[2:] == ("[1]", None, None, "vs_demo", None, None, None, None)
 

@@ -174,10 +174,11 @@ def test_attributes_refuses(value: Any, problem: str) -> None:
     assert problem in str(caught.value)
 
 
-def test_attributes_refuses_an_infinite_number() -> None:
+@pytest.mark.parametrize(("number", "shown"), [("1e999", "Infinity"), ("-" + "9" * 400, "-9{56}…")])
+def test_attributes_refuses_a_number_beyond_all_numbers(number: str, shown: str) -> None:
     """JSON can spell it, and Python reads it."""
-    with pytest.raises(Refused, match="the attribute 'k' is Infinity"):
-        attributes('{"k": 1e999}', L)
+    with pytest.raises(Refused, match=f"the attribute 'k' is {shown}"):
+        attributes(f'{{"k": {number}}}', L)
 
 
 def static(size: Any, overlap: Any) -> str:

@@ -102,11 +102,19 @@ class Outbox:
         if not due:
             return
         self._queue = [write for write in self._queue if write not in due]
-        errors, stop = self._send(due, reader)
+        errors, stop = self._send(due)
+        for write, error in errors:
+            if outcome_unknown(write.request, error):
+                write.unknown()
+        if stop is None:  # while an interrupt is heard SQLite does nothing more
+            try:
+                self._land(reader)
+            except apsw.InterruptError as error:
+                stop = error
+            except apsw.Error:
+                if not errors:
+                    raise
         if errors or stop is not None:  # also when all was carried out meanwhile: it has not been told here
-            for write, error in errors:
-                if outcome_unknown(write.request, error):
-                    write.unknown()
             failure = _failure(self._done(), errors, stop)
             if reader is None:
                 self._give_up()
@@ -114,9 +122,7 @@ class Outbox:
                 self._failed += [write for write, _ in errors]
             raise failure
 
-    def _send(
-        self, due: list[Write], reader: object
-    ) -> tuple[list[tuple[Write, BaseException]], BaseException | None]:
+    def _send(self, due: list[Write]) -> tuple[list[tuple[Write, BaseException]], BaseException | None]:
         """Send them, and note each that is carried out; those that are not, and what has interrupted it."""
         abandoned = threading.Event()
         futures = [self.fetch.submit(self._sending(write, abandoned), abandoned) for write in due]
@@ -142,8 +148,6 @@ class Outbox:
                 landed += [(write, written)] if written is not None else []
         self._sent += landed
         self._landing += landed
-        if stop is None:  # while an interrupt is heard SQLite does nothing more
-            self._land(reader)
         return errors, stop
 
     def _land(self, reader: object) -> None:

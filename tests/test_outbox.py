@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+import apsw
 import pytest
 
 import openai_vtab
@@ -53,3 +54,36 @@ def test_an_interrupt_at_the_last_answer_is_not_taken_for_success(
         assert told == [{"id": "vsfb_1"}]
     else:
         assert told == [("lost", {"id": "vsfb_1"})]
+
+
+@pytest.mark.parametrize("refusal", [apsw.InterruptError, apsw.FullError])
+def test_what_cannot_be_told_here_does_not_hide_what_is_unknown(
+    monkeypatch: pytest.MonkeyPatch, refusal: type[apsw.Error]
+) -> None:
+    """One was carried out and SQLite will not have its row; nobody knows of the other: the error names both."""
+
+    def send(client: Client, request: Request, abandoned: threading.Event) -> Response:
+        if request.target == "/cut":
+            raise openai_vtab.APIConnectionError("the connection broke", request="POST /cut", sent=True)
+        return Response(200, {}, b"", "")
+
+    def landed(written: Object) -> None:
+        raise refusal("not now")
+
+    monkeypatch.setattr(Client, "send", send)
+    outbox = Outbox(Fetch(Client(Settings(max_concurrency=1)), lambda: False))
+    told: list[str] = []
+    for rowid, target in ((1, "/done"), (2, "/cut")):
+        request = Request("POST", target, repeatable=False)
+        write = Write(request, rowid, lambda _: {"id": "vsfb_1"}, landed=landed)
+        write.lost = lambda written: told.append("lost")
+        write.unknown = lambda: told.append("unknown")
+        outbox.add(write)
+    with pytest.raises(openai_vtab.WriteError) as caught:
+        outbox.flush()
+    assert caught.value.done == [(1, "vsfb_1")]
+    assert [rowid for rowid, _ in caught.value.unknown] == [2]
+    assert caught.value.not_done == []
+    assert told == ["unknown", "lost"]
+    assert outbox.is_empty
+    outbox.fetch.close()

@@ -1,0 +1,259 @@
+"""What is fuzzed: each target takes bytes, and fails when something happens that must not.
+
+Shared by the long run (python -m tests.fuzz) and the tests (tests/test_fuzz.py). A target raises what the code under
+test must not raise: anything but the package's errors. It must not know who makes up the bytes.
+
+>>> answers(b"\\x00\\x01…")
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import apsw
+
+import openai_vtab
+from openai_vtab import api, plan, values
+from openai_vtab.api import Page, Request, Response
+from openai_vtab.columns import getter
+from openai_vtab.http import Client, retry_after, wait_before_repeating
+from openai_vtab.ledger import Entry, Ledger
+from openai_vtab.tables import TABLES
+from openai_vtab.upload import File
+from openai_vtab.values import Limits, Refused
+
+from .source import Source
+
+KEYS = {"vector_store_id": "vs_1", "id": "vsfb_1", "file_id": "file-1", "query": "refunds"}
+STATUSES = (200, 201, 204, 0, 302, 400, 401, 404, 408, 409, 429, 500, 502, 503, 504, 599)
+HEADERS = ("retry-after", "retry-after-ms", "x-request-id", "openai-poll-after-ms")
+TIMES = (
+    "1",
+    "-1",
+    "1e400",
+    "nan",
+    "inf",
+    "Wed, 21 Oct 2015 07:28:00 GMT",
+    "Fri, 31 Dec 9999 23:59:59 -9999",
+    "",
+    "1_0",
+)
+ANSWERED = ("id", "object", "status", "data", "content", "has_more", "last_id", "error", "detail", "message", "code")
+ANSWERED += ("type", "param", "deleted", "created_at", "vector_store_id", "file_counts", "failed", "last_error")
+ANSWERED += (
+    "filename",
+    "text",
+    "score",
+    "attributes",
+    "metadata",
+    "usage_bytes",
+    "expires_after",
+    "insufficient_quota",
+)
+CHECKS = [column.check for table in TABLES for column in table.columns if column.check is not None]
+SQLITE = (int, float, str, bytes, type(None))
+
+
+def sqlite_value(value: object) -> None:
+    """Only what SQLite can store may come out of a column."""
+    assert type(value) in SQLITE, value
+    assert not isinstance(value, int) or -(2**63) <= value < 2**63, value
+    assert not isinstance(value, float) or not math.isnan(value), value
+    assert not isinstance(value, str) or value.encode("utf-8") is not None
+
+
+def answers(data: bytes) -> None:
+    """An answer of any status, headers and body, as each method of each table would read it."""
+    source = Source(data)
+    table = source.choice(TABLES)
+    method = source.choice(table.methods)
+    names = tuple(column.source for column in table.columns)
+    status = source.choice(STATUSES)
+    headers = {
+        name: source.choice(TIMES) if source.byte() % 2 else source.text() for name in HEADERS if source.byte() % 4 == 0
+    }
+    uncertain = source.byte() % 2 == 1
+    body = source.dumped(ANSWERED if source.byte() % 2 else names)
+    response = Response(status, headers, body, "https://api.openai.com/v1", uncertain)
+    absent_is_none = method.verb == "SELECT" and not method.many
+    request = Request(method.http, "/x", repeatable=method.repeatable, absent_is_none=absent_is_none, look=method.look)
+    wait = wait_before_repeating(request, response, 0)
+    assert wait is None or 0 <= wait <= 120, wait
+    asked = retry_after(response)
+    assert asked is None or asked >= 0, asked
+    failure = api.failure(request, response)
+    assert failure.request.endswith("/x")
+    assert len(str(failure)) < 7000, len(str(failure))
+    keys = {source: KEYS[source] for source in table.key if source in KEYS}
+    try:
+        if method.many:
+            page = Page(100) if method.many == "pages" else None
+            objects, after = api.listed(request, response, page)
+            assert after is None or (isinstance(after, str) and page is not None)
+        elif method.verb == "DELETE":
+            objects = [api.deleted(request, response)]
+        elif not method.repeatable:
+            found = api.created(table, request, response, {})
+            assert all(isinstance(found[source], str) and found[source] for source in table.key)
+            objects = [found]
+        else:
+            answer = api.decipher(request, response)
+            objects = [] if answer is None else [api.keyed(table, request, response, answer, keys)]
+            assert all(item[source] == key for item in objects for source, key in keys.items())
+    except openai_vtab.APIError as error:
+        assert error.request.endswith("/x")
+        return
+    for item in objects:
+        for get in getters(table.name):
+            sqlite_value(get(item))
+
+
+@cache
+def getters(name: str) -> tuple[Callable[[Any], Any], ...]:
+    """How the columns of a table are read."""
+    table = next(table for table in TABLES if table.name == name)
+    return tuple(getter(column) for column in table.columns if not column.steers)
+
+
+class Stored:
+    """What a ledger's shadow table gives, whoever has written it: the Nested of a Ledger."""
+
+    def __init__(self, sent: object) -> None:
+        self.sent = sent
+
+    def read(self, sql: str, bindings: Any = ()) -> Any:
+        """What was sent, of any row."""
+        return iter([(self.sent,)])
+
+
+def remembered(data: bytes) -> None:
+    """A row of a ledger that was edited by hand, or written from any answer."""
+    source = Source(data)
+    table = next(table for table in TABLES if table.remembered)
+    names = tuple(column.source for column in table.columns)
+    answer, sent = (source.dumped(names) if source.byte() % 4 else source.sql() for _ in range(2))
+    ledger = Ledger(Stored(sent), table, "main", "mine", "")  # type: ignore[arg-type] - it is only read
+    keys = tuple(source.sql() if source.byte() % 2 else "vs_1" for _ in table.key)
+    entry = Entry(ledger, 1, keys, str(source.sql()), answer)
+    entries = [entry, entry.lost()]
+    response = Response(200, {}, source.dumped(names), "https://api.openai.com/v1")
+    try:
+        answered = api.decipher(Request("GET", "/x"), response)
+    except openai_vtab.APIError:
+        pass
+    else:
+        entries.append(entry.answered(answered or {}))
+    for entry in entries:
+        assert entry.askable in (True, False)
+        assert ledger.is_final(entry) in (True, False)
+        for get in getters(table.name):
+            sqlite_value(get(entry))
+
+
+def given(data: bytes) -> None:
+    """Any SQL values for any columns of an INSERT or UPDATE: a checked request, or an error that names the column."""
+    source = Source(data)
+    table = source.choice(TABLES)
+    limits = Limits(files_per_batch=3)
+    method = source.choice([m for m in table.methods if m.verb in ("INSERT", "UPDATE")] or [None])
+    known = sorted(method.accepts) if method is not None else []
+    some = [column.name for column in table.columns if source.byte() % (2 if column.name in known else 16) == 0]
+    row = {name: value for name in some if (value := source.sql()) is not None}
+    try:
+        if method is not None and method.verb == "UPDATE":
+            chosen, sent = plan.update(table, row, limits)
+            parameters = {**dict.fromkeys(map(table.source, chosen.variables), "id"), **sent}
+        else:
+            chosen, parameters = plan.insert(table, row, limits)
+        request = api.build(table, chosen, parameters)
+    except openai_vtab.Error as error:
+        table_named, _, rest = str(error).partition(table.name)
+        assert not table_named, error
+        if method is not None:
+            assert any(column.name in rest for column in table.columns), error
+        return
+    assert request.target.startswith("/")
+    assert request.target.isascii()
+    assert request.target.isprintable()
+    assert " " not in request.target
+
+
+def checked(data: bytes) -> None:
+    """Any SQL value for the check of any column."""
+    source = Source(data)
+    check = source.choice(CHECKS)
+    try:
+        found = check(source.sql(), Limits(files_per_batch=3))
+    except Refused as refused:
+        assert "; write " in str(refused)
+        return
+    assert found is None or isinstance(found, (str, bytes, int, float, list, dict, File))
+    assert not isinstance(found, float) or math.isfinite(found)
+    values.shown_json(found if not isinstance(found, (bytes, File)) else None)
+
+
+class Answering:
+    """A Client.send that answers with what a source gives."""
+
+    def __init__(self) -> None:
+        self.source = Source(b"")
+
+    def send(self, request: Request, abandoned: threading.Event, predicted: bool = False) -> Response:
+        """No request leaves."""
+        body = self.source.dumped(ANSWERED)
+        if self.source.byte() % 2 and request.absent_is_none:
+            body = b'{"id": "vsfb_1", "vector_store_id": "vs_1", "status": "completed", "file_counts": ' + body + b"}"
+        elif self.source.byte() % 2:
+            body = b'{"has_more": false, "data": [' + body + b"]}"
+        return Response(self.source.choice(STATUSES), {}, body, "https://api.openai.com/v1")
+
+
+ANSWERING = Answering()
+SELECTS = (
+    "SELECT *, raw, failed_count FROM vector_store_file_batches WHERE vector_store_id = 'vs_1' AND batch_id = 'vsfb_1'",
+    "SELECT *, raw, attributes FROM mine WHERE vector_store_id = 'vs_1' AND batch_id = 'vsfb_1'",
+    "SELECT *, raw, file_ids FROM mine WHERE refresh = 1",
+    "SELECT *, raw FROM vector_store_file_batch_files WHERE vector_store_id = 'vs_1' AND batch_id = 'vsfb_1'",
+    "SELECT *, raw FROM vector_stores",
+    "SELECT *, raw FROM vector_stores ORDER BY created_at DESC LIMIT 3",
+    "SELECT *, raw FROM vector_store_files WHERE vector_store_id = 'vs_1' AND status = 'failed'",
+    "SELECT *, raw FROM files",
+    "SELECT *, raw FROM vector_store_search('vs_1', 'refunds')",
+    "SELECT *, raw FROM vector_store_file_content('vs_1', 'file-1')",
+    "INSERT INTO mine (vector_store_id, file_ids) VALUES ('vs_1', '[\"file-1\"]') RETURNING id",
+    "UPDATE mine SET status = 'cancelled' WHERE vector_store_id = 'vs_1' AND batch_id = 'vsfb_1'",
+    "DELETE FROM vector_stores WHERE vector_store_id = 'vs_1'",
+)
+
+
+@cache
+def database() -> apsw.Connection:
+    """Its requests go to ANSWERING; whoever runs `statements` puts it in Client.send's place."""
+    db = openai_vtab.connect(api_key="key", base_url="http://127.0.0.1:9/v1", max_concurrency=1)
+    db.execute("CREATE VIRTUAL TABLE mine USING vector_store_file_batches")
+    return db
+
+
+def statements(data: bytes) -> None:
+    """Real statements through SQLite, with any answers."""
+    assert Client.send.__qualname__ == Answering.send.__qualname__
+    ANSWERING.source = source = Source(data)
+    db = database()
+    try:
+        for row in db.execute(source.choice(SELECTS)):
+            for value in row:
+                sqlite_value(value)
+    except openai_vtab.Error:
+        pass
+    assert not db.in_transaction
+    if db.execute("SELECT count(*) FROM mine_ledger").get > 100:
+        db.execute("DELETE FROM mine")
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    target.__name__: target for target in (answers, remembered, given, checked, statements)
+}

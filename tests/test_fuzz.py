@@ -1,0 +1,40 @@
+"""The fuzz targets with a few inputs; `python -m tests.fuzz` runs them for long."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from openai_vtab.http import Client
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def targets() -> Any:
+    """The module, with a Client.send that lets no request leave."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT))
+        module = importlib.import_module("tests.fuzz.targets")
+        patch.setattr(Client, "send", module.ANSWERING.send)
+        yield module
+    module.database().close()
+    sys.modules.pop("tests.fuzz.targets")
+
+
+@pytest.mark.parametrize("name", ["answers", "remembered", "given", "checked", "statements"])
+def test_nothing_but_our_errors_whatever_comes(targets: Any, name: str) -> None:
+    """Answers, ledgers and SQL values of any kind."""
+
+    @settings(max_examples=300, deadline=None)
+    @given(st.binary(max_size=300))
+    def run(data: bytes) -> None:
+        targets.TARGETS[name](data)
+
+    run()

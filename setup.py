@@ -13,18 +13,21 @@ TEST = [
     *SANDBOX,
     *SHELL,
     *SQLALCHEMY,
+    "coverage>=7.10",  # the first that measures subprocesses by itself
     "dbapi-compliance>=1.15",
     "hypothesis>=6.100",
     "jsonschema>=4.21",
     "mypy>=1.10",
     "pandas>=2.2",
     "pytest>=8.0",
+    "pytest-cov>=7.0",
     "pytest-recording>=0.13.2",
     "ruff>=0.6",
     "types-requests>=2.32.2",
     "types-tqdm>=4.60",
     "vcrpy>=7.0",
 ]
+FUZZ = ["atheris>=3.0"]  # what `python -m tests.fuzz` is guided by
 BENCH = ["aiohttp>=3.9", "openai>=1.66", "shillelagh>=1.3"]  # what `python -m tests.benchmarks` compares with
 
 setup(
@@ -38,7 +41,14 @@ setup(
     packages=find_packages(include=["openai_vtab", "openai_vtab.*"]),
     package_data={"openai_vtab": ["py.typed"]},
     install_requires=["apsw>=3.46", "requests>=2.32.2"],
-    extras_require={"sandbox": SANDBOX, "shell": SHELL, "sqlalchemy": SQLALCHEMY, "test": TEST, "bench": BENCH},
+    extras_require={
+        "sandbox": SANDBOX,
+        "shell": SHELL,
+        "sqlalchemy": SQLALCHEMY,
+        "test": TEST,
+        "bench": BENCH,
+        "fuzz": [*TEST, *FUZZ],
+    },
     entry_points={
         "console_scripts": ["openai-vtab = openai_vtab.shell:main"],
         "sqlalchemy.dialects": ["sqlite.openai_vtab = openai_vtab.sqlalchemy:dialect"],

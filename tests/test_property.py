@@ -6,7 +6,6 @@ Requests are answered by a plain function in place of the network, so that thous
 from __future__ import annotations
 
 import json
-import threading
 from typing import Any
 
 import apsw
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 
 import openai_vtab
 from openai_vtab.api import Request, Response
+from openai_vtab.flow import Patience
 from openai_vtab.http import Client
 
 STORES = ["vs_1", "vs_2", "7"]
@@ -58,7 +58,7 @@ class Answering:
     def __init__(self) -> None:
         self.targets: list[str] = []
 
-    def send(self, request: Request, abandoned: threading.Event, predicted: bool = False) -> Response:
+    def send(self, request: Request, patience: Patience, predicted: bool = False) -> Response:
         from urllib.parse import unquote
 
         assert request.method == "GET"

@@ -204,9 +204,12 @@ class Asking:
         return kept
 
     def _answered(self) -> int:
-        """How many of the statement's requests have an answer that is not given up for a limit."""
-        told = [answer for answer in self._answers.values() if isinstance(answer, (Response, bytes))]
-        return sum(1 for answer in told if isinstance(answer, bytes) or not answer.note)
+        """How many of the statement's requests have an answer, and were not given up for a limit."""
+        return sum(
+            isinstance(answer, bytes) or not (answer if isinstance(answer, Response) else answer.result()).note
+            for answer in self._answers.values()
+            if not isinstance(answer, Future) or (answer.done() and not answer.cancelled() and not answer.exception())
+        )
 
     def understood(self, request: Request, understand: Callable[[Response], T], weight: Callable[[T], int]) -> T:
         """The answer, parsed once for all rows of a join that ask for it, as long as there is room.

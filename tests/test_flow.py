@@ -247,6 +247,20 @@ def test_a_large_insert_stays_below_what_openai_allows(
     assert any("to attach 1 more files to vs_demo: at most" in message for message in caplog.messages)
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_below_the_limit_nothing_is_refused(
+    connect: Any, sandbox: Any, monkeypatch: pytest.MonkeyPatch, kept: bool
+) -> None:
+    """By a server that counts as OpenAI does; without the limits here it refuses, and all is created all the same."""
+    monkeypatch.setattr("openai_vtab.flow.MINUTE", 0.6)
+    sandbox.rate_limit(15, 0.5)
+    db = connect(attach_requests_per_minute=15 if kept else 0)
+    db.execute(ROWS.format(T, "file_ids"), (json.dumps([["vs_demo", '["file-new-01"]']] * 40),))
+    statuses = [request.status for request in sandbox.requests]
+    assert statuses.count(200) == 40
+    assert (statuses.count(429) == 0) is kept
+
+
 def test_a_store_and_a_file_count_too(connect: Any, sandbox: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whichever table attaches them: the organisation's minute is one."""
     monkeypatch.setattr("openai_vtab.flow.MINUTE", 0.4)

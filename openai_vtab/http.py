@@ -21,6 +21,7 @@ x-should-retry can forbid it, and ask for it where repeating is safe. A 429 whos
 from __future__ import annotations
 
 import logging
+import math
 import random
 import threading
 import time
@@ -96,7 +97,9 @@ class Client:
             wait = wait_before_repeating(request, outcome, limits if limited else failures)
             if isinstance(outcome, Response):
                 outcome = replace(outcome, uncertain=uncertain) if uncertain else outcome
-                self.flow.learn(began, (wait or 0.0) if limited else None)
+                # no longer than a statement may wait: the next one is told itself, and fails then
+                pause = min(wait or 0.0, self.settings.rate_limit_wait)
+                self.flow.learn(began, pause if limited else None)
             if wait is None or (not limited and failures == self.settings.max_retries):
                 break
             if isinstance(outcome, Response) and limited and not patience.allows(wait):
@@ -299,9 +302,9 @@ def retry_after(response: Response) -> float | None:
     seconds = response.headers.get("retry-after")
     try:
         if milliseconds is not None:
-            return max(0.0, float(milliseconds) / 1000)
+            return _finite(float(milliseconds) / 1000)
         if seconds is not None:
-            return max(0.0, float(seconds))
+            return _finite(float(seconds))
     except ValueError:
         from email.utils import parsedate_to_datetime
 
@@ -310,6 +313,10 @@ def retry_after(response: Response) -> float | None:
         except (ValueError, TypeError):
             return None
     return None
+
+
+def _finite(seconds: float) -> float | None:
+    return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
 def _environment_bundle() -> str | bool:

@@ -324,3 +324,19 @@ def test_a_delete_that_is_repeated_and_finds_nothing_is_done(db: Any, sandbox: A
     sandbox.inject(Status(404, message="No such File object"), method="DELETE")
     with pytest.raises(openai_vtab.APIError, match="No such File object"):
         db.execute("DELETE FROM files WHERE id = 'file-new-05'")
+
+
+@pytest.mark.parametrize("asked", ["86400", "inf", "1e400", "nan"])
+def test_a_limit_longer_than_a_statement_may_wait_does_not_stop_the_next_one(
+    connect: Any, sandbox: Any, asked: str
+) -> None:
+    """It asks again by itself, and hears whether the limit is still there."""
+    db = connect(rate_limit_wait=0.1)
+    sql = f"SELECT status FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id = 'vsfb_demo_finished'"
+    sandbox.inject(Status(429, headers={"retry-after": asked}))
+    with pytest.raises(openai_vtab.APIError, match="rate_limit_wait"):
+        db.execute(sql).fetchall()
+    timer = threading.Timer(5, db.interrupt)
+    timer.start()
+    assert db.execute(sql).get == "completed"
+    timer.cancel()

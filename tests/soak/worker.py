@@ -30,7 +30,14 @@ from openai_vtab.errors import ConfigurationError, InterfaceError, InternalError
 
 EXPECTED = (openai_vtab.Error, apsw.BusyError, apsw.InterruptError)
 UNEXPECTED = (InternalError, InterfaceError, ConfigurationError)  # of our own, a mistake of the package or of this file
-SETTINGS: dict[str, Any] = {"timeout": 1.0, "max_retries": 2, "max_concurrency": 4}
+SETTINGS: dict[str, Any] = {
+    "timeout": 1.0,
+    "max_retries": 2,
+    "max_concurrency": 4,
+    "rate_limit_wait": 3.0,
+    "attach_requests_per_minute": 0,
+    "attach_files_per_minute": 0,
+}
 WARNINGS = ("rolled back here, but already carried out", "created, but not remembered", "interrupted while writing")
 MAYBE = "it may have been carried out all the same"
 FILES = [f"file-{number}" for number in range(8)]

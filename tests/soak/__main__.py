@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -41,6 +42,7 @@ SCHEMA = """
 """
 GROWTH = 1.15  # of memory, after the first quarter
 GROWTH_ALLOWED = 12e6  # bytes, whatever the share: what a short run has not yet loaded
+TOO_LATE = 60.0  # seconds after its time in which a process must have ended
 # of a process: itself, its clients, their requests, as many again for connections that were just closed
 MOST_THREADS = 1 + THREADS * (1 + 2 * SETTINGS["max_concurrency"])
 
@@ -91,8 +93,13 @@ def soak(folder: Path, seed: int, seconds: float, share: float) -> Iterator[str]
         workers = [begun(folder, {**orders, "number": number}) for number in range(PROCESSES)]
         uploaded: Counter[str] = Counter()
         requests = 0
+        end = time.monotonic() + seconds + TOO_LATE
         while any(worker.poll() is None for worker in workers):
             time.sleep(0.5)
+            if time.monotonic() > end:
+                for worker in workers:
+                    worker.send_signal(signal.SIGABRT)  # it says where its threads are
+                end += TOO_LATE
             requests += len(sandbox.requests)
             sandbox.requests.clear()
             # a limit now and then, reached by what runs at once
@@ -108,7 +115,7 @@ def soak(folder: Path, seed: int, seconds: float, share: float) -> Iterator[str]
     for number, worker in enumerate(workers):
         errors = (folder / f"stderr-{number}").read_text(encoding="utf-8")
         if errors or worker.returncode:
-            yield f"process {number} has ended with {worker.returncode}, and says: {errors[-3000:]}"
+            yield f"process {number} has ended with {worker.returncode}, and says: {errors[-9000:]}"
         else:
             reports.append(json.loads((folder / f"stdout-{number}").read_text(encoding="utf-8")))
     lines = [

@@ -76,6 +76,8 @@ def main(*modules: str) -> int:
         print(f"NEW: {name}: {why}")
     for name in passed:
         print(f"PASSES, and is in failures.py: {name}")
+    for test, why in result.skipped:
+        print(f"skipped: {_name(test)}: {why}")
     skipped = len(result.skipped)
     failed = len(result.failed)
     print(f"Python {version}: {len(result.ran) - failed - skipped} passed, {failed} failed, {skipped} skipped")

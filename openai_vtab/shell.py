@@ -48,8 +48,9 @@ WITH_A_VALUE = ("init", "separator", "nullvalue", "encoding")  # APSW's options 
 
 
 NO_KEY = (
-    "Start the shell again with OPENAI_API_KEY=… before it; without a key, openai-vtab --sandbox has demo data,\n"
-    "and openai-vtab --dry-run shows what would be sent.\n"
+    "Start the shell again with OPENAI_API_KEY=… before it.\n"
+    "Without a key, openai-vtab --sandbox has demo data, and\n"
+    "openai-vtab --dry-run shows what would be sent.\n"
 )
 
 
@@ -166,9 +167,15 @@ class Shell(Commands):
             intro = f'{self._versions()}Enter ".help" for instructions\n'
             if self.sandboxed:
                 intro += (
-                    "Connected to the sandbox; try: SELECT status, file_counts FROM vector_store_file_batches\n"
-                    "                 WHERE vector_store_id = 'vs_demo' AND batch_id = 'vsfb_demo_failures';\n"
+                    "Connected to the sandbox; try:\n"
+                    "  SELECT status, file_counts FROM vector_store_file_batches\n"
+                    "  WHERE vector_store_id = 'vs_demo'\n"
+                    "  AND batch_id = 'vsfb_demo_failures';\n"
                 )
+            if self.settings.get("dry_run"):
+                intro += "Dry run: no request leaves, each is shown.\n"
+            if self.settings.get("read_only"):
+                intro += "Read only: nothing is changed at the API.\n"
         super().cmdloop(intro, transient)
 
     def handle_exception(self) -> None:

@@ -96,6 +96,10 @@ def sdk_create(api: Sandbox) -> None:
 def main() -> None:
     """Print a line for each."""
     print(f"openai_vtab {openai_vtab.__version__}, shillelagh {shillelagh.__version__}, openai {openai.__version__}")
+    methods = [
+        name for name in vars(openai.resources.vector_stores.FileBatches) if name[0] != "_" and "with_" not in name
+    ]
+    print(f"{'methods for file batches, SDK':44} {', '.join(methods)}")
     show("IN (3 keys), ours", ours(IN))
     show("IN (3 keys), Shillelagh", theirs(IN))
     show("3 × retrieve, SDK", sdk_get)

@@ -9,16 +9,16 @@ HERE = Path(__file__).parent
 SANDBOX = ["werkzeug>=3.0"]
 SQLALCHEMY = ["sqlalchemy>=2.0"]
 SHELL = ["tqdm>=4.60"]  # the progress bar
+NOTEBOOK = [*SANDBOX, *SQLALCHEMY, "ipykernel>=6.29", "jupysql>=0.10.14", "matplotlib>=3.8", "pandas>=2.2"]
 TEST = [
-    *SANDBOX,
+    *NOTEBOOK,
     *SHELL,
-    *SQLALCHEMY,
     "coverage>=7.10",  # the first that measures subprocesses by itself
     "dbapi-compliance>=1.15",
     "hypothesis>=6.100",
     "jsonschema>=4.21",
     "mypy>=1.10",
-    "pandas>=2.2",
+    "nbclient>=0.10",
     "pytest>=8.0",
     "pytest-cov>=7.0",
     "pytest-recording>=0.13.2",
@@ -45,6 +45,7 @@ setup(
         "sandbox": SANDBOX,
         "shell": SHELL,
         "sqlalchemy": SQLALCHEMY,
+        "notebook": NOTEBOOK,
         "test": TEST,
         "bench": BENCH,
         "fuzz": [*TEST, *FUZZ],

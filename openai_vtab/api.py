@@ -24,7 +24,9 @@ from .upload import File, Upload, form
 
 Object = dict[str, Any]
 NO_HEADERS: Mapping[str, str] = {}
+NO_KEYS: Mapping[str, str] = {}
 NOT_SENT = 0  # in the place of a status: a dry run has sent nothing
+NO_CONTENT = 204
 NOT_FOUND = 404
 JSON_BODY = {"Content-Type": "application/json"}
 
@@ -179,10 +181,13 @@ def decipher(request: Request, response: Response) -> Object | None:
     return answer
 
 
-def listed(request: Request, response: Response, page: Page | None) -> tuple[list[Object], str | None]:
+def listed(
+    request: Request, response: Response, page: Page | None, keys: Mapping[str, str] = NO_KEYS
+) -> tuple[list[Object], str | None]:
     """The objects of a list, and the id after which the next page begins; None when this is all.
 
-    Raises APIError for an answer that does not tell whether it is all: a list is whole, or an error.
+    Raises APIError for an answer that does not tell whether it is all (a list is whole, or an error), and for one
+    about other `keys` than those that were asked for.
     """
     if response.status == NOT_SENT:
         return [], None
@@ -190,14 +195,21 @@ def listed(request: Request, response: Response, page: Page | None) -> tuple[lis
     objects = answer.get("data", answer.get("content"))
     if not isinstance(objects, list) or not all(isinstance(item, dict) for item in objects):
         raise _broken(request, response, "the answer has no list of objects")
-    if page is not None and not all(isinstance(item.get("id"), str) for item in objects):
+    pairs = ((source, item) for source in keys for item in objects)
+    stranger = next(((s, item[s]) for s, item in pairs if item.get(s) not in (None, keys[s])), None)
+    if stranger is not None:
+        source, answered = stranger
+        raise another(request, response, source, keys[source], answered)
+    if page is not None and not all(isinstance(item.get("id"), str) and item["id"] for item in objects):
         raise _broken(request, response, "an object of the list has no id")
     if page is None:
         if answer.get("has_more") and request.method == "GET":
             raise _broken(request, response, "the answer is not all, and the API has no way to ask for the rest")
         return objects, None
     more = answer.get("has_more")
-    if more is False or (more is None and len(objects) < page.limit):
+    if more not in (True, False, None):
+        raise _broken(request, response, "the answer does not say whether the list goes on")
+    if more == False or (more is None and len(objects) < page.limit):  # noqa: E712 - 0, too
         return objects, None
     if not objects:
         if more is None:
@@ -214,32 +226,43 @@ def repeated(request: Request, response: Response, after: str) -> APIError:
     return _broken(request, response, f"the list repeats itself: asked for what comes after {after!r}, it came again")
 
 
+def another(request: Request, response: Response, source: str, asked: object, answered: object) -> APIError:
+    """The error of an answer that is about something else."""
+    return _broken(request, response, f"asked for {source} {asked!r}, but the answer is {answered!r}")
+
+
 def keyed(table: Table, request: Request, response: Response, answer: Object, keys: Mapping[str, str]) -> Object:
-    """The object with the keys it was asked for. Raises APIError when it is another object.
+    """The object with the keys it was asked for. Raises APIError when it is another object, or none.
 
     OpenAI has been seen answering a batch's GET with the vector store's object (id "vs_…"): its status and
     counts are used under the id that was asked for. https://github.com/openai/openai-python/issues/2724
     """
+    if answer.get(table.key[-1]) is None:
+        raise _broken(request, response, f"the answer has no {table.key[-1]}")
     for source, asked in keys.items():
         answered = answer.get(source)
         if answered is None or answered == asked:
             continue
         if answered not in keys.values():
-            raise _broken(request, response, f"asked for {source} {asked!r}, but the answer is {answered!r}")
+            raise another(request, response, source, asked, answered)
         answer = {**answer, "object": table.object}
     return {**answer, **keys}
 
 
-def deleted(request: Request, response: Response) -> Object:
-    """The answer to a DELETE. Raises APIError when it says that the object is still there.
+def deleted(request: Request, response: Response, keys: Mapping[str, str]) -> Object:
+    """The answer to a DELETE. Raises APIError when it says that the object is still there, or is about another.
 
     It was there when its row was read: if it is not when the request is repeated, the first has deleted it.
     """
     if response.uncertain and response.status == NOT_FOUND:
         return {}
+    if response.status == NO_CONTENT:  # which other servers answer
+        return {}
     answer = decipher(request, response) or {}
     if answer.get("deleted") is False:
         raise _broken(request, response, "it was not deleted")
+    if answer.get("id") is not None and answer["id"] not in keys.values():
+        raise another(request, response, "id", list(keys.values())[-1], answer["id"])
     return answer
 
 

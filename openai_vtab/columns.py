@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from .errors import DataError
 from .spec import FAILURE, PLACE, WHOLE, Column
 from .values import SQLiteValue
 
@@ -62,7 +63,11 @@ def sql_value(value: Any) -> SQLiteValue:
         return value if -(2**63) <= value < 2**63 else _float(value)
     if isinstance(value, float):
         return value if not math.isnan(value) else None
-    return whole(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    try:
+        return whole(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    except RecursionError:
+        problem = "a JSON value of the answer is nested deeper than SQLite reads JSON"
+    raise DataError(problem)
 
 
 def _float(value: int) -> float:

@@ -91,6 +91,15 @@ class Fetch:
         """Start a request. Once it is abandoned it is not begun, and not repeated."""
         return self.submit(lambda: self.client.send(request, patience, predicted), patience)
 
+    def understood(self, response: Response, understand: Callable[[Response], T]) -> T:
+        """What an answer means. One that means nothing may be another request's: no connection is used again."""
+        try:
+            return understand(response)
+        except APIError:
+            if response.status == OK:
+                self.client.renew()
+            raise
+
     def wait(self, future: Future[T], meter: Meter | None = None) -> T:
         """The result, waited for in slices so that `connection.interrupt()` is heard. Raises its error."""
         while not future.done():
@@ -220,7 +229,7 @@ class Asking:
         if found is not None:
             return cast(T, found[0])
         response = self.answer(request)
-        meaning = understand(response)
+        meaning = self.fetch.understood(response, understand)
         if response.status == OK:
             self._answers[request.identity] = response.body
         heavy = weight(meaning)

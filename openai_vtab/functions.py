@@ -51,7 +51,10 @@ def _function(registration: Registration, table: Table, method: Method) -> Any:
         response = registration.fetch.wait(registration.fetch.send(request, patience))
         if response.status == api.NOT_SENT:
             return None
-        answer = api.decipher(request, response) or {}
-        return sql_value(api.keyed(table, request, response, answer, keys))
+
+        def understand(response: api.Response) -> api.Object:
+            return api.keyed(table, request, response, api.decipher(request, response) or {}, keys)
+
+        return sql_value(registration.fetch.understood(response, understand))
 
     return call

@@ -1,9 +1,9 @@
-"""The only socket: sends a request, repeats it where that is safe, returns the answer or says why there is none.
+"""The only way out: sends a request, repeats it where that is safe, returns the answer or says why there is none.
 
-It must not know SQLite, tables or what an answer means. Of requests it uses the connection pools and what they know
-of proxies and certificates, not its Session, whose netrc look-up would replace the key, whose cookies would be kept,
-and whose redirects would carry the key away; and not its adapter for every request, which would look for the same
-pool again each time: a third of the processor time of one.
+It must not know SQLite, tables or what an answer means. Of requests it uses (in pool.py) the connection pools and
+what they know of proxies and certificates, not its Session, whose netrc look-up would replace the key, whose cookies
+would be kept, and whose redirects would carry the key away; and not its adapter for every request, which would look
+for the same pool again each time: a third of the processor time of one.
 
 What is repeated, waiting 0.5, 1, 2 … 8 s (with jitter) or what Retry-After says:
 
@@ -27,7 +27,7 @@ import threading
 import time
 from concurrent.futures import CancelledError
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from . import __version__, api
 from .api import NO_HEADERS, NOT_SENT, Request, Response
@@ -49,7 +49,6 @@ NOT_CARRIED_OUT = frozenset({"server_is_overloaded", "slow_down", "service_unava
 FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0  # seconds
 LONGEST_RETRY_AFTER = 120.0  # seconds; the OpenAI SDK's bound
 CHUNK = 65536  # bytes
-SLOWEST_UPLOAD = 1e5  # bytes a second, by which a large upload may take longer than `timeout`
 
 
 class Client:
@@ -154,15 +153,21 @@ class Client:
         for pool, _ in pools.values():
             pool.close()
 
+    def renew(self) -> None:
+        """Close the idle connections that are kept alive: one of them may be an answer behind."""
+        with self._opening:
+            pool, _ = self._pools.pop(True, (None, ""))
+        if pool is not None:
+            pool.close()
+
     def _once(self, request: Request, headers: dict[str, str], secret: str) -> Response | APIConnectionError | APIError:
         # Returned, not raised, so that no exception's __context__ holds urllib3's own, which may hold the key.
         import urllib3
 
+        from .pool import Until
+
         named = f"{request.method} {self.base_url}{request.target}"
-        timeout = self.settings.timeout
-        sending = len(request.body) / SLOWEST_UPLOAD if isinstance(request.body, Upload) else 0.0
-        deadline = time.monotonic() + timeout + sending
-        sent = True
+        timeout, most = self.settings.timeout, self.settings.max_answer_bytes
         try:
             pool, prefix = self._opened(request.repeatable)
             answer = pool.urlopen(
@@ -174,36 +179,30 @@ class Client:
                 redirect=False,
                 assert_same_host=False,
                 preload_content=False,
-                timeout=urllib3.Timeout(connect=timeout, read=timeout),
+                timeout=Until(timeout, len(request.body or b"")),
             )
             try:
                 chunks, size = [], 0
-                while chunk := answer.read1(CHUNK):
+                while size <= most and (chunk := answer.read1(CHUNK)):  # unpacked, when it is packed
                     chunks.append(chunk)
                     size += len(chunk)
-                    if size > self.settings.max_answer_bytes:
-                        limit = self.settings.max_answer_bytes
-                        answer.close()
-                        return APIError(
-                            f"the answer is longer than {limit} bytes (max_answer_bytes)",
-                            request=named,
-                            status=answer.status,
-                        )
-                    if time.monotonic() > deadline:
-                        answer.close()
-                        return APITimeoutError(f"no complete answer within {timeout:g} s", request=named, sent=True)
-                body = b"".join(chunks)
-                if answer.status >= 400:  # a server may quote the key it did not like
-                    body = body.replace(secret.encode(), b"[key]")
-                found = {name.lower(): value for name, value in answer.headers.items()}
+                if size > most:
+                    answer.close()
+                    problem = f"the answer is longer than {most} bytes (max_answer_bytes)"
+                    return APIError(problem, request=named, status=answer.status)
+                body = without_echo(b"".join(chunks), secret, answer.status)
+                found = {name.lower(): value.replace(secret, "[key]") for name, value in answer.headers.items()}
                 return Response(answer.status, found, body, self.base_url)
             finally:
                 answer.release_conn()
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            sent = not _never_connected(error)
-            refused = isinstance(error, urllib3.exceptions.NewConnectionError)  # for urllib3 a time-out, too
-            timed_out = isinstance(error, (urllib3.exceptions.TimeoutError, TimeoutError)) and not refused
-            problem = _reason(error).replace(secret, "[key]")
+            causes = _causes(error)
+            sent = not any(getattr(cause, "unsent", False) for cause in causes)
+            # for urllib3, a connection that is refused is a time-out, too
+            refused = any(isinstance(cause, urllib3.exceptions.NewConnectionError) for cause in causes)
+            timeouts = (urllib3.exceptions.TimeoutError, TimeoutError)
+            timed_out = not refused and any(isinstance(cause, timeouts) for cause in causes)
+            problem = _reason(causes[-1]).replace(secret, "[key]")
         if timed_out:
             what = "no answer" if sent else "no connection"
             return APITimeoutError(f"{what} within {timeout:g} s", request=named, sent=sent)
@@ -221,40 +220,27 @@ class Client:
         return headers, key
 
     def _opened(self, kept_alive: bool) -> tuple[urllib3.HTTPConnectionPool, str]:
-        """A connection pool, through a proxy if the environment names one, and the base URL's path in it.
+        """A connection pool, and the base URL's path in it.
 
         What must not be repeated goes out on connections of its own, each used once: of one that was kept alive the
         server may have closed the other end a moment ago, and then nobody would know what became of the request.
         """
         with self._opening:
             if kept_alive not in self._pools:
-                import requests.adapters
-                import requests.utils
+                from .pool import environment_bundle, opened
 
-                probe = requests.PreparedRequest()
-                probe.prepare_url(self.base_url, None)
-                proxies = requests.utils.get_environ_proxies(self.base_url)
-                verify = self.settings.ca_bundle or _environment_bundle()
-                adapter = requests.adapters.HTTPAdapter(pool_connections=1, pool_maxsize=self.settings.max_concurrency)
-                pool = adapter.get_connection_with_tls_context(probe, verify, proxies=proxies)
-                adapter.cert_verify(pool, self.base_url, verify, None)  # type: ignore[no-untyped-call]
-                if not kept_alive:
-                    _use_once(pool)
-                prefix = adapter.request_url(probe, proxies).rstrip("/")
-                self._pools[kept_alive] = cast("urllib3.HTTPConnectionPool", pool), prefix
+                verify = self.settings.ca_bundle or environment_bundle()
+                size = self.settings.max_concurrency
+                self._pools[kept_alive] = opened(self.base_url, verify, size=size, kept_alive=kept_alive)
             return self._pools[kept_alive]
 
 
-def _use_once(pool: Any) -> None:
-    """Have the pool close every connection that comes back to it: not every server does as "Connection: close" says."""
-    put_back = pool._put_conn
+def without_echo(body: bytes, key: str, status: int) -> bytes:
+    """The body without the key: an error may quote it, and whatever echoes requests has it in their header.
 
-    def close(connection: Any) -> None:
-        if connection is not None:
-            connection.close()
-        put_back(connection)
-
-    pool._put_conn = close
+    Not the bare key in every body: one's own server may have a key that is a word.
+    """
+    return body.replace(key.encode() if status >= 400 else f"Bearer {key}".encode(), b"[key]")
 
 
 def _end(record: Record | None, request: Request, outcome: Response | Exception, retries: int) -> None:
@@ -319,23 +305,8 @@ def _finite(seconds: float) -> float | None:
     return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
-def _environment_bundle() -> str | bool:
-    import os
-
-    return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
-
-
-def _never_connected(error: BaseException) -> bool:
-    """Whether the request certainly never left: the connection itself was not made."""
-    from urllib3 import exceptions
-
-    causes = (exceptions.NewConnectionError, exceptions.ConnectTimeoutError, exceptions.ProxyError)
-    return any(isinstance(cause, causes) for cause in _causes(error))
-
-
-def _reason(error: BaseException) -> str:
-    """The innermost cause in words: requests' own sentence repeats pool objects and addresses."""
-    innermost = list(_causes(error))[-1]
+def _reason(innermost: BaseException) -> str:
+    """A cause in words: urllib3's own sentence repeats pool objects and addresses."""
     words = getattr(innermost, "strerror", None) or str(innermost) or type(innermost).__name__
     return words.rpartition("object at 0x")[2].partition(">: ")[2] or words
 

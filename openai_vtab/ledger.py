@@ -346,7 +346,10 @@ def _quoted(name: str) -> str:
 
 
 def _dumped(value: Object) -> str:
-    return json.dumps(value, separators=(",", ":"))
+    try:
+        return json.dumps(value, separators=(",", ":"))
+    except RecursionError:  # as deep as can be read is too deep to be written; what matters is flat
+        return _dumped({name: member for name, member in value.items() if not isinstance(member, (dict, list))})
 
 
 def _object(text: SQLiteValue) -> Object:

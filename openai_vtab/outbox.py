@@ -24,12 +24,11 @@ from .api import NOT_SENT, Object, Request, Response
 from .errors import APIConnectionError, APIError, Error, WriteError
 from .fetch import Fetch
 from .flow import Patience
+from .http import NOT_CARRIED_OUT
 
 log = logging.getLogger("openai_vtab")
 
 GIVING_UP = 0.1  # seconds: twice what a request that waits for its turn takes to see that it is given up
-# Answers after which a write that must not be repeated may have been carried out all the same.
-UNKNOWN_STATUSES = frozenset({408, 500, 502, 503, 504})
 
 
 @dataclass
@@ -190,7 +189,7 @@ class Outbox:
         def send() -> Object | None:
             try:
                 response = self.fetch.client.send(write.request, patience)
-                return None if response.status == NOT_SENT else write.settle(response)
+                return None if response.status == NOT_SENT else self.fetch.understood(response, write.settle)
             except BaseException:
                 patience.abandoned.set()
                 raise
@@ -279,7 +278,10 @@ def outcome_unknown(request: Request, error: BaseException) -> bool:
     if isinstance(error, APIConnectionError):
         return error.sent
     if isinstance(error, APIError):
-        return error.status in UNKNOWN_STATUSES or (error.status or 0) < 300
+        status = error.status or 0
+        # an answer that is none, a redirect from what is done, or one that gave up waiting for another
+        unknown = status < 400 or status == 408 or status >= 500
+        return unknown and (error.code or error.type) not in NOT_CARRIED_OUT
     return False
 
 

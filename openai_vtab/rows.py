@@ -28,6 +28,7 @@ Row = tuple[int, Fields]
 # seconds after its creation for which 404 does not mean that an object does not exist: reads lag behind writes,
 # https://github.com/mkdev-me/terraform-provider-openai/issues/35
 VISIBLE_WITHIN = 10.0
+FIRST = object()  # in the place of what comes before the first row of a list
 # Above every rowid of a ledger: those of objects that are not in it
 NOT_IN_LEDGER = 1 << 60
 
@@ -136,7 +137,10 @@ class Rows:
     def is_finished(self, request: Request, response: Response) -> bool:
         """Whether waiting for it is over. By its status alone: counts are all zero at first, a store's says nothing."""
         answer = api.decipher(request, response)
-        return answer is None or answer.get("status") in self.table.finished
+        return answer is None or self._is_final(answer.get("status"))
+
+    def _is_final(self, status: Any) -> bool:
+        return isinstance(status, str) and status in self.table.finished
 
     def _lists(self, scan: Scan, method: Method, keys: Iterable[dict[str, Any]]) -> Iterator[Row]:
         """The objects of each list, one list after the other; as many as can be are asked for at once."""
@@ -171,9 +175,10 @@ class Rows:
         """One list, page after page: the next one is on its way while the second half of a page is read."""
         echoed = {self.table.source(name): key[self.table.source(name)] for name in method.variables}
         page = self._page(scan, method)
+        most = scan.asking.fetch.client.settings.max_rows
         seen: set[Any] = set()
         place = 0
-        last: Any = None
+        last: Any = FIRST
         while request is not None:
             if scan.note is not None and not scan.asking.is_answered(request):
                 scan.note.partial = True
@@ -181,7 +186,7 @@ class Rows:
                 return
             if scan.single and scan.note is None and not place:
                 scan.asking.look_up(request)  # the lists of a join; a list's own pages follow each other
-            objects, after = self._understood(scan.asking, request, page)
+            objects, after = self._understood(scan.asking, request, page, echoed)
             if page is not None:
                 ids = {item["id"] for item in objects}
                 if not seen.isdisjoint(ids):
@@ -194,6 +199,11 @@ class Rows:
             for number, item in enumerate(objects):
                 if following is not None and number == len(objects) // 2 and goes_on:
                     scan.asking.start(following)
+                if place == most:
+                    raise OperationalError(
+                        f"{self.table.name}: the list has more than {most} rows (max_rows); write LIMIT, or a larger "
+                        "max_rows if it is as long as that"
+                    )
                 row = {**item, **echoed}
                 if scan.order:
                     last = self._in_order(method, scan.order, last, row.get(method.ordered_by))
@@ -206,17 +216,19 @@ class Rows:
 
     def _in_order(self, method: Method, order: str, last: Any, this: Any) -> Any:
         """SQLite has been promised the order, and does not sort: a server that has another must not go unnoticed."""
-        comparable = isinstance(last, (int, float)) and isinstance(this, (int, float))
-        if comparable and (this < last if order == "asc" else this > last):
+        numbers = isinstance(last, (int, float)) and isinstance(this, (int, float))
+        if last is not FIRST and last != this and not (numbers and (last < this) == (order == "asc")):
             raise OperationalError(
                 f"{self.table.name}: the server's list is not in the order of {method.ordered_by}; "
                 f"write ORDER BY +{method.ordered_by}, so that SQLite sorts it"
             )
         return this
 
-    def _understood(self, asking: Asking, request: Request, page: Page | None) -> tuple[list[Object], str | None]:
+    def _understood(
+        self, asking: Asking, request: Request, page: Page | None, keys: Mapping[str, str]
+    ) -> tuple[list[Object], str | None]:
         return asking.understood(
-            request, lambda response: api.listed(request, response, page), lambda found: len(found[0])
+            request, lambda response: api.listed(request, response, page, keys), lambda found: len(found[0])
         )
 
     def _finished(self, scan: Scan, rows: Iterator[Row]) -> Iterator[Row]:
@@ -224,7 +236,7 @@ class Rows:
         found = list(itertools.islice(rows, scan.at_most))
         waited: dict[int, tuple[dict[str, Any], Request]] = {}
         for number, (_, fields) in enumerate(found):
-            if fields.get(FAILURE) is None and fields.get("status") not in self.table.finished:
+            if fields.get(FAILURE) is None and not self._is_final(fields.get("status")):
                 keys = {source: fields.get(source) for source in self.table.key}
                 waited[number] = keys, api.build(self.table, self._one, keys)
         deadline = scan.asking.deadline(scan.steering[WAIT_SECONDS.name])
@@ -298,7 +310,7 @@ class Rows:
 
         def understand(response: Response) -> Object | None:
             answer = api.decipher(request, response)
-            return answer and api.keyed(self.table, request, response, answer, keys)
+            return None if answer is None else api.keyed(self.table, request, response, answer, keys)
 
         return asking.understood(request, understand, lambda _: 1)
 

@@ -40,6 +40,7 @@ class Shared(TypedDict, total=False):
     attach_files_per_minute: int
     max_files_per_batch: int
     max_answer_bytes: int
+    max_rows: int
     openai_beta: str | None
     ca_bundle: str | None
     allow_http: bool
@@ -65,7 +66,8 @@ class Settings:
     base_url: where the API is. Unset: OPENAI_BASE_URL, else https://api.openai.com/v1.
         For a host of azure.com the key is sent as `api-key`, elsewhere as a bearer token.
     organization, project: sent as OpenAI-Organization and OpenAI-Project. Unset: OPENAI_ORG_ID, OPENAI_PROJECT_ID.
-    timeout: seconds for one request, from connecting to the last byte of the answer.
+    timeout: seconds for one request, from connecting to the last byte of the answer; a second more for each 100 KB of
+        an upload.
     max_concurrency: requests in flight at once, and connections kept open.
     max_retries: how often a failed request is repeated when repeating is safe; 429 has its own limit:
     rate_limit_wait: seconds that a statement may wait in all when the API says 429; 0: it fails at the first one.
@@ -74,7 +76,8 @@ class Settings:
     attach_files_per_minute: how many files are attached in a minute, in all; OpenAI refuses more than 2000. 0: no
         limit.
     max_files_per_batch: OpenAI's limit is 2000; compatible servers may have another.
-    max_answer_bytes: a longer answer is an error.
+    max_answer_bytes: a longer answer is an error; of one that comes packed, unpacked.
+    max_rows: a longer list is an error: one that has no end would fill the memory of a program that nobody watches.
     openai_beta: the OpenAI-Beta header for vector stores, None to send none.
     ca_bundle: a file or directory of certificates to trust instead of the default ones.
     allow_http: allow http:// to other hosts than this machine. The key then travels in clear.
@@ -100,6 +103,7 @@ class Settings:
     attach_files_per_minute: int = 2000
     max_files_per_batch: int = 2000
     max_answer_bytes: int = 64 * 1024 * 1024
+    max_rows: int = 1_000_000
     openai_beta: str | None = "assistants=v2"
     ca_bundle: str | None = None
     allow_http: bool = False
@@ -120,6 +124,7 @@ class Settings:
             ("attach_files_per_minute", 0),
             ("max_files_per_batch", 1),
             ("max_answer_bytes", 1),
+            ("max_rows", 1),
         ):
             value = getattr(self, name)
             seconds = name in ("timeout", "rate_limit_wait")

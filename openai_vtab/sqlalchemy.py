@@ -34,6 +34,7 @@ QUERY: dict[str, Callable[[str], object]] = {
     "attach_files_per_minute": int,
     "max_files_per_batch": int,
     "max_answer_bytes": int,
+    "max_rows": int,
     "openai_beta": str,
     "ca_bundle": str,
     "allow_http": util.asbool,

@@ -263,8 +263,8 @@ class VTable:
 
         def settle(response: Response) -> Object:
             if method.verb != "DELETE":
-                return {**(api.decipher(request, response) or {}), **keys}
-            answer = api.deleted(request, response)
+                return api.keyed(self.table, request, response, api.decipher(request, response) or {}, keys)
+            answer = api.deleted(request, response, keys)
             created, gone = self.registration.created, set(keys.values())
             for key in [key for key in list(created) if gone <= set(key)]:  # also what was made in it
                 created.pop(key, None)  # not there is not there from now on

@@ -11,6 +11,7 @@ import pytest
 from openai_vtab import api
 from openai_vtab.api import Request, Response
 from openai_vtab.errors import APIError
+from openai_vtab.outbox import outcome_unknown
 from openai_vtab.tables import vector_store_file_batches as batches
 
 GET, CREATE, CREATE_FILES, CANCEL = batches.methods[:4]
@@ -174,3 +175,36 @@ def test_the_documented_examples_are_understood(method: Any) -> None:
     row = api.decipher(request, answer(example))
     assert row is not None
     assert {column.name for column in batches.columns if not column.hidden} <= row.keys()
+
+
+def test_an_object_without_an_id_is_none() -> None:
+    """Whatever answers 200 and JSON: a row of NULLs under the asked-for keys would be wrong."""
+    for body in ({}, {"status": "healthy"}, {"id": None}):
+        with pytest.raises(APIError, match="the answer has no id"):
+            api.keyed(batches, READ, answer(body), body, KEYS)
+
+
+def test_what_a_delete_answers() -> None:
+    """Done, also without a word; not when it says so, or speaks of another."""
+    request = Request("DELETE", "/files/file-1")
+    for response in (answer({"id": "file-1", "deleted": True}), answer({}), answer(b"", 204)):
+        assert api.deleted(request, response, {"id": "file-1"}).get("deleted", True)
+    for body, problem in (({"deleted": False}, "it was not deleted"), ({"id": "file-2"}, "asked for id 'file-1', but")):
+        with pytest.raises(APIError, match=problem):
+            api.deleted(request, answer(body), {"id": "file-1"})
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "unknown"),
+    [
+        *((status, None, True) for status in (200, 204, 303, 408, 500, 501, 503, 520, 524)),
+        *((status, None, False) for status in (400, 404, 409, 413, 429)),
+        (503, "server_is_overloaded", False),
+    ],
+)
+def test_what_may_have_been_carried_out(status: int, code: str | None, unknown: bool) -> None:
+    """Of a create, after an answer that is no object; a gateway's 524 is a time-out, too."""
+    create = api.build(batches, CREATE, {"vector_store_id": "vs_1", "file_ids": ["a"]})
+    error = APIError("no", request="POST x", status=status, code=code)
+    assert outcome_unknown(create, error) is unknown
+    assert not outcome_unknown(READ, error)

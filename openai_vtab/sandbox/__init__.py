@@ -14,11 +14,11 @@ from contextlib import contextmanager
 
 from .app import App, Received
 from .demo import seed
-from .faults import Answer, Cut, Drip, Fault, Injection, Quirks, Raw, Slow, Status
+from .faults import Answer, Cut, Drip, Fault, Injection, Quirks, Raw, Slow, Status, Wire
 from .server import Server
 from .state import JSON, State
 
-__all__ = ["Answer", "Cut", "Drip", "Quirks", "Raw", "Received", "Sandbox", "Slow", "Status", "run"]
+__all__ = ["Answer", "Cut", "Drip", "Quirks", "Raw", "Received", "Sandbox", "Slow", "Status", "Wire", "run"]
 
 KEY = "sandbox-key-not-a-secret"
 
@@ -124,10 +124,15 @@ class Sandbox:
         method: str | None = None,
         path: str | None = None,
         after: int = 0,
-    ) -> None:
-        """The next `times` (None: all) matching requests get the fault; `path` is a part of the path or a regex."""
+    ) -> Injection:
+        """The next `times` (None: all) matching requests get the fault; `path` is a part of the path or a regex.
+
+        With its `times` set to 0 it ends.
+        """
+        injection = Injection(fault, times, method, path, after)
         with self._server.counting:
-            self._server.injections.append(Injection(fault, times, method, path, after))
+            self._server.injections.append(injection)
+        return injection
 
     def clear_faults(self) -> None:
         """No fault any more, and no rate limit."""

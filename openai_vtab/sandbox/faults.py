@@ -9,7 +9,7 @@ This file must not know the API or sockets: server.py carries the faults out.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,6 +57,7 @@ class Raw:
     """These bytes instead of an HTTP answer, then the connection is closed."""
 
     data: bytes
+    carried_out: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,9 +67,19 @@ class Answer:
     body: Any
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+    carried_out: bool = False
 
 
-Fault = Status | Cut | Slow | Drip | Raw | Answer
+@dataclass(frozen=True)
+class Wire:
+    """What `parts` makes of the true answer's head and body, a pause after each; then closed, unless `kept`."""
+
+    parts: Callable[[bytes, bytes], Iterable[bytes]]
+    pause: float = 0.0
+    kept: bool = False
+
+
+Fault = Status | Cut | Slow | Drip | Raw | Answer | Wire
 
 
 @dataclass

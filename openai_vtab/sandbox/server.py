@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
 from .app import App, Received, Sent
-from .faults import Answer, Cut, Drip, Fault, Injection, Raw, Slow, Status
+from .faults import Answer, Cut, Drip, Fault, Injection, Raw, Slow, Status, Wire
 from .state import Refusal
 
 if TYPE_CHECKING:
@@ -149,6 +149,8 @@ class Handler(WSGIRequestHandler):
 
     def _respond(self, request: Received, fault: Fault | None) -> None:
         app = self.server.api
+        if isinstance(fault, Status | Raw | Answer) and fault.carried_out:
+            app.answer(request)
         if isinstance(fault, Raw):
             self._write(fault.data)
             return self._cut()
@@ -156,15 +158,7 @@ class Handler(WSGIRequestHandler):
             return self._cut()
         if isinstance(fault, Slow):
             time.sleep(fault.seconds)
-        if isinstance(fault, Status):
-            if fault.carried_out:
-                app.answer(request)
-            sent = self._status(fault)
-        elif isinstance(fault, Answer):
-            body = fault.body if isinstance(fault.body, bytes) else json.dumps(fault.body).encode()
-            sent = Sent(fault.status, body, {"content-type": "application/json", **fault.headers})
-        else:
-            sent = app.answer(request)
+        sent = self._instead(fault) if isinstance(fault, Status | Answer) else app.answer(request)
         head = self._head(sent)
         if isinstance(fault, Cut):
             part = {"answer": b"", "headers": head[: len(head) // HALF]}.get(fault.when)
@@ -175,15 +169,18 @@ class Handler(WSGIRequestHandler):
             self._write(head)
             for byte in sent.body:
                 time.sleep(fault.seconds_per_byte)
-                self._write(bytes([byte]))
+                if not self._write(bytes([byte])):
+                    break
             return None
+        if isinstance(fault, Wire):
+            return self._write_parts(fault, head, sent.body)
         self._write(head + sent.body)
         if app.quirks.close_without_notice:
             self._cut()
         return None
 
-    def _status(self, fault: Status) -> Sent:
-        if fault.body is not None:
+    def _instead(self, fault: Status | Answer) -> Sent:
+        if isinstance(fault, Answer) or fault.body is not None:
             body = fault.body if isinstance(fault.body, bytes) else json.dumps(fault.body).encode()
             return Sent(fault.status, body, {"content-type": "application/json", **fault.headers})
         message = fault.message or f"The sandbox was told to answer {fault.status}."
@@ -197,13 +194,24 @@ class Handler(WSGIRequestHandler):
         lines += [f"{name}: {value}" for name, value in sent.headers.items()]
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
-    def _write(self, data: bytes) -> None:
+    def _write_parts(self, fault: Wire, head: bytes, body: bytes) -> None:
+        for part in fault.parts(head, body):
+            if not self._write(part):
+                break
+            time.sleep(fault.pause)
+        if not fault.kept:
+            self._cut()
+
+    def _write(self, data: bytes) -> bool:
+        """Whether the client is still there."""
         self._no_longer_in_flight()
         try:
             self.wfile.write(data)
             self.wfile.flush()
-        except OSError:  # the client went away
+        except OSError:
             self.close_connection = True
+            return False
+        return True
 
     def _cut(self) -> None:
         self._no_longer_in_flight()

@@ -12,7 +12,7 @@ import pytest
 import requests as http
 
 from openai_vtab import sandbox as sandbox_package
-from openai_vtab.sandbox import Answer, Cut, Drip, Raw, Slow, Status
+from openai_vtab.sandbox import Answer, Cut, Drip, Raw, Slow, Status, Wire
 
 BATCH = "/vector_stores/vs_demo/file_batches/vsfb_demo_finished"
 
@@ -30,16 +30,22 @@ def test_faults_are_taken_in_turn(sandbox: Any) -> None:
     assert get(sandbox).status_code == 500
     sandbox.clear_faults()
     assert get(sandbox).status_code == 200
+    injection = sandbox.inject(Status(500), times=None)
+    assert get(sandbox).status_code == 500
+    injection.times = 0
+    assert get(sandbox).status_code == 200
 
 
 @pytest.mark.parametrize("carried_out", [False, True])
-def test_a_status_may_hide_that_it_was_carried_out(sandbox: Any, carried_out: bool) -> None:
+def test_an_answer_may_hide_that_it_was_carried_out(sandbox: Any, carried_out: bool) -> None:
     """As a gateway's time-out does."""
-    before = len(sandbox.batches)
-    sandbox.inject(Status(504, carried_out=carried_out))
     path = "/vector_stores/vs_demo/file_batches"
-    assert get(sandbox, path, "POST", json={"file_ids": ["file-new-01"]}).status_code == 504
-    assert len(sandbox.batches) == before + carried_out
+    raw = Raw(b"HTTP/1.0 504 Late\r\n\r\n", carried_out)
+    for fault in (Status(504, carried_out=carried_out), Answer("late", 504, carried_out=carried_out), raw):
+        before = len(sandbox.batches)
+        sandbox.inject(fault)
+        assert get(sandbox, path, "POST", json={"file_ids": ["file-new-01"]}).status_code == 504
+        assert len(sandbox.batches) == before + carried_out
 
 
 @pytest.mark.parametrize(
@@ -63,7 +69,7 @@ def test_answers_can_be_anything(sandbox: Any) -> None:
     sandbox.inject(Answer({"id": "other"}, headers={"x-extra": "1"}))
     answer = get(sandbox)
     assert (answer.json(), answer.headers["x-extra"]) == ({"id": "other"}, "1")
-    for fault in (Slow(0.1), Drip(0.0005)):
+    for fault in (Slow(0.1), Drip(0.0005), Wire(lambda head, body: [head, body], 0.05, kept=True)):
         sandbox.inject(fault)
         began = time.monotonic()
         assert get(sandbox).json()["id"] == "vsfb_demo_finished"

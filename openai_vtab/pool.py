@@ -1,0 +1,201 @@
+"""Connections to one base URL: every request ends in time, and no answer is taken for another's.
+
+They are urllib3's, with what requests knows of proxies and certificates, and with what http.client leaves open:
+
+    time      its time-outs are for each step and each recv; here all steps of a request end at one deadline
+    1xx       it passes over 100 alone: after 103 the answer itself would be taken for the next request's
+    surplus   what comes after an answer is nobody's: the connection is not used again
+    unsent    whether an exception came before the request's first byte had left: no class of urllib3's says so
+
+It must not know what a request is for, or whether it is repeated.
+
+>>> pool, prefix = opened("http://127.0.0.1:8080/v1", True, size=16, kept_alive=True)
+>>> pool.urlopen("GET", prefix + "/files", headers={}, preload_content=False, timeout=Until(30.0))
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import math
+import os
+import socket
+import time
+from contextlib import suppress
+from typing import Any, cast
+
+import requests.adapters
+import requests.utils
+import urllib3
+
+SLOWEST_UPLOAD = 1e5  # bytes a second, by which a request may take longer than its time-out
+PART = 16384  # bytes sent at once: one record of TLS, for whose sendall a time-out is that of each record
+SHORTEST = 0.001  # seconds; 0 would be a socket that never waits
+
+
+def opened(base_url: str, verify: str | bool, *, size: int, kept_alive: bool) -> tuple[urllib3.HTTPConnectionPool, str]:
+    """A pool of up to `size` connections, through a proxy if the environment names one, and the URL's path in it.
+
+    Without `kept_alive` each connection is used once.
+    """
+    probe = requests.PreparedRequest()
+    probe.prepare_url(base_url, None)
+    proxies = requests.utils.get_environ_proxies(base_url)
+    adapter = requests.adapters.HTTPAdapter(pool_connections=1, pool_maxsize=size)
+    pool: Any = adapter.get_connection_with_tls_context(probe, verify, proxies=proxies)
+    adapter.cert_verify(pool, base_url, verify, None)  # type: ignore[no-untyped-call]
+    pool.ConnectionCls = type("Connection", (_Bounded, pool.ConnectionCls), {})
+    if not kept_alive:
+        _use_once(pool)
+    return cast("urllib3.HTTPConnectionPool", pool), adapter.request_url(probe, proxies).rstrip("/")
+
+
+def environment_bundle() -> str | bool:
+    """The certificates that the environment names, as for requests, else the default ones."""
+    return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+
+
+class Until(urllib3.Timeout):
+    """The time-outs of one request: of each step, what remains of `seconds`; longer by what its body needs."""
+
+    def __init__(self, seconds: float, body: int = 0) -> None:
+        super().__init__(seconds)
+        self._seconds = seconds
+        self._end = time.monotonic() + seconds
+        self._sending = body / SLOWEST_UPLOAD
+
+    def clone(self) -> Until:
+        """Itself: urllib3 would have each step begin anew."""
+        return self
+
+    @property
+    def connect_timeout(self) -> float:
+        """What remains to connect, and to begin to send."""
+        return max(self._end - time.monotonic(), SHORTEST)
+
+    @property
+    def read_timeout(self) -> float:
+        """What remains for the answer, once the body is sent."""
+        return max(min(self._seconds, self._end + self._sending - time.monotonic()), SHORTEST)
+
+
+class _Bounded:
+    """What is put before urllib3's class of a connection, whichever it is."""
+
+    sock: Any
+    _deadline = math.inf
+
+    @property
+    def timeout(self) -> float:
+        """What remains, whenever urllib3 or http.client asks."""
+        return max(self._deadline - time.monotonic(), SHORTEST)
+
+    @timeout.setter
+    def timeout(self, seconds: float | None) -> None:
+        self._deadline = math.inf if seconds is None else time.monotonic() + seconds
+
+    def connect(self) -> None:
+        """Connect: with the proxy's tunnel and the handshake. What fails here has not sent the request."""
+        try:
+            super().connect()  # type: ignore[misc]
+        except Exception as error:
+            error.unsent = True  # type: ignore[attr-defined]
+            raise
+
+    def _new_conn(self) -> Any:
+        new = super()._new_conn()  # type: ignore[misc]
+        new.settimeout(self.timeout)  # for the handshake
+        return new
+
+    def send(self, data: bytes) -> None:
+        """Send, in parts, so that the deadline holds; the other side may take SLOWEST_UPLOAD."""
+        if self.sock is None:
+            self.connect()
+        for begin in range(0, len(data), PART):
+            part = data[begin : begin + PART]
+            if begin:  # of the first, urllib3 has just set it: most requests have but one
+                self.sock.settimeout(self.timeout)
+            super().send(part)  # type: ignore[misc]
+            self._deadline += len(part) / SLOWEST_UPLOAD
+
+    def response_class(self, sock: Any, debuglevel: int = 0, method: str | None = None) -> http.client.HTTPResponse:
+        """http.client makes an answer by it, also a proxy's to CONNECT."""
+        return _Answer(sock, self._deadline, debuglevel, method)
+
+
+class _Answer(http.client.HTTPResponse):
+    """An answer that is read until a deadline."""
+
+    def __init__(self, sock: Any, deadline: float, debuglevel: int, method: str | None) -> None:
+        super().__init__(sock, debuglevel, method)
+        self.fp = _Reader(_Incoming(self.fp.detach(), sock, deadline))
+
+    def _read_status(self) -> tuple[str, int, str]:
+        version, status, reason = super()._read_status()  # type: ignore[misc]
+        return version, http.client.CONTINUE if 100 <= status < 200 else status, reason
+
+
+class _Incoming(io.RawIOBase):
+    """The bytes that come, each recv with what remains until the deadline."""
+
+    def __init__(self, raw: io.RawIOBase, sock: Any, deadline: float) -> None:
+        self._raw = raw
+        self._sock = sock
+        self._deadline = deadline
+        self._begun = self._over = False
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        """One recv."""
+        if self._over:
+            return 0
+        if self._begun:  # for the first, urllib3 has just set it: most answers need but one
+            remaining = self._deadline - time.monotonic()
+            if remaining <= 0:
+                raise TimeoutError("timed out")
+            self._sock.settimeout(remaining)
+        self._begun = True
+        return self._raw.readinto(buffer)
+
+    def end(self) -> None:
+        """Nothing more is read."""
+        self._over = True
+
+    def abandon(self) -> None:
+        """The connection cannot be used any more: the pool will find it closed."""
+        with suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """The answer is over; the connection stays."""
+        self._raw.close()
+        super().close()
+
+
+class _Reader(io.BufferedReader):
+    """The buffer, which knows at the answer's end what has come after it."""
+
+    raw: _Incoming
+
+    def close(self) -> None:
+        """The answer is over."""
+        if not self.closed:
+            self.raw.end()
+            if self.peek(1):
+                self.raw.abandon()
+        super().close()
+
+
+def _use_once(pool: Any) -> None:
+    """Have the pool close every connection that comes back to it: not every server does as "Connection: close" says."""
+    put_back = pool._put_conn
+
+    def close(connection: Any) -> None:
+        if connection is not None:
+            connection.close()
+        put_back(connection)
+
+    pool._put_conn = close

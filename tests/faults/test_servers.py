@@ -1,0 +1,424 @@
+"""Faults that need a server of their own: TLS, proxies, uploads that nobody reads, answers that come too late.
+
+The server is a socket and a function for each of its connections.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import socket
+import ssl
+import threading
+import time
+import tracemalloc
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+
+import openai_vtab
+from openai_vtab.sandbox import Answer, Raw, Wire
+
+T = "vector_store_file_batches"
+SELECT = f"SELECT id FROM {T} WHERE vector_store_id = 'vs_1' AND batch_id = '%s'"
+INSERT = f"INSERT INTO {T} (vector_store_id, file_ids) VALUES ('vs_1', '[\"file-1\"]')"
+UPLOAD = "INSERT INTO files (filename, content, purpose) VALUES ('a.bin', zeroblob(30000000), 'assistants')"
+CERTIFICATE = Path(__file__).parent / "loopback.pem"  # for 127.0.0.1, signed by itself, with its key
+OK = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+SLOW_HEADERS = OK + b"".join(b"x-%d: y\r\n" % n for n in range(90))
+
+Connection = socket.socket
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waiting before a repetition takes no time, and an upload is not waited for by its size."""
+    monkeypatch.setattr("openai_vtab.http.FIRST_WAIT", 0.001)
+    monkeypatch.setattr("openai_vtab.pool.SLOWEST_UPLOAD", 1e9)
+
+
+class Listening:
+    """Where it is, and how many have connected."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.connections = 0
+
+
+@contextmanager
+def serving(serve: Callable[[Connection], None], secure: bool = False) -> Iterator[Listening]:
+    """Each connection is given to `serve`, in a thread of its own, and closed when that is over."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    here = Listening(listener.getsockname()[1])
+    opened: list[Connection] = []
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(CERTIFICATE)
+
+    def one(connection: Connection) -> None:
+        with suppress(OSError), connection, ExitStack() as secured:
+            serve(secured.enter_context(context.wrap_socket(connection, server_side=True)) if secure else connection)
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                connection = listener.accept()[0]
+                here.connections += 1
+                opened.append(connection)
+                threading.Thread(target=one, args=(connection,), daemon=True).start()
+
+    thread = threading.Thread(target=accept, daemon=True)
+    thread.start()
+    yield here
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    thread.join()
+    for connection in opened:
+        connection.close()
+
+
+@contextmanager
+def connected(port: int, scheme: str = "http", **settings: Any) -> Iterator[apsw.Connection]:
+    """A connection to 127.0.0.1 on this port."""
+    url = f"{scheme}://127.0.0.1:{port}/v1"
+    db = openai_vtab.connect(base_url=url, api_key="sk-raw-servers", **{"max_retries": 1, **settings})
+    yield db
+    db.close()
+
+
+def request(connection: Connection) -> bytes:
+    """The next request's head and body; b"" when there is none."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        more = connection.recv(65536)
+        if not more:
+            return b""
+        data += more
+    head, _, body = data.partition(b"\r\n\r\n")
+    length = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
+    while length and len(body) < int(length[1]):
+        body += connection.recv(65536)
+    return head + b"\r\n\r\n" + body
+
+
+def answer(body: Any) -> bytes:
+    """200, and JSON."""
+    data = json.dumps(body).encode()
+    return OK + b"content-length: %d\r\n\r\n" % len(data) + data
+
+
+def batch(asked: bytes) -> dict[str, str]:
+    """The batch that a GET names, or a new one."""
+    name = re.search(rb"file_batches/(\w+)", asked)
+    return {"id": name[1].decode() if name else "vsfb_new", "vector_store_id": "vs_1", "status": "completed"}
+
+
+def page(asked: bytes, store: str = "vs_1") -> dict[str, Any]:
+    """A page of two files, and always more."""
+    after = int((re.search(rb"after=file-(\d+)", asked) or [b"", b"0"])[1])
+    files = [{"id": f"file-{n}", "vector_store_id": store, "created_at": -n} for n in (after + 1, after + 2)]
+    return {"object": "list", "data": files, "has_more": True}
+
+
+def drip(connection: Connection, data: bytes) -> None:
+    """Byte by byte."""
+    for byte in data:
+        connection.sendall(bytes([byte]))
+        time.sleep(0.03)
+
+
+def seconds(call: Callable[[], object], error: type[Exception], match: str) -> float:
+    """How long it takes to fail."""
+    began = time.monotonic()
+    with pytest.raises(error, match=match):
+        call()
+    return time.monotonic() - began
+
+
+# answers that are another's
+
+
+def test_a_second_answer_is_never_the_next_requests() -> None:
+    """When it comes before the next request, the connection is given up; when it comes later, it names another."""
+    go_on = threading.Event()
+
+    def serve(connection: Connection) -> None:
+        first = answer(batch(request(connection)))
+        connection.sendall(first)
+        go_on.wait(5)  # the next request is on its way
+        connection.sendall(first)
+        while asked := request(connection):
+            connection.sendall(answer(batch(asked)))
+
+    with serving(serve) as server, connected(server.port, max_concurrency=1) as db:
+        assert db.execute(SELECT % "vsfb_a").get == "vsfb_a"
+        threading.Timer(0.1, go_on.set).start()
+        with pytest.raises(openai_vtab.APIError, match="asked for id 'vsfb_b', but the answer is 'vsfb_a'"):
+            db.execute(SELECT % "vsfb_b").fetchall()
+        assert db.execute(SELECT % "vsfb_c").get == "vsfb_c"
+    go_on.set()
+    with serving(serve) as server, connected(server.port, max_concurrency=1) as db:
+        for name in ("vsfb_a", "vsfb_b", "vsfb_c"):
+            assert db.execute(SELECT % name).get == name
+            time.sleep(0.05)  # the second answer comes
+        assert server.connections == 3
+
+
+def test_a_list_of_another_store_is_an_error() -> None:
+    """Its objects would be shown as this store's."""
+
+    def serve(connection: Connection) -> None:
+        while asked := request(connection):
+            connection.sendall(answer(page(asked, "vs_2")))
+
+    sql = "SELECT id FROM vector_store_files WHERE vector_store_id = 'vs_1'"
+    with serving(serve) as server, connected(server.port) as db:
+        seconds(
+            lambda: db.execute(sql).fetchall(),
+            openai_vtab.APIError,
+            "asked for vector_store_id 'vs_1', but the answer is 'vs_2'",
+        )
+
+
+def test_an_endless_list_is_an_error() -> None:
+    """With ever new ids: after max_rows; what LIMIT asks for comes, and the error says what to do."""
+    asked: list[bytes] = []
+
+    def serve(connection: Connection) -> None:
+        while one := request(connection):
+            asked.append(one)
+            connection.sendall(answer(page(one)))
+
+    sql = "SELECT id FROM vector_store_files WHERE vector_store_id = 'vs_1'"
+    with serving(serve) as server, connected(server.port, max_rows=50) as db:
+        cursor = db.execute(sql)
+        assert len([next(cursor) for _ in range(50)]) == 50
+        with pytest.raises(
+            openai_vtab.OperationalError, match=r"more than 50 rows \(max_rows\); write LIMIT, or a larg"
+        ):
+            next(cursor)
+        assert len(asked) < 30
+        assert len(db.execute(f"{sql} LIMIT 50").fetchall()) == 50
+
+
+# time
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("begun", [b"", OK, OK + b"content-length: 99\r\n\r\n"], ids=["status line", "headers", "body"])
+def test_a_drip_ends_in_time(scheme: str, begun: bytes) -> None:
+    """Also under TLS."""
+
+    def serve(connection: Connection) -> None:
+        request(connection)
+        connection.sendall(begun)
+        drip(connection, SLOW_HEADERS)
+
+    with (
+        serving(serve, secure=scheme == "https") as server,
+        connected(server.port, scheme, timeout=0.3, ca_bundle=str(CERTIFICATE)) as db,
+    ):
+        sql = SELECT % "vsfb_a"
+        took = seconds(lambda: db.execute(sql).fetchall(), openai_vtab.APITimeoutError, r"no answer within 0\.3 s")
+        assert took < 0.3 * 2 + 2
+        assert server.connections == 2
+        match = r"may have been carried out .*/files\)"
+        assert seconds(lambda: db.execute(INSERT), openai_vtab.APITimeoutError, match) < 2
+        assert server.connections == 3
+
+
+def test_a_flood_ends_in_time() -> None:
+    """Bytes that never stop, of headers that never end: there is always something to read."""
+
+    def serve(connection: Connection) -> None:
+        request(connection)
+        while True:
+            connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)
+
+    with serving(serve) as server, connected(server.port, timeout=0.3, max_retries=0) as db:
+        sql = SELECT % "vsfb_a"
+        assert seconds(lambda: db.execute(sql).fetchall(), openai_vtab.APITimeoutError, "no answer within") < 2
+
+
+def test_a_handshake_ends_in_time() -> None:
+    """Whoever accepts and says nothing; and nothing was sent."""
+    with (
+        serving(lambda connection: time.sleep(5)) as server,
+        connected(server.port, "https", timeout=0.3) as db,
+    ):
+        assert seconds(lambda: db.execute(INSERT), openai_vtab.APITimeoutError, r"no connection within 0\.3 s$") < 2.6
+        assert server.connections == 2
+
+
+def test_a_certificate_that_is_not_trusted() -> None:
+    """Nothing was sent, and a create is as it was."""
+    with serving(lambda connection: None, secure=True) as server, connected(server.port, "https") as db:
+        with pytest.raises(
+            openai_vtab.APIConnectionError, match=r"cannot connect: .*certificate verify fail"
+        ) as caught:
+            db.execute(INSERT)
+        assert not caught.value.sent
+        assert "may have" not in str(caught.value)
+
+
+# uploads
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("reads", [0, 1000], ids=["never", "slowly"])
+def test_an_upload_that_is_not_read_ends_in_time(scheme: str, reads: int) -> None:
+    """The time-out is for all of it, not for each part."""
+
+    def serve(connection: Connection) -> None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        for _ in range(100):
+            if reads:
+                connection.recv(reads)
+            time.sleep(0.05)
+
+    with (
+        serving(serve, secure=scheme == "https") as server,
+        connected(server.port, scheme, timeout=0.5, ca_bundle=str(CERTIFICATE)) as db,
+    ):
+        match = r"no answer within 0\.5 s; it may have been carried out .*\(GET /files\)"
+        assert seconds(lambda: db.execute(UPLOAD), openai_vtab.APITimeoutError, match) < 2.5
+        assert server.connections == 1
+
+
+@pytest.mark.parametrize("said", [b"", b"HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\n\r\n"], ids=["cut", "413"])
+def test_an_upload_that_is_refused_in_its_midst(said: bytes) -> None:
+    """The connection is closed while it is sent, with a word or without: an error, and sent once."""
+
+    def serve(connection: Connection) -> None:
+        connection.recv(65536)
+        connection.sendall(said)
+
+    with serving(serve) as server, connected(server.port) as db:
+        # what was said may be lost: the system drops it when it learns that nobody reads
+        with pytest.raises(openai_vtab.OperationalError, match=r"answered 413|the connection broke: .*may have been"):
+            db.execute(UPLOAD)
+        assert server.connections == 1
+
+
+# proxies
+
+
+def test_a_create_through_a_proxy_is_sent_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That closes instead of answering: for urllib3 an error of the proxy, as if it had not been reached."""
+    seen: list[bytes] = []
+
+    def serve(connection: Connection) -> None:
+        seen.append(request(connection))
+
+    with serving(serve) as server, connected(9) as db:
+        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{server.port}")
+        with pytest.raises(openai_vtab.APIConnectionError, match=r"the connection broke: .*may have been carried out"):
+            db.execute(INSERT)
+        assert [one.split(b" ")[1] for one in seen] == [b"http://127.0.0.1:9/v1/vector_stores/vs_1/file_batches"]
+
+
+@pytest.mark.parametrize(
+    ("said", "match"),
+    [
+        (b"HTTP/1.1 403 Forbidden\r\n\r\n", "cannot connect: Tunnel connection failed: 403 Forbidden$"),
+        (b"HTTP/1.1 407 Who\r\n\r\n", "cannot connect: Tunnel connection failed: 407 Who$"),
+        (b"", "cannot connect: "),
+        (SLOW_HEADERS, r"no connection within 0\.4 s$"),
+    ],
+    ids=["403", "407", "closed", "drip"],
+)
+def test_a_tunnel_that_is_not_made(monkeypatch: pytest.MonkeyPatch, said: bytes, match: str) -> None:
+    """Nothing was sent, so a create is tried again; the proxy never sees the key."""
+    seen: list[bytes] = []
+
+    def serve(connection: Connection) -> None:
+        seen.append(request(connection))
+        (drip if said is SLOW_HEADERS else Connection.sendall)(connection, said)
+
+    with serving(serve) as server, connected(9, "https", timeout=0.4) as db:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{server.port}")
+        assert seconds(lambda: db.execute(INSERT), openai_vtab.APIConnectionError, match) < 2.8
+        assert [one[:20] for one in seen] == [b"CONNECT 127.0.0.1:9 "] * 2
+        assert not any(b"sk-raw" in one for one in seen)
+
+
+# memory, and anything at all
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "packed"])
+def test_memory_does_not_grow_with_an_answer(connect: Any, sandbox: Any, packed: bool) -> None:
+    """100 MB, or what would be as much."""
+    packer = zlib.compressobj(wbits=31)
+    bomb = b"".join(packer.compress(bytes(1 << 20)) for _ in range(100)) + packer.flush()
+
+    def parts(head: bytes, body: bytes) -> Iterator[bytes]:
+        yield OK + (b"content-encoding: gzip\r\n\r\n" + bomb if packed else b"\r\n")
+        for _ in range(0 if packed else 1600):
+            yield bytes(65536)
+
+    db = connect(max_answer_bytes=1_000_000)
+    sandbox.inject(Wire(parts))
+    tracemalloc.start()
+    with pytest.raises(openai_vtab.APIError, match="the answer is longer than 1000000 bytes"):
+        db.execute(SELECT % "vsfb_a").fetchall()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 6_000_000
+
+
+def test_any_answer_is_survived(connect: Any, sandbox: Any) -> None:
+    """A true one, cut, doubled and overwritten anywhere: rows of what was asked for, or an error of ours."""
+    sql = f"SELECT id, vector_store_id FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id = 'vsfb_demo_finished'"
+    true = answer({**sandbox.batches["vs_demo", "vsfb_demo_finished"]})
+    chance = random.Random(20)  # noqa: S311 - the same every time
+    db = connect(timeout=5, max_retries=0)
+    refused = 0
+    for _ in range(400):
+        data = bytearray(true)
+        for _ in range(chance.randint(1, 3)):
+            place, length = chance.randrange(len(true)), chance.choice([0, 1, 1, 2, 20])
+            some = chance.choice(
+                [b"", b"\r\n", b"\x00", b"9", b'"', b"[", b"\xff", b"HTTP/1.1 200 OK\r\n", bytes(data[:40])]
+            )
+            data[place : place + length] = some
+        injection = sandbox.inject(Raw(bytes(data)), times=None)
+        try:
+            assert db.execute(sql).fetchall() in ([("vsfb_demo_finished", "vs_demo")], [])
+        except openai_vtab.OperationalError:
+            refused += 1
+        injection.times = 0
+    assert 100 < refused < 400
+    assert db.execute(sql).fetchall() == [("vsfb_demo_finished", "vs_demo")]
+
+
+@pytest.mark.parametrize("depth", [*range(940, 1000, 6), 3_000, 30_000])
+def test_an_answer_as_deep_as_can_be_read(connect: Any, sandbox: Any, depth: int) -> None:
+    """Reading and writing JSON do not end at the same depth: what was created is remembered all the same."""
+    db = connect()
+    db.execute(f"CREATE VIRTUAL TABLE mine USING {T}")
+    body = b'{"id": "vsfb_deep", "vector_store_id": "vs_1", "status": "completed", "deep": %b}'
+    sandbox.inject(Answer(body % (b"[" * depth + b"]" * depth)), times=None)
+    try:
+        db.execute(INSERT.replace(T, "mine"))
+        expected = ("vsfb_deep", "completed")
+    except openai_vtab.APIError as error:
+        assert "may have been carried out" in str(error)  # noqa: PT017 - either is right, the depth decides
+        expected = (None, "unknown")
+    assert db.execute("SELECT id, status FROM mine_ledger").fetchall() == [expected]
+    with suppress(openai_vtab.APIError, openai_vtab.DataError):
+        assert "[[[" in db.execute(SELECT.replace("id", "raw", 1) % "vsfb_deep").get
+
+
+def test_an_order_that_cannot_be_seen_is_an_error(connect: Any, sandbox: Any) -> None:
+    """SQLite would not sort what it was promised in order."""
+    files = [{"id": f"file-{n}", "created_at": at} for n, at in enumerate([5, None, 3])]
+    sandbox.inject(Answer({"data": files, "has_more": False}), times=None)
+    sql = "SELECT id FROM files ORDER BY {}created_at DESC"
+    with pytest.raises(openai_vtab.OperationalError, match="not in the order of created_at; write ORDER BY \\+created"):
+        connect().execute(sql.format("")).fetchall()
+    assert connect().execute(sql.format("+")).fetchall() == [("file-0",), ("file-2",), ("file-1",)]

@@ -18,7 +18,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from .errors import APIError
+from .errors import APIError, DataError
 from .spec import Method, Table
 from .upload import File, Upload, form
 
@@ -116,7 +116,12 @@ def build(table: Table, method: Method, parameters: Mapping[str, Any], page: Pag
 
 @lru_cache(4096)
 def _segment(id: str) -> str:
-    """One segment of a path, whatever the id contains: it can never reach another endpoint."""
+    """One segment of a path, whatever the id contains: it can never reach another endpoint.
+
+    Raises DataError for what would be none: a query's keys are looked at before, those of a list are the server's.
+    """
+    if id in {"", ".", ".."}:
+        raise DataError(f"{id!r} is no id: it cannot be a part of an address")
     return quote(id.encode("utf-8", "surrogatepass"), safe="")
 
 

@@ -30,7 +30,7 @@ from . import __version__, api
 from .api import NO_HEADERS, NOT_SENT, Request, Response
 from .errors import APIConnectionError, APIError, APITimeoutError
 from .flow import Flow
-from .log import Log, Record, shown, without_key
+from .log import Log, Record, answer_without_key, shown, without_headers, without_key
 from .settings import Settings
 from .upload import Upload
 
@@ -151,10 +151,8 @@ class Client:
                     if time.monotonic() > deadline:
                         answer.close()
                         return APITimeoutError(f"no complete answer within {timeout:g} s", request=named, sent=True)
-                body = b"".join(chunks)
-                if answer.status >= 400:  # a server may quote the key it did not like
-                    body = body.replace(secret.encode(), b"[key]")
-                found = {name.lower(): value for name, value in answer.headers.items()}
+                body = answer_without_key(answer.status, b"".join(chunks), secret)
+                found = {name.lower(): without_key(value, secret) for name, value in answer.headers.items()}
                 return Response(answer.status, found, body, self.base_url)
             finally:
                 answer.release_conn()
@@ -162,7 +160,7 @@ class Client:
             sent = not _never_connected(error)
             refused = isinstance(error, urllib3.exceptions.NewConnectionError)  # for urllib3 a time-out, too
             timed_out = isinstance(error, (urllib3.exceptions.TimeoutError, TimeoutError)) and not refused
-            problem = _reason(error).replace(secret, "[key]")
+            problem = without_key(_reason(error), secret)
         if timed_out:
             what = "no answer" if sent else "no connection"
             return APITimeoutError(f"{what} within {timeout:g} s", request=named, sent=sent)
@@ -190,6 +188,7 @@ class Client:
                 import requests.adapters
                 import requests.utils
 
+                logging.getLogger("urllib3.connection").addFilter(without_headers)
                 probe = requests.PreparedRequest()
                 probe.prepare_url(self.base_url, None)
                 proxies = requests.utils.get_environ_proxies(self.base_url)

@@ -143,7 +143,11 @@ def answer_without_key(status: int, body: bytes, key: str) -> bytes:
 def without_headers(record: logging.LogRecord) -> bool:
     """A filter for urllib3's log: what it cannot parse of an answer's headers may quote the key, and is left out."""
     if (record.threadName or "").startswith("openai_vtab") and record.msg.startswith("Failed to parse headers"):
-        record.msg, record.args, record.exc_info = "an answer to openai_vtab has headers that cannot be parsed", (), None
+        record.msg, record.args, record.exc_info = (
+            "an answer to openai_vtab has headers that cannot be parsed",
+            (),
+            None,
+        )
     return True
 
 

@@ -86,7 +86,11 @@ class Upload:
                 try:
                     file = part.open()
                 except OSError as error:
-                    raise OSError(f"{changed}: {error.strerror or error}") from None
+                    why = error.strerror or str(error)
+                else:
+                    why = ""
+                if why:  # not within the except: http.py would look for the first cause
+                    raise OSError(f"{changed}: {why}")
                 with file:
                     while left >= 0 and (chunk := file.read(min(CHUNK, left + 1))):
                         left -= len(chunk)

@@ -258,6 +258,8 @@ def failure(request: Request, response: Response) -> APIError:
     """The error answer as an exception, in OpenAI's shape or in those of compatible servers."""
     error = _error(response)
     message = error["message"] or _excerpt(response.body) or "an empty answer"
+    if 300 <= response.status < 400 and (location := response.headers.get("location")):
+        message = f"a redirect to {location[:200]}, which is not followed: the key would go with it"
     return APIError(
         f"answered {response.status}: {message}",
         request=_named(request, response),

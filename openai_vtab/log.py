@@ -22,6 +22,7 @@ from .upload import Upload
 from .values import SQLiteValue
 
 KEPT = 1000  # requests
+_NEEDLESS_ESCAPE = re.compile(r"\\u00(2[013-9a-f]|[346][0-9a-f]|5[0-9abd-f]|7[0-9a-e])", re.IGNORECASE)  # in JSON
 SHORTEST_KEY = 4  # characters; servers of one's own take "x"
 SHORTEST_IN_DATA = 12  # in what is right and becomes rows, where "test" and "lm-studio" are words like others
 COLUMNS = {
@@ -120,8 +121,8 @@ def _spellings(key: str) -> tuple[str, ...]:
     percent |= {re.sub("%..", lambda found: found[0].lower(), text) for text in percent}
     escaped = {json.dumps(text)[1:-1] for text in texts}
     escaped |= {text.replace("/", "\\/") for text in escaped}
-    unicode = {re.sub(r"[^\w.~-]", lambda found: f"\\u{ord(found[0]):04x}", text) for text in texts}
-    unicode |= {re.sub(r"\\u....", lambda found: "\\u" + found[0][2:].upper(), text) for text in unicode}
+    unicode = {re.sub(r'["\\]', lambda found: f"\\u{ord(found[0]):04x}", text) for text in texts}
+    unicode |= {text.replace("\\u005c", "\\u005C") for text in unicode}
     return tuple(sorted(texts | percent | escaped | unicode, key=len, reverse=True))
 
 
@@ -136,6 +137,8 @@ def without_key(text: str, key: str, shortest: int = SHORTEST_KEY) -> str:
 def answer_without_key(status: int, body: bytes, key: str) -> bytes:
     """The same for the body of an answer: a server may quote what it was sent."""
     text = body.decode("latin-1")
+    if "\\u00" in text:
+        text = _NEEDLESS_ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)
     clean = without_key(text, key, SHORTEST_IN_DATA if 200 <= status < 300 else SHORTEST_KEY)
     return body if clean is text else clean.encode("latin-1")
 

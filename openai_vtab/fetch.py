@@ -30,7 +30,7 @@ AHEAD = 2  # times max_concurrency: how far an IN list is asked for before its r
 OK = 200
 UNDERSTOOD = 2_000  # objects kept parsed, some 2 MB
 FARTHEST = 1000  # items, with those that need no request
-KEPT = ("x-request-id", "openai-poll-after-ms")
+KEPT = ("x-request-id", "openai-poll-after-ms", "location")
 # seconds between two looks at what is waited for, unless the API says openai-poll-after-ms
 FIRST_PAUSE, PAUSE_GROWTH, LONGEST_PAUSE = 0.5, 1.5, 5.0
 

@@ -191,7 +191,7 @@ class Client:
                 logging.getLogger("urllib3.connection").addFilter(without_headers)
                 probe = requests.PreparedRequest()
                 probe.prepare_url(self.base_url, None)
-                proxies = requests.utils.get_environ_proxies(self.base_url)
+                proxies = {} if self.settings.stays_here else requests.utils.get_environ_proxies(self.base_url)
                 verify = self.settings.ca_bundle or _environment_bundle()
                 adapter = requests.adapters.HTTPAdapter(pool_connections=1, pool_maxsize=self.settings.max_concurrency)
                 pool = adapter.get_connection_with_tls_context(probe, verify, proxies=proxies)
@@ -271,9 +271,16 @@ def _environment_bundle() -> str | bool:
 
 def _never_connected(error: BaseException) -> bool:
     """Whether the request certainly never left: the connection itself was not made."""
+    import ssl
+
     from urllib3 import exceptions
 
-    causes = (exceptions.NewConnectionError, exceptions.ConnectTimeoutError, exceptions.ProxyError)
+    causes = (
+        exceptions.NewConnectionError,
+        exceptions.ConnectTimeoutError,
+        exceptions.ProxyError,
+        ssl.SSLCertVerificationError,
+    )
     return any(isinstance(cause, causes) for cause in _causes(error))
 
 

@@ -139,20 +139,27 @@ class Settings:
         url = (self.base_url or DEFAULT_BASE_URL).rstrip("/")
         try:
             parts = urlsplit(url)
-            host, _ = parts.hostname, parts.port
+            host, port = parts.hostname or "", parts.port
         except ValueError:
-            parts, host = urlsplit(""), None
-        # what is left out, or read differently, by one of those who read an address could name another host
-        odd = not url.isprintable() or any(c in url for c in " \\?#")
-        if parts.scheme not in ("http", "https") or not host or odd:
-            raise ConfigurationError("base_url is not an address such as https://api.openai.com/v1")
+            parts, host, port = urlsplit(""), "", None
         if "@" in parts.netloc:
             raise ConfigurationError("base_url holds a user name or password; give the key as api_key=")
+        # what is left out, or read differently, by one of those who read an address could name another host
+        whole = (f"[{host}]" if ":" in host else host) + ("" if port is None else f":{port}")
+        odd = parts.netloc.lower() != whole or not url.isprintable() or any(c in url for c in " \\?#")
+        if parts.scheme not in ("http", "https") or not host or odd:
+            raise ConfigurationError("base_url is not an address such as https://api.openai.com/v1")
         if parts.scheme == "http" and not self.allow_http and not _is_this_machine(host):
             raise ConfigurationError(
                 f"base_url is http:// to {host}: the key would travel in clear; write https://, or allow_http=True"
             )
         return url
+
+    @property
+    def stays_here(self) -> bool:
+        """Whether requests leave in clear, to this machine: nobody between may see them."""
+        parts = urlsplit(self.checked_base_url())
+        return parts.scheme == "http" and _is_this_machine(parts.hostname or "")
 
     def key_header(self, key: str) -> dict[str, str]:
         """The header that carries the key: Azure's own, else a bearer token."""

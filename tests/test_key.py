@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ import pytest
 import openai_vtab
 from openai_vtab import dbapi
 from openai_vtab.log import answer_without_key
-from openai_vtab.sandbox import Answer, Cut, Raw, Slow, Status
+from openai_vtab.sandbox import Answer, Cut, Raw, Slow
 from openai_vtab.settings import Settings
 from openai_vtab.shell import Shell
 
@@ -290,7 +290,12 @@ def test_the_repr_of_everything(sandbox: Any, tmp_path: Path) -> None:
     )
     shell = Shell(stdout=io.StringIO(), stderr=io.StringIO())
     shell.settings["api_key"] = key
-    ours = [o for o in gc.get_objects() if str(type(o).__module__).startswith("openai_vtab.") and not str(type(o).__module__).startswith("openai_vtab.sandbox")]
+    ours = [
+        o
+        for o in gc.get_objects()
+        if str(type(o).__module__).startswith("openai_vtab.")
+        and not str(type(o).__module__).startswith("openai_vtab.sandbox")
+    ]
     assert {"Settings", "Client", "Registration", "Fetch", "VTable", "Log"} <= {type(o).__name__ for o in ours}
     assert Settings(api_key=key) == Settings(api_key=key)
     with engine.connect() as connection:

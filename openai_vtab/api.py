@@ -26,6 +26,7 @@ Object = dict[str, Any]
 NO_HEADERS: Mapping[str, str] = {}
 NOT_SENT = 0  # in the place of a status: a dry run has sent nothing
 NOT_FOUND = 404
+LONGEST_KEPT = 200  # characters of an id that is remembered as it is written in a path
 JSON_BODY = {"Content-Type": "application/json"}
 
 # What a compatible server says with 400 where OpenAI says 404.
@@ -114,7 +115,6 @@ def build(table: Table, method: Method, parameters: Mapping[str, Any], page: Pag
     )
 
 
-@lru_cache(4096)
 def _segment(id: str) -> str:
     """One segment of a path, whatever the id contains: it can never reach another endpoint.
 
@@ -122,7 +122,14 @@ def _segment(id: str) -> str:
     """
     if id in {"", ".", ".."}:
         raise DataError(f"{id!r} is no id: it cannot be a part of an address")
+    return _quoted_once(id) if len(id) <= LONGEST_KEPT else _quoted(id)
+
+
+def _quoted(id: str) -> str:
     return quote(id.encode("utf-8", "surrogatepass"), safe="")
+
+
+_quoted_once = lru_cache(4096)(_quoted)
 
 
 def _body(table: Table, method: Method, parameters: Mapping[str, Any]) -> Object:

@@ -59,21 +59,11 @@ class Handler(socketserver.BaseRequestHandler):
         connection.settimeout(10)
         if server.tls is not None:
             connection = server.tls.wrap_socket(connection, server_side=True)
-        data = b""
-        with suppress(OSError), connection:
-            while True:
-                while b"\r\n\r\n" not in data:
-                    data += (got := connection.recv(65536))
-                    if not got:
-                        return
-                head, _, data = data.partition(b"\r\n\r\n")
+        with suppress(OSError), connection, connection.makefile("rb") as stream:
+            while first := stream.readline():
+                head = b"".join([first, *iter(stream.readline, b"\r\n")]).rstrip(b"\r\n")
                 found = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
-                length = int(found[1]) if found else 0
-                while len(data) < length:
-                    data += (got := connection.recv(65536))
-                    if not got:
-                        return
-                data = data[length:]
+                stream.read(int(found[1]) if found else 0)
                 server.heads.append(head)
                 connection.sendall(server.respond(head))
 

@@ -9,6 +9,7 @@ It must not know SQLite's callbacks, tables or what an answer means.
 from __future__ import annotations
 
 import math
+import os
 import threading
 import time
 from collections import deque
@@ -21,6 +22,7 @@ from typing import Any, TypeVar, cast
 import apsw
 
 from .api import NO_HEADERS, Request, Response
+from .errors import ProgrammingError
 from .http import Client
 from .progress import Meter
 from .readahead import ReadAhead
@@ -53,9 +55,19 @@ class Fetch:
         self._lock = threading.Lock()
         self._threads = 0
         self._unfinished = 0
+        self._process = os.getpid()
+
+    @property
+    def is_inherited(self) -> bool:
+        """Whether this is the child of a fork, where there are no threads, and nobody who would release the locks."""
+        return os.getpid() != self._process
 
     def submit(self, call: Callable[[], T], abandoned: threading.Event) -> Future[T]:
         """Have `call` run by a thread of the pool, unless `abandoned` is set before it begins."""
+        if self.is_inherited:
+            raise ProgrammingError(
+                "the connection was opened before this process was forked, and is its parent's: open one here"
+            )
         future: Future[T] = Future()
         if self.client.settings.dry_run:  # nothing to wait for: what is shown comes in the order asked for
             try:
@@ -100,6 +112,8 @@ class Fetch:
 
     def close(self) -> None:
         """End the threads, each after the request it is in, and close the connections; a later request begins anew."""
+        if self.is_inherited:
+            return
         with self._lock:
             threads, self._threads = self._threads, 0
         for _ in range(threads):

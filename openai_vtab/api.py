@@ -115,12 +115,12 @@ def build(table: Table, method: Method, parameters: Mapping[str, Any], page: Pag
     )
 
 
-def _segment(id: str) -> str:
+def _segment(id: object) -> str:
     """One segment of a path, whatever the id contains: it can never reach another endpoint.
 
     Raises DataError for what would be none: a query's keys are looked at before, those of a list are the server's.
     """
-    if id in {"", ".", ".."}:
+    if not isinstance(id, str) or id in {"", ".", ".."}:
         raise DataError(f"{id!r} is no id: it cannot be a part of an address")
     return _quoted_once(id) if len(id) <= LONGEST_KEPT else _quoted(id)
 

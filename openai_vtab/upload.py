@@ -21,13 +21,19 @@ CHUNK = 1 << 20  # bytes
 
 @dataclass(frozen=True)
 class File:
-    """What is uploaded: its name for the API, and its bytes or where they are: below `root`, when that is given."""
+    """What is uploaded: its name for the API, and its bytes or where they are.
+
+    With a `root` it is below that folder. With a `size` it has so many bytes, or will not be sent.
+    """
 
     filename: str
     content: bytes | Path
     root: Path | None = None
+    size: int | None = None
 
     def __len__(self) -> int:
+        if self.size is not None:
+            return self.size
         if isinstance(self.content, bytes):
             return len(self.content)
         with self.open() as file:

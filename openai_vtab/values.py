@@ -16,7 +16,7 @@ import json
 import math
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from unicodedata import category
@@ -198,7 +198,7 @@ def path(value: SQLiteValue, limits: Limits) -> File:
         raise Refused(f"{shown(value)} cannot be read ({error.strerror})", "the path of another file") from None
     if not 0 < size <= MAX_FILE:
         raise Refused(f"{shown(value)} has {size} bytes", f"the path of a file of 1 to {MAX_FILE} bytes")
-    return file
+    return replace(file, size=size)
 
 
 def query(value: SQLiteValue, _: Limits) -> str | list[str]:

@@ -38,7 +38,8 @@ class Request:
     """One HTTP request below the base URL.
 
     `repeatable`: carrying it out twice is carrying it out once. `absent_is_none`: 404 means there is no such object.
-    `look`: the list that shows whether a create was carried out.
+    `look`: the list that shows whether a create was carried out. `attaches`: to which vector store ("" a new one), and
+    how many files.
     """
 
     method: str
@@ -48,6 +49,7 @@ class Request:
     repeatable: bool = True
     absent_is_none: bool = False
     look: str = ""
+    attaches: tuple[str, int] | None = None
 
     @property
     def identity(self) -> str:
@@ -59,7 +61,7 @@ class Request:
 class Response:
     """An answer: header names are in lower case; `base_url` is the address that the request's target was below.
 
-    `uncertain`: it was sent before, and nobody knows whether it was carried out then.
+    `uncertain`: it was sent before, and nobody knows whether it was carried out then. `note`: what else its error says.
     """
 
     status: int
@@ -67,6 +69,7 @@ class Response:
     body: bytes
     base_url: str
     uncertain: bool = False
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,16 @@ def build(table: Table, method: Method, parameters: Mapping[str, Any], page: Pag
         repeatable=method.repeatable,
         absent_is_none=method.verb == "SELECT" and not method.many,
         look=look,
+        attaches=_attached(table, method, parameters),
     )
+
+
+def _attached(table: Table, method: Method, parameters: Mapping[str, Any]) -> tuple[str, int] | None:
+    if not method.attaches:
+        return None
+    files = parameters[table.source(method.attaches)]
+    store = next((parameters[table.source(name)] for name in method.variables), "")
+    return store, len(files) if isinstance(files, list) else 1
 
 
 def _segment(id: object) -> str:
@@ -268,7 +280,7 @@ def failure(request: Request, response: Response) -> APIError:
     if 300 <= response.status < 400 and (location := response.headers.get("location")):
         message = f"a redirect to {location[:200]}, which is not followed: the key would go with it"
     return APIError(
-        f"answered {response.status}: {message}",
+        f"answered {response.status}: {message}" + (f"; {response.note}" if response.note else ""),
         request=_named(request, response),
         status=response.status,
         request_id=response.headers.get("x-request-id"),

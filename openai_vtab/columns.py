@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from .spec import PLACE, WHOLE, Column
+from .spec import FAILURE, PLACE, WHOLE, Column
 from .values import SQLiteValue
 
 
@@ -49,6 +49,8 @@ def getter(column: Column) -> Callable[[Fields], SQLiteValue]:
 
 def _whole_object(fields: Fields) -> SQLiteValue:
     found = fields if isinstance(fields, dict) else fields.get(WHOLE)
+    if FAILURE in found:
+        return None
     return sql_value({name: value for name, value in found.items() if name != PLACE})
 
 

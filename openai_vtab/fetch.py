@@ -8,6 +8,7 @@ It must not know SQLite's callbacks, tables or what an answer means.
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import threading
@@ -22,11 +23,15 @@ from typing import Any, TypeVar, cast
 import apsw
 
 from .api import NO_HEADERS, Request, Response
-from .errors import ProgrammingError
+from .errors import APIConnectionError, APIError, ProgrammingError
+from .flow import Patience
 from .http import Client
 from .progress import Meter
 from .readahead import ReadAhead
 
+log = logging.getLogger("openai_vtab")
+
+NOT_READ = (APIError, APIConnectionError)  # what keeps one key or list from being read, rather than all
 SLICE = 0.05  # seconds between two looks for an interrupt
 AHEAD = 2  # times max_concurrency: how far an IN list is asked for before its rows are read
 OK = 200
@@ -62,8 +67,17 @@ class Fetch:
         """Whether this is the child of a fork, where there are no threads, and nobody who would release the locks."""
         return os.getpid() != self._process
 
-    def submit(self, call: Callable[[], T], abandoned: threading.Event) -> Future[T]:
-        """Have `call` run by a thread of the pool, unless `abandoned` is set before it begins."""
+    def patience(self) -> Patience:
+        """What the requests of one statement share."""
+        return Patience(self.client.settings.rate_limit_wait)
+
+    def meter(self) -> Meter | None:
+        """What tells how far a statement is, if somebody wants to know."""
+        tell = self.client.settings.progress
+        return None if tell is None else Meter(tell)
+
+    def submit(self, call: Callable[[], T], patience: Patience) -> Future[T]:
+        """Have `call` run by a thread of the pool, unless it is abandoned before it begins."""
         if self.is_inherited:
             raise ProgrammingError(
                 "the connection was opened before this process was forked, and is its parent's: open one here"
@@ -81,12 +95,12 @@ class Fetch:
                 self._threads += 1
                 name = f"openai_vtab-{self._threads}"
                 threading.Thread(target=_work, args=(self, self._tasks), name=name, daemon=True).start()
-        self._tasks.put((future, call, abandoned))
+        self._tasks.put((future, call, patience.abandoned))
         return future
 
-    def send(self, request: Request, abandoned: threading.Event, predicted: bool = False) -> Future[Response]:
-        """Start a request. Once `abandoned` is set it is not begun, and not repeated."""
-        return self.submit(lambda: self.client.send(request, abandoned, predicted), abandoned)
+    def send(self, request: Request, patience: Patience, predicted: bool = False) -> Future[Response]:
+        """Start a request. Once it is abandoned it is not begun, and not repeated."""
+        return self.submit(lambda: self.client.send(request, patience, predicted), patience)
 
     def wait(self, future: Future[T], meter: Meter | None = None) -> T:
         """The result, waited for in slices so that `connection.interrupt()` is heard. Raises its error."""
@@ -144,10 +158,11 @@ class Asking:
 
     def __init__(self, fetch: Fetch) -> None:
         self.fetch = fetch
-        self.abandoned = threading.Event()
+        self.patience = fetch.patience()
         self.read_ahead: ReadAhead | None = None
-        tell = fetch.client.settings.progress
-        self.meter = Meter(tell) if tell is not None else None
+        self.meter = fetch.meter()
+        self.tolerates = False  # that a key or a list cannot be read: it becomes a row that says so
+        self.not_read: set[str] = set()  # those
         self.supposes = False  # a dry run of an UPDATE or DELETE: that what is named by its keys is there
         self._answers: dict[str, Future[Response] | Response | bytes] = {}  # what is understood is a body alone
         self._understood: dict[str, tuple[Any, int]] = {}  # the latest answers, parsed, and how many objects they are
@@ -159,7 +174,7 @@ class Asking:
         identity = request.identity
         if identity in self._answers:
             return False
-        self._answers[identity] = self.fetch.send(request, self.abandoned, predicted)
+        self._answers[identity] = self.fetch.send(request, self.patience, predicted)
         return True
 
     def predict(self, request: Request) -> bool:
@@ -197,8 +212,17 @@ class Asking:
             self.meter.came("keys" if request.absent_is_none else "pages", known)
         # without most of the headers, which are the larger part
         headers = {name: response.headers[name] for name in KEPT if name in response.headers} or NO_HEADERS
-        self._answers[identity] = kept = Response(response.status, headers, response.body, response.base_url)
+        note = f"{response.note}; before it, {self._answered()} were answered" if response.note else ""
+        self._answers[identity] = kept = Response(response.status, headers, response.body, response.base_url, note=note)
         return kept
+
+    def _answered(self) -> int:
+        """How many of the statement's requests have an answer, and were not given up for a limit."""
+        return sum(
+            isinstance(answer, bytes) or not (answer if isinstance(answer, Response) else answer.result()).note
+            for answer in self._answers.values()
+            if not isinstance(answer, Future) or (answer.done() and not answer.cancelled() and not answer.exception())
+        )
 
     def understood(self, request: Request, understand: Callable[[Response], T], weight: Callable[[T], int]) -> T:
         """The answer, parsed once for all rows of a join that ask for it, as long as there is room.
@@ -231,8 +255,12 @@ class Asking:
         while True:
             for request in pending.values():
                 self.start(request)
-            answers = {identity: self.answer(request) for identity, request in pending.items()}
-            pending = {t: request for t, request in pending.items() if not settled(request, answers[t])}
+            hints = []
+            for identity, request in list(pending.items()):
+                if self._is_settled(request, settled):
+                    del pending[identity]
+                else:
+                    hints.append(_poll_after(self.answer(request)))
             remaining = deadline - time.monotonic()
             if not pending or remaining <= 0:
                 if self.meter is not None:
@@ -240,13 +268,26 @@ class Asking:
                 return
             if self.meter is not None:
                 self.meter.waits(total - len(pending), total)
-            hints = [_poll_after(answers[identity]) for identity in pending]
             asked = max((hint for hint in hints if hint is not None), default=None)
             self.fetch.pause(min(pause if asked is None else asked, remaining), self.meter)
             pause = min(pause * PAUSE_GROWTH, LONGEST_PAUSE)
             for identity in pending:
                 del self._answers[identity]
                 self._weight -= self._understood.pop(identity, (None, 0))[1]
+
+    def _is_settled(self, request: Request, settled: Callable[[Request, Response], bool]) -> bool:
+        try:
+            return settled(request, self.answer(request))
+        except NOT_READ:
+            if not self.tolerates:
+                raise
+            return True
+
+    def failed(self, request: Request, error: Exception) -> None:
+        """The request's key or list cannot be read. Raises the error again, unless the statement goes on without."""
+        if not self.tolerates:
+            raise error
+        self.not_read.add(request.identity)
 
     def deadline(self, seconds: float) -> float:
         """When a wait of so many seconds ends: one deadline for the whole statement, from its first wait on."""
@@ -281,10 +322,15 @@ class Asking:
 
         A cursor that SQLite has opened late may ask on by it: another statement had begun after the cursor's own.
         """
-        self.abandoned.set()
+        self.patience.abandoned.set()
         if self.meter is not None:
             self.meter.close()
-        self.abandoned = threading.Event()
+        self.patience = self.fetch.patience()
+        if self.not_read:
+            log.warning(
+                "%d could not be read, keys or lists: the column error of their rows says why", len(self.not_read)
+            )
+        self.not_read.clear()
         self._answers.clear()
         self._understood.clear()
         self._weight = 0

@@ -1,6 +1,7 @@
-"""How many requests may be under way: fewer when the server says 429, more again when it no longer does.
+"""How many requests may be under way and how soon: what a server's limits, told or known, mean for the next one.
 
-All threads of a connection share one `Flow`, so that they slow down together. It must not know HTTP.
+All threads of a connection share one `Flow` and one `Attaching`, so that they slow down together; the requests of one
+statement share one `Patience`. It must not know HTTP.
 
 >>> began = flow.begin(abandoned); ...; flow.end(); flow.learn(began, wait=2.0)     # 429, Retry-After: 2
 """
@@ -9,8 +10,10 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 
 SLICE = 0.05  # seconds between two looks whether the statement is gone
+MINUTE = 61.0  # seconds; one more, because the server's minute begins when a request arrives, not when it is sent
 
 
 class Flow:
@@ -55,3 +58,86 @@ class Flow:
             else:
                 self.allowed = max(1.0, self.allowed / 2)
                 self._halved = time.monotonic()
+
+
+class Patience:
+    """What the requests of one statement share: whether it has been given up, and how long it may wait for limits."""
+
+    def __init__(self, seconds: float) -> None:
+        self.abandoned = threading.Event()
+        self.waited = 0.0  # seconds: those in which several requests wait count once
+        self._seconds = seconds
+        self._until = 0.0
+        self._lock = threading.Lock()
+
+    def allows(self, wait: float) -> bool:
+        """Whether a request may wait so long from now on; counts it."""
+        with self._lock:
+            now = time.monotonic()
+            longer = max(0.0, now + wait - max(now, self._until))
+            if self.waited + longer > self._seconds:
+                return False
+            self.waited += longer
+            self._until = max(self._until, now + wait)
+            return True
+
+
+class Attaching:
+    """OpenAI's limits for attaching files, kept here so that a large INSERT goes on steadily instead of being refused.
+
+    At most `requests` to one vector store and `files` in all, in any minute; 0 is no limit.
+    """
+
+    def __init__(self, requests: int, files: int) -> None:
+        self._most_requests = requests
+        self._requests: dict[str, _Minute] = {}
+        self._files = _Minute(files)
+        self._lock = threading.Lock()
+
+    def begin(self, store: str, files: int) -> float:
+        """0 when a request that attaches so many files may begin now, and counts; else seconds to wait for it."""
+        with self._lock:
+            now = time.monotonic()
+            requests = self._requests.setdefault(store, _Minute(self._most_requests))
+            wait = max(requests.wait(1, now), self._files.wait(files, now))
+            if not wait:
+                requests.add(1, now)
+                self._files.add(files, now)
+                self._requests = {store: minute for store, minute in self._requests.items() if not minute.is_over(now)}
+            return wait
+
+
+class _Minute:
+    """What has begun within the last minute. Not a bucket that refills: in its first minute it would give out twice."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._begun: deque[tuple[float, int]] = deque()
+        self._total = 0
+
+    def wait(self, amount: int, now: float) -> float:
+        """Seconds until so many more may begin; more than are allowed at once may when nothing else has."""
+        self._forget(now)
+        excess = self._total + amount - self._most
+        if not self._most or excess <= 0 or not self._total:
+            return 0.0
+        end = now
+        for began, size in self._begun:
+            end, excess = began + MINUTE, excess - size
+            if excess <= 0:
+                break
+        return end - now
+
+    def add(self, amount: int, now: float) -> None:
+        """So many begin."""
+        self._begun.append((now, amount))
+        self._total += amount
+
+    def is_over(self, now: float) -> bool:
+        """Whether nothing has begun within the last minute."""
+        self._forget(now)
+        return not self._total
+
+    def _forget(self, now: float) -> None:
+        while self._begun and self._begun[0][0] + MINUTE <= now:
+            self._total -= self._begun.popleft()[1]

@@ -47,8 +47,8 @@ def _function(registration: Registration, table: Table, method: Method) -> Any:
             raise RowError(problem)
         registration.refuse_if_read_only(table, method)
         request = api.build(table, method, keys)
-        abandoned = registration.statement.abandoned
-        response = registration.fetch.wait(registration.fetch.send(request, abandoned))
+        patience = registration.statement.patience
+        response = registration.fetch.wait(registration.fetch.send(request, patience))
         if response.status == api.NOT_SENT:
             return None
         answer = api.decipher(request, response) or {}

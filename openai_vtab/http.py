@@ -5,15 +5,17 @@ of proxies and certificates, not its Session, whose netrc look-up would replace 
 and whose redirects would carry the key away; and not its adapter for every request, which would look for the same
 pool again each time: a third of the processor time of one.
 
-What is repeated, up to `max_retries` times, waiting 0.5, 1, 2 … 8 s (with jitter) or what Retry-After says:
+What is repeated, waiting 0.5, 1, 2 … 8 s (with jitter) or what Retry-After says:
 
     request           no connection   broken or timed out   429   408, 409, 500, 502, 504   503
     repeatable        yes             yes                   yes   yes                       yes
     not repeatable    yes             no                    yes   no                        when it says "overloaded"
 
-A 429 whose code needs a person (insufficient_quota, …) is never repeated.
+A 429 as long as the statement has `rate_limit_wait` left, the rest up to `max_retries` times. The server's
+x-should-retry can forbid it, and ask for it where repeating is safe. A 429 whose code needs a person
+(insufficient_quota, …) is never repeated.
 
->>> Client(Settings(base_url="http://127.0.0.1:8080/v1")).send(Request("GET", "/files"), threading.Event())
+>>> Client(Settings(base_url="http://127.0.0.1:8080/v1")).send(Request("GET", "/files"), Patience(300))
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from typing import TYPE_CHECKING, Any, cast
 from . import __version__, api
 from .api import NO_HEADERS, NOT_SENT, Request, Response
 from .errors import APIConnectionError, APIError, APITimeoutError
-from .flow import Flow
+from .flow import Attaching, Flow, Patience
 from .log import Log, Record, answer_without_key, shown, without_headers, without_key
 from .settings import Settings
 from .upload import Upload
@@ -56,6 +58,7 @@ class Client:
         self.settings = settings
         self.base_url = settings.checked_base_url()
         self.flow = Flow(settings.max_concurrency)
+        self.attaching = Attaching(settings.attach_requests_per_minute, settings.attach_files_per_minute)
         self.log = Log()
         self._headers = {
             "Accept": "application/json",
@@ -65,19 +68,22 @@ class Client:
         self._opening = threading.Lock()
         self._pools: dict[bool, tuple[urllib3.HTTPConnectionPool, str]] = {}
 
-    def send(self, request: Request, abandoned: threading.Event, predicted: bool = False) -> Response:
+    def send(self, request: Request, patience: Patience, predicted: bool = False) -> Response:
         """The answer, whatever its status. Raises APIConnectionError, APITimeoutError, ConfigurationError.
 
-        Nothing is begun or repeated any more once `abandoned` is set (CancelledError): the statement that asked is
-        gone. `predicted` is what the log says of who asked. This is the one place where a dry run ends.
+        Nothing is begun or repeated any more once `patience` is abandoned (CancelledError): the statement that asked
+        is gone. `predicted` is what the log says of who asked. This is the one place where a dry run ends.
         """
         if self.settings.dry_run:
             return self._not_sent(request, predicted)
+        if request.attaches is not None:
+            self._wait_to_attach(*request.attaches, patience)
         record: Record | None = None
         outcome: Response | APIConnectionError | APIError | None = None
         uncertain = False
-        for attempt in range(self.settings.max_retries + 1):
-            began = self.flow.begin(abandoned)
+        failures = limits = 0
+        while True:
+            began = self.flow.begin(patience.abandoned)
             if began is None:
                 break
             try:
@@ -86,19 +92,51 @@ class Client:
                 outcome = self._once(request, headers, key)
             finally:
                 self.flow.end()
-            wait = wait_before_repeating(request, outcome, attempt)
+            limited = isinstance(outcome, Response) and outcome.status == TOO_MANY_REQUESTS
+            wait = wait_before_repeating(request, outcome, limits if limited else failures)
             if isinstance(outcome, Response):
                 outcome = replace(outcome, uncertain=uncertain) if uncertain else outcome
-                self.flow.learn(began, None if outcome.status != TOO_MANY_REQUESTS else wait or 0.0)
-            if wait is None or attempt == self.settings.max_retries or abandoned.wait(wait):
+                self.flow.learn(began, (wait or 0.0) if limited else None)
+            if wait is None or (not limited and failures == self.settings.max_retries):
                 break
-            uncertain = uncertain or not isinstance(outcome, Response) or outcome.status != TOO_MANY_REQUESTS
+            if isinstance(outcome, Response) and limited and not patience.allows(wait):
+                outcome = replace(outcome, note=self._impatient(patience, wait))
+                break
+            limits, failures = limits + limited, failures + (not limited)
+            uncertain = uncertain or not limited
+            if patience.abandoned.wait(wait):
+                break
         if outcome is None:
             raise CancelledError
-        _end(record, request, outcome, attempt)
+        _end(record, request, outcome, limits + failures)
         if isinstance(outcome, Response):
             return outcome
         raise outcome
+
+    def _impatient(self, patience: Patience, wait: float) -> str:
+        most = self.settings.rate_limit_wait
+        return (
+            f"{patience.waited:.0f} s were waited for limits, {wait:.1f} s more are asked for, and "
+            f"rate_limit_wait is {most:g} s for a statement"
+        )
+
+    def _wait_to_attach(self, store: str, files: int, patience: Patience) -> None:
+        """Wait for a turn under OpenAI's own limits; not counted as patience, because it is known to go on."""
+        told = False
+        while wait := self.attaching.begin(store, files):
+            if not told:
+                log.info(
+                    "waiting %.0f s to attach %d more files to %s: at most %d requests to one vector store and "
+                    "%d files in a minute (attach_requests_per_minute, attach_files_per_minute)",
+                    wait,
+                    files,
+                    store or "a new vector store",
+                    self.settings.attach_requests_per_minute,
+                    self.settings.attach_files_per_minute,
+                )
+                told = True
+            if patience.abandoned.wait(wait):
+                raise CancelledError
 
     def _not_sent(self, request: Request, predicted: bool) -> Response:
         key = self.settings.known_key
@@ -227,21 +265,31 @@ def _end(record: Record | None, request: Request, outcome: Response | Exception,
 
 
 def wait_before_repeating(request: Request, outcome: Response | Exception, attempt: int) -> float | None:
-    """Seconds to wait before the next attempt (0 is the first), or None when the outcome stands."""
-    wait = min(FIRST_WAIT * 2.0**attempt, LONGEST_WAIT) * (1 - 0.25 * random.random())  # noqa: S311 - jitter
+    """Seconds to wait before it is sent once more, or None when the outcome stands.
+
+    `attempt` counts how often it has been sent in vain before: for a 429 by limits, otherwise by what is no limit.
+    """
     if isinstance(outcome, APIConnectionError):
-        return wait if request.repeatable or not outcome.sent else None
-    if not isinstance(outcome, Response) or outcome.status not in REPEATED:
+        return back_off(attempt) if request.repeatable or not outcome.sent else None
+    if not isinstance(outcome, Response) or outcome.status < 400:
         return None
-    code = api.error_code(outcome)
-    if code in NEEDS_A_PERSON:
-        return None
-    if not request.repeatable and not (outcome.status == 429 or (outcome.status == 503 and code in NOT_CARRIED_OUT)):
-        return None
+    code, told = api.error_code(outcome), outcome.headers.get("x-should-retry", "").strip().lower()
+    limited = outcome.status == TOO_MANY_REQUESTS
     asked = retry_after(outcome)
+    if code in NEEDS_A_PERSON or told == "false" or not (outcome.status in REPEATED or told == "true"):
+        return None
+    if not request.repeatable and not (limited or (outcome.status == 503 and code in NOT_CARRIED_OUT)):
+        return None
     if asked is None:
-        return wait
+        return back_off(attempt)
+    if limited:  # a server that says "at once" for ever is not asked for ever without a pause
+        return max(asked, back_off(attempt - 1) if attempt else 0.0)
     return asked if asked <= LONGEST_RETRY_AFTER else None
+
+
+def back_off(attempt: int) -> float:
+    """Seconds to wait when nobody says how long: longer each time, and not all at the same moment."""
+    return min(FIRST_WAIT * 2.0 ** min(attempt, 10), LONGEST_WAIT) * (1 - 0.25 * random.random())  # noqa: S311 - jitter
 
 
 def retry_after(response: Response) -> float | None:

@@ -12,9 +12,10 @@ https://www.sqlite.org/vtab.html#xsync: a failing xSync fails the COMMIT, and th
 from __future__ import annotations
 
 import logging
-import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 
 import apsw
@@ -22,9 +23,11 @@ import apsw
 from .api import NOT_SENT, Object, Request, Response
 from .errors import APIConnectionError, APIError, Error, WriteError
 from .fetch import Fetch
+from .flow import Patience
 
 log = logging.getLogger("openai_vtab")
 
+GIVING_UP = 0.1  # seconds: twice what a request that waits for its turn takes to see that it is given up
 # Answers after which a write that must not be repeated may have been carried out all the same.
 UNKNOWN_STATUSES = frozenset({408, 500, 502, 503, 504})
 
@@ -115,28 +118,34 @@ class Outbox:
 
     def _send(self, due: list[Write]) -> tuple[list[tuple[Write, BaseException]], BaseException | None]:
         """Send them, and note each that is carried out; those that are not, and what has interrupted it."""
-        abandoned = threading.Event()
-        futures = [self.fetch.submit(self._sending(write, abandoned), abandoned) for write in due]
+        patience, meter = self.fetch.patience(), self.fetch.meter()
+        futures = [self.fetch.submit(self._sending(write, patience), patience) for write in due]
         landed: list[tuple[Write, Object]] = []
         errors: list[tuple[Write, BaseException]] = []
         stop: BaseException | None = None
-        for write, future in zip(due, futures, strict=True):
+        end = 0.0
+        for number, (write, future) in enumerate(zip(due, futures, strict=True)):
+            if meter is not None:
+                meter.writes(number, len(due))
             try:
                 # after an interrupt: look at what is there, wait for nothing
-                written = self.fetch.wait(future) if stop is None else _now(write, future)
+                written = self.fetch.wait(future, meter) if stop is None else _now(write, future, end)
             except (Error, CancelledError) as error:
                 errors.append((write, error))
             except (apsw.InterruptError, KeyboardInterrupt) as error:
-                abandoned.set()
+                patience.abandoned.set()
                 stop = error
+                end = time.monotonic() + GIVING_UP
                 try:
-                    written = _now(write, future)
+                    written = _now(write, future, end)
                 except (Error, CancelledError) as its_error:
                     errors.append((write, its_error))
                 else:
                     landed += [(write, written)] if written is not None else []
             else:
                 landed += [(write, written)] if written is not None else []
+        if meter is not None:
+            meter.close()
         self._sent += landed
         self._landing += landed
         if stop is None:  # after an interrupt SQLite does nothing more
@@ -160,15 +169,15 @@ class Outbox:
             write.lost(written)
         self.commit()
 
-    def _sending(self, write: Write, abandoned: threading.Event) -> Callable[[], Object | None]:
+    def _sending(self, write: Write, patience: Patience) -> Callable[[], Object | None]:
         """What a thread does for a write; of a dry run nothing comes. A failure keeps it from beginning another."""
 
         def send() -> Object | None:
             try:
-                response = self.fetch.client.send(write.request, abandoned)
+                response = self.fetch.client.send(write.request, patience)
                 return None if response.status == NOT_SENT else write.settle(response)
             except BaseException:
-                abandoned.set()
+                patience.abandoned.set()
                 raise
 
         return send
@@ -232,13 +241,16 @@ class Outbox:
             write.lost(written)
 
 
-def _now(write: Write, future: Future[Object | None]) -> Object | None:
-    """What has become of a write, without waiting: its answer, or an error: not begun, or its answer still to come."""
+def _now(write: Write, future: Future[Object | None], end: float) -> Object | None:
+    """What has become of a write that was given up: its answer, or an error: not begun, or its answer still to come."""
     if future.cancel():
         raise CancelledError
-    if not future.done():
-        raise APIConnectionError("interrupted before the answer came", request=write.request.method, sent=True)
-    return future.result()
+    try:
+        return future.result(max(0.0, end - time.monotonic()))
+    except FutureTimeoutError:
+        if future.done():  # it is the write's own
+            raise
+    raise APIConnectionError("interrupted before the answer came", request=write.request.method, sent=True)
 
 
 def outcome_unknown(request: Request, error: BaseException) -> bool:

@@ -21,9 +21,9 @@ INTERVAL = 0.1  # seconds between two reports, and before the first: a short sta
 class Progress:
     """What of a statement is done.
 
-    `what` counts "keys" looked up, "pages" of lists read, or, while the statement waits for them, "batches" finished
-    (stores and their files, too). `total` is None when nobody knows it. `finished` comes once, when the statement is
-    over, however it ended; not to a statement that told nothing before.
+    `what` counts "keys" looked up, "pages" of lists read, "rows" written, or, while the statement waits for them,
+    "batches" finished (stores and their files, too). `total` is None when nobody knows it. `finished` comes once, when
+    the statement is over, however it ended; not to a statement that told nothing before.
     """
 
     what: str
@@ -40,6 +40,7 @@ class Meter:
         self._next = time.monotonic() + INTERVAL
         self._counts = {"keys": 0, "pages": 0}
         self._waiting = False
+        self._writing = False
         self._told: Progress | None = None
         self._now = Progress("keys", 0)
         self.expected = 0  # keys of IN lists
@@ -63,11 +64,22 @@ class Meter:
         """The wait is over."""
         self._waiting = False
 
+    def writes(self, done: int, total: int) -> None:
+        """So many of the rows that a commit sends are answered."""
+        self._writing = True
+        self._now = Progress("rows", done, total)
+        self.look()
+
     def look(self) -> None:
-        """Tell, if it is time to. What the callback raises ends the statement."""
+        """Tell, if it is time to. What the callback raises ends a statement that reads."""
         if time.monotonic() >= self._next:
             self._told = self._now
-            self._tell(self._now)
+            try:
+                self._tell(self._now)
+            except Exception:
+                if not self._writing:
+                    raise
+                log.exception("the progress callback failed")  # what is on its way is more important
             self._next = time.monotonic() + INTERVAL
 
     def close(self) -> None:

@@ -192,6 +192,8 @@ class Registration:
 
     def _asking(self, running: _Running) -> Asking:
         asking = Asking(self.fetch)
+        # never of a statement that writes: what is not there would be missing in what it writes
+        asking.tolerates = self.settings.errors == "row" and running.readonly
         asking.supposes = self.settings.dry_run and changes_rows(running.sql)
         if self.settings.read_ahead:
             asking.read_ahead = ReadAhead(asking.predict, AHEAD * self.fetch.size, partial(self._replay, running))

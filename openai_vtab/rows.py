@@ -16,11 +16,11 @@ from . import api
 from .api import Object, Page, Request, Response
 from .columns import Fields
 from .errors import OperationalError, RowError
-from .fetch import Asking
+from .fetch import NOT_READ, Asking
 from .ledger import Entry, Ledger
 from .readahead import Note
 from .rowids import Key, Rowids
-from .spec import PLACE, REFRESH, WAIT_SECONDS, Method, Table
+from .spec import FAILURE, PLACE, REFRESH, WAIT_SECONDS, Method, Table
 
 Row = tuple[int, Fields]
 
@@ -145,8 +145,17 @@ class Rows:
         for key, request in pairs:
             if request is None:
                 continue
-            objects = self._objects(scan, method, key, request)
+            objects = self._or_failure(scan, key, request, self._objects(scan, method, key, request))
             yield from self._finished(scan, objects) if waits else objects
+
+    def _or_failure(
+        self, scan: Scan, key: Mapping[str, Any], request: Request, objects: Iterator[Row]
+    ) -> Iterator[Row]:
+        """The objects of a list; when it cannot be read to its end, a row that says so."""
+        try:
+            yield from objects
+        except NOT_READ as error:
+            yield self.rowids.of((request.identity, FAILURE)), _failure(scan.asking, key, request, error)
 
     def _page(self, scan: Scan, method: Method, after: str | None = None) -> Page | None:
         if method.many != "pages":
@@ -211,7 +220,7 @@ class Rows:
         found = list(itertools.islice(rows, scan.at_most))
         waited: dict[int, tuple[dict[str, Any], Request]] = {}
         for number, (_, fields) in enumerate(found):
-            if fields.get("status") not in self.table.finished:
+            if fields.get(FAILURE) is None and fields.get("status") not in self.table.finished:
                 keys = {source: fields.get(source) for source in self.table.key}
                 waited[number] = keys, api.build(self.table, self._one, keys)
         deadline = scan.asking.deadline(scan.steering[WAIT_SECONDS.name])
@@ -221,7 +230,10 @@ class Rows:
                 yield row
                 continue
             keys, request = waited[number]
-            found_now = self._object(scan.asking, request, keys)
+            try:
+                found_now = self._object(scan.asking, request, keys)
+            except NOT_READ as error:
+                found_now = _failure(scan.asking, keys, request, error)
             if found_now is not None:  # it may have gone meanwhile
                 yield row[0], found_now
 
@@ -255,7 +267,10 @@ class Rows:
             if request is not None:
                 if scan.single and WAIT_SECONDS.name not in scan.steering:
                     asking.look_up(request)
-                found = self._asked(asking, item, request)
+                try:
+                    found = self._asked(asking, item, request)
+                except NOT_READ as error:
+                    found = _failure(asking, item.keys, request, error)
             if found is not None:
                 yield self._rowid(item), found
 
@@ -316,3 +331,17 @@ class Rows:
         if seq is not None and self.rowids.known(key) is None:
             return seq
         return NOT_IN_LEDGER + self.rowids.of(key)
+
+
+def _failure(asking: Asking, keys: Mapping[str, Any], request: Request, error: Exception) -> Object:
+    """In the place of what the API did not give: its keys, and why. Raises the error unless that is wanted."""
+    asking.failed(request, error)
+    return {
+        **keys,
+        FAILURE: {
+            "status": getattr(error, "status", None),
+            "code": getattr(error, "code", None),
+            "message": getattr(error, "message", None) or str(error),
+            "request_id": getattr(error, "request_id", None),
+        },
+    }

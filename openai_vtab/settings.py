@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Literal, TypedDict
 from urllib.parse import urlsplit
 
 from .errors import ConfigurationError, InterfaceError
@@ -25,16 +25,18 @@ DEFAULT_BASE_URL = "https://api.openai.com/v1"
 Key = str | Callable[[], str] | None
 
 
-class Keywords(TypedDict, total=False):
-    """The keywords of `connect` and `register`; `Settings` describes them."""
+class Shared(TypedDict, total=False):
+    """The keywords of every way to connect; `Settings` describes them. Its `timeout` is sqlite3's word for another."""
 
     api_key: Key
     base_url: str | None
     organization: str | None
     project: str | None
-    timeout: float
     max_concurrency: int
     max_retries: int
+    rate_limit_wait: float
+    attach_requests_per_minute: int
+    attach_files_per_minute: int
     max_files_per_batch: int
     max_answer_bytes: int
     openai_beta: str | None
@@ -44,7 +46,14 @@ class Keywords(TypedDict, total=False):
     upload_root: str | os.PathLike[str] | None
     dry_run: bool
     read_only: bool
+    errors: Literal["raise", "row"]
     progress: Callable[[Progress], None] | None
+
+
+class Keywords(Shared, total=False):
+    """The keywords of `connect` and `register`."""
+
+    timeout: float
 
 
 @dataclass(frozen=True)
@@ -57,7 +66,12 @@ class Settings:
     organization, project: sent as OpenAI-Organization and OpenAI-Project. Unset: OPENAI_ORG_ID, OPENAI_PROJECT_ID.
     timeout: seconds for one request, from connecting to the last byte of the answer.
     max_concurrency: requests in flight at once, and connections kept open.
-    max_retries: how often a failed request is repeated when repeating is safe.
+    max_retries: how often a failed request is repeated when repeating is safe; 429 has its own limit:
+    rate_limit_wait: seconds that a statement may wait in all when the API says 429; 0: it fails at the first one.
+    attach_requests_per_minute: how many requests that attach files are sent to one vector store in a minute; OpenAI
+        refuses more than 300. A large INSERT then takes its time instead. 0: no limit.
+    attach_files_per_minute: how many files are attached in a minute, in all; OpenAI refuses more than 2000. 0: no
+        limit.
     max_files_per_batch: OpenAI's limit is 2000; compatible servers may have another.
     max_answer_bytes: a longer answer is an error.
     openai_beta: the OpenAI-Beta header for vector stores, None to send none.
@@ -68,6 +82,8 @@ class Settings:
     dry_run: send nothing. Each request that would leave is logged as a warning, and a row of openai_requests; what
         is read has no rows, what is written counts as done, and ledgers stay as they are.
     read_only: refuse every INSERT, UPDATE, DELETE and function that would change something at the API.
+    errors: "raise", or "row": a key, or a list, that the API did not give is a row with its keys, and the reason in the
+        hidden column `error`, so that one of a thousand does not lose the others. An UPDATE or DELETE raises always.
     progress: a function that is called with a `Progress` while a statement waits for the API.
     """
 
@@ -78,6 +94,9 @@ class Settings:
     timeout: float = 30.0
     max_concurrency: int = 16
     max_retries: int = 4
+    rate_limit_wait: float = 300.0
+    attach_requests_per_minute: int = 300
+    attach_files_per_minute: int = 2000
     max_files_per_batch: int = 2000
     max_answer_bytes: int = 64 * 1024 * 1024
     openai_beta: str | None = "assistants=v2"
@@ -87,6 +106,7 @@ class Settings:
     upload_root: str | os.PathLike[str] | None = None
     dry_run: bool = False
     read_only: bool = False
+    errors: Literal["raise", "row"] = "raise"
     progress: Callable[[Progress], None] | None = None
 
     def __post_init__(self) -> None:
@@ -94,13 +114,19 @@ class Settings:
             ("timeout", 0.001),
             ("max_concurrency", 1),
             ("max_retries", 0),
+            ("rate_limit_wait", 0),
+            ("attach_requests_per_minute", 0),
+            ("attach_files_per_minute", 0),
             ("max_files_per_batch", 1),
             ("max_answer_bytes", 1),
         ):
             value = getattr(self, name)
-            kinds, number = ((int, float), "number") if name == "timeout" else ((int,), "whole number")
+            seconds = name in ("timeout", "rate_limit_wait")
+            kinds, number = ((int, float), "number") if seconds else ((int,), "whole number")
             if isinstance(value, bool) or not isinstance(value, kinds) or not value >= least:
                 raise InterfaceError(f"{name} is {value!r}; write a {number} of at least {least}")
+        if self.errors not in ("raise", "row"):
+            raise InterfaceError(f"errors is {self.errors!r}; write 'raise' or 'row'")
         if self.progress is not None and not callable(self.progress):
             raise InterfaceError(f"progress is {self.progress!r}; write a function that takes a Progress")
         self.checked_base_url()

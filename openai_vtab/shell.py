@@ -21,7 +21,6 @@ from .bars import ProgressBar
 from .commands import Commands
 from .connection import register
 from .errors import ConfigurationError, Error
-from .settings import Keywords
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +35,10 @@ OPTIONS of openai-vtab:
    --dry-run            send nothing; show each request that would leave: method,
                         path and body
    --read-only          refuse whatever would change something at the API
+   --errors-as-rows     what the API did not give is a row with its keys, and the
+                        reason in the column error
+   --upload-root DIR    the folder whose files INSERT INTO files (path, purpose)
+                        may read; without it none
    --quiet              no progress bar
    --version            show the versions
    --help               show this
@@ -44,6 +47,9 @@ The API key comes from the environment: OPENAI_API_KEY. OPENAI_ORG_ID and
 OPENAI_PROJECT_ID are used when they are set.
 """
 
+# our options that are a setting each
+FLAGS = {"dry-run": ("dry_run", True), "read-only": ("read_only", True), "errors-as-rows": ("errors", "row")}
+VALUES = {"base-url": "base_url", "upload-root": "upload_root"}
 WITH_A_VALUE = ("init", "separator", "nullvalue", "encoding")  # APSW's options that take the next argument
 
 
@@ -57,7 +63,7 @@ class Shell(Commands):
     """APSW's shell with the tables, options and commands of its own, and an exit status."""
 
     def __init__(self, **streams: Any) -> None:
-        self.settings: Keywords = {}
+        self.settings: dict[str, Any] = {}
         self.failed = False
         self.sandboxed = False
         self.resources = ExitStack()
@@ -69,8 +75,7 @@ class Shell(Commands):
     def open_with_tables(self, connection: apsw.Connection) -> None:
         """A connection hook: whatever opens a database, the tables are there."""
         connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
-        settings: Keywords = {**self.settings, "progress": self.bar}
-        register(connection, **settings)
+        register(connection, **{**self.settings, "progress": self.bar})
 
     def write(self, dest: Any, text: str) -> None:
         """Write, where no bar is."""
@@ -131,14 +136,13 @@ class Shell(Commands):
                 self._start_sandbox()
             elif name == "quiet":
                 self.bar = None
-            elif name == "dry-run":
-                self.settings["dry_run"] = True
-            elif name == "read-only":
-                self.settings["read_only"] = True
-            elif name == "base-url":
+            elif name in FLAGS:
+                setting, value = FLAGS[name]
+                self.settings[setting] = value
+            elif name in VALUES:
                 if not args:
-                    raise self.Error("You need to specify a value after --base-url")
-                self.settings["base_url"] = args.pop(0)
+                    raise self.Error(f"You need to specify a value after --{name}")
+                self.settings[VALUES[name]] = args.pop(0)
             else:
                 rest.append(option)
                 if name in WITH_A_VALUE and args:
@@ -193,6 +197,7 @@ class Shell(Commands):
         self.sandboxed = True
         self.settings["base_url"] = started.base_url
         self.settings["api_key"] = started.api_key
+        self.settings["attach_requests_per_minute"] = self.settings["attach_files_per_minute"] = 0  # it has no limits
 
     def _versions(self) -> str:
         return f"openai-vtab {__version__}, SQLite {apsw.sqlite_lib_version()}, APSW {apsw.apsw_version()}\n"

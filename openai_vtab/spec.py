@@ -18,6 +18,7 @@ from .values import Check, SQLiteValue, flag, seconds
 
 VERBS = ("SELECT", "INSERT", "UPDATE", "DELETE", "EXEC")
 WHOLE = "*"  # the source of a column that is the object itself
+FAILURE = "!"  # the source of a column that says why the object could not be read
 PLACE = "#"  # the source of a column that is the object's place in its list, from 0
 TYPES = ("TEXT", "INTEGER", "REAL", "BLOB")  # a JSON column is TEXT: a type named JSON has numeric affinity
 
@@ -65,6 +66,13 @@ RAW = Column(
     hidden=True,
     source=WHOLE,
 )
+ERROR = Column(
+    "error",
+    "TEXT",
+    "Why there are only the keys, with errors='row': JSON with status, code, message and request_id. NULL otherwise.",
+    hidden=True,
+    source=FAILURE,
+)
 REFRESH = Column(
     "refresh",
     "INTEGER",
@@ -85,7 +93,8 @@ class Method:
     by `=`. `each` names, for a body column that is a list of objects, the columns that are copied into every object
     which lacks them. `when` binds an UPDATE by the values that are SET. `function` is the name of the SQL function
     for an EXEC. `repeatable` tells that doing it twice is doing it once; of one that is not, `look` is the path of
-    the list that shows whether it was done.
+    the list that shows whether it was done. `attaches` is the column with the files that are attached to a vector
+    store: OpenAI limits how many in a minute.
 
     A SELECT method gives one object, or `many`: "pages" of at most `most` objects, in the order of the column
     `ordered_by`, or the one list "data" of a single answer.
@@ -100,6 +109,7 @@ class Method:
     function: str = ""
     repeatable: bool = True
     look: str = ""
+    attaches: str = ""
     multipart: str = ""
     sent_as: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
@@ -166,7 +176,7 @@ class Table:
         for method in self.methods:
             if method.verb not in VERBS:
                 raise ValueError(f"table {self.name}: verb {method.verb!r} is none of {VERBS}")
-            unknown = (method.accepts | method.when.keys()) - known
+            unknown = (method.accepts | method.when.keys() | ({method.attaches} - {""})) - known
             if unknown:
                 raise ValueError(f"table {self.name}, {method.route}: no column {', '.join(sorted(unknown))}")
             if method.verb == "INSERT":

@@ -29,6 +29,9 @@ QUERY: dict[str, Callable[[str], object]] = {
     "request_timeout": float,
     "max_concurrency": int,
     "max_retries": int,
+    "rate_limit_wait": float,
+    "attach_requests_per_minute": int,
+    "attach_files_per_minute": int,
     "max_files_per_batch": int,
     "max_answer_bytes": int,
     "openai_beta": str,
@@ -38,6 +41,7 @@ QUERY: dict[str, Callable[[str], object]] = {
     "upload_root": str,
     "dry_run": util.asbool,
     "read_only": util.asbool,
+    "errors": str,
 }
 
 

@@ -111,6 +111,23 @@ def test_read_only_reads() -> None:
     assert done.returncode == 1
 
 
+def test_errors_as_rows_and_an_upload_root(tmp_path: Path) -> None:
+    """Settings that a shell needs, too."""
+    (tmp_path / "a.txt").write_text("hello")
+    upload = "INSERT INTO files (path, purpose) VALUES ('a.txt', 'assistants');\n"
+    bad = SELECT.replace("vsfb_demo_finished", "no")
+    done = shell(
+        "--sandbox",
+        "--errors-as-rows",
+        "--upload-root",
+        str(tmp_path),
+        text=f"{upload}{bad}\nSELECT filename FROM files WHERE rowid = last_insert_rowid();\n",
+    )
+    assert done.stdout == "no|\na.txt\n"
+    assert done.stderr == "1 could not be read, keys or lists: the column error of their rows says why\n"
+    assert done.returncode == 0
+
+
 def test_a_pipe_gets_no_progress(sandbox: Any) -> None:
     """Nor does it with --quiet missing: nothing of a bar is anywhere."""
     sandbox.latency = 0.3

@@ -162,7 +162,7 @@ def test_the_sql_of_the_documentation_runs(page: Path, db: apsw.Connection) -> N
 
 def test_settings_and_keywords_are_the_same() -> None:
     """The typed keywords of connect() and the dataclass name the same settings, all documented."""
-    assert list(Keywords.__annotations__) == list(Settings.__dataclass_fields__)
+    assert Keywords.__annotations__.keys() == Settings.__dataclass_fields__.keys()
     assert Settings.__doc__ is not None
     for name in Keywords.__annotations__:
         assert re.search(rf"^    .*\b{name}\b.*:", Settings.__doc__, re.MULTILINE), name

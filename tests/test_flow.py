@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import json
+import logging
 import threading
 import time
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 import pytest
 
 import openai_vtab
-from openai_vtab.flow import Flow
+from openai_vtab.flow import Attaching, Flow, Patience
 from openai_vtab.sandbox import Cut, Status
 
 T = "vector_store_file_batches"
@@ -117,6 +119,175 @@ def test_it_grows_back(connect: Any, sandbox: Any) -> None:
     assert most_in_flight(6) < 8
     most_in_flight(60)
     assert most_in_flight(20) == 8
+
+
+def test_waits_that_overlap_count_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sixteen that wait two seconds at the same time have waited two seconds."""
+    now = 100.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    patience = Patience(5)
+    assert all(patience.allows(2) for _ in range(16))
+    assert patience.waited == 2
+    now += 1
+    assert patience.allows(2)
+    assert patience.waited == 3
+    now += 10
+    assert not patience.allows(2.5)
+    assert patience.allows(2)
+    assert patience.waited == 5
+    assert patience.allows(1)  # within what is waited for anyway
+    assert not patience.allows(3)
+
+
+ONE = f"SELECT status FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id = 'vsfb_demo_finished'"
+LIMIT = Status(429, code="rate_limit_exceeded", message="Slow down.", headers={"retry-after": "0.2"})
+
+
+def test_a_limit_is_waited_for_as_long_as_the_statement_may(connect: Any, sandbox: Any) -> None:
+    """More often than other failures are repeated."""
+    db = connect(max_retries=1)
+    sandbox.inject(LIMIT, times=3)
+    assert db.execute(ONE).get == "completed"
+    assert len(sandbox.requests) == 4
+
+
+def test_a_limit_that_stays_is_an_error_that_says_what_was_waited_for(connect: Any, sandbox: Any) -> None:
+    """And how much of the statement was done before it."""
+    db = connect(rate_limit_wait=0.5, max_concurrency=2)
+    sandbox.inject(LIMIT, times=None, after=3)
+    ids = [sandbox.add_batch("vs_demo", ["file-new-01"]) for _ in range(20)]
+    sql = f"SELECT id FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id IN ({', '.join('?' * 20)})"
+    sandbox.reset_counters()
+    with pytest.raises(openai_vtab.APIError) as caught:
+        db.execute(sql, ids).fetchall()
+    assert caught.value.status == 429
+    assert "Slow down.; 0 s were waited for limits" in str(caught.value)
+    assert "rate_limit_wait is 0.5 s for a statement; before it, 3 were answered" in str(caught.value)
+    assert len(sandbox.requests) <= 3 + 2 * 3
+    with pytest.raises(openai_vtab.APIError, match="rate_limit_wait"):  # a statement has a patience of its own
+        db.execute(ONE).fetchall()
+
+
+def test_without_patience_a_limit_is_an_error_at_once(connect: Any, sandbox: Any) -> None:
+    """Also when less is left than is asked for."""
+    for setting, sent in ((0, 1), (0.3, 2)):
+        db = connect(rate_limit_wait=setting)
+        sandbox.inject(LIMIT, times=sent)
+        sandbox.reset_counters()
+        with pytest.raises(openai_vtab.APIError, match=f"rate_limit_wait is {setting:g} s"):
+            db.execute(ONE).fetchall()
+        assert len(sandbox.requests) == sent
+        assert db.execute(ONE).get == "completed"
+
+
+def test_a_limit_within_a_commit_names_what_is_done(connect: Any, sandbox: Any) -> None:
+    """Each row that was created, and each that was not."""
+    db = connect(rate_limit_wait=0.3, max_concurrency=1)
+    sandbox.inject(LIMIT, times=None, method="POST", after=2)
+    rows = ", ".join(["('vs_demo', '[\"file-new-01\"]')"] * 5)
+    with pytest.raises(openai_vtab.WriteError) as caught:
+        db.execute(f"INSERT INTO {T} (vector_store_id, file_ids) VALUES {rows}")
+    error = caught.value
+    assert len(error.done) == 2
+    assert len(error.not_done) == 3
+    assert error.unknown == []
+    assert "rate_limit_wait is 0.3 s" in error.not_done[0][1]
+    assert [what for _, what in error.not_done[1:]] == ["not sent", "not sent"]
+
+
+class Clock:
+    """What time.monotonic() gives."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        monkeypatch.setattr("time.monotonic", lambda: self.now)
+
+
+def test_in_any_minute_at_most_so_many_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the minute's beginning, and as soon as it is possible; vector stores do not share their requests."""
+    clock = Clock(monkeypatch)
+    attaching = Attaching(requests=3, files=10)
+    assert [attaching.begin("a", 1) for _ in range(3)] == [0, 0, 0]
+    assert attaching.begin("a", 1) == 61
+    assert attaching.begin("b", 6) == 0
+    clock.now += 30
+    assert attaching.begin("b", 1) == 0
+    assert attaching.begin("b", 1) == 31  # ten files
+    clock.now += 31
+    assert attaching.begin("a", 9) == 0
+    clock.now += 61
+    assert attaching.begin("a", 50) == 0  # more than is allowed at once goes alone
+    assert attaching.begin("b", 1) == 61
+
+
+def test_zero_is_no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of either."""
+    Clock(monkeypatch)
+    assert not any(Attaching(requests=0, files=0).begin("a", 2000) for _ in range(1000))
+    files_only = Attaching(requests=0, files=2)
+    assert [files_only.begin("a", 1) for _ in range(3)] == [0, 0, 61]
+
+
+ROWS = "INSERT INTO {} (vector_store_id, {}) SELECT value ->> 0, value ->> 1 FROM json_each(?)"
+
+
+@pytest.mark.parametrize("limit", [{"attach_requests_per_minute": 4}, {"attach_files_per_minute": 4}])
+def test_a_large_insert_stays_below_what_openai_allows(
+    connect: Any, sandbox: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, limit: Any
+) -> None:
+    """It goes on when the minute is over, instead of being refused; and says what it waits for."""
+    monkeypatch.setattr("openai_vtab.flow.MINUTE", 0.4)
+    caplog.set_level(logging.INFO, "openai_vtab")
+    db = connect(**limit)
+    rows = [["vs_demo", '["file-new-01"]']] * 10
+    db.execute(ROWS.format(T, "file_ids"), (json.dumps(rows),))
+    times = [request.at for request in sandbox.requests if request.method == "POST"]
+    assert len(times) == 10
+    assert all(later - earlier > 0.35 for earlier, later in zip(times, times[4:], strict=False))
+    assert any("to attach 1 more files to vs_demo: at most" in message for message in caplog.messages)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_below_the_limit_nothing_is_refused(
+    connect: Any, sandbox: Any, monkeypatch: pytest.MonkeyPatch, kept: bool
+) -> None:
+    """By a server that counts as OpenAI does; without the limits here it refuses, and all is created all the same."""
+    monkeypatch.setattr("openai_vtab.flow.MINUTE", 0.6)
+    sandbox.rate_limit(15, 0.5)
+    db = connect(attach_requests_per_minute=15 if kept else 0)
+    db.execute(ROWS.format(T, "file_ids"), (json.dumps([["vs_demo", '["file-new-01"]']] * 40),))
+    statuses = [request.status for request in sandbox.requests]
+    assert statuses.count(200) == 40
+    assert (statuses.count(429) == 0) is kept
+
+
+def test_a_store_and_a_file_count_too(connect: Any, sandbox: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever table attaches them: the organisation's minute is one."""
+    monkeypatch.setattr("openai_vtab.flow.MINUTE", 0.4)
+    db = connect(attach_files_per_minute=4)
+    db.execute("INSERT INTO vector_stores (name, file_ids) VALUES ('three', ?)", (json.dumps(["file-new-01"] * 1),))
+    db.execute("INSERT INTO vector_store_files (vector_store_id, file_id) VALUES ('vs_demo', 'file-new-02')")
+    db.execute(
+        f"INSERT INTO {T} (vector_store_id, files) VALUES ('vs_demo', ?)",
+        (json.dumps([{"file_id": "file-new-03"}, {"file_id": "file-new-04"}]),),
+    )
+    db.execute("INSERT INTO vector_store_files (vector_store_id, file_id) VALUES ('vs_demo', 'file-new-05')")
+    times = [request.at for request in sandbox.requests if request.method == "POST"]
+    assert times[3] - times[0] > 0.35
+    assert times[2] - times[0] < 0.35
+
+
+def test_an_interrupt_ends_the_wait_for_the_next_minute(connect: Any, sandbox: Any) -> None:
+    """What waited was not sent, and the error says so."""
+    db = connect(attach_requests_per_minute=1)
+    threading.Timer(0.3, db.interrupt).start()
+    started = time.monotonic()
+    with pytest.raises(openai_vtab.WriteError) as caught:
+        db.execute(ROWS.format(T, "file_ids"), (json.dumps([["vs_demo", '["file-new-01"]']] * 3),))
+    assert time.monotonic() - started < 2
+    assert len(caught.value.done) == 1
+    assert [what for _, what in caught.value.not_done] == ["not sent"] * 2
+    assert len([request for request in sandbox.requests if request.method == "POST"]) == 1
 
 
 def test_what_needs_a_person_is_not_waited_for(connect: Any, sandbox: Any) -> None:

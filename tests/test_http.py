@@ -154,7 +154,7 @@ def test_another_servers_ids(db: apsw.Connection, sandbox: Any) -> None:
     assert batch.startswith("batch_")
 
 
-@pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [408, 409, 500, 502, 503, 504])
 def test_a_read_is_repeated(db: apsw.Connection, sandbox: Any, requests: Requests, status: int) -> None:
     """Up to max_retries, for what may pass."""
     sandbox.inject(Status(status), times=4)
@@ -468,10 +468,36 @@ def test_retry_after_is_read_in_all_its_forms(headers: dict[str, str], seconds: 
 
 
 def test_retry_after_is_honoured_up_to_two_minutes() -> None:
-    """A longer one is the user's decision."""
+    """A longer one is the user's decision; that of a limit is bounded for the whole statement."""
     request = Request("GET", "/x")
-    assert wait_before_repeating(request, Response(429, {"retry-after": "7"}, b"", "x"), 0) == 7
-    assert wait_before_repeating(request, Response(429, {"retry-after": "121"}, b"", "x"), 0) is None
+    assert wait_before_repeating(request, Response(503, {"retry-after": "7"}, b"", "x"), 0) == 7
+    assert wait_before_repeating(request, Response(503, {"retry-after": "121"}, b"", "x"), 0) is None
+    assert wait_before_repeating(request, Response(429, {"retry-after": "121"}, b"", "x"), 0) == 121
+
+
+def test_a_limit_that_says_at_once_is_believed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After that, the pauses grow as if it had said nothing: nobody is asked for ever without one."""
+    monkeypatch.setattr("openai_vtab.http.FIRST_WAIT", 0.5)
+    limit = Response(429, {"retry-after": "0"}, b"", "x")
+    waits = [wait_before_repeating(Request("GET", "/x"), limit, attempt) for attempt in range(3)]
+    assert waits[0] == 0
+    assert 0.37 < (waits[1] or 0) <= 0.5
+    assert 0.75 <= (waits[2] or 0) <= 1
+
+
+@pytest.mark.parametrize("told", ["true", "false", "True ", "perhaps"])
+@pytest.mark.parametrize("repeatable", [True, False])
+@pytest.mark.parametrize("status", [200, 400, 404, 409, 429, 500, 503])
+def test_the_server_may_say_whether_to_repeat(told: str, repeatable: bool, status: int) -> None:
+    """x-should-retry forbids it always; it asks for it only where carrying it out twice is carrying it out once."""
+    request = Request("POST", "/x", repeatable=repeatable)
+
+    def repeats(headers: dict[str, str]) -> bool:
+        return wait_before_repeating(request, Response(status, headers, b"", "x"), 0) is not None
+
+    by_itself = repeats({})
+    expected = {"true": by_itself or (repeatable and status >= 400), "false": False}
+    assert repeats({"x-should-retry": told}) is expected.get(told.strip().lower(), by_itself)
 
 
 def test_an_interrupt_ends_a_wait(connect: Any, sandbox: Any) -> None:

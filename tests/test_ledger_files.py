@@ -674,19 +674,22 @@ die = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def run(code: str, sandbox: Any, file: str, *, killed: bool = False) -> str:
-    """Run a program that has `db`, in an interpreter of its own; its output."""
+def run(code: str, sandbox: Any, file: str, *, killed: bool = False, when: Callable[[], bool] = lambda: False) -> str:
+    """Run a program that has `db`, in an interpreter of its own, and kill it when it is time to; its output."""
     environment = {**os.environ, "OPENAI_BASE_URL": sandbox.base_url, "OPENAI_API_KEY": sandbox.api_key}
-    done = subprocess.run(
-        [sys.executable, "-c", CHILD + code, file],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=20,
-        check=False,
-    )
-    assert done.returncode == (-signal.SIGKILL if killed else 0), done.stderr
-    return done.stdout
+    program = [sys.executable, "-c", CHILD + code, file]
+    deadline = time.monotonic() + 20
+    with subprocess.Popen(program, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        while child.poll() is None and time.monotonic() < deadline:
+            if when():
+                break
+            time.sleep(0.02)
+        if child.poll() is None:
+            child.kill()
+        output, errors = child.communicate()
+    assert time.monotonic() < deadline
+    assert child.returncode == (-signal.SIGKILL if killed else 0), errors
+    return output
 
 
 JOURNAL = "db.execute('INSERT INTO journal VALUES (1)')\n"
@@ -695,7 +698,7 @@ NONE = "INSERT INTO my_batches (vector_store_id, file_ids) VALUES ('vs_none', '[
 STEPS = {
     # the program, how many batches are created, listed, and rows in the journal
     "before the COMMIT": (BOTH + "die()", 0, 0, 0),
-    "while the POST is under way": (BOTH + "threading.Timer(0.2, die).start(); db.execute('COMMIT')", 1, 0, 0),
+    "while the POST is under way": (BOTH + "db.execute('COMMIT')", 1, 0, 0),
     "between the answer and the local commit": (BOTH + "db.set_commit_hook(die); db.execute('COMMIT')", 1, 0, 0),
     "right after the COMMIT": (BOTH + "db.execute('COMMIT'); die()", 1, 1, 1),
     "right after an autocommit": (f"db.execute({ONE!r}); die()", 1, 1, 0),
@@ -726,7 +729,8 @@ def test_kill_9(file: str, connect: Any, sandbox: Any, requests: Requests, step:
         sandbox.inject(Slow(0.5), method="GET", times=None)
     if "failed" in step:
         sandbox.inject(Slow(0.2), method="POST", path="vs_none")
-    run(code, sandbox, file, killed=True)
+    sandbox.reset_counters()
+    run(code, sandbox, file, killed=True, when=lambda: "under way" in step and sandbox.max_in_flight > 0)
     sandbox.clear_faults()
     intact(file)
     deadline = time.monotonic() + 2

@@ -47,6 +47,27 @@ def test_a_statement_tells_how_far_it_is(
     assert all(later - earlier > 0.09 for earlier, later in itertools.pairwise(times))
 
 
+ROWS = f"{MANY} INSERT INTO {T} (vector_store_id, file_ids) SELECT 'vs_demo', '[\"file-new-01\"]' FROM n"
+
+
+def test_a_commit_tells_how_many_rows_are_written(connect: Callable[..., apsw.Connection], sandbox: Any) -> None:
+    """Of all that it sends; and a callback that fails does not keep it from knowing what was created."""
+    told: list[Progress] = []
+
+    def tell(progress: Progress) -> None:
+        told.append(progress)
+        raise RuntimeError("broken")
+
+    db = connect(progress=tell)
+    sandbox.latency = 0.05
+    db.execute(ROWS)
+    assert len(told) >= 2
+    assert {(step.what, step.total) for step in told} == {("rows", 120)}
+    assert [step.done for step in told] == sorted(step.done for step in told)
+    assert [step.finished for step in told] == [False] * (len(told) - 1) + [True]
+    assert len([request for request in sandbox.requests if request.method == "POST"]) == 120
+
+
 def test_a_short_statement_tells_nothing(connect: Callable[..., apsw.Connection]) -> None:
     """There is nothing to wait for."""
     told: list[Progress] = []

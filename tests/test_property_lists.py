@@ -6,7 +6,6 @@ Requests are answered by a plain function in place of the network; pages are sho
 from __future__ import annotations
 
 import json
-import threading
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -17,6 +16,7 @@ from hypothesis import strategies as st
 
 import openai_vtab
 from openai_vtab.api import Request, Response
+from openai_vtab.flow import Patience
 from openai_vtab.http import Client
 
 STATUSES = ["in_progress", "completed", "failed", "cancelled"]
@@ -46,7 +46,7 @@ class Answering:
     def __init__(self) -> None:
         self.targets: list[str] = []
 
-    def send(self, request: Request, abandoned: threading.Event, predicted: bool = False) -> Response:
+    def send(self, request: Request, patience: Patience, predicted: bool = False) -> Response:
         assert request.method == "GET"
         self.targets.append(request.target)
         path, _, query = request.target.partition("?")

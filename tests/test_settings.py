@@ -14,7 +14,7 @@ SECRET = "sk-secret-0123456789"
 
 def test_every_keyword_is_a_setting_and_is_described() -> None:
     """connect() and register() take what Settings has, with a line for each."""
-    assert list(Keywords.__annotations__) == list(Settings.__dataclass_fields__)
+    assert Keywords.__annotations__.keys() == Settings.__dataclass_fields__.keys()
     for name in Keywords.__annotations__:
         assert name in (Settings.__doc__ or "")
 

@@ -152,8 +152,9 @@ def test_2000_files_are_one_request(db: apsw.Connection, sandbox: Any) -> None:
     assert [len(r.body["file_ids"]) for r in sandbox.requests] == [2000]
 
 
-def test_the_query_that_splits_works_as_the_error_shows_it(db: apsw.Connection, sandbox: Any) -> None:
+def test_the_query_that_splits_works_as_the_error_shows_it(connect: Any, sandbox: Any) -> None:
     """What the error says to write creates one batch for each part."""
+    db = connect(attach_files_per_minute=0)
     db.execute(
         "CREATE TABLE documents AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4500) SELECT 'file-' || i AS file_id FROM n"
     )

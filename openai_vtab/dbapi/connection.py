@@ -22,39 +22,20 @@ from apsw import Connection as ApswConnection
 from .. import connection as door
 from .. import errors
 from ..errors import NotSupportedError, ProgrammingError
-from ..settings import Key
 from .border import border
 from .copying import Copying
 from .cursor import Cursor, Parameters
 from .extending import Extending
 
 if TYPE_CHECKING:
-    from typing import TypedDict
-
     from typing_extensions import Self, Unpack
 
-    from ..progress import Progress
+    from ..settings import Shared
 
-    class Options(TypedDict, total=False):
-        """openai_vtab.settings.Keywords; `timeout` is sqlite3's word for something else, and `request_timeout` here."""
+    class Options(Shared, total=False):
+        """The settings beside sqlite3's own arguments; of Settings, `timeout` is `request_timeout` here."""
 
-        api_key: Key
-        base_url: str | None
-        organization: str | None
-        project: str | None
         request_timeout: float
-        max_concurrency: int
-        max_retries: int
-        max_files_per_batch: int
-        max_answer_bytes: int
-        openai_beta: str | None
-        ca_bundle: str | None
-        allow_http: bool
-        read_ahead: bool
-        upload_root: str | os.PathLike[str] | None
-        dry_run: bool
-        read_only: bool
-        progress: Callable[[Progress], None] | None
 
 
 LEGACY_TRANSACTION_CONTROL: Literal[-1] = -1

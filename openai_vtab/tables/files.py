@@ -8,7 +8,7 @@ ever what was deleted first, https://github.com/openai/openai-dotnet/issues/540
 """
 
 from .. import values
-from ..spec import RAW, Column, Method, Table
+from ..spec import ERROR, RAW, Column, Method, Table
 
 files = Table(
     "files",
@@ -33,6 +33,7 @@ files = Table(
             check=values.file_expires_after,
         ),
         RAW,
+        ERROR,
     ),
     methods=(
         Method("SELECT", "GET /files/{file_id}"),

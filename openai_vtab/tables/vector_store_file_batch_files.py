@@ -8,7 +8,7 @@ vector_store_file_batch_files('vs_…', 'vsfb_…').
 ... JOIN files AS f USING (file_id) WHERE b.status = 'failed'
 """
 
-from ..spec import RAW, Column, Method, Table
+from ..spec import ERROR, RAW, Column, Method, Table
 from .vector_store_files import REASON, STATE
 
 vector_store_file_batch_files = Table(
@@ -25,6 +25,7 @@ vector_store_file_batch_files = Table(
         Column("file_id", "TEXT", "The same as id.", hidden=True, source="id"),
         *REASON,
         RAW,
+        ERROR,
     ),
     methods=(
         Method(

@@ -8,7 +8,7 @@ The API has no list of batches and no deletion of one.
 """
 
 from .. import values
-from ..spec import RAW, REFRESH, WAIT_SECONDS, Column, Method, Table
+from ..spec import ERROR, RAW, REFRESH, WAIT_SECONDS, Column, Method, Table
 
 _FILE_IDS = "To create: a JSON array of 1 to 2000 file ids; or give files instead."
 _FILES = "To create: a JSON array of objects {file_id, attributes?, chunking_strategy?}; or give file_ids instead."
@@ -58,6 +58,7 @@ vector_store_file_batches = Table(
         WAIT_SECONDS,
         REFRESH,
         RAW,
+        ERROR,
     ),
     methods=(
         Method("SELECT", "GET /vector_stores/{vector_store_id}/file_batches/{batch_id}"),
@@ -68,6 +69,7 @@ vector_store_file_batches = Table(
             body=("file_ids", "chunking_strategy", "attributes"),
             repeatable=False,
             look="/vector_stores/{vector_store_id}/files",
+            attaches="file_ids",
         ),
         Method(
             "INSERT",
@@ -78,6 +80,7 @@ vector_store_file_batches = Table(
             each={"files": ("chunking_strategy", "attributes")},
             repeatable=False,
             look="/vector_stores/{vector_store_id}/files",
+            attaches="files",
         ),
         Method(
             "UPDATE",

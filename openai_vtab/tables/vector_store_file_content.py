@@ -6,7 +6,7 @@ The keys are hidden columns, so that it is also a function: vector_store_file_co
 >>> SELECT group_concat(text, '') FROM vector_store_file_content('vs_…', 'file-…')
 """
 
-from ..spec import PLACE, RAW, Column, Method, Table
+from ..spec import ERROR, PLACE, RAW, Column, Method, Table
 
 vector_store_file_content = Table(
     "vector_store_file_content",
@@ -18,6 +18,7 @@ vector_store_file_content = Table(
         Column("vector_store_id", "TEXT", "The vector store that the file is attached to.", hidden=True),
         Column("file_id", "TEXT", "The file's id.", hidden=True),
         RAW,
+        ERROR,
     ),
     methods=(Method("SELECT", "GET /vector_stores/{vector_store_id}/files/{file_id}/content", many="data"),),
     object="vector_store.file_content.page",

@@ -9,7 +9,7 @@ Names are in `files`: join them by file_id.
 """
 
 from .. import values
-from ..spec import RAW, WAIT_SECONDS, Column, Method, Table
+from ..spec import ERROR, RAW, WAIT_SECONDS, Column, Method, Table
 
 STATUSES = ("in_progress", "completed", "failed", "cancelled")
 STATE = (  # what becomes of an attached file, here and in a batch
@@ -49,6 +49,7 @@ vector_store_files = Table(
         *REASON,
         WAIT_SECONDS,
         RAW,
+        ERROR,
     ),
     methods=(
         Method("SELECT", f"GET {_PATH}/{{file_id}}"),
@@ -61,6 +62,7 @@ vector_store_files = Table(
             sent_as={"file_id": "file_id"},
             repeatable=False,
             look=_PATH,
+            attaches="file_id",
         ),
         Method("UPDATE", f"POST {_PATH}/{{file_id}}", body=("attributes",)),
         Method("DELETE", f"DELETE {_PATH}/{{file_id}}"),

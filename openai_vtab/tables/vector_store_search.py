@@ -8,7 +8,7 @@ that it is also a function: vector_store_search('vs_…', 'refund policy', 5).
 """
 
 from .. import values
-from ..spec import RAW, Column, Method, Table
+from ..spec import ERROR, RAW, Column, Method, Table
 
 vector_store_search = Table(
     "vector_store_search",
@@ -64,6 +64,7 @@ vector_store_search = Table(
             steers=True,
         ),
         RAW,
+        ERROR,
     ),
     methods=(
         Method(

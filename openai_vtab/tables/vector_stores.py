@@ -8,7 +8,7 @@ by GB and day. A store that has expired has lost its files.
 """
 
 from .. import values
-from ..spec import RAW, WAIT_SECONDS, Column, Method, Table
+from ..spec import ERROR, RAW, WAIT_SECONDS, Column, Method, Table
 
 vector_stores = Table(
     "vector_stores",
@@ -48,6 +48,7 @@ vector_stores = Table(
         ),
         WAIT_SECONDS,
         RAW,
+        ERROR,
     ),
     methods=(
         Method("SELECT", "GET /vector_stores/{vector_store_id}"),
@@ -59,6 +60,7 @@ vector_stores = Table(
             body=("name", "description", "file_ids", "chunking_strategy", "expires_after", "metadata"),
             repeatable=False,
             look="/vector_stores",
+            attaches="file_ids",
         ),
         Method(
             "INSERT",

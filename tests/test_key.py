@@ -122,6 +122,7 @@ def test_whatever_a_server_says(key: str, sandbox: Any, tmp_path: Path, caplog: 
     db.execute(f"CREATE VIRTUAL TABLE mine USING {T}")
     db.execute("INSERT INTO mine (id, vector_store_id) VALUES ('vsfb_demo_running', 'vs_demo')")
     db.execute("CREATE TABLE copied (a, b)")
+    as_rows = openai_vtab.connect(base_url=sandbox.base_url, api_key=key, max_retries=1, errors="row")
     said = 0
     for fault in quotations(key).values():
         for sql in (SELECT, LIST, INSERT, UPDATE, FUNCTION, LEDGER, f"INSERT INTO copied SELECT id, raw FROM ({LIST})"):
@@ -135,7 +136,13 @@ def test_whatever_a_server_says(key: str, sandbox: Any, tmp_path: Path, caplog: 
                 assert_no_key(key, *rows)
                 said += "[key]" in str(rows)
             sandbox.clear_faults()
-    assert said > 150
+        for sql in (SELECT, LIST):
+            sandbox.inject(fault, times=2)
+            rows = as_rows.execute(sql.replace("raw", "raw, error", 1)).fetchall()
+            assert_no_key(key, *rows)
+            said += "[key]" in str(rows)
+            sandbox.clear_faults()
+    assert said > 200
     assert "openai_vtab has headers that cannot be parsed" in caplog.text
     requests = db.execute("SELECT * FROM openai_requests").fetchall()
     assert len(requests) > 150
@@ -147,6 +154,7 @@ def test_whatever_a_server_says(key: str, sandbox: Any, tmp_path: Path, caplog: 
     schema = db.execute("SELECT * FROM sqlite_schema").fetchall()
     assert_no_key(key, *requests, *plans, *schema, *told, caplog.text, [vars(record) for record in caplog.records])
     db.close()
+    as_rows.close()
     assert_no_key(key, *(path.read_bytes() for path in tmp_path.iterdir()))
     assert b"[key]" in file.read_bytes()
 

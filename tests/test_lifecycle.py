@@ -294,8 +294,11 @@ T, SELECT, IN, INSERT = {T!r}, {SELECT!r}, {IN!r}, {INSERT!r}
 def said(call):
     try: return call()
     except BaseException as error: return type(error).__name__
+def under_way():
+    while not any(thread.name.startswith('openai_vtab') for thread in threading.enumerate()): time.sleep(0.01)
+    time.sleep(0.1)
 def soon(what, *arguments):
-    timer = threading.Timer(0.3, what, arguments); timer.daemon = True; timer.start()
+    threading.Thread(target=lambda: (under_way(), what(*arguments)), daemon=True).start()
 """
 
 FORKED = """
@@ -374,7 +377,8 @@ LIVES = {
     ),
     "a fork with a half-read cursor": (FORKED + "db = openai_vtab.connect(); c = db.execute(IN); next(c); in_a_child(lambda: (look(), said(c.fetchall))); print(c.fetchall()[0][0], db.execute(SELECT).get)", 0, "('completed', [('vsfb_demo_finished',)]) 3 vsfb_demo_finished completed"),
     "a fork while another thread waits": (
-        FORKED + "db = openai_vtab.connect(); found = []; t = threading.Thread(target=lambda: found.append(db.execute(SELECT).get)); t.start(); time.sleep(0.3)\n"
+        FORKED + "look(); db = openai_vtab.connect(); found = []; t = threading.Thread(target=lambda: found.append(db.execute(SELECT).get)); t.start()\n"
+        "while said(db.changes) != 'ThreadingViolationError': time.sleep(0.01)\n"
         "in_a_child(lambda: (look(), said(lambda: db.execute(SELECT)))); t.join(); print(found, db.execute(SELECT).get)",
         0, "('completed', 'ThreadingViolationError') 3 ['completed'] completed",
     ),
@@ -403,10 +407,10 @@ LIVES = {
 }  # fmt: skip
 SLOW = {
     # the same, beside a server that takes ten seconds
-    "a daemon thread that waits": ("db = openai_vtab.connect(); t = threading.Thread(target=db.execute, args=(SELECT,), daemon=True); t.start(); time.sleep(0.3)", 0, ""),
-    "a daemon thread that commits": ("db = openai_vtab.connect(FILE); db.execute('BEGIN; ' + INSERT); t = threading.Thread(target=db.execute, args=('COMMIT',), daemon=True); t.start(); time.sleep(0.3)", 0, ""),
-    "a daemon thread of the drop-in": ("db = dbapi.connect(':memory:', check_same_thread=False); t = threading.Thread(target=db.execute, args=(IN,), daemon=True); t.start(); time.sleep(0.3)", 0, ""),
-    "sys.exit beside a thread that waits": ("db = openai_vtab.connect(); t = threading.Thread(target=lambda: said(lambda: db.execute(IN).fetchall()), daemon=True); t.start(); time.sleep(0.3); sys.exit(5)", 5, ""),
+    "a daemon thread that waits": ("db = openai_vtab.connect(); t = threading.Thread(target=db.execute, args=(SELECT,), daemon=True); t.start(); under_way()", 0, ""),
+    "a daemon thread that commits": ("db = openai_vtab.connect(FILE); db.execute('BEGIN; ' + INSERT); t = threading.Thread(target=db.execute, args=('COMMIT',), daemon=True); t.start(); under_way()", 0, ""),
+    "a daemon thread of the drop-in": ("db = dbapi.connect(':memory:', check_same_thread=False); t = threading.Thread(target=db.execute, args=(IN,), daemon=True); t.start(); under_way()", 0, ""),
+    "sys.exit beside a thread that waits": ("db = openai_vtab.connect(); t = threading.Thread(target=lambda: said(lambda: db.execute(IN).fetchall()), daemon=True); t.start(); under_way(); sys.exit(5)", 5, ""),
     "interrupted, with requests under way": ("db = openai_vtab.connect(); soon(db.interrupt); print(said(db.execute(IN).fetchall if False else lambda: db.execute(IN).fetchall()))", 0, "InterruptError"),
     "SIGINT, caught": ("db = openai_vtab.connect(); soon(os.kill, os.getpid(), signal.SIGINT); print(said(lambda: db.execute(IN).fetchall())); print(db.execute('SELECT 7').get)", 0, "KeyboardInterrupt 7"),
     "SIGINT in a COMMIT, caught": ("import logging; logging.disable(); db = openai_vtab.connect(); soon(os.kill, os.getpid(), signal.SIGINT); print(said(lambda: db.execute(INSERT)))", 0, "KeyboardInterrupt"),

@@ -9,15 +9,15 @@ HERE = Path(__file__).parent
 SANDBOX = ["werkzeug>=3.0"]
 SQLALCHEMY = ["sqlalchemy>=2.0"]
 SHELL = ["tqdm>=4.60"]  # the progress bar
+NOTEBOOK = [*SANDBOX, *SQLALCHEMY, "ipykernel>=6.29", "jupysql>=0.10.14", "matplotlib>=3.8", "pandas>=2.2"]
 TEST = [
-    *SANDBOX,
+    *NOTEBOOK,
     *SHELL,
-    *SQLALCHEMY,
     "dbapi-compliance>=1.15",
     "hypothesis>=6.100",
     "jsonschema>=4.21",
     "mypy>=1.10",
-    "pandas>=2.2",
+    "nbclient>=0.10",
     "pytest>=8.0",
     "pytest-recording>=0.13.2",
     "ruff>=0.6",
@@ -39,7 +39,14 @@ setup(
     packages=find_packages(include=["openai_vtab", "openai_vtab.*"]),
     package_data={"openai_vtab": ["py.typed"]},
     install_requires=["apsw>=3.46", "requests>=2.32.2"],
-    extras_require={"sandbox": SANDBOX, "shell": SHELL, "sqlalchemy": SQLALCHEMY, "test": TEST, "bench": BENCH},
+    extras_require={
+        "sandbox": SANDBOX,
+        "shell": SHELL,
+        "sqlalchemy": SQLALCHEMY,
+        "notebook": NOTEBOOK,
+        "test": TEST,
+        "bench": BENCH,
+    },
     entry_points={
         "console_scripts": ["openai-vtab = openai_vtab.shell:main"],
         "sqlalchemy.dialects": ["sqlite.openai_vtab = openai_vtab.sqlalchemy:dialect"],

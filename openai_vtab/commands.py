@@ -16,13 +16,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, cast
 
+import apsw
+
 from . import bars, describe
+from .errors import APIConnectionError, APIError
 from .log import COLUMNS
 from .stock import OTHERS, Stock
 from .tables import TABLES
 
 LOOKS = 2.0  # seconds between two looks of .watch
 SHORTEST_LOOK, LONGEST_LOOK = 0.2, 3600.0
+PASSING = (APIError, APIConnectionError, apsw.BusyError)  # what the next look may find gone
+MOST_FAILURES = 5  # looks in a row that fail, each after the request's own repetitions, and .watch ends
 NARROW = 70  # columns of a terminal, below which .requests shows less
 FINISHED = {"unknown"}.union(*(table.finished for table in TABLES if table.remembered))
 LATEST = 20  # requests that .requests shows
@@ -68,17 +73,26 @@ class Commands(Stock):
         """watch ?TABLE? ?SECONDS?: Shows the batches that are not finished until they are
 
         Looks every SECONDS (2); Ctrl-C ends it. Without TABLE it watches all
-        ledgers.
+        ledgers. What others add to them meanwhile is shown, too. A look that
+        fails is followed by the next; five in a row end it.
         """
         words = list(cmd)
         pause = LOOKS
         if words and re.fullmatch(r"\d+(\.\d*)?|\.\d+", words[-1]):
             pause = min(max(float(words.pop()), SHORTEST_LOOK), LONGEST_LOOK)
-        ledgers = self._ledgers(words)
+        seen: list[str] = []
         before: list[str] = []
+        failures = 0
         try:
             while True:
-                text, finished = self._watched(ledgers)
+                try:
+                    seen, finished = self._watched(self._ledgers(words))
+                    text, failures = seen, 0
+                except PASSING as error:
+                    failures += 1
+                    if failures == MOST_FAILURES:
+                        raise
+                    text, finished = [*seen, *self._failed_look(error, failures)], False
                 if text != before:
                     self._redraw(text, len(before))
                     before = text
@@ -148,6 +162,10 @@ class Commands(Stock):
         if finished:
             self._watching.clear()
         return text, finished
+
+    def _failed_look(self, error: Exception, failures: int) -> list[str]:
+        problem = f"look {failures} of {MOST_FAILURES} that failed: {error}"
+        return bars.fitted(problem, self._terminal_width(32) - bars.MARGIN).splitlines()
 
     def _redraw(self, text: list[str], before: int) -> None:
         """Write over the lines that were written before, where that can be done."""

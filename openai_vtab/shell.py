@@ -54,8 +54,9 @@ WITH_A_VALUE = ("init", "separator", "nullvalue", "encoding")  # APSW's options 
 
 
 NO_KEY = (
-    "Start the shell again with OPENAI_API_KEY=… before it; without a key, openai-vtab --sandbox has demo data,\n"
-    "and openai-vtab --dry-run shows what would be sent.\n"
+    "Start the shell again with OPENAI_API_KEY=… before it.\n"
+    "Without a key, openai-vtab --sandbox has demo data, and\n"
+    "openai-vtab --dry-run shows what would be sent.\n"
 )
 
 
@@ -84,15 +85,23 @@ class Shell(Commands):
         super().write(dest, text)
 
     def process_sql(self, sql: str, bindings: Any = None, internal: bool = False, summary: Any = None) -> None:
-        """Run SQL; with .timer on, say how many requests it took."""
-        before = self._sent() if self.timer and not internal else 0
-        try:
-            super().process_sql(sql, bindings, internal, summary)
-        finally:
-            if self.bar is not None:
-                self.bar.close()
-            if self.timer and not internal:
-                self.write(self.stderr, f"* {self._sent_since(before)}\n")
+        """Run SQL; with .timer on, statement by statement, to say how many requests each took."""
+        timed = self.timer and not internal
+        while sql.strip():
+            statement, sql = self._first_statement(sql, bindings) if timed else (sql, "")
+            before = self._sent() if timed else 0
+            try:
+                super().process_sql(statement, bindings, internal, summary)
+            finally:
+                if self.bar is not None:
+                    self.bar.close()
+                if timed:
+                    self.write(self.stderr, f"* {self._sent_since(before)}\n")
+
+    def _first_statement(self, sql: str, bindings: Any) -> tuple[str, str]:
+        """The first statement and what follows it, as APSW divides them; where it cannot, all of it."""
+        details = self._query_details(sql, self.bindings if bindings is None else bindings)
+        return (sql, "") if details.error_text else (details.query or "", details.remaining or "")
 
     def _sent(self) -> int:
         return int(self.db.execute("SELECT coalesce(max(number), 0) FROM openai_requests").get)
@@ -162,9 +171,15 @@ class Shell(Commands):
             intro = f'{self._versions()}Enter ".help" for instructions\n'
             if self.sandboxed:
                 intro += (
-                    "Connected to the sandbox; try: SELECT status, file_counts FROM vector_store_file_batches\n"
-                    "                 WHERE vector_store_id = 'vs_demo' AND batch_id = 'vsfb_demo_failures';\n"
+                    "Connected to the sandbox; try:\n"
+                    "  SELECT status, file_counts FROM vector_store_file_batches\n"
+                    "  WHERE vector_store_id = 'vs_demo'\n"
+                    "  AND batch_id = 'vsfb_demo_failures';\n"
                 )
+            if self.settings.get("dry_run"):
+                intro += "Dry run: no request leaves, each is shown.\n"
+            if self.settings.get("read_only"):
+                intro += "Read only: nothing is changed at the API.\n"
         super().cmdloop(intro, transient)
 
     def handle_exception(self) -> None:

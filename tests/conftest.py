@@ -14,6 +14,8 @@ import pytest
 import openai_vtab
 from openai_vtab import sandbox as sandbox_package
 
+collect_ignore = ["suites"]  # of others, each with its own settings: CONTRIBUTING.md
+
 
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:

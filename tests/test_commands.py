@@ -10,6 +10,7 @@ import pytest
 
 from openai_vtab import bars
 from openai_vtab.commands import Commands
+from openai_vtab.sandbox import Status
 from openai_vtab.shell import Shell
 from openai_vtab.tables import TABLES
 
@@ -91,6 +92,46 @@ def test_the_timer_counts_requests() -> None:
     assert done.stdout == "vsfb_demo_finished|completed\n0\n1\n"
     said = [line for line in done.stderr.splitlines() if "request" in line]
     assert said == ["* 1 request", "* 5 requests (3 asked for ahead)", "* 0 requests"]
+
+
+def test_the_timer_counts_each_statement_of_a_line() -> None:
+    """What is typed at once is counted apart; after an error nothing of the line runs, as without the timer."""
+    line = f"SELECT 1; {SELECT} -- a remark\n"
+    done = shell("--sandbox", ":memory:", ".timer on", line, f"{SELECT} SELECT nonsense; {SELECT}")
+    assert done.stdout == "1\nvsfb_demo_finished|completed\nvsfb_demo_finished|completed\n"
+    said = [text for text in done.stderr.splitlines() if text.endswith(("request", "requests", "nonsense"))]
+    remark = "* 0 requests"  # is a statement of its own to SQLite
+    assert said == ["* 0 requests", "* 1 request", remark, "* 1 request", "no such column: nonsense", "* 0 requests"]
+
+
+def test_the_timer_leaves_bindings_alone() -> None:
+    """Each statement has them all; one that lacks a binding is an error as without the timer."""
+    text = ".parameter set a 1\n.timer on\nSELECT $a; SELECT $a + 1;\nSELECT $b;\nSELECT 3;\n"
+    done = shell(text=text)
+    assert done.stdout == "1\n2\n3\n"
+    assert "No binding present for 'b'" in done.stderr
+    assert done.stderr.count("* 0 requests\n") == 4
+
+
+def test_watch_goes_on_after_an_error(sandbox: Any, tmp_path: Path) -> None:
+    """It is shown, and the next look is taken; five in a row end it."""
+    key = {"OPENAI_API_KEY": sandbox.api_key}
+    args = ("--base-url", sandbox.base_url, str(tmp_path / "my.db"))
+    ledger = f"CREATE VIRTUAL TABLE mine USING {T};"
+    new = "INSERT INTO mine (vector_store_id, file_ids) VALUES ('vs_demo', json_array('file-new-01'));"
+    shell(*args, ledger, new, environment=key)
+    sandbox.inject(Status(400, message="not now"), times=2, method="GET")
+    sandbox.inject(Status(400, message="not yet"), times=5, method="GET", after=1)
+    done = shell(*args, ".watch 0.2", environment=key)
+    problem = f"GET {sandbox.base_url}/vector_stores/vs_demo/file_batches/"
+    bar = [line for line in done.stdout.splitlines() if line.endswith("░ 0/1")]
+    assert (done.stdout.count("not now"), done.stdout.count("not yet"), len(bar)) == (2, 4, 5)
+    assert [line.partition(" that")[0] for line in done.stdout.splitlines() if line.startswith("look")] == [
+        *(f"look {n} of 5" for n in (1, 2, 1, 2, 3, 4))
+    ]
+    assert done.stderr.startswith(problem)
+    assert "not yet" in done.stderr
+    assert done.returncode == 1
 
 
 def test_a_dry_run_shows_and_sends_nothing() -> None:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +144,9 @@ def rows(sql: Any) -> Any:
         row.keys(),
         len(row),
         dict(row),
+        (2 in row, 3 in row, list(reversed(row))),
+        isinstance(row, Sequence),
+        [name for name in ("index", "count", "__contains__", "__reversed__") if hasattr(row, name)],
     ]
     db.close()
     return seen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import apsw
 import pytest
 
 import openai_vtab
+from openai_vtab import sandbox
 from openai_vtab.settings import Keywords, Settings
 from openai_vtab.tables import TABLES
 
@@ -121,17 +123,22 @@ def test_the_readmes_python_runs(sandbox: Any, monkeypatch: pytest.MonkeyPatch, 
         apsw.connection_hooks[:] = hooks
 
 
-@pytest.mark.parametrize("page", ["dbapi", "sqlalchemy"])
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
+
+
+@pytest.mark.parametrize(
+    "page", [p for p in PAGES if blocks("python", p.read_text("utf-8"))], ids=lambda page: page.name
+)
 def test_the_python_of_a_page_runs(
-    page: str, sandbox: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    page: Path, sandbox: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Each block, in the order of the page, with the demo data."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OPENAI_BASE_URL", sandbox.base_url)
     monkeypatch.setenv("OPENAI_API_KEY", sandbox.api_key)
     names: dict[str, Any] = {"__name__": "page"}
-    for block in blocks("python", (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")):
-        exec(compile(block, f"docs/{page}.md", "exec"), names)  # noqa: S102 - our own page
+    for block in blocks("python", page.read_text(encoding="utf-8")):
+        exec(compile(block, page.name, "exec"), names)  # noqa: S102 - our own page
     assert "completed" in capsys.readouterr().out
     for name in ("con", "engine"):
         if name in names:
@@ -147,13 +154,52 @@ def test_the_readmes_first_commands_are_the_two() -> None:
     ]
 
 
+@pytest.mark.parametrize("command", blocks("sh", (ROOT / "cassettes" / "README.md").read_text(encoding="utf-8")))
+def test_the_commands_that_record_the_cassettes_run(command: str, tmp_path: Path) -> None:
+    """On a copy, some of them, from the sandbox; the one with a key as if the sandbox was the API."""
+    for name in ("tests", "cassettes"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    cassette = tmp_path / "cassettes" / "test_vector_stores" / "test_a_life.yaml"
+    before = cassette.read_text(encoding="utf-8")
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    with sandbox.run(processing_seconds=0.5) as api:
+        if "OPENAI_API_KEY" in command:
+            environment["OPENAI_BASE_URL"] = api.base_url
+        command = command.strip().replace("…", api.api_key) + " -m vcr -k a_life -p no:cacheprovider"
+        done = subprocess.run(
+            ["bash", "-c", command],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+        assert bool(api.requests) == ("OPENAI_BASE_URL" in environment)
+    after = cassette.read_text(encoding="utf-8")
+    assert after != before
+    assert api.api_key not in after
+    assert api.base_url not in after
+
+
+def test_no_block_is_of_a_kind_that_nothing_runs() -> None:
+    """SQL, Python and commands are run; StackQL's are there to compare, and what has no name is output."""
+    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "cassettes" / "README.md", *PAGES):
+        kinds = set(re.findall(r"^```(\w*)$", page.read_text(encoding="utf-8"), re.MULTILINE))
+        assert kinds <= {"", "sql", "python", "sh", *(["stackql"] if page.name == "stackql.md" else [])}, page
+        if "sh" in kinds:
+            assert page.parent.name != "docs"
+
+
 def test_the_readme_describes_every_setting() -> None:
     """By its name."""
     for name in Keywords.__annotations__:
         assert f"| `{name}`" in README or f", `{name}` |" in README, name
 
 
-@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_sql_of_the_documentation_runs(page: Path, db: apsw.Connection) -> None:
     """Each block, in the order of the page, on the demo data."""
     for block in blocks("sql", page.read_text(encoding="utf-8")):

@@ -116,6 +116,13 @@ def test_version() -> None:
     assert done.returncode == 0
 
 
+def test_the_banner_says_what_is_not_done() -> None:
+    """It fits a narrow terminal, too."""
+    done = shell("-interactive", "--sandbox", "--dry-run", "--read-only", environment={"TERM": "dumb"})
+    assert "Dry run: no request leaves, each is shown.\nRead only: nothing is changed at the API.\n" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) < 60
+
+
 def test_every_database_has_the_table(tmp_path: Any) -> None:
     """.open and .connection included."""
     text = f"{SELECT}\n.open {tmp_path / 'other.db'}\nCREATE TABLE x (y);\n{SELECT}\n.databases\n"
@@ -177,7 +184,8 @@ def test_a_real_terminal(tmp_path: Any) -> None:
     try:
         until("sqlite> ")
         assert "openai-vtab" in screen
-        assert "Connected to the sandbox; try: SELECT status, file_counts" in screen
+        assert "Connected to the sandbox; try:\r\n  SELECT status, file_counts" in screen
+        assert "Dry run" not in screen
         screen = ""
         os.write(master, SELECT.encode() + b"\n")
         until("╯")

@@ -157,6 +157,27 @@ def test_watch_draws_over_itself_until_ctrl_c(terminal: Callable[..., Terminal],
     shell.until("\x1b[3A\x1b[J", "mine: 1 completed", "█ 1/1", "sqlite> ")
 
 
+def test_watch_shows_what_others_add(
+    terminal: Callable[..., Terminal], connect: Callable[..., Any], sandbox: Any, tmp_path: Path
+) -> None:
+    """A batch, and a ledger, that another connection to the file makes; it goes on until they are finished, too."""
+    shell = terminal()
+    new = "INSERT INTO {0} (vector_store_id, file_ids) VALUES ('vs_demo', json_array('file-new-01'))"
+    shell.type(f"CREATE VIRTUAL TABLE mine USING {T}; {new.format('mine')};\n")
+    shell.until("\n", "sqlite> ")
+    shell.type(".watch 0.2\n")
+    shell.until("mine: 1 in_progress", "░ 0/1")
+    other = connect(str(tmp_path / "my.db"))
+    other.set_busy_timeout(5000)
+    other.execute(new.format("mine"))
+    shell.until("mine: 2 in_progress", "░ 0/1", "░ 0/1")
+    other.execute(f"CREATE VIRTUAL TABLE theirs USING {T}")
+    other.execute(new.format("theirs"))
+    shell.until("theirs: 1 in_progress", "░ 0/1")
+    sandbox.finish()
+    shell.until("mine: 2 completed", "theirs: 1 completed", "█ 1/1", "sqlite> ")
+
+
 def test_an_error_has_advice_and_the_shell_goes_on(tmp_path: Path) -> None:
     """Without a key the shell opens, and says what to do at the first request."""
     shell = Terminal(["-nocolour"], {"HOME": str(tmp_path)}, 80)

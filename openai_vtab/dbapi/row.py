@@ -15,8 +15,11 @@ from typing import Any
 from .cursor import Cursor
 
 
-class Row(Sequence[Any]):
-    """A row of a cursor, by place or by name; names are compared without case, of ASCII letters alone."""
+class Row:
+    """A row of a cursor, by place or by name; names are compared without case, of ASCII letters alone.
+
+    As in sqlite3 it is a Sequence without its mixin methods: pandas takes what has keys() and __contains__ for a dict.
+    """
 
     __slots__ = ("_names", "_values")
 
@@ -59,6 +62,9 @@ class Row(Sequence[Any]):
 
     def __repr__(self) -> str:
         return f"<{type(self).__module__}.{type(self).__qualname__} object at {id(self):#x}>"
+
+
+Sequence.register(Row)
 
 
 def _folded(name: str) -> str:

@@ -376,7 +376,7 @@ def test_any_answer_is_survived(connect: Any, sandbox: Any) -> None:
     sql = f"SELECT id, vector_store_id FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id = 'vsfb_demo_finished'"
     true = answer({**sandbox.batches["vs_demo", "vsfb_demo_finished"]})
     chance = random.Random(20)  # noqa: S311 - the same every time
-    db = connect(timeout=5, max_retries=0)
+    db = connect(timeout=5, max_retries=1)
     refused = 0
     for _ in range(400):
         data = bytearray(true)

@@ -23,6 +23,7 @@ TEST = [
     "pytest-cov>=7.0",
     "pytest-recording>=0.13.2",
     "ruff>=0.6",
+    "trustme>=1.1",
     "types-requests>=2.32.2",
     "types-tqdm>=4.60",
     "vcrpy>=7.0",

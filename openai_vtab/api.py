@@ -18,7 +18,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from .errors import APIError
+from .errors import APIError, DataError
 from .spec import Method, Table
 from .upload import File, Upload, form
 
@@ -28,6 +28,7 @@ NO_KEYS: Mapping[str, str] = {}
 NOT_SENT = 0  # in the place of a status: a dry run has sent nothing
 NO_CONTENT = 204
 NOT_FOUND = 404
+LONGEST_KEPT = 200  # characters of an id that is remembered as it is written in a path
 JSON_BODY = {"Content-Type": "application/json"}
 
 # What a compatible server says with 400 where OpenAI says 404.
@@ -128,10 +129,21 @@ def _attached(table: Table, method: Method, parameters: Mapping[str, Any]) -> tu
     return store, len(files) if isinstance(files, list) else 1
 
 
-@lru_cache(4096)
-def _segment(id: str) -> str:
-    """One segment of a path, whatever the id contains: it can never reach another endpoint."""
+def _segment(id: object) -> str:
+    """One segment of a path, whatever the id contains: it can never reach another endpoint.
+
+    Raises DataError for what would be none: a query's keys are looked at before, those of a list are the server's.
+    """
+    if not isinstance(id, str) or id in {"", ".", ".."}:
+        raise DataError(f"{id!r} is no id: it cannot be a part of an address")
+    return _quoted_once(id) if len(id) <= LONGEST_KEPT else _quoted(id)
+
+
+def _quoted(id: str) -> str:
     return quote(id.encode("utf-8", "surrogatepass"), safe="")
+
+
+_quoted_once = lru_cache(4096)(_quoted)
 
 
 def _body(table: Table, method: Method, parameters: Mapping[str, Any]) -> Object:
@@ -288,6 +300,8 @@ def failure(request: Request, response: Response) -> APIError:
     """The error answer as an exception, in OpenAI's shape or in those of compatible servers."""
     error = _error(response)
     message = error["message"] or _excerpt(response.body) or "an empty answer"
+    if 300 <= response.status < 400 and (location := response.headers.get("location")):
+        message = f"a redirect to {location[:200]}, which is not followed: the key would go with it"
     return APIError(
         f"answered {response.status}: {message}" + (f"; {response.note}" if response.note else ""),
         request=_named(request, response),

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import apsw
@@ -18,8 +19,6 @@ from .tables import TABLES
 from .vtab import Module
 
 if TYPE_CHECKING:
-    import os
-
     from typing_extensions import Unpack
 
 
@@ -29,10 +28,18 @@ class Connection(apsw.Connection):
     APSW's own raises apsw.SQLError with the same words, and has the exception itself only as __context__.
     """
 
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        self._process = os.getpid()
+        super().__init__(*arguments, **keywords)
+
     def close(self, force: bool = False) -> None:
-        """Close it; an open transaction is rolled back before, because it would keep its ledgers from being written."""
-        roll_back(self)
-        super().close(force)
+        """Close it; an open transaction is rolled back before, because it would keep its ledgers from being written.
+
+        In the child of a fork it does nothing: the connection is the parent's.
+        """
+        if os.getpid() == self._process:
+            roll_back(self)
+            super().close(force)
 
     def __exit__(self, *exception: Any) -> Any:
         try:

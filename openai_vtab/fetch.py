@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import threading
 import time
 from collections import deque
@@ -22,7 +23,7 @@ from typing import Any, TypeVar, cast
 import apsw
 
 from .api import NO_HEADERS, Request, Response
-from .errors import APIConnectionError, APIError
+from .errors import APIConnectionError, APIError, ProgrammingError
 from .flow import Patience
 from .http import Client
 from .progress import Meter
@@ -36,7 +37,7 @@ AHEAD = 2  # times max_concurrency: how far an IN list is asked for before its r
 OK = 200
 UNDERSTOOD = 2_000  # objects kept parsed, some 2 MB
 FARTHEST = 1000  # items, with those that need no request
-KEPT = ("x-request-id", "openai-poll-after-ms")
+KEPT = ("x-request-id", "openai-poll-after-ms", "location")
 # seconds between two looks at what is waited for, unless the API says openai-poll-after-ms
 FIRST_PAUSE, PAUSE_GROWTH, LONGEST_PAUSE = 0.5, 1.5, 5.0
 
@@ -59,6 +60,18 @@ class Fetch:
         self._lock = threading.Lock()
         self._threads = 0
         self._unfinished = 0
+        self._process = os.getpid()
+
+    @property
+    def is_inherited(self) -> bool:
+        """Whether this is the child of a fork, where there are no threads, and nobody who would release the locks."""
+        return os.getpid() != self._process
+
+    def _refuse_if_inherited(self) -> None:
+        if self.is_inherited:
+            raise ProgrammingError(
+                "the connection was opened before this process was forked, and is its parent's: open one here"
+            )
 
     def patience(self) -> Patience:
         """What the requests of one statement share."""
@@ -71,6 +84,7 @@ class Fetch:
 
     def submit(self, call: Callable[[], T], patience: Patience) -> Future[T]:
         """Have `call` run by a thread of the pool, unless it is abandoned before it begins."""
+        self._refuse_if_inherited()
         future: Future[T] = Future()
         if self.client.settings.dry_run:  # nothing to wait for: what is shown comes in the order asked for
             try:
@@ -102,6 +116,7 @@ class Fetch:
 
     def wait(self, future: Future[T], meter: Meter | None = None) -> T:
         """The result, waited for in slices so that `connection.interrupt()` is heard. Raises its error."""
+        self._refuse_if_inherited()  # nobody is there who would answer what was asked before the fork
         while not future.done():
             try:
                 future.exception(SLICE)
@@ -124,6 +139,8 @@ class Fetch:
 
     def close(self) -> None:
         """End the threads, each after the request it is in, and close the connections; a later request begins anew."""
+        if self.is_inherited:
+            return
         with self._lock:
             threads, self._threads = self._threads, 0
         for _ in range(threads):

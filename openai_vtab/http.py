@@ -33,7 +33,7 @@ from . import __version__, api
 from .api import NO_HEADERS, NOT_SENT, Request, Response
 from .errors import APIConnectionError, APIError, APITimeoutError
 from .flow import Attaching, Flow, Patience
-from .log import Log, Record, shown, without_key
+from .log import Log, Record, answer_without_key, shown, without_headers, without_key
 from .settings import Settings
 from .upload import Upload
 
@@ -190,9 +190,12 @@ class Client:
                     answer.close()
                     problem = f"the answer is longer than {most} bytes (max_answer_bytes)"
                     return APIError(problem, request=named, status=answer.status)
-                body = without_echo(b"".join(chunks), secret, answer.status)
-                found = {name.lower(): value.replace(secret, "[key]") for name, value in answer.headers.items()}
+                body = answer_without_key(answer.status, b"".join(chunks), secret)
+                found = {name.lower(): without_key(value, secret) for name, value in answer.headers.items()}
                 return Response(answer.status, found, body, self.base_url)
+            except BaseException:
+                answer.close()  # also what cannot be unpacked, which urllib3 leaves open
+                raise
             finally:
                 answer.release_conn()
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
@@ -202,7 +205,7 @@ class Client:
             refused = any(isinstance(cause, urllib3.exceptions.NewConnectionError) for cause in causes)
             timeouts = (urllib3.exceptions.TimeoutError, TimeoutError)
             timed_out = not refused and any(isinstance(cause, timeouts) for cause in causes)
-            problem = _reason(causes[-1]).replace(secret, "[key]")
+            problem = without_key(_reason(causes[-1]), secret)
         if timed_out:
             what = "no answer" if sent else "no connection"
             return APITimeoutError(f"{what} within {timeout:g} s", request=named, sent=sent)
@@ -229,18 +232,11 @@ class Client:
             if kept_alive not in self._pools:
                 from .pool import environment_bundle, opened
 
+                logging.getLogger("urllib3.connection").addFilter(without_headers)
                 verify = self.settings.ca_bundle or environment_bundle()
-                size = self.settings.max_concurrency
-                self._pools[kept_alive] = opened(self.base_url, verify, size=size, kept_alive=kept_alive)
+                size, direct = self.settings.max_concurrency, self.settings.stays_here
+                self._pools[kept_alive] = opened(self.base_url, verify, size=size, kept_alive=kept_alive, direct=direct)
             return self._pools[kept_alive]
-
-
-def without_echo(body: bytes, key: str, status: int) -> bytes:
-    """The body without the key: an error may quote it, and whatever echoes requests has it in their header.
-
-    Not the bare key in every body: one's own server may have a key that is a word.
-    """
-    return body.replace(key.encode() if status >= 400 else f"Bearer {key}".encode(), b"[key]")
 
 
 def _end(record: Record | None, request: Request, outcome: Response | Exception, retries: int) -> None:

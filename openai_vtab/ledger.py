@@ -286,6 +286,7 @@ class Ledger:
                 return
             with closing(apsw.Connection(self.file, flags=apsw.SQLITE_OPEN_READWRITE)) as connection:
                 connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 0)
+                connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)  # as on the user's: triggers reach nothing
                 connection.set_busy_timeout(PATIENCE)
                 # the file knows this database as main, whatever name it was attached under
                 connection.execute(self._upsert(_quoted(f"{self._names[0]}_{SUFFIX}")), (self._rows(),))

@@ -1,7 +1,7 @@
 """The log of a connection's requests, the latest 1,000: what did my query cost?
 
 The table openai_requests shows it. It must not know sockets or SQL, and never holds the key: wherever the key is
-written in what it keeps, plainly, percent-encoded or in base64, it keeps "[key]" instead.
+written in what it keeps, plainly, percent-encoded, as JSON escapes it or in base64, it keeps "[key]" instead.
 
 >>> record = log.begin("GET", "/files", key); record.end(status=200, size=460)
 """
@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
+import re
 import threading
 import time
 from collections import deque
@@ -20,7 +22,9 @@ from .upload import Upload
 from .values import SQLiteValue
 
 KEPT = 1000  # requests
+_NEEDLESS_ESCAPE = re.compile(r"\\u00(2[013-9a-f]|[346][0-9a-f]|5[0-9abd-f]|7[0-9a-e])", re.IGNORECASE)  # in JSON
 SHORTEST_KEY = 4  # characters; servers of one's own take "x"
+SHORTEST_IN_DATA = 12  # in what is right and becomes rows, where "test" and "lm-studio" are words like others
 COLUMNS = {
     "number": "1 for the connection's first request.",
     "at": "When it was first sent: Unix seconds, UTC.",
@@ -103,17 +107,51 @@ class Log:
 
 @lru_cache(maxsize=4)
 def _spellings(key: str) -> tuple[str, ...]:
-    encoded = base64.b64encode(key.encode()).decode()
-    once = quote(key, safe="")
-    return (key, once, quote(once, safe=""), quote(encoded, safe=""), encoded, encoded.rstrip("="))
+    """How the key may be written, the longest first, so that of none a part is left."""
+    texts = {key}
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        whole = encode(key.encode()).decode()
+        texts |= {whole, whole.rstrip("=")}
+        for before in range(3):  # within something longer, such as "Bearer …": what no neighbour has a bit of
+            first = (before * 8 + 5) // 6
+            last = (before + len(key)) * 8 // 6
+            texts.add(encode(b"\0" * before + key.encode()).decode()[first:last])
+    percent = {quote(text, safe=safe) for text in texts for safe in ("", "/")}
+    percent |= {quote(text, safe="") for text in percent}
+    percent |= {re.sub("%..", lambda found: found[0].lower(), text) for text in percent}
+    escaped = {json.dumps(text)[1:-1] for text in texts}
+    escaped |= {text.replace("/", "\\/") for text in escaped}
+    unicode = {re.sub(r'["\\]', lambda found: f"\\u{ord(found[0]):04x}", text) for text in texts}
+    unicode |= {text.replace("\\u005c", "\\u005C") for text in unicode}
+    return tuple(sorted(texts | percent | escaped | unicode, key=len, reverse=True))
 
 
-def without_key(text: str, key: str) -> str:
+def without_key(text: str, key: str, shortest: int = SHORTEST_KEY) -> str:
     """The text with [key] for the key, however it is spelled. What is shorter than any key is no secret."""
-    for spelling in _spellings(key) if len(key) >= SHORTEST_KEY else ():
+    for spelling in _spellings(key) if len(key) >= shortest else ():
         if spelling in text:
             text = text.replace(spelling, "[key]")
     return text
+
+
+def answer_without_key(status: int, body: bytes, key: str) -> bytes:
+    """The same for the body of an answer: a server may quote what it was sent."""
+    text = body.decode("latin-1")
+    if "\\u00" in text:
+        text = _NEEDLESS_ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)
+    clean = without_key(text, key, SHORTEST_IN_DATA if 200 <= status < 300 else SHORTEST_KEY)
+    return body if clean is text else clean.encode("latin-1")
+
+
+def without_headers(record: logging.LogRecord) -> bool:
+    """A filter for urllib3's log: what it cannot parse of an answer's headers may quote the key, and is left out."""
+    if (record.threadName or "").startswith("openai_vtab") and record.msg.startswith("Failed to parse headers"):
+        record.msg, record.args, record.exc_info = (
+            "an answer to openai_vtab has headers that cannot be parsed",
+            (),
+            None,
+        )
+    return True
 
 
 def shown(method: str, path: str, body: bytes | Upload | None) -> str:

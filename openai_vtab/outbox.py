@@ -133,20 +133,24 @@ class Outbox:
         stop: BaseException | None = None
         end = 0.0
         for number, (write, future) in enumerate(zip(due, futures, strict=True)):
-            if meter is not None:
-                meter.writes(number, len(due))
             try:
+                if meter is not None:
+                    meter.writes(number, len(due))
                 # after an interrupt: look at what is there, wait for nothing
                 written = self.fetch.wait(future, meter) if stop is None else _now(write, future, end)
             except (Error, CancelledError) as error:
                 errors.append((write, error))
-            except (apsw.InterruptError, KeyboardInterrupt) as error:
+            except BaseException as error:
+                if future.done() and not future.cancelled() and future.exception() is error:  # the key's function
+                    errors.append((write, error))
+                    continue
+                # an interrupt, or sys.exit of a signal's handler or of the progress's function
                 patience.abandoned.set()
                 stop = error
                 end = time.monotonic() + GIVING_UP
                 try:
                     written = _now(write, future, end)
-                except (Error, CancelledError) as its_error:
+                except Exception as its_error:
                     errors.append((write, its_error))
                 else:
                     landed += [(write, written)] if written is not None else []
@@ -297,7 +301,7 @@ def _failure(
             unknown.append((write.rowid, f"{error}; {_look(write.request)}"))
         else:
             not_done.append((write.rowid, str(error)))
-    if isinstance(stop, KeyboardInterrupt):
+    if stop is not None and not isinstance(stop, apsw.InterruptError):
         report = WriteError("interrupted while writing", done=done, not_done=not_done, unknown=unknown)
         log.warning("%s", report)
         return stop

@@ -33,14 +33,16 @@ PART = 16384  # bytes sent at once: one record of TLS, for whose sendall a time-
 SHORTEST = 0.001  # seconds; 0 would be a socket that never waits
 
 
-def opened(base_url: str, verify: str | bool, *, size: int, kept_alive: bool) -> tuple[urllib3.HTTPConnectionPool, str]:
-    """A pool of up to `size` connections, through a proxy if the environment names one, and the URL's path in it.
+def opened(
+    base_url: str, verify: str | bool, *, size: int, kept_alive: bool, direct: bool
+) -> tuple[urllib3.HTTPConnectionPool, str]:
+    """A pool of up to `size` connections, and the URL's path in it.
 
-    Without `kept_alive` each connection is used once.
+    Through a proxy if the environment names one, unless `direct`. Without `kept_alive` each connection is used once.
     """
     probe = requests.PreparedRequest()
     probe.prepare_url(base_url, None)
-    proxies = requests.utils.get_environ_proxies(base_url)
+    proxies = {} if direct else requests.utils.get_environ_proxies(base_url)
     adapter = requests.adapters.HTTPAdapter(pool_connections=1, pool_maxsize=size)
     pool: Any = adapter.get_connection_with_tls_context(probe, verify, proxies=proxies)
     adapter.cert_verify(pool, base_url, verify, None)  # type: ignore[no-untyped-call]

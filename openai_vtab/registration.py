@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import os
 import time
 import weakref
 from collections.abc import Iterator, Sequence
@@ -170,7 +171,7 @@ class Registration:
         Not left to the garbage collector: an exception's traceback can keep a closed connection's objects alive.
         """
         self._connected += change
-        if not self._connected:
+        if not self._connected and not self.fetch.is_inherited:
             self.fetch.close()
             self.outbox.rollback()
             for ledger in self.ledgers:
@@ -303,4 +304,25 @@ def _close_all() -> None:
         connection = weak()
         if connection is not None:
             roll_back(connection)
-            connection.close(True)
+            # a daemon thread that uses it keeps it alive, and goes on with nothing when the interpreter ends
+            with contextlib.suppress(apsw.ThreadingViolationError):
+                connection.close(True)
+
+
+def _keep_out() -> None:
+    """In the child of a fork: its parent's connections must be neither used nor closed, which would take the parent's
+    transactions back. So they are never freed here.
+
+    https://www.sqlite.org/howtocorrupt.html#_carrying_an_open_database_across_a_fork_
+    """
+    inherited = [connection for weak in _open if (connection := weak()) is not None]
+    _open.clear()
+    if inherited:
+        import ctypes
+
+        for connection in inherited:
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_keep_out)

@@ -337,14 +337,15 @@ class Rows:
         if item.rowid is not None:
             return item.rowid
         entry = item.entry
-        if entry is not None and entry.seq is not None and not self.rowids:
-            return entry.seq
+        seq = None if entry is None or (entry.seq or 0) >= NOT_IN_LEDGER else entry.seq  # it may be edited by hand
+        if seq is not None and not self.rowids:
+            return seq
         key = tuple(item.keys[source] for source in self.table.key)
         if self.ledger is None:
             return self.rowids.of(key)
         # one that was looked up before the ledger knew it keeps its rowid as long as the statement may run
-        if entry is not None and entry.seq is not None and self.rowids.known(key) is None:
-            return entry.seq
+        if seq is not None and self.rowids.known(key) is None:
+            return seq
         return NOT_IN_LEDGER + self.rowids.of(key)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Literal, TypedDict
 from urllib.parse import urlsplit
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
-
 Key = str | Callable[[], str] | None
 
 
@@ -169,17 +168,29 @@ class Settings:
     def checked_base_url(self) -> str:
         """The base URL without a slash at its end. Raises ConfigurationError."""
         url = (self.base_url or DEFAULT_BASE_URL).rstrip("/")
-        parts = urlsplit(url)
-        host = parts.hostname
-        if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment:
-            raise ConfigurationError("base_url is not an address such as https://api.openai.com/v1")
-        if parts.username or parts.password:
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname or "", parts.port
+        except ValueError:
+            parts, host, port = urlsplit(""), "", None
+        if "@" in parts.netloc:
             raise ConfigurationError("base_url holds a user name or password; give the key as api_key=")
-        if parts.scheme == "http" and host not in LOOPBACK and not self.allow_http:
+        # what is left out, or read differently, by one of those who read an address could name another host
+        whole = (f"[{host}]" if ":" in host else host) + ("" if port is None else f":{port}")
+        odd = parts.netloc.lower() != whole or not url.isprintable() or any(c in url for c in " \\?#")
+        if parts.scheme not in ("http", "https") or not host or odd:
+            raise ConfigurationError("base_url is not an address such as https://api.openai.com/v1")
+        if parts.scheme == "http" and not self.allow_http and not _is_this_machine(host):
             raise ConfigurationError(
                 f"base_url is http:// to {host}: the key would travel in clear; write https://, or allow_http=True"
             )
         return url
+
+    @property
+    def stays_here(self) -> bool:
+        """Whether requests leave in clear, to this machine: nobody between may see them."""
+        parts = urlsplit(self.checked_base_url())
+        return parts.scheme == "http" and _is_this_machine(parts.hostname or "")
 
     def key_header(self, key: str) -> dict[str, str]:
         """The header that carries the key: Azure's own, else a bearer token."""
@@ -190,3 +201,11 @@ class Settings:
         """The headers that say whose request it is, when the key alone does not."""
         account = {"OpenAI-Organization": self.organization, "OpenAI-Project": self.project}
         return {name: value for name, value in account.items() if value}
+
+
+def _is_this_machine(host: str) -> bool:
+    """Whether a host is certainly this one: by the name localhost, or by an address, in its usual spelling."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

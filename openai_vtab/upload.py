@@ -9,28 +9,69 @@ https://www.rfc-editor.org/rfc/rfc7578
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 CHUNK = 1 << 20  # bytes
 
 
 @dataclass(frozen=True)
 class File:
-    """What is uploaded: its name for the API, and its bytes or where they are."""
+    """What is uploaded: its name for the API, and its bytes or where they are.
+
+    With a `root` it is below that folder. With a `size` it has so many bytes, or will not be sent.
+    """
 
     filename: str
     content: bytes | Path
+    root: Path | None = None
+    size: int | None = None
 
     def __len__(self) -> int:
-        return len(self.content) if isinstance(self.content, bytes) else self.content.stat().st_size
+        if self.size is not None:
+            return self.size
+        if isinstance(self.content, bytes):
+            return len(self.content)
+        with self.open() as file:
+            return os.fstat(file.fileno()).st_size
+
+    def open(self) -> BinaryIO:
+        """What is on disk. Raises OSError when it is no file, or not below `root`, whatever it was a moment ago."""
+        assert isinstance(self.content, Path)  # noqa: S101 - bytes are read as they are
+        if self.root is None or os.open not in os.supports_dir_fd:
+            return self.content.open("rb")
+        return _open_below(self.root, self.content)
+
+
+def _open_below(root: Path, path: Path) -> BinaryIO:
+    """Step by step from one open folder to the next, so that no link that is put in the way meanwhile is followed."""
+    *folders, name = path.relative_to(root).parts
+    looking = os.O_DIRECTORY | getattr(os, "O_PATH", os.O_RDONLY)
+    here = os.open(root, looking)
+    try:
+        for folder in folders:
+            inner = os.open(folder, looking | os.O_NOFOLLOW, dir_fd=here)
+            os.close(here)
+            here = inner
+        # without O_NONBLOCK, opening a FIFO would wait for somebody who writes
+        number = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=here)
+    finally:
+        os.close(here)
+    file = os.fdopen(number, "rb")
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        file.close()
+        raise OSError(f"{name} is not a file")
+    return file
 
 
 class Upload:
     """The body of a request: its length is known, and it can be read again when the request is repeated."""
 
-    def __init__(self, parts: list[tuple[bytes | Path, int]], content_type: str) -> None:
+    def __init__(self, parts: list[tuple[bytes | File, int]], content_type: str) -> None:
         self._parts = parts
         self._length = sum(size for _, size in parts)
         self.content_type = content_type
@@ -45,14 +86,24 @@ class Upload:
                 for begin in range(0, len(view), CHUNK):
                     yield bytes(view[begin : begin + CHUNK])
             else:
+                # what has been sent of it is not whole, and is not ended: nobody can take it for the file
+                changed = f"{part.filename} has changed since it was to be uploaded"
                 left = size
-                with part.open("rb") as file:
+                try:
+                    file = part.open()
+                except OSError as error:
+                    why = error.strerror or str(error)
+                else:
+                    why = ""
+                if why:  # not within the except: http.py would look for the first cause
+                    raise OSError(f"{changed}: {why}")
+                with file:
                     while left >= 0 and (chunk := file.read(min(CHUNK, left + 1))):
                         left -= len(chunk)
                         if left >= 0:
                             yield chunk
-                if left:  # what has been sent of it is not whole, and is not ended: nobody can take it for the file
-                    raise OSError(f"{part.name} has changed since it was to be uploaded")
+                if left:
+                    raise OSError(changed)
 
 
 def form(fields: Mapping[str, str | File | Mapping[str, str | int]]) -> Upload:
@@ -60,9 +111,9 @@ def form(fields: Mapping[str, str | File | Mapping[str, str | int]]) -> Upload:
     import secrets  # here: most programs upload nothing
 
     boundary = secrets.token_hex(16)
-    parts: list[tuple[bytes | Path, int]] = []
+    parts: list[tuple[bytes | File, int]] = []
 
-    def add(part: bytes | Path, size: int) -> None:
+    def add(part: bytes | File, size: int) -> None:
         parts.append((part, size))
 
     def text(name: str, value: object) -> None:
@@ -77,7 +128,7 @@ def form(fields: Mapping[str, str | File | Mapping[str, str | int]]) -> Upload:
                 "Content-Type: application/octet-stream\r\n\r\n"
             ).encode()
             add(head, len(head))
-            add(value.content, len(value))
+            add(value.content if isinstance(value.content, bytes) else value, len(value))
             add(b"\r\n", 2)
         elif isinstance(value, Mapping):
             for member, item in value.items():

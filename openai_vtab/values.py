@@ -16,7 +16,7 @@ import json
 import math
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from unicodedata import category
@@ -191,10 +191,14 @@ def path(value: SQLiteValue, limits: Limits) -> File:
         raise Refused(f"{shown(value)} is outside upload_root", "a path below it")
     if not is_file:
         raise Refused(f"{shown(value)} is not a file", "the path of a file below upload_root")
-    file = File(filename(found.name, limits), found)
-    if not 0 < len(file) <= MAX_FILE:
-        raise Refused(f"{shown(value)} has {len(file)} bytes", f"the path of a file of 1 to {MAX_FILE} bytes")
-    return file
+    file = File(filename(found.name, limits), found, root)
+    try:
+        size = len(file)
+    except OSError as error:
+        raise Refused(f"{shown(value)} cannot be read ({error.strerror})", "the path of another file") from None
+    if not 0 < size <= MAX_FILE:
+        raise Refused(f"{shown(value)} has {size} bytes", f"the path of a file of 1 to {MAX_FILE} bytes")
+    return replace(file, size=size)
 
 
 def query(value: SQLiteValue, _: Limits) -> str | list[str]:

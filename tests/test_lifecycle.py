@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import apsw
 import pytest
 
 import openai_vtab
+from openai_vtab.sandbox import Slow
 
 T = "vector_store_file_batches"
 SELECT = f"SELECT status FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id = 'vsfb_demo_finished'"
+INSERT = f"INSERT INTO {T} (vector_store_id, file_ids) VALUES ('vs_demo', '[\"file-new-01\"]')"
 IN = f"SELECT id FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id IN ('vsfb_demo_failures', 'vsfb_b', 'vsfb_c', 'vsfb_d', 'vsfb_demo_finished')"
 
 
@@ -24,22 +28,27 @@ def ours() -> list[str]:
     return [thread.name for thread in threading.enumerate() if thread.name.startswith("openai_vtab")]
 
 
-def wait_for_no_threads() -> None:
-    deadline = time.monotonic() + 2
+def wait_for_no_threads(patience: float = 5) -> None:
+    deadline = time.monotonic() + patience
     while ours() and time.monotonic() < deadline:
         time.sleep(0.005)
     assert ours() == []
 
 
 def python(code: str, sandbox: Any, *, status: int = 0) -> str:
-    """Run a program in an interpreter of its own; its output."""
-    environment = {**os.environ, "OPENAI_BASE_URL": sandbox.base_url, "OPENAI_API_KEY": sandbox.api_key}
+    """Run a program in an interpreter of its own, whose memory is checked; its output. It says nothing of errors."""
+    environment = {
+        **os.environ,
+        "OPENAI_BASE_URL": sandbox.base_url,
+        "OPENAI_API_KEY": sandbox.api_key,
+        "PYTHONMALLOC": "debug",
+    }
     done = subprocess.run(
-        [sys.executable, "-X", "dev", "-W", "error", "-c", code],
+        [sys.executable, "-X", "dev", "-X", "faulthandler", "-W", "error", "-c", code],
         env=environment,
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=30,
         check=False,
     )
     assert done.stderr == ""
@@ -201,3 +210,288 @@ def test_as_many_connections_as_one_likes(connect: Any) -> None:
     assert [db.execute(SELECT).get for db in (opened[0], opened[-1])] == ["completed"] * 2
     for db in (opened[0], opened[-1]):
         assert db.execute("SELECT count(*) FROM mine").get == 0
+
+
+# what waits, and what it becomes when the connection is interrupted or closed meanwhile
+
+WAITING = {
+    "look-up": SELECT,
+    "IN list": IN,
+    "join": f"SELECT status FROM (VALUES ('vsfb_b'), ('vsfb_c'), ('vsfb_d')) JOIN {T} ON batch_id = column1 WHERE vector_store_id = 'vs_demo'",
+    "list": "SELECT id FROM files",
+    "wait": f"SELECT status FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id = 'vsfb_demo_running' AND wait_seconds = 60",
+    "INSERT": INSERT,
+    "UPDATE": f"UPDATE {T} SET status = 'cancelled' WHERE vector_store_id = 'vs_demo' AND batch_id = 'vsfb_demo_running'",
+    "function": "SELECT cancel_vector_store_file_batch('vs_demo', 'vsfb_demo_running')",
+    "COMMIT": "COMMIT",
+    "ledger": "SELECT * FROM mine",
+    "search": "SELECT * FROM vector_store_search('vs_demo', 'returns')",
+}
+
+
+def waiting(db: Any, sandbox: Any, what: str, outcome: list[Any]) -> threading.Thread:
+    """A thread that waits for an answer, or for something to be finished."""
+    db.execute(f"CREATE VIRTUAL TABLE mine USING {T}")
+    db.execute("INSERT INTO mine (id, vector_store_id) VALUES ('vsfb_demo_running', 'vs_demo')")
+    if what == "COMMIT":
+        db.execute(f"BEGIN; {INSERT}; {INSERT}")
+    sandbox.requests.clear()
+    if what != "wait":
+        sandbox.inject(Slow(5), times=None)
+
+    def run() -> None:
+        try:
+            outcome.append(db.execute(WAITING[what]).fetchall())
+        except BaseException as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    deadline = time.monotonic() + 10
+    while not sandbox.requests and time.monotonic() < deadline:
+        time.sleep(0.005)
+    time.sleep(0.1 if what == "wait" else 0.02)
+    return thread
+
+
+@pytest.mark.parametrize("what", WAITING)
+def test_an_interrupt_ends_whatever_waits(connect: Any, sandbox: Any, what: str) -> None:
+    """From another thread; the connection works on."""
+    db = connect()
+    outcome: list[Any] = []
+    thread = waiting(db, sandbox, what, outcome)
+    db.interrupt()
+    thread.join(4)
+    assert not thread.is_alive(), "it would have waited for five seconds"
+    assert isinstance(outcome[0], apsw.InterruptError | openai_vtab.WriteError)
+    sandbox.clear_faults()
+    if db.in_transaction:
+        db.execute("ROLLBACK")
+    assert db.execute(SELECT).get == "completed"
+
+
+@pytest.mark.parametrize("what", WAITING)
+def test_a_connection_is_not_closed_under_whatever_waits(connect: Any, sandbox: Any, what: str) -> None:
+    """APSW says that another thread uses it; what waits goes on, and can be interrupted."""
+    db = connect()
+    outcome: list[Any] = []
+    thread = waiting(db, sandbox, what, outcome)
+    for force in (False, True):
+        with pytest.raises(apsw.ThreadingViolationError):
+            db.close(force)
+    assert thread.is_alive()
+    db.interrupt()
+    thread.join(4)
+    assert not thread.is_alive()
+    assert isinstance(outcome[0], apsw.InterruptError | openai_vtab.WriteError)
+    db.close(True)
+
+
+PRELUDE = f"""
+import faulthandler, gc, os, signal, sys, threading, time, apsw, openai_vtab
+from openai_vtab import dbapi
+T, SELECT, IN, INSERT = {T!r}, {SELECT!r}, {IN!r}, {INSERT!r}
+def said(call):
+    try: return call()
+    except BaseException as error: return type(error).__name__
+def under_way():
+    while not any(thread.name.startswith('openai_vtab') for thread in threading.enumerate()): time.sleep(0.01)
+    time.sleep(0.1)
+def soon(what, *arguments):
+    threading.Thread(target=lambda: (under_way(), what(*arguments)), daemon=True).start()
+"""
+
+FORKED = """
+def in_a_child(work):
+    sys.stdout.flush()
+    pid = os.fork()
+    if pid == 0:
+        faulthandler.register(signal.SIGALRM, chain=True); signal.alarm(15)
+        print(work())
+        sys.exit(3)
+    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+def look(): return openai_vtab.connect().execute(SELECT).get
+"""
+LIVES = {
+    # the program, the exit status, its output
+    "a half-read cursor": ("db = openai_vtab.connect(); c = db.execute(IN); print(next(c)[0])", 0, "vsfb_demo_failures"),
+    "a half-read cursor of the drop-in": ("db = dbapi.connect(':memory:'); c = db.execute(IN); print(c.fetchone()[0])", 0, "vsfb_demo_failures"),
+    "a half-read list": ("db = openai_vtab.connect(); c = db.execute('SELECT filename FROM files'); next(c)", 0, ""),
+    "a transaction with writes": ("db = openai_vtab.connect(); db.execute('BEGIN; ' + INSERT)", 0, ""),
+    "a transaction of the drop-in": ("db = dbapi.connect(':memory:'); db.execute(INSERT)", 0, ""),
+    "a transaction of a ledger": ("db = openai_vtab.connect(FILE); db.execute(f'CREATE VIRTUAL TABLE mine USING {T}'); db.execute('BEGIN; ' + INSERT.replace(T, 'mine'))", 0, ""),
+    "a transaction that has been sent": (
+        "import logging; logging.disable()\n"
+        "db = openai_vtab.connect(FILE); db.execute(f'CREATE VIRTUAL TABLE mine USING {T}'); db.execute('BEGIN; ' + INSERT.replace(T, 'mine')); print(len(db.execute('SELECT id FROM mine').fetchall()))",
+        0, "1",
+    ),
+    "registered, not connected": ("db = apsw.Connection(FILE); openai_vtab.register(db); c = db.execute(IN); next(c)", 0, ""),
+    "by a hook": ("apsw.connection_hooks.append(openai_vtab.register); db = apsw.Connection(FILE); c = db.execute(IN); next(c)", 0, ""),
+    "sys.exit": ("db = openai_vtab.connect(); c = db.execute(IN); next(c); sys.exit(5)", 5, ""),
+    "os._exit": ("db = openai_vtab.connect(); c = db.execute(IN); next(c); os._exit(5)", 5, ""),
+    "sys.exit in the key's function": ("openai_vtab.connect(api_key=lambda: sys.exit(5)).execute(SELECT).fetchall()", 5, ""),
+    "sys.exit in a function of SQL": ("db = openai_vtab.connect(); db.create_scalar_function('f', lambda *a: sys.exit(5)); db.execute(IN.replace('id', 'f(id)', 1)).fetchall()", 5, ""),
+    "sys.exit in the trace": ("db = openai_vtab.connect(); c = db.cursor(); c.exec_trace = lambda *a: sys.exit(5); c.execute(SELECT)", 5, ""),
+    "sys.exit in the commit hook": ("import logging; logging.disable(); db = openai_vtab.connect(); db.set_commit_hook(lambda: sys.exit(5)); db.execute(INSERT)", 5, ""),
+    "threads that have ended": ("db = openai_vtab.connect(); [(t := threading.Thread(target=lambda: db.execute(IN).fetchall()), t.start(), t.join()) for _ in range(3)]", 0, ""),
+    "many connections": ("kept = [openai_vtab.connect(FILE) for _ in range(40)]; [next(db.execute(IN)) for db in kept]", 0, ""),
+    "cursors and connections in cycles": (
+        "class Cycle: pass\n"
+        "for n in range(20):\n"
+        "    c = Cycle(); c.me = c; c.db = openai_vtab.connect(); c.cursor = c.db.execute(IN); next(c.cursor)\n"
+        "    c.db.execute('BEGIN'); c.old = dbapi.connect(':memory:'); c.rows = c.old.execute(IN); c.rows.fetchone(); c.old.execute(INSERT)\n"
+        "    del c; gc.collect()\n"
+        "end = time.monotonic() + 5\n"
+        "while len(os.listdir('/proc/self/task')) > 1 and time.monotonic() < end: time.sleep(0.01)\n"
+        "print(threading.active_count(), len(os.listdir('/proc/self/task')))",
+        0, "1 1",
+    ),
+    "closed, no thread is left": (
+        "db = openai_vtab.connect(); db.execute(IN).fetchall(); c = db.execute(IN); next(c); db.close(True); end = time.monotonic() + 5\n"
+        "while len(os.listdir('/proc/self/task')) > 1 and time.monotonic() < end: time.sleep(0.01)\n"
+        "print(threading.active_count(), len(os.listdir('/proc/self/task')))",
+        0, "1 1",
+    ),
+    "a fork's child with a connection of its own": (FORKED + "db = openai_vtab.connect(); db.execute(IN).fetchall(); in_a_child(look); print(db.execute(SELECT).get)", 0, "completed 3 completed"),
+    "a fork's child with its parent's": (
+        FORKED + "db = openai_vtab.connect(FILE); db.execute(IN).fetchall()\n"
+        "in_a_child(lambda: [said(lambda sql=sql: db.execute(sql).get) for sql in (SELECT, IN, INSERT, 'SELECT 7')]); print(db.execute(SELECT).get)",
+        0, "['ProgrammingError', 'ProgrammingError', 'ProgrammingError', 7] 3 completed",
+    ),
+    "a fork's child that closes its parent's": (
+        FORKED + "db = openai_vtab.connect(FILE); old = dbapi.connect(FILE + '2'); plain = apsw.Connection(':memory:'); openai_vtab.register(plain)\n"
+        "for c in (db, old, plain): c.execute(IN).fetchall()\n"
+        "in_a_child(lambda: [said(c.close) for c in (db, old, plain)]); print(db.execute(SELECT).get, old.execute(SELECT).fetchone()[0], plain.execute(SELECT).get)",
+        0, "[None, None, None] 3 completed completed completed",
+    ),
+    "a fork within a transaction": (
+        FORKED + "db = openai_vtab.connect(FILE); db.execute(f'CREATE VIRTUAL TABLE mine USING {T}; CREATE TABLE t (a)')\n"
+        "db.execute('BEGIN; INSERT INTO t VALUES (1)'); db.execute(INSERT.replace(T, 'mine'))\n"
+        "in_a_child(look); db.execute('COMMIT'); print(db.execute('SELECT count(*) FROM mine, t').get, db.execute('PRAGMA integrity_check').get)",
+        0, "completed 3 1 ok",
+    ),
+    "a fork within a transaction, forgotten in the child": (
+        FORKED + "kept = [openai_vtab.connect(FILE)]; kept[0].execute('CREATE TABLE t (a)'); kept[0].execute('BEGIN; INSERT INTO t VALUES (1)')\n"
+        "in_a_child(lambda: (kept.clear(), gc.collect()) and 1); kept[0].execute('COMMIT'); print(kept[0].execute('SELECT count(*) FROM t').get)",
+        0, "1 3 1",
+    ),
+    "a fork with a half-read cursor": (FORKED + "db = openai_vtab.connect(); c = db.execute(IN); next(c); in_a_child(lambda: (look(), said(c.fetchall) in ([('vsfb_demo_finished',)], 'ProgrammingError'))); print(c.fetchall()[0][0], db.execute(SELECT).get)", 0, "('completed', True) 3 vsfb_demo_finished completed"),
+    "a fork while requests are under way": (
+        FORKED + "db = openai_vtab.connect(max_concurrency=1); c = db.execute(IN); next(c)\n"
+        "in_a_child(lambda: (look(), said(c.fetchall))); print(c.fetchall()[0][0], db.execute(SELECT).get)",
+        0, "('completed', 'ProgrammingError') 3 vsfb_demo_finished completed",
+    ),
+    "a fork while another thread waits": (
+        FORKED + "look(); db = openai_vtab.connect(); found = []; t = threading.Thread(target=lambda: found.append(db.execute(SELECT).get)); t.start()\n"
+        "while said(db.changes) != 'ThreadingViolationError': time.sleep(0.01)\n"
+        # within SQLite, between its first step and the wait for the API, nobody may fork
+        "under_way(); time.sleep(0.3)\n"
+        "in_a_child(lambda: (look(), said(lambda: db.execute(SELECT)))); t.join(); print(found, db.execute(SELECT).get)",
+        0, "('completed', 'ThreadingViolationError') 3 ['completed'] completed",
+    ),
+    "forks of forks": (FORKED + "db = openai_vtab.connect(); db.execute(IN).fetchall(); in_a_child(lambda: (in_a_child(look), look())); print(db.execute(SELECT).get)", 0, "completed 3 (None, 'completed') 3 completed"),
+    "multiprocessing, fork": (
+        "import multiprocessing\nc = multiprocessing.get_context('fork'); db = openai_vtab.connect(); db.execute(IN).fetchall(); q = c.SimpleQueue()\n"
+        "def work(): q.put((said(lambda: db.execute(SELECT).get), openai_vtab.connect().execute(SELECT).get))\n"
+        "p = c.Process(target=work); p.start(); print(q.get()); p.join(); print(p.exitcode, db.execute(SELECT).get)",
+        0, "('ProgrammingError', 'completed') 0 completed",
+    ),
+    "an executor of processes": (
+        "import multiprocessing, concurrent.futures\ndb = openai_vtab.connect(); db.execute(IN).fetchall()\n"
+        "def work(n): return openai_vtab.connect().execute(SELECT).get\n"
+        "with concurrent.futures.ProcessPoolExecutor(2, multiprocessing.get_context('fork')) as pool: print(list(pool.map(work, range(3))))\n"
+        "print(db.execute(SELECT).get)",
+        0, "['completed', 'completed', 'completed'] completed",
+    ),
+    "an error from another process": (
+        "import multiprocessing, concurrent.futures\n"
+        "def work(n): return openai_vtab.connect(api_key='wrong').execute(SELECT).get\n"
+        "with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context('fork')) as pool:\n"
+        "    try: list(pool.map(work, [1]))\n"
+        "    except openai_vtab.APIError as error: print(error.status, error.code)",
+        0, "401 invalid_api_key",
+    ),
+}  # fmt: skip
+SLOW = {
+    # the same, beside a server that takes ten seconds
+    "a daemon thread that waits": ("db = openai_vtab.connect(); t = threading.Thread(target=db.execute, args=(SELECT,), daemon=True); t.start(); under_way()", 0, ""),
+    "a daemon thread that commits": ("db = openai_vtab.connect(FILE); db.execute('BEGIN; ' + INSERT); t = threading.Thread(target=db.execute, args=('COMMIT',), daemon=True); t.start(); under_way()", 0, ""),
+    "a daemon thread of the drop-in": ("db = dbapi.connect(':memory:', check_same_thread=False); t = threading.Thread(target=db.execute, args=(IN,), daemon=True); t.start(); under_way()", 0, ""),
+    "sys.exit beside a thread that waits": ("db = openai_vtab.connect(); t = threading.Thread(target=lambda: said(lambda: db.execute(IN).fetchall()), daemon=True); t.start(); under_way(); sys.exit(5)", 5, ""),
+    "interrupted, with requests under way": ("db = openai_vtab.connect(); soon(db.interrupt); print(said(db.execute(IN).fetchall if False else lambda: db.execute(IN).fetchall()))", 0, "InterruptError"),
+    "SIGINT, caught": ("db = openai_vtab.connect(); soon(os.kill, os.getpid(), signal.SIGINT); print(said(lambda: db.execute(IN).fetchall())); print(db.execute('SELECT 7').get)", 0, "KeyboardInterrupt 7"),
+    "SIGINT in a COMMIT, caught": ("import logging; logging.disable(); db = openai_vtab.connect(); soon(os.kill, os.getpid(), signal.SIGINT); print(said(lambda: db.execute(INSERT)))", 0, "KeyboardInterrupt"),
+    "SIGTERM": ("db = openai_vtab.connect(); soon(os.kill, os.getpid(), signal.SIGTERM); db.execute(IN).fetchall()", -signal.SIGTERM, ""),
+    "SIGTERM that is sys.exit": ("signal.signal(signal.SIGTERM, lambda *_: sys.exit(5)); db = openai_vtab.connect(); soon(os.kill, os.getpid(), signal.SIGTERM); db.execute(IN).fetchall()", 5, ""),
+    "SIGTERM that is sys.exit, in a COMMIT": (
+        "import logging; logging.disable(); db = openai_vtab.connect(FILE); db.execute(f'CREATE VIRTUAL TABLE mine USING {T}')\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(5)); db.execute('BEGIN; ' + INSERT.replace(T, 'mine')); soon(os.kill, os.getpid(), signal.SIGTERM)\n"
+        "try: db.execute('COMMIT')\n"
+        "finally: db.execute('SELECT 1').fetchall(); print(db.execute('SELECT status, id FROM mine_ledger').get)",
+        5, "('unknown', None)",
+    ),
+    "sys.exit in the progress": ("db = openai_vtab.connect(progress=lambda _: sys.exit(5)); db.execute(IN).fetchall()", 5, ""),
+    "sys.exit in the progress of a COMMIT": ("import logging; logging.disable(); db = openai_vtab.connect(progress=lambda _: sys.exit(5)); db.execute(INSERT)", 5, ""),
+    "a thread of the pool, at the exit": ("from openai_vtab.api import Request\ndb = openai_vtab.connect(); soon(db.interrupt); said(lambda: db.execute(IN).fetchall()); print(any(t.name.startswith('openai_vtab') for t in threading.enumerate()))", 0, "True"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("life", [*LIVES, *SLOW])
+def test_the_end_of_a_life(sandbox: Any, tmp_path: Path, life: str) -> None:
+    """No hang, no traceback, no crash, the exit status that it should be; a fork leaves its parent's alone."""
+    code, status, output = {**LIVES, **SLOW}[life]
+    if life in SLOW:
+        sandbox.latency = 10
+    elif "another thread waits" in life or "under way" in life:
+        sandbox.latency = 1
+    begin = time.monotonic()
+    found = python(f"FILE = {str(tmp_path / 'a.db')!r}\n{PRELUDE}\n{code}", sandbox, status=status)
+    assert found.split() == output.split()
+    assert life not in SLOW or time.monotonic() - begin < 9
+    sandbox.latency = 0
+
+
+def test_multiprocessing_spawn(sandbox: Any, tmp_path: Path) -> None:
+    """A process that begins anew has its own; the parent goes on, and errors come back."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import multiprocessing, openai_vtab\n"
+        f"SELECT, IN = {SELECT!r}, {IN!r}\n"
+        "def work(key):\n"
+        "    return openai_vtab.connect(api_key=key).execute(SELECT).get\n"
+        "if __name__ == '__main__':\n"
+        "    db = openai_vtab.connect(); db.execute(IN).fetchall()\n"
+        "    with multiprocessing.get_context('spawn').Pool(1) as pool:\n"
+        "        print(pool.map(work, [None]))\n"
+        "        try: pool.map(work, ['wrong'])\n"
+        "        except openai_vtab.APIError as error: print(error.status)\n"
+        "    print(db.execute(SELECT).get)\n",
+        encoding="utf-8",
+    )
+    assert python(
+        f"import runpy, sys; sys.argv[0] = {str(program)!r}; runpy.run_path({str(program)!r}, run_name='__main__')",
+        sandbox,
+    ).split() == ["['completed']", "401", "completed"]
+
+
+def test_ctrl_c_ends_a_program(sandbox: Any) -> None:
+    """With Python's own traceback and status, at once."""
+    sandbox.latency = 10
+    code = f"import openai_vtab; db = openai_vtab.connect(); print(flush=True); db.execute({IN!r}).fetchall()"
+    environment = {**os.environ, "OPENAI_BASE_URL": sandbox.base_url, "OPENAI_API_KEY": sandbox.api_key}
+    program = subprocess.Popen(
+        [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert program.stdout is not None
+    program.stdout.readline()
+    deadline = time.monotonic() + 10
+    while not sandbox.requests and time.monotonic() < deadline:
+        time.sleep(0.005)
+    begin = time.monotonic()
+    program.send_signal(signal.SIGINT)
+    _, said = program.communicate(timeout=9)
+    assert time.monotonic() - begin < 5
+    assert program.returncode == -signal.SIGINT
+    assert said.rstrip().endswith("KeyboardInterrupt")
+    assert said.count("Traceback") == 1
+    sandbox.latency = 0

@@ -430,3 +430,36 @@ def test_returning_that_is_not_read_to_its_end_keeps_its_rows(
     assert requests() == []
     db.execute("COMMIT")
     assert requests() == [POST] * count
+
+
+@pytest.mark.parametrize("whose", ["key", "progress"])
+def test_a_function_of_the_users_that_fails_in_a_commit(connect: Any, sandbox: Any, whose: str, caplog: Any) -> None:
+    """The key's for the second row, or sys.exit in the progress's: all that was sent is told of, a ledger remembers it."""
+    calls: list[int] = []
+
+    def key() -> str:
+        calls.append(1)
+        if len(calls) > 1:
+            raise ZeroDivisionError("no key today")
+        return str(sandbox.api_key)
+
+    def progress(_: object) -> None:
+        calls.append(1)
+        if len(calls) == 1:
+            raise SystemExit(5)
+
+    settings: Any = {"api_key": key} if whose == "key" else {"progress": progress}
+    db = connect(max_concurrency=1, **settings)
+    db.execute("CREATE VIRTUAL TABLE mine USING vector_store_file_batches")
+    sandbox.latency = 0.0 if whose == "key" else 1.0
+    row = "('vs_demo', '[\"file-new-01\"]')"
+    with pytest.raises(openai_vtab.WriteError if whose == "key" else SystemExit) as caught:
+        db.execute(f"INSERT INTO mine (vector_store_id, file_ids) VALUES {row}, {row}")
+    said = str(caught.value) if whose == "key" else caplog.text
+    assert ("done: row 1: vsfb_" if whose == "key" else "unknown: row 1: ") in said
+    assert ("not done: row 2: no key today" if whose == "key" else "not done: row 2: not sent") in said
+    sandbox.latency = 0.0
+    db.execute("SELECT 1").fetchall()
+    assert db.execute("SELECT status FROM mine_ledger").fetchall() == [
+        ("in_progress" if whose == "key" else "unknown",)
+    ]

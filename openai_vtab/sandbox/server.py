@@ -47,13 +47,15 @@ class Server(ThreadedWSGIServer):
         self.limit: tuple[int, float, float | None] | None = None
         self.recent: deque[float] = deque()
         self.open_sockets: set[socket.socket] = set()
+        self.stopping = threading.Event()
         unused: WSGIApplication = lambda environ, start: []  # noqa: E731 - Handler answers by itself
         super().__init__("127.0.0.1", port, unused, Handler)
         self.thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self.thread.start()
 
     def stop(self) -> None:
-        """Stop at once, closing connections that are kept alive."""
+        """Stop at once, closing connections that are kept alive, also those whose answer takes its time."""
+        self.stopping.set()
         self.shutdown()
         self.thread.join()
         self.server_close()
@@ -135,7 +137,7 @@ class Handler(WSGIRequestHandler):
         self.counted = True
         try:
             if server.latency:
-                time.sleep(server.latency)
+                server.stopping.wait(server.latency)
             self._respond(request, server.fault_for(request))
         finally:
             self._no_longer_in_flight()
@@ -157,7 +159,7 @@ class Handler(WSGIRequestHandler):
         if fault == Cut("accept"):
             return self._cut()
         if isinstance(fault, Slow):
-            time.sleep(fault.seconds)
+            self.server.stopping.wait(fault.seconds)
         sent = self._instead(fault) if isinstance(fault, Status | Answer) else app.answer(request)
         head = self._head(sent)
         if isinstance(fault, Cut):
@@ -168,7 +170,7 @@ class Handler(WSGIRequestHandler):
         if isinstance(fault, Drip):
             self._write(head)
             for byte in sent.body:
-                time.sleep(fault.seconds_per_byte)
+                self.server.stopping.wait(fault.seconds_per_byte)
                 if not self._write(bytes([byte])):
                     break
             return None

@@ -231,13 +231,19 @@ class Nested:
             connection.set_last_insert_rowid(last)
 
     def write_unless_busy(self, sql: str, bindings: Sequence[SQLiteValue]) -> None:
-        """Carry it out, without waiting for other writers as long as the user would."""
+        """Carry it out by itself, without waiting for other writers as long as the user would.
+
+        Raises apsw.BusyError also when it is a part of a statement: of one that found the database busy, SQLite tells
+        that it is over before it is undone.
+        """
         connection, _ = self._cursor()
         (patience,) = next(self.read("PRAGMA busy_timeout"))
         if patience:  # 0 also when the user has a handler of his own, which could not be put back
             connection.set_busy_timeout(0)
         try:
             self.write(sql, bindings)
+            if connection.txn_state() == apsw.SQLITE_TXN_WRITE:
+                raise apsw.BusyError("it would be undone with a statement that was busy")
         finally:
             if patience:
                 connection.set_busy_timeout(int(patience))

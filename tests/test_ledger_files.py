@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -166,6 +167,31 @@ def test_what_could_not_be_written_is_written_at_close(file: str, connect: Any, 
     requests()
     assert connect(file).execute("SELECT id FROM my_batches").fetchall()[-1] == (FAILURES,)
     assert requests() == []
+
+
+def test_what_is_kept_is_not_written_within_a_statement_that_was_busy(file: str, connect: Any, sandbox: Any) -> None:
+    """SQLite tells that the statement is over before it undoes it, and what is written then with it."""
+    db, busy = connect(file), apsw.Connection(file)
+    db.execute("CREATE TABLE journal (x)")
+    log, ids = logging.getLogger("openai_vtab"), "SELECT id FROM my_batches_ledger ORDER BY seq"
+
+    def lock(warning: logging.LogRecord) -> bool:  # right after the rollback, before anything is kept
+        busy.execute("BEGIN IMMEDIATE")
+        return True
+
+    log.addFilter(lock)
+    try:
+        db.execute(f"BEGIN; {ONE}; {SELECT}; ROLLBACK").fetchall()
+    finally:
+        log.removeFilter(lock)
+    (new,) = created(sandbox)
+    assert busy.execute(ids).fetchall() == [(FINISHED,), (RUNNING,)]
+    db.set_busy_handler(lambda _: busy.execute("ROLLBACK") is None)  # the lock is free from here on
+    with pytest.raises(apsw.BusyError):
+        db.execute("INSERT INTO journal VALUES (1)")
+    db.set_busy_handler(None)
+    db.execute("SELECT 1").fetchall()
+    assert busy.execute(ids).fetchall() == [(FINISHED,), (RUNNING,), (new,)]
 
 
 def test_a_writer_that_stays_busy_is_a_warning_at_close(

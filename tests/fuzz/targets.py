@@ -95,7 +95,7 @@ def answers(data: bytes) -> None:
             objects, after = api.listed(request, response, page)
             assert after is None or (isinstance(after, str) and page is not None)
         elif method.verb == "DELETE":
-            objects = [api.deleted(request, response)]
+            objects = [api.deleted(request, response, keys)]
         elif not method.repeatable:
             found = api.created(table, request, response, {})
             assert all(isinstance(found[source], str) and found[source] for source in table.key)

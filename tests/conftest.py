@@ -19,7 +19,8 @@ collect_ignore = ["suites"]  # of others, each with its own settings: CONTRIBUTI
 
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test sees the user's key, address, proxies or certificates."""
+    """No test sees the user's key, address, proxies, certificates or options of pytest's."""
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
         monkeypatch.delenv(name, raising=False)
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):

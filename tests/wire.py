@@ -72,7 +72,7 @@ class Handler(socketserver.BaseRequestHandler):
 def wire(respond: Callable[[bytes], bytes] = lambda _: answer(), tls: ssl.SSLContext | None = None) -> Iterator[Wire]:
     """Such a server, for the length of a with statement."""
     with Wire(respond, tls) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.002}, daemon=True)
         thread.start()
         try:
             yield server

@@ -210,12 +210,17 @@ class Nested:
 
     def read(self, sql: str, bindings: Sequence[SQLiteValue] = ()) -> Iterator[tuple[SQLiteValue, ...]]:
         """The rows, as they are read."""
-        _, cursor = self._cursor()
+        connection, cursor = self._cursor()
         outer, self.running = self.running, True
         try:
             return cursor.execute(sql, tuple(bindings))
+        except apsw.SQLError as error:
+            if not connection.is_interrupted:
+                raise
+            problem = str(error)
         finally:
             self.running = outer
+        raise apsw.InterruptError(problem)  # as "vtable constructor failed", where it was to prepare json_each
 
     def write(self, sql: str, bindings: Sequence[SQLiteValue] = ()) -> list[tuple[SQLiteValue, ...]]:
         """Carry it out; the rows of RETURNING. last_insert_rowid() stays the user's."""

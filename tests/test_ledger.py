@@ -93,6 +93,28 @@ def test_all_columns_of_a_listing_are_those_of_the_batch(filled: apsw.Connection
         )
 
 
+def test_an_interrupt_while_the_ledger_is_asked_is_one(db: apsw.Connection) -> None:
+    """While SQL of ours is prepared: SQLite says then that json_each, which nothing has used before, cannot be made."""
+    begun: list[str] = []
+
+    def now(value: str) -> str:
+        begun.append(value)
+        return value
+
+    def authorizer(code: int, *names: str | None) -> int:
+        if begun and code == apsw.SQLITE_SELECT:
+            db.interrupt()
+        return apsw.SQLITE_OK
+
+    db.create_scalar_function("now", now, 1)
+    db.authorizer = authorizer
+    listing = "SELECT rowid FROM my_batches WHERE vector_store_id = now('vs_demo')"
+    with pytest.raises(apsw.InterruptError, match="json_each"):
+        db.execute(listing).fetchall()
+    db.authorizer = None
+    assert db.execute(listing).fetchall() == []
+
+
 def test_an_empty_ledger_lists_nothing(db: apsw.Connection, requests: Requests) -> None:
     """And asks for nothing; the table that is always there still needs both keys."""
     assert db.execute("SELECT * FROM my_batches").fetchall() == []

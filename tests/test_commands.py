@@ -144,6 +144,23 @@ def test_watch_goes_on_after_an_error(sandbox: Any, tmp_path: Path) -> None:
     assert done.returncode == 1
 
 
+def test_options_stand_in_any_order(typed: Shell) -> None:
+    """Ours are taken out; an option of APSW's keeps its value."""
+    args = ["-separator", "--quiet", "--quiet", "--base-url", "http://127.0.0.1/v1", "-batch", "my.db", "--quiet"]
+    assert typed._own_options(args) == ["-separator", "--quiet", "-batch", "my.db", "--quiet"]
+    assert typed.bar is None
+    assert typed.settings["base_url"] == "http://127.0.0.1/v1"
+    with pytest.raises(Shell.Error, match="specify a value after --upload-root"):
+        typed._own_options(["--upload-root"])
+
+
+def test_the_sandbox_is_an_extra(typed: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What to install is said."""
+    monkeypatch.setitem(sys.modules, "openai_vtab.sandbox", None)
+    with pytest.raises(Shell.Error, match=r"pip install 'openai-vtab\[sandbox\]'"):
+        typed._own_options(["--sandbox"])
+
+
 def test_a_dry_run_shows_and_sends_nothing() -> None:
     """Without a key: on standard error, so that the output stays what it would be."""
     done = shell("--dry-run", text=f"INSERT INTO vector_stores (name) VALUES ('x');\n{SELECT}\nSELECT 1;\n")

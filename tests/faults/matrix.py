@@ -10,6 +10,7 @@
     refused   APIError                       APIError, "may have" for 3xx and 5xx
     absent    no row; APIError               APIError
 
+With errors='row', a SELECT has a row with the reason in the place of each of these errors.
 A fault meets the first request, or `lasting` all of them. It must not know how the table of faults is made.
 
 >>> with running() as sandbox: run(sandbox, fault, STATEMENTS["INSERT"], lasting=False)
@@ -18,12 +19,14 @@ A fault meets the first request, or `lasting` all of them. It must not know how 
 from __future__ import annotations
 
 import itertools
+import json
 import time
 import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 from unittest import mock
 
 import openai_vtab
@@ -56,6 +59,7 @@ class Statement:
     rows: int = 0
     first: int = 0
     table: str = BATCHES
+    failures: int = 0  # rows with a reason, in the place of an error
 
     @property
     def creates(self) -> int:
@@ -67,6 +71,9 @@ ID = f"FROM {BATCHES} WHERE vector_store_id = '{{store}}' AND batch_id"
 STATEMENTS = {
     "SELECT": Statement(ONE, [f"SELECT * {ID} = '{{batches[0]}}'"], "file_batches/", "GET", 1, 1),
     "IN": Statement(ONE, [f"SELECT id {ID} IN {{batches}}"], "file_batches/", "GET", 5, 5),
+    "IN, errors as rows": Statement(
+        ONE, [f"SELECT error {ID} IN {{batches}}"], "file_batches/", "GET", 5, 5, failures=5
+    ),
     "list": Statement(
         LIST,
         ["SELECT * FROM vector_store_files WHERE vector_store_id = '{store}'"],
@@ -75,6 +82,16 @@ STATEMENTS = {
         2,
         FILES,
         first=1,
+    ),
+    "list, errors as rows": Statement(
+        LIST,
+        ["SELECT error FROM vector_store_files WHERE vector_store_id = '{store}'"],
+        "files.*after=",
+        "GET",
+        2,
+        FILES,
+        first=1,
+        failures=1,
     ),
     "cancel": Statement(
         CHANGE,
@@ -96,7 +113,7 @@ STATEMENTS = {
 class Seen:
     """What has become of it."""
 
-    rows: list[object] = field(default_factory=list)
+    rows: list[Any] = field(default_factory=list)
     error: Exception | None = None
     requests: int = 0
     created: list[str] = field(default_factory=list)  # the server's
@@ -144,6 +161,7 @@ def run(sandbox: Sandbox, fault: Fault, statement: Statement, lasting: bool) -> 
         rate_limit_wait=LIMITS,
         max_concurrency=2,
         max_answer_bytes=MOST,
+        errors="row" if statement.failures else "raise",
     )
     seen = Seen()
     try:
@@ -239,6 +257,8 @@ def judge(fault: Fault, statement: Statement, lasting: bool, seen: Seen) -> str:
         assert statement.requests + extra <= seen.requests <= statement.requests + extra + late
         _created(fault, statement, seen, done=statement.creates, unknown=0)
         return ("no row" if effect == ABSENT else "ok") + (f", {extra} repeated" if extra else "")
+    if statement.failures:
+        return _judge_rows(outcome, fault, statement, seen)
     error = seen.error
     if isinstance(error, openai_vtab.WriteError):
         return _judge_several(outcome, statement, fault, seen, error)
@@ -261,6 +281,17 @@ def judge(fault: Fault, statement: Statement, lasting: bool, seen: Seen) -> str:
     _created(fault, statement, seen, done=0, unknown=int(outcome.unknown))
     how = f"{type(error).__name__}" + (f", {outcome.attempts - 1} repeated" if outcome.attempts > 1 else "")
     return how + (", may have" if outcome.unknown else "")
+
+
+def _judge_rows(outcome: Outcome, fault: Fault, statement: Statement, seen: Seen) -> str:
+    assert seen.error is None, seen.error
+    assert len(seen.rows) == statement.rows  # of the list, what came before it, and the reason
+    reasons = [json.loads(why) for (why,) in seen.rows if why is not None]
+    assert len(reasons) == statement.failures
+    answered = outcome.error is openai_vtab.APIError
+    assert {why["status"] for why in reasons} == {fault.status if answered else None} or fault.effect == WRONG
+    assert all(why["message"] for why in reasons)
+    return "rows with the reason"
 
 
 def _judge_several(

@@ -16,11 +16,11 @@ import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 import apsw
 import pytest
+import trustme
 
 import openai_vtab
 from openai_vtab.sandbox import Answer, Raw, Wire
@@ -29,11 +29,19 @@ T = "vector_store_file_batches"
 SELECT = f"SELECT id FROM {T} WHERE vector_store_id = 'vs_1' AND batch_id = '%s'"
 INSERT = f"INSERT INTO {T} (vector_store_id, file_ids) VALUES ('vs_1', '[\"file-1\"]')"
 UPLOAD = "INSERT INTO files (filename, content, purpose) VALUES ('a.bin', zeroblob(30000000), 'assistants')"
-CERTIFICATE = Path(__file__).parent / "loopback.pem"  # for 127.0.0.1, signed by itself, with its key
+AUTHORITY = trustme.CA()  # who signs for the servers here
 OK = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 SLOW_HEADERS = OK + b"".join(b"x-%d: y\r\n" % n for n in range(90))
 
 Connection = socket.socket
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The authority's certificate in a file."""
+    path = tmp_path_factory.mktemp("ca") / "ca.pem"
+    AUTHORITY.cert_pem.write_to_path(str(path))
+    return str(path)
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +66,7 @@ def serving(serve: Callable[[Connection], None], secure: bool = False) -> Iterat
     here = Listening(listener.getsockname()[1])
     opened: list[Connection] = []
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(CERTIFICATE)
+    AUTHORITY.issue_cert("127.0.0.1").configure_cert(context)
 
     def one(connection: Connection) -> None:
         with suppress(OSError), connection, ExitStack() as secured:
@@ -211,7 +219,7 @@ def test_an_endless_list_is_an_error() -> None:
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("begun", [b"", OK, OK + b"content-length: 99\r\n\r\n"], ids=["status line", "headers", "body"])
-def test_a_drip_ends_in_time(scheme: str, begun: bytes) -> None:
+def test_a_drip_ends_in_time(bundle: str, scheme: str, begun: bytes) -> None:
     """Also under TLS."""
 
     def serve(connection: Connection) -> None:
@@ -221,7 +229,7 @@ def test_a_drip_ends_in_time(scheme: str, begun: bytes) -> None:
 
     with (
         serving(serve, secure=scheme == "https") as server,
-        connected(server.port, scheme, timeout=0.3, ca_bundle=str(CERTIFICATE)) as db,
+        connected(server.port, scheme, timeout=0.3, ca_bundle=bundle) as db,
     ):
         sql = SELECT % "vsfb_a"
         took = seconds(lambda: db.execute(sql).fetchall(), openai_vtab.APITimeoutError, r"no answer within 0\.3 s")
@@ -271,7 +279,7 @@ def test_a_certificate_that_is_not_trusted() -> None:
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("reads", [0, 1000], ids=["never", "slowly"])
-def test_an_upload_that_is_not_read_ends_in_time(scheme: str, reads: int) -> None:
+def test_an_upload_that_is_not_read_ends_in_time(bundle: str, scheme: str, reads: int) -> None:
     """The time-out is for all of it, not for each part."""
 
     def serve(connection: Connection) -> None:
@@ -283,7 +291,7 @@ def test_an_upload_that_is_not_read_ends_in_time(scheme: str, reads: int) -> Non
 
     with (
         serving(serve, secure=scheme == "https") as server,
-        connected(server.port, scheme, timeout=0.5, ca_bundle=str(CERTIFICATE)) as db,
+        connected(server.port, scheme, timeout=0.5, ca_bundle=bundle) as db,
     ):
         match = r"no answer within 0\.5 s; it may have been carried out .*\(GET /files\)"
         assert seconds(lambda: db.execute(UPLOAD), openai_vtab.APITimeoutError, match) < 2.5

@@ -224,8 +224,6 @@ def listed(
     if more == False or (more is None and len(objects) < page.limit):  # noqa: E712 - 0, too
         return objects, None
     if not objects:
-        if more is None:
-            return objects, None
         raise _broken(request, response, "the list is said to go on, but its page is empty")
     after = answer.get("last_id") or objects[-1]["id"]
     if not isinstance(after, str):

@@ -50,8 +50,10 @@ class Commands(Stock):
             (number,) = [int(word) for word in cmd] or [LATEST]
         except ValueError:
             raise self.Error("requests takes a number") from None
-        box = self.output.__name__ == "output_box"
-        columns = _fitting(self._terminal_width(32)) if box else ", ".join(COLUMNS)
+        columns = ", ".join(COLUMNS)
+        if self.output.__name__ == "output_box":
+            room = self._terminal_width(32)  # of the terminal now; a box may have been made narrower
+            columns = _fitting(min(self.box_options["text_width"] or room, room))
         latest = "SELECT * FROM openai_requests ORDER BY number DESC LIMIT ?"
         self.process_sql(f"SELECT {columns} FROM ({latest}) ORDER BY number", (number,), internal=True)
 

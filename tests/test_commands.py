@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import fcntl
+import io
 import json
+import os
+import pty
+import re
+import struct
+import sys
+import termios
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 
-from openai_vtab import bars
+from openai_vtab import bars, commands
 from openai_vtab.commands import Commands
+from openai_vtab.progress import Progress
 from openai_vtab.sandbox import Status
 from openai_vtab.shell import Shell
 from openai_vtab.tables import TABLES
@@ -134,6 +144,23 @@ def test_watch_goes_on_after_an_error(sandbox: Any, tmp_path: Path) -> None:
     assert done.returncode == 1
 
 
+def test_options_stand_in_any_order(typed: Shell) -> None:
+    """Ours are taken out; an option of APSW's keeps its value."""
+    args = ["-separator", "--quiet", "--quiet", "--base-url", "http://127.0.0.1/v1", "-batch", "my.db", "--quiet"]
+    assert typed._own_options(args) == ["-separator", "--quiet", "-batch", "my.db", "--quiet"]
+    assert typed.bar is None
+    assert typed.settings["base_url"] == "http://127.0.0.1/v1"
+    with pytest.raises(Shell.Error, match="specify a value after --upload-root"):
+        typed._own_options(["--upload-root"])
+
+
+def test_the_sandbox_is_an_extra(typed: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What to install is said."""
+    monkeypatch.setitem(sys.modules, "openai_vtab.sandbox", None)
+    with pytest.raises(Shell.Error, match=r"pip install 'openai-vtab\[sandbox\]'"):
+        typed._own_options(["--sandbox"])
+
+
 def test_a_dry_run_shows_and_sends_nothing() -> None:
     """Without a key: on standard error, so that the output stays what it would be."""
     done = shell("--dry-run", text=f"INSERT INTO vector_stores (name) VALUES ('x');\n{SELECT}\nSELECT 1;\n")
@@ -248,3 +275,163 @@ def test_every_command_is_in_the_help() -> None:
     for name, method in vars(Commands).items():
         if name.startswith("command_"):
             assert method.__doc__.startswith(name.removeprefix("command_"))
+
+
+class Screen:
+    """A pseudo-terminal of 40 columns and 10 lines, within this process."""
+
+    def __init__(self) -> None:
+        self.master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 10, 40, 0, 0))
+        self.stream: TextIO = os.fdopen(slave, "w", encoding="utf-8")
+
+    def widen(self, columns: int) -> None:
+        """As when its window is drawn wider."""
+        fcntl.ioctl(self.stream.fileno(), termios.TIOCSWINSZ, struct.pack("HHHH", 10, columns, 0, 0))
+
+    def written(self) -> str:
+        """What has come since the last call, without colours."""
+        self.stream.flush()
+        os.set_blocking(self.master, False)
+        text = b""
+        try:
+            while more := os.read(self.master, 65536):
+                text += more
+        except BlockingIOError:
+            return re.sub("\x1b\\[[0-9;]*m", "", text.decode().replace("\r\n", "\n"))
+        raise AssertionError("the terminal is gone")
+
+
+@pytest.fixture
+def screen() -> Iterator[Screen]:
+    """Closed at the end."""
+    opened = Screen()
+    yield opened
+    opened.stream.close()
+    os.close(opened.master)
+
+
+BLANK = "\r" + " " * 39 + "\r"
+
+
+def test_a_progress_bar_is_one_line_and_leaves_none(screen: Screen) -> None:
+    """As wide as the terminal but for what is left free; another one for another thing; gone when it is over."""
+    show = bars.ProgressBar(screen.stream)
+    show(Progress("keys", 0, finished=True))
+    assert screen.written() == ""
+    show(Progress("keys", 5, 20))
+    drawn = screen.written()
+    assert " 25%|" in drawn
+    assert " 5/20 [" in drawn
+    assert max(map(len, drawn.split("\r"))) <= 37
+    show(Progress("rows", 3, None))
+    assert "\r3 rows [" in screen.written()
+    show.hide()
+    show.hide()
+    assert screen.written() == BLANK
+    show(Progress("rows", 4, 4))
+    assert "4/4 [" in screen.written()
+    show(Progress("rows", 4, 4, finished=True))
+    assert screen.written().endswith(BLANK)
+    show.close()
+    assert screen.written() == ""
+
+
+def test_without_tqdm_there_is_no_bar(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is an extra: nothing is drawn, and nothing fails."""
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    show = bars.ProgressBar(screen.stream)
+    for step in (Progress("keys", 1, 2), Progress("keys", 2, 2), Progress("keys", 2, 2, finished=True)):
+        show(step)
+    assert screen.written() == ""
+
+
+class Console(io.StringIO):
+    """What takes itself for a terminal and has no size, as some editors' do."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def typed(screen: Screen, sandbox: Any, tmp_path: Path) -> Iterator[Shell]:
+    """A shell on the screen, with a ledger of five batches in progress."""
+    opened = Shell(stdout=screen.stream)
+    opened.settings |= {"base_url": sandbox.base_url, "api_key": sandbox.api_key}
+    try:
+        opened.db = None, str(tmp_path / "my.db")
+        opened.open_with_tables(opened.db)
+        opened.db.execute(f"CREATE VIRTUAL TABLE mine USING {T}")
+        for _ in range(5):
+            opened.db.execute(NEW)
+        yield opened
+    finally:
+        opened.close()
+
+
+NEW = "INSERT INTO mine (vector_store_id, file_ids) VALUES ('vs_demo', json_array('file-new-01'))"
+
+
+def test_watch_draws_over_what_it_drew(
+    screen: Screen, typed: Shell, sandbox: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No more than the terminal has lines; it ends when all are finished, or by Ctrl-C."""
+    pauses = iter([lambda: None, sandbox.finish])
+
+    def pause(seconds: float) -> None:
+        assert seconds == 0.2
+        action = next(pauses, None)
+        if action is None:
+            raise KeyboardInterrupt
+        action()
+
+    monkeypatch.setattr(commands.time, "sleep", pause)
+    typed.command_watch(["mine", "0.01"])
+    first, second = screen.written().split("\x1b[8A\x1b[J")
+    assert first.splitlines()[0] == "mine: 5 in_progress"
+    assert first.splitlines()[-1] == "  and 4 lines more"
+    assert second.splitlines()[0] == "mine: 5 completed"
+    assert len(first.splitlines()) == len(second.splitlines()) == 8
+    typed.command_watch([])
+    assert screen.written() == "mine: 5 completed\n"
+    with pytest.raises(Shell.Error, match="No ledger yours; there is mine"):
+        typed.command_watch(["yours"])
+    typed.db.execute(NEW)
+    typed.command_watch([".2"])
+    assert screen.written().splitlines()[0] == "mine: 5 completed, 1 in_progress"
+    typed.stdout = console = Console()
+    typed.command_watch([".2"])
+    assert console.getvalue().splitlines()[0] == "mine: 5 completed, 1 in_progress"
+
+
+FULL = "time method path status ms bytes note"
+
+
+@pytest.mark.parametrize(
+    ("mode", "columns", "shown"),
+    [
+        ("box", 40, "path method status ms"),
+        ("box", 80, FULL),
+        ("box", 140, FULL),
+        ("box --width 40", 140, "path method status ms"),
+        ("box --width 0", 140, FULL),
+    ],
+)
+def test_requests_fit_the_terminal(screen: Screen, typed: Shell, mode: str, columns: int, shown: str) -> None:
+    """In a box, with as many columns as there is room for, none of them broken."""
+    screen.widen(columns)
+    typed.process_command(f".mode {mode}")
+    typed.command_requests(["1"])
+    box = screen.written().splitlines()
+    assert box[1].replace("│", " ").split() == shown.split()
+    assert max(map(len, box)) <= columns
+
+
+def test_a_console_without_a_size_has_a_bar_of_80_columns() -> None:
+    """It is the width that all take for granted."""
+    console = Console()
+    show = bars.ProgressBar(console)
+    show(Progress("keys", 1, 2))
+    assert max(map(len, console.getvalue().split("\r"))) == 77
+    show(Progress("keys", 2, 2, finished=True))
+    assert console.getvalue().endswith("\r" + " " * 79 + "\r")

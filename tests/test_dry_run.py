@@ -31,6 +31,10 @@ INSERT = "(vector_store_id, file_ids) VALUES ('vs_demo', json_array('file-new-01
             [f'POST {STORE}/file_batches\n{{\n  "file_ids": [\n    "file-new-01"\n  ]\n}}'],
         ),
         (
+            "INSERT INTO files (filename, content, purpose) VALUES ('a.txt', 'hello', 'assistants')",
+            ["POST /files\n(284 bytes of multipart/form-data)"],
+        ),
+        (
             f"UPDATE {T} SET status = 'cancelled' WHERE {RUNNING}",
             [f"GET {STORE}/file_batches/vsfb_demo_running", f"POST {STORE}/file_batches/vsfb_demo_running/cancel"],
         ),

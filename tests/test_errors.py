@@ -6,6 +6,9 @@ import inspect
 import pickle
 import re
 
+import apsw
+import pytest
+
 import openai_vtab
 from openai_vtab import errors
 
@@ -73,3 +76,14 @@ def test_errors_travel_between_processes() -> None:
     error3 = errors.APITimeoutError("late", request="GET https://x", sent=True)
     copy3 = pickle.loads(pickle.dumps(error3))  # noqa: S301
     assert (str(copy3), copy3.sent) == (str(error3), True)
+
+
+def test_what_sqlite_finds_wrong_at_the_end_of_with_is_its_own() -> None:
+    """A savepoint that cannot be released: no exception of ours is put in its place."""
+    db = openai_vtab.connect(":memory:")
+    db.execute("PRAGMA foreign_keys = ON; CREATE TABLE p (k PRIMARY KEY)")
+    db.execute("CREATE TABLE c (k REFERENCES p DEFERRABLE INITIALLY DEFERRED)")
+    with pytest.raises(apsw.ConstraintError, match="FOREIGN KEY constraint failed"), db:
+        db.execute("INSERT INTO c VALUES (1)")
+    assert not db.in_transaction
+    db.close()

@@ -431,3 +431,14 @@ def test_create_table_as_select(db: apsw.Connection) -> None:
         "integer",
         1,
     )
+
+
+@pytest.mark.parametrize("module", ["vector_stores", "files", "vector_store_search"])
+def test_a_table_without_a_ledger_may_have_a_name_of_its_own(
+    db: apsw.Connection, requests: Callable[[], list[str]], module: str
+) -> None:
+    """It is renamed and dropped as any table, and nothing is sent; the table that is always there stays."""
+    db.execute(f"CREATE VIRTUAL TABLE mine USING {module}; ALTER TABLE mine RENAME TO yours; DROP TABLE yours")
+    assert db.execute("SELECT count(*) FROM sqlite_schema").get == 0
+    assert db.execute(f"EXPLAIN SELECT * FROM {module}").fetchall() != []
+    assert requests() == []

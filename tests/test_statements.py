@@ -38,7 +38,7 @@ def test_the_query_of_a_writing_statement(sql: str, part: str) -> None:
 
 @pytest.mark.parametrize(
     "sql",
-    ["SELECT 1", "INSERT INTO t DEFAULT", "CREATE TABLE t (a)", "PRAGMA user_version", "", "WITH a AS (SELECT 1) SELECT * FROM a", "ATTACH 'x' AS y"],
+    ["SELECT 1", "UPDATE t", "INSERT INTO t DEFAULT", "CREATE TABLE t (a)", "PRAGMA user_version", "", "WITH a AS (SELECT 1) SELECT * FROM a", "ATTACH 'x' AS y"],
 )  # fmt: skip
 def test_there_is_none(sql: str) -> None:
     """Of what has no query, or is one itself."""

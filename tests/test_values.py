@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from openai_vtab.columns import sql_value
+from openai_vtab.errors import DataError
 from openai_vtab.values import (
     Limits,
     Refused,
@@ -377,3 +379,12 @@ def test_what_the_api_does_not_take_is_refused(check: Any, value: Any, problem: 
 def test_filters_may_be_nested() -> None:
     """As deeply as anybody needs."""
     assert filters(nested(20), L)["type"] == "and"
+
+
+def test_json_that_is_too_deep_is_no_value() -> None:
+    """Python's encoder gives up before SQLite would."""
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    with pytest.raises(DataError, match="nested deeper than SQLite reads JSON"):
+        sql_value(deep)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import apsw
 
-from ..errors import OperationalError, ProgrammingError
+from ..errors import ProgrammingError
 from .border import border
 
 if TYPE_CHECKING:
@@ -158,12 +158,9 @@ class Blob:
         with border:
             blob.seek(place)
             try:
-                found = blob.read(length)
+                return blob.read(length)
             finally:
                 blob.seek(before)
-        if len(found) != length:
-            raise OperationalError("the blob is shorter than it was")
-        return found
 
     def _put(self, place: int, data: bytes | bytearray) -> None:
         blob = self._open()

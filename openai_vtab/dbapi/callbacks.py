@@ -143,8 +143,8 @@ def authorizer(allowed: Callable[..., Any]) -> Callable[..., int]:
         except Exception as error:
             report(error, allowed)
             return apsw.SQLITE_DENY
-        known = isinstance(answer, int) and answer in (apsw.SQLITE_OK, apsw.SQLITE_IGNORE)
-        return answer if known else apsw.SQLITE_DENY
+        fits = isinstance(answer, int) and -(2**31) <= answer < 2**31  # SQLite itself refuses numbers it does not know
+        return answer if fits else apsw.SQLITE_DENY
 
     return call
 

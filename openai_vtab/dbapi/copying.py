@@ -118,4 +118,4 @@ class Copying:
             with border:
                 return connection.config(op, value)
         except ValueError:
-            raise ValueError(f"unknown config 'op' {op}") from None
+            raise ValueError(f"unknown config 'op': {op}") from None

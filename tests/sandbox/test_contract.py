@@ -251,6 +251,59 @@ def test_a_search_that_cannot_be_is_refused(call: Call, more: Any) -> None:
     assert (response.status_code, response.json()["error"]["param"]) == (400, next(iter(more)))
 
 
+# A request a line
+# fmt: off
+REFUSED = [
+    ("GET /vector_stores?limit=many", None, "limit"),
+    ("GET /vector_stores?after=vs_gone", None, "after"),
+    ("POST /vector_stores", {"name": 7}, "name"),
+    ("POST /vector_stores", {"metadata": [1]}, "attributes"),
+    ("POST /vector_stores", {"metadata": {"k": 1}}, "metadata"),
+    ("POST /vector_stores", {"expires_after": {"anchor": "created_at", "days": 1}}, "expires_after"),
+    ("POST /vector_stores", {"expires_after": {"anchor": "last_active_at", "days": 366}}, "expires_after.days"),
+    ("POST /vector_stores/vs_demo/search", {"query": []}, "query"),
+    ("POST /vector_stores/vs_demo/files", {}, "file_id"),
+    ("POST /vector_stores/vs_demo/files", {"file_id": "file-new-01", "attributes": {"k" * 65: 1}}, "attributes." + "k" * 65),
+    ("POST /vector_stores/vs_demo/files", {"file_id": "file-new-01", "chunking_strategy": {"type": "best"}}, "chunking_strategy"),
+    ("POST /vector_stores/vs_demo/files/file-demo-01", {}, "attributes"),
+    ("POST /vector_stores/vs_demo/file_batches", {"files": [7]}, "file_ids[0]"),
+    *(
+        ("POST /vector_stores/vs_demo/files", {"file_id": "file-new-01", "chunking_strategy": {"type": "static", "static": {"max_chunk_size_tokens": size, "chunk_overlap_tokens": overlap}}}, f"chunking_strategy.static.{param}")
+        for size, overlap, param in ((99, 0, "max_chunk_size_tokens"), (100, 51, "chunk_overlap_tokens"))
+    ),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("operation", "body", "param"), REFUSED)
+def test_a_request_that_cannot_be_is_refused(call: Call, operation: str, body: Any, param: str) -> None:
+    """With 400, and the parameter's name."""
+    response = call(operation, json=body)
+    assert (response.status_code, response.json()["error"]["param"]) == (400, param)
+
+
+@pytest.mark.parametrize(
+    ("form", "param"),
+    [
+        ({}, "purpose"),
+        ({"expires_after[anchor]": "last_active_at", "expires_after[seconds]": "3600"}, "expires_after"),
+        ({"expires_after[anchor]": "created_at", "expires_after[seconds]": "3599"}, "expires_after.seconds"),
+    ],
+)
+def test_an_upload_that_cannot_be_is_refused(call: Call, form: dict[str, str], param: str) -> None:
+    """As any other request."""
+    purpose = {"purpose": "assistants"} if form else {}
+    response = call("POST /files", files={"file": ("a.md", b"text")}, data={**purpose, **form})
+    assert (response.status_code, response.json()["error"]["param"]) == (400, param)
+
+
+def test_a_body_that_is_no_json_is_refused(call: Call) -> None:
+    """Where one is needed; none at all is an empty one where all of it is optional."""
+    assert call("POST /vector_stores", data=b"{").json()["error"]["code"] == "invalid_json"
+    assert call("POST /vector_stores").json()["object"] == "vector_store"
+    assert call("POST /vector_stores/vs_demo/search", json={"query": "?!"}).json()["data"] == []
+
+
 def test_a_search_is_a_use_of_the_store(call: Call) -> None:
     """Its last_active_at is now."""
     before = call("GET /vector_stores/vs_archive").json()["last_active_at"]

@@ -157,6 +157,8 @@ def test_two_run_side_by_side() -> None:
     """Each with its own data, on its own port."""
     with sandbox_package.run() as one, sandbox_package.run(seeded=False) as two:
         assert one.base_url != two.base_url
+        one.latency = 0.01
+        assert (one.latency, two.latency) == (0.01, 0)
         assert (get(one).status_code, get(two).status_code) == (200, 404)
 
 

@@ -28,6 +28,7 @@ from .http import Client
 from .ledger import Ledger
 from .outbox import Outbox
 from .readahead import Note, ReadAhead
+from .rowids import KEPT, Rowids
 from .settings import Settings
 from .spec import Method, Table
 from .statements import Cursors, changes_rows, is_harmless, select_part
@@ -68,6 +69,7 @@ class Registration:
         self.nested = Nested(weak)
         self.created: dict[tuple[str, ...], float] = {}  # what was made through it, and when (time.monotonic)
         self.ledgers: list[Ledger] = []
+        self.rowids: list[Rowids] = []  # of the tables that have no ledger
         self.note: Note | None = None  # set while a statement is run again only to see what it asks for
         self._statements: dict[int, _Running] = {}
         self._over: list[tuple[_Running, Asking]] = []
@@ -92,6 +94,8 @@ class Registration:
                 ended.asking.close()
                 if not ended.readonly:
                     self._over.append((ended, ended.asking))
+                if not self._statements:
+                    self._forget_old()
         if self.nested.running:
             return  # a cursor can be collected meanwhile; what we run ourselves is not among the statements
         changes = event["total_changes"] - self.nested.changes
@@ -104,6 +108,13 @@ class Registration:
             self.settle(event["connection"], can_wait=ended is None or not ended.readonly)
         if begins:
             self._statements[event["id"]] = _Running(event["id"], changes, event["readonly"], event["sql"])
+
+    def _forget_old(self) -> None:
+        """What is kept of objects for later statements has a bound, however long the connection lives."""
+        for rowids in (*self.rowids, *(ledger.rowids for ledger in self.ledgers)):
+            rowids.forget_old()
+        while len(self.created) > KEPT:
+            del self.created[next(iter(self.created))]
 
     def _judge(self, changes: int, ended: _Running | None) -> None:
         """Tell of the writing statements that are over whether they have failed.

@@ -10,13 +10,19 @@ from __future__ import annotations
 
 Key = tuple[str, ...]
 
+KEPT = 10_000  # rowids that still stand for their objects in later statements, some 3 MB
+
 
 class Rowids:
-    """One rowid for each object, stable within a connection: SQLite de-duplicates the branches of an OR by it."""
+    """One rowid for each object, stable within a statement: SQLite de-duplicates the branches of an OR by it.
+
+    The latest ones stay for later statements, for last_insert_rowid().
+    """
 
     def __init__(self) -> None:
-        self._keys: list[Key | None] = [None]  # rowid 0 is nobody's
+        self._keys: dict[int, Key | None] = {}
         self._rowids: dict[Key, int] = {}
+        self._last = 0  # nobody's
 
     def __bool__(self) -> bool:
         """Whether an object has been given one."""
@@ -36,8 +42,9 @@ class Rowids:
 
     def reserve(self) -> int:
         """A rowid for an object that has no key yet."""
-        self._keys.append(None)
-        return len(self._keys) - 1
+        self._last += 1
+        self._keys[self._last] = None
+        return self._last
 
     def assign(self, rowid: int, key: Key) -> None:
         """The object of a reserved rowid is known now."""
@@ -48,6 +55,14 @@ class Rowids:
         """Give other rowids from now on; those given still stand for their objects."""
         self._rowids.clear()
 
+    def forget_old(self) -> None:
+        """Between two statements: only the latest are kept, or a connection that lives long would grow for ever."""
+        while len(self._keys) > KEPT:
+            rowid = next(iter(self._keys))
+            key = self._keys.pop(rowid)
+            if key is not None and self._rowids.get(key) == rowid:
+                del self._rowids[key]
+
     def key(self, rowid: int) -> Key | None:
         """The object of a rowid, None when there is none."""
-        return self._keys[rowid] if 0 < rowid < len(self._keys) else None
+        return self._keys.get(rowid)

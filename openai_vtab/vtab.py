@@ -42,6 +42,7 @@ class Module:
         self.registration = registration
         self.table = table
         self.rowids = Rowids()
+        registration.rowids.append(self.rowids)
         self.getters = tuple(None if column.steers else getter(column) for column in table.columns)
 
     def create(self, connection: apsw.Connection) -> None:

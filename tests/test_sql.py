@@ -442,3 +442,29 @@ def test_a_table_without_a_ledger_may_have_a_name_of_its_own(
     assert db.execute("SELECT count(*) FROM sqlite_schema").get == 0
     assert db.execute(f"EXPLAIN SELECT * FROM {module}").fetchall() != []
     assert requests() == []
+
+
+def test_a_long_life_keeps_the_latest_rowids(
+    db: apsw.Connection, sandbox: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A statement needs all of its own; later ones find the latest. Otherwise a connection would grow for ever."""
+    monkeypatch.setattr("openai_vtab.rowids.KEPT", 5)
+    ids = [sandbox.add_batch("vs_demo", ["file-new-01"]) for _ in range(12)]
+    listed = ", ".join(f"'{id}'" for id in ids)
+    table = "vector_store_file_batches WHERE vector_store_id = 'vs_demo'"
+    twice = f"SELECT rowid, id FROM {table} AND (batch_id IN ({listed}) OR id IN ({listed}))"
+    rows = db.execute(twice).fetchall()
+    assert sorted(id for _, id in rows) == sorted(ids)
+    by_rowid = "SELECT id FROM vector_store_file_batches WHERE rowid = ?"
+    latest = sorted(rows)[-5:]
+    assert [db.execute(by_rowid, (rowid,)).get for rowid, _ in latest] == [id for _, id in latest]
+    assert db.execute(by_rowid, (min(rows)[0],)).fetchall() == []
+    db.execute(
+        "INSERT INTO vector_store_file_batches (vector_store_id, file_ids) VALUES ('vs_demo', '[\"file-new-01\"]')"
+    )
+    db.execute(twice).fetchall()
+    assert db.execute(by_rowid, (db.last_insert_rowid(),)).fetchall() == []
+    db.execute(
+        "INSERT INTO vector_store_file_batches (vector_store_id, file_ids) VALUES ('vs_demo', '[\"file-new-01\"]')"
+    )
+    assert db.execute(by_rowid, (db.last_insert_rowid(),)).get.startswith("vsfb_")

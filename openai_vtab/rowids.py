@@ -8,6 +8,8 @@ It must not know where the objects come from.
 
 from __future__ import annotations
 
+import threading
+
 Key = tuple[str, ...]
 
 KEPT = 10_000  # rowids that still stand for their objects in later statements, some 3 MB
@@ -20,9 +22,10 @@ class Rowids:
     """
 
     def __init__(self) -> None:
-        self._keys: dict[int, Key | None] = {}
+        self._keys: list[Key | None] = []
+        self._first = 1  # the rowid of the first of them; 0 is nobody's
         self._rowids: dict[Key, int] = {}
-        self._last = 0  # nobody's
+        self._forgetting = threading.Lock()  # what was given up may be answered, and assigned, at any time
 
     def __bool__(self) -> bool:
         """Whether an object has been given one."""
@@ -42,14 +45,15 @@ class Rowids:
 
     def reserve(self) -> int:
         """A rowid for an object that has no key yet."""
-        self._last += 1
-        self._keys[self._last] = None
-        return self._last
+        self._keys.append(None)
+        return self._first + len(self._keys) - 1
 
     def assign(self, rowid: int, key: Key) -> None:
         """The object of a reserved rowid is known now."""
-        self._keys[rowid] = key
-        self._rowids.setdefault(key, rowid)
+        with self._forgetting:
+            if rowid >= self._first:
+                self._keys[rowid - self._first] = key
+                self._rowids.setdefault(key, rowid)
 
     def renumber(self) -> None:
         """Give other rowids from now on; those given still stand for their objects."""
@@ -57,12 +61,14 @@ class Rowids:
 
     def forget_old(self) -> None:
         """Between two statements: only the latest are kept, or a connection that lives long would grow for ever."""
-        while len(self._keys) > KEPT:
-            rowid = next(iter(self._keys))
-            key = self._keys.pop(rowid)
-            if key is not None and self._rowids.get(key) == rowid:
-                del self._rowids[key]
+        with self._forgetting:
+            old = self._keys[: max(0, len(self._keys) - KEPT)]
+            for rowid, key in enumerate(old, self._first):
+                if key is not None and self._rowids.get(key) == rowid:
+                    del self._rowids[key]
+            del self._keys[: len(old)]
+            self._first += len(old)
 
     def key(self, rowid: int) -> Key | None:
         """The object of a rowid, None when there is none."""
-        return self._keys.get(rowid)
+        return self._keys[rowid - self._first] if self._first <= rowid < self._first + len(self._keys) else None

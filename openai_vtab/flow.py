@@ -92,6 +92,7 @@ class Attaching:
         self._most_requests = requests
         self._requests: dict[str, _Minute] = {}
         self._files = _Minute(files)
+        self._tidied = 0.0  # when stores were last forgotten: at each request, it would be the square of their number
         self._lock = threading.Lock()
 
     def begin(self, store: str, files: int) -> float:
@@ -103,7 +104,9 @@ class Attaching:
             if not wait:
                 requests.add(1, now)
                 self._files.add(files, now)
-                self._requests = {store: minute for store, minute in self._requests.items() if not minute.is_over(now)}
+                if now - self._tidied > MINUTE:
+                    self._requests = {s: minute for s, minute in self._requests.items() if not minute.is_over(now)}
+                    self._tidied = now
             return wait
 
 

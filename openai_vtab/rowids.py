@@ -61,8 +61,10 @@ class Rowids:
 
     def forget_old(self) -> None:
         """Between two statements: only the latest are kept, or a connection that lives long would grow for ever."""
+        if len(self._keys) <= KEPT:  # after nearly every statement
+            return
         with self._forgetting:
-            old = self._keys[: max(0, len(self._keys) - KEPT)]
+            old = self._keys[: len(self._keys) - KEPT]
             for rowid, key in enumerate(old, self._first):
                 if key is not None and self._rowids.get(key) == rowid:
                     del self._rowids[key]

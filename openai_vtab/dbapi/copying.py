@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 class Copying:
     """The part of Connection that copies databases."""
 
-    def _usable(self) -> apsw.Connection:
-        raise NotImplementedError
+    if TYPE_CHECKING:  # what Connection itself gives
 
-    def cursor(self) -> Cursor:
-        """A new cursor."""
-        raise NotImplementedError
+        def _usable(self) -> apsw.Connection: ...
+
+        def cursor(self) -> Cursor:
+            """A new cursor."""
 
     def backup(
         self,

@@ -8,7 +8,7 @@ It must not know transactions or rows.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import apsw
 
@@ -24,8 +24,9 @@ class Extending:
 
     _trace: Callable[[apsw.Cursor | str], None] | None = None
 
-    def _usable(self) -> apsw.Connection:
-        raise NotImplementedError
+    if TYPE_CHECKING:  # what Connection itself gives
+
+        def _usable(self) -> apsw.Connection: ...
 
     def create_function(
         self, name: str, narg: int, func: Callable[..., Any] | None, *, deterministic: bool = False

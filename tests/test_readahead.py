@@ -1078,7 +1078,7 @@ def test_a_writing_statement_is_the_same_with_and_without(
     same: Run, db: apsw.Connection, one_by_one: apsw.Connection, sandbox: Any, sql: str, begin: str
 ) -> None:
     """Rows, counters and what is in the tables, within a transaction or not; and it is concurrent."""
-    sandbox.latency = 0.002
+    sandbox.latency = 0.01
     before = ["CREATE TABLE e (n INTEGER PRIMARY KEY, id)", *([begin] if begin else [])]
     same(sql, before=before)
     assert sandbox.max_in_flight > 3

@@ -284,6 +284,8 @@ def created(table: Table, request: Request, response: Response, keys: Mapping[st
         value = keys.get(source, answer.get(source))
         if not isinstance(value, str) or not value:
             raise _broken(request, response, f"the answer has no {source}: the object may exist all the same")
+        if source not in keys and value in keys.values():  # OpenAI has been seen answering with the store: see keyed
+            raise _broken(request, response, f"the answer is another object, {value}: what was created may exist")
         found[source] = value
     return {**answer, **found}
 

@@ -67,7 +67,8 @@ class Fetch:
         """Whether this is the child of a fork, where there are no threads, and nobody who would release the locks."""
         return os.getpid() != self._process
 
-    def _refuse_if_inherited(self) -> None:
+    def refuse_if_inherited(self) -> None:
+        """Raise ProgrammingError in the child of a fork."""
         if self.is_inherited:
             raise ProgrammingError(
                 "the connection was opened before this process was forked, and is its parent's: open one here"
@@ -84,7 +85,7 @@ class Fetch:
 
     def submit(self, call: Callable[[], T], patience: Patience) -> Future[T]:
         """Have `call` run by a thread of the pool, unless it is abandoned before it begins."""
-        self._refuse_if_inherited()
+        self.refuse_if_inherited()
         future: Future[T] = Future()
         if self.client.settings.dry_run:  # nothing to wait for: what is shown comes in the order asked for
             try:
@@ -116,7 +117,7 @@ class Fetch:
 
     def wait(self, future: Future[T], meter: Meter | None = None) -> T:
         """The result, waited for in slices so that `connection.interrupt()` is heard. Raises its error."""
-        self._refuse_if_inherited()  # nobody is there who would answer what was asked before the fork
+        self.refuse_if_inherited()  # nobody is there who would answer what was asked before the fork
         while not future.done():
             try:
                 future.exception(SLICE)

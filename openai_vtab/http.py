@@ -38,6 +38,8 @@ from .settings import Settings
 from .upload import Upload
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import urllib3
 
 log = logging.getLogger("openai_vtab")
@@ -68,11 +70,18 @@ class Client:
         self._opening = threading.Lock()
         self._pools: dict[bool, tuple[urllib3.HTTPConnectionPool, str]] = {}
 
-    def send(self, request: Request, patience: Patience, predicted: bool = False) -> Response:
+    def send(
+        self,
+        request: Request,
+        patience: Patience,
+        predicted: bool = False,
+        on_send: Callable[[], bool] | None = None,
+    ) -> Response:
         """The answer, whatever its status. Raises APIConnectionError, APITimeoutError, ConfigurationError.
 
         Nothing is begun or repeated any more once `patience` is abandoned (CancelledError): the statement that asked
-        is gone. `predicted` is what the log says of who asked. This is the one place where a dry run ends.
+        is gone. `predicted` is what the log says of who asked. `on_send` is called before each attempt, when its first
+        byte is about to leave; nothing is sent when it returns False. This is the one place where a dry run ends.
         """
         if self.settings.dry_run:
             return self._not_sent(request, predicted)
@@ -88,6 +97,8 @@ class Client:
                 break
             try:
                 headers, key = self._headers_of(request)
+                if on_send is not None and not on_send():
+                    break
                 record = record or self.log.begin(request.method, request.target, key, predicted)
                 outcome = self._once(request, headers, key)
             finally:

@@ -11,9 +11,11 @@ keeps one row for each object in the shadow table my_batches_ledger:
                       the transaction that writes it
     answer            the API's last answer, JSON; NULL when there was none
     sent              what was given to create it, JSON; NULL when it was made elsewhere
+    intent            the id of the intent that it was created by (see intents.py); NULL when it was made elsewhere
 
-It never holds an API key. Rows of the open transaction are written in it, so that SQLite undoes them; what a failed
-transaction has created all the same, and what reads learn, is kept until it can be written by itself.
+It never holds an API key. Rows of the open transaction are written in it, so that SQLite undoes them. What a failed
+transaction has created all the same is written afterwards, from its intents; what reads learn is kept until it can
+be written by itself.
 This file must not know HTTP or SQLite's callbacks.
 
 >>> ledger.remember({"vector_store_id": "vs_1", "id": "vsfb_1"}, {"status": "completed"}); ledger.save()
@@ -30,7 +32,8 @@ from typing import Any, Protocol
 import apsw
 
 from .columns import whole
-from .errors import ProgrammingError, RowError
+from .errors import OperationalError, ProgrammingError, RowError
+from .intents import Intent, Outcome
 from .rowids import Rowids
 from .spec import WHOLE, Table
 from .values import SQLiteValue, key_text
@@ -122,29 +125,27 @@ class Ledger:
 
     def __init__(self, nested: Nested, table: Table, schema: str, name: str, file: str) -> None:
         self._nested = nested
-        self._table = table
+        self.table = table
         self.key = table.key
-        self._names = [name]  # and what it was renamed to by a transaction that may not be over
+        self.names = [name]  # and what it was renamed to by a transaction that may not be over
         self.schema = schema
         self.file = file
         self.rowids = Rowids()  # of what is looked up and not yet written
         self.sent_names = frozenset(
             table.source(column) for method in table.of("INSERT") for column in method.accepts
         ) - set(table.key)
-        # what is to be written by itself: known objects by their keys, and those whose id nobody knows
-        self._pending: dict[tuple[str, ...], list[SQLiteValue]] = {}
-        self._pending_unknown: list[list[SQLiteValue]] = []
+        self._pending: dict[tuple[str, ...], list[SQLiteValue]] = {}  # by their keys: to be written by itself
 
     def open(self) -> None:
         """Make the shadow table unless it is there. Raises ProgrammingError when it cannot be had."""
         # first looked for, then made: CREATE TABLE IF NOT EXISTS waits for other writers although it is there
-        if self._is_there(self.name, f"{self._columns}, sent"):
+        if self.is_there():
             return
-        keys = ", ".join(f"{key} TEXT" for key in self._table.key)
+        keys = ", ".join(f"{key} TEXT" for key in self.table.key)
         try:
             self._nested.write(
                 f"CREATE TABLE {self._shadow}(seq INTEGER PRIMARY KEY, {keys}, status TEXT NOT NULL, "
-                f"answer TEXT, sent TEXT, UNIQUE ({', '.join(self._table.key)}))"
+                f"answer TEXT, sent TEXT, intent TEXT UNIQUE, UNIQUE ({', '.join(self.table.key)}))"
             )
         except (apsw.SQLError, apsw.ReadOnlyError) as error:
             problem = f"{self.name}: it needs a table {self.name}_{SUFFIX} for itself, and cannot make it ({error})"
@@ -152,12 +153,16 @@ class Ledger:
             return
         raise ProgrammingError(f"{problem}; if another has that name, write a different one or rename the other")
 
+    def is_there(self) -> bool:
+        """Whether the shadow table exists, with the columns that it needs."""
+        return self._is_there(self.name, f"{self._columns}, sent, intent")
+
     @property
     def name(self) -> str:
         """What the table is called now: a rollback may have undone a rename, and says so to nobody."""
-        if len(self._names) == 1:
-            return self._names[0]
-        return next((name for name in reversed(self._names) if self._is_there(name)), self._names[0])
+        if len(self.names) == 1:
+            return self.names[0]
+        return next((name for name in reversed(self.names) if self._is_there(name)), self.names[0])
 
     def _is_there(self, name: str, columns: str = "1") -> bool:
         try:
@@ -169,13 +174,12 @@ class Ledger:
     def rename(self, name: str) -> None:
         """ALTER TABLE … RENAME TO: the shadow table goes with it."""
         self._nested.write(f"ALTER TABLE {self._shadow} RENAME TO {_quoted(f'{name}_{SUFFIX}')}")
-        self._names.append(name)
+        self.names.append(name)
 
     def drop(self) -> None:
         """DROP TABLE: the shadow table goes, too."""
         self._nested.write(f"DROP TABLE IF EXISTS {self._shadow}")
         self._pending.clear()
-        self._pending_unknown.clear()
 
     # reading
 
@@ -204,117 +208,150 @@ class Ledger:
 
     def is_final(self, entry: Entry) -> bool:
         """Whether the API need not, or cannot, be asked for it any more."""
-        return entry.status in self._table.finished or not entry.askable
+        return entry.status in self.table.finished or not entry.askable
 
     # writing, within the user's transaction
 
-    def add(self, keys: Mapping[str, str], sent: Object | None) -> int:
-        """A row for what is queued; its rowid. Raises RowError when the object is remembered already."""
-        values = [keys.get(source) for source in self._table.key]
-        marks = ", ".join("?" * (len(values) + 2))
-        sql = f"INSERT INTO {self._shadow}({', '.join(self._table.key)}, status, sent) VALUES ({marks}) RETURNING seq"
+    def add(self, keys: Mapping[str, str], sent: Object | None, intent: str | None = None) -> int:
+        """Insert a row for what is queued, and return its rowid.
+
+        Raises RowError when the object is remembered already, OperationalError when the row does not stay.
+        """
+        values = [keys.get(source) for source in self.table.key]
+        marks = ", ".join("?" * (len(values) + 3))
+        names = f"{', '.join(self.table.key)}, status, sent, intent"
+        sql = f"INSERT INTO {self._shadow}({names}) VALUES ({marks}) RETURNING seq"
         text = None if sent is None else _dumped(sent)
         try:
-            return int(self._nested.write(sql, [*values, QUEUED, text])[0][0] or 0)
+            rows = self._nested.write(sql, [*values, QUEUED, text, intent])
         except apsw.ConstraintError:
-            last = self._table.key[-1]
+            last = self.table.key[-1]
             problem = f"{self.name}.{last}: {keys[last]!r} is there already; leave it out, or DELETE it first"
+        else:
+            self._require(len(rows) == 1, "inserted")
+            return int(rows[0][0] or 0)
         raise RowError(problem)
 
     def landed(self, seq: int, keys: Keys, answer: Object) -> None:
-        """The API has carried out what row `seq` was queued for."""
-        settings = ", ".join(f"{source} = ?" for source in self._table.key)
+        """The API has carried out what row `seq` was queued for. Raises OperationalError when the row does not change."""
+        settings = ", ".join(f"{source} = ?" for source in self.table.key)
+        status = _status(answer)
         # OR REPLACE: a server that answers two creates with one id has one object
-        self._nested.write(
-            f"UPDATE OR REPLACE {self._shadow} SET {settings}, status = ?, answer = ? WHERE seq = ?",
-            [*(whole(keys[source]) for source in self._table.key), _status(answer), _dumped(answer), seq],
+        rows = self._nested.write(
+            f"UPDATE OR REPLACE {self._shadow} SET {settings}, status = ?, answer = ? WHERE seq = ? RETURNING status",
+            [*(whole(keys[source]) for source in self.table.key), status, _dumped(answer), seq],
         )
+        self._require(rows == [(status,)], "updated")
+
+    def _require(self, happened: bool, verb: str) -> None:
+        """An authorizer that ignores columns, and a trigger that ignores rows, raise nothing."""
+        if not happened:
+            raise OperationalError(
+                f"{self.name}: its row in {self.name}_{SUFFIX} was not {verb}: an authorizer or a trigger has kept "
+                "SQLite from it; allow it"
+            )
 
     def forget(self, seq: int | None, keys: Mapping[str, str | None]) -> None:
         """DELETE: the object is not remembered any more, by its rowid or, looked up a moment ago, by its keys."""
-        known = tuple(str(keys[source]) for source in self._table.key)
+        known = tuple(str(keys[source]) for source in self.table.key)
         self._pending.pop(known, None)
         if seq is not None:
             self._nested.write(f"DELETE FROM {self._shadow} WHERE seq = ?", [seq])
         else:
-            terms = " AND ".join(f"{source} = ?" for source in self._table.key)
+            terms = " AND ".join(f"{source} = ?" for source in self.table.key)
             self._nested.write(f"DELETE FROM {self._shadow} WHERE {terms}", known)
 
     # remembering, by itself
 
-    def remember(self, keys: Keys, answer: Object, sent: Object | None = None) -> None:
-        """Keep an object until it can be written."""
-        known = tuple(whole(keys[source]) for source in self._table.key)
-        text = None if sent is None else _dumped(sent)
-        before = self._pending.get(known)
-        if text is None and before is not None:
-            text = str(before[-1]) if before[-1] is not None else None
-        self._pending[known] = [*known, _status(answer), _dumped(answer), text]
-
-    def remember_unknown(self, keys: Mapping[str, Any], sent: Object, at: int) -> None:
-        """Keep what may have been created: sent at `at`, Unix seconds, and never answered."""
-        values: list[SQLiteValue] = [keys.get(source) for source in self._table.key]
-        self._pending_unknown.append([*values, UNKNOWN, _dumped({"created_at": at}), _dumped(sent)])
-
-    def is_pending(self) -> bool:
-        """Whether something waits to be written."""
-        return bool(self._pending or self._pending_unknown)
+    def remember(self, keys: Keys, answer: Object) -> None:
+        """Keep an object that was looked up until it can be written."""
+        known = tuple(whole(keys[source]) for source in self.table.key)
+        self._pending[known] = [*known, _status(answer), _dumped(answer)]
 
     def save(self, can_wait: bool = False) -> None:
-        """Write what is kept, in one statement of its own, outside of a transaction.
+        """Write what was looked up, in one statement of its own, outside of a transaction, unless it can wait.
 
-        What cannot be written now (a busy writer) stays kept; and so does all, if it can wait and nothing of it was
-        created.
+        What cannot be written now (a busy writer) stays kept.
         """
-        self._names = [self.name]
-        if self.is_pending() and not (can_wait and all(row[-1] is None for row in self._kept())):
+        self.names[:] = [self.name]
+        if self._pending and not can_wait:
             try:
                 self._nested.write_unless_busy(self._upsert(self._shadow), [self._rows()])
             except apsw.ReadOnlyError:  # what is only learned, nobody wants to have written
-                self._pending = {known: row for known, row in self._pending.items() if row[-1] is not None}
+                self._pending.clear()
             except apsw.Error as error:
                 log.debug("%s: not remembered yet: %s", self.name, error)
             else:
-                self._saved()
+                self._pending.clear()
 
-    def save_elsewhere(self) -> None:
-        """The same on a connection of its own, when the user's is closing. What cannot be written is logged."""
-        if not self.is_pending():
-            return
+    def lock(self) -> None:
+        """Take the write lock of the ledger's database, or raise apsw.BusyError at once."""
+        self._nested.write(f"UPDATE {self._shadow} SET seq = seq WHERE false")
+
+    def write_creates(self, intents: Sequence[Intent]) -> None:
+        """Write rows for what was created, or may have been, by transactions that are gone."""
+        self._nested.write(self._insert_creates(self._shadow), [self._creates(intents)])
+
+    def save_elsewhere(self, intents: Sequence[Intent] = ()) -> bool:
+        """Write all of that on a connection of its own, when the user's is closing. Returns whether it could."""
+        if not self._pending and not intents:
+            return True
+        if not self.file:
+            return False
         try:
-            if not self.file:
-                return
             with closing(apsw.Connection(self.file, flags=apsw.SQLITE_OPEN_READWRITE)) as connection:
                 connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 0)
                 connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)  # as on the user's: triggers reach nothing
                 connection.set_busy_timeout(PATIENCE)
                 # the file knows this database as main, whatever name it was attached under
-                connection.execute(self._upsert(_quoted(f"{self._names[0]}_{SUFFIX}")), (self._rows(),))
+                shadow = _quoted(f"{self.names[0]}_{SUFFIX}")
+                with connection:
+                    connection.execute(self._insert_creates(shadow), (self._creates(intents),))
+                    connection.execute(self._upsert(shadow), (self._rows(),))
         except apsw.Error as error:
-            rows = [row for row in self._kept() if row[-1] is not None]
-            log.warning("%s: created, but not remembered (%s): %s", self._names[0], error, [row[:-2] for row in rows])
-        self._saved()
-
-    def _saved(self) -> None:
-        self._pending.clear()
-        self._pending_unknown.clear()
-
-    def _kept(self) -> list[list[SQLiteValue]]:
-        return [*self._pending.values(), *self._pending_unknown]
+            log.debug("%s: not remembered: %s", self.names[0], error)
+            return False
+        finally:
+            self._pending.clear()
+        return True
 
     def _rows(self) -> str:
-        return json.dumps(self._kept())
+        return json.dumps(list(self._pending.values()))
 
     def _upsert(self, shadow: str) -> str:
-        keys = ", ".join(self._table.key)
-        values = ", ".join(f"value ->> {n}" for n in range(len(self._table.key) + 3))
-        finished = ", ".join(f"'{status}'" for status in sorted(self._table.finished))
+        keys = ", ".join(self.table.key)
+        values = ", ".join(f"value ->> {n}" for n in range(len(self.table.key) + 2))
+        finished = ", ".join(f"'{status}'" for status in sorted(self.table.finished))
         # an older answer must not undo a finished one that another connection has written
         return (
-            f"INSERT INTO {shadow} AS old ({keys}, status, answer, sent) SELECT {values} FROM json_each(?) WHERE true "
-            f"ON CONFLICT ({keys}) DO UPDATE SET status = excluded.status, answer = excluded.answer, "
-            "sent = coalesce(sent, excluded.sent) "
+            f"INSERT INTO {shadow} AS old ({keys}, status, answer) SELECT {values} FROM json_each(?) WHERE true "
+            f"ON CONFLICT ({keys}) DO UPDATE SET status = excluded.status, answer = excluded.answer "
             f"WHERE excluded.status IN ({finished}) OR old.status NOT IN ({finished})"
+        )
+
+    def _creates(self, intents: Sequence[Intent]) -> str:
+        rows = []
+        for intent in intents:
+            created = intent.outcome is Outcome.CREATED and intent.answer is not None
+            answer = intent.answer if created and intent.answer is not None else {"created_at": intent.at}
+            keys = {**intent.keys, **{source: answer.get(source) for source in self.key}} if created else intent.keys
+            values = [None if keys.get(source) is None else whole(str(keys[source])) for source in self.key]
+            status = _status(answer) if created else UNKNOWN
+            rows.append([*values, status, _dumped(answer), _dumped(intent.sent), intent.id])
+        return json.dumps(rows)
+
+    def _insert_creates(self, shadow: str) -> str:
+        """SQL that adds a row for each intent, or completes the row that does not know its id yet.
+
+        OR REPLACE: a row that was looked up meanwhile has the same keys, and lacks what was sent.
+        """
+        last = self.key[-1]
+        names = [*self.key, "status", "answer", "sent", "intent"]
+        values = ", ".join(f"value ->> {n} AS {name}" for n, name in enumerate(names))
+        return (
+            f"INSERT OR REPLACE INTO {shadow} ({', '.join(names)}) "
+            f"SELECT * FROM (SELECT {values} FROM json_each(?)) AS new WHERE NOT EXISTS ("
+            f"SELECT 1 FROM {shadow} AS old WHERE old.intent = new.intent AND (old.{last} IS NOT NULL OR new.{last} IS NULL))"
         )
 
     @property
@@ -327,7 +364,7 @@ class Ledger:
     @property
     def _columns(self) -> str:
         # JSON as a BLOB: of text that is not UTF-8, SQLite's or the server's mistake, the rest of the row stays
-        return f"seq, {', '.join(self._table.key)}, status, CAST(answer AS BLOB)"
+        return f"seq, {', '.join(self.table.key)}, status, CAST(answer AS BLOB)"
 
     def _entries(self, sql: str, bindings: Sequence[SQLiteValue]) -> Generator[Entry]:
         rows: Iterator[tuple[Any, ...]] = self._nested.read(sql, bindings)

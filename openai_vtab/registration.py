@@ -1,4 +1,4 @@
-"""What the tables of one registered connection share: the client's threads, the outbox, the ledgers, the statements.
+"""What the tables of one registered connection share: the client's threads, the writes, the ledgers, the statements.
 
 It follows through SQLite's trace which statements run, and runs SQL of its own between and within them. It must not
 know any table, nor HTTP.
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import logging
 import os
 import time
 import weakref
@@ -22,17 +23,21 @@ from typing import Any
 
 import apsw
 
-from .errors import UnsupportedWriteError
+from . import intents
+from .errors import UnsupportedWriteError, WriteError
 from .fetch import AHEAD, Asking, Fetch
 from .http import Client
+from .intents import Intent, IntentLog
 from .ledger import Ledger
-from .outbox import Outbox
 from .readahead import Note, ReadAhead
 from .rowids import KEPT, Rowids
 from .settings import Settings
 from .spec import Method, Table
-from .statements import Cursors, changes_rows, is_harmless, select_part
+from .statements import Cursors, changes_rows, first_word, is_harmless, select_part
 from .values import Limits, SQLiteValue
+from .writes.queue import WriteQueue
+
+log = logging.getLogger("openai_vtab")
 
 # of SQLite's machine between two looks at the clock: in a hundred rows or so a user's function may take its time
 STEPS = 1000
@@ -42,16 +47,17 @@ class _Running:
     """A statement that has begun: the user's changes counted then, whether it only reads, and what it asks for.
 
     Every statement of the connection has one, most of them for a microsecond: `asking` is made when a table of ours is
-    opened by it.
+    opened by it. `first_write` is the number that the queue gives to its first write.
     """
 
-    __slots__ = ("asking", "changes", "id", "readonly", "sql")
+    __slots__ = ("asking", "changes", "first_write", "id", "readonly", "sql")
 
-    def __init__(self, id: int, changes: int, readonly: bool, sql: str) -> None:
+    def __init__(self, id: int, changes: int, readonly: bool, sql: str, first_write: int) -> None:
         self.id = id
         self.changes = changes
         self.readonly = readonly
         self.sql = sql
+        self.first_write = first_write
         self.asking: Asking | None = None
 
 
@@ -60,19 +66,20 @@ class Registration:
 
     def __init__(self, connection: apsw.Connection, settings: Settings) -> None:
         # weak, so that closing and forgetting a connection frees it and ends the threads
-        weak = weakref.ref(connection)
+        self.connection = weak = weakref.ref(connection)
         self.settings = settings
         root = settings.upload_root
         self.limits = Limits(settings.max_files_per_batch, None if root is None else Path(root))
         self.fetch = Fetch(Client(settings), lambda: (c := weak()) is not None and c.is_interrupted)
-        self.outbox = Outbox(self.fetch)
+        self.writes = WriteQueue(self.fetch)
         self.nested = Nested(weak)
         self.created: dict[tuple[str, ...], float] = {}  # what was made through it, and when (time.monotonic)
         self.ledgers: list[Ledger] = []
         self.rowids: list[Rowids] = []  # of the tables that have no ledger
         self.note: Note | None = None  # set while a statement is run again only to see what it asks for
+        self._to_recover: list[Ledger] = []  # opened, and not yet looked at for what a dead process has left behind
         self._statements: dict[int, _Running] = {}
-        self._over: list[tuple[_Running, Asking]] = []
+        self._over: list[_Running] = []  # writing statements that have ended, of which nobody knows whether they failed
         self._last: _Running | None = None  # that has ended
         self._cursors = Cursors()
         self._connected = 0
@@ -84,18 +91,22 @@ class Registration:
         _open[:] = [ref for ref in _open if ref() is not None] + [weak]
 
     def _trace(self, event: dict[str, Any]) -> None:
-        """Follow which statements are running: SQLite tells when one begins (STMT) and when it is over (PROFILE)."""
-        if event.get("trigger"):
+        """Follow which statements are running: SQLite tells when one begins (STMT) and when it is over (PROFILE).
+
+        A statement that a SQL function runs is told like a trigger's, but has an id of its own. When it writes, it
+        fails or succeeds by itself; when it reads, it belongs to the statement around it.
+        """
+        if event.get("trigger") and (event["readonly"] or event["id"] in self._statements):
             return
         ended = self._statements.pop(event["id"], None)
         if ended is not None:
             self._last = ended
             if ended.asking is not None:
                 ended.asking.close()
-                if not ended.readonly:
-                    self._over.append((ended, ended.asking))
-                if not self._statements:
-                    self._forget_old()
+            if not ended.readonly and (ended.asking is not None or ended.first_write < self.writes.next_number):
+                self._over.append(ended)
+            if not self._statements:
+                self._forget_old()
         if self.nested.running:
             return  # a cursor can be collected meanwhile; what we run ourselves is not among the statements
         changes = event["total_changes"] - self.nested.changes
@@ -107,7 +118,9 @@ class Registration:
             # changes() stays the user's own when it is asked for right after a statement that writes
             self.settle(event["connection"], can_wait=ended is None or not ended.readonly)
         if begins:
-            self._statements[event["id"]] = _Running(event["id"], changes, event["readonly"], event["sql"])
+            self._statements[event["id"]] = _Running(
+                event["id"], changes, event["readonly"], event["sql"], self.writes.next_number
+            )
 
     def _forget_old(self) -> None:
         """What is kept of objects for later statements has a bound, however long the connection lives."""
@@ -116,16 +129,33 @@ class Registration:
         while len(self.created) > KEPT:
             del self.created[next(iter(self.created))]
 
+    def judge(self) -> None:
+        """Before SQLite's next word on the transaction: which of the statements that are over have failed?"""
+        if self._over and (connection := self.connection()) is not None:
+            self._judge(connection.total_changes() - self.nested.changes, None)
+
     def _judge(self, changes: int, ended: _Running | None) -> None:
         """Tell of the writing statements that are over whether they have failed.
 
         Only at the event after: a statement that is reset counts its rows after the event that tells of its end.
         """
-        now = [over for over in self._over if over[0] is ended]
-        for over, asking in self._over:
-            if over is not ended:
-                self.outbox.statement_over(asking, changes > over.changes)
+        now = [over for over in self._over if over is ended]
+        for over in self._over:
+            if over is ended:
+                continue
+            changed = changes > over.changes
+            self.writes.statement_over(over.asking, changed)
+            if not changed:  # what its SQL functions have written was undone with it, if it has failed
+                self.writes.doubt(over.first_write)
+            for around in self._statements.values():  # their own rows are what counts for them
+                around.changes += changes - over.changes
         self._over = now
+
+    @property
+    def user_rolls_back(self) -> bool:
+        """Whether it is the user's ROLLBACK, or the end of the connection, that SQLite carries out now."""
+        sql = next((running.sql for running in reversed(self._statements.values())), "ROLLBACK")
+        return first_word(sql) == "ROLLBACK"
 
     def refuse_if_read_only(self, table: Table, method: Method) -> None:
         """Before anything is queued, or written to a ledger: the one place where read_only is decided."""
@@ -136,20 +166,86 @@ class Registration:
             )
 
     def settle(self, connection: apsw.Connection, *, can_wait: bool) -> None:
-        """Outside of a transaction: forget what a lost one had queued, and write what ledgers keep for later.
+        """Outside of a transaction: finish what an interrupt has cut short, and write what ledgers keep for later.
 
         What is only learned, not created, is not written when it can wait.
         """
-        if not self.ledgers and self.outbox.is_empty:
+        if not self.ledgers and self.writes.is_empty:
             return
         if connection.in_transaction or not all(running.readonly for running in self._statements.values()):
             return
-        # Usually empty: APSW calls no Rollback when a commit fails by somebody's Python exception
-        self.outbox.rollback()
+        self.writes.abandon()
+        for ledger in list(self._to_recover):
+            self._recover(connection, ledger)
+        for log_of_intents in list(self.writes.unsettled):
+            self._settle(log_of_intents)
         for ledger in self.ledgers:
             ledger.save(can_wait)
             if not self._statements:
                 ledger.rowids.renumber()
+
+    def _settle(self, found: IntentLog) -> None:
+        """Give the ledgers rows for what transactions that are gone have created."""
+        due = found.unsettled()
+        if due:
+            try:
+                with self.nested.transaction():
+                    self._write_creates(found.file, due)
+            except apsw.Error as error:
+                log.debug("not remembered yet: %s", error)
+                return
+            found.settle(due)
+        if found.is_final:
+            found.remove()
+            self.writes.unsettled.remove(found)
+
+    def _write_creates(self, file: str, due: Sequence[Intent]) -> None:
+        for intent in due:
+            ledger = self._ledger_of(file, intent.ledgers)
+            if ledger is None:
+                log.warning("created, but its ledger is gone: %s", intent.answer or intent.sent)
+            else:
+                ledger.write_creates([intent])
+
+    def _ledger_of(self, file: str, names: Sequence[str]) -> Ledger | None:
+        """The ledger in a file that has, or had, one of these names; None when it is not there any more."""
+        beside = [ledger for ledger in self.ledgers if ledger.file == file]
+        for ledger in beside:
+            if not set(names).isdisjoint(ledger.names) and ledger.is_there():
+                return ledger
+        others = (Ledger(self.nested, ledger.table, ledger.schema, name, file) for ledger in beside for name in names)
+        return next((ledger for ledger in others if ledger.is_there()), None)
+
+    def _recover(self, connection: apsw.Connection, ledger: Ledger) -> None:
+        """Settle the intents that a process which is no more has left beside a ledger's file.
+
+        Only with the write lock: a process that still sends holds it. Where it is taken, this is tried again later.
+        """
+        ours = {found.path for found in self.writes.unsettled}
+        left = [path for path in intents.left_behind(ledger.file) if path not in ours]
+        if left and connection.readonly(ledger.schema):
+            log.warning(
+                "%s: a process was interrupted while it created objects, and this connection cannot write them into "
+                "the ledger; open it for writing once (%s)",
+                ledger.name,
+                ", ".join(path.name for path in left),
+            )
+        elif left:
+            try:
+                with self.nested.transaction():
+                    ledger.lock()
+                    left = [path for path in intents.left_behind(ledger.file) if path not in ours]
+                    recovered = [intents.read(path, ledger.file) for path in left]
+                    for found in recovered:
+                        self._write_creates(found.file, found.unsettled())
+            except (apsw.Error, OSError) as error:
+                log.debug("%s: not recovered yet: %s", ledger.name, error)
+                return
+            for found in recovered:
+                found.remove()
+            count = sum(len(found.unsettled()) for found in recovered)
+            log.warning("%s: %d rows recovered of processes that were interrupted", ledger.name, count)
+        self._to_recover.remove(ledger)
 
     def _replay(self, running: _Running, note: Note, patience: float) -> bool:
         """Run a statement's query once more, to note what it asks for. Whether it came to its end."""
@@ -167,26 +263,55 @@ class Registration:
     def ledger(self, connection: apsw.Connection, table: Table, schema: str, name: str) -> Ledger:
         """The ledger of a table; it outlives SQLite's own idea of the table, which a schema change takes away."""
         file = connection.db_filename(schema) or ""
+        if not Path(file).is_file():  # some of SQLite's file systems have names, and no files
+            file = ""
         for ledger in self.ledgers:
             if (ledger.schema, ledger.name, ledger.file) == (schema, name, file):
                 break
         else:
             ledger = Ledger(self.nested, table, schema, name, file)
             self.ledgers.append(ledger)
+            self._to_recover.append(ledger)
         ledger.open()
         return ledger
 
-    def connected(self, change: int) -> None:
-        """A table was connected (1) or disconnected (-1). With the last one the threads end.
+    def connected(self) -> None:
+        """A table was connected."""
+        self._connected += 1
+
+    def disconnected(self) -> None:
+        """A table was disconnected. With the last one the connection is closed, and the threads end.
 
         Not left to the garbage collector: an exception's traceback can keep a closed connection's objects alive.
         """
-        self._connected += change
-        if not self._connected and not self.fetch.is_inherited:
+        self._connected -= 1
+        if self._connected or self.fetch.is_inherited:
+            return
+        self.fetch.close()
+        self.writes.abandon()
+        for found in self.writes.unsettled:
+            self._save_elsewhere(found)
+        self.writes.unsettled.clear()
+        for ledger in self.ledgers:
+            ledger.save_elsewhere()
+
+    def _save_elsewhere(self, found: IntentLog) -> None:
+        saved = True
+        due = found.unsettled()
+        for ledger in self.ledgers:
+            if ledger.file == found.file:
+                saved &= ledger.save_elsewhere([i for i in due if not set(i.ledgers).isdisjoint(ledger.names)])
+        if saved and found.is_final:
+            found.remove()
+        else:
+            found.leave()
+            log.warning("created, and remembered when the ledger is opened again: %s", [i.answer or i.sent for i in due])
+
+    def dropped(self) -> None:
+        """A table was dropped. The connection stays, even if it was the last one."""
+        self._connected -= 1
+        if not self._connected:
             self.fetch.close()
-            self.outbox.rollback()
-            for ledger in self.ledgers:
-                ledger.save_elsewhere()
 
     @property
     def statement(self) -> Asking:
@@ -194,7 +319,7 @@ class Registration:
         if not self._statements and self._last is not None:
             # When the schema has changed since it was prepared, SQLite tells that it has ended, not that it begins anew
             last = self._last
-            self._statements[last.id] = _Running(last.id, last.changes, last.readonly, last.sql)
+            self._statements[last.id] = _Running(last.id, last.changes, last.readonly, last.sql, last.first_write)
         for running in reversed(self._statements.values()):
             if running.asking is None:
                 running.asking = self._asking(running)
@@ -264,6 +389,26 @@ class Nested:
             if patience:
                 connection.set_busy_timeout(int(patience))
 
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """A transaction of its own, or apsw.BusyError at once: without waiting as long as the user would."""
+        connection, _ = self._cursor()
+        (patience,) = next(self.read("PRAGMA busy_timeout"))
+        if patience:  # 0 also when the user has a handler of his own, which could not be put back
+            connection.set_busy_timeout(0)
+        try:
+            self.write("BEGIN")
+            try:
+                yield
+                self.write("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    self.write("ROLLBACK")  # a COMMIT that is busy would keep every new reader out
+                raise
+        finally:
+            if patience:
+                connection.set_busy_timeout(int(patience))
+
     def run_through(self, sql: str, patience: float) -> bool:
         """Run a query that changes nothing, for at most so many seconds. Whether it came to its end, or never will.
 
@@ -307,11 +452,15 @@ def _unchanged(cursor: apsw.Cursor, row: tuple[SQLiteValue, ...]) -> tuple[SQLit
 
 def roll_back(connection: apsw.Connection) -> None:
     """Before a connection is closed: SQLite rolls back, too, but only when it is too late to write ledgers."""
-    with contextlib.suppress(apsw.Error):  # closed already
+    try:
         if connection.in_transaction:
             cursor = apsw.Cursor(connection)
             cursor.exec_trace = _untraced
             cursor.execute("ROLLBACK")
+    except apsw.Error:  # closed already
+        return
+    except WriteError as error:  # of a COMMIT that was busy: the rollback is done
+        log.warning("%s", error)
 
 
 # Connections that may be open at the interpreter's exit. Plain references, without callbacks as weakref.finalize has

@@ -50,6 +50,12 @@ def select_part(sql: str) -> str | None:
     return None if begin is None else with_before + sql[begin:end]
 
 
+def first_word(sql: str) -> str:
+    """The first word of a statement, in capitals; "" when there is none."""
+    words = (match[0] for match in _WORD.finditer(sql))
+    return next((word.upper() for word in words if not word.startswith(("--", "/*"))), "")
+
+
 def changes_rows(sql: str) -> bool:
     """Whether it is an UPDATE or DELETE."""
     return not {"UPDATE", "DELETE"}.isdisjoint(_clauses(sql) or ())

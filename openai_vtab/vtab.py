@@ -24,12 +24,13 @@ from .columns import Fields, getter
 from .errors import MissingColumnsError, ProgrammingError, RowError, UnsupportedWriteError
 from .fetch import Asking
 from .ledger import SUFFIX, Ledger
-from .outbox import Write
 from .registration import Registration
 from .rowids import Rowids
 from .rows import NOT_IN_LEDGER, Rows, Scan
 from .spec import Method, Table
 from .values import Refused, SQLiteValue, key_text
+from .writes.order import concerns
+from .writes.write import Write
 
 # https://www.sqlite.org/c3ref/module.html, iVersion: which of the methods there are
 WITH_SAVEPOINT, WITH_SHADOW = 2, 3
@@ -121,11 +122,11 @@ class VTable:
     def __init__(self, module: Module, connection: apsw.Connection, rows: Rows) -> None:
         self.module = module
         self.registration = module.registration
-        self.outbox = module.registration.outbox
+        self.writes = module.registration.writes
         self.table = module.table
         self.rows = rows
         self.connection = weakref.ref(connection)
-        self.registration.connected(1)
+        self.registration.connected()
 
     def BestIndexObject(self, info: apsw.IndexInfo) -> bool:
         """SQLite plans a query: hand the constraints to plan.choose, and its answer back."""
@@ -162,17 +163,17 @@ class VTable:
 
     def Disconnect(self) -> None:
         """SQLite closes the table."""
-        self.registration.connected(-1)
+        self.registration.disconnected()
 
     def Destroy(self) -> None:
-        """DROP TABLE. Not of a table with writes that COMMIT has to send: SQLite would not ask for them any more."""
-        if self.outbox.holds(self.rows):
+        """DROP TABLE. Refused while the transaction has written to the table: COMMIT would not ask it any more."""
+        if self.writes.holds(self.rows):
             raise ProgrammingError(
-                f"{self.table.name}: what was written to it is not sent yet; COMMIT before DROP TABLE"
+                f"{self.table.name}: the open transaction has written to it; COMMIT or ROLLBACK before DROP TABLE"
             )
         if self.rows.ledger is not None:
             self.rows.ledger.drop()
-        self.registration.connected(-1)
+        self.registration.dropped()
 
     def Rename(self, name: str) -> None:
         """ALTER TABLE … RENAME TO."""
@@ -195,9 +196,14 @@ class VTable:
         sent = {source: value for source, value in parameters.items() if source not in keys}
         if self.registration.settings.dry_run:
             return self._supposed(request)
-        new = self.module.rowids.reserve() if ledger is None else ledger.add(keys, sent)
+        intent = None
+        if ledger is None:
+            new = self.module.rowids.reserve()
+        else:
+            intent = self.writes.intent_log(ledger.file).new(ledger.names, keys, sent)
+            new = ledger.add(keys, sent, intent.id)
 
-        def settle(response: Response) -> Object:
+        def parse(response: Response) -> Object:
             answer = api.created(self.table, request, response, parameters)
             key = tuple(answer[source] for source in self.table.key)
             self.registration.created[key] = time.monotonic()
@@ -205,12 +211,11 @@ class VTable:
                 self.module.rowids.assign(new, key)
             return answer
 
-        write = Write(request, new, settle, self.registration.statement, self.rows)
+        write = Write(request, new, parse, self.registration.statement, self.rows, intent=intent)
+        write.concerns = concerns(self.table, method, parameters)
         if ledger is not None:
-            write.landed = lambda answer: ledger.landed(new, answer, answer)
-            write.lost = lambda answer: ledger.remember(answer, answer, sent)
-            write.unknown = lambda: ledger.remember_unknown(keys, sent, int(time.time()))
-        self.outbox.add(write)
+            write.on_landed = lambda answer: ledger.landed(new, answer, answer)
+        self.writes.add(write)
         return new
 
     def _adopt(self, ledger: Ledger, keys: dict[str, str]) -> int:
@@ -222,22 +227,23 @@ class VTable:
             return self._supposed(request)
         new = ledger.add(keys, None)
 
-        def settle(response: Response) -> Object:
+        def parse(response: Response) -> Object:
             answer = api.decipher(request, response)
             if answer is None:
                 names = " AND ".join(f"{source} = {value!r}" for source, value in keys.items())
                 raise RowError(f"{ledger.name}: the API has none with {names}; write the keys of one that exists")
             return api.keyed(self.table, request, response, answer, keys)
 
-        write = Write(request, new, settle, self.registration.statement, self.rows)
-        write.landed = lambda answer: ledger.landed(new, keys, answer)
-        self.outbox.add(write)
+        write = Write(request, new, parse, self.registration.statement, self.rows)
+        write.concerns = concerns(self.table, method, keys)
+        write.on_landed = lambda answer: ledger.landed(new, keys, answer)
+        self.writes.add(write)
         return new
 
     def _supposed(self, request: api.Request) -> int:
         """A dry run's INSERT: shown at COMMIT, and remembered nowhere. The rowid stands for no row."""
         new = NOT_IN_LEDGER + self.rows.rowids.reserve()
-        self.outbox.add(Write(request, new, lambda _: {}, self.registration.statement, self.rows))
+        self.writes.add(Write(request, new, lambda _: {}, self.registration.statement, self.rows))
         return new
 
     def UpdateChangeRow(self, rowid: int, newrowid: int, fields: Sequence[Any]) -> None:
@@ -262,7 +268,7 @@ class VTable:
         keys = self.rows.keys_of(rowid)
         request = api.build(self.table, method, {**keys, **sent})
 
-        def settle(response: Response) -> Object:
+        def parse(response: Response) -> Object:
             if method.verb != "DELETE":
                 return api.keyed(self.table, request, response, api.decipher(request, response) or {}, keys)
             answer = api.deleted(request, response, keys)
@@ -271,7 +277,8 @@ class VTable:
                 created.pop(key, None)  # not there is not there from now on
             return {**answer, **keys}
 
-        self.outbox.add(Write(request, rowid, settle, self.registration.statement, self.rows))
+        affected = concerns(self.table, method, {**keys, **sent})
+        self.writes.add(Write(request, rowid, parse, self.registration.statement, self.rows, affected))
 
     def _refuse_conflict_clause(self, verb: str) -> None:
         """OR IGNORE and the like say what a conflict of keys shall do. There is none: the API gives the keys.
@@ -289,7 +296,8 @@ class VTable:
 
     def before_reading(self, reader: Asking) -> None:
         """What is read is what was written before: here, and by the API."""
-        self.outbox.flush(reader)
+        self.registration.judge()
+        self.writes.flush(reader)
         connection = self.connection()
         if connection is not None and self.rows.ledger is not None:
             self.registration.settle(connection, can_wait=False)
@@ -299,27 +307,31 @@ class VTable:
 
     def Sync(self) -> None:
         """COMMIT, first half: send what is queued. An error here fails the COMMIT."""
-        self.outbox.flush()
+        self.registration.judge()
+        self.writes.flush()
 
     def Commit(self) -> None:
         """COMMIT, second half: cannot fail."""
-        self.outbox.commit()
+        self.writes.commit()
 
     def Rollback(self) -> None:
-        """ROLLBACK."""
-        self.outbox.rollback()
+        """ROLLBACK, or a COMMIT that SQLite could not complete after Sync."""
+        self.writes.rollback(self.registration.user_rolls_back)
 
     def Savepoint(self, level: int) -> None:
         """SAVEPOINT, or the beginning of a statement that may have to be undone alone."""
-        self.outbox.savepoint(level, self.registration.statement)
+        self.registration.judge()
+        self.writes.savepoint(level, self.registration.statement)
 
     def Release(self, level: int) -> None:
         """RELEASE."""
-        self.outbox.release(level)
+        self.registration.judge()
+        self.writes.release(level)
 
     def RollbackTo(self, level: int) -> None:
         """ROLLBACK TO, or a statement that failed within a transaction."""
-        self.outbox.rollback_to(level)
+        self.registration.judge()
+        self.writes.rollback_to(level)
 
 
 class Cursor:

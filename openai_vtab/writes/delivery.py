@@ -1,0 +1,143 @@
+"""One flush of the queue: its requests are sent concurrently, and every outcome is recorded whatever interrupts it.
+
+Theory of operation
+-------------------
+The worker threads send and record; the thread that runs the statement (the main thread, as a rule) only waits. It
+may leave at any moment: by connection.interrupt(), by KeyboardInterrupt, by whatever a signal handler or the progress
+function raises. No Python code is sure to run then, neither `except` nor `finally`, because a second signal can end
+that as well. What is sure is that a `with` statement releases a lock: threading.Lock is written in C, and no signal
+handler runs between the exception and the lock's __exit__. So the main thread holds the lock `_presence` while it
+waits, and a worker begins nothing unless that lock is held. After the main thread has left, nothing begins.
+For the same reason the main thread uses bare locks alone: threading.Condition and Event are written in Python, and a
+signal between two of their lines would leave them locked for ever.
+
+What the main thread does after that (stop the retries, wait a moment for what is under way, report) can be cut short
+as well. Whoever looks at the writes later, at the connection's next statement, finds their states.
+
+>>> delivery = Delivery(writes, client_send, understand)
+>>> delivery.run(pool.submit, threads=16, tick=raise_if_interrupted)
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..api import NOT_SENT, Object, Request, Response
+from .order import in_turn, waits_for
+from .outcome import outcome_unknown
+from .write import State, Write
+
+SLICE_SECONDS = 0.05  # between two looks for an interrupt
+SETTLING_SECONDS = 0.1  # for what is under way when a statement is interrupted: twice a waiting request's slice
+POLL_SECONDS = 0.005
+
+# sends a request; calls its second argument before each attempt, and gives up when that returns False
+Send = Callable[[Request, Callable[[], bool]], Response]
+Understand = Callable[[Response, Callable[[Response], Object]], Object]
+
+
+class Delivery:
+    """Sends each write once its predecessors have been confirmed; the first failure keeps all others from beginning."""
+
+    def __init__(self, writes: Sequence[Write], send: Send, understand: Understand, abandoned: threading.Event) -> None:
+        self.writes = writes
+        self.answered = 0
+        self._send = send
+        self._understand = understand
+        self._abandoned = abandoned  # ends the retries and waits of the requests
+        self._missing, self._followers = in_turn(waits_for([write.concerns for write in writes]))
+        self._ready = deque(place for place, missing in enumerate(self._missing) if not missing)
+        self._presence = threading.Lock()
+        self._mutex = threading.Lock()
+        self._changed = threading.Condition(self._mutex)  # for the workers
+        self._under_way = 0  # taken by a worker, and not yet recorded
+        self._stopped = False
+        self._working = threading.Lock()  # held until the last worker has ended
+        self._working.acquire()
+
+    def run(self, submit: Callable[[Callable[[], None]], Any], threads: int, tick: Callable[[], None]) -> None:
+        """Send all and wait. Raises what `tick` raises, which is called every SLICE_SECONDS; nothing begins then."""
+        with self._presence:
+            tick()
+            for _ in range(min(threads, len(self.writes))):
+                submit(self._work)
+            while not self._working.acquire(timeout=SLICE_SECONDS):
+                tick()
+
+    def stop(self) -> None:
+        """Begin nothing more; wait a moment for what is under way."""
+        with self._mutex:
+            self._stopped = True
+        self._abandoned.set()
+        end = time.monotonic() + SETTLING_SECONDS
+        while self._under_way and time.monotonic() < end:
+            time.sleep(POLL_SECONDS)
+
+    def _work(self) -> None:
+        while (place := self._take()) is not None:
+            write = self.writes[place]
+            try:
+                self._deliver(write)
+            finally:
+                self._record(place, write)
+
+    def _take(self) -> int | None:
+        """The next write that may be sent, waited for if need be; None when there is none any more."""
+        with self._changed:
+            while True:
+                if self._stopped or not self._presence.locked():
+                    break
+                if self._ready:
+                    self._under_way += 1
+                    return self._ready.popleft()
+                if not self._under_way:
+                    break
+                self._changed.wait(SLICE_SECONDS)
+            self._end_if_over()
+            return None
+
+    def _deliver(self, write: Write) -> None:
+        """Send one write, and move it to its final state."""
+        try:
+            response = self._send(write.request, lambda: self._begin(write))
+            if response.status == NOT_SENT:
+                write.move_to(State.SHOWN)
+                return
+            write.move_to(State.DONE, result=self._understand(response, write.parse))
+        except BaseException as error:
+            unknown = write.state is State.BEGUN and outcome_unknown(write.request, error)
+            write.move_to(State.UNKNOWN if unknown else State.NOT_DONE, error=error)
+
+    def _begin(self, write: Write) -> bool:
+        """The first byte is about to leave; False when it must not."""
+        with self._changed:
+            if self._stopped or not self._presence.locked():
+                return False
+            if write.state is State.QUEUED:  # or it is sent again, because it certainly had no effect
+                write.move_to(State.BEGUN)
+            return True
+
+    def _record(self, place: int, write: Write) -> None:
+        with self._changed:
+            self._under_way -= 1
+            self.answered += 1
+            if write.state in (State.DONE, State.SHOWN):
+                for follower in self._followers.get(place, ()):
+                    self._missing[follower] -= 1
+                    if not self._missing[follower]:
+                        self._ready.append(follower)
+            else:
+                self._stopped = True
+                self._abandoned.set()
+            self._end_if_over()
+            self._changed.notify_all()
+
+    def _end_if_over(self) -> None:
+        over = not self._under_way and (self._stopped or not self._ready)
+        if over and self._working.locked():
+            self._working.release()
+

@@ -1,0 +1,110 @@
+"""One checked row of the open transaction, and how far its request has got.
+
+Theory of operation
+-------------------
+A write is queued when SQLite hands over a row. Nothing has been sent then, and a rollback simply drops it. COMMIT
+(or a SELECT that must see the row) delivers it. From the moment at which its first byte may have left, the API may
+carry it out, whatever becomes of the transaction, of the connection, or of this process. So its state is recorded
+where it changes, by the thread that sends it, and never by the thread that runs the statement: only the latter
+receives signals, and a KeyboardInterrupt may end its bookkeeping anywhere, even in a finally block. What the main
+thread does with the states can be done again.
+
+    state       event                           next state
+    ----------  ------------------------------  ----------
+    QUEUED      the first byte is about to go   BEGUN
+    QUEUED      it fails before that            NOT_DONE
+    QUEUED      a dry run has shown it          SHOWN
+    BEGUN       the response confirms it        DONE
+    BEGUN       the response denies it          NOT_DONE
+    BEGUN       nothing left after all          NOT_DONE
+    BEGUN       anything else                   UNKNOWN
+
+DONE, NOT_DONE, SHOWN and UNKNOWN are final. A request that may be repeated is never UNKNOWN: doing it again is
+harmless, so that it counts as NOT_DONE. BEGUN lasts as long as the request: a statement that is interrupted reports
+such a write as unknown, and the answer that comes later is still recorded.
+
+>>> write = Write(request, rowid=1, parse=parse_object)
+>>> write.state, write.result
+(<State.QUEUED: 'queued'>, None)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+
+from ..api import Object, Request, Response
+from ..intents import Intent
+from .order import NOTHING, Concerns
+
+
+class State(Enum):
+    """How far a write has got."""
+
+    QUEUED = "queued"
+    BEGUN = "begun"
+    DONE = "done"
+    NOT_DONE = "not done"
+    SHOWN = "shown"
+    UNKNOWN = "unknown"
+
+
+NEXT_STATES = {
+    State.QUEUED: frozenset({State.BEGUN, State.NOT_DONE, State.SHOWN}),
+    State.BEGUN: frozenset({State.DONE, State.NOT_DONE, State.UNKNOWN}),
+    State.DONE: frozenset(),
+    State.NOT_DONE: frozenset(),
+    State.SHOWN: frozenset(),
+    State.UNKNOWN: frozenset(),
+}
+
+
+@dataclass(eq=False)
+class Write:
+    """One row.
+
+    `parse` takes the response and returns the object with its keys; it runs in a worker thread, and raises when the
+    response does not confirm the write. `reader` is the statement that wrote the row: its own reads do not send it.
+    `table` is the table that was written to. `on_landed` writes what the API has answered into the local database,
+    within the transaction. `intent` is the durable trace of a create that a ledger remembers.
+    """
+
+    request: Request
+    rowid: int
+    parse: Callable[[Response], Object]
+    reader: object = None
+    table: object = None
+    concerns: Concerns = NOTHING
+    intent: Intent | None = None
+    on_landed: Callable[[Object], None] | None = None
+    number: int = 0
+    doubtful: bool = False  # written inside a statement of which nobody can say whether it failed
+    state: State = field(default=State.QUEUED, init=False)
+    result: Object | None = field(default=None, init=False)
+    error: BaseException | None = field(default=None, init=False)
+    landed: tuple[int, object] | None = field(default=None, init=False)  # see WriteQueue
+
+    @property
+    def changes_something(self) -> bool:
+        """Whether the API carries something out, rather than being asked before a row is written here."""
+        return self.request.method != "GET"
+
+    def move_to(self, state: State, result: Object | None = None, error: BaseException | None = None) -> None:
+        """Record what has happened to the request, here and in the intent.
+
+        Raises what `Intent.begin` raises: a create whose trace cannot be written must not begin.
+        """
+        assert state in NEXT_STATES[self.state], (self.state, state)  # noqa: S101
+        if self.intent is not None:
+            if state is State.BEGUN:
+                self.intent.begin()
+            elif state is State.DONE and result is not None:
+                self.intent.created(result)
+            elif state is State.UNKNOWN:
+                self.intent.unknown()
+            elif state is State.NOT_DONE and self.state is State.BEGUN:
+                self.intent.refused()
+        # the state last: who sees it finds the rest
+        self.result, self.error = result, error
+        self.state = state

@@ -161,7 +161,7 @@ class IntentLog:
 
     def _create(self) -> None:
         path = Path(f"{self.file}{MARK}{self._token}")
-        mode = os.stat(self.file).st_mode & 0o666  # what may read the database may read this, as with its journal
+        mode = Path(self.file).stat().st_mode & 0o666  # what may read the database may read this, as with its journal
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, mode)
         self.path = path
 
@@ -239,7 +239,8 @@ def boot_id() -> str | None:
 
 def left_behind(file: str) -> list[Path]:
     """The files of intents beside a database, the live ones included."""
-    return sorted(Path(name) for name in glob.glob(glob.escape(file + MARK) + "*")) if file else []
+    beside = Path(file)
+    return sorted(beside.parent.glob(f"{glob.escape(beside.name)}{MARK}*")) if file else []
 
 
 def read(path: Path, file: str) -> IntentLog:

@@ -233,7 +233,7 @@ class Ledger:
         raise RowError(problem)
 
     def landed(self, seq: int, keys: Keys, answer: Object) -> None:
-        """The API has carried out what row `seq` was queued for. Raises OperationalError when the row does not change."""
+        """The API has carried out what row `seq` was queued for. Raises OperationalError when the row stays."""
         settings = ", ".join(f"{source} = ?" for source in self.table.key)
         status = _status(answer)
         # OR REPLACE: a server that answers two creates with one id has one object
@@ -279,7 +279,7 @@ class Ledger:
                 self._nested.write_unless_busy(self._upsert(self._shadow), [self._rows()])
             except apsw.ReadOnlyError:  # what is only learned, nobody wants to have written
                 self._pending.clear()
-            except apsw.Error as error:
+            except Exception as error:  # also what a commit hook of the user's raises
                 log.debug("%s: not remembered yet: %s", self.name, error)
             else:
                 self._pending.clear()
@@ -351,7 +351,8 @@ class Ledger:
         return (
             f"INSERT OR REPLACE INTO {shadow} ({', '.join(names)}) "
             f"SELECT * FROM (SELECT {values} FROM json_each(?)) AS new WHERE NOT EXISTS ("
-            f"SELECT 1 FROM {shadow} AS old WHERE old.intent = new.intent AND (old.{last} IS NOT NULL OR new.{last} IS NULL))"
+            f"SELECT 1 FROM {shadow} AS old WHERE old.intent = new.intent "
+            f"AND (old.{last} IS NOT NULL OR new.{last} IS NULL))"
         )
 
     @property

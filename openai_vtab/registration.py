@@ -129,10 +129,15 @@ class Registration:
         while len(self.created) > KEPT:
             del self.created[next(iter(self.created))]
 
-    def judge(self) -> None:
-        """Before SQLite's next word on the transaction: which of the statements that are over have failed?"""
-        if self._over and (connection := self.connection()) is not None:
-            self._judge(connection.total_changes() - self.nested.changes, None)
+    def judge_nested(self, level: int | None = None) -> None:
+        """Before SQLite's next word on the transaction, judge a statement that has ended within another one.
+
+        Not at the Release of its own savepoint, `level`: a statement that is reset is counted after that.
+        """
+        if self._over and self._statements and (connection := self.connection()) is not None:
+            last = self._over[-1]
+            if level is None or not self.writes.has_begun(level, last.asking):
+                self._judge(connection.total_changes() - self.nested.changes, None)
 
     def _judge(self, changes: int, ended: _Running | None) -> None:
         """Tell of the writing statements that are over whether they have failed.
@@ -191,7 +196,7 @@ class Registration:
             try:
                 with self.nested.transaction():
                     self._write_creates(found.file, due)
-            except apsw.Error as error:
+            except Exception as error:  # also what a commit hook of the user's raises: nothing is lost, only late
                 log.debug("not remembered yet: %s", error)
                 return
             found.settle(due)
@@ -238,7 +243,7 @@ class Registration:
                     recovered = [intents.read(path, ledger.file) for path in left]
                     for found in recovered:
                         self._write_creates(found.file, found.unsettled())
-            except (apsw.Error, OSError) as error:
+            except Exception as error:
                 log.debug("%s: not recovered yet: %s", ledger.name, error)
                 return
             for found in recovered:
@@ -305,7 +310,9 @@ class Registration:
             found.remove()
         else:
             found.leave()
-            log.warning("created, and remembered when the ledger is opened again: %s", [i.answer or i.sent for i in due])
+            log.warning(
+                "created, and remembered when the ledger is opened again: %s", [i.answer or i.sent for i in due]
+            )
 
     def dropped(self) -> None:
         """A table was dropped. The connection stays, even if it was the last one."""

@@ -166,11 +166,10 @@ class VTable:
         self.registration.disconnected()
 
     def Destroy(self) -> None:
-        """DROP TABLE. Refused while the transaction has written to the table: COMMIT would not ask it any more."""
+        """DROP TABLE. SQLite will not ask this table for the transaction's COMMIT any more: another takes its place."""
         if self.writes.holds(self.rows):
-            raise ProgrammingError(
-                f"{self.table.name}: the open transaction has written to it; COMMIT or ROLLBACK before DROP TABLE"
-            )
+            name = self.table.aliases[0] if self.table.aliases else self.table.name
+            self.registration.nested.write(f'DELETE FROM "{name}" WHERE false')
         if self.rows.ledger is not None:
             self.rows.ledger.drop()
         self.registration.dropped()
@@ -214,6 +213,7 @@ class VTable:
         write = Write(request, new, parse, self.registration.statement, self.rows, intent=intent)
         write.concerns = concerns(self.table, method, parameters)
         if ledger is not None:
+            write.ledger = ledger
             write.on_landed = lambda answer: ledger.landed(new, answer, answer)
         self.writes.add(write)
         return new
@@ -236,6 +236,7 @@ class VTable:
 
         write = Write(request, new, parse, self.registration.statement, self.rows)
         write.concerns = concerns(self.table, method, keys)
+        write.ledger = ledger
         write.on_landed = lambda answer: ledger.landed(new, keys, answer)
         self.writes.add(write)
         return new
@@ -296,7 +297,7 @@ class VTable:
 
     def before_reading(self, reader: Asking) -> None:
         """What is read is what was written before: here, and by the API."""
-        self.registration.judge()
+        self.registration.judge_nested()
         self.writes.flush(reader)
         connection = self.connection()
         if connection is not None and self.rows.ledger is not None:
@@ -307,7 +308,7 @@ class VTable:
 
     def Sync(self) -> None:
         """COMMIT, first half: send what is queued. An error here fails the COMMIT."""
-        self.registration.judge()
+        self.registration.judge_nested()
         self.writes.flush()
 
     def Commit(self) -> None:
@@ -320,17 +321,17 @@ class VTable:
 
     def Savepoint(self, level: int) -> None:
         """SAVEPOINT, or the beginning of a statement that may have to be undone alone."""
-        self.registration.judge()
+        self.registration.judge_nested()
         self.writes.savepoint(level, self.registration.statement)
 
     def Release(self, level: int) -> None:
         """RELEASE."""
-        self.registration.judge()
+        self.registration.judge_nested(level)
         self.writes.release(level)
 
     def RollbackTo(self, level: int) -> None:
         """ROLLBACK TO, or a statement that failed within a transaction."""
-        self.registration.judge()
+        self.registration.judge_nested()
         self.writes.rollback_to(level)
 
 

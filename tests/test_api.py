@@ -11,8 +11,8 @@ import pytest
 from openai_vtab import api
 from openai_vtab.api import Request, Response
 from openai_vtab.errors import APIError
-from openai_vtab.outbox import outcome_unknown
 from openai_vtab.tables import vector_store_file_batches as batches
+from openai_vtab.writes.outcome import outcome_unknown
 
 GET, CREATE, CREATE_FILES, CANCEL = batches.methods[:4]
 KEYS = {"vector_store_id": "vs_1", "id": "vsfb_1"}

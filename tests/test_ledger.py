@@ -899,8 +899,9 @@ def test_closing_in_an_open_transaction_keeps_what_was_sent(connect: Any, sandbo
 def test_a_commit_hook_that_refuses(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
     """After the requests: what was created is listed as soon as it can be written."""
     db.set_commit_hook(lambda: True, id="no")
-    with pytest.raises(apsw.ConstraintError):
+    with pytest.raises(openai_vtab.WriteError, match="would do it again") as caught:
         db.execute(ONE)
+    assert [id for _, id in caught.value.done] == created(sandbox)
     db.set_commit_hook(None, id="no")
     assert listed(db) == created(sandbox)
     assert len(created(sandbox)) == 1
@@ -914,8 +915,9 @@ def test_a_commit_hook_that_raises(db: apsw.Connection, sandbox: Any) -> None:
         raise ZeroDivisionError
 
     db.set_commit_hook(refuse, id="no")
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(openai_vtab.WriteError) as caught:
         db.execute(ONE)
+    assert isinstance(caught.value.__context__, ZeroDivisionError)
     db.set_commit_hook(None, id="no")
     assert listed(db) == created(sandbox)
     assert len(created(sandbox)) == 1
@@ -943,8 +945,10 @@ def test_a_ledger_that_cannot_be_written_loses_nothing(connect: Any, sandbox: An
     sandbox.inject(Answer({"id": "vsfb_big", "status": "in_progress", "big": "x" * 100_000}), method="POST")
     pages = db.execute("PRAGMA page_count").get
     db.execute(f"PRAGMA max_page_count = {pages + 1}").fetchall()
-    with pytest.raises(apsw.FullError):
+    with pytest.raises(openai_vtab.WriteError, match="cannot be written here") as caught:
         db.execute(f"BEGIN; {ONE}; {ONE}; {ONE}; COMMIT")
+    assert isinstance(caught.value.__cause__, apsw.FullError)
+    assert len(caught.value.done) == 3
     db.execute("PRAGMA max_page_count = 1000000").fetchall()
     assert sorted(map(str, listed(db))) == sorted([*created(sandbox), "vsfb_big"])
     assert len(created(sandbox)) == 2

@@ -194,10 +194,10 @@ def test_what_is_kept_is_not_written_within_a_statement_that_was_busy(file: str,
     assert busy.execute(ids).fetchall() == [(FINISHED,), (RUNNING,), (new,)]
 
 
-def test_a_writer_that_stays_busy_is_a_warning_at_close(
+def test_intents_outlive_a_connection_that_cannot_write_the_ledger(
     file: str, connect: Any, sandbox: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It names what was created and could not be remembered; of what was only looked up nothing is lost."""
+    """Another writer stays busy: the warning names what was created, and whoever opens the ledger next lists it."""
     db, busy = connect(file), apsw.Connection(file)
     db.execute("PRAGMA journal_mode = wal").fetchall()
     db.execute(f"BEGIN; {ONE}")
@@ -208,15 +208,16 @@ def test_a_writer_that_stays_busy_is_a_warning_at_close(
     db.execute(f"BEGIN; {ONE}; SAVEPOINT s")
     db.execute("SELECT id FROM my_batches").fetchall()
     db.set_commit_hook(lambda: True, id="no")
-    with pytest.raises(apsw.ConstraintError):
+    with pytest.raises(openai_vtab.WriteError, match=created(sandbox)[1]):
         db.execute("COMMIT")
     db.set_commit_hook(None, id="no")
     busy.execute("BEGIN IMMEDIATE")
     caplog.clear()
     db.close()
     busy.close()
-    assert "created, but not remembered (database is locked)" in caplog.text
+    assert "created, and remembered when the ledger is opened again" in caplog.text
     assert created(sandbox)[1] in caplog.text
+    assert created(sandbox)[1] in [id for (id,) in connect(file).execute("SELECT id FROM my_batches")]
 
 
 @pytest.mark.parametrize("name", ["my_batches", MODULE])
@@ -305,22 +306,55 @@ def test_drop_table_takes_the_ledger_along(file: str, connect: Any, requests: Re
     db.execute("DROP TABLE IF EXISTS my_batches")
 
 
-def test_drop_table_in_a_transaction_that_has_written_it(
+def test_drop_table_after_queued_rows_makes_commit_fail(
     file: str, connect: Any, sandbox: Any, requests: Requests
 ) -> None:
-    """SQLite would not ask the table for what it has to send: refused, and COMMIT still sends it."""
+    """Nobody would know what was created: COMMIT refuses, nothing is sent, and the table is back."""
     db = connect(file)
-    db.execute(f"BEGIN; {ONE}")
-    with pytest.raises(openai_vtab.ProgrammingError, match="not sent yet; COMMIT before DROP TABLE"):
-        db.execute("DROP TABLE my_batches")
-    db.execute("COMMIT")
-    assert [request for request in requests() if request.startswith("POST")] == [
-        "POST /vector_stores/vs_demo/file_batches"
-    ]
-    assert db.execute("SELECT count(*) FROM my_batches").get == 3
+    db.execute("CREATE TABLE journal (x)")
+    db.execute(f"BEGIN; INSERT INTO journal VALUES (1); {ONE}; DROP TABLE my_batches")
+    with pytest.raises(openai_vtab.ProgrammingError, match=r"my_batches: .* COMMIT before DROP TABLE"):
+        db.execute("COMMIT")
+    assert not db.in_transaction
+    assert [request for request in requests() if request.startswith("POST")] == []
+    assert db.execute("SELECT count(*) FROM my_batches").get == 2
+    assert db.execute("SELECT count(*) FROM journal").get == 0
     db.execute("DROP TABLE my_batches")
     with apsw.Connection(file) as plain:
         assert plain.execute("PRAGMA integrity_check").get == "ok"
+
+
+def test_drop_table_of_the_only_ledger_keeps_what_a_read_has_sent(file: str, connect: Any, sandbox: Any) -> None:
+    """ROLLBACK brings the table back with what was created; COMMIT keeps the DROP."""
+    for end, left in (("ROLLBACK", 3), ("COMMIT", 0)):
+        db = connect(file)
+        db.execute(f"BEGIN; {ONE}")
+        db.execute(SELECT).fetchall()
+        db.execute("DROP TABLE my_batches")
+        db.execute(end)
+        db.execute("SELECT 1").fetchall()
+        if left:
+            assert db.execute("SELECT count(*) FROM my_batches").get == left
+        else:
+            with pytest.raises(apsw.SQLError, match="no such table"):
+                db.execute("SELECT * FROM my_batches")
+        db.close()
+    assert len(created(sandbox)) == 2
+
+
+def test_drop_table_after_a_refused_row_does_not_let_commit_succeed(file: str, connect: Any, sandbox: Any) -> None:
+    """The transaction is carried out whole, or it fails."""
+    db = connect(file)
+    db.execute("CREATE TABLE journal (x)")
+    sandbox.inject(Status(400), method="POST")
+    db.execute(f"BEGIN; INSERT INTO journal VALUES (1); {ONE}")
+    with pytest.raises(openai_vtab.APIError):
+        db.execute(SELECT).fetchall()
+    db.execute("DROP TABLE my_batches")
+    with pytest.raises(openai_vtab.WriteError, match="cannot be committed"):
+        db.execute("COMMIT")
+    assert not db.in_transaction
+    assert db.execute("SELECT count(*) FROM journal").get == 0
 
 
 def test_vacuum_and_copies(file: str, connect: Any, tmp_path: Path, requests: Requests) -> None:
@@ -739,19 +773,19 @@ def run(code: str, sandbox: Any, file: str, *, killed: bool = False, when: Calla
 JOURNAL = "db.execute('INSERT INTO journal VALUES (1)')\n"
 BOTH = f"db.execute('BEGIN'); db.execute({ONE!r})\n{JOURNAL}"
 NONE = "INSERT INTO my_batches (vector_store_id, file_ids) VALUES ('vs_none', '[\"file-new-02\"]')"
-STEPS = {
-    # the program, how many batches are created, listed, and rows in the journal
+STEPS: dict[str, tuple[str, int, Any, int]] = {
+    # the program, how many batches are created, listed ("unknown" without its id), and rows in the journal
     "before the COMMIT": (BOTH + "die()", 0, 0, 0),
-    "while the POST is under way": (BOTH + "db.execute('COMMIT')", 1, 0, 0),
-    "between the answer and the local commit": (BOTH + "db.set_commit_hook(die); db.execute('COMMIT')", 1, 0, 0),
+    "while the POST is under way": (BOTH + "db.execute('COMMIT')", 1, "unknown", 0),
+    "between the answer and the local commit": (BOTH + "db.set_commit_hook(die); db.execute('COMMIT')", 1, 1, 0),
     "right after the COMMIT": (BOTH + "db.execute('COMMIT'); die()", 1, 1, 1),
     "right after an autocommit": (f"db.execute({ONE!r}); die()", 1, 1, 0),
-    "after a read of the transaction": (BOTH + f"db.execute({SELECT!r}).fetchall(); die()", 1, 0, 0),
+    "after a read of the transaction": (BOTH + f"db.execute({SELECT!r}).fetchall(); die()", 1, 1, 0),
     "after the ROLLBACK": (BOTH + f"db.execute({SELECT!r}).fetchall(); db.execute('ROLLBACK'); die()", 1, 1, 0),
     "in the middle of a listing": (f"db.execute({ONE!r}); c = db.execute({SELECT!r}); next(c); die()", 1, 1, 0),
     "while a listing asks": (f"db.execute({ONE!r}); threading.Timer(0.1, die).start(); db.execute({SELECT!r} || '').get".replace(" || ''", ""), 1, 1, 0),
     "after a COMMIT that failed": (BOTH + f"db.execute({NONE!r})\ntry: db.execute('COMMIT')\nexcept openai_vtab.WriteError: die()", 1, 1, 0),
-    "in the COMMIT of a second one": (f"db.execute({ONE!r})\n" + BOTH + "db.set_commit_hook(die); db.execute('COMMIT')", 2, 1, 0),
+    "in the COMMIT of a second one": (f"db.execute({ONE!r})\n" + BOTH + "db.set_commit_hook(die); db.execute('COMMIT')", 2, 2, 0),
     "in a rename": (f"db.execute({ONE!r}); db.execute('BEGIN; ALTER TABLE my_batches RENAME TO yours; SELECT * FROM yours'); die()", 1, 1, 0),
     "in a drop": ("db.execute('BEGIN; DROP TABLE my_batches'); die()", 0, 0, 0),
     "in a delete": ("db.execute('BEGIN; DELETE FROM my_batches'); die()", 0, 0, 0),
@@ -761,7 +795,7 @@ STEPS = {
 @pytest.mark.parametrize("mode", ["wal", "delete"])
 @pytest.mark.parametrize("step", STEPS)
 def test_kill_9(file: str, connect: Any, sandbox: Any, requests: Requests, step: str, mode: str) -> None:
-    """Nothing that was answered and committed is lost, nothing is queued for ever, and the next statement works."""
+    """Nothing that was created is lost, nothing is queued for ever, and the next statement works."""
     code, made, remembered, journal = STEPS[step]
     plain = apsw.Connection(file)
     plain.execute(f"PRAGMA journal_mode = {mode}").fetchall()
@@ -783,8 +817,10 @@ def test_kill_9(file: str, connect: Any, sandbox: Any, requests: Requests, step:
     ids = created(sandbox)
     assert len(ids) == made
     db = connect(file)
-    expected = [*ROWS, *((id, "in_progress") for id in ids[:remembered])]
+    listed = [(None, "unknown")] if remembered == "unknown" else [(id, "in_progress") for id in ids[:remembered]]
+    expected = [*ROWS, *listed]
     assert db.execute(SELECT).fetchall() == expected
+    assert [path.name for path in Path(file).parent.glob("*-openai-intents-*")] == []
     assert db.execute("SELECT count(*) FROM journal").get == journal
     db.execute(ONE)
     assert len(db.execute(SELECT).fetchall()) == len(expected) + 1

@@ -1,8 +1,8 @@
 """The writes of the open transaction: checked and queued by INSERT, UPDATE and DELETE, sent when SQLite commits.
 
-    queue.py      WriteQueue: what belongs to the open transaction, and what SQLite has undone of it
-    write.py      Write: one row's request, its state, and the table of states
-    order.py      which requests must wait for which
-    delivery.py   Delivery: sends one flush of the queue, and survives interrupts
-    outcome.py    whether a failed request may have been carried out, and the exception that says so
+queue.py      WriteQueue: what belongs to the open transaction, and what SQLite has undone of it
+write.py      Write: one row's request, its state, and the table of states
+order.py      which requests must wait for which
+delivery.py   Delivery: sends one flush of the queue, and survives interrupts
+outcome.py    whether a failed request may have been carried out, and the exception that says so
 """

@@ -140,4 +140,3 @@ class Delivery:
         over = not self._under_way and (self._stopped or not self._ready)
         if over and self._working.locked():
             self._working.release()
-

@@ -5,12 +5,12 @@ is sent after the response to the earlier one. All other requests are sent concu
 
     request                                 changes                         uses
     --------------------------------------  ------------------------------  ---------------------------------------
-    DELETE /vector_stores/S                 /vector_stores/S                
+    DELETE /vector_stores/S                 /vector_stores/S
     POST /vector_stores/S/file_batches      (a new object)                  /vector_stores/S, its files, /files/F …
     POST /vector_stores/S/files             /vector_stores/S/files/F        /vector_stores/S, /files/F
     DELETE /vector_stores/S/files/F         /vector_stores/S/files/F        /vector_stores/S, /files/F
     POST …/file_batches/B/cancel            …/file_batches/B                /vector_stores/S
-    DELETE /files/F                         /files/F                        
+    DELETE /files/F                         /files/F
 
 So 200 batches of one store do not wait for each other, and a DELETE of the store waits for all of them.
 

@@ -2,6 +2,9 @@
 
 The default is "unknown": once the first byte may have left, only a response that denies it, or an exception that
 knows better (`sent` is False), makes a create count as not done.
+
+>>> outcome_unknown(create, RuntimeError("anything"))
+True
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ REPEATING = "writing them again would do it again"
 
 
 def outcome_unknown(request: Request, error: BaseException) -> bool:
-    """Whether a request that has begun, and failed with `error`, may have been carried out, and must not be repeated."""
+    """Whether a request that has begun, and failed with `error`, may have been carried out and must not be repeated."""
     if request.repeatable or isinstance(error, CancelledError):
         return False
     if isinstance(error, APIError):
@@ -88,9 +91,9 @@ def failure(writes: Sequence[Write], stop: BaseException | None) -> BaseExceptio
         stop.__cause__ = told
         stop.add_note(str(told))
         return stop
-    if len(writes) == 1 and (error := writes[0].error) is not None and not isinstance(error, CancelledError):
-        if writes[0].state is State.UNKNOWN:
-            text = f"{error}; {_look(writes[0].request)}"
+    if len(failed) == 1 and not done(writes) and isinstance(error := failed[0].error, Exception):
+        if failed[0].state is State.UNKNOWN:
+            text = f"{error}; {_look(failed[0].request)}"
             if not isinstance(error, APIError | APIConnectionError):
                 told = report(text, writes)
                 told.__cause__ = error

@@ -38,9 +38,9 @@ from functools import partial
 
 import apsw
 
-from ..errors import Error, WriteError
+from ..errors import Error, ProgrammingError, WriteError
 from ..fetch import Fetch
-from ..intents import Intent, IntentLog
+from ..intents import IntentLog
 from .delivery import Delivery
 from .outcome import failure, lost_commit, report
 from .write import State, Write
@@ -119,6 +119,7 @@ class WriteQueue:
 
     def _send(self, due: list[Write], reader: object) -> None:
         self.fetch.refuse_if_inherited()
+        self._refuse_dropped(due, reader)
         self._write_intents(due)
         self._sent.update((write.number, write) for write in due)
         patience = self.fetch.patience()
@@ -162,6 +163,18 @@ class WriteQueue:
             log.warning("%s", problem.__cause__)
         raise problem
 
+    def _refuse_dropped(self, due: Sequence[Write], reader: object) -> None:
+        """Send nothing for a ledger that the transaction has dropped: nobody would know what was created."""
+        dropped = [ledger.name for ledger in {write.ledger for write in due} if ledger and not ledger.is_there()]
+        if dropped:
+            self._fail(
+                ProgrammingError(
+                    f"{dropped[0]}: the transaction has written to it, and dropped it before the rows were sent; "
+                    "COMMIT before DROP TABLE"
+                ),
+                reader,
+            )
+
     def _write_intents(self, due: Sequence[Write]) -> None:
         """Write down what is about to be created. Raises OperationalError, and nothing was sent."""
         for intents in self._logs.values():
@@ -181,9 +194,11 @@ class WriteQueue:
 
     def _land(self, reader: object) -> None:
         """Write the results into the ledgers. Raises WriteError when SQLite refuses: nothing of it is forgotten."""
+        ledgers = {write.ledger for write in self._to_land.values()}
+        dropped = {ledger for ledger in ledgers if ledger is not None and not ledger.is_there()}
         while self._to_land:
             number, write = next(iter(self._to_land.items()))
-            if write.on_landed is not None and write.result is not None:
+            if write.on_landed is not None and write.result is not None and write.ledger not in dropped:
                 try:
                     write.on_landed(write.result)
                 except apsw.InterruptError as error:
@@ -210,6 +225,10 @@ class WriteQueue:
     def savepoint(self, level: int, statement: object = None) -> None:
         """Remember where `level` begins. Every table of the transaction calls it: the first call counts."""
         self._savepoints.setdefault(level, (self.next_number, statement))
+
+    def has_begun(self, level: int, statement: object) -> bool:
+        """Whether `level` is the statement's own savepoint."""
+        return level in self._savepoints and self._savepoints[level][1] is statement
 
     def release(self, level: int) -> None:
         """Forget the savepoints from `level` on; their writes belong to what encloses them."""

@@ -33,6 +33,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Protocol
 
 from ..api import Object, Request, Response
 from ..intents import Intent
@@ -60,14 +61,25 @@ NEXT_STATES = {
 }
 
 
+class Ledger(Protocol):
+    """The ledger that a row is written to, as far as its write needs it."""
+
+    @property
+    def name(self) -> str:
+        """What the table is called now."""
+
+    def is_there(self) -> bool:
+        """Whether it has not been dropped."""
+
+
 @dataclass(eq=False)
 class Write:
     """One row.
 
     `parse` takes the response and returns the object with its keys; it runs in a worker thread, and raises when the
     response does not confirm the write. `reader` is the statement that wrote the row: its own reads do not send it.
-    `table` is the table that was written to. `on_landed` writes what the API has answered into the local database,
-    within the transaction. `intent` is the durable trace of a create that a ledger remembers.
+    `table` is the table that was written to. `on_landed` writes what the API has answered into `ledger`, within the
+    transaction. `intent` is the durable trace of a create that a ledger remembers.
     """
 
     request: Request
@@ -77,6 +89,7 @@ class Write:
     table: object = None
     concerns: Concerns = NOTHING
     intent: Intent | None = None
+    ledger: Ledger | None = None
     on_landed: Callable[[Object], None] | None = None
     number: int = 0
     doubtful: bool = False  # written inside a statement of which nobody can say whether it failed

@@ -1,0 +1,273 @@
+"""The queue of the open transaction, with a plain function in place of the network."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import apsw
+import pytest
+
+import openai_vtab
+from openai_vtab.api import Object, Request, Response
+from openai_vtab.errors import Error
+from openai_vtab.fetch import Fetch
+from openai_vtab.settings import Settings
+from openai_vtab.writes.queue import WriteQueue
+from openai_vtab.writes.write import State, Write
+
+Send = Callable[[Request], Response]
+
+
+class Network:
+    """A client whose requests are answered by a function."""
+
+    settings = Settings(max_concurrency=1)
+
+    def __init__(self, answer: Send) -> None:
+        self.answer = answer
+        self.sent: list[str] = []
+
+    def send(self, request: Request, patience: Any, predicted: bool = False, on_send: Any = None) -> Response:
+        assert on_send()
+        self.sent.append(request.target)
+        return self.answer(request)
+
+    def close(self) -> None:
+        pass
+
+
+def ok(request: Request) -> Response:
+    return Response(200, {}, b"", "")
+
+
+def queue_over(answer: Send = ok, interrupted: Callable[[], bool] = lambda: False) -> WriteQueue:
+    network: Any = Network(answer)
+    return WriteQueue(Fetch(network, interrupted))
+
+
+@pytest.fixture
+def queues() -> Iterator[Callable[..., WriteQueue]]:
+    """Make queues, and end their threads."""
+    made: list[WriteQueue] = []
+
+    def make(*arguments: Any) -> WriteQueue:
+        made.append(queue_over(*arguments))
+        return made[-1]
+
+    yield make
+    for queue in made:
+        queue.fetch.close()
+
+
+def create(rowid: int = 1, target: str = "/vector_stores/vs_1/file_batches", **more: Any) -> Write:
+    return Write(Request("POST", target, repeatable=False), rowid, lambda _: {"id": f"vsfb_{rowid}"}, **more)
+
+
+@pytest.mark.parametrize("reader", [None, "a SELECT"])
+def test_interrupt_at_the_last_response_is_not_taken_for_success(queues: Any, reader: object) -> None:
+    """COMMIT would keep rows that were never landed: it fails, and says that they were carried out."""
+    parsed = threading.Event()
+    calls = []
+
+    def parse(response: Response) -> Object:
+        parsed.set()
+        return {"id": "vsfb_1"}
+
+    def interrupted() -> bool:
+        calls.append(1)
+        if len(calls) == 1:  # before the first request
+            return False
+        assert parsed.wait(5)
+        return True
+
+    def slow(request: Request) -> Response:
+        parsed.wait(0.2)
+        return ok(request)
+
+    queue = queues(slow, interrupted)
+    landed: list[Object] = []
+    queue.add(Write(create().request, 1, parse, on_landed=landed.append))
+    with pytest.raises(openai_vtab.WriteError, match="interrupted while writing") as caught:
+        queue.flush(reader)
+    assert (caught.value.done, caught.value.not_done, caught.value.unknown) == ([(1, "vsfb_1")], [], [])
+    assert landed == []
+    if reader is not None:  # the transaction goes on
+        queue.fetch.interrupted = lambda: False
+        queue.flush()
+        assert landed == [{"id": "vsfb_1"}]
+    else:
+        assert queue.is_empty
+
+
+@pytest.mark.parametrize("refusal", [apsw.InterruptError, apsw.FullError, openai_vtab.OperationalError])
+def test_landing_that_fails_lists_what_was_carried_out(queues: Any, refusal: type[Exception]) -> None:
+    """SQLite refuses the row of a create that has happened: the error names it, with SQLite's own as its cause."""
+
+    def landed(_: Object) -> None:
+        raise refusal("not now")
+
+    queue = queues()
+    queue.add(create(1, on_landed=landed))
+    queue.add(create(2))
+    with pytest.raises(openai_vtab.WriteError) as caught:
+        queue.flush()
+    assert caught.value.done == [(1, "vsfb_1"), (2, "vsfb_2")]
+    assert isinstance(caught.value.__cause__, refusal)
+    assert queue.is_empty
+
+
+def test_failure_reports_done_unknown_and_not_sent(queues: Any) -> None:
+    """One was carried out, one may have been, and the third was not begun."""
+
+    def answer(request: Request) -> Response:
+        if request.target == "/cut":
+            raise openai_vtab.APIConnectionError("the connection broke", request="POST /cut", sent=True)
+        return ok(request)
+
+    queue = queues(answer)
+    for rowid, target in ((1, "/done"), (2, "/cut"), (3, "/late")):
+        queue.add(create(rowid, target))
+    with pytest.raises(openai_vtab.WriteError) as caught:
+        queue.flush()
+    assert caught.value.done == [(1, "vsfb_1")]
+    assert [rowid for rowid, _ in caught.value.unknown] == [2]
+    assert caught.value.not_done == [(3, "not sent")]
+    assert queue.fetch.client.sent == ["/done", "/cut"]
+    assert queue.is_empty
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("inside"), OverflowError(), RuntimeError(), MemoryError()])
+def test_outcome_is_unknown_after_an_unexpected_exception(queues: Any, error: Exception) -> None:
+    """Whatever is raised once the first byte may have left: the create may have happened."""
+
+    def answer(request: Request) -> Response:
+        raise error
+
+    queue = queues(answer)
+    queue.add(create())
+    with pytest.raises(openai_vtab.WriteError, match="it may have been carried out all the same") as caught:
+        queue.flush()
+    assert [rowid for rowid, _ in caught.value.unknown] == [1]
+    assert caught.value.__cause__ is error
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt(), SystemExit(3)])
+def test_interrupt_stays_what_it_is_and_carries_the_report(
+    queues: Any, stop: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No program may catch it as an error; the report is its cause, its note, and in the log."""
+    calls = []
+
+    def tick() -> bool:
+        calls.append(1)
+        if len(calls) > 1:
+            raise stop
+        return False
+
+    held = threading.Event()
+
+    def answer(request: Request) -> Response:
+        held.wait(5)
+        return ok(request)
+
+    queue = queues(answer, tick)
+    queue.add(create(1))
+    queue.add(create(2))
+    with pytest.raises(type(stop)) as caught:
+        queue.flush()
+    report = caught.value.__cause__
+    assert isinstance(report, openai_vtab.WriteError)
+    assert [rowid for rowid, _ in report.unknown] == [1]
+    assert report.not_done == [(2, "not sent")]
+    assert str(report) in caught.value.__notes__
+    assert str(report) in caplog.text
+    held.set()
+    assert queue.fetch.client.sent == ["/vector_stores/vs_1/file_batches"]
+
+
+def test_rollback_after_commit_was_sent_raises(queues: Any) -> None:
+    """SQLite could not commit: whoever repeats the statement would create it again."""
+    queue = queues()
+    queue.add(create())
+    queue.flush()
+    with pytest.raises(openai_vtab.WriteError, match="would do it again") as caught:
+        queue.rollback(asked_for=False)
+    assert caught.value.done == [(1, "vsfb_1")]
+    assert queue.is_empty
+    queue.rollback(asked_for=False)  # every table of the transaction is told
+
+
+def test_rollback_by_the_user_after_a_busy_commit_raises(queues: Any) -> None:
+    """The COMMIT that was busy said only that; so the ROLLBACK has to tell."""
+    queue = queues()
+    queue.add(create())
+    queue.flush()
+    queue.flush()  # COMMIT once more
+    assert len(queue.fetch.client.sent) == 1
+    with pytest.raises(openai_vtab.WriteError):
+        queue.rollback(asked_for=True)
+
+
+def test_rollback_by_the_user_after_a_read_warns(queues: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """A SELECT had the row sent; ROLLBACK does what it was asked for."""
+    queue = queues()
+    queue.add(create())
+    queue.flush("a SELECT")
+    queue.rollback(asked_for=True)
+    assert "rolled back here, but already carried out by the API" in caplog.text
+    assert "vsfb_1" in caplog.text
+
+
+def test_commit_forgets_everything(queues: Any) -> None:
+    """Nothing of a transaction that SQLite has committed is told again."""
+    queue = queues()
+    queue.add(create())
+    queue.savepoint(0, "a statement")
+    queue.flush()
+    queue.commit()
+    assert queue.is_empty
+    queue.rollback(asked_for=False)
+
+
+def test_doubtful_writes_make_commit_fail(queues: Any) -> None:
+    """Nothing is sent of what SQLite may have undone without a word; rolled back, it is no obstacle any more."""
+    queue = queues()
+    queue.add(create(1))
+    queue.savepoint(0, "a statement")
+    queue.add(create(2))
+    queue.doubt(1)
+    with pytest.raises(openai_vtab.WriteError, match="cannot be committed"):
+        queue.flush()
+    assert queue.fetch.client.sent == []
+    queue.savepoint(0)
+    queue.add(create(3))
+    queue.doubt(2)
+    queue.rollback_to(0)
+    queue.flush()
+    assert queue.fetch.client.sent == []
+
+
+def test_queue_of_many_statements_is_judged_in_linear_time(queues: Any) -> None:
+    """Each statement looks at its own writes alone."""
+    queue = queues()
+    looked: list[int] = []
+    for number in range(2000):
+        statement = object()
+        queue.add(create(number, reader=statement))
+        looked.append(len(queue._since(number)))
+        queue.statement_over(statement, changed=True)
+    assert looked == [1] * 2000
+
+
+def test_states_of_a_write_that_cannot_write_down_its_intent(queues: Any, tmp_path: Any) -> None:
+    """The trace cannot be written: the create does not begin."""
+    queue = queues()
+    intents = queue.intent_log(str(tmp_path / "absent" / "my.db"))
+    write = create(1, intent=intents.new(["led"], {}, {}))
+    queue.add(write)
+    with pytest.raises(Error, match="nothing was sent"):
+        queue.flush()
+    assert write.state is State.QUEUED
+    assert queue.fetch.client.sent == []

@@ -313,6 +313,10 @@ class Rows:
             try:
                 answer = api.decipher(request, response)
             except api.UndecidedError:
+                is_undecided = True
+            else:
+                is_undecided = False
+            if is_undecided:
                 refuse_unless_reached(asking, request, response)
                 return None
             found = None if answer is None else api.keyed(self.table, request, response, answer, keys)

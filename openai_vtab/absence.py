@@ -2,7 +2,7 @@
 
 A 404 can mean that the API does not know the object, or that the server does not know the address (a base_url without
 /v1, a gateway that lacks the route). Only the first may become "no row". This file is pure; the look at the parent
-that settles an undecided 404 is made in fetch.py.
+that settles an undecided 404 is made in reach.py.
 
 >>> judge(404, b'{"detail": "Not Found"}', "Not Found", None, "/files/{file_id}", "/files/file-1")
 <Verdict.NO_ROUTE: 'no such route'>
@@ -16,8 +16,6 @@ from enum import Enum
 from functools import lru_cache
 from itertools import pairwise
 from urllib.parse import unquote
-
-HINT = "check base_url, which usually ends with /v1"
 
 
 class Verdict(Enum):

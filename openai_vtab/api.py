@@ -17,8 +17,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from . import absence
-from .absence import Verdict
+from .absence import Verdict, judge
 from .errors import APIError, DataError
 from .spec import Method, Table
 from .upload import File, Upload, form
@@ -174,17 +173,10 @@ def _form_fields(table: Table, method: Method, parameters: Mapping[str, Any]) ->
     return fields
 
 
-class UndecidedError(APIError):
-    """A 404 that does not tell whether the object or the address is unknown.
-
-    An error, unless the look at the parent (`above`) shows that the API is there: then the object is absent.
-    """
-
-
 def decipher(request: Request, response: Response) -> Object | None:
     """The object in the response; None when the response proves that there is no such object.
 
-    Raises UndecidedError for a 404 that could also mean a wrong address, and APIError for everything else.
+    Raises APIError for everything else, also for a 404 that could mean a wrong address (`is_undecided`).
     """
     if response.status == NOT_SENT:
         return None
@@ -204,27 +196,34 @@ def decipher(request: Request, response: Response) -> Object | None:
     return answer
 
 
-def above(request: Request) -> Request | None:
-    """The GET that shows whether the API is where a request has met an undecided 404; None for a collection.
+def is_undecided(request: Request, response: Response) -> bool:
+    """True for a 404 that does not tell whether the object or the address is unknown.
 
-    For what lies in another object that is this object ("/vector_stores/vs_1" for its batches and files), otherwise
+    An error, unless a look at the parent (`above`) shows that the API is there: then the object is absent.
+    """
+    if not request.absent_is_none or response.status != NOT_FOUND:
+        return False
+    return _verdict(request, response) is Verdict.UNDECIDED
+
+
+def above(request: Request) -> Request:
+    """The GET that shows whether the API is where a GET of one object has met an undecided 404.
+
+    For an object within another one that is the other one ("/vector_stores/vs_1" for its batches and files), otherwise
     the collection ("/files?limit=1").
     """
     parts, segments = request.route.split("/"), request.target.partition("?")[0].split("/")
-    size = len(parts) - 1
-    while size > 1 and not parts[size - 1].startswith("{"):
-        size -= 1
-    if size > 1:
-        target, route = "/".join(segments[:size]), "/".join(parts[:size])
-        return Request("GET", target, absent_is_none=True, route=route)
-    if not parts[-1].startswith("{"):
-        return None
-    collection = "/".join(parts[:-1])
+    variables = [place for place, part in enumerate(parts) if part.startswith("{")]
+    outer = [place + 1 for place in variables if place + 1 < len(parts)]
+    if outer:
+        size = outer[-1]
+        return Request("GET", "/".join(segments[:size]), absent_is_none=True, route="/".join(parts[:size]))
+    collection = "/".join(parts[: variables[0]])
     return Request("GET", f"{collection}?limit=1", route=collection)
 
 
 def prove(request: Request, response: Response) -> None:
-    """Return if the response to a request of `above` can only be the API's. Raises UndecidedError or APIError."""
+    """Return if the response to a request of `above` can only be the API's. Raises APIError otherwise."""
     answer = decipher(request, response)
     if request.absent_is_none:
         if answer is not None and not isinstance(answer.get("id"), str):
@@ -334,13 +333,15 @@ def error_code(response: Response) -> str | None:
     return error["code"] or error["type"]
 
 
-def failure(request: Request, response: Response) -> APIError:
-    """The error answer as an exception, in OpenAI's shape or in those of compatible servers."""
+def failure(request: Request, response: Response, hint: str = "") -> APIError:
+    """The error answer as an exception, in OpenAI's shape or in those of compatible servers.
+
+    `hint` says what to check; for an unknown route it is base_url.
+    """
     error = _error(response)
     message = error["message"] or _excerpt(response.body) or "an empty answer"
-    hint = ""
     if _verdict(request, response) is Verdict.NO_ROUTE:
-        hint = f"there is no such route below {response.base_url}: {absence.HINT}"
+        hint = f"there is no such route: {_address(response)}"
     if 300 <= response.status < 400 and (location := response.headers.get("location")):
         message = f"a redirect to {location[:200]}, which is not followed: the key would go with it"
     return APIError(
@@ -353,26 +354,22 @@ def failure(request: Request, response: Response) -> APIError:
     )
 
 
-def undecided(request: Request, response: Response, look: str = "") -> UndecidedError:
-    """The error of a 404 that could also mean a wrong address; `look` tells what the look at the parent has given."""
-    error = _error(response)
-    message = error["message"] or _excerpt(response.body) or "an empty answer"
-    return UndecidedError(
-        f"answered 404: {message}",
-        request=_named(request, response),
-        status=response.status,
-        request_id=response.headers.get("x-request-id"),
-        hint="this does not tell whether the object is unknown or the address is"
-        + (f" ({look})" if look else "")
-        + f": {absence.HINT}; it is {response.base_url}",
-        **{**error, "message": message},
-    )
+def undecided(request: Request, response: Response, look: str = "") -> APIError:
+    """The error of a 404 that could mean a wrong address; `look` tells what a look at the parent has given."""
+    problem = "this does not tell whether the object or the address is unknown"
+    if look:
+        problem += f", and neither does a look at its parent ({look})"
+    return failure(request, response, f"{problem}: {_address(response)}")
+
+
+def _address(response: Response) -> str:
+    return f"check base_url ({response.base_url}), which usually ends with /v1"
 
 
 def _verdict(request: Request, response: Response) -> Verdict:
     error = _error(response)
     target = request.target
-    return absence.judge(response.status, response.body, error["message"], error["code"], request.route, target)
+    return judge(response.status, response.body, error["message"], error["code"], request.route, target)
 
 
 def _broken(request: Request, response: Response, problem: str) -> APIError:

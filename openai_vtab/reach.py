@@ -14,7 +14,7 @@ from .fetch import NOT_READ, Asking
 
 
 def refuse_unless_reached(asking: Asking, request: Request, response: Response) -> None:
-    """Return if an undecided 404 came from the API, so that the object is absent. Raises UndecidedError otherwise."""
+    """Return if an undecided 404 came from the API, so that the object is absent. Raises APIError otherwise."""
     _look_above(asking, request)
     if request.route in asking.not_reached:
         raise api.undecided(request, response, asking.not_reached[request.route])
@@ -29,16 +29,24 @@ def _look_above(asking: Asking, request: Request) -> None:
     route, parent = request.route, api.above(request)
     if route in reached or route in not_reached:
         return
-    if parent is not None and parent.route not in reached and parent.route not in not_reached:
-        try:
-            api.prove(parent, asking.answer(parent))
-        except api.UndecidedError:
-            _look_above(asking, parent)
-        except NOT_READ as error:
-            not_reached[parent.route] = str(error)
-        else:
-            reached.add(parent.route)
-    if parent is not None and parent.route in reached:
+    if parent.route not in reached and parent.route not in not_reached:
+        _look_at(asking, parent)
+    if parent.route in reached:
         reached.add(route)
     else:
-        not_reached[route] = not_reached[parent.route] if parent is not None else "a look at its parent is not possible"
+        not_reached[route] = not_reached[parent.route]
+
+
+def _look_at(asking: Asking, parent: Request) -> None:
+    try:
+        response = asking.answer(parent)
+        if not api.is_undecided(parent, response):
+            api.prove(parent, response)
+    except NOT_READ as error:
+        hint = getattr(error, "hint", "")
+        asking.not_reached[parent.route] = str(error).removesuffix(f"; {hint}")
+        return
+    if api.is_undecided(parent, response):
+        _look_above(asking, parent)
+    else:
+        asking.fetch.reached.add(parent.route)

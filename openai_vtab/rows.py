@@ -310,15 +310,10 @@ class Rows:
         """The single object that was asked for, with its keys; None when there is none."""
 
         def understand(response: Response) -> Object | None:
-            try:
-                answer = api.decipher(request, response)
-            except api.UndecidedError:
-                is_undecided = True
-            else:
-                is_undecided = False
-            if is_undecided:
+            if api.is_undecided(request, response):
                 refuse_unless_reached(asking, request, response)
                 return None
+            answer = api.decipher(request, response)
             found = None if answer is None else api.keyed(self.table, request, response, answer, keys)
             if response.status != api.NOT_SENT:
                 asking.fetch.reached.add(request.route)
@@ -363,10 +358,7 @@ class Rows:
 
 def _present(request: Request, response: Response) -> Object | None:
     """The object in the response; None when it is absent, or when the response does not tell whether it is."""
-    try:
-        return api.decipher(request, response)
-    except api.UndecidedError:
-        return None
+    return None if api.is_undecided(request, response) else api.decipher(request, response)
 
 
 def _failure(asking: Asking, keys: Mapping[str, Any], request: Request, error: Exception) -> Object:

@@ -141,7 +141,7 @@ def test_404_of_a_wrong_address_is_an_error(connect: Any, sandbox: Any, sql: str
     writes = [request for request in sandbox.requests if request.method != "GET"]
     assert writes == [] or sql.startswith(("INSERT", "SELECT cancel"))
     if fault in (NO_ROUTE, PAGE, INVALID) or not sql.startswith(("INSERT", "SELECT cancel", "SELECT id")):
-        assert "check base_url, which usually ends with /v1" in str(caught.value)
+        assert f"check base_url ({sandbox.base_url}), which usually ends with /v1" in str(caught.value)
 
 
 @pytest.mark.parametrize("sql", [sql for sql in STATEMENTS if T in sql])
@@ -150,7 +150,7 @@ def test_404_of_one_missing_route_is_an_error(connect: Any, sandbox: Any, sql: s
     db = connect()
     assert db.execute("SELECT id FROM vector_stores WHERE id = 'vs_demo'").get == "vs_demo"
     sandbox.inject(NO_ROUTE, times=None, path="file_batches")
-    with pytest.raises(openai_vtab.APIError, match="no such route below"):
+    with pytest.raises(openai_vtab.APIError, match="no such route: check base_url"):
         db.execute(sql).fetchall()
 
 
@@ -237,7 +237,7 @@ def test_404_after_ones_own_create_is_settled_when_the_time_is_over(
     assert requests() == [PATH + batch, STORE]
     monkeypatch.undo()
     sandbox.inject(NO_ROUTE, times=1, method="GET", path=batch)
-    with pytest.raises(openai_vtab.APIError, match="no such route below"):
+    with pytest.raises(openai_vtab.APIError, match="no such route: check base_url"):
         db.execute(f"SELECT id FROM {BATCH} = ?", (batch,)).fetchall()
     assert requests() == [PATH + batch]
 
@@ -262,6 +262,6 @@ def test_404_of_a_delete_that_is_retried_is_done_only_when_the_api_says_so(conne
     db = connect()
     sandbox.inject(Cut("accept"), times=1, method="DELETE")
     sandbox.inject(PAGE, times=1, method="DELETE")
-    with pytest.raises(openai_vtab.APIError, match="no such route below"):
+    with pytest.raises(openai_vtab.APIError, match="no such route: check base_url"):
         db.execute("DELETE FROM files WHERE id = 'file-demo-01'")
     assert db.execute("SELECT count(*) FROM files WHERE id = 'file-demo-01'").get == 1

@@ -114,10 +114,18 @@ def _without_ids(text: str, route: str, target: str) -> str:
     segments = target.partition("?")[0].split("/")
     pairs = zip(route.split("/"), segments, strict=False)
     ids = {unquote(segment) for part, segment in pairs if part.startswith("{") and segment}
-    if not ids:
-        return text
-    found = "|".join(re.escape(id) for id in sorted(ids, key=len, reverse=True))
-    return re.sub(rf"(?<![\w-])(?:{found})(?![\w-])", _ID, text)
+    for id in sorted(ids, key=len, reverse=True):
+        text = _marked(text, id)
+    return text
+
+
+def _marked(text: str, id: str) -> str:
+    """The text with a mark for the id where it stands alone. Not by a pattern: each id would have to be compiled."""
+    marked, *rest = text.split(id)
+    for following in rest:
+        is_within = any(char.isalnum() or char in "_-" for char in (marked[-1:], following[:1]) if char)
+        marked += (id if is_within else _ID) + following
+    return marked
 
 
 @lru_cache(64)

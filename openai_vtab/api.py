@@ -333,13 +333,17 @@ def error_code(response: Response) -> str | None:
     return error["code"] or error["type"]
 
 
+def error_message(response: Response) -> str:
+    """The words of an error answer: its message, else the beginning of its body."""
+    return _error(response)["message"] or _excerpt(response.body) or "an empty answer"
+
+
 def failure(request: Request, response: Response, hint: str = "") -> APIError:
     """The error answer as an exception, in OpenAI's shape or in those of compatible servers.
 
     `hint` says what to check; for an unknown route it is base_url.
     """
-    error = _error(response)
-    message = error["message"] or _excerpt(response.body) or "an empty answer"
+    message = error_message(response)
     if _verdict(request, response) is Verdict.NO_ROUTE:
         hint = f"there is no such route: {_address(response)}"
     if 300 <= response.status < 400 and (location := response.headers.get("location")):
@@ -350,7 +354,7 @@ def failure(request: Request, response: Response, hint: str = "") -> APIError:
         status=response.status,
         request_id=response.headers.get("x-request-id"),
         hint=hint,
-        **{**error, "message": message},
+        **{**_error(response), "message": message},
     )
 
 

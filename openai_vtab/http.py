@@ -113,7 +113,7 @@ class Client:
                 break
         if outcome is None:
             raise CancelledError
-        _end(record, request, outcome, limits + failures)
+        _end(record, outcome, limits + failures)
         if isinstance(outcome, Response):
             return outcome
         raise outcome
@@ -242,11 +242,11 @@ class Client:
             return self._pools[kept_alive]
 
 
-def _end(record: Record | None, request: Request, outcome: Response | Exception, retries: int) -> None:
+def _end(record: Record | None, outcome: Response | Exception, retries: int) -> None:
     """What the log keeps of how a request ended."""
     assert record is not None  # noqa: S101 - there was one attempt at least
     if isinstance(outcome, Response):
-        error = api.failure(request, outcome).message if outcome.status >= 400 else None
+        error = api.error_message(outcome) if outcome.status >= 400 else None
         request_id = outcome.headers.get("x-request-id")
         record.end(retries=retries, status=outcome.status, size=len(outcome.body), request_id=request_id, error=error)
     else:

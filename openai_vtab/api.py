@@ -11,13 +11,13 @@ https://platform.openai.com/docs/api-reference/debugging-requests
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from .absence import Verdict, judge
 from .errors import APIError, DataError
 from .spec import Method, Table
 from .upload import File, Upload, form
@@ -31,15 +31,13 @@ NOT_FOUND = 404
 LONGEST_KEPT = 200  # characters of an id that is remembered as it is written in a path
 JSON_BODY = {"Content-Type": "application/json"}
 
-# What a compatible server says with 400 where OpenAI says 404.
-_NOT_FOUND = re.compile(r"\b(not found|does not exist|no such|no \S+( \S+)? found)\b", re.IGNORECASE)
-
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """One HTTP request below the base URL.
 
-    `repeatable`: carrying it out twice is carrying it out once. `absent_is_none`: 404 means there is no such object.
+    `repeatable`: carrying it out twice is carrying it out once. `absent_is_none`: it reads one object, which may be
+    absent. `route`: the template that the target was made from, such as "/files/{file_id}".
     `look`: the list that shows whether a create was carried out. `attaches`: to which vector store ("" a new one), and
     how many files.
     """
@@ -50,6 +48,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=lambda: NO_HEADERS)
     repeatable: bool = True
     absent_is_none: bool = False
+    route: str = ""
     look: str = ""
     attaches: tuple[str, int] | None = None
 
@@ -116,6 +115,7 @@ def build(table: Table, method: Method, parameters: Mapping[str, Any], page: Pag
         headers,
         repeatable=method.repeatable,
         absent_is_none=method.verb == "SELECT" and not method.many,
+        route=method.path,
         look=look,
         attaches=_attached(table, method, parameters),
     )
@@ -174,14 +174,17 @@ def _form_fields(table: Table, method: Method, parameters: Mapping[str, Any]) ->
 
 
 def decipher(request: Request, response: Response) -> Object | None:
-    """The object in the answer; None when there is no such object. Raises APIError for everything else."""
+    """The object in the response; None when the response proves that there is no such object.
+
+    Raises APIError for everything else, also for a 404 that could mean a wrong address (`is_undecided`).
+    """
     if response.status == NOT_SENT:
         return None
     if response.status != 200 and not 200 < response.status < 300:
-        error = failure(request, response)
-        if request.absent_is_none and (response.status == 404 or (response.status == 400 and _says_absent(error))):
+        verdict = _verdict(request, response) if request.absent_is_none else Verdict.OTHER
+        if verdict is Verdict.ABSENT:
             return None
-        raise error
+        raise undecided(request, response) if verdict is Verdict.UNDECIDED else failure(request, response)
     try:
         answer = json.loads(response.body)
     except (ValueError, RecursionError):
@@ -191,6 +194,42 @@ def decipher(request: Request, response: Response) -> Object | None:
     if "error" in answer and "id" not in answer and "object" not in answer:
         raise failure(request, response)
     return answer
+
+
+def is_undecided(request: Request, response: Response) -> bool:
+    """True for a 404 that does not tell whether the object or the address is unknown.
+
+    An error, unless a look at the parent (`above`) shows that the API is there: then the object is absent.
+    """
+    if not request.absent_is_none or response.status != NOT_FOUND:
+        return False
+    return _verdict(request, response) is Verdict.UNDECIDED
+
+
+def above(request: Request) -> Request:
+    """The GET that shows whether the API is where a GET of one object has met an undecided 404.
+
+    For an object within another one that is the other one ("/vector_stores/vs_1" for its batches and files), otherwise
+    the collection ("/files?limit=1").
+    """
+    parts, segments = request.route.split("/"), request.target.partition("?")[0].split("/")
+    variables = [place for place, part in enumerate(parts) if part.startswith("{")]
+    outer = [place + 1 for place in variables if place + 1 < len(parts)]
+    if outer:
+        size = outer[-1]
+        return Request("GET", "/".join(segments[:size]), absent_is_none=True, route="/".join(parts[:size]))
+    collection = "/".join(parts[: variables[0]])
+    return Request("GET", f"{collection}?limit=1", route=collection)
+
+
+def prove(request: Request, response: Response) -> None:
+    """Return if the response to a request of `above` can only be the API's. Raises APIError otherwise."""
+    answer = decipher(request, response)
+    if request.absent_is_none:
+        if answer is not None and not isinstance(answer.get("id"), str):
+            raise _broken(request, response, "the answer has no id")
+    elif not isinstance((answer or {}).get("data"), list):
+        raise _broken(request, response, "the answer has no list of objects")
 
 
 def listed(
@@ -264,7 +303,7 @@ def deleted(request: Request, response: Response, keys: Mapping[str, str]) -> Ob
 
     It was there when its row was read: if it is not when the request is repeated, the first has deleted it.
     """
-    if response.uncertain and response.status == NOT_FOUND:
+    if response.uncertain and response.status == NOT_FOUND and _verdict(request, response) is not Verdict.NO_ROUTE:
         return {}
     if response.status == NO_CONTENT:  # which other servers answer
         return {}
@@ -296,10 +335,19 @@ def error_code(response: Response) -> str | None:
     return error["code"] or error["type"]
 
 
-def failure(request: Request, response: Response) -> APIError:
-    """The error answer as an exception, in OpenAI's shape or in those of compatible servers."""
-    error = _error(response)
-    message = error["message"] or _excerpt(response.body) or "an empty answer"
+def error_message(response: Response) -> str:
+    """The words of an error answer: its message, else the beginning of its body."""
+    return _error(response)["message"] or _excerpt(response.body) or "an empty answer"
+
+
+def failure(request: Request, response: Response, hint: str = "") -> APIError:
+    """The error answer as an exception, in OpenAI's shape or in those of compatible servers.
+
+    `hint` says what to check; for an unknown route it is base_url.
+    """
+    message = error_message(response)
+    if _verdict(request, response) is Verdict.NO_ROUTE:
+        hint = f"there is no such route: {_address(response)}"
     if 300 <= response.status < 400 and (location := response.headers.get("location")):
         message = f"a redirect to {location[:200]}, which is not followed: the key would go with it"
     return APIError(
@@ -307,8 +355,27 @@ def failure(request: Request, response: Response) -> APIError:
         request=_named(request, response),
         status=response.status,
         request_id=response.headers.get("x-request-id"),
-        **{**error, "message": message},
+        hint=hint,
+        **{**_error(response), "message": message},
     )
+
+
+def undecided(request: Request, response: Response, look: str = "") -> APIError:
+    """The error of a 404 that could mean a wrong address; `look` tells what a look at the parent has given."""
+    problem = "this does not tell whether the object or the address is unknown"
+    if look:
+        problem += f", and neither does a look at its parent ({look})"
+    return failure(request, response, f"{problem}: {_address(response)}")
+
+
+def _address(response: Response) -> str:
+    return f"check base_url ({response.base_url}), which usually ends with /v1"
+
+
+def _verdict(request: Request, response: Response) -> Verdict:
+    error = _error(response)
+    target = request.target
+    return judge(response.status, response.body, error["message"], error["code"], request.route, target)
 
 
 def _broken(request: Request, response: Response, problem: str) -> APIError:
@@ -324,11 +391,6 @@ def _named(request: Request, response: Response) -> str:
     return f"{request.method} {response.base_url}{request.target}"
 
 
-def _says_absent(error: APIError) -> bool:
-    # OpenAI's own 400 for an id that cannot be one says so by its code: that is a mistake, not an absence
-    return error.code != "invalid_value" and bool(_NOT_FOUND.search(error.message or ""))
-
-
 def _error(response: Response) -> dict[str, str | None]:
     """message, type, param, code, each text or None."""
     try:
@@ -338,6 +400,8 @@ def _error(response: Response) -> dict[str, str | None]:
     error: Any = body
     if isinstance(body, dict):
         error = next((body[name] for name in ("error", "detail", "message") if body.get(name)), {})
+        if isinstance(error, str) and isinstance(body.get("message"), str):
+            error = body["message"] or error  # "error" is then the status in words: NestJS, Fastify, Spring
     fields = error if isinstance(error, dict) else {"message": error if isinstance(error, str) else None}
     if isinstance(error, list):  # FastAPI's validation errors
         fields = {"message": json.dumps(error)[:500]}

@@ -94,7 +94,8 @@ class APIError(OperationalError):
     """The API answered with an error, or with something that is not an answer.
 
     `status` is the HTTP status, `message`, `type`, `param` and `code` are the API's own words (None when it
-    did not say), `request_id` its `x-request-id`, and `request` the HTTP request as "GET https://…".
+    did not say), `request_id` its `x-request-id`, and `request` the HTTP request as "GET https://…". `hint` says
+    what to check, and is empty where there is nothing to say.
     """
 
     def __init__(
@@ -108,10 +109,14 @@ class APIError(OperationalError):
         param: str | None = None,
         code: str | None = None,
         request_id: str | None = None,
+        hint: str = "",
     ) -> None:
         notes = [f"{name} {value}" for name, value in (("code", code), ("request id", request_id)) if value]
-        super().__init__(f"{request}: {problem}" + (f" ({', '.join(notes)})" if notes else ""))
+        super().__init__(
+            f"{request}: {problem}" + (f" ({', '.join(notes)})" if notes else "") + (f"; {hint}" if hint else "")
+        )
         self.request = request
+        self.hint = hint
         self.status = status
         self.message = message
         self.type = type

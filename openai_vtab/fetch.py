@@ -9,7 +9,6 @@ It must not know SQLite's callbacks, tables or what an answer means.
 from __future__ import annotations
 
 import logging
-import math
 import os
 import threading
 import time
@@ -25,7 +24,7 @@ import apsw
 from .api import NO_HEADERS, Request, Response
 from .errors import APIConnectionError, APIError, ProgrammingError
 from .flow import Patience
-from .http import Client
+from .http import Client, duration
 from .progress import Meter
 from .readahead import ReadAhead
 
@@ -56,6 +55,7 @@ class Fetch:
         self.client = client
         self.interrupted = interrupted
         self.size = client.settings.max_concurrency
+        self.reached: set[str] = set()  # the routes at which the API has shown itself, as templates: reach.py
         self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._threads = 0
@@ -177,6 +177,7 @@ class Asking:
         self.meter = fetch.meter()
         self.tolerates = False  # that a key or a list cannot be read: it becomes a row that says so
         self.not_read: set[str] = set()  # those
+        self.not_reached: dict[str, str] = {}  # routes at which it has not, and why: reach.py
         self.supposes = False  # a dry run of an UPDATE or DELETE: that what is named by its keys is there
         self._answers: dict[str, Future[Response] | Response | bytes] = {}  # what is understood is a body alone
         self._understood: dict[str, tuple[Any, int]] = {}  # the latest answers, parsed, and how many objects they are
@@ -345,6 +346,7 @@ class Asking:
                 "%d could not be read, keys or lists: the column error of their rows says why", len(self.not_read)
             )
         self.not_read.clear()
+        self.not_reached.clear()
         self._answers.clear()
         self._understood.clear()
         self._weight = 0
@@ -354,9 +356,6 @@ class Asking:
 
 
 def _poll_after(response: Response) -> float | None:
-    """Seconds that the API asks to wait before the next look, bounded, None when it does not."""
-    try:
-        milliseconds = float(response.headers["openai-poll-after-ms"])
-    except (KeyError, ValueError):
-        return None
-    return min(max(milliseconds / 1000, SLICE), 60.0) if math.isfinite(milliseconds) else None
+    """Seconds that the API asks to wait before the next look, bounded; None when it gives no usable number."""
+    seconds = duration(response.headers.get("openai-poll-after-ms", ""), unit=0.001)
+    return None if seconds is None else min(max(seconds, SLICE), 60.0)

@@ -7,7 +7,7 @@ for the same pool again each time: a third of the processor time of one.
 
 What is repeated, waiting 0.5, 1, 2 … 8 s (with jitter) or what Retry-After says:
 
-    request           no connection   broken or timed out   429   408, 409, 500, 502, 504   503
+    request           no connection   broken or timed out   429   408, 409, 500 and above   503
     repeatable        yes             yes                   yes   yes                       yes
     not repeatable    yes             no                    yes   no                        when it says "overloaded"
 
@@ -21,8 +21,8 @@ x-should-retry can forbid it, and ask for it where repeating is safe. A 429 whos
 from __future__ import annotations
 
 import logging
-import math
 import random
+import re
 import threading
 import time
 from concurrent.futures import CancelledError
@@ -45,11 +45,14 @@ if TYPE_CHECKING:
 log = logging.getLogger("openai_vtab")
 
 TOO_MANY_REQUESTS = 429
-REPEATED = frozenset({408, 409, 429, 500, 502, 503, 504})
+REPEATED = frozenset({408, 409, 429})  # and every status of 500 and above: a CDN in front answers 520 to 530
+SERVER_ERROR = 500
 NEEDS_A_PERSON = frozenset({"insufficient_quota", "credit_balance_exhausted", "billing_hard_limit_reached"})
 NOT_CARRIED_OUT = frozenset({"server_is_overloaded", "slow_down", "service_unavailable_error", "service_unavailable"})
 FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0  # seconds
 LONGEST_RETRY_AFTER = 120.0  # seconds; the OpenAI SDK's bound
+LONGEST_BELIEVED = 366 * 86400.0  # seconds: a server that asks for more than a year has said nothing
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]*)?")
 CHUNK = 65536  # bytes
 
 
@@ -121,7 +124,7 @@ class Client:
                 break
         if outcome is None:
             raise CancelledError
-        _end(record, request, outcome, limits + failures)
+        _end(record, outcome, limits + failures)
         if isinstance(outcome, Response):
             return outcome
         raise outcome
@@ -250,11 +253,11 @@ class Client:
             return self._pools[kept_alive]
 
 
-def _end(record: Record | None, request: Request, outcome: Response | Exception, retries: int) -> None:
+def _end(record: Record | None, outcome: Response | Exception, retries: int) -> None:
     """What the log keeps of how a request ended."""
     assert record is not None  # noqa: S101 - there was one attempt at least
     if isinstance(outcome, Response):
-        error = api.failure(request, outcome).message if outcome.status >= 400 else None
+        error = api.error_message(outcome) if outcome.status >= 400 else None
         request_id = outcome.headers.get("x-request-id")
         record.end(retries=retries, status=outcome.status, size=len(outcome.body), request_id=request_id, error=error)
     else:
@@ -272,8 +275,9 @@ def wait_before_repeating(request: Request, outcome: Response | Exception, attem
         return None
     code, told = api.error_code(outcome), outcome.headers.get("x-should-retry", "").strip().lower()
     limited = outcome.status == TOO_MANY_REQUESTS
+    passes = outcome.status in REPEATED or outcome.status >= SERVER_ERROR
     asked = retry_after(outcome)
-    if code in NEEDS_A_PERSON or told == "false" or not (outcome.status in REPEATED or told == "true"):
+    if code in NEEDS_A_PERSON or told == "false" or not (passes or told == "true"):
         return None
     if not request.repeatable and not (limited or (outcome.status == 503 and code in NOT_CARRIED_OUT)):
         return None
@@ -290,26 +294,36 @@ def back_off(attempt: int) -> float:
 
 
 def retry_after(response: Response) -> float | None:
-    """Seconds that the server asks to wait, from retry-after-ms or Retry-After (seconds or a date), else None."""
-    milliseconds = response.headers.get("retry-after-ms")
-    seconds = response.headers.get("retry-after")
+    """Seconds that the server asks to wait, from retry-after-ms or Retry-After (seconds or a date).
+
+    None when it gives neither, or nothing that can be used: a header never hides the response that it came with.
+    """
+    milliseconds = duration(response.headers.get("retry-after-ms", ""), unit=0.001)
+    if milliseconds is not None:
+        return milliseconds
+    text = response.headers.get("retry-after", "")
+    seconds = duration(text)
+    return _until(text) if seconds is None else seconds
+
+
+def duration(text: str, unit: float = 1.0) -> float | None:
+    """The seconds that a header's number stands for, in units of so many seconds; None unless it is usable.
+
+    Usable are decimal numbers in ASCII, not negative, up to LONGEST_BELIEVED.
+    """
+    seconds = float(text) * unit if _NUMBER.fullmatch(text.strip()) else LONGEST_BELIEVED + 1
+    return seconds if seconds <= LONGEST_BELIEVED else None
+
+
+def _until(text: str) -> float | None:
+    """Seconds until a date of HTTP, 0 for a past one; None unless it is a date that can be believed."""
+    from email.utils import parsedate_to_datetime
+
     try:
-        if milliseconds is not None:
-            return _finite(float(milliseconds) / 1000)
-        if seconds is not None:
-            return _finite(float(seconds))
-    except ValueError:
-        from email.utils import parsedate_to_datetime
-
-        try:
-            return max(0.0, float(parsedate_to_datetime(seconds or "").timestamp()) - time.time())
-        except (ValueError, TypeError):
-            return None
-    return None
-
-
-def _finite(seconds: float) -> float | None:
-    return max(0.0, seconds) if math.isfinite(seconds) else None
+        seconds = max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError, OSError):  # no date, or one beyond datetime's or the platform's range
+        return None
+    return seconds if seconds <= LONGEST_BELIEVED else None
 
 
 def _reason(innermost: BaseException) -> str:

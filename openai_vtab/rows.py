@@ -19,6 +19,7 @@ from .columns import Fields
 from .errors import OperationalError, RowError
 from .fetch import NOT_READ, Asking
 from .ledger import Entry, Ledger
+from .reach import refuse_unless_reached
 from .readahead import Note
 from .rowids import Key, Rowids
 from .spec import FAILURE, PLACE, REFRESH, WAIT_SECONDS, Method, Table
@@ -136,7 +137,7 @@ class Rows:
 
     def is_finished(self, request: Request, response: Response) -> bool:
         """Whether waiting for it is over. By its status alone: counts are all zero at first, a store's says nothing."""
-        answer = api.decipher(request, response)
+        answer = _present(request, response)
         return answer is None or self._is_final(answer.get("status"))
 
     def _is_final(self, status: Any) -> bool:
@@ -309,8 +310,14 @@ class Rows:
         """The single object that was asked for, with its keys; None when there is none."""
 
         def understand(response: Response) -> Object | None:
+            if api.is_undecided(request, response):
+                refuse_unless_reached(asking, request, response)
+                return None
             answer = api.decipher(request, response)
-            return None if answer is None else api.keyed(self.table, request, response, answer, keys)
+            found = None if answer is None else api.keyed(self.table, request, response, answer, keys)
+            if response.status != api.NOT_SENT:
+                asking.fetch.reached.add(request.route)
+            return found
 
         return asking.understood(request, understand, lambda _: 1)
 
@@ -319,7 +326,7 @@ class Rows:
         created = self.created.get(tuple(item.keys[source] for source in self.table.key))
         if created is not None:
             deadline = created + VISIBLE_WITHIN
-            asking.until(lambda r, response: api.decipher(r, response) is not None, [request], deadline)
+            asking.until(lambda r, response: _present(r, response) is not None, [request], deadline)
 
     def _at(self, rowids: Iterable[int]) -> Iterator[_Item]:
         for rowid in rowids:
@@ -349,15 +356,21 @@ class Rows:
         return NOT_IN_LEDGER + self.rowids.of(key)
 
 
+def _present(request: Request, response: Response) -> Object | None:
+    """The object in the response; None when it is absent, or when the response does not tell whether it is."""
+    return None if api.is_undecided(request, response) else api.decipher(request, response)
+
+
 def _failure(asking: Asking, keys: Mapping[str, Any], request: Request, error: Exception) -> Object:
     """In the place of what the API did not give: its keys, and why. Raises the error unless that is wanted."""
     asking.failed(request, error)
+    message = getattr(error, "message", None) or str(error)
     return {
         **keys,
         FAILURE: {
             "status": getattr(error, "status", None),
             "code": getattr(error, "code", None),
-            "message": getattr(error, "message", None) or str(error),
+            "message": "; ".join(filter(None, (message, getattr(error, "hint", "")))),
             "request_id": getattr(error, "request_id", None),
         },
     }

@@ -26,7 +26,8 @@ def answer(body: Any, status: int = 200, **headers: str) -> Response:
 
 def test_a_get() -> None:
     """By its keys' sources, whatever the variables are called."""
-    assert Request("GET", "/vector_stores/vs_1/file_batches/vsfb_1", None, {}, True, True) == READ
+    target = "/vector_stores/vs_1/file_batches/vsfb_1"
+    assert Request("GET", target, absent_is_none=True, route=GET.path) == READ
 
 
 @pytest.mark.parametrize(
@@ -80,24 +81,103 @@ def test_decipher_gives_the_object() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "none"),
+    ("status", "body"),
     [
-        (404, {"error": {"message": "Not found", "type": "invalid_request_error", "param": None, "code": None}}, True),
-        (404, b"<html>", True),
-        (400, {"error": {"message": "Vector store 'vs_1' not found"}}, True),
-        (400, {"detail": "batch batch_1 does not exist"}, True),
-        (400, {"error": {"message": "Invalid 'batch_id': not found", "code": "invalid_value"}}, False),
-        (400, {"error": {"message": "bad request"}}, False),
-        (403, {"error": {"message": "not found"}}, False),
+        (404, {"error": {"message": "No file batch found with id 'vsfb_1' in vector store 'vs_1'."}}),
+        (404, {"error": {"message": "No vector store found with id 'vs_1'."}}),
+        (400, {"error": {"message": "Vector store 'vs_1' not found"}}),
+        (400, {"detail": "batch batch_1 does not exist"}),
     ],
 )
-def test_what_is_absent(status: int, body: Any, none: bool) -> None:
-    """404, or what a compatible server says with 400; on a GET of one object only."""
-    if none:
-        assert api.decipher(READ, answer(body, status)) is None
+def test_a_proven_absence_is_none(status: int, body: Any) -> None:
+    """For a GET of one object only; for a write it is an error."""
+    assert api.decipher(READ, answer(body, status)) is None
     with pytest.raises(APIError) as caught:
-        api.decipher(READ if not none else api.build(batches, CANCEL, KEYS), answer(body, status))
+        api.decipher(api.build(batches, CANCEL, KEYS), answer(body, status))
     assert caught.value.status == status
+    assert "base_url" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (400, {"error": {"message": "Invalid 'batch_id': not found", "code": "invalid_value"}}),
+        (400, {"error": {"message": "bad request"}}),
+        (403, {"error": {"message": "not found"}}),
+    ],
+)
+def test_another_failure_is_an_error(status: int, body: Any) -> None:
+    """That is not about the object or the address."""
+    with pytest.raises(APIError) as caught:
+        api.decipher(READ, answer(body, status))
+    assert caught.value.status == status
+    assert not api.is_undecided(READ, answer(body, status))
+    assert "base_url" not in str(caught.value)
+
+
+@pytest.mark.parametrize("request_", [READ, api.build(batches, CANCEL, KEYS)], ids=["read", "write"])
+def test_an_unknown_route_names_base_url(request_: Request) -> None:
+    """For a read and a write; `message` keeps the server's words alone."""
+    with pytest.raises(APIError, match=r"no such route: check base_url \(https://x/v1\), which usually ends") as caught:
+        api.decipher(request_, answer({"error": {"message": "Invalid URL (GET /v1/x)"}}, 404))
+    assert (caught.value.status, caught.value.message) == (404, "Invalid URL (GET /v1/x)")
+
+
+def test_an_undecided_404_is_an_error_unless_it_is_settled() -> None:
+    """It names base_url, and what a look at the parent gave."""
+    empty = answer(b"", 404)
+    assert api.is_undecided(READ, empty)
+    with pytest.raises(APIError, match=r"check base_url \(https://x/v1\)") as caught:
+        api.decipher(READ, empty)
+    assert (caught.value.status, caught.value.message) == (404, "an empty answer")
+    assert "(GET https://x: gone)" in str(api.undecided(READ, empty, "GET https://x: gone"))
+    cancel = api.build(batches, CANCEL, KEYS)
+    assert not api.is_undecided(cancel, empty)
+    with pytest.raises(APIError, match=r"answered 404: an empty answer \(request id req_1\)$"):
+        api.decipher(cancel, empty)
+
+
+@pytest.mark.parametrize(
+    ("route", "target", "parents"),
+    [
+        (
+            "/vector_stores/{vector_store_id}/file_batches/{batch_id}",
+            "/vector_stores/vs_1/file_batches/a%2Fb",
+            ["/vector_stores/vs_1", "/vector_stores?limit=1"],
+        ),
+        (
+            "/vector_stores/{id}/files/{file_id}",
+            "/vector_stores/v/files/f",
+            ["/vector_stores/v", "/vector_stores?limit=1"],
+        ),
+        ("/files/{file_id}", "/files/file-1", ["/files?limit=1"]),
+        ("/files/{file_id}/content", "/files/file-1/content?x=1", ["/files/file-1", "/files?limit=1"]),
+    ],
+)
+def test_the_parents_of_a_request(route: str, target: str, parents: list[str]) -> None:
+    """The object that it lies in, and at last the collection."""
+    request = Request("GET", target, absent_is_none=True, route=route)
+    found = []
+    while request.absent_is_none:
+        request = api.above(request)
+        assert (request.method, request.body) == ("GET", None)
+        found.append(request.target)
+    assert found == parents
+
+
+@pytest.mark.parametrize("body", [{"status": "healthy"}, {"id": 7}, {"error": {"message": "no"}}, b"<html>", b""])
+def test_only_the_apis_own_answer_proves_a_route(body: Any) -> None:
+    """A page that answers 200 for every address does not."""
+    store = api.above(READ)
+    stores = api.above(store)
+    api.prove(store, answer({"id": "vs_1"}))
+    api.prove(store, answer({"error": {"message": "No vector store found with id 'vs_1'."}}, 404))
+    api.prove(stores, answer({"object": "list", "data": []}))
+    for request in (store, stores):
+        with pytest.raises(APIError):
+            api.prove(request, answer(body))
+    with pytest.raises(APIError):
+        api.prove(stores, answer({"error": {"message": "No vector store found"}}, 404))
 
 
 @pytest.mark.parametrize(
@@ -108,6 +188,8 @@ def test_what_is_absent(status: int, body: Any, none: bool) -> None:
         ({"error": "m"}, ("m", None, None, None)),
         ({"detail": "m"}, ("m", None, None, None)),
         ({"message": "m"}, ("m", None, None, None)),
+        ({"statusCode": 404, "error": "Not Found", "message": "m"}, ("m", None, None, None)),
+        ({"error": "m", "message": ""}, ("m", None, None, None)),
         (
             {"detail": [{"loc": ["body"], "msg": "field required"}]},
             ('[{"loc": ["body"], "msg": "field required"}]', None, None, None),

@@ -15,6 +15,7 @@ import apsw
 import pytest
 
 import openai_vtab
+from openai_vtab import fetch
 from openai_vtab.api import Request, Response
 from openai_vtab.errors import APIConnectionError
 from openai_vtab.http import retry_after, wait_before_repeating
@@ -155,7 +156,7 @@ def test_another_servers_ids(db: apsw.Connection, sandbox: Any) -> None:
     assert batch.startswith("batch_")
 
 
-@pytest.mark.parametrize("status", [408, 409, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [408, 409, 500, 501, 502, 503, 504, 505, 520, 524, 530, 599])
 def test_a_read_is_repeated(db: apsw.Connection, sandbox: Any, requests: Requests, status: int) -> None:
     """Up to max_retries, for what may pass."""
     sandbox.inject(Status(status), times=4)
@@ -168,7 +169,7 @@ def test_a_read_is_repeated(db: apsw.Connection, sandbox: Any, requests: Request
     assert requests() == [GET] * 5
 
 
-@pytest.mark.parametrize("status", [301, 400, 401, 403, 418, 422, 501])
+@pytest.mark.parametrize("status", [301, 400, 401, 403, 418, 422])
 def test_what_will_not_pass_is_not_repeated(db: apsw.Connection, sandbox: Any, requests: Requests, status: int) -> None:
     """And a redirect is not followed: the key would go with it."""
     sandbox.inject(Status(status, headers={"location": "http://127.0.0.1:9/v1/elsewhere"}))
@@ -231,11 +232,15 @@ def test_a_cut_connection_is_never_repeated_for_a_create(
         (Status(500, carried_out=True), 1, True),
         (Status(502, carried_out=True), 1, True),
         (Status(504, carried_out=True), 1, True),
+        (Status(501), 1, True),
+        (Status(520, carried_out=True), 1, True),
+        (Status(530), 1, True),
+        (Status(520, headers={"x-should-retry": "true"}), 1, True),
         (Status(408), 1, True),
         (Status(400), 1, False),
         (Status(409), 1, False),
     ],
-    ids=["429", "503-overloaded", "503", "500", "502", "504", "408", "400", "409"],
+    ids=["429", "503-overloaded", "503", "500", "502", "504", "501", "520", "530", "520-told", "408", "400", "409"],
 )
 def test_a_create_is_repeated_only_when_it_was_not_carried_out(
     db: apsw.Connection, sandbox: Any, requests: Requests, fault: Status, sent: int, unknown: bool
@@ -461,7 +466,11 @@ def test_the_wait_grows_from_half_a_second_to_eight(monkeypatch: pytest.MonkeyPa
         ({"retry-after": "3"}, 3),
         ({"retry-after": "1.5"}, 1.5),
         ({"retry-after-ms": "250", "retry-after": "3"}, 0.25),
-        ({"retry-after": "-1"}, 0),
+        ({"retry-after": " 3 "}, 3),
+        ({"retry-after": "0"}, 0),
+        ({"retry-after-ms": "soon", "retry-after": "3"}, 3),
+        ({"retry-after": "31622400"}, 31622400),
+        ({"retry-after": "31622401"}, None),
         ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0),
         ({"retry-after": "soon"}, None),
     ],
@@ -469,6 +478,67 @@ def test_the_wait_grows_from_half_a_second_to_eight(monkeypatch: pytest.MonkeyPa
 def test_retry_after_is_read_in_all_its_forms(headers: dict[str, str], seconds: float | None) -> None:
     """Seconds, milliseconds, a date, or nonsense."""
     assert retry_after(Response(429, headers, b"", "x")) == seconds
+
+
+# numbers and dates that no server means
+ABSURD = [
+    *(
+        "-1",
+        "1e999",
+        "-1e999",
+        "1e3",
+        "Infinity",
+        "inf",
+        "nan",
+        "1_000",
+        "0x10",
+        "+1",
+        ".",
+        "",
+        "٣",
+        "３",
+        "²",
+        "9" * 5000,
+    ),
+    "9" * 300 + ".5",
+    "Fri, 31 Dec 99999999999 23:59:59 GMT",
+    "Fri, 31 Dec 9999 23:59:59 GMT",
+    "Fri, 31 Dec 9999 23:59:59 -0000",
+    "Mon, 01 Jan 0001 00:00:00 +2359",
+    "Mon, 01 Jan 2024 99:99:99 GMT",
+    "Mon, 01 Jan 2024 00:00:00 +99999999999",
+    "Mon, ٣ Jan 2024",
+]
+
+
+@pytest.mark.parametrize("text", ABSURD)
+def test_retry_after_that_is_absurd_is_none(text: str) -> None:
+    """It hides neither the response nor, in milliseconds, a usable one; so is openai-poll-after-ms."""
+    assert retry_after(Response(500, {"retry-after": text}, b"", "x")) in (None, 0.0)
+    assert retry_after(Response(500, {"retry-after-ms": text, "retry-after": "3"}, b"", "x")) == 3
+    assert fetch._poll_after(Response(200, {"openai-poll-after-ms": text}, b"", "x")) is None
+
+
+@pytest.mark.parametrize("text", ["Fri, 31 Dec 99999999999 23:59:59 GMT", "1e999", "9" * 5000])
+def test_retry_after_that_is_absurd_does_not_hide_the_response(
+    db: apsw.Connection, sandbox: Any, requests: Requests, text: str
+) -> None:
+    """A read is retried, and then fails with the status; a create fails with it at once."""
+    sandbox.inject(Status(500, headers={"retry-after": text}, message="oops"), times=None)
+    for sql, sent in ((SELECT, [GET] * 5), (INSERT, [POST])):
+        with pytest.raises(openai_vtab.APIError, match="answered 500: oops") as caught:
+            db.execute(sql).fetchall()
+        assert caught.value.status == 500
+        assert requests() == sent
+
+
+def test_x_should_retry_forbids_what_would_be_retried(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+    """Also for a status of a CDN, and for 501."""
+    for status in (501, 520):
+        sandbox.inject(Status(status, headers={"x-should-retry": "false"}))
+        with pytest.raises(openai_vtab.APIError, match=f"answered {status}"):
+            db.execute(SELECT).fetchall()
+        assert requests() == [GET]
 
 
 def test_retry_after_is_honoured_up_to_two_minutes() -> None:

@@ -69,7 +69,8 @@ class Answering:
         if key in self.failing:
             return Response(500, {}, b"", request.target)
         found = EXISTING.get(key)
-        return Response(200 if found else 404, {}, json.dumps(found or {}).encode(), request.target)
+        absent = {"error": {"message": f"No file batch found with id '{key[1]}' in vector store '{key[0]}'."}}
+        return Response(200 if found else 404, {}, json.dumps(found or absent).encode(), request.target)
 
 
 @pytest.fixture(scope="module")

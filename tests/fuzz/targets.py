@@ -9,6 +9,7 @@ test must not raise: anything but the package's errors. It must not know who mak
 from __future__ import annotations
 
 import math
+import re
 import threading
 from collections.abc import Callable
 from functools import cache
@@ -80,13 +81,21 @@ def answers(data: bytes) -> None:
     body = source.dumped(ANSWERED if source.byte() % 2 else names)
     response = Response(status, headers, body, "https://api.openai.com/v1", uncertain)
     absent_is_none = method.verb == "SELECT" and not method.many
-    request = Request(method.http, "/x", repeatable=method.repeatable, absent_is_none=absent_is_none, look=method.look)
+    target = re.sub(r"{\w+}", "vs_1", method.path)
+    request = Request(
+        method.http,
+        target,
+        repeatable=method.repeatable,
+        absent_is_none=absent_is_none,
+        route=method.path,
+        look=method.look,
+    )
     wait = wait_before_repeating(request, response, 0)
     assert wait is None or (0 <= wait < math.inf if status == 429 else 0 <= wait <= 120), wait
     asked = retry_after(response)
     assert asked is None or 0 <= asked < math.inf, asked
     failure = api.failure(request, response)
-    assert failure.request.endswith("/x")
+    assert failure.request.endswith(target)
     assert len(str(failure)) < 7000, len(str(failure))
     keys = {source: KEYS[source] for source in table.key if source in KEYS}
     try:
@@ -105,7 +114,7 @@ def answers(data: bytes) -> None:
             objects = [] if answer is None else [api.keyed(table, request, response, answer, keys)]
             assert all(item[source] == key for item in objects for source, key in keys.items())
     except openai_vtab.APIError as error:
-        assert error.request.endswith("/x")
+        assert error.request.endswith(target)
         return
     for item in objects:
         for get in getters(table.name):

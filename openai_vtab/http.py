@@ -145,9 +145,11 @@ class Client:
                 raise CancelledError
 
     def _not_sent(self, request: Request, predicted: bool) -> Response:
-        key = self.settings.known_key
-        self.log.begin(request.method, request.target, key, predicted).end(error="not sent: dry run")
-        log.warning("%s", without_key(shown(request.method, request.target, request.body), key))
+        # the key is no variable here: a handler of the user's log may raise, and its traceback would show it
+        record = self.log.begin(request.method, request.target, self.settings.known_key, predicted)
+        record.end(error="not sent: dry run")
+        text = without_key(shown(request.method, request.target, request.body), self.settings.known_key)
+        log.warning("%s", text)
         return Response(NOT_SENT, NO_HEADERS, b"", self.base_url)
 
     def close(self) -> None:

@@ -109,7 +109,8 @@ class Client:
                 outcome = replace(outcome, note=self._impatient(patience, wait))
                 break
             limits, failures = limits + limited, failures + (not limited)
-            uncertain = uncertain or (not limited and getattr(outcome, "sent", True))
+            # what is not repeatable is only repeated when it certainly was not carried out
+            uncertain = uncertain or (request.repeatable and not limited and getattr(outcome, "sent", True))
             if patience.abandoned.wait(wait):
                 break
         if outcome is None:

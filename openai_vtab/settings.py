@@ -208,7 +208,7 @@ class Settings:
         try:
             key = self.api_key() if callable(self.api_key) else os.environ.get("OPENAI_API_KEY")
         except Exception as error:  # raised again, it would show the locals of the function, which may hold a key
-            problem = f"the function given as api_key raised {type(error).__name__}: {error}"
+            problem = f"{error} ({type(error).__name__}, raised by the function given as api_key)".lstrip()
         if isinstance(key, str) and key and fits_a_header(key):
             return key
         if not problem:

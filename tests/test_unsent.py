@@ -161,10 +161,11 @@ def test_unsent_is_nothing_of_which_a_byte_may_have_left(
 
 
 class Once(threading.Thread):
-    """A server that reads one request, closes the connection, and is gone."""
+    """A server that reads one request, answers it or not, closes the connection, and is gone."""
 
-    def __init__(self) -> None:
+    def __init__(self, response: bytes = b"") -> None:
         super().__init__(daemon=True)
+        self.response = response
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}/v1"
         self.start()
@@ -173,6 +174,7 @@ class Once(threading.Thread):
         connection, _ = self.listener.accept()
         self.listener.close()
         connection.recv(65536)
+        connection.sendall(self.response)
         connection.close()
 
 
@@ -188,11 +190,21 @@ def test_unsent_is_no_retry_of_what_may_have_been_carried_out(connect: Any) -> N
     server = Once()
     keys = iter([KEY])
     db = connect(server.url, max_retries=2, api_key=lambda: next(keys))
-    with pytest.raises(openai_vtab.ConfigurationError, match="api_key raised StopIteration") as no_key:
+    with pytest.raises(
+        openai_vtab.ConfigurationError, match=r"StopIteration, raised by the function given as api_key"
+    ) as no_key:
         db.execute(SELECT).fetchall()
     assert no_key.value.sent
     server.join()
     assert db.execute("SELECT error FROM openai_requests").get == str(no_key.value)
+
+
+def test_unsent_is_a_retry_of_what_was_not_carried_out(connect: Any) -> None:
+    """A create that an overloaded server has refused, and that then found no connection."""
+    server = Once(answer({"error": {"message": "busy", "code": "server_is_overloaded"}}, 503, {"retry-after": "0"}))
+    db = connect(server.url, max_retries=1)
+    assert_unsent(db, INSERT, "cannot connect: Connection refused", openai_vtab.APIConnectionError)
+    server.join()
 
 
 def test_unsent_without_a_key(connect: Any) -> None:
@@ -205,7 +217,7 @@ def test_unsent_without_a_key(connect: Any) -> None:
         for given, problem in (
             (None, "no API key"),
             ("k\n", "no HTTP header may have"),
-            (fail, "PermissionError: no token"),
+            (fail, r"no token \(PermissionError, raised by the function"),
         ):
             assert_unsent(connect(server.url(), api_key=given), INSERT, problem, openai_vtab.ConfigurationError)
         assert server.heads == []

@@ -19,7 +19,7 @@ from typing import Any, cast
 import apsw
 
 from . import bars, describe
-from .errors import APIConnectionError, APIError
+from .errors import APIConnectionError, APIError, visible
 from .log import COLUMNS
 from .stock import OTHERS, Stock
 from .tables import TABLES
@@ -55,7 +55,11 @@ class Commands(Stock):
             room = self._terminal_width(32)  # of the terminal now; a box may have been made narrower
             columns = _fitting(min(self.box_options["text_width"] or room, room))
         latest = "SELECT * FROM openai_requests ORDER BY number DESC LIMIT ?"
-        self.process_sql(f"SELECT {columns} FROM ({latest}) ORDER BY number", (number,), internal=True)
+        self.is_for_people = True
+        try:
+            self.process_sql(f"SELECT {columns} FROM ({latest}) ORDER BY number", (number,), internal=True)
+        finally:
+            self.is_for_people = False
 
     def command_batches(self, cmd: Sequence[str]) -> None:
         """batches ?TABLE?: Lists the batches of the ledgers, with a bar for each
@@ -67,7 +71,7 @@ class Commands(Stock):
         """
         for name in self._ledgers(cmd):
             found = self._batches(name)
-            self.write(self.stdout, f"{name}: {_summary(found)}\n")
+            self.write(self.stdout, f"{_one_line(name)}: {_summary(found)}\n")
             for id, status, counts in found:
                 self._write_lines(bars.lines(id, status, counts, self._look()))
 
@@ -146,7 +150,8 @@ class Commands(Stock):
     def _batches(self, ledger: str) -> list[tuple[str, str, dict[str, int]]]:
         table = ".".join('"' + part.replace('"', '""') + '"' for part in ledger.split(".", 1))
         sql = f"SELECT coalesce(id, '(id not known)'), status, file_counts FROM {table}"
-        return [(id, status, json.loads(counts or "{}")) for id, status, counts in self.db.execute(sql).fetchall()]
+        found = self.db.execute(sql).fetchall()
+        return [(_one_line(id), _one_line(status), json.loads(counts or "{}")) for id, status, counts in found]
 
     def _watched(self, ledgers: Sequence[str]) -> tuple[list[str], bool]:
         """What .watch shows now, and whether it is the last time."""
@@ -155,7 +160,7 @@ class Commands(Stock):
         finished = True
         for name in ledgers:
             found = self._batches(name)
-            text.append(f"{name}: {_summary(found)}")
+            text.append(f"{_one_line(name)}: {_summary(found)}")
             for id, status, counts in found:
                 if status not in FINISHED or (name, id) in self._watching:
                     self._watching.add((name, id))
@@ -224,6 +229,11 @@ def _fitting(width: int) -> str:
         "concat_ws(' ', iif(predicted, 'ahead', NULL), iif(retries, 'again ' || retries, NULL), "
         "iif(milliseconds IS NULL, 'under way', NULL), iif(status IS NULL, error, NULL)) AS note"
     )
+
+
+def _one_line(text: str) -> str:
+    """The text as a terminal can show it within a line."""
+    return " ".join(visible(str(text)).split())
 
 
 def _summary(batches: Sequence[tuple[str, str, Mapping[str, int]]]) -> str:

@@ -14,7 +14,7 @@ import apsw
 from . import functions, introspection
 from .errors import Error
 from .registration import Registration, roll_back
-from .settings import Keywords, Settings
+from .settings import Keywords, Settings, hide_key
 from .tables import TABLES
 from .vtab import Module
 
@@ -68,6 +68,7 @@ def connect(
     Raises InterfaceError for a wrong setting, ConfigurationError for an address that must not be used, and
     what apsw.Connection raises. A missing key is an error at the first request.
     """
+    hide_key(settings)
     connection = Connection(str(database), flags, statementcachesize=statementcachesize)
     connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
     register(connection, **settings)
@@ -79,6 +80,7 @@ def register(connection: apsw.Connection, **settings: Unpack[Keywords]) -> None:
 
     Registering again replaces the settings. Threads start at the first request and end with the connection.
     """
+    hide_key(settings)
     try:
         chosen = Settings(**settings).with_environment()
     except TypeError as error:

@@ -7,7 +7,7 @@
         └── DatabaseError
             ├── DataError
             ├── OperationalError
-            │   ├── ConfigurationError      no key, a key or an address that cannot be used
+            │   ├── ConfigurationError      settings that allow no request
             │   ├── APIError                the API answered, and the answer is not usable
             │   ├── APIConnectionError      no answer came
             │   │   └── APITimeoutError     … within `timeout`
@@ -28,6 +28,19 @@ This file must not know requests, APSW or any table. No exception holds the API 
 
 from __future__ import annotations
 
+import re
+
+# C0 and C1 but tab, line feed and CR LF; DEL; and the marks that turn the direction of text around
+_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]|\r(?!\n)")
+
+
+def visible(text: str) -> str:
+    r"""The text with control characters written as Python does, `\x1b`: a terminal would obey them.
+
+    Tabs and line ends stay. Bidirectional overrides are escaped, too: text after them reads as something else.
+    """
+    return _CONTROLS.sub(lambda found: repr(found[0])[1:-1], text)
+
 
 class Warning(Exception):  # noqa: N818 - PEP 249's name
     """Something important happened although the statement succeeded."""
@@ -36,12 +49,17 @@ class Warning(Exception):  # noqa: N818 - PEP 249's name
 class Error(Exception):
     """The root of all errors of this package (PEP 249).
 
+    `str()` shows control characters escaped; `args` and the attributes hold the text as it came.
     `sqlite_errorcode`, SQLite's extended result code, and `sqlite_errorname` are there when SQLite raised it and it
     came through openai_vtab.dbapi.
     """
 
     sqlite_errorcode: int
     sqlite_errorname: str
+
+    def __str__(self) -> str:
+        # Python prints an uncaught exception to the terminal as it is, and its words may be a server's
+        return visible(super().__str__())
 
     def __reduce__(self) -> tuple[object, ...]:
         # the default calls the class with the message alone; multiprocessing needs the attributes too
@@ -87,7 +105,13 @@ class NotSupportedError(DatabaseError):
 
 
 class ConfigurationError(OperationalError):
-    """The settings do not allow a request: no key, a key or an address that cannot be used."""
+    """The settings do not allow a request: a key, address, header, proxy or certificates that cannot be used.
+
+    `sent` is False: the request certainly never left this machine. It is True when the settings failed a retry of a
+    request that may have been carried out.
+    """
+
+    sent: bool = False
 
 
 class APIError(OperationalError):

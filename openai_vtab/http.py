@@ -55,6 +55,8 @@ LONGEST_BELIEVED = 366 * 86400.0  # seconds: a server that asks for more than a 
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]*)?")
 CHUNK = 65536  # bytes
 
+Outcome = Response | APIConnectionError | APIError  # of one attempt
+
 
 class Client:
     """Connections to one base URL, up to `max_concurrency` kept alive; used from many threads at once."""
@@ -80,8 +82,9 @@ class Client:
         predicted: bool = False,
         on_send: Callable[[], bool] | None = None,
     ) -> Response:
-        """The answer, whatever its status. Raises APIConnectionError, APITimeoutError, ConfigurationError.
+        """The answer, whatever its status. Raises APIError, APIConnectionError, APITimeoutError, ConfigurationError.
 
+        An exception whose attribute `sent` is False says that the request certainly never left this machine.
         Nothing is begun or repeated any more once `patience` is abandoned (CancelledError): the statement that asked
         is gone. `predicted` is what the log says of who asked. `on_send` is called before each attempt, when its first
         byte is about to leave; nothing is sent when it returns False. This is the one place where a dry run ends.
@@ -91,7 +94,7 @@ class Client:
         if request.attaches is not None:
             self._wait_to_attach(*request.attaches, patience)
         record: Record | None = None
-        outcome: Response | APIConnectionError | APIError | None = None
+        outcome: Outcome | None = None
         uncertain = False
         failures = limits = 0
         while True:
@@ -99,11 +102,13 @@ class Client:
             if began is None:
                 break
             try:
-                headers, key = self._headers_of(request)
-                if on_send is not None and not on_send():
+                attempt = self._attempt(request, record, predicted, on_send)
+                if attempt is None:
                     break
-                record = record or self.log.begin(request.method, request.target, key, predicted)
-                outcome = self._once(request, headers, key)
+                record, outcome = attempt
+            except BaseException as error:
+                _not_begun(error, record, limits + failures, uncertain)
+                raise
             finally:
                 self.flow.end()
             limited = isinstance(outcome, Response) and outcome.status == TOO_MANY_REQUESTS
@@ -119,12 +124,13 @@ class Client:
                 outcome = replace(outcome, note=self._impatient(patience, wait))
                 break
             limits, failures = limits + limited, failures + (not limited)
-            uncertain = uncertain or not limited
+            # what is not repeatable is only repeated when it certainly was not carried out
+            uncertain = uncertain or (request.repeatable and not limited and getattr(outcome, "sent", True))
             if patience.abandoned.wait(wait):
                 break
         if outcome is None:
             raise CancelledError
-        _end(record, outcome, limits + failures)
+        _end(record, outcome, limits + failures, uncertain)
         if isinstance(outcome, Response):
             return outcome
         raise outcome
@@ -155,9 +161,11 @@ class Client:
                 raise CancelledError
 
     def _not_sent(self, request: Request, predicted: bool) -> Response:
-        key = self.settings.known_key
-        self.log.begin(request.method, request.target, key, predicted).end(error="not sent: dry run")
-        log.warning("%s", without_key(shown(request.method, request.target, request.body), key))
+        # the key is no variable here: a handler of the user's log may raise, and its traceback would show it
+        record = self.log.begin(request.method, request.target, self.settings.known_key, predicted)
+        record.end(error="not sent: dry run")
+        text = without_key(shown(request.method, request.target, request.body), self.settings.known_key)
+        log.warning("%s", text)
         return Response(NOT_SENT, NO_HEADERS, b"", self.base_url)
 
     def close(self) -> None:
@@ -174,67 +182,103 @@ class Client:
         if pool is not None:
             pool.close()
 
-    def _once(self, request: Request, headers: dict[str, str], secret: str) -> Response | APIConnectionError | APIError:
-        # Returned, not raised, so that no exception's __context__ holds urllib3's own, which may hold the key.
+    def _attempt(
+        self, request: Request, record: Record | None, predicted: bool, on_send: Callable[[], bool] | None
+    ) -> tuple[Record, Outcome] | None:
+        """Send a request once; None when it must not be sent. Whatever it raises, nothing has left.
+
+        Nothing is raised once the key is known here: a traceback would show it.
+        """
+        pool, prefix = self._opened(request.repeatable)
+        if isinstance(request.body, Upload):
+            self._check(request, request.body)
+        if on_send is not None and not on_send():
+            return None
+        key = self.settings.key()
+        record = record or self.log.begin(request.method, request.target, key, predicted)
+        return record, self._once(request, pool, prefix, key)
+
+    def _check(self, request: Request, upload: Upload) -> None:
+        try:
+            upload.check()
+        except OSError as error:
+            problem = str(error)
+        else:
+            return
+        raise APIConnectionError(f"not sent: {problem}", request=self._named(request), sent=False)
+
+    def _named(self, request: Request) -> str:
+        return f"{request.method} {self.base_url}{request.target}"
+
+    def _once(self, request: Request, pool: urllib3.HTTPConnectionPool, prefix: str, key: str) -> Outcome:
+        """How an exchange has ended. It never raises: frames of this one and of urllib3 have the key in their locals.
+
+        Whatever ends an exchange is its outcome, because it runs on a thread of the pool, where no signal arrives. An
+        error is made anew, and not within the except: its traceback and __context__ would lead to those frames.
+        """
         import urllib3
 
-        from .pool import Until
+        from .pool import sending
 
-        named = f"{request.method} {self.base_url}{request.target}"
-        timeout, most = self.settings.timeout, self.settings.max_answer_bytes
+        sending.begun = False
         try:
-            pool, prefix = self._opened(request.repeatable)
-            answer = pool.urlopen(
-                request.method,
-                prefix + request.target,
-                body=iter(request.body) if isinstance(request.body, Upload) else request.body,
-                headers=headers,
-                retries=False,
-                redirect=False,
-                assert_same_host=False,
-                preload_content=False,
-                timeout=Until(timeout, len(request.body or b"")),
-            )
-            try:
-                chunks, size = [], 0
-                while size <= most and (chunk := answer.read1(CHUNK)):  # unpacked, when it is packed
-                    chunks.append(chunk)
-                    size += len(chunk)
-                if size > most:
-                    answer.close()
-                    problem = f"the answer is longer than {most} bytes (max_answer_bytes)"
-                    return APIError(problem, request=named, status=answer.status)
-                body = answer_without_key(answer.status, b"".join(chunks), secret)
-                found = {name.lower(): without_key(value, secret) for name, value in answer.headers.items()}
-                return Response(answer.status, found, body, self.base_url)
-            except BaseException:
-                answer.close()  # also what cannot be unpacked, which urllib3 leaves open
-                raise
-            finally:
-                answer.release_conn()
-        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            return self._exchange(request, pool, prefix, key)
+        except BaseException as error:
+            sent = sending.begun
             causes = _causes(error)
-            sent = not any(getattr(cause, "unsent", False) for cause in causes)
             # for urllib3, a connection that is refused is a time-out, too
             refused = any(isinstance(cause, urllib3.exceptions.NewConnectionError) for cause in causes)
             timeouts = (urllib3.exceptions.TimeoutError, TimeoutError)
             timed_out = not refused and any(isinstance(cause, timeouts) for cause in causes)
-            problem = without_key(_reason(causes[-1]), secret)
+            problem = without_key(_reason(causes[-1]), key)
         if timed_out:
-            what = "no answer" if sent else "no connection"
-            return APITimeoutError(f"{what} within {timeout:g} s", request=named, sent=sent)
+            what = f"no {'answer' if sent else 'connection'} within {self.settings.timeout:g} s"
+            return APITimeoutError(what, request=self._named(request), sent=sent)
         what = "the connection broke" if sent else "cannot connect"
-        return APIConnectionError(f"{what}: {problem}", request=named, sent=sent)
+        return APIConnectionError(f"{what}: {problem}", request=self._named(request), sent=sent)
 
-    def _headers_of(self, request: Request) -> tuple[dict[str, str], str]:
-        """The headers, and the key in them, which no message may hold."""
-        key = self.settings.key()
+    def _exchange(
+        self, request: Request, pool: urllib3.HTTPConnectionPool, prefix: str, key: str
+    ) -> Response | APIError:
+        from .pool import Until
+
+        most = self.settings.max_answer_bytes
+        answer = pool.urlopen(
+            request.method,
+            prefix + request.target,
+            body=iter(request.body) if isinstance(request.body, Upload) else request.body,
+            headers=self._headers_of(request, key),
+            retries=False,
+            redirect=False,
+            assert_same_host=False,
+            preload_content=False,
+            timeout=Until(self.settings.timeout, len(request.body or b"")),
+        )
+        try:
+            chunks, size = [], 0
+            while size <= most and (chunk := answer.read1(CHUNK)):  # unpacked, when it is packed
+                chunks.append(chunk)
+                size += len(chunk)
+            if size > most:
+                answer.close()
+                problem = f"the answer is longer than {most} bytes (max_answer_bytes)"
+                return APIError(problem, request=self._named(request), status=answer.status)
+            body = answer_without_key(answer.status, b"".join(chunks), key)
+            found = {name.lower(): without_key(value, key) for name, value in answer.headers.items()}
+            return Response(answer.status, found, body, self.base_url)
+        except BaseException:
+            answer.close()  # also what cannot be unpacked, which urllib3 leaves open
+            raise
+        finally:
+            answer.release_conn()
+
+    def _headers_of(self, request: Request, key: str) -> dict[str, str]:
         headers = {**self._headers, **request.headers, **self.settings.key_header(key)}
         if self.settings.openai_beta and request.target.startswith("/vector_stores"):
             headers["OpenAI-Beta"] = self.settings.openai_beta
         if not request.repeatable:
             headers["Connection"] = "close"
-        return headers, key
+        return headers
 
     def _opened(self, kept_alive: bool) -> tuple[urllib3.HTTPConnectionPool, str]:
         """A connection pool, and the base URL's path in it.
@@ -244,18 +288,26 @@ class Client:
         """
         with self._opening:
             if kept_alive not in self._pools:
-                from .pool import environment_bundle, opened
+                from .pool import opened
 
                 logging.getLogger("urllib3.connection").addFilter(without_headers)
-                verify = self.settings.ca_bundle or environment_bundle()
-                size, direct = self.settings.max_concurrency, self.settings.stays_here
-                self._pools[kept_alive] = opened(self.base_url, verify, size=size, kept_alive=kept_alive, direct=direct)
+                bundle, size, direct = self.settings.ca_bundle, self.settings.max_concurrency, self.settings.stays_here
+                self._pools[kept_alive] = opened(self.base_url, bundle, size=size, kept_alive=kept_alive, direct=direct)
             return self._pools[kept_alive]
 
 
-def _end(record: Record | None, outcome: Response | Exception, retries: int) -> None:
-    """What the log keeps of how a request ended."""
+def _not_begun(error: BaseException, record: Record | None, retries: int, uncertain: bool) -> None:
+    """Say of what an attempt raised, be it sys.exit of the key's function, that nothing has left, but for others."""
+    error.sent = uncertain  # type: ignore[attr-defined]
+    if record is not None:
+        record.end(retries=retries, error=str(error))
+
+
+def _end(record: Record | None, outcome: Outcome, retries: int, uncertain: bool) -> None:
+    """What the log keeps of how a request ended. An error of a retry says what is true of all attempts."""
     assert record is not None  # noqa: S101 - there was one attempt at least
+    if isinstance(outcome, APIConnectionError):
+        outcome.sent = outcome.sent or uncertain
     if isinstance(outcome, Response):
         error = api.error_message(outcome) if outcome.status >= 400 else None
         request_id = outcome.headers.get("x-request-id")
@@ -328,7 +380,7 @@ def _until(text: str) -> float | None:
 
 def _reason(innermost: BaseException) -> str:
     """A cause in words: urllib3's own sentence repeats pool objects and addresses."""
-    words = getattr(innermost, "strerror", None) or str(innermost) or type(innermost).__name__
+    words = str(getattr(innermost, "strerror", None) or innermost) or type(innermost).__name__
     return words.rpartition("object at 0x")[2].partition(">: ")[2] or words
 
 

@@ -18,6 +18,7 @@ from collections import deque
 from functools import lru_cache
 from urllib.parse import quote
 
+from .errors import visible
 from .upload import Upload
 from .values import SQLiteValue
 
@@ -131,16 +132,41 @@ def without_key(text: str, key: str, shortest: int = SHORTEST_KEY) -> str:
     for spelling in _spellings(key) if len(key) >= shortest else ():
         if spelling in text:
             text = text.replace(spelling, "[key]")
+        if "\0" in text:  # in UTF-16 or UTF-32 within something else
+            for between in ("\0", "\0\0\0"):
+                if (wide := between.join(spelling)) in text:
+                    text = text.replace(wide, between.join("[key]"))
     return text
 
 
 def answer_without_key(status: int, body: bytes, key: str) -> bytes:
-    """The same for the body of an answer: a server may quote what it was sent."""
-    text = body.decode("latin-1")
+    """The same for the body of an answer: a server may quote what it was sent.
+
+    json.loads reads UTF-16 and UTF-32, too. Such a body is searched as it will be read, and is UTF-8 afterwards if it
+    has the key.
+    """
+    encoding = json.detect_encoding(body)
+    wide = not encoding.startswith("utf-8")
+    try:
+        text = body.decode(encoding, "surrogatepass") if wide else body.decode("latin-1")
+    except UnicodeDecodeError:  # json.loads will not read it either
+        wide, text = False, body.decode("latin-1")
     if "\\u00" in text:
         text = _NEEDLESS_ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)
     clean = without_key(text, key, SHORTEST_IN_DATA if 200 <= status < 300 else SHORTEST_KEY)
-    return body if clean is text else clean.encode("latin-1")
+    if clean is text:
+        return body
+    return clean.encode("utf-8", "surrogatepass") if wide else clean.encode("latin-1")
+
+
+def legible(record: logging.LogRecord) -> bool:
+    """A filter for this package's log: what is filled in may be a server's words, and a terminal may show them."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(visible(value) if isinstance(value, str) else value for value in record.args)
+    return True
+
+
+logging.getLogger("openai_vtab").addFilter(legible)
 
 
 def without_headers(record: logging.LogRecord) -> bool:

@@ -5,11 +5,12 @@ They are urllib3's, with what requests knows of proxies and certificates, and wi
     time      its time-outs are for each step and each recv; here all steps of a request end at one deadline
     1xx       it passes over 100 alone: after 103 the answer itself would be taken for the next request's
     surplus   what comes after an answer is nobody's: the connection is not used again
-    unsent    whether an exception came before the request's first byte had left: no class of urllib3's says so
+    sent      whether a request's first byte may have left: no class of exceptions says so, of whatever library
 
 It must not know what a request is for, or whether it is repeated.
 
->>> pool, prefix = opened("http://127.0.0.1:8080/v1", True, size=16, kept_alive=True)
+>>> pool, prefix = opened("http://127.0.0.1:8080/v1", None, size=16, kept_alive=True, direct=True)
+>>> sending.begun = False
 >>> pool.urlopen("GET", prefix + "/files", headers={}, preload_content=False, timeout=Until(30.0))
 """
 
@@ -20,41 +21,95 @@ import io
 import math
 import os
 import socket
+import ssl
+import threading
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, cast
 
 import requests.adapters
 import requests.utils
 import urllib3
 
+from .errors import ConfigurationError
+
 SLOWEST_UPLOAD = 1e5  # bytes a second, by which a request may take longer than its time-out
 PART = 16384  # bytes sent at once: one record of TLS, for whose sendall a time-out is that of each record
 SHORTEST = 0.001  # seconds; 0 would be a socket that never waits
 
 
+class _Sending(threading.local):
+    """Whether the thread's request has begun to leave. Set to False before a request, by whoever sends it.
+
+    It is the thread's, because a request is sent by one thread, and urllib3 passes nothing of ours on to a connection.
+    """
+
+    begun = False
+
+
+sending = _Sending()
+
+
 def opened(
-    base_url: str, verify: str | bool, *, size: int, kept_alive: bool, direct: bool
+    base_url: str, ca_bundle: str | None, *, size: int, kept_alive: bool, direct: bool
 ) -> tuple[urllib3.HTTPConnectionPool, str]:
     """A pool of up to `size` connections, and the URL's path in it.
 
     Through a proxy if the environment names one, unless `direct`. Without `kept_alive` each connection is used once.
+    Raises ConfigurationError for an address, certificates or a proxy that cannot be used.
     """
+    verify = _certificates(ca_bundle) if base_url.startswith("https:") else True
     probe = requests.PreparedRequest()
-    probe.prepare_url(base_url, None)
     proxies = {} if direct else requests.utils.get_environ_proxies(base_url)
+    proxy = requests.utils.select_proxy(base_url, proxies)
     adapter = requests.adapters.HTTPAdapter(pool_connections=1, pool_maxsize=size)
-    pool: Any = adapter.get_connection_with_tls_context(probe, verify, proxies=proxies)
-    adapter.cert_verify(pool, base_url, verify, None)  # type: ignore[no-untyped-call]
+    try:
+        probe.prepare_url(base_url, None)
+        pool: Any = adapter.get_connection_with_tls_context(probe, verify, proxies=proxies)
+        adapter.cert_verify(pool, base_url, verify, None)  # type: ignore[no-untyped-call]
+    except Exception as error:  # requests', urllib3's, OSError, ValueError: none of them has sent anything
+        if proxy:
+            raise ConfigurationError(_unusable(proxy, error)) from None
+        raise ConfigurationError(f"base_url is {base_url!r}, which cannot be opened: {error}") from None
     pool.ConnectionCls = type("Connection", (_Bounded, pool.ConnectionCls), {})
     if not kept_alive:
         _use_once(pool)
     return cast("urllib3.HTTPConnectionPool", pool), adapter.request_url(probe, proxies).rstrip("/")
 
 
-def environment_bundle() -> str | bool:
-    """The certificates that the environment names, as for requests, else the default ones."""
-    return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+def _certificates(ca_bundle: str | None) -> str | bool:
+    """The certificates to trust: ca_bundle, else those that the environment names as for requests, else True.
+
+    Read here once, because a connection that cannot read them fails only when it is made, as if the network had.
+    """
+    named = {"ca_bundle": ca_bundle}
+    named |= {name: os.environ.get(name) for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")}
+    name, path = next(((name, path) for name, path in named.items() if path), ("", None))
+    if path is None:
+        return True
+    try:
+        if not Path(path).is_dir():
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except (OSError, ValueError) as error:  # ssl.SSLError when it holds no certificate, ValueError for a NUL
+        why = "it holds no certificate" if isinstance(error, (ssl.SSLError, ValueError)) else error.strerror
+        raise ConfigurationError(
+            f"{name} is {path!r}, no TLS CA certificate bundle that can be used: {why}; name a PEM file of "
+            "certificates, or a folder of them"
+        ) from None
+    return path
+
+
+def _unusable(proxy: str, error: Exception) -> str:
+    """What to say of a proxy, without the password that its address may hold."""
+    scheme, _, rest = proxy.rpartition("://")
+    address = f"{scheme}://{rest.rpartition('@')[2]}" if scheme else rest.rpartition("@")[2]
+    name = next((name for name, value in os.environ.items() if value == proxy and name.lower().endswith("_proxy")), "")
+    if scheme.lower().startswith("socks") and "Missing dependencies" in str(error):
+        advice = "install requests[socks], or name a proxy such as http://proxy.example.com:8080"
+    else:
+        advice = "write an address such as http://proxy.example.com:8080, or name the API's host in NO_PROXY"
+    return f"{name or 'the proxy'} is {address!r}, a proxy that cannot be used; {advice}"
 
 
 class Until(urllib3.Timeout):
@@ -97,12 +152,12 @@ class _Bounded:
         self._deadline = math.inf if seconds is None else time.monotonic() + seconds
 
     def connect(self) -> None:
-        """Connect: with the proxy's tunnel and the handshake. What fails here has not sent the request."""
+        """Connect, with the proxy's tunnel and the handshake: what is sent for them is not the request."""
+        begun = sending.begun
         try:
             super().connect()  # type: ignore[misc]
-        except Exception as error:
-            error.unsent = True  # type: ignore[attr-defined]
-            raise
+        finally:
+            sending.begun = begun
 
     def _new_conn(self) -> Any:
         new = super()._new_conn()  # type: ignore[misc]
@@ -113,6 +168,7 @@ class _Bounded:
         """Send, in parts, so that the deadline holds; the other side may take SLOWEST_UPLOAD."""
         if self.sock is None:
             self.connect()
+        sending.begun = True
         for begin in range(0, len(data), PART):
             part = data[begin : begin + PART]
             if begin:  # of the first, urllib3 has just set it: most requests have but one

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 from urllib.parse import urlsplit
 
 from .errors import ConfigurationError, InterfaceError
@@ -23,6 +23,45 @@ if TYPE_CHECKING:
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 Key = str | Callable[[], str] | None
+# where a setting comes from when it is unset
+ENVIRONMENT = {"base_url": "OPENAI_BASE_URL", "organization": "OPENAI_ORG_ID", "project": "OPENAI_PROJECT_ID"}
+HEADERS = ("organization", "project", "openai_beta")
+
+
+class Secret:
+    """A key given as text: calling it returns the text, and no repr shows it.
+
+    Whatever prints the local variables of a traceback prints their reprs, of containers and dataclasses those within.
+    """
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __call__(self) -> str:
+        """The key."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "'[key]'"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+
+def hide_key(keywords: Any) -> None:
+    """Put a Secret in the place of the key among the keywords of a function, whose frame may be in a traceback."""
+    if (key := keywords.get("api_key")) and not callable(key):
+        keywords["api_key"] = Secret(key)
+
+
+def fits_a_header(text: object) -> bool:
+    """Whether HTTP can carry the text as a header's value: printable ASCII without spaces at its ends."""
+    return isinstance(text, str) and text.isascii() and text.isprintable() and text == text.strip()
 
 
 class Shared(TypedDict, total=False):
@@ -114,6 +153,7 @@ class Settings:
     progress: Callable[[Progress], None] | None = None
 
     def __post_init__(self) -> None:
+        hide_key(self.__dict__)
         for name, least in (
             ("timeout", 0.001),
             ("max_concurrency", 1),
@@ -134,36 +174,51 @@ class Settings:
             raise InterfaceError(f"errors is {self.errors!r}; write 'raise' or 'row'")
         if self.progress is not None and not callable(self.progress):
             raise InterfaceError(f"progress is {self.progress!r}; write a function that takes a Progress")
+        for name in HEADERS:
+            value = getattr(self, name)
+            if value and not fits_a_header(value):
+                where = f"{name} (or {ENVIRONMENT[name]})" if name in ENVIRONMENT else name
+                raise ConfigurationError(
+                    f"{where} is {value!r}, which no HTTP header can carry; write printable ASCII characters, without "
+                    "a space or a line break at the ends"
+                )
         self.checked_base_url()
 
     def with_environment(self) -> Self:
         """The same settings with what is unset taken from the environment."""
-        environment = {
-            "base_url": "OPENAI_BASE_URL",
-            "organization": "OPENAI_ORG_ID",
-            "project": "OPENAI_PROJECT_ID",
-        }
         values = dict(self.__dict__)
-        for name, variable in environment.items():
+        for name, variable in ENVIRONMENT.items():
             if values[name] is None:
                 values[name] = os.environ.get(variable) or None
         return type(self)(**values)
 
     @property
     def known_key(self) -> str:
-        """The key as far as it is known without asking a function for it, "" when it is not."""
-        return self.api_key if isinstance(self.api_key, str) else os.environ.get("OPENAI_API_KEY", "")
+        """The key as far as it is known without asking a function for it, "" when it is not, or cannot be sent."""
+        key = self.api_key() if isinstance(self.api_key, Secret) else os.environ.get("OPENAI_API_KEY", "")
+        return key if fits_a_header(key) else ""
 
     def key(self) -> str:
-        """The API key, for a header. Raises ConfigurationError; the message never holds the key."""
-        key = self.api_key() if callable(self.api_key) else self.api_key or os.environ.get("OPENAI_API_KEY")
-        if not key:
-            raise ConfigurationError("no API key: set OPENAI_API_KEY, or give api_key= to connect() or register()")
-        if not isinstance(key, str) or not key.isascii() or not key.isprintable() or key != key.strip():
-            raise ConfigurationError(
+        """The API key, for a header.
+
+        Raises ConfigurationError, which holds the key neither in its message nor in the locals of its traceback.
+        """
+        problem = ""
+        key: object = None
+        try:
+            key = self.api_key() if callable(self.api_key) else os.environ.get("OPENAI_API_KEY")
+        except Exception as error:  # raised again, it would show the locals of the function, which may hold a key
+            problem = f"{error} ({type(error).__name__}, raised by the function given as api_key)".lstrip()
+        if isinstance(key, str) and key and fits_a_header(key):
+            return key
+        if not problem:
+            problem = (
                 "the API key has characters that no HTTP header may have (a line break or a space at its end?)"
+                if key
+                else "no API key: set OPENAI_API_KEY, or give api_key= to connect() or register()"
             )
-        return key
+        del key
+        raise ConfigurationError(problem)
 
     def checked_base_url(self) -> str:
         """The base URL without a slash at its end. Raises ConfigurationError."""

@@ -9,11 +9,15 @@ It must not know HTTP, and sends nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import Any, cast
 
+import apsw
 from apsw.shell import Shell
 
+from .errors import visible
 from .tables import TABLES
 
 OTHERS = {
@@ -24,6 +28,12 @@ OTHERS = {
 JSON_COLUMNS = {column.name for table in TABLES for column in table.columns if "JSON" in column.doc}
 
 
+FOR_PEOPLE = {"output_box", "output_column", "output_line"}
+OWN_ESCAPES = {"output_json", "output_jsonl", "output_python"}
+# what JSON may hold as it is and a terminal would obey
+_JSON_CONTROLS = re.compile("[\x7f-\x9f\u202a-\u202e\u2066-\u2069]|\r(?!\n)")
+
+
 class Json(str):
     """Text that is JSON, to be written as it is."""
 
@@ -31,7 +41,12 @@ class Json(str):
 
 
 class Stock(Shell):
-    """APSW's shell, knowing the tables."""
+    """APSW's shell, knowing the tables, with control characters made visible where people read.
+
+    That is on a terminal, in the modes that are made for people, and in errors. A file or a pipe gets data as it is.
+    """
+
+    is_for_people = False  # also what a pipe gets, in any mode
 
     _command_params: Any = {  # noqa: RUF012 - APSW's name and kind
         **Shell._command_params,
@@ -77,6 +92,23 @@ class Stock(Shell):
         ours = sorted(name for name in names if name.startswith(last.lower()) and (last or dot))
         return found + [word for name in ours if (word := before + dot + name) not in found]
 
+    def write(self, dest: Any, text: str) -> None:
+        """Write; errors, whose words may be a server's, with no control characters but their own colour."""
+        if dest is self.stderr:
+            before, after = self.colour.error, self.colour.error_
+            inner = text.removeprefix(before)
+            before = text[: len(text) - len(inner)]
+            inner, after = (inner.removesuffix(after), after) if inner.endswith(after) else (inner, "")
+            text = before + visible(inner) + after
+        super().write(dest, text)
+
+    def write_value(self, value: Any, fmt: Callable[[Any], str] = apsw.format_sql_value) -> None:
+        """Write a value in its colour."""
+        super().write_value(value, (lambda value: visible(fmt(value))) if self._is_read_by_people() else fmt)
+
+    def _is_read_by_people(self, mode: str = "") -> bool:
+        return mode in FOR_PEOPLE or self.is_for_people or self.stdout.isatty()
+
     # of the annotations, APSW looks for this very text: Shell.Row
 
     def output_json(self, header: Any, line: Shell.Row) -> None:
@@ -92,10 +124,37 @@ class Stock(Shell):
         super().output_jsonl(header, line if header else _with_json(line))
 
     def _fmt_json_value(self, v: Any) -> str:
-        return str(v) if isinstance(v, Json) else str(super()._fmt_json_value(v))
+        text = str(v) if isinstance(v, Json) else str(super()._fmt_json_value(v))
+        if self._is_read_by_people():
+            return _JSON_CONTROLS.sub(lambda found: " " if found[0] == "\r" else f"\\u{ord(found[0]):04x}", text)
+        return text
 
     def _is_like(self, name: str, pattern: str) -> bool:
         return bool(self.db.execute("SELECT ? LIKE ?", (name, pattern)).get)
+
+
+def _visible(values: Sequence[Any]) -> tuple[Any, ...]:
+    return tuple(visible(value) if isinstance(value, str) else value for value in values)
+
+
+def _escaping(mode: Callable[..., None]) -> Callable[..., None]:
+    """An output mode of APSW's with control characters made visible in names and values, where people read it."""
+
+    @wraps(mode)  # APSW reads its name, its text, its attributes and its signature
+    def output(self: Stock, header: Any, values: Any) -> None:
+        if not self._is_read_by_people(mode.__name__):
+            mode(self, header, values)
+        elif getattr(mode, "all_at_once", False):
+            mode(self, _visible(header), [_visible(row) for row in values])
+        else:
+            mode(self, header, _visible(values))
+
+    return output
+
+
+for _name in dir(Shell):
+    if _name.startswith("output_") and _name not in OWN_ESCAPES:
+        setattr(Stock, _name, _escaping(getattr(Shell, _name)))
 
 
 def _with_json(line: Shell.Row) -> Shell.Row:

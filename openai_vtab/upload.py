@@ -79,6 +79,14 @@ class Upload:
     def __len__(self) -> int:
         return self._length
 
+    def check(self) -> None:
+        """Look at the files once more before anything is sent. Raises OSError when one of them has changed."""
+        for part, size in self._parts:
+            if isinstance(part, File):
+                with _reopened(part) as file:
+                    if os.fstat(file.fileno()).st_size != size:
+                        raise OSError(_changed(part))
+
     def __iter__(self) -> Iterator[bytes]:
         for part, size in self._parts:
             if isinstance(part, bytes):
@@ -87,23 +95,26 @@ class Upload:
                     yield bytes(view[begin : begin + CHUNK])
             else:
                 # what has been sent of it is not whole, and is not ended: nobody can take it for the file
-                changed = f"{part.filename} has changed since it was to be uploaded"
                 left = size
-                try:
-                    file = part.open()
-                except OSError as error:
-                    why = error.strerror or str(error)
-                else:
-                    why = ""
-                if why:  # not within the except: http.py would look for the first cause
-                    raise OSError(f"{changed}: {why}")
-                with file:
+                with _reopened(part) as file:
                     while left >= 0 and (chunk := file.read(min(CHUNK, left + 1))):
                         left -= len(chunk)
                         if left >= 0:
                             yield chunk
                 if left:
-                    raise OSError(changed)
+                    raise OSError(_changed(part))
+
+
+def _changed(file: File) -> str:
+    return f"{file.filename} has changed since it was to be uploaded"
+
+
+def _reopened(file: File) -> BinaryIO:
+    try:
+        return file.open()
+    except OSError as error:
+        why = error.strerror or str(error)
+    raise OSError(f"{_changed(file)}: {why}")  # not within the except: http.py would look for the first cause
 
 
 def form(fields: Mapping[str, str | File | Mapping[str, str | int]]) -> Upload:

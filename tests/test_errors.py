@@ -87,3 +87,18 @@ def test_what_sqlite_finds_wrong_at_the_end_of_with_is_its_own() -> None:
         db.execute("INSERT INTO c VALUES (1)")
     assert not db.in_transaction
     db.close()
+
+
+def test_control_characters_are_escaped_in_what_an_error_says() -> None:
+    """Its words may be a server's, and Python prints them to the terminal; what it holds stays as it came."""
+    nasty = "a\x1b[2J\x9b31m\u202e\r b\r\nc\td"
+    shown = "a\\x1b[2J\\x9b31m\\u202e\\r b\r\nc\td"
+    error = errors.APIError(nasty, request="GET https://x/v1/y", message=nasty, code=nasty)
+    assert str(error) == f"GET https://x/v1/y: {shown} (code {shown})"
+    assert (error.message, error.code) == (nasty, nasty)
+    assert f"{pickle.loads(pickle.dumps(error))}" == str(error)  # noqa: S301 - our own
+    assert "\x1b" not in repr(error)
+    written = errors.WriteError(nasty, done=[(1, nasty)], not_done=[], unknown=[(2, str(error))])
+    assert str(written) == f"{shown}\n  done: row 1: {shown}\n  unknown: row 2: {error}"
+    assert written.done == [(1, nasty)]
+    assert str(errors.ConfigurationError("ключ \u05d0\u200f 日本語")) == "ключ \u05d0\u200f 日本語"

@@ -168,6 +168,60 @@ def test_an_answer_stays_as_it_is_where_the_key_is_a_word() -> None:
     assert answer_without_key(200, b'{"a": "\xff sk-0123456789"}', "sk-0123456789") == b'{"a": "\xff [key]"}'
 
 
+ENCODINGS = ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"]
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("key", KEYS)
+def test_redaction_of_other_encodings_than_utf_8(key: str, encoding: str, sandbox: Any, tmp_path: Path) -> None:
+    """JSON may be UTF-16 or UTF-32, and is read: in no row, ledger, exception or row of openai_requests."""
+    sandbox._server.api.api_key = key
+    db = openai_vtab.connect(str(tmp_path / "a.db"), base_url=sandbox.base_url, api_key=key, max_retries=0)
+    db.execute(f"CREATE VIRTUAL TABLE mine USING {T}")
+    said = 0
+    for spelled in (key, quote(key, safe=""), base64.b64encode(key.encode()).decode()):
+        batch = {"id": "vsfb_1", "vector_store_id": "vs_1", "status": f"you sent {spelled}", "more": "ключ\ud800"}
+        texts = [json.dumps(batch, ensure_ascii=ascii) for ascii in (True, False)]
+        texts += [json.dumps({"error": {"message": f"who is {spelled}?", "code": spelled}}), f"who is {spelled}?"]
+        texts += ['{"error": {"message": "%s"}}' % "".join(f"\\u{ord(c):04x}" for c in spelled)]
+        for text in texts:
+            for status in (200, 401, 429):
+                sandbox.inject(Answer(text.encode(encoding, "surrogatepass"), status=status), times=1)
+                try:
+                    rows = db.execute(
+                        "SELECT *, raw FROM mine WHERE vector_store_id = 'vs_1' AND batch_id = 'vsfb_1' AND refresh = 1"
+                    ).fetchall()
+                except openai_vtab.APIError as error:
+                    assert_no_key(key, *all_of(error))
+                    said += "[key]" in str(error)
+                else:
+                    assert_no_key(key, *rows)
+                    said += "[key]" in str(rows)
+                sandbox.clear_faults()
+    assert said >= 30
+    assert_no_key(key, *db.execute("SELECT * FROM openai_requests"), *db.execute("SELECT * FROM mine_ledger"))
+    db.close()
+    assert_no_key(key, *(path.read_bytes() for path in tmp_path.iterdir()))
+
+
+def test_redaction_leaves_what_has_no_key_as_it_is() -> None:
+    """Also bytes that only look like UTF-16, such as a file's."""
+    key = KEYS[0]
+    for body in (
+        b"",
+        b"\0",
+        b"a\0b",
+        b"\0a\0b\0",
+        b"\xff\xfe\0",
+        "{}".encode("utf-16"),
+        bytes(range(256)),
+        b"\xff\xfe\x00\xd8",
+    ):
+        assert answer_without_key(200, body, key) is body
+    text = b"key: " + key.encode("utf-16-le") + b", and so on"
+    assert answer_without_key(200, text, key) == b"key: " + "[key]".encode("utf-16-le") + b", and so on"
+
+
 @pytest.mark.parametrize("key", KEYS[1:2])
 def test_no_answer(key: str, sandbox: Any, caplog: pytest.LogCaptureFixture) -> None:
     """Time-outs, cut and refused connections, proxies that are not there."""

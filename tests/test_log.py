@@ -110,3 +110,24 @@ def test_every_column_is_described() -> None:
     """In the page of docs/, in the words of the table."""
     page = (Path(__file__).parent.parent / "docs" / "requests.md").read_text(encoding="utf-8")
     assert re.findall(r"^\| `(\w+)` \| (.*) \|$", page, re.MULTILINE) == list(COLUMNS.items())
+
+
+def test_control_characters_are_escaped_in_warnings(
+    connect: Callable[..., apsw.Connection], sandbox: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A batch's id is the server's; logging prints to the terminal where nothing else is set up."""
+    sandbox.inject(
+        Answer({"id": "vsfb_\x1b[2J\x9b\u202e", "vector_store_id": "vs_demo", "status": "in_progress"}), method="POST"
+    )
+    db = connect()
+    db.execute("BEGIN")
+    db.execute(f"INSERT INTO {T} (vector_store_id, file_ids) VALUES ('vs_demo', '[\"file-new-01\"]')")
+    assert (
+        db.execute(
+            f"SELECT count(*) FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id = 'vsfb_demo_finished'"
+        ).get
+        == 1
+    )
+    db.execute("ROLLBACK")
+    assert "already carried out by the API: POST" in caplog.text
+    assert "(vsfb_\\x1b[2J\\x9b\\u202e)" in caplog.text

@@ -200,8 +200,11 @@ def test_a_certificate_of_a_bundle(
                 connect(secure.url("https"), ca_bundle=str(other)).execute(sql).fetchall()
     assert len(secure.heads) == 3
     assert all(f"Authorization: Bearer {KEY}".encode() in head for head in secure.heads)
-    with pytest.raises(openai_vtab.APIConnectionError, match="TLS CA certificate bundle"):
-        connect(secure.url("https"), ca_bundle=str(tmp_path / "none.pem")).execute(sql).fetchall()
+    none = tmp_path / "none.pem"
+    with pytest.raises(
+        openai_vtab.ConfigurationError, match=r"ca_bundle is '.*none\.pem', no TLS CA certificate bundle"
+    ):
+        connect(secure.url("https"), ca_bundle=str(none)).execute(sql).fetchall()
 
 
 @pytest.mark.parametrize("names", [("api.example.org",), ("10.0.0.1",), ("*.localhost",)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import pty
 import select
@@ -16,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from .wire import answer, wire
 
 T = "vector_store_file_batches"
 SLOW = (
@@ -188,3 +191,139 @@ def test_an_error_has_advice_and_the_shell_goes_on(tmp_path: Path) -> None:
         shell.until("42", "sqlite> ")
     finally:
         shell.close()
+
+
+# control sequences: a terminal obeys them, whoever has written them
+
+NASTY = "\x1b]0;title\x07\x1b[31mred\x1b[2J\x9b31m\u202ereversed\x00\x7f\x08\rover\r\nnext\tline"
+RAW = ["\x1b]0;", "\x07", "\x1b[31mred", "\x1b[2J", "\x9b", "\u202e", "\x00", "\x7f", "\x08", "\rover"]
+MODES = [
+    "box",
+    "column",
+    "csv",
+    "html",
+    "insert",
+    "json",
+    "jsonl",
+    "line",
+    "list",
+    "python",
+    "qbox",
+    "table",
+    "tabs",
+    "tcl",
+]
+
+
+def nasty(head: bytes) -> bytes:
+    """A server whose every string is nasty."""
+    path = head.split()[1]
+    if b"file-bad" in path:
+        error = {"message": f"bad{NASTY}", "code": f"code{NASTY}"}
+        return answer({"error": error}, 400, {"x-request-id": "r\x1b[2J\x07"})
+    if path.startswith(b"/v1/files"):
+        file = {"id": "file-1", "object": "file", "filename": f"name{NASTY}", "attributes": {"a": NASTY}}
+        return answer(file, headers={"x-request-id": "r\x1b[2J\x07"})
+    return answer({"id": "vsfb_1", "vector_store_id": "vs_1", "status": f"going{NASTY}", "file_counts": {"total": 1}})
+
+
+@pytest.fixture
+def hostile(tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
+    """Open a shell on a terminal, connected to such a server."""
+    opened: list[Terminal] = []
+    with wire(nasty) as server:
+
+        def open_terminal(*args: str) -> Terminal:
+            environment = {"OPENAI_BASE_URL": server.url(), "OPENAI_API_KEY": "k", "HOME": str(tmp_path)}
+            opened.append(Terminal([*args, str(tmp_path / "my.db")], environment, 200))
+            return opened[-1]
+
+        yield open_terminal
+        for each in opened:
+            each.close()
+
+
+def assert_escaped(text: str, begin: str) -> None:
+    """What was written is there, with nothing in it that a terminal would obey."""
+    assert begin in text
+    for raw in RAW:
+        assert raw not in text, f"{raw!r} in {text!r}"
+
+
+@pytest.mark.parametrize("colour", [False, True])
+def test_control_characters_in_every_mode(hostile: Callable[..., Terminal], colour: bool) -> None:
+    """Of values and of names, also where a mode is made for programs; a colour is the shell's own."""
+    shell = hostile()
+    if colour:
+        shell.type(".colour default\n")
+        shell.until("sqlite> ")
+    shell.type(".header on\n")
+    shell.until("sqlite> ")
+    shell.type(
+        "CREATE TABLE t AS SELECT filename, raw, 1 AS 'x' FROM files WHERE id = 'file-1'; SELECT 'cre' || 'ated';\n"
+    )
+    shell.until("created", "sqlite> ")
+    shell.type("ALTER TABLE t RENAME COLUMN x TO \"\x9b31m\u202e\"; SELECT 'alt' || 'ered';\n")
+    shell.until("altered", "sqlite> ")
+    for mode in MODES:
+        shell.type(f".mode {mode}\n")
+        shell.until("sqlite> ")
+        shell.type("SELECT *, json_object('n', filename) AS json FROM t; SELECT 'ne' || 'xt';\n")
+        assert_escaped(shell.until("name", "next", "sqlite> ").partition("\n")[2], "name")
+
+
+def test_control_characters_of_errors_and_commands(hostile: Callable[..., Terminal]) -> None:
+    """An error of the API, one of SQLite with a value in it, .requests, .batches, .watch, .dump, parameters, dry runs."""
+    shell = hostile()
+    shell.type("SELECT * FROM files WHERE id = 'file-bad';\n")
+    assert_escaped(shell.until("answered 400", "next", "sqlite> "), "bad\\x1b]0;title\\x07")
+    shell.type("SELECT json_extract('{}', filename) FROM files WHERE id = 'file-1';\n")
+    assert_escaped(shell.until("bad JSON path", "sqlite> "), "name\\x1b]0;title")
+    shell.type(".mode list\n")
+    shell.until("sqlite> ")
+    shell.type(".requests\n")
+    assert_escaped(shell.until("r\\x1b[2J", "sqlite> "), "r\\x1b[2J")
+    shell.type(
+        f"CREATE VIRTUAL TABLE mine USING {T}; INSERT INTO mine (id, vector_store_id) VALUES ('vsfb_1', 'vs_1');\n"
+    )
+    shell.until("sqlite> ")
+    shell.type(".batches\n")
+    assert_escaped(shell.until("mine: 1 going", "vsfb_1", "sqlite> "), "going\\x1b]0;title")
+    shell.type(".watch 0.2\n")
+    assert_escaped(shell.until("mine: 1 going", "vsfb_1", "0/0").replace("\x1b[2A\x1b[J", ""), "going\\x1b]0;title")
+    shell.type("\x03")
+    shell.until("sqlite> ")
+    shell.type(".dump mine%\n")
+    assert_escaped(shell.until("COMMIT", "sqlite> "), "going\\x1b]0;title")
+    shell.type(".exceptions on\n")
+    shell.until("sqlite> ")
+    shell.type("SELECT * FROM files WHERE id = 'file-bad';\n")
+    assert_escaped(shell.until("answered 400", "APIError", "sqlite> "), "bad\\x1b]0;title\\x07")
+
+
+def test_control_characters_of_a_dry_run(hostile: Callable[..., Terminal]) -> None:
+    """What it shows is a warning of the log."""
+    shell = hostile("--dry-run")
+    shell.type("INSERT INTO vector_stores (name) VALUES ('na' || char(155) || '31m' || char(127, 8238, 27, 7));\n")
+    assert_escaped(shell.until("POST", "sqlite> ").partition("\n")[2], "na\\x9b31m\\x7f\\u202e\\u001b\\u0007")
+
+
+@pytest.mark.parametrize("mode", ["list", "csv", "tabs", "json", "jsonl"])
+def test_control_characters_in_a_pipe_or_a_file(tmp_path: Path, mode: str) -> None:
+    """Data stays as it is, where no person reads it; errors do not."""
+    with wire(nasty) as server:
+        command = [sys.executable, "-m", "openai_vtab", "--base-url", server.url(), ":memory:", f".mode {mode}"]
+        select = "SELECT filename FROM files WHERE id = 'file-1'"
+        environment = {**os.environ, "OPENAI_API_KEY": "k"}
+        commands = [
+            select,
+            f".output {tmp_path / 'out'}",
+            select,
+            ".output stdout",
+            "SELECT * FROM files WHERE id = 'file-bad'",
+        ]
+        done = subprocess.run([*command, *commands], env=environment, capture_output=True, timeout=30, check=False)
+    given = json.dumps(f"name{NASTY}")[1:-1] if mode.startswith("json") else f"name{NASTY}"
+    for output in (done.stdout, (tmp_path / "out").read_bytes()):
+        assert given.encode() in output
+    assert_escaped(done.stderr.decode(), "bad\\x1b]0;title\\x07")

@@ -30,6 +30,7 @@ from ..errors import (
     ProgrammingError,
     Warning,
 )
+from ..settings import hide_key
 from .adapting import (
     BINARY,
     DATETIME,
@@ -113,6 +114,7 @@ def connect(database: Any, *arguments: Any, **keywords: Any) -> Any:
 
     Raises OperationalError when the database cannot be opened, InterfaceError for a wrong setting.
     """
+    hide_key(keywords)
     place = 4  # of factory, among sqlite3's positional arguments
     factory = arguments[place] if len(arguments) > place else keywords.get("factory", Connection)
     return factory(database, *arguments, **keywords)

@@ -22,6 +22,7 @@ from apsw import Connection as ApswConnection
 from .. import connection as door
 from .. import errors
 from ..errors import NotSupportedError, ProgrammingError
+from ..settings import hide_key
 from .border import border
 from .copying import Copying
 from .cursor import Cursor, Parameters
@@ -81,6 +82,7 @@ class Connection(Extending, Copying):
         autocommit: bool | Literal[-1] = LEGACY_TRANSACTION_CONTROL,
         **options: Unpack[Options],
     ) -> None:
+        hide_key(options)
         # a second call, as from a subclass, begins anew; cursors of the first keep its database
         self._problem, self.row_factory, self.text_factory = type(self)._problem, None, str
         self.detect_types = detect_types

@@ -26,7 +26,7 @@ import re
 import threading
 import time
 from concurrent.futures import CancelledError
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from . import __version__, api
@@ -95,45 +95,51 @@ class Client:
             self._wait_to_attach(*request.attaches, patience)
         record: Record | None = None
         outcome: Outcome | None = None
-        uncertain = False
-        failures = limits = 0
-        while True:
-            began = self.flow.begin(patience.abandoned)
-            if began is None:
-                break
+        tries = _Tries()
+        while (began := self.flow.begin(patience.abandoned)) is not None:
             try:
                 attempt = self._attempt(request, record, predicted, on_send)
-                if attempt is None:
-                    break
-                record, outcome = attempt
             except BaseException as error:
-                _not_begun(error, record, limits + failures, uncertain)
+                _not_begun(error, record, tries)
                 raise
             finally:
                 self.flow.end()
-            limited = isinstance(outcome, Response) and outcome.status == TOO_MANY_REQUESTS
-            wait = wait_before_repeating(request, outcome, limits if limited else failures)
-            if isinstance(outcome, Response):
-                outcome = replace(outcome, uncertain=uncertain) if uncertain else outcome
-                # no longer than a statement may wait: the next one is told itself, and fails then
-                pause = min(wait or 0.0, self.settings.rate_limit_wait)
-                self.flow.learn(began, pause if limited else None)
-            if wait is None or (not limited and failures == self.settings.max_retries):
+            if attempt is None:
                 break
-            if isinstance(outcome, Response) and limited and not patience.allows(wait):
-                outcome = replace(outcome, note=self._impatient(patience, wait))
-                break
-            limits, failures = limits + limited, failures + (not limited)
-            # what is not repeatable is only repeated when it certainly was not carried out
-            uncertain = uncertain or (request.repeatable and not limited and getattr(outcome, "sent", True))
-            if patience.abandoned.wait(wait):
+            record, outcome = attempt
+            outcome, wait = self._wait_before_repeating(request, outcome, tries, patience, began)
+            if wait is None or patience.abandoned.wait(wait):
                 break
         if outcome is None:
             raise CancelledError
-        _end(record, outcome, limits + failures, uncertain)
+        _end(record, outcome, tries)
         if isinstance(outcome, Response):
             return outcome
         raise outcome
+
+    def _wait_before_repeating(
+        self, request: Request, outcome: Outcome, tries: _Tries, patience: Patience, began: float
+    ) -> tuple[Outcome, float | None]:
+        """The outcome with what it must say, and the seconds to wait before the request is sent once more, or None.
+
+        Counts the attempt, and tells `flow` of a limit.
+        """
+        limited = isinstance(outcome, Response) and outcome.status == TOO_MANY_REQUESTS
+        wait = wait_before_repeating(request, outcome, tries.limits if limited else tries.failures)
+        if isinstance(outcome, Response):
+            outcome = replace(outcome, uncertain=True) if tries.uncertain else outcome
+            # no longer than a statement may wait: the next one is told itself, and fails then
+            pause = min(wait or 0.0, self.settings.rate_limit_wait)
+            self.flow.learn(began, pause if limited else None)
+            if limited and wait is not None and not patience.allows(wait):
+                return replace(outcome, note=self._impatient(patience, wait)), None
+        if wait is None or (not limited and tries.failures == self.settings.max_retries):
+            return outcome, None
+        tries.limits += limited
+        tries.failures += not limited
+        # what is not repeatable is only repeated when it certainly was not carried out
+        tries.uncertain |= request.repeatable and not limited and getattr(outcome, "sent", True)
+        return outcome, wait
 
     def _impatient(self, patience: Patience, wait: float) -> str:
         most = self.settings.rate_limit_wait
@@ -296,24 +302,39 @@ class Client:
             return self._pools[kept_alive]
 
 
-def _not_begun(error: BaseException, record: Record | None, retries: int, uncertain: bool) -> None:
+@dataclass
+class _Tries:
+    """How often a request was sent before: in vain, and refused for a limit; whether one may have been carried out."""
+
+    failures: int = 0
+    limits: int = 0
+    uncertain: bool = False
+
+    @property
+    def count(self) -> int:
+        return self.failures + self.limits
+
+
+def _not_begun(error: BaseException, record: Record | None, tries: _Tries) -> None:
     """Say of what an attempt raised, be it sys.exit of the key's function, that nothing has left, but for others."""
-    error.sent = uncertain  # type: ignore[attr-defined]
+    error.sent = tries.uncertain  # type: ignore[attr-defined]
     if record is not None:
-        record.end(retries=retries, error=str(error))
+        record.end(retries=tries.count, error=str(error))
 
 
-def _end(record: Record | None, outcome: Outcome, retries: int, uncertain: bool) -> None:
+def _end(record: Record | None, outcome: Outcome, tries: _Tries) -> None:
     """What the log keeps of how a request ended. An error of a retry says what is true of all attempts."""
     assert record is not None  # noqa: S101 - there was one attempt at least
     if isinstance(outcome, APIConnectionError):
-        outcome.sent = outcome.sent or uncertain
+        outcome.sent = outcome.sent or tries.uncertain
     if isinstance(outcome, Response):
         error = api.error_message(outcome) if outcome.status >= 400 else None
         request_id = outcome.headers.get("x-request-id")
-        record.end(retries=retries, status=outcome.status, size=len(outcome.body), request_id=request_id, error=error)
+        record.end(
+            retries=tries.count, status=outcome.status, size=len(outcome.body), request_id=request_id, error=error
+        )
     else:
-        record.end(retries=retries, status=getattr(outcome, "status", None), error=str(outcome))
+        record.end(retries=tries.count, status=getattr(outcome, "status", None), error=str(outcome))
 
 
 def wait_before_repeating(request: Request, outcome: Response | Exception, attempt: int) -> float | None:

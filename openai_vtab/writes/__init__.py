@@ -5,4 +5,7 @@ write.py      Write: one row's request, its state, and the table of states
 order.py      which requests must wait for which
 delivery.py   Delivery: sends one flush of the queue, and survives interrupts
 outcome.py    whether a failed request may have been carried out, and the exception that says so
+
+>>> queue.add(Write(request, rowid=1, parse=parse_object))     # INSERT
+>>> queue.flush()                                              # COMMIT
 """

@@ -29,7 +29,7 @@ from typing import Any, Protocol
 
 import apsw
 
-from .columns import whole
+from .columns import json_text, whole
 from .errors import ProgrammingError, RowError
 from .rowids import Rowids
 from .spec import WHOLE, Table
@@ -348,7 +348,7 @@ def _quoted(name: str) -> str:
 
 def _dumped(value: Object) -> str:
     try:
-        return json.dumps(value, separators=(",", ":"))
+        return json_text(value)
     except RecursionError:  # as deep as can be read is too deep to be written; what matters is flat
         return _dumped({name: member for name, member in value.items() if not isinstance(member, (dict, list))})
 

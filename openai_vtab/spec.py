@@ -50,6 +50,11 @@ class Column:
         if not self.doc.endswith("."):
             raise ValueError(f"column {self.name}: the doc is a sentence and ends with a full stop")
 
+    @cached_property
+    def is_json(self) -> bool:
+        """Whether its values are JSON text, as its sentence then says."""
+        return "JSON" in self.doc
+
 
 WAIT_SECONDS = Column(
     "wait_seconds",

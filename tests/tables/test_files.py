@@ -103,13 +103,18 @@ def test_content_arrives_as_it_is(
         "a;b=c.md",
         "..",
         "x" * 200 + ".md",
+        "C:\\docs\\a.md",
+        "back\\",
+        'a\\"b\\\\.md',
+        "100% sure.md",
+        "a%20b%0D.md",
     ],
 )
 def test_any_name_arrives(db: apsw.Connection, sandbox: Any, name: str) -> None:
-    """One file with one name; quotes as the HTML standard writes them."""
+    """One file with one name, as it was given."""
     upload(db, filename=name, content=b"x", purpose="assistants")
     (file,) = [file for id, file in sandbox._state.files.items() if file.content == b"x"]
-    assert file.filename.replace("%22", '"') == name
+    assert file.filename == name
     assert file.purpose == "assistants"
 
 
@@ -121,6 +126,7 @@ REFUSED = {
     "a number": ({"content": 5, "filename": "a", "purpose": "p"}, "files.content: 5 is no content; write a BLOB or text, for instance readfile("),
     "a name of blanks": ({"content": b"x", "filename": " ", "purpose": "p"}, "files.filename: ' ' is not a file name; write a name such as 'returns.md'"),
     "a name with a line break": ({"content": b"x", "filename": "a\r\nb", "purpose": "p"}, "is not a file name"),
+    "a name that servers read in two ways": ({"content": b"x", "filename": "a%22b.md", "purpose": "p"}, "files.filename: 'a%22b.md' contains %22, which servers read as a quotation mark; write the name without it"),
     "a name that is none": ({"content": b"x", "filename": 5, "purpose": "p"}, "files.filename: 5 is not text"),
     "a purpose that is none": ({"content": b"x", "filename": "a", "purpose": 5}, "files.purpose: 5 is not text; write text"),
     "both": ({"content": b"x", "filename": "a", "purpose": "p", "path": "x"}, "files.path: it cannot be given together with content, filename; write one of them"),

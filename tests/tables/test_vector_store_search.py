@@ -253,6 +253,14 @@ def test_or_over_two_queries(db: apsw.Connection) -> None:
         ("query = 'q' AND max_num_results = 1.5", "1.5 is not a number of results"),
         ("query = 'q' AND filters = 'x'", f'{T}.filters: \'x\' is not JSON; write \'{{"type": "eq"'),
         ("query = 'q' AND filters = '{}'", "{} is not a filter"),
+        (
+            "query = 'q' AND filters = json_object('type', 'gte', 'key', 'year', 'value', 9e999)",
+            f"{T}.filters: the value of gte is Infinity; write text, a number, true or false",
+        ),
+        (
+            "query = 'q' AND filters = json_object('type', 'in', 'key', 'lang', 'value', json_array('en', NULL))",
+            f"{T}.filters: item 1 of in is null; write an array of texts and numbers, such as json_array('en', 7)",
+        ),
         ("query = 'q' AND ranking_options = '{\"x\":1}'", "are no ranking options"),
         ("query = 'q' AND rewrite_query = 2", f"{T}.rewrite_query: 2 is neither yes nor no; write 1 or 0"),
     ],

@@ -33,6 +33,7 @@ from .values import Refused, SQLiteValue, key_text
 
 # https://www.sqlite.org/c3ref/module.html, iVersion: which of the methods there are
 WITH_SAVEPOINT, WITH_SHADOW = 2, 3
+LARGEST = 2.0**63  # of SQLite's integers
 
 
 class Module:
@@ -47,6 +48,7 @@ class Module:
 
     def create(self, connection: apsw.Connection) -> None:
         """Make the table known to the connection under its name and its aliases, as eponymous tables."""
+        self.registration.nested.ours |= {self.table.name, *self.table.aliases}
         module = SimpleNamespace(Connect=self.Connect, Create=self.Connect)
         for name in (self.table.name, *self.table.aliases):
             if self.table.remembered and name == self.table.name:
@@ -147,6 +149,8 @@ class VTable:
             info.set_aConstraintUsage_argvIndex(position, number)
         for position in chosen.whole:
             info.set_aConstraintUsage_in(position, True)
+        for position in chosen.exact:
+            info.set_aConstraintUsage_omit(position, True)
         info.idxNum = chosen.idxNum
         info.idxStr = chosen.idxStr
         info.estimatedCost = chosen.cost
@@ -334,6 +338,7 @@ class Cursor:
         self._rows: Iterator[tuple[int, Fields]] = iter(())
         self._row: tuple[int, Fields] | None = None
         self._steering: dict[str, SQLiteValue] = {}
+        self._never_numbers: dict[str, set[int]] = {}
 
     def Filter(self, idxNum: int, idxStr: str, args: tuple[Any, ...]) -> None:  # noqa: N803 - SQLite's names
         """SQLite begins a scan with the values of the plan that plan.choose made."""
@@ -355,7 +360,9 @@ class Cursor:
                 for name, value in checked.items()
             }
             scan = Scan(self.asking, checked, note=self.note, order=order, at_most=_total(at_most))
-            self._rows = self._begin(idxNum, given, scan)
+            numbers = {n for n, name in enumerate(names.split(",")) if isinstance(given.get(name), (int, float))}
+            unequal = idxNum != plan.BY_ROWID and self._is_unequal(idxStr, numbers)
+            self._rows = iter(()) if unequal else self._begin(idxNum, given, scan)
         self._row = next(self._rows, None)
 
     def _begin(self, idxNum: int, given: dict[str, Any], scan: Scan) -> Iterator[tuple[int, Fields]]:  # noqa: N803
@@ -365,7 +372,7 @@ class Cursor:
         if idxNum == plan.BY_ROWID:
             value = given["rowid"]
             values = value if many else (value,)
-            numbers = {self._cast(v, "INTEGER") if isinstance(v, (float, str)) else v for v in values}
+            numbers = {self._whole_number(v) if isinstance(v, (float, str)) else v for v in values}
             return rows.by_rowid(scan, sorted(n for n in numbers if isinstance(n, int)))
         if idxNum in (plan.LISTED, plan.REMEMBERED):
             texts = {self.table.source(name): self._texts(value) for name, value in given.items()}
@@ -382,6 +389,17 @@ class Cursor:
             self.asking.expect(math.prod(map(len, texts.values())))
         keys = ({**fixed, **dict(zip(texts, key, strict=True))} for key in itertools.product(*texts.values()))
         return rows.by_key(scan, method, keys)
+
+    def _is_unequal(self, idxStr: str, numbers: set[int]) -> bool:  # noqa: N803
+        """Whether one of the values that are numbers, by their positions, comes from a row value, of a column that SQLite compares without affinity.
+
+        Such a number equals no text. SQLite itself would compare it as text, here alone; https://www.sqlite.org/rowvalue.html
+        """
+        if not numbers:
+            return False
+        if idxStr not in self._never_numbers:
+            self._never_numbers[idxStr] = self.vtable.registration.never_numbers(self.asking, idxStr)
+        return not numbers.isdisjoint(self._never_numbers[idxStr])
 
     def _steers(self, name: str) -> bool:
         return self.table.by_name[name].steers
@@ -450,12 +468,19 @@ class Cursor:
             text = key_text(value)
             return [] if text is None else [text]
         values = value if isinstance(value, (set, frozenset)) else (value,)
-        texts = {key_text(self._cast(v, "TEXT") if isinstance(v, float) else v) for v in values}
+        texts = {key_text(self._as_text(v) if isinstance(v, float) else v) for v in values}
+        # a column of REAL holds 5.0, which SQLite compares with '5' as a number
+        texts |= {str(int(v)) for v in values if isinstance(v, float) and v.is_integer() and abs(v) < LARGEST}
         return sorted(text for text in texts if text is not None)
 
-    def _cast(self, value: SQLiteValue, type: str) -> SQLiteValue:
-        """A value as SQLite takes it when it compares it with one of this type."""
-        return next(self.vtable.registration.nested.read(f"SELECT CAST(? AS {type})", [value]))[0]
+    def _whole_number(self, value: SQLiteValue) -> SQLiteValue:
+        """The rowid that SQLite takes the value for; None when no rowid is equal to it."""
+        sql = "SELECT CAST(?1 AS INTEGER) WHERE CAST(?1 AS INTEGER) = ?1"
+        return next(self.vtable.registration.nested.read(sql, [value]), (None,))[0]
+
+    def _as_text(self, value: float) -> SQLiteValue:
+        """The number as SQLite writes it when it compares it with text."""
+        return next(self.vtable.registration.nested.read("SELECT CAST(? AS TEXT)", [value]))[0]
 
 
 def _total(numbers: Sequence[Any]) -> int | None:

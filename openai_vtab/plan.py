@@ -10,7 +10,8 @@ carries from BestIndex to Filter:
              4 + n     by the n-th SELECT method of the table
     idxStr   the columns whose values are in argv, in argv's order: "vector_store_id,batch_id", then those that
              narrow a list, then those that only steer, then LIMIT and OFFSET; after a space "asc" or "desc" when the
-             rows of a list come in the order that the query wants: "vector_store_id,status,LIMIT desc"
+             rows of a list come in the order that the query wants: "vector_store_id,status,LIMIT desc"; after a
+             space a column that is read and downloaded for each row: "file_id content"
     argv     for `=` the value; for IN a set of all values
 
 SQLite re-checks every term but the rowid, so a pushed term only saves requests. Only BINARY equality is pushed: the API
@@ -162,7 +163,7 @@ def choose(
                 break
             return _listing(table, constraints, order, bound, FIRST_METHOD + number)
     if bound.rowid is not None and table.one is not None:
-        # SQLite would compare with last_insert_rowid() again for each row, which an INSERT … SELECT has changed meanwhile
+        # SQLite would compare each row with last_insert_rowid() as it is then: an INSERT … SELECT changes it meanwhile
         return replace(plan(BY_ROWID, ("rowid",), (bound.rowid,), REQUEST_COST, 1), exact=(bound.rowid,))
     if ledger:
         narrowing = [s for s in table.key if s in bound.keys and constraints[bound.keys[s]].op == EQ]
@@ -210,6 +211,14 @@ def _listing(
         whole=whole,
         ordered=ordered,
     )
+
+
+def with_download(table: Table, chosen: Plan, used: Collection[int]) -> Plan:
+    """The same plan, that says which column has to be downloaded."""
+    for name in table.downloads:
+        if chosen.idxNum != NOTHING and any(table.columns[n].name == name for n in used if n < len(table.columns)):
+            chosen = replace(chosen, idxStr=f"{chosen.idxStr} {name}")
+    return chosen
 
 
 def asks(table: Table, used: Collection[int]) -> bool:

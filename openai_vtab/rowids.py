@@ -57,7 +57,7 @@ class Rowids:
         self._rowids.clear()
 
     def forget_old(self) -> None:
-        """Between two statements: of what was read only the latest are kept, or a long connection would grow for ever."""
+        """Between two statements: of what was read only the latest are kept, or a connection would grow for ever."""
         old = len(self._read) - KEPT
         if old <= 0:  # after nearly every statement
             return

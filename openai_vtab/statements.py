@@ -9,7 +9,6 @@ those. It must not know tables or what a statement is run again for.
 
 from __future__ import annotations
 
-import itertools
 import re
 import weakref
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -30,10 +29,10 @@ _PARAMETER = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 # SQLite's own modules, which only read; pragma_optimize, which writes, is the exception among the pragma_ functions
-SQLITES = frozenset(
-    "bytecode dbstat fts3 fts3tokenize fts4 fts4aux fts5 fts5vocab geopoly json_each json_tree jsonb_each jsonb_tree "
-    "rtree rtree_i32 sqlite_dbpage sqlite_stmt tables_used".split()
-)
+SQLITES = frozenset({
+    "bytecode", "dbstat", "fts3", "fts3tokenize", "fts4", "fts4aux", "fts5", "fts5vocab", "geopoly", "json_each",
+    "json_tree", "jsonb_each", "jsonb_tree", "rtree", "rtree_i32", "sqlite_dbpage", "sqlite_stmt", "tables_used",
+})  # fmt: skip
 JSON_EACH = '["key","value","type","atom","id","parent","fullkey","path","json","root"]'
 DETERMINISTIC = 0x800  # of pragma_function_list, https://www.sqlite.org/pragma.html#pragma_function_list
 
@@ -222,8 +221,8 @@ def _row_values(run: Run, program: Sequence[tuple[Any, ...]], idxStr: str) -> li
         elif opcode in ("String8", "VInitIn"):
             never.add(p2)
         elif opcode == "VFilter" and p4 == idxStr:
-            rest = itertools.takewhile(lambda row, cursor=p1: (row[1], row[2]) != ("VNext", cursor), program[at:])
-            again = {(row[2], row[3], row[4]) for row in rest if row[1] == "Column"}
+            end = next((n for n in range(at, len(program)) if program[n][1:3] == ("VNext", p1)), len(program))
+            again = {row[2:5] for row in program[at:end] if row[1] == "Column"}
             registers = {n: p3 + 2 + n for n in range(idxStr.count(",") + 1)}
             numbers = {n: r for n, r in registers.items() if r not in never}
             untyped = {

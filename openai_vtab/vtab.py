@@ -21,6 +21,7 @@ import apsw
 from . import api, plan
 from .api import Object, Response
 from .columns import Fields, getter
+from .downloads import Downloads
 from .errors import MissingColumnsError, ProgrammingError, RowError, UnsupportedWriteError
 from .fetch import Asking
 from .ledger import SUFFIX, Ledger
@@ -28,7 +29,7 @@ from .outbox import Write
 from .registration import Registration
 from .rowids import Rowids
 from .rows import NOT_IN_LEDGER, Rows, Scan
-from .spec import Method, Table
+from .spec import ERROR, Method, Table
 from .values import Refused, SQLiteValue, key_text
 
 # https://www.sqlite.org/c3ref/module.html, iVersion: which of the methods there are
@@ -143,8 +144,9 @@ class VTable:
         ]
         remembers = self.rows.ledger is not None
         order = [(info.get_aOrderBy_iColumn(i), info.get_aOrderBy_desc(i)) for i in range(info.nOrderBy)]
-        used = info.colUsed if remembers else ()
+        used = info.colUsed if remembers or self.table.downloads else ()
         chosen = plan.choose(self.table, constraints, order, ledger=remembers, used=used)
+        chosen = plan.with_download(self.table, chosen, used)
         for number, position in enumerate(chosen.argv, start=1):
             info.set_aConstraintUsage_argvIndex(position, number)
         for position in chosen.whole:
@@ -346,7 +348,10 @@ class Cursor:
             self.vtable.before_reading(self.asking)
         if idxNum == plan.NOTHING:
             raise self._missing(idxStr)
-        names, _, order = idxStr.partition(" ")
+        self.getters = self.vtable.module.getters
+        names, *words = idxStr.split(" ")
+        order = next((word for word in words if word in ("asc", "desc")), "")
+        download = next((word for word in words if word in self.table.downloads), None)
         given = dict(zip(names.split(",") if names else (), args, strict=True))
         at_most = [given.pop(name) for name in ("LIMIT", "OFFSET") if name in given]
         steering = {name: given.pop(name) for name in list(given) if name != "rowid" and self._steers(name)}
@@ -360,10 +365,20 @@ class Cursor:
                 for name, value in checked.items()
             }
             scan = Scan(self.asking, checked, note=self.note, order=order, at_most=_total(at_most))
+            scan.download = self.table.downloads[download] if download else None
             numbers = {n for n, name in enumerate(names.split(",")) if isinstance(given.get(name), (int, float))}
             unequal = idxNum != plan.BY_ROWID and self._is_unequal(idxStr, numbers)
             self._rows = iter(()) if unequal else self._begin(idxNum, given, scan)
+            if download and self.note is None:
+                self._download(download, scan)
         self._row = next(self._rows, None)
+
+    def _download(self, name: str, scan: Scan) -> None:
+        """Have one column of the rows, and why it cannot be read, asked for when SQLite reads them."""
+        rows = Downloads(scan, self.vtable.rows, self.table.downloads[name], self._rows)
+        getters = dict(zip(self.table.by_name, self.getters, strict=True))
+        getters |= {name: rows.content, ERROR.name: rows.error}
+        self._rows, self.getters = rows, tuple(getters.values())
 
     def _begin(self, idxNum: int, given: dict[str, Any], scan: Scan) -> Iterator[tuple[int, Fields]]:  # noqa: N803
         rows = self.vtable.rows
@@ -391,9 +406,9 @@ class Cursor:
         return rows.by_key(scan, method, keys)
 
     def _is_unequal(self, idxStr: str, numbers: set[int]) -> bool:  # noqa: N803
-        """Whether one of the values that are numbers, by their positions, comes from a row value, of a column that SQLite compares without affinity.
+        """Whether one of the numbers among the values, by their positions, cannot be equal to the text that a key is.
 
-        Such a number equals no text. SQLite itself would compare it as text, here alone; https://www.sqlite.org/rowvalue.html
+        It comes from a row value, of a column that is compared without affinity; https://www.sqlite.org/rowvalue.html
         """
         if not numbers:
             return False

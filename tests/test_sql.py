@@ -483,7 +483,9 @@ def test_rowids_of_what_was_inserted_are_read_once(db: apsw.Connection, where: s
     """INSERT … SELECT changes last_insert_rowid() with each row: SQLite must not compare with it again."""
     db.execute("INSERT INTO files (filename, content, purpose) VALUES " + ", ".join(["('a', 'b', 'assistants')"] * 3))
     ids = [id for (id,) in db.execute(f"SELECT id FROM files WHERE {where}")]
-    db.execute(f"INSERT INTO vector_store_files (vector_store_id, file_id) SELECT 'vs_demo', id FROM files WHERE {where}")
+    db.execute(
+        f"INSERT INTO vector_store_files (vector_store_id, file_id) SELECT 'vs_demo', id FROM files WHERE {where}"
+    )
     assert db.changes() == len(ids) == 3
     attached = {id for (id,) in db.execute("SELECT id FROM vector_store_files WHERE vector_store_id = 'vs_demo'")}
     assert attached.issuperset(ids)

@@ -102,7 +102,9 @@ def test_virtual_tables_of_others_are_not_read_again(sql: str) -> None:
     apsw.ext.make_virtual_module(db, "jobs", foreign)
     apsw.ext.make_virtual_module(db, "json_tree", foreign)
     db.create_module("jobs_made", Made(), eponymous=False)
-    db.execute("CREATE VIRTUAL TABLE made USING jobs_made; CREATE VIRTUAL TABLE other.more USING /* x */ 'jobs_made'(a)")
+    db.execute(
+        "CREATE VIRTUAL TABLE made USING jobs_made; CREATE VIRTUAL TABLE other.more USING /* x */ 'jobs_made'(a)"
+    )
     db.execute("CREATE VIEW v AS SELECT id FROM jobs; CREATE TEMP VIEW vv AS SELECT * FROM v")
     assert not is_harmless(db.cursor().execute, sql)
     assert foreign.runs == 0

@@ -16,7 +16,19 @@ ROOT = Path(openai_vtab.__file__).parent
 # Each may import those before it. "" is the package itself: its version, or the sandbox's key.
 LAYERS = ["", "errors", "upload", "values", "spec", "tables", "plan", "columns", "rowids"]
 LAYERS += ["progress", "settings", "api", "flow", "log", "pool"]
-LAYERS += ["http", "readahead", "fetch", "outbox", "ledger", "statements", "registration", "rows", "vtab", "functions"]
+LAYERS += [
+    "http",
+    "readahead",
+    "fetch",
+    "outbox",
+    "ledger",
+    "statements",
+    "registration",
+    "rows",
+    "downloads",
+    "vtab",
+    "functions",
+]
 LAYERS += ["describe", "introspection", "connection", "dbapi", "sqlalchemy"]
 LAYERS += ["bars", "stock", "commands", "shell", "__main__"]
 SANDBOX_LAYERS = ["state", "search", "faults", "app", "server", "demo", "", "__main__"]

@@ -38,6 +38,7 @@ class Downloads:
         self._ahead = 0  # of those that are coming, how many have been asked for
         self._read_count = self._wasted = 0
         self._is_ahead = self._is_read = False  # the present row: asked for ahead, and read
+        self._present: Fields | None = None
         self._error: Exception | None = None
         self._failure: Object | None = None
 
@@ -45,12 +46,16 @@ class Downloads:
         return self
 
     def __next__(self) -> Row:
-        self._wasted += self._is_ahead and not self._is_read
+        if self._is_ahead and not self._is_read and self._present is not None:
+            self._wasted += 1
+            self._scan.asking.forget(self._request(self._present))
         self._is_read, self._failure = False, None
         self._is_ahead = self._ahead > 0
         if self._coming:
             self._ahead -= self._is_ahead
-            return self._coming.popleft()
+            row = self._coming.popleft()
+            self._present = row[1]
+            return row
         if self._error is not None:
             raise self._error
         return next(self._found)

@@ -272,6 +272,12 @@ class Asking:
                 self._downloaded -= len(self._downloads.pop(next(iter(self._downloads))) or b"")
         return self._downloads[identity]
 
+    def forget(self, request: Request) -> None:
+        """What was predicted will not be asked for: an answer that has come, or comes, is not kept."""
+        answer = self._answers.pop(request.identity, None)
+        if isinstance(answer, Future):
+            answer.cancel()
+
     def until(self, settled: Callable[[Request, Response], bool], requests: Iterable[Request], deadline: float) -> None:
         """Ask all of them again and again, together, until each is settled or the deadline has come.
 

@@ -30,8 +30,9 @@ _PARAMETER = re.compile(
 )
 # SQLite's own modules, which only read; pragma_optimize, which writes, is the exception among the pragma_ functions
 SQLITES = frozenset({
-    "bytecode", "dbstat", "fts3", "fts3tokenize", "fts4", "fts4aux", "fts5", "fts5vocab", "geopoly", "json_each",
-    "json_tree", "jsonb_each", "jsonb_tree", "rtree", "rtree_i32", "sqlite_dbpage", "sqlite_stmt", "tables_used",
+    "bytecode", "carray", "dbstat", "fts3", "fts3tokenize", "fts4", "fts4aux", "fts5", "fts5vocab", "geopoly",
+    "json_each", "json_tree", "jsonb_each", "jsonb_tree", "rtree", "rtree_i32", "sqlite_dbpage", "sqlite_stmt",
+    "tables_used",
 })  # fmt: skip
 JSON_EACH = '["key","value","type","atom","id","parent","fullkey","path","json","root"]'
 DETERMINISTIC = 0x800  # of pragma_function_list, https://www.sqlite.org/pragma.html#pragma_function_list

@@ -103,6 +103,8 @@ def compare(db: apsw.Connection, sql: str) -> None:
 @pytest.mark.parametrize("form", FORMS)
 def test_a_term_compares_as_over_an_ordinary_table(db: apsw.Connection, form: str, type: str) -> None:
     """Numbers, texts, BLOBs and NULL, in columns of every affinity and without one."""
+    if form == "row value over a unique index" and type == "REAL" and apsw.SQLITE_VERSION_NUMBER >= 3_054_000:
+        pytest.skip("SQLite 3.54 compares 5.0 of such an index as the text '5.0', and drops the row itself")
     for value in VALUES if "{v}" in FORMS[form] else VALUES[:1]:
         where = FORMS[form].replace("{k}", f"keys_{type.lower()}").replace("{v}", value)
         compare(db, f"SELECT vector_store_id, batch_id FROM {{t}} WHERE {where}")

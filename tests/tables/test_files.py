@@ -494,6 +494,18 @@ def test_content_that_is_refused_is_an_error_row(connect: Any, sandbox: Any, man
     assert db.execute(sql).fetchall() == [(b"\xff4", "file-04")]
 
 
+def test_content_before_a_file_that_cannot_be_read_is_there(db: apsw.Connection, sandbox: Any, many: list[str]) -> None:
+    """An error among the files that are looked at ahead is raised when it is their turn."""
+    sandbox.inject(Status(400, message="No."), path=r"/files/file-03$")
+    found = []
+    with pytest.raises(openai_vtab.APIError, match="/files/file-03"):
+        for (content,) in db.execute(
+            "SELECT content FROM files WHERE id IN ('file-01', 'file-02', 'file-03', 'file-04')"
+        ):
+            found.append(content)
+    assert found == [b"\xff1", b"\xff2"]
+
+
 def test_content_has_the_limits_of_an_answer(connect: Any, sandbox: Any) -> None:
     """max_answer_bytes."""
     sandbox.add_file("large.jsonl", id="file-large", content=b"x" * 5000, purpose="batch")

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -30,6 +30,7 @@ NO_CONTENT = 204
 NOT_FOUND = 404
 LONGEST_KEPT = 200  # characters of an id that is remembered as it is written in a path
 JSON_BODY = {"Content-Type": "application/json"}
+ANY_ANSWER = {"Accept": "*/*"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,20 @@ def build(table: Table, method: Method, parameters: Mapping[str, Any], page: Pag
         look=look,
         attaches=_attached(table, method, parameters),
     )
+
+
+def download(table: Table, method: Method, keys: Mapping[str, str]) -> Request:
+    """The request for the bytes that `method` gives."""
+    return replace(build(table, method, keys), headers=ANY_ANSWER, absent_is_none=False)
+
+
+def downloaded(request: Request, response: Response) -> bytes | None:
+    """The bytes in the answer; None for a dry run. Raises APIError when there are none."""
+    if response.status == NOT_SENT:
+        return None
+    if not 200 <= response.status < 300:
+        raise failure(request, response)
+    return response.body
 
 
 def _attached(table: Table, method: Method, parameters: Mapping[str, Any]) -> tuple[str, int] | None:

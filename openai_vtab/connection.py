@@ -91,6 +91,6 @@ def register(connection: apsw.Connection, **settings: Unpack[Keywords]) -> None:
         for table in TABLES:
             Module(registration, table).create(connection)
             functions.create(connection, registration, table)
-        introspection.create(connection, TABLES, registration.fetch.client.log)
+        registration.nested.ours |= introspection.create(connection, TABLES, registration.fetch.client.log)
         return
     raise TypeError(problem.replace("Settings.__init__()", "register()"))

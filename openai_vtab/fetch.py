@@ -34,6 +34,7 @@ NOT_READ = (APIError, APIConnectionError)  # what keeps one key or list from bei
 SLICE = 0.05  # seconds between two looks for an interrupt
 AHEAD = 2  # times max_concurrency: how far an IN list is asked for before its rows are read
 OK = 200
+DOWNLOADED = 16 * 1024 * 1024  # bytes of contents kept
 UNDERSTOOD = 2_000  # objects kept parsed, some 2 MB
 FARTHEST = 1000  # items, with those that need no request
 KEPT = ("x-request-id", "openai-poll-after-ms", "location")
@@ -182,6 +183,8 @@ class Asking:
         self._answers: dict[str, Future[Response] | Response | bytes] = {}  # what is understood is a body alone
         self._understood: dict[str, tuple[Any, int]] = {}  # the latest answers, parsed, and how many objects they are
         self._weight = 0
+        self._downloads: dict[str, bytes | None] = {}
+        self._downloaded = 0  # bytes
         self._deadlines: dict[float, float] = {}
 
     def start(self, request: Request, predicted: bool = False) -> bool:
@@ -258,6 +261,24 @@ class Asking:
         self._understood[request.identity] = meaning, heavy
         self._weight += heavy
         return meaning
+
+    def download(self, request: Request, understand: Callable[[Response], bytes | None]) -> bytes | None:
+        """The bytes in the answer. The latest are kept for rows of a join that ask again; others are sent for again."""
+        identity = request.identity
+        if identity not in self._downloads:
+            content = understand(self.answer(request))
+            del self._answers[identity]
+            self._downloads[identity] = content
+            self._downloaded += len(content or b"")
+            while self._downloaded > DOWNLOADED and len(self._downloads) > 1:
+                self._downloaded -= len(self._downloads.pop(next(iter(self._downloads))) or b"")
+        return self._downloads[identity]
+
+    def forget(self, request: Request) -> None:
+        """What was predicted will not be asked for: an answer that has come, or comes, is not kept."""
+        answer = self._answers.pop(request.identity, None)
+        if isinstance(answer, Future):
+            answer.cancel()
 
     def until(self, settled: Callable[[Request, Response], bool], requests: Iterable[Request], deadline: float) -> None:
         """Ask all of them again and again, together, until each is settled or the deadline has come.
@@ -350,6 +371,8 @@ class Asking:
         self._answers.clear()
         self._understood.clear()
         self._weight = 0
+        self._downloads.clear()
+        self._downloaded = 0
         if self.read_ahead is not None:
             self.read_ahead.close()
             self.read_ahead = None

@@ -20,22 +20,24 @@ from .values import SQLiteValue
 Row = tuple[SQLiteValue, ...]
 
 
-def create(connection: apsw.Connection, tables: Sequence[Table], log: Log) -> None:
-    """Make the three tables known to the connection."""
+def create(connection: apsw.Connection, tables: Sequence[Table], log: Log) -> set[str]:
+    """Make the three tables known to the connection; their names."""
 
     def rows(of: Callable[[Table], Sequence[dict[str, Any]]]) -> list[Row]:
         return [tuple(row.values()) for table in tables for row in of(table)]
 
     # the rows are made when somebody looks
-    for name, columns, look in (
-        ("openai_tables", describe.TABLE_COLUMNS, lambda: rows(describe.methods)),
-        ("openai_columns", describe.COLUMN_COLUMNS, lambda: rows(describe.columns)),
-        ("openai_requests", tuple(COLUMNS), log.rows),
-    ):
+    made = {
+        "openai_tables": (describe.TABLE_COLUMNS, lambda: rows(describe.methods)),
+        "openai_columns": (describe.COLUMN_COLUMNS, lambda: rows(describe.columns)),
+        "openai_requests": (tuple(COLUMNS), log.rows),
+    }
+    for name, (columns, look) in made.items():
         module = Module(f"CREATE TABLE {name}({', '.join(columns)})", look)
         connection.create_module(
             name, cast(Any, module), use_bestindex_object=True, eponymous=True, eponymous_only=True, read_only=True
         )
+    return set(made)
 
 
 class Module:

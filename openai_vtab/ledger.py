@@ -31,7 +31,7 @@ from typing import Any, Protocol
 
 import apsw
 
-from .columns import whole
+from .columns import json_text, whole
 from .errors import OperationalError, ProgrammingError, RowError
 from .intents import Intent, Outcome
 from .rowids import Rowids
@@ -386,7 +386,7 @@ def _quoted(name: str) -> str:
 
 def _dumped(value: Object) -> str:
     try:
-        return json.dumps(value, separators=(",", ":"))
+        return json_text(value)
     except RecursionError:  # as deep as can be read is too deep to be written; what matters is flat
         return _dumped({name: member for name, member in value.items() if not isinstance(member, (dict, list))})
 

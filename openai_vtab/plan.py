@@ -10,10 +10,11 @@ carries from BestIndex to Filter:
              4 + n     by the n-th SELECT method of the table
     idxStr   the columns whose values are in argv, in argv's order: "vector_store_id,batch_id", then those that
              narrow a list, then those that only steer, then LIMIT and OFFSET; after a space "asc" or "desc" when the
-             rows of a list come in the order that the query wants: "vector_store_id,status,LIMIT desc"
+             rows of a list come in the order that the query wants: "vector_store_id,status,LIMIT desc"; after a
+             space a column that is read and downloaded for each row: "file_id content"
     argv     for `=` the value; for IN a set of all values
 
-SQLite re-checks every term, so a pushed term only saves requests. Only BINARY equality is pushed: the API
+SQLite re-checks every term but the rowid, so a pushed term only saves requests. Only BINARY equality is pushed: the API
 compares ids byte by byte, and with COLLATE NOCASE a narrower request would lose rows.
 
 >>> choose(vector_store_file_batches, [Constraint(5, EQ), Constraint(6, EQ)]).idxStr
@@ -23,7 +24,7 @@ compares ids byte by byte, and with COLLATE NOCASE a narrower request would lose
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .errors import MissingColumnsError, RowError, UnsupportedWriteError
 from .spec import WAIT_SECONDS, Method, Table
@@ -76,6 +77,7 @@ class Plan:
     unique: bool = False
     whole: tuple[int, ...] = ()  # of argv, the IN lists to be delivered as one set
     ordered: bool = False  # the rows come in the order that the query wants
+    exact: tuple[int, ...] = ()  # of argv, what SQLite need not compare again
 
 
 @dataclass
@@ -161,7 +163,8 @@ def choose(
                 break
             return _listing(table, constraints, order, bound, FIRST_METHOD + number)
     if bound.rowid is not None and table.one is not None:
-        return plan(BY_ROWID, ("rowid",), (bound.rowid,), REQUEST_COST, 1)
+        # SQLite would compare each row with last_insert_rowid() as it is then: an INSERT … SELECT changes it meanwhile
+        return replace(plan(BY_ROWID, ("rowid",), (bound.rowid,), REQUEST_COST, 1), exact=(bound.rowid,))
     if ledger:
         narrowing = [s for s in table.key if s in bound.keys and constraints[bound.keys[s]].op == EQ]
         number = LISTED if steering or asks(table, used) else REMEMBERED
@@ -208,6 +211,14 @@ def _listing(
         whole=whole,
         ordered=ordered,
     )
+
+
+def with_download(table: Table, chosen: Plan, used: Collection[int]) -> Plan:
+    """The same plan, that says which column has to be downloaded."""
+    for name in table.downloads:
+        if chosen.idxNum != NOTHING and any(table.columns[n].name == name for n in used if n < len(table.columns)):
+            chosen = replace(chosen, idxStr=f"{chosen.idxStr} {name}")
+    return chosen
 
 
 def asks(table: Table, used: Collection[int]) -> bool:

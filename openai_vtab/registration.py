@@ -33,7 +33,15 @@ from .readahead import Note, ReadAhead
 from .rowids import KEPT, Rowids
 from .settings import Settings
 from .spec import Method, Table
-from .statements import Cursors, changes_rows, first_word, is_harmless, select_part
+from .statements import (
+    Cursors,
+    changes_rows,
+    first_word,
+    is_harmless,
+    never_numbers,
+    select_part,
+    without_parameters,
+)
 from .values import Limits, SQLiteValue
 from .writes.queue import WriteQueue
 
@@ -265,6 +273,16 @@ class Registration:
         finally:
             self.note = None
 
+    def never_numbers(self, asking: Asking, idxStr: str) -> set[int]:  # noqa: N803 - SQLite's name
+        """The positions in a scan's argv of values that equal no text when they are numbers.
+
+        `asking` is of the statement that scans; it tells it from others that run.
+        """
+        running = next((r for r in self._statements.values() if r.asking is asking), None)
+        if running is None:
+            return set()
+        return never_numbers(self.nested.read, self.nested.program(running.sql), idxStr)
+
     def ledger(self, connection: apsw.Connection, table: Table, schema: str, name: str) -> Ledger:
         """The ledger of a table; it outlives SQLite's own idea of the table, which a schema change takes away."""
         file = connection.db_filename(schema) or ""
@@ -350,6 +368,7 @@ class Nested:
         self._weak = weak
         self.running = False
         self.changes = 0  # how much of total_changes() is ours
+        self.ours: set[str] = set()  # the names of our modules
 
     def read(self, sql: str, bindings: Sequence[SQLiteValue] = ()) -> Iterator[tuple[SQLiteValue, ...]]:
         """The rows, as they are read."""
@@ -416,6 +435,13 @@ class Nested:
             if patience:
                 connection.set_busy_timeout(int(patience))
 
+    def program(self, sql: str) -> list[tuple[Any, ...]]:
+        """What SQLite makes of a statement: the rows of EXPLAIN, whatever its parameters; none when it cannot tell."""
+        try:
+            return list(self.read(f"EXPLAIN {without_parameters(sql)}"))
+        except apsw.Error:  # an authorizer's, say
+            return []
+
     def run_through(self, sql: str, patience: float) -> bool:
         """Run a query that changes nothing, for at most so many seconds. Whether it came to its end, or never will.
 
@@ -426,7 +452,7 @@ class Nested:
         self.running = True
         try:
             connection.set_progress_handler(lambda: time.monotonic() > end, STEPS, id=Nested)
-            if not is_harmless(cursor.execute, sql):
+            if not is_harmless(cursor.execute, sql, self.ours):
                 return True
             for _ in cursor.execute(sql):
                 pass

@@ -8,24 +8,23 @@ It must not know where the objects come from.
 
 from __future__ import annotations
 
-import threading
-
 Key = tuple[str, ...]
 
-KEPT = 10_000  # rowids that still stand for their objects in later statements, some 3 MB
+KEPT = 10_000  # rowids of objects that were read and still stand for them in later statements, some 3 MB
 
 
 class Rowids:
     """One rowid for each object, stable within a statement: SQLite de-duplicates the branches of an OR by it.
 
-    The latest ones stay for later statements, for last_insert_rowid().
+    Those of inserted objects stay as long as the connection, for last_insert_rowid(). Of those that were read, the
+    latest stay for later statements.
     """
 
     def __init__(self) -> None:
-        self._keys: list[Key | None] = []
+        self._read: list[Key | None] = []  # None where the rowid was reserved
         self._first = 1  # the rowid of the first of them; 0 is nobody's
+        self._inserted: dict[int, Key] = {}
         self._rowids: dict[Key, int] = {}
-        self._forgetting = threading.Lock()  # what was given up may be answered, and assigned, at any time
 
     def __bool__(self) -> bool:
         """Whether an object has been given one."""
@@ -35,8 +34,8 @@ class Rowids:
         """The rowid of an object."""
         rowid = self._rowids.get(key)
         if rowid is None:
-            rowid = self.reserve()
-            self.assign(rowid, key)
+            self._read.append(key)
+            rowid = self._rowids[key] = self._first + len(self._read) - 1
         return rowid
 
     def known(self, key: Key) -> int | None:
@@ -45,32 +44,31 @@ class Rowids:
 
     def reserve(self) -> int:
         """A rowid for an object that has no key yet."""
-        self._keys.append(None)
-        return self._first + len(self._keys) - 1
+        self._read.append(None)
+        return self._first + len(self._read) - 1
 
     def assign(self, rowid: int, key: Key) -> None:
-        """The object of a reserved rowid is known now."""
-        with self._forgetting:
-            if rowid >= self._first:
-                self._keys[rowid - self._first] = key
-                self._rowids.setdefault(key, rowid)
+        """The object of a reserved rowid is known now. A thread may say so, when nobody waits for it any more."""
+        self._inserted[rowid] = key
+        self._rowids.setdefault(key, rowid)
 
     def renumber(self) -> None:
         """Give other rowids from now on; those given still stand for their objects."""
         self._rowids.clear()
 
     def forget_old(self) -> None:
-        """Between two statements: only the latest are kept, or a connection that lives long would grow for ever."""
-        if len(self._keys) <= KEPT:  # after nearly every statement
+        """Between two statements: of what was read only the latest are kept, or a connection would grow for ever."""
+        old = len(self._read) - KEPT
+        if old <= 0:  # after nearly every statement
             return
-        with self._forgetting:
-            old = self._keys[: len(self._keys) - KEPT]
-            for rowid, key in enumerate(old, self._first):
-                if key is not None and self._rowids.get(key) == rowid:
-                    del self._rowids[key]
-            del self._keys[: len(old)]
-            self._first += len(old)
+        for rowid, key in enumerate(self._read[:old], self._first):
+            if key is not None and self._rowids.get(key) == rowid:
+                del self._rowids[key]
+        del self._read[:old]
+        self._first += old
 
     def key(self, rowid: int) -> Key | None:
         """The object of a rowid, None when there is none."""
-        return self._keys[rowid - self._first] if self._first <= rowid < self._first + len(self._keys) else None
+        if self._first <= rowid < self._first + len(self._read):
+            return self._read[rowid - self._first] or self._inserted.get(rowid)
+        return self._inserted.get(rowid)

@@ -40,7 +40,8 @@ class Scan:
 
     `asking` is the statement, `steering` the values that say how to read. `single` tells that it is one key, of a row
     of a join perhaps. With `note`, only the requests are wanted that it would send. A list must come in `order`
-    (asc or desc) when there is one, and `at_most` so many rows of it will be read.
+    (asc or desc) when there is one, and `at_most` so many rows of it will be read. `download` gives a column that the
+    statement reads.
     """
 
     asking: Asking
@@ -49,6 +50,7 @@ class Scan:
     note: Note | None = None
     order: str = ""
     at_most: int | None = None
+    download: Method | None = None
 
 
 class _Item:
@@ -128,6 +130,10 @@ class Rows:
             f"{self.table.name}: the {self.table.key[-1]} of the row is not known, so that nothing can be done to it; "
             "look whether it was created, INSERT it then by its keys, and DELETE this row"
         )
+
+    def failure(self, asking: Asking, keys: Mapping[str, Any], request: Request, error: Exception) -> Object:
+        """What stands for an object that cannot be read. Raises the error unless the statement goes on without."""
+        return _failure(asking, keys, request, error)
 
     def forget(self, rowid: int) -> None:
         """The ledger does not list this row any more."""
@@ -269,6 +275,8 @@ class Rows:
             for item in items:
                 if (request := request_of(item)) is not None:
                     scan.note(request)
+                    if scan.download is not None:
+                        scan.note(api.download(self.table, scan.download, item.keys))
                 elif item.entry is not None:
                     yield self._rowid(item), item.entry
             return

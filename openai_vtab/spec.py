@@ -50,6 +50,11 @@ class Column:
         if not self.doc.endswith("."):
             raise ValueError(f"column {self.name}: the doc is a sentence and ends with a full stop")
 
+    @cached_property
+    def is_json(self) -> bool:
+        """Whether its values are JSON text, as its sentence then says."""
+        return "JSON" in self.doc
+
 
 WAIT_SECONDS = Column(
     "wait_seconds",
@@ -94,9 +99,10 @@ class Method:
     which lacks them. `when` binds an UPDATE by the values that are SET. `function` is the name of the SQL function
     for an EXEC. `repeatable` tells that doing it twice is doing it once; of one that is not, `look` is the path of
     the list that shows whether it was done. `attaches` is the column with the files that are attached to a vector
-    store: OpenAI limits how many in a minute.
+    store: OpenAI limits how many in a minute. A SELECT method that `gives` a column reads the bytes of that column
+    alone, for a row that is known, when a statement reads it.
 
-    A SELECT method gives one object, or `many`: "pages" of at most `most` objects, in the order of the column
+    Any other SELECT method gives one object, or `many`: "pages" of at most `most` objects, in the order of the column
     `ordered_by`, or the one list "data" of a single answer.
     """
 
@@ -116,6 +122,7 @@ class Method:
     many: str = ""
     most: int = 100
     ordered_by: str = ""
+    gives: str = ""
 
     @cached_property
     def http(self) -> str:
@@ -176,7 +183,7 @@ class Table:
         for method in self.methods:
             if method.verb not in VERBS:
                 raise ValueError(f"table {self.name}: verb {method.verb!r} is none of {VERBS}")
-            unknown = (method.accepts | method.when.keys() | ({method.attaches} - {""})) - known
+            unknown = (method.accepts | method.when.keys() | ({method.attaches, method.gives} - {""})) - known
             if unknown:
                 raise ValueError(f"table {self.name}, {method.route}: no column {', '.join(sorted(unknown))}")
             if method.verb == "INSERT":
@@ -194,12 +201,17 @@ class Table:
         return self.by_name[name].source
 
     def of(self, verb: str) -> tuple[Method, ...]:
-        """The methods of one SQL verb, in order."""
+        """The methods of one SQL verb, in order; without those that only give a column."""
         return self._by_verb[verb]
 
     @cached_property
     def _by_verb(self) -> dict[str, tuple[Method, ...]]:
-        return {verb: tuple(method for method in self.methods if method.verb == verb) for verb in VERBS}
+        return {verb: tuple(m for m in self.methods if m.verb == verb and not m.gives) for verb in VERBS}
+
+    @cached_property
+    def downloads(self) -> dict[str, Method]:
+        """The methods that give a column alone, by the column's name."""
+        return {method.gives: method for method in self.methods if method.gives}
 
     @cached_property
     def key(self) -> tuple[str, ...]:

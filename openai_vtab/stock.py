@@ -25,7 +25,7 @@ OTHERS = {
     "openai_columns": "The columns of the tables.",
     "openai_requests": "What this connection has sent, the latest 1,000.",
 }
-JSON_COLUMNS = {column.name for table in TABLES for column in table.columns if "JSON" in column.doc}
+JSON_COLUMNS = {column.name for table in TABLES for column in table.columns if column.is_json}
 
 
 FOR_PEOPLE = {"output_box", "output_column", "output_line"}

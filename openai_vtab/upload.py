@@ -151,5 +151,6 @@ def form(fields: Mapping[str, str | File | Mapping[str, str | int]]) -> Upload:
     return Upload(parts, f"multipart/form-data; boundary={boundary}")
 
 
-# as the HTML standard has it: a name cannot end its own quotes
-_ESCAPED = str.maketrans({"\r": "%0D", "\n": "%0A", '"': "%22"})
+# A quoted string of RFC 9110: werkzeug, python-multipart, busboy and Go read the name as it was. A quotation mark that
+# is written as %22, as browsers do, stays %22 at all of them but werkzeug. A line break would end the header.
+_ESCAPED = str.maketrans({"\\": "\\\\", '"': '\\"', "\r": "%0D", "\n": "%0A"})

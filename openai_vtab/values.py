@@ -160,6 +160,8 @@ def filename(value: SQLiteValue, _: Limits) -> str:
     name = text(value, _)
     if not name.strip() or any(category(character) in ("Cc", "Cs") for character in name):
         raise Refused(f"{shown(value)} is not a file name", "a name such as 'returns.md'")
+    if "%22" in name:  # in a form it is also how browsers write a quotation mark
+        raise Refused(f"{shown(value)} contains %22, which servers read as a quotation mark", "the name without it")
     return name
 
 
@@ -336,9 +338,14 @@ def _attributes(value: JSON) -> dict[str, JSON] | None:
                     f"the attribute {key!r} has {len(item)} characters",
                     f"at most {MAX_ATTRIBUTE_TEXT}, for instance substr(text, 1, {MAX_ATTRIBUTE_TEXT})",
                 )
-        elif not isinstance(item, (int, float)) or not abs(item) <= sys.float_info.max:  # bool is an int; 1e999 is inf
+        elif not _is_finite(item):
             raise Refused(f"the attribute {key!r} is {shown_json(item)}", "text, a number, true or false")
     return value
+
+
+def _is_finite(item: JSON) -> bool:
+    """True for true, false and every number that JSON can spell; Python reads 1e999 as infinity."""
+    return isinstance(item, (int, float)) and abs(item) <= sys.float_info.max
 
 
 def _expires_after(value: SQLiteValue, anchor: str, unit: str, allowed: range) -> dict[str, JSON]:
@@ -363,11 +370,23 @@ def _filter(value: JSON, depth: int) -> dict[str, JSON]:
             _filter(inner, depth + 1)
     elif kind not in ("eq", "ne", "gt", "gte", "lt", "lte", "in", "nin") or value.keys() != {"type", "key", "value"}:
         raise Refused(f"{shown_json(value)} is not a filter", f"{FILTER}, or 'and' and 'or' with a list of filters")
-    elif not isinstance(value["key"], str) or isinstance(value["value"], list) != (kind in ("in", "nin")):
-        raise Refused(f"{shown_json(value)} compares what cannot be compared", FILTER)
-    elif isinstance(value["value"], dict) or value["value"] is None:
-        raise Refused(f"the value is {shown_json(value['value'])}", "text, a number, true or false")
+    elif not isinstance(value["key"], str) or not value["key"]:
+        raise Refused(f"the key is {shown_json(value['key'])}", f"the name of an attribute, as in {FILTER}")
+    elif kind in ("in", "nin"):
+        _filter_list(kind, value["value"])
+    elif not isinstance(value["value"], str) and not _is_finite(value["value"]):
+        raise Refused(f"the value of {kind} is {shown_json(value['value'])}", "text, a number, true or false")
     return value  # type: ignore[no-any-return]
+
+
+def _filter_list(kind: str, value: JSON) -> None:
+    """The API compares an attribute with a list of texts and numbers: no true or false, no NULL, nothing nested."""
+    example = "an array of texts and numbers, such as json_array('en', 7)"
+    if not isinstance(value, list):
+        raise Refused(f"the value of {kind} is {shown_json(value)}", example)
+    for index, item in enumerate(value):
+        if not isinstance(item, str) and (isinstance(item, bool) or not _is_finite(item)):
+            raise Refused(f"item {index} of {kind} is {shown_json(item)}", example)
 
 
 def _chunking_strategy(value: JSON) -> dict[str, JSON]:

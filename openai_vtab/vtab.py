@@ -21,19 +21,21 @@ import apsw
 from . import api, plan
 from .api import Object, Response
 from .columns import Fields, getter
+from .downloads import Downloads
 from .errors import MissingColumnsError, ProgrammingError, RowError, UnsupportedWriteError
 from .fetch import Asking
 from .ledger import SUFFIX, Ledger
 from .registration import Registration
 from .rowids import Rowids
 from .rows import NOT_IN_LEDGER, Rows, Scan
-from .spec import Method, Table
+from .spec import ERROR, Method, Table
 from .values import Refused, SQLiteValue, key_text
 from .writes.order import concerns
 from .writes.write import Write
 
 # https://www.sqlite.org/c3ref/module.html, iVersion: which of the methods there are
 WITH_SAVEPOINT, WITH_SHADOW = 2, 3
+LARGEST = 2.0**63  # of SQLite's integers
 
 
 class Module:
@@ -48,6 +50,7 @@ class Module:
 
     def create(self, connection: apsw.Connection) -> None:
         """Make the table known to the connection under its name and its aliases, as eponymous tables."""
+        self.registration.nested.ours |= {self.table.name, *self.table.aliases}
         module = SimpleNamespace(Connect=self.Connect, Create=self.Connect)
         for name in (self.table.name, *self.table.aliases):
             if self.table.remembered and name == self.table.name:
@@ -142,12 +145,15 @@ class VTable:
         ]
         remembers = self.rows.ledger is not None
         order = [(info.get_aOrderBy_iColumn(i), info.get_aOrderBy_desc(i)) for i in range(info.nOrderBy)]
-        used = info.colUsed if remembers else ()
+        used = info.colUsed if remembers or self.table.downloads else ()
         chosen = plan.choose(self.table, constraints, order, ledger=remembers, used=used)
+        chosen = plan.with_download(self.table, chosen, used)
         for number, position in enumerate(chosen.argv, start=1):
             info.set_aConstraintUsage_argvIndex(position, number)
         for position in chosen.whole:
             info.set_aConstraintUsage_in(position, True)
+        for position in chosen.exact:
+            info.set_aConstraintUsage_omit(position, True)
         info.idxNum = chosen.idxNum
         info.idxStr = chosen.idxStr
         info.estimatedCost = chosen.cost
@@ -347,6 +353,7 @@ class Cursor:
         self._rows: Iterator[tuple[int, Fields]] = iter(())
         self._row: tuple[int, Fields] | None = None
         self._steering: dict[str, SQLiteValue] = {}
+        self._never_numbers: dict[str, set[int]] = {}
 
     def Filter(self, idxNum: int, idxStr: str, args: tuple[Any, ...]) -> None:  # noqa: N803 - SQLite's names
         """SQLite begins a scan with the values of the plan that plan.choose made."""
@@ -354,7 +361,10 @@ class Cursor:
             self.vtable.before_reading(self.asking)
         if idxNum == plan.NOTHING:
             raise self._missing(idxStr)
-        names, _, order = idxStr.partition(" ")
+        self.getters = self.vtable.module.getters
+        names, *words = idxStr.split(" ")
+        order = next((word for word in words if word in ("asc", "desc")), "")
+        download = next((word for word in words if word in self.table.downloads), None)
         given = dict(zip(names.split(",") if names else (), args, strict=True))
         at_most = [given.pop(name) for name in ("LIMIT", "OFFSET") if name in given]
         steering = {name: given.pop(name) for name in list(given) if name != "rowid" and self._steers(name)}
@@ -368,8 +378,20 @@ class Cursor:
                 for name, value in checked.items()
             }
             scan = Scan(self.asking, checked, note=self.note, order=order, at_most=_total(at_most))
-            self._rows = self._begin(idxNum, given, scan)
+            scan.download = self.table.downloads[download] if download else None
+            numbers = {n for n, name in enumerate(names.split(",")) if isinstance(given.get(name), (int, float))}
+            unequal = idxNum != plan.BY_ROWID and self._is_unequal(idxStr, numbers)
+            self._rows = iter(()) if unequal else self._begin(idxNum, given, scan)
+            if download and self.note is None:
+                self._download(download, scan)
         self._row = next(self._rows, None)
+
+    def _download(self, name: str, scan: Scan) -> None:
+        """Have one column of the rows, and why it cannot be read, asked for when SQLite reads them."""
+        rows = Downloads(scan, self.vtable.rows, self.table.downloads[name], self._rows)
+        getters = dict(zip(self.table.by_name, self.getters, strict=True))
+        getters |= {name: rows.content, ERROR.name: rows.error}
+        self._rows, self.getters = rows, tuple(getters.values())
 
     def _begin(self, idxNum: int, given: dict[str, Any], scan: Scan) -> Iterator[tuple[int, Fields]]:  # noqa: N803
         rows = self.vtable.rows
@@ -378,7 +400,7 @@ class Cursor:
         if idxNum == plan.BY_ROWID:
             value = given["rowid"]
             values = value if many else (value,)
-            numbers = {self._cast(v, "INTEGER") if isinstance(v, (float, str)) else v for v in values}
+            numbers = {self._whole_number(v) if isinstance(v, (float, str)) else v for v in values}
             return rows.by_rowid(scan, sorted(n for n in numbers if isinstance(n, int)))
         if idxNum in (plan.LISTED, plan.REMEMBERED):
             texts = {self.table.source(name): self._texts(value) for name, value in given.items()}
@@ -395,6 +417,17 @@ class Cursor:
             self.asking.expect(math.prod(map(len, texts.values())))
         keys = ({**fixed, **dict(zip(texts, key, strict=True))} for key in itertools.product(*texts.values()))
         return rows.by_key(scan, method, keys)
+
+    def _is_unequal(self, idxStr: str, numbers: set[int]) -> bool:  # noqa: N803
+        """Whether one of the numbers among the values, by their positions, cannot be equal to the text that a key is.
+
+        It comes from a row value, of a column that is compared without affinity; https://www.sqlite.org/rowvalue.html
+        """
+        if not numbers:
+            return False
+        if idxStr not in self._never_numbers:
+            self._never_numbers[idxStr] = self.vtable.registration.never_numbers(self.asking, idxStr)
+        return not numbers.isdisjoint(self._never_numbers[idxStr])
 
     def _steers(self, name: str) -> bool:
         return self.table.by_name[name].steers
@@ -463,12 +496,19 @@ class Cursor:
             text = key_text(value)
             return [] if text is None else [text]
         values = value if isinstance(value, (set, frozenset)) else (value,)
-        texts = {key_text(self._cast(v, "TEXT") if isinstance(v, float) else v) for v in values}
+        texts = {key_text(self._as_text(v) if isinstance(v, float) else v) for v in values}
+        # a column of REAL holds 5.0, which SQLite compares with '5' as a number
+        texts |= {str(int(v)) for v in values if isinstance(v, float) and v.is_integer() and abs(v) < LARGEST}
         return sorted(text for text in texts if text is not None)
 
-    def _cast(self, value: SQLiteValue, type: str) -> SQLiteValue:
-        """A value as SQLite takes it when it compares it with one of this type."""
-        return next(self.vtable.registration.nested.read(f"SELECT CAST(? AS {type})", [value]))[0]
+    def _whole_number(self, value: SQLiteValue) -> SQLiteValue:
+        """The rowid that SQLite takes the value for; None when no rowid is equal to it."""
+        sql = "SELECT CAST(?1 AS INTEGER) WHERE CAST(?1 AS INTEGER) = ?1"
+        return next(self.vtable.registration.nested.read(sql, [value]), (None,))[0]
+
+    def _as_text(self, value: float) -> SQLiteValue:
+        """The number as SQLite writes it when it compares it with text."""
+        return next(self.vtable.registration.nested.read("SELECT CAST(? AS TEXT)", [value]))[0]
 
 
 def _total(numbers: Sequence[Any]) -> int | None:

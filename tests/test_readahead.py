@@ -10,10 +10,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import apsw
+import apsw.ext
 import pytest
 
 import openai_vtab
@@ -424,6 +425,36 @@ def test_a_function_is_called_as_often_as_without(db: apsw.Connection, one_by_on
         connection.execute(f"{JOIN} WHERE {where}").fetchall()
     apart = calls.index(-1, 1)
     assert calls[:apart] == calls[apart:]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        f"SELECT t.id FROM jobs AS j JOIN {T} AS t ON t.vector_store_id = 'vs_demo' AND t.batch_id = j.id",
+        f"WITH j AS (SELECT id FROM jobs) SELECT t.id FROM j JOIN {T} AS t ON t.vector_store_id = 'vs_demo' AND t.batch_id = j.id",
+        f"SELECT t.id FROM waiting AS j JOIN {T} AS t ON t.vector_store_id = 'vs_demo' AND t.batch_id = j.id",
+        f"SELECT id FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id IN (SELECT id FROM jobs)",
+        f"SELECT id FROM {T} WHERE (vector_store_id, batch_id) IN (SELECT 'vs_demo', id FROM jobs)",
+        f"INSERT INTO taken SELECT t.id FROM jobs AS j JOIN {T} AS t ON t.vector_store_id = 'vs_demo' AND t.batch_id = j.id RETURNING id",
+    ],
+    ids=["join", "CTE", "view", "IN", "row value", "insert"],
+)
+def test_other_virtual_tables_are_read_once(db: apsw.Connection, requests: Requests, sql: str) -> None:
+    """A queue that is emptied by being read: all of it comes, in one run."""
+    queue, runs = list(IDS), []
+
+    def jobs() -> Iterator[dict[str, str]]:
+        runs.append(True)
+        while queue:
+            yield {"id": queue.pop(0)}
+
+    jobs.columns, jobs.column_access = ("id",), apsw.ext.VTColumnAccess.By_Name  # type: ignore[attr-defined]
+    apsw.ext.make_virtual_module(db, "jobs", jobs)  # type: ignore[arg-type]
+    db.execute("CREATE TEMP VIEW waiting AS SELECT * FROM jobs; CREATE TABLE taken (id)")
+    requests()
+    assert sorted(id for (id,) in db.execute(sql)) == IDS
+    assert len(runs) == 1
+    assert sorted(requests()) == [f"GET {PATH}{id}" for id in IDS]
 
 
 def test_other_functions_with_side_effects_are_not_called_again(

@@ -447,7 +447,7 @@ def test_a_table_without_a_ledger_may_have_a_name_of_its_own(
 def test_a_long_life_keeps_the_latest_rowids(
     db: apsw.Connection, sandbox: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A statement needs all of its own; later ones find the latest. Otherwise a connection would grow for ever."""
+    """A statement needs all of its own; later ones find the latest, and what was inserted for ever."""
     monkeypatch.setattr("openai_vtab.rowids.KEPT", 5)
     ids = [sandbox.add_batch("vs_demo", ["file-new-01"]) for _ in range(12)]
     listed = ", ".join(f"'{id}'" for id in ids)
@@ -462,9 +462,43 @@ def test_a_long_life_keeps_the_latest_rowids(
     db.execute(
         "INSERT INTO vector_store_file_batches (vector_store_id, file_ids) VALUES ('vs_demo', '[\"file-new-01\"]')"
     )
-    db.execute(twice).fetchall()
-    assert db.execute(by_rowid, (db.last_insert_rowid(),)).fetchall() == []
+    inserted = db.execute(by_rowid, (db.last_insert_rowid(),)).get
+    assert inserted.startswith("vsfb_")
+    for _ in range(3):
+        db.execute(twice).fetchall()
+    assert db.execute("SELECT id FROM vector_store_file_batches WHERE rowid = last_insert_rowid()").get == inserted
+    same = f"SELECT rowid = last_insert_rowid() FROM {table} AND batch_id = ?"
+    assert db.execute(same, (inserted,)).get == 1
+
+
+WHERE_INSERTED = [
+    "rowid IN (last_insert_rowid(), last_insert_rowid() - 1, last_insert_rowid() - 2)",
+    "rowid = last_insert_rowid() OR rowid = last_insert_rowid() - 1 OR rowid = last_insert_rowid() - 2",
+    "rowid IN (SELECT last_insert_rowid() - value FROM json_each('[0, 1, 2]'))",
+]
+
+
+@pytest.mark.parametrize("where", WHERE_INSERTED)
+def test_rowids_of_what_was_inserted_are_read_once(db: apsw.Connection, where: str) -> None:
+    """INSERT … SELECT changes last_insert_rowid() with each row: SQLite must not compare with it again."""
+    db.execute("INSERT INTO files (filename, content, purpose) VALUES " + ", ".join(["('a', 'b', 'assistants')"] * 3))
+    ids = [id for (id,) in db.execute(f"SELECT id FROM files WHERE {where}")]
     db.execute(
-        "INSERT INTO vector_store_file_batches (vector_store_id, file_ids) VALUES ('vs_demo', '[\"file-new-01\"]')"
+        f"INSERT INTO vector_store_files (vector_store_id, file_id) SELECT 'vs_demo', id FROM files WHERE {where}"
     )
-    assert db.execute(by_rowid, (db.last_insert_rowid(),)).get.startswith("vsfb_")
+    assert db.changes() == len(ids) == 3
+    attached = {id for (id,) in db.execute("SELECT id FROM vector_store_files WHERE vector_store_id = 'vs_demo'")}
+    assert attached.issuperset(ids)
+
+
+@pytest.mark.parametrize(
+    ("value", "equal"),
+    [("1", 1), ("'1'", 1), ("1.0", 1), ("' 1.0 '", 1), ("1.5", 0), ("'1x'", 0), ("x'31'", 0), ("NULL", 0), ("9e999", 0), ("''", 0)],
+)  # fmt: skip
+@pytest.mark.parametrize("term", ["rowid = {}", "rowid IN ({}, -1)", "rowid IN (SELECT {})", "rowid IS {}"])
+def test_rowids_compare_as_those_of_an_ordinary_table(db: apsw.Connection, term: str, value: str, equal: int) -> None:
+    """SQLite leaves the comparison to the table."""
+    db.execute("SELECT count(*) FROM files").fetchall()
+    db.execute("CREATE TABLE plain (x); INSERT INTO plain VALUES (1)")
+    for table in ("files", "plain"):
+        assert db.execute(f"SELECT count(*) FROM {table} WHERE {term.format(value)}").get == equal

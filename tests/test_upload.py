@@ -50,17 +50,23 @@ def test_any_text_is_a_field(value: str) -> None:
         ("Prüfung – «ß».md", "Prüfung – «ß».md"),
         ("日本語\u3000資料.txt", "日本語\u3000資料.txt"),
         ("it's; a=b.md", "it's; a=b.md"),
-        ('say "hi".md', "say %22hi%22.md"),
-        ('x"; name="purpose', "x%22; name=%22purpose"),
+        ('say "hi".md', 'say "hi".md'),
+        ('x"; name="purpose', 'x"; name="purpose'),
+        ("C:\\docs\\a.md", "C:\\docs\\a.md"),
+        ("back\\", "back\\"),
+        ("two\\\\.md", "two\\\\.md"),
+        ('\\"; x="', '\\"; x="'),
+        ("100%.md", "100%.md"),
+        ("a%0Ab%5C.md", "a%0Ab%5C.md"),
         ("a\r\nContent-Type: text/html\r\n\r\nb", "a%0D%0AContent-Type: text/html%0D%0A%0D%0Ab"),
     ],
 )
 def test_any_name_stays_one_name(name: str, arrives: str) -> None:
-    """Quotes and line breaks are written as the HTML standard has it: they end nothing."""
+    """Quotes and backslashes arrive as they are; of line breaks, which no name may have, none ends the header."""
     found = parsed({"purpose": "p", "file": File(name, b"x")})
     assert set(found) == {"purpose", "file"}
     assert found["file"][1] == b"x"
-    assert found["file"][0] in (arrives, name)  # a parser may undo the escape
+    assert found["file"][0] == arrives
 
 
 @pytest.mark.parametrize("size", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK])

@@ -23,7 +23,14 @@ files = Table(
         Column("status", "TEXT", "uploaded, processed or error; the API calls it deprecated."),
         Column("object", "TEXT", "Always file."),
         Column("file_id", "TEXT", "The same as id.", hidden=True, source="id"),
-        Column("content", "BLOB", "To upload: its content, a BLOB or text.", hidden=True, check=values.content),
+        Column(
+            "content",
+            "BLOB",
+            "Its bytes, downloaded when you name the column; OpenAI refuses that for assistants and other purposes. "
+            "To upload: a BLOB or text.",
+            hidden=True,
+            check=values.content,
+        ),
         Column("path", "TEXT", "To upload: a file of this machine below upload_root.", hidden=True, check=values.path),
         Column(
             "expires_after",
@@ -40,6 +47,7 @@ files = Table(
         Method(
             "SELECT", "GET /files", query={"purpose": "purpose"}, many="pages", most=10_000, ordered_by="created_at"
         ),
+        Method("SELECT", "GET /files/{file_id}/content", gives="content"),
         Method(
             "INSERT",
             "POST /files",
@@ -64,6 +72,7 @@ files = Table(
     aliases=("openai.files.files",),
     examples=(
         "SELECT id, filename, bytes FROM files WHERE purpose = 'assistants' ORDER BY created_at DESC LIMIT 10;",
+        "SELECT filename, content FROM files WHERE id = 'file-demo-01';",
         "SELECT filename, bytes FROM files WHERE id IN ('file-demo-01', 'file-demo-02');",
         "INSERT INTO files (filename, content, purpose) VALUES ('hello.md', '# Hello', 'assistants');",
         "DELETE FROM files WHERE id = 'file-new-06';",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
@@ -55,16 +56,33 @@ def test_a_life(replayed: apsw.Connection, cassette: Any, sent: Sent) -> None:
     ]
 
 
-def test_select_star_is_the_documented_resource(db: apsw.Connection) -> None:
-    """What is only for uploading is hidden, and NULL."""
-    cursor = db.execute("SELECT *, file_id, content, path FROM files WHERE id = 'file-demo-01'")
+@pytest.mark.vcr
+def test_content_is_downloaded(replayed: apsw.Connection, cassette: Any, sent: Sent) -> None:
+    """A request of its own for each row that is read."""
+    replayed.execute(
+        "INSERT INTO files (filename, content, purpose) VALUES ('in.jsonl', '{\"custom_id\":\"ü\"}', 'batch')"
+    )
+    row = replayed.execute("SELECT id, content FROM files WHERE rowid = last_insert_rowid()").get
+    assert row[1] == '{"custom_id":"ü"}'.encode()
+    form = {"purpose": "batch", "file": ("in.jsonl", row[1])}
+    assert sent(cassette) == [
+        ("POST /files", form),
+        (f"GET /files/{row[0]}", None),
+        (f"GET /files/{row[0]}/content", None),
+    ]
+
+
+def test_select_star_is_the_documented_resource(db: apsw.Connection, requests: Requests) -> None:
+    """What is only for uploading is hidden, and NULL; the content is not downloaded."""
+    cursor = db.execute("SELECT *, file_id, path FROM files WHERE id = 'file-demo-01'")
     row = dict(zip((c[0] for c in cursor.get_description()), next(cursor), strict=True))
     created = row.pop("created_at")
     assert isinstance(created, int)
     assert row == {
         "id": "file-demo-01", "filename": "returns.md", "purpose": "assistants", "bytes": 82, "expires_at": None,
-        "status": "processed", "object": "file", "file_id": "file-demo-01", "content": None, "path": None,
+        "status": "processed", "object": "file", "file_id": "file-demo-01", "path": None,
     }  # fmt: skip
+    assert requests() == ["GET /files/file-demo-01"]
 
 
 def upload(db: apsw.Connection, **columns: Any) -> None:
@@ -103,13 +121,18 @@ def test_content_arrives_as_it_is(
         "a;b=c.md",
         "..",
         "x" * 200 + ".md",
+        "C:\\docs\\a.md",
+        "back\\",
+        'a\\"b\\\\.md',
+        "100% sure.md",
+        "a%20b%0D.md",
     ],
 )
 def test_any_name_arrives(db: apsw.Connection, sandbox: Any, name: str) -> None:
-    """One file with one name; quotes as the HTML standard writes them."""
+    """One file with one name, as it was given."""
     upload(db, filename=name, content=b"x", purpose="assistants")
     (file,) = [file for id, file in sandbox._state.files.items() if file.content == b"x"]
-    assert file.filename.replace("%22", '"') == name
+    assert file.filename == name
     assert file.purpose == "assistants"
 
 
@@ -121,6 +144,7 @@ REFUSED = {
     "a number": ({"content": 5, "filename": "a", "purpose": "p"}, "files.content: 5 is no content; write a BLOB or text, for instance readfile("),
     "a name of blanks": ({"content": b"x", "filename": " ", "purpose": "p"}, "files.filename: ' ' is not a file name; write a name such as 'returns.md'"),
     "a name with a line break": ({"content": b"x", "filename": "a\r\nb", "purpose": "p"}, "is not a file name"),
+    "a name that servers read in two ways": ({"content": b"x", "filename": "a%22b.md", "purpose": "p"}, "files.filename: 'a%22b.md' contains %22, which servers read as a quotation mark; write the name without it"),
     "a name that is none": ({"content": b"x", "filename": 5, "purpose": "p"}, "files.filename: 5 is not text"),
     "a purpose that is none": ({"content": b"x", "filename": "a", "purpose": 5}, "files.purpose: 5 is not text; write text"),
     "both": ({"content": b"x", "filename": "a", "purpose": "p", "path": "x"}, "files.path: it cannot be given together with content, filename; write one of them"),
@@ -371,6 +395,136 @@ def test_a_file_that_changes_before_the_commit(connect: Any, root: Path, sandbox
         db.execute("COMMIT")
     time.sleep(0.05)
     assert len(sandbox._state.files) == before
+
+
+@pytest.fixture
+def many(sandbox: Any) -> list[str]:
+    """Twenty files of purpose batch, the newest first, each with its number as its content."""
+    for number in range(20):
+        sandbox.add_file(f"{number:02}.jsonl", id=f"file-{number:02}", content=b"\xff%d" % number, purpose="batch")
+    return [f"file-{number:02}" for number in range(20)]
+
+
+def contents(taken: list[str]) -> list[str]:
+    return [request.removeprefix("GET /files/").removesuffix("/content") for request in taken if "/content" in request]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT content FROM files WHERE purpose = 'batch'",
+        "SELECT content FROM files WHERE id IN (SELECT value FROM json_each(:ids))",
+        "SELECT content FROM json_each(:ids) AS d JOIN files AS f ON f.id = d.value",
+        "SELECT (SELECT content FROM files WHERE file_id = value) FROM json_each(:ids)",
+    ],
+    ids=["a list", "IN", "a join", "a subquery"],
+)
+def test_content_of_many_files_is_downloaded_at_once(
+    connect: Any, sandbox: Any, many: list[str], requests: Requests, sql: str
+) -> None:
+    """As many as may be under way, each once, as BLOBs."""
+    db = connect(max_concurrency=8)
+    sandbox.latency = 0.03
+    found = {content for (content,) in db.execute(sql, {"ids": json.dumps(many)} if ":ids" in sql else None)}
+    assert found == {b"\xff%d" % number for number in range(20)}
+    taken = requests()
+    assert sorted(contents(taken)) == many
+    assert len(taken) == len(set(taken))
+    assert sandbox.max_in_flight >= 4
+
+
+@pytest.mark.parametrize(
+    ("sql", "needed"),
+    [
+        ("SELECT content FROM files WHERE purpose = 'batch' LIMIT 1", 1),
+        ("SELECT content FROM files WHERE purpose = 'batch' AND filename = '07.jsonl'", 1),
+        ("SELECT content FROM files WHERE purpose = 'batch' AND filename LIKE '%5.jsonl'", 2),
+        ("SELECT content FROM files WHERE purpose = 'batch' LIMIT 4", 4),
+        ("SELECT filename FROM files WHERE purpose = 'batch' AND (filename = '03.jsonl' OR content = x'FF3133')", 19),
+        ("SELECT count(*), max(bytes), max(raw) FROM files WHERE purpose = 'batch'", 0),
+        ("SELECT content IS NULL, length(content), content FROM files WHERE id = 'file-03'", 1),
+        ("SELECT count(content) FROM files WHERE id = 'file-none'", 0),
+        ("DELETE FROM files WHERE purpose = 'batch' AND filename = '01.jsonl' AND content = x'FF31'", 1),
+        ("DELETE FROM files WHERE purpose = 'batch'", 0),
+    ],
+)
+def test_content_is_downloaded_only_where_it_is_read(
+    db: apsw.Connection, many: list[str], requests: Requests, sql: str, needed: int
+) -> None:
+    """Never more than twice what a statement needs."""
+    db.execute(sql).fetchall()
+    asked = contents(requests())
+    assert len(asked) == len(set(asked))
+    assert needed <= len(asked) <= 2 * needed
+
+
+def test_content_is_copied_by_insert(db: apsw.Connection, sandbox: Any, many: list[str], bodies: Bodies) -> None:
+    """From row to row, byte by byte."""
+    db.execute(
+        "INSERT INTO files (filename, content, purpose) "
+        "SELECT 'copy.jsonl', content, 'user_data' FROM files WHERE id IN ('file-01', 'file-02')"
+    )
+    uploaded = [form["file"] for request, form in bodies() if request == "POST /files"]
+    assert sorted(uploaded) == [("copy.jsonl", b"\xff1"), ("copy.jsonl", b"\xff2")]
+
+
+REFUSAL = "Not allowed to download files of purpose: assistants"
+
+
+@pytest.mark.parametrize("fault", [Status(400, message=REFUSAL), Status(404, message="No such File object: x")])
+def test_content_that_is_refused_is_an_error(
+    db: apsw.Connection, sandbox: Any, many: list[str], requests: Requests, fault: Any
+) -> None:
+    """Never NULL: it names the request and has the API's words."""
+    sandbox.inject(fault, path="/files/file-03/content")
+    with pytest.raises(openai_vtab.APIError, match=fault.message) as caught:
+        db.execute("SELECT content FROM files WHERE id = 'file-03'").fetchall()
+    assert caught.value.status == fault.status
+    assert "/files/file-03/content" in str(caught.value)
+
+
+def test_content_that_is_refused_is_an_error_row(connect: Any, sandbox: Any, many: list[str]) -> None:
+    """With errors='row', the other columns are there, and `error` says why."""
+    db = connect(errors="row")
+    sandbox.inject(Status(400, message=REFUSAL), path="/files/file-03/content")
+    sql = "SELECT filename, content, error ->> 'message' FROM files WHERE id IN ('file-03', 'file-04') ORDER BY id"
+    assert db.execute(sql).fetchall() == [("03.jsonl", None, REFUSAL), ("04.jsonl", b"\xff4", None)]
+    sandbox.inject(Status(400, message=REFUSAL), path="/files/file-03/content")
+    sql = "SELECT content, id FROM files WHERE id IN ('file-03', 'file-04') AND error IS NULL"
+    assert db.execute(sql).fetchall() == [(b"\xff4", "file-04")]
+
+
+def test_content_before_a_file_that_cannot_be_read_is_there(db: apsw.Connection, sandbox: Any, many: list[str]) -> None:
+    """An error among the files that are looked at ahead is raised when it is their turn."""
+    sandbox.inject(Status(400, message="No."), path=r"/files/file-03$")
+    found = []
+    with pytest.raises(openai_vtab.APIError, match="/files/file-03"):
+        for (content,) in db.execute(
+            "SELECT content FROM files WHERE id IN ('file-01', 'file-02', 'file-03', 'file-04')"
+        ):
+            found.append(content)
+    assert found == [b"\xff1", b"\xff2"]
+
+
+def test_content_has_the_limits_of_an_answer(connect: Any, sandbox: Any) -> None:
+    """max_answer_bytes."""
+    sandbox.add_file("large.jsonl", id="file-large", content=b"x" * 5000, purpose="batch")
+    db = connect(max_answer_bytes=4000)
+    with pytest.raises(openai_vtab.APIError, match=r"longer than 4000 bytes \(max_answer_bytes\)"):
+        db.execute("SELECT content FROM files WHERE id = 'file-large'").fetchall()
+    assert db.execute("SELECT bytes FROM files WHERE id = 'file-large'").get == 5000
+
+
+def test_content_that_was_used_is_forgotten(
+    db: apsw.Connection, many: list[str], requests: Requests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A statement keeps the latest for the rows of a join that ask again; of the others memory is not filled."""
+    sql = "SELECT count(DISTINCT content) FROM json_each('[1, 2, 3]') CROSS JOIN files WHERE file_id IN ('file-01', 'file-02')"
+    assert db.execute(sql).get == 2
+    assert sorted(contents(requests())) == ["file-01", "file-02"]
+    monkeypatch.setattr("openai_vtab.fetch.DOWNLOADED", 1)
+    assert db.execute(sql).get == 2
+    assert len(contents(requests())) > 2
 
 
 def test_transactions(db: apsw.Connection, bodies: Bodies) -> None:

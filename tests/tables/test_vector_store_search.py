@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -253,6 +255,14 @@ def test_or_over_two_queries(db: apsw.Connection) -> None:
         ("query = 'q' AND max_num_results = 1.5", "1.5 is not a number of results"),
         ("query = 'q' AND filters = 'x'", f'{T}.filters: \'x\' is not JSON; write \'{{"type": "eq"'),
         ("query = 'q' AND filters = '{}'", "{} is not a filter"),
+        (
+            "query = 'q' AND filters = json_object('type', 'gte', 'key', 'year', 'value', 9e999)",
+            f"{T}.filters: the value of gte is Infinity; write text, a number, true or false",
+        ),
+        (
+            "query = 'q' AND filters = json_object('type', 'in', 'key', 'lang', 'value', json_array('en', NULL))",
+            f"{T}.filters: item 1 of in is null; write an array of texts and numbers, such as json_array('en', 7)",
+        ),
         ("query = 'q' AND ranking_options = '{\"x\":1}'", "are no ranking options"),
         ("query = 'q' AND rewrite_query = 2", f"{T}.rewrite_query: 2 is neither yes nor no; write 1 or 0"),
     ],
@@ -310,3 +320,64 @@ def test_it_is_only_read(db: apsw.Connection, sql: str) -> None:
     """And says so."""
     with pytest.raises(openai_vtab.UnsupportedWriteError, match=f"{T}: the API has no way to {sql[:6]}"):
         db.execute(sql)
+
+
+def hits(attributes: str, score: str = "0.5") -> Answer:
+    """An answer with one hit, written by hand."""
+    hit = '{"file_id": "f", "filename": "a", "score": %s, "attributes": %s, "content": []}' % (score, attributes)
+    return Answer(('{"object": "x", "data": [%s], "has_more": false}' % hit).encode())
+
+
+@pytest.mark.parametrize(
+    ("number", "json_", "score"),
+    [
+        ("NaN", "null", None),
+        ("Infinity", "9.0e+999", math.inf),
+        ("-Infinity", "-9.0e+999", -math.inf),
+        ("1e400", "9.0e+999", math.inf),
+        ("0.5", "0.5", 0.5),
+        ("1" + "0" * 400, "1" + "0" * 400, math.inf),
+    ],
+)
+def test_json_of_numbers_that_are_none_is_valid(
+    db: apsw.Connection, sandbox: Any, number: str, json_: str, score: float | None
+) -> None:
+    """Python's servers write NaN and Infinity: they become what SQLite's JSON functions make of them."""
+    sandbox.inject(hits(f'{{"w": {number}, "\\"NaN": "Infinity, NaN"}}', number))
+    row = db.execute(
+        f"SELECT attributes, json_valid(attributes), json_valid(raw), raw ->> '$.attributes.\"\\\"NaN\"', score FROM {T}('vs_demo', 'x')"
+    ).get
+    assert row == (f'{{"w":{json_},"\\"NaN":"Infinity, NaN"}}', 1, 1, "Infinity, NaN", score)
+
+
+@pytest.mark.parametrize(
+    "attributes", ['"text"', '"\\ud800"', '{"\\udfff": "\\ud800"}', "5", "true", "1e999", "[]", '{"a": "\\u0000\\u001f"}', "null", '""']
+)  # fmt: skip
+def test_json_columns_are_valid_whatever_is_answered(db: apsw.Connection, sandbox: Any, attributes: str) -> None:
+    """Texts, lone surrogates and control characters."""
+    sandbox.inject(hits(attributes))
+    sql = f"SELECT coalesce(json_valid(attributes), 1), json_valid(content_parts), json_valid(raw) FROM {T}('vs_demo', 'x')"
+    assert db.execute(sql).get == (1, 1, 1)
+
+
+@pytest.mark.parametrize("depth", [5, 800, 997, 998, 999, 1000, 1001, 3000, 100_000])
+def test_json_that_is_too_deep_for_sqlite_is_an_error(db: apsw.Connection, sandbox: Any, depth: int) -> None:
+    """SQLite reads a thousand levels."""
+    sandbox.inject(hits("[" * depth + "]" * depth))
+    sql = f"SELECT json_valid(attributes), json_valid(raw) FROM {T}('vs_demo', 'x')"
+    problem = ""
+    try:
+        found = db.execute(sql).get
+    except openai_vtab.Error as error:
+        problem, found = str(error), None
+    if depth <= 800:
+        assert found == (1, 1)
+    elif depth >= 1000:
+        assert found is None
+    assert found == (1, 1) or re.search("nested deeper|not a JSON object", problem)
+
+
+def test_json_of_brackets_in_texts_is_not_deep(db: apsw.Connection, sandbox: Any) -> None:
+    """Only what is open at once counts."""
+    sandbox.inject(hits(json.dumps({"a": '[{\\"' * 2000, "b": [[]] * 2000})))
+    assert db.execute(f"SELECT json_valid(attributes), json_valid(raw) FROM {T}('vs_demo', 'x')").get == (1, 1)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 import re
-import threading
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -21,6 +20,7 @@ import openai_vtab
 from openai_vtab import api, plan, values
 from openai_vtab.api import Page, Request, Response
 from openai_vtab.columns import getter
+from openai_vtab.flow import Patience
 from openai_vtab.http import Client, retry_after, wait_before_repeating
 from openai_vtab.ledger import Entry, Ledger
 from openai_vtab.tables import TABLES
@@ -211,8 +211,15 @@ class Answering:
     def __init__(self) -> None:
         self.source = Source(b"")
 
-    def send(self, request: Request, abandoned: threading.Event, predicted: bool = False) -> Response:
+    def send(
+        self,
+        request: Request,
+        patience: Patience,
+        predicted: bool = False,
+        on_send: Callable[[], bool] | None = None,
+    ) -> Response:
         """No request leaves."""
+        assert on_send is None or on_send()
         body = self.source.dumped(ANSWERED)
         if self.source.byte() % 2 and request.absent_is_none:
             body = b'{"id": "vsfb_1", "vector_store_id": "vs_1", "status": "completed", "file_counts": ' + body + b"}"

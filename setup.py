@@ -41,7 +41,7 @@ setup(
     python_requires=">=3.10",
     packages=find_packages(include=["openai_vtab", "openai_vtab.*"]),
     package_data={"openai_vtab": ["py.typed"]},
-    install_requires=["apsw>=3.46", "requests>=2.32.2"],
+    install_requires=["apsw>=3.53.0,<3.54", "requests>=2.32.2"],
     extras_require={
         "sandbox": SANDBOX,
         "shell": SHELL,

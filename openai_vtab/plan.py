@@ -11,7 +11,7 @@ carries from BestIndex to Filter:
     idxStr   the columns whose values are in argv, in argv's order: "vector_store_id,batch_id", then those that
              narrow a list, then those that only steer, then LIMIT and OFFSET; after a space "asc" or "desc" when the
              rows of a list come in the order that the query wants: "vector_store_id,status,LIMIT desc"
-    argv     for `=` the value; for IN a set of all values
+    argv     for `=` the value; for IN a set of all values, or one value per Filter call where APSW cannot take the set
 
 SQLite re-checks every term, so a pushed term only saves requests. Only BINARY equality is pushed: the API
 compares ids byte by byte, and with COLLATE NOCASE a narrower request would lose rows.

@@ -14,12 +14,11 @@ from typing import Any
 import apsw
 import pytest
 
-import openai_vtab
 from openai_vtab import vtab
 
 T = "vector_store_file_batches"
 KEYS = f"{T} WHERE vector_store_id = 'vs_demo' AND batch_id IN"
-SETUP = Path(openai_vtab.__file__).parents[1] / "setup.py"
+SETUP = Path(__file__).parents[1] / "setup.py"
 EMPTY = [
     "(SELECT b FROM d WHERE n < 0)",
     "(SELECT b FROM empty)",

@@ -10,7 +10,7 @@ HERE = Path(__file__).parent
 SANDBOX = ["werkzeug>=3.1.3"]
 SQLALCHEMY = ["sqlalchemy>=2.0.44"]
 SHELL = ["tqdm>=4.67.0"]  # the progress bar
-NOTEBOOK = [*SANDBOX, *SQLALCHEMY, "ipykernel>=6.29.0", "jupysql>=0.10.14", "matplotlib>=3.9.2", "pandas>=2.2.3"]
+NOTEBOOK = [*SANDBOX, *SQLALCHEMY, "ipykernel>=6.29.0", "jupysql>=0.11.0", "matplotlib>=3.9.2", "pandas>=2.2.3"]
 TEST = [
     *NOTEBOOK,
     *SHELL,
@@ -27,7 +27,7 @@ TEST = [
     "trustme>=1.1.0",
     "types-requests>=2.33.0.20261030",
     "types-tqdm>=4.67.3.20260408",
-    "vcrpy>=8.0.0",
+    "vcrpy>=9.2.0",
 ]
 FUZZ = ["atheris>=3.0"]  # what `python -m tests.fuzz` is guided by
 BENCH = ["aiohttp>=3.9", "openai>=1.66", "shillelagh>=1.3"]  # what `python -m tests.benchmarks` compares with

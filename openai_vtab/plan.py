@@ -23,7 +23,7 @@ compares ids byte by byte, and with COLLATE NOCASE a narrower request would lose
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .errors import MissingColumnsError, RowError, UnsupportedWriteError
 from .spec import WAIT_SECONDS, Method, Table
@@ -166,7 +166,10 @@ def choose(
         narrowing = [s for s in table.key if s in bound.keys and constraints[bound.keys[s]].op == EQ]
         number = LISTED if steering or asks(table, used) else REMEMBERED
         columns = [bound.names[source] for source in narrowing]
-        return plan(number, columns, [bound.keys[source] for source in narrowing], LISTED_COST, LISTED_ROWS)
+        keys = [bound.keys[source] for source in narrowing]
+        listed = plan(number, columns, keys, LISTED_COST, LISTED_ROWS)
+        # the whole ledger is the dearer one, also where SQLite goes through an IN list itself and compares both
+        return replace(listed, cost=LISTED_COST if keys else 2 * LISTED_COST)
     missing = [name for name in methods[-1].needs if not bound.has(table, name)]
     word = "cannot use" if bound.unusable else "needs"
     return Plan(NOTHING, f"{word} {','.join(missing)}", (), NOTHING_COST, 1_000_000)

@@ -6,27 +6,28 @@ from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 
-SANDBOX = ["werkzeug>=3.0"]
-SQLALCHEMY = ["sqlalchemy>=2.0"]
-SHELL = ["tqdm>=4.60"]  # the progress bar
-NOTEBOOK = [*SANDBOX, *SQLALCHEMY, "ipykernel>=6.29", "jupysql>=0.10.14", "matplotlib>=3.8", "pandas>=2.2"]
+# Each lower bound is tested: .ci/run installs exactly these releases once (.ci/lowest.py reads them from here).
+SANDBOX = ["werkzeug>=3.1.3"]
+SQLALCHEMY = ["sqlalchemy>=2.0.44"]
+SHELL = ["tqdm>=4.67.0"]  # the progress bar
+NOTEBOOK = [*SANDBOX, *SQLALCHEMY, "ipykernel>=6.29.0", "jupysql>=0.11.0", "matplotlib>=3.9.2", "pandas>=2.2.3"]
 TEST = [
     *NOTEBOOK,
     *SHELL,
-    "coverage>=7.10",  # the first that measures subprocesses by itself
-    "dbapi-compliance>=1.15",
-    "hypothesis>=6.100",
-    "jsonschema>=4.21",
-    "mypy>=1.10",
-    "nbclient>=0.10",
-    "pytest>=8.0",
-    "pytest-cov>=7.0",
+    "coverage>=7.10.6",  # 7.10 is the first that measures subprocesses by itself
+    "dbapi-compliance>=1.15.0",
+    "hypothesis>=6.100.0",
+    "jsonschema>=4.21.0",
+    "mypy>=1.18.1",
+    "nbclient>=0.10.0",
+    "pytest>=8.4.0",
+    "pytest-cov>=7.0.0",
     "pytest-recording>=0.13.2",
-    "ruff>=0.6",
-    "trustme>=1.1",
-    "types-requests>=2.32.2",
-    "types-tqdm>=4.60",
-    "vcrpy>=7.0",
+    "ruff>=0.16.0",
+    "trustme>=1.1.0",
+    "types-requests>=2.33.0.20261030",
+    "types-tqdm>=4.67.3.20260408",
+    "vcrpy>=9.2.0",
 ]
 FUZZ = ["atheris>=3.0"]  # what `python -m tests.fuzz` is guided by
 BENCH = ["aiohttp>=3.9", "openai>=1.66", "shillelagh>=1.3"]  # what `python -m tests.benchmarks` compares with
@@ -38,10 +39,14 @@ setup(
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="MIT",
-    python_requires=">=3.10",
+    python_requires=">=3.11",
     packages=find_packages(include=["openai_vtab", "openai_vtab.*"]),
     package_data={"openai_vtab": ["py.typed"]},
-    install_requires=["apsw>=3.46", "requests>=2.32.2"],
+    install_requires=[
+        "apsw>=3.53.0,<3.54",  # 3.54 ends the process at an empty IN list: openai_vtab/vtab.py, UNVERIFIED_APSW
+        "requests>=2.32.4",
+        "urllib3>=2.6.3",
+    ],
     extras_require={
         "sandbox": SANDBOX,
         "shell": SHELL,

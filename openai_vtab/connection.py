@@ -19,7 +19,7 @@ from .tables import TABLES
 from .vtab import Module
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
+    from typing import Unpack
 
 
 class Connection(apsw.Connection):

@@ -12,7 +12,7 @@ carries from BestIndex to Filter:
              narrow a list, then those that only steer, then LIMIT and OFFSET; after a space "asc" or "desc" when the
              rows of a list come in the order that the query wants: "vector_store_id,status,LIMIT desc"; after a
              space a column that is read and downloaded for each row: "file_id content"
-    argv     for `=` the value; for IN a set of all values
+    argv     for `=` the value; for IN a set of all values, or one value per Filter call where APSW cannot take the set
 
 SQLite re-checks every term but the rowid, so a pushed term only saves requests. Only BINARY equality is pushed: the API
 compares ids byte by byte, and with COLLATE NOCASE a narrower request would lose rows.
@@ -169,7 +169,10 @@ def choose(
         narrowing = [s for s in table.key if s in bound.keys and constraints[bound.keys[s]].op == EQ]
         number = LISTED if steering or asks(table, used) else REMEMBERED
         columns = [bound.names[source] for source in narrowing]
-        return plan(number, columns, [bound.keys[source] for source in narrowing], LISTED_COST, LISTED_ROWS)
+        keys = [bound.keys[source] for source in narrowing]
+        listed = plan(number, columns, keys, LISTED_COST, LISTED_ROWS)
+        # the whole ledger is the dearer one, also where SQLite goes through an IN list itself and compares both
+        return replace(listed, cost=LISTED_COST if keys else 2 * LISTED_COST)
     missing = [name for name in methods[-1].needs if not bound.has(table, name)]
     word = "cannot use" if bound.unusable else "needs"
     return Plan(NOTHING, f"{word} {','.join(missing)}", (), NOTHING_COST, 1_000_000)

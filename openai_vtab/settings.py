@@ -19,7 +19,7 @@ from .errors import ConfigurationError, InterfaceError
 from .progress import Progress
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing import Self
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 Key = str | Callable[[], str] | None

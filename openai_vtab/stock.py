@@ -109,6 +109,35 @@ class Stock(Shell):
     def _is_read_by_people(self, mode: str = "") -> bool:
         return mode in FOR_PEOPLE or self.is_for_people or self.stdout.isatty()
 
+    def command_quit(self, cmd: Sequence[str]) -> Any:
+        """quit ?CODE?: The same as .exit"""
+        return self.command_exit(list(cmd))
+
+    def get_complete_line(self) -> str | None:
+        """Read one dot command, or lines up to the end of a statement or comment. Returns None at the end of the input.
+
+        Up to release 3.53, APSW reads on after lines that hold only a comment, and takes the dot command that follows
+        for SQL.
+        """
+        try:
+            self._completion_first = True
+            command = cast("str | None", self.get_line(self.prompt))
+            if command is None or not command.strip():
+                return command and ""
+            if command.startswith("?"):
+                command = ".help " + command[1:]
+            while not command.startswith(".") and not _is_complete(command):
+                self._completion_first = False
+                line = self.get_line(self.moreprompt)
+                if line is None:
+                    name = getattr(self.stdin, "name", "<stdin>")
+                    raise self.Error(f"Incomplete SQL (line {self.input_line_number} of {name}): {command}\n")
+                command += "\n" + line
+        except KeyboardInterrupt:
+            self.handle_interrupt()
+            return ""
+        return command
+
     # of the annotations, APSW looks for this very text: Shell.Row
 
     def output_json(self, header: Any, line: Shell.Row) -> None:
@@ -155,6 +184,14 @@ def _escaping(mode: Callable[..., None]) -> Callable[..., None]:
 for _name in dir(Shell):
     if _name.startswith("output_") and _name not in OWN_ESCAPES:
         setattr(Stock, _name, _escaping(getattr(Shell, _name)))
+
+
+def _is_complete(sql: str) -> bool:
+    """Whether the text ends where a statement ends, or holds only comments.
+
+    To SQLite, text is complete when nothing but comments follows the last semicolon: one is put before the text.
+    """
+    return bool(apsw.complete(f";{sql}\n"))
 
 
 def _with_json(line: Shell.Row) -> Shell.Row:

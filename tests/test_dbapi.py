@@ -204,7 +204,7 @@ def copies(sql: Any) -> Any:
     with db.blobopen("t", "b'c", 1) as blob:
         blob[0] = 7
         seen += [blob.read(), len(blob), blob.tell(), blob[0], blob[-1:]]
-    if hasattr(sql.Connection, "serialize"):  # not everywhere in Python 3.10
+    if hasattr(sql.Connection, "serialize"):  # some distributions build SQLite without it
         other.deserialize(db.serialize())
         seen.append(other.execute("SELECT * FROM t").fetchall())
     before = db.setlimit(sql.SQLITE_LIMIT_VARIABLE_NUMBER, 1)
@@ -252,8 +252,6 @@ def errors(sql: Any) -> Any:
 
 
 SAME = [transactions, counts, schema_changes, values, rows, functions, copies, errors]
-if sys.version_info < (3, 11):  # no codes in its exceptions, no blobs, no window functions
-    SAME = [transactions, counts, schema_changes, values, rows]
 
 
 @pytest.mark.parametrize("program", SAME, ids=lambda program: program.__name__)

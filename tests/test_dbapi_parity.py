@@ -239,7 +239,6 @@ OURS = [
 LACKING = [
     word
     for word, there in {
-        "": sys.version_info >= (3, 11),  # Python 3.10's has other words, classes and tracebacks
         "serialize": hasattr(sqlite3.Connection, "serialize"),
         "config": hasattr(sqlite3.Connection, "getconfig"),
         "autocommit": hasattr(sqlite3.Connection, "autocommit"),

@@ -80,6 +80,37 @@ def test_a_failed_statement_is_an_exit_status(args: Sequence[str], text: str) ->
         assert done.stdout.strip() == "1"
 
 
+@pytest.mark.parametrize(
+    "comment",
+    ["-- a comment", "/* two\nlines */", "-- one\n/* two */ -- three", "-- 'a; \"b", "SELECT 1 WHERE 0; -- after"],
+)
+def test_dot_command_follows_a_comment(comment: str) -> None:
+    """A comment alone is complete, as an empty line is; a comment that ends the input, too."""
+    done = shell(text=f"{comment}\n.mode csv\nSELECT 1, /* ; */ -- ;\n2;\n{comment}")
+    assert (done.stdout, done.stderr, done.returncode) == ("1,2\n", "", 0)
+
+
+@pytest.mark.parametrize("text", ["SELECT 1\n", "-- a comment\nSELECT 1 -- ;", "/* no end;\n", "SELECT ';\n"])
+def test_incomplete_sql_at_the_end_of_the_input_is_an_error(text: str) -> None:
+    """The error has the statement, without the comment that was complete before it."""
+    done = shell(text=text)
+    assert "Incomplete SQL (line " in done.stderr
+    assert f" of <stdin>): {text.strip().removeprefix('-- a comment').strip()}\n" in done.stderr
+    assert (done.stdout, done.returncode) == ("", 1)
+
+
+def test_help_is_a_question_mark() -> None:
+    """`?NAME` is `.help NAME`."""
+    assert shell(text="?mode\n").stderr == shell(text=".help mode\n").stderr != ""
+
+
+@pytest.mark.parametrize(("command", "status"), [(".quit", 0), (".quit 3", 3), (".exit 3", 3)])
+def test_quit_ends_the_shell(command: str, status: int) -> None:
+    """With the status that is given."""
+    done = shell(text=f"SELECT 1;\n{command}\nSELECT 2;\n")
+    assert (done.stdout, done.stderr, done.returncode) == ("1\n", "", status)
+
+
 def test_no_color_does_not_swallow_options() -> None:
     """APSW's shell would take --sandbox for -nocolour then, and ask the real API."""
     done = shell("--sandbox", "-csv", ":memory:", SELECT, environment={"NO_COLOR": "1"})

@@ -60,7 +60,7 @@ from .cursor import Cursor
 from .row import Row
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
+    from typing import Unpack
 
     from .connection import Options
 

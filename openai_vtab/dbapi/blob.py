@@ -21,7 +21,7 @@ from ..errors import ProgrammingError
 from .border import border
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing import Self
 
 _MOST = 2**31 - 1
 

@@ -29,7 +29,7 @@ from .cursor import Cursor, Parameters
 from .extending import Extending
 
 if TYPE_CHECKING:
-    from typing_extensions import Self, Unpack
+    from typing import Self, Unpack
 
     from ..settings import Shared
 

@@ -21,7 +21,7 @@ from .border import border
 from .text import look
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing import Self
 
     from .connection import Connection
 

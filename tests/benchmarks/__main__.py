@@ -16,7 +16,7 @@ import platform
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from importlib.metadata import version
 
 import apsw
@@ -109,7 +109,7 @@ def machine(asked: argparse.Namespace) -> str:
     """When and where."""
     packages = ", ".join(f"{name} {version(name)}" for name in ("requests", "aiohttp", "openai", "shillelagh"))
     return (
-        f"{datetime.now(timezone.utc):%Y-%m-%d}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores, "
+        f"{datetime.now(UTC):%Y-%m-%d}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores, "
         f"Python {platform.python_version()}, APSW {apsw.apsw_version()}, SQLite {apsw.sqlite_lib_version()}, {packages}; "
         f"medians of {asked.runs} runs."
     )

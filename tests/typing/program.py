@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import assert_type
+
 import apsw
 import sqlalchemy
-from typing_extensions import assert_type
 
 import openai_vtab
 from openai_vtab import dbapi as sqlite3

@@ -4,7 +4,7 @@
     python -m tests.suites.cpython test_dump test_types   these modules
 
 Exit status 1 when a test fails that failures.py does not have, or one passes that it has. Some distributions leave the
-tests out, and Python 3.10 has them elsewhere: then nothing is run, and the status is 0.
+tests out: then nothing is run, and the status is 0.
 """
 
 from __future__ import annotations

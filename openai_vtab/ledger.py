@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any, Protocol
 
@@ -42,6 +42,7 @@ log = logging.getLogger("openai_vtab")
 
 QUEUED, UNKNOWN = "queued", "unknown"
 SUFFIX = "ledger"
+FIRST_WAITING = 1 << 59  # above every rowid of the shadow table, for rows that are not in it yet
 PATIENCE = 2000  # milliseconds to wait for other writers when the connection is closing
 
 Keys = Mapping[str, str]
@@ -123,8 +124,17 @@ class Entry:
 class Ledger:
     """The memory of one table, in the database file `file` ("" when it is not in one)."""
 
-    def __init__(self, nested: Nested, table: Table, schema: str, name: str, file: str) -> None:
+    def __init__(
+        self,
+        nested: Nested,
+        table: Table,
+        schema: str,
+        name: str,
+        file: str,
+        waiting: Callable[[Ledger], Sequence[Intent]] = lambda _: (),
+    ) -> None:
         self._nested = nested
+        self._waiting = waiting  # gives what was created, and could not be written into the shadow table yet
         self.table = table
         self.key = table.key
         self.names = [name]  # and what it was renamed to by a transaction that may not be over
@@ -183,28 +193,46 @@ class Ledger:
 
     # reading
 
+    def _rows_and_those_waiting(self) -> tuple[str, list[SQLiteValue]]:
+        """What to select from, and its bindings: the shadow table, with what could not be written into it yet."""
+        waiting = self._waiting(self)
+        if not waiting:
+            return self._shadow, []
+        names = [*self.key, "status", "answer", "sent", "intent"]
+        values = ", ".join(f"value ->> {n}" for n in range(len(names)))
+        source = (
+            f"(SELECT seq, {', '.join(names)} FROM {self._shadow} UNION ALL "
+            f"SELECT {FIRST_WAITING} + key, {values} FROM json_each(?) "
+            f"WHERE value ->> {len(names) - 1} NOT IN (SELECT intent FROM {self._shadow} WHERE intent IS NOT NULL))"
+        )
+        return source, [self._creates(waiting)]
+
     def entries(self, wanted: Mapping[str, Sequence[str]]) -> Generator[Entry]:
         """What is remembered, oldest first; of the keys in `wanted` only these values."""
         terms = [f"status <> '{QUEUED}'"]
         terms += [f"{source} IN (SELECT value FROM json_each(?))" for source in wanted]
-        sql = f"SELECT {self._columns} FROM {self._shadow} WHERE {' AND '.join(terms)} ORDER BY seq"
-        return self._entries(sql, [json.dumps(list(values)) for values in wanted.values()])
+        rows, bindings = self._rows_and_those_waiting()
+        sql = f"SELECT {self._columns} FROM {rows} WHERE {' AND '.join(terms)} ORDER BY seq"
+        return self._entries(sql, [*bindings, *(json.dumps(list(values)) for values in wanted.values())])
 
     def find(self, keys: Keys) -> Entry | None:
         """The object with these keys, None when it is not remembered."""
         terms = " AND ".join(f"{source} = ?" for source in keys)
-        sql = f"SELECT {self._columns} FROM {self._shadow} WHERE {terms} AND status <> '{QUEUED}'"
-        return next(self._entries(sql, list(keys.values())), None)
+        rows, bindings = self._rows_and_those_waiting()
+        sql = f"SELECT {self._columns} FROM {rows} WHERE {terms} AND status <> '{QUEUED}'"
+        return next(self._entries(sql, [*bindings, *keys.values()]), None)
 
     def at(self, seq: SQLiteValue) -> Entry | None:
         """The object with this rowid, None when there is none."""
-        sql = f"SELECT {self._columns} FROM {self._shadow} WHERE seq = ? AND status <> '{QUEUED}'"
-        return next(self._entries(sql, [seq]), None)
+        rows, bindings = self._rows_and_those_waiting()
+        sql = f"SELECT {self._columns} FROM {rows} WHERE seq = ? AND status <> '{QUEUED}'"
+        return next(self._entries(sql, [*bindings, seq]), None)
 
     def sent(self, seq: int | None) -> Object:
         """What was given to create an object: the columns' sources and their JSON."""
-        rows = self._nested.read(f"SELECT CAST(sent AS BLOB) FROM {self._shadow} WHERE seq = ?", [seq])
-        return _object(next(rows, (None,))[0])
+        rows, bindings = self._rows_and_those_waiting()
+        found = self._nested.read(f"SELECT CAST(sent AS BLOB) FROM {rows} WHERE seq = ?", [*bindings, seq])
+        return _object(next(found, (None,))[0])
 
     def is_final(self, entry: Entry) -> bool:
         """Whether the API need not, or cannot, be asked for it any more."""
@@ -255,6 +283,11 @@ class Ledger:
         """DELETE: the object is not remembered any more, by its rowid or, looked up a moment ago, by its keys."""
         known = tuple(str(keys[source]) for source in self.table.key)
         self._pending.pop(known, None)
+        if seq is not None and seq >= FIRST_WAITING:
+            raise OperationalError(
+                f"{self.name}: the row is not in the ledger's table yet, because another connection was reading when it "
+                "was to be written; SELECT it outside of a transaction, then DELETE it"
+            )
         if seq is not None:
             self._nested.write(f"DELETE FROM {self._shadow} WHERE seq = ?", [seq])
         else:

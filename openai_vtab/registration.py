@@ -220,6 +220,11 @@ class Registration:
             else:
                 ledger.write_creates([intent])
 
+    def _waiting(self, ledger: Ledger) -> list[Intent]:
+        """What was created for a ledger, and could not be written into it yet: another connection reads, perhaps."""
+        logs = [found for found in self.writes.unsettled if found.file == ledger.file]
+        return [i for found in logs for i in found.unsettled() if not set(i.ledgers).isdisjoint(ledger.names)]
+
     def _ledger_of(self, file: str, names: Sequence[str]) -> Ledger | None:
         """The ledger in a file that has, or had, one of these names; None when it is not there any more."""
         beside = [ledger for ledger in self.ledgers if ledger.file == file]
@@ -292,7 +297,7 @@ class Registration:
             if (ledger.schema, ledger.name, ledger.file) == (schema, name, file):
                 break
         else:
-            ledger = Ledger(self.nested, table, schema, name, file)
+            ledger = Ledger(self.nested, table, schema, name, file, self._waiting)
             self.ledgers.append(ledger)
             self._to_recover.append(ledger)
         ledger.open()

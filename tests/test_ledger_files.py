@@ -306,6 +306,32 @@ def test_drop_table_takes_the_ledger_along(file: str, connect: Any, requests: Re
     db.execute("DROP TABLE IF EXISTS my_batches")
 
 
+def test_ledger_lists_what_cannot_be_written_into_it_yet(file: str, connect: Any, sandbox: Any) -> None:
+    """Another connection reads on after it has kept SQLite from committing: the rows are there all the same."""
+    db, reader = connect(file), apsw.Connection(file)
+    db.set_busy_timeout(1)
+    rows = reader.execute("SELECT * FROM my_batches_ledger")
+    next(rows)
+    for _ in range(2):
+        with pytest.raises(openai_vtab.WriteError):
+            db.execute(ONE)
+    first, second = created(sandbox)
+    assert [id for (id,) in db.execute("SELECT id FROM my_batches")] == [FINISHED, RUNNING, first, second]
+    sql = "SELECT file_ids, status FROM my_batches WHERE vector_store_id = 'vs_demo' AND batch_id = ?"
+    assert db.execute(sql, (second,)).fetchall() == [('["file-new-01"]', "in_progress")]
+    db.execute("BEGIN")
+    with pytest.raises(openai_vtab.OperationalError, match="not in the ledger's table yet"):
+        db.execute("DELETE FROM my_batches WHERE id = ?", (first,))
+    db.execute("ROLLBACK")
+    rows.close()
+    reader.close()
+    db.execute("SELECT 1").fetchall()
+    db.execute("DELETE FROM my_batches WHERE id = ?", (first,))
+    assert [id for (id,) in db.execute("SELECT id FROM my_batches")] == [FINISHED, RUNNING, second]
+    assert db.execute("SELECT count(*) FROM my_batches_ledger").get == 3
+    assert [path.name for path in Path(file).parent.glob("*-openai-intents-*")] == []
+
+
 def test_drop_table_after_queued_rows_makes_commit_fail(
     file: str, connect: Any, sandbox: Any, requests: Requests
 ) -> None:

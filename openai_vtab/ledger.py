@@ -285,8 +285,8 @@ class Ledger:
         self._pending.pop(known, None)
         if seq is not None and seq >= FIRST_WAITING:
             raise OperationalError(
-                f"{self.name}: the row is not in the ledger's table yet, because another connection was reading when it "
-                "was to be written; SELECT it outside of a transaction, then DELETE it"
+                f"{self.name}: the row is not in the ledger's table yet, because another connection was reading when "
+                "it was to be written; SELECT it outside of a transaction, then DELETE it"
             )
         if seq is not None:
             self._nested.write(f"DELETE FROM {self._shadow} WHERE seq = ?", [seq])

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import apsw
@@ -77,6 +78,9 @@ class Shell(Commands):
         """A connection hook: whatever opens a database, the tables are there."""
         connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
         register(connection, **{**self.settings, "progress": self.bar})
+        name = str(self.dbfilename or "")
+        if name and Path(connection.filename) == Path(name).resolve():  # not what .backup and .import open besides
+            _use_wal_in_a_new_file(connection)
 
     def write(self, dest: Any, text: str) -> None:
         """Write, where no bar is."""
@@ -216,6 +220,14 @@ class Shell(Commands):
 
     def _versions(self) -> str:
         return f"openai-vtab {__version__}, SQLite {apsw.sqlite_lib_version()}, APSW {apsw.apsw_version()}\n"
+
+
+def _use_wal_in_a_new_file(connection: apsw.Connection) -> None:
+    """In WAL mode no reader keeps SQLite from committing what the API has carried out already."""
+    file = Path(connection.filename)
+    if not file.exists() or not file.stat().st_size:
+        with suppress(apsw.Error):  # opened read-only, or on a file system without shared memory
+            connection.pragma("journal_mode", "wal")
 
 
 def main(args: Sequence[str] | None = None) -> None:

@@ -12,8 +12,11 @@ import sys
 import termios
 import time
 from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 import openai_vtab
@@ -78,6 +81,22 @@ def test_a_failed_statement_is_an_exit_status(args: Sequence[str], text: str) ->
     assert "Traceback" not in done.stderr
     if "SELECT 1;" in text:
         assert done.stdout.strip() == "1"
+
+
+def test_wal_is_the_journal_mode_of_new_files(tmp_path: Path) -> None:
+    """Also with .open; an existing file keeps its own, and what .backup writes is not touched."""
+    new, opened, old, copy = (tmp_path / name for name in ("new.db", "opened.db", "old.db", "copy.db"))
+    with closing(apsw.Connection(str(old))) as db:
+        db.execute("CREATE TABLE t (x)")
+    mode = "PRAGMA journal_mode;"
+    done = shell(
+        "--sandbox", str(new), mode, f".open {opened}", mode, f".open {old}", mode, f".backup {copy}", "SELECT 1;"
+    )
+    assert (done.stdout.split(), done.stderr) == (["wal", "wal", "delete", "1"], "")
+    with closing(apsw.Connection(str(copy))) as db:
+        assert db.execute("PRAGMA journal_mode").get == "delete"
+    done = shell("--sandbox", ":memory:", mode)
+    assert (done.stdout.split(), done.stderr) == (["memory"], "")
 
 
 @pytest.mark.parametrize(

@@ -207,7 +207,9 @@ def raising(error: BaseException) -> Callable[[], str]:
     return key
 
 
-@pytest.mark.parametrize("given", [KEY + "\n", KEY + "ключ", lambda: KEY + "\0", KEY.encode()], ids=repr)
+@pytest.mark.parametrize(
+    "given", [KEY + "\n", KEY + "ключ", lambda: KEY + "\0", KEY.encode()], ids=["LF", "letters", "NUL", "bytes"]
+)
 @pytest.mark.parametrize("door", DOORS)
 def test_traceback_of_a_key_that_cannot_be_sent(sandbox: Any, door: Callable[..., Any], given: Any) -> None:
     """It is not shown where it is refused."""

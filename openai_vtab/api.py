@@ -28,6 +28,7 @@ NO_KEYS: Mapping[str, str] = {}
 NOT_SENT = 0  # in the place of a status: a dry run has sent nothing
 NO_CONTENT = 204
 NOT_FOUND = 404
+NOT_BEGUN = frozenset({"server_is_overloaded", "slow_down", "service_unavailable_error", "service_unavailable"})
 LONGEST_KEPT = 200  # characters of an id that is remembered as it is written in a path
 JSON_BODY = {"Content-Type": "application/json"}
 ANY_ANSWER = {"Accept": "*/*"}
@@ -342,6 +343,13 @@ def created(table: Table, request: Request, response: Response, keys: Mapping[st
             raise _broken(request, response, f"the answer is another object, {value}: what was created may exist")
         found[source] = value
     return {**answer, **found}
+
+
+def certainly_refused(status: int, code: str | None) -> bool:
+    """Whether an error response says that nothing was carried out: a client error, or a server too busy to begin."""
+    if status == 503:
+        return code in NOT_BEGUN
+    return 400 <= status < 500 and status != 408
 
 
 def error_code(response: Response) -> str | None:

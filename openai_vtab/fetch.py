@@ -23,7 +23,7 @@ import apsw
 
 from .api import NO_HEADERS, Request, Response
 from .errors import APIConnectionError, APIError, ProgrammingError
-from .flow import Patience
+from .flow import Flag, Patience
 from .http import Client, duration
 from .progress import Meter
 from .readahead import ReadAhead
@@ -42,7 +42,7 @@ KEPT = ("x-request-id", "openai-poll-after-ms", "location")
 FIRST_PAUSE, PAUSE_GROWTH, LONGEST_PAUSE = 0.5, 1.5, 5.0
 
 T = TypeVar("T")
-_Task = tuple["Future[Any]", Callable[[], Any], threading.Event]
+_Task = tuple["Future[Any]", Callable[[], Any], Flag]
 
 
 class Fetch:

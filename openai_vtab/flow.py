@@ -16,6 +16,28 @@ SLICE = 0.05  # seconds between two looks whether the statement is gone
 MINUTE = 61.0  # seconds; one more, because the server's minute begins when a request arrives, not when it is sent
 
 
+class Flag:
+    """A flag that another thread waits for. Unlike threading.Event, no signal can leave it locked when it is set."""
+
+    def __init__(self) -> None:
+        self._is_set = False
+
+    def set(self) -> None:
+        """Set it, for good."""
+        self._is_set = True
+
+    def is_set(self) -> bool:
+        """Whether it is set."""
+        return self._is_set
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until it is set, at most so many seconds. Returns whether it is; looks every SLICE seconds."""
+        end = time.monotonic() + seconds
+        while not self._is_set and (remaining := end - time.monotonic()) > 0:
+            time.sleep(min(SLICE, remaining))
+        return self._is_set
+
+
 class Flow:
     """At most `most` at once, halved at a limit, and one more for each round without one."""
 
@@ -27,7 +49,7 @@ class Flow:
         self._halved = 0.0
         self._changed = threading.Condition()
 
-    def begin(self, abandoned: threading.Event) -> float | None:
+    def begin(self, abandoned: Flag) -> float | None:
         """Wait for a place. When the request began, for `learn`; None once `abandoned` is set: it must not begin."""
         with self._changed:
             while True:
@@ -64,7 +86,7 @@ class Patience:
     """What the requests of one statement share: whether it has been given up, and how long it may wait for limits."""
 
     def __init__(self, seconds: float) -> None:
-        self.abandoned = threading.Event()
+        self.abandoned = Flag()
         self.waited = 0.0  # seconds: those in which several requests wait count once
         self._seconds = seconds
         self._until = 0.0

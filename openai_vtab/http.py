@@ -44,11 +44,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("openai_vtab")
 
-TOO_MANY_REQUESTS = 429
+TOO_MANY_REQUESTS, OVERLOADED = 429, 503
 REPEATED = frozenset({408, 409, 429})  # and every status of 500 and above: a CDN in front answers 520 to 530
 SERVER_ERROR = 500
 NEEDS_A_PERSON = frozenset({"insufficient_quota", "credit_balance_exhausted", "billing_hard_limit_reached"})
-NOT_CARRIED_OUT = frozenset({"server_is_overloaded", "slow_down", "service_unavailable_error", "service_unavailable"})
 FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0  # seconds
 LONGEST_RETRY_AFTER = 120.0  # seconds; the OpenAI SDK's bound
 LONGEST_BELIEVED = 366 * 86400.0  # seconds: a server that asks for more than a year has said nothing
@@ -120,7 +119,7 @@ class Client:
     def _wait_before_repeating(
         self, request: Request, outcome: Outcome, tries: _Tries, patience: Patience, began: float
     ) -> tuple[Outcome, float | None]:
-        """The outcome with what it must say, and the seconds to wait before the request is sent once more, or None.
+        """Return the outcome (with its note) and the seconds until the retry; None means no retry.
 
         Counts the attempt, and tells `flow` of a limit.
         """
@@ -191,7 +190,7 @@ class Client:
     def _attempt(
         self, request: Request, record: Record | None, predicted: bool, on_send: Callable[[], bool] | None
     ) -> tuple[Record, Outcome] | None:
-        """Send a request once; None when it must not be sent. Whatever it raises, nothing has left.
+        """Send a request once; None when it must not be sent. Whatever it raises, nothing of this attempt has left.
 
         Nothing is raised once the key is known here: a traceback would show it.
         """
@@ -304,7 +303,7 @@ class Client:
 
 @dataclass
 class _Tries:
-    """How often a request was sent before: in vain, and refused for a limit; whether one may have been carried out."""
+    """Failed and rate-limited attempts so far, and whether one of them may have been carried out."""
 
     failures: int = 0
     limits: int = 0
@@ -316,7 +315,7 @@ class _Tries:
 
 
 def _not_begun(error: BaseException, record: Record | None, tries: _Tries) -> None:
-    """Say of what an attempt raised, be it sys.exit of the key's function, that nothing has left, but for others."""
+    """Set `error.sent`: True only if an earlier attempt may have been carried out."""
     error.sent = tries.uncertain  # type: ignore[attr-defined]
     if record is not None:
         record.end(retries=tries.count, error=str(error))
@@ -352,7 +351,7 @@ def wait_before_repeating(request: Request, outcome: Response | Exception, attem
     asked = retry_after(outcome)
     if code in NEEDS_A_PERSON or told == "false" or not (passes or told == "true"):
         return None
-    if not request.repeatable and not (limited or (outcome.status == 503 and code in NOT_CARRIED_OUT)):
+    if not request.repeatable and not (limited or (outcome.status == OVERLOADED and api.certainly_refused(outcome.status, code))):
         return None
     if asked is None:
         return back_off(attempt)

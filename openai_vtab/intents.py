@@ -18,15 +18,17 @@ the database, which a rollback does not touch:
 The file is removed once SQLite has committed, or once the ledger has a row for everything that may exist. Whoever
 finds such a file while holding the database's write lock knows that its writer is no longer sending: a sender holds
 that lock, in both journal modes, because the rows of the ledger belong to its transaction. The row in the ledger has
-the intent's id, so that settling an intent twice adds nothing.
+the intent's id, so that settling an intent twice adds nothing. The exception are requests that an interrupt has left
+under way: their transaction is gone, so that another connection may list them as unknown, until the response comes
+and completes the row.
 
 Only the intents are synced to the disk, once for each flush of a transaction. After a power cut the later lines may
-be missing, so that they prove nothing: an intent of another boot counts as begun. After a mere kill of the process
-everything that was written is there, and an intent without "begun" certainly was not sent.
+be missing, so that the absence of a line proves nothing: an intent of another boot counts as begun. After a mere kill
+of the process every line is there, and an intent without "begun" certainly was not sent.
 
->>> log = IntentLog("my.db")
->>> intent = log.new(["my_batches"], {"vector_store_id": "vs_1"}, {"file_ids": ["file-1"]})
->>> log.write()
+>>> intent_log = IntentLog("my.db")
+>>> intent = intent_log.new(["my_batches"], {"vector_store_id": "vs_1"}, {"file_ids": ["file-1"]})
+>>> intent_log.write([intent])
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ import secrets
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -69,13 +71,17 @@ class Outcome(Enum):
 
 @dataclass(eq=False)
 class Intent:
-    """One create. `ledgers` are the names that its ledger has had in the transaction, `sent` what it was given."""
+    """One create. `sent` is what it was given.
+
+    `ledgers` are the names that its ledger has had, of which a rollback may bring back an older one: the ledger's own
+    list, which grows when it is renamed.
+    """
 
     id: str
     ledgers: Sequence[str]
     keys: Mapping[str, str]
     sent: Object
-    log: IntentLog
+    intent_log: IntentLog
     at: int = 0  # when it began, Unix seconds
     outcome: Outcome = Outcome.PLANNED
     answer: Object | None = None
@@ -84,7 +90,7 @@ class Intent:
     def begin(self) -> None:
         """The request is about to leave. Raises OperationalError when that cannot be written down."""
         self.at = int(time.time())
-        self.log.append({"begun": self.id, "at": self.at})
+        self.intent_log.append({"begun": self.id, "at": self.at})
         self.outcome = Outcome.BEGUN
 
     def created(self, answer: Object) -> None:
@@ -103,10 +109,10 @@ class Intent:
     def _end(self, outcome: Outcome, **more: Any) -> None:
         self.outcome = outcome
         try:
-            self.log.append({outcome.value: self.id, **more})
+            self.intent_log.append({outcome.value: self.id, **more})
         except OperationalError as error:  # it stays begun in the file: a later reader calls it unknown
             log.debug("%s", error)
-        self.log.close_if_left()
+        self.intent_log.close_if_left()
 
     @property
     def may_exist(self) -> bool:
@@ -121,13 +127,14 @@ class IntentLog:
     file: str
     intents: list[Intent] = field(default_factory=list)
     path: Path | None = field(default=None, init=False)
-    settled: dict[str, Outcome] = field(default_factory=dict, init=False)  # what the ledgers have rows for
 
     def __post_init__(self) -> None:
         self._token = secrets.token_hex(8)
         self._numbers = itertools.count()
+        self._settled: dict[str, Outcome] = {}  # what the ledgers have rows for
         self._descriptor = -1
         self._left = False
+        self._torn = False  # the last line was cut off, by a full disk perhaps
         self._lock = threading.Lock()
 
     def new(self, ledgers: Sequence[str], keys: Mapping[str, str], sent: Object) -> Intent:
@@ -161,9 +168,10 @@ class IntentLog:
 
     def _create(self) -> None:
         path = Path(f"{self.file}{MARK}{self._token}")
-        mode = Path(self.file).stat().st_mode & 0o666  # what may read the database may read this, as with its journal
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, mode)
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         self.path = path
+        # who may write the database must be able to recover it, whatever this process's umask: SQLite's journals, too
+        path.chmod(Path(self.file).stat().st_mode & 0o666)
 
     def append(self, line: Object) -> None:
         """Add one line, without waiting for the disk. Called from many threads. Raises OperationalError."""
@@ -180,10 +188,14 @@ class IntentLog:
     def _write(self, lines: Sequence[Object]) -> None:
         data = memoryview("".join(_dumped(line) + "\n" for line in lines).encode())
         with self._lock:
-            if self._descriptor < 0:  # removed: the ledger has the rows, and a late answer comes through memory
+            if self._descriptor < 0:  # removed: a response that comes later reaches the ledger from memory
                 return
+            if self._torn:  # or this line would be a part of the torn one, and lost with it
+                data = memoryview(b"\n" + data)
+            self._torn = True
             while data:
                 data = data[os.write(self._descriptor, data) :]
+            self._torn = False
 
     def _problem(self, error: OSError) -> str:
         return (
@@ -197,12 +209,16 @@ class IntentLog:
         return all(intent.outcome is not Outcome.BEGUN for intent in self.intents)
 
     def unsettled(self) -> list[Intent]:
-        """What may exist, and has no row in its ledger yet, or one that says less."""
-        return [i for i in self.intents if i.may_exist and self.settled.get(i.id) is not i.outcome]
+        """Snapshots of what may exist, and has no row in its ledger yet, or only one with an older outcome.
 
-    def settle(self, intents: Sequence[Intent]) -> None:
+        Snapshots, because a worker may record the response while a row is written.
+        """
+        found = [replace(intent) for intent in self.intents]
+        return [i for i in found if i.may_exist and self._settled.get(i.id) is not i.outcome]
+
+    def settle(self, snapshots: Sequence[Intent]) -> None:
         """The ledgers have rows for these now."""
-        self.settled.update((intent.id, intent.outcome) for intent in intents)
+        self._settled.update((intent.id, intent.outcome) for intent in snapshots)
 
     def leave(self) -> None:
         """Leave the file to whoever opens the ledger next; what is under way is still written down."""
@@ -224,7 +240,7 @@ class IntentLog:
         """Remove the file: the ledger has a row for everything that may exist."""
         self._close()
         if self.path is not None:
-            with contextlib.suppress(FileNotFoundError):  # another connection was as far
+            with contextlib.suppress(FileNotFoundError):  # another connection has removed it
                 self.path.unlink()
             self.path = None
 
@@ -244,15 +260,18 @@ def left_behind(file: str) -> list[Path]:
 
 
 def read(path: Path, file: str) -> IntentLog:
-    """The intents in a file whose writer is gone. Raises OSError.
+    """The intents in a file whose writer is gone, as a log that knows its path and is not open for writing.
 
-    A line that is torn, or is none of ours, is passed over: the last one may have been cut off.
+    A line that is torn, or is none of ours, is passed over: the last one may have been cut off. Raises OSError, and
+    ValueError when the file has a format that this version does not know.
     """
     found = IntentLog(file)
     by_id: dict[str, Intent] = {}
     same_boot = False
     for line in _lines(path):
         if "format" in line:
+            if line["format"] != FORMAT:
+                raise ValueError(f"{path.name} has format {line['format']!r}; a newer version of openai_vtab wrote it")
             same_boot = line.get("boot") is not None and line["boot"] == boot_id()
         elif isinstance(line.get("intent"), str):
             intent = _intent(line, found)
@@ -276,14 +295,14 @@ def _lines(path: Path) -> Iterator[Object]:
             yield line
 
 
-def _intent(line: Object, log: IntentLog) -> Intent:
+def _intent(line: Object, intent_log: IntentLog) -> Intent:
     keys, sent, ledgers = line.get("keys"), line.get("sent"), line.get("ledgers")
     return Intent(
         line["intent"],
         [str(name) for name in ledgers] if isinstance(ledgers, list) else [],
         {str(name): str(value) for name, value in keys.items()} if isinstance(keys, dict) else {},
         sent if isinstance(sent, dict) else {},
-        log,
+        intent_log,
     )
 
 

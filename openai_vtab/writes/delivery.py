@@ -6,15 +6,16 @@ The worker threads send and record; the thread that runs the statement (the main
 may leave at any moment: by connection.interrupt(), by KeyboardInterrupt, by whatever a signal handler or the progress
 function raises. No Python code is sure to run then, neither `except` nor `finally`, because a second signal can end
 that as well. What is sure is that a `with` statement releases a lock: threading.Lock is written in C, and no signal
-handler runs between the exception and the lock's __exit__. So the main thread holds the lock `_presence` while it
-waits, and a worker begins nothing unless that lock is held. After the main thread has left, nothing begins.
-For the same reason the main thread uses bare locks alone: threading.Condition and Event are written in Python, and a
-signal between two of their lines would leave them locked for ever.
+handler runs between the exception and the lock's __exit__. So the main thread holds the lock `_main_is_waiting` while it
+waits, and a worker that checks after the main thread has left begins nothing; `stop` waits for one that is between
+its check and its first byte. For the same reason the main thread uses bare locks and plain flags alone:
+threading.Condition and Event are written in Python, and a signal between two of their lines would leave them locked.
+(Starting a thread is the exception: Thread.start waits for an Event of its own, which nothing else uses.)
 
 What the main thread does after that (stop the retries, wait a moment for what is under way, report) can be cut short
 as well. Whoever looks at the writes later, at the connection's next statement, finds their states.
 
->>> delivery = Delivery(writes, client_send, understand)
+>>> delivery = Delivery(writes, client_send, understand, patience.abandoned)
 >>> delivery.run(pool.submit, threads=16, tick=raise_if_interrupted)
 """
 
@@ -27,12 +28,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..api import NOT_SENT, Object, Request, Response
-from .order import in_turn, waits_for
+from ..flow import Flag
+from .order import counts_and_followers, waits_for
 from .outcome import outcome_unknown
 from .write import State, Write
 
 SLICE_SECONDS = 0.05  # between two looks for an interrupt
-SETTLING_SECONDS = 0.1  # for what is under way when a statement is interrupted: twice a waiting request's slice
+SETTLING_SECONDS = 2 * SLICE_SECONDS  # for what is under way, or waits for its turn, when a statement is interrupted
 POLL_SECONDS = 0.005
 
 # sends a request; calls its second argument before each attempt, and gives up when that returns False
@@ -43,15 +45,15 @@ Understand = Callable[[Response, Callable[[Response], Object]], Object]
 class Delivery:
     """Sends each write once its predecessors have been confirmed; the first failure keeps all others from beginning."""
 
-    def __init__(self, writes: Sequence[Write], send: Send, understand: Understand, abandoned: threading.Event) -> None:
+    def __init__(self, writes: Sequence[Write], send: Send, understand: Understand, abandoned: Flag) -> None:
         self.writes = writes
-        self.answered = 0
+        self.finished = 0
         self._send = send
         self._understand = understand
         self._abandoned = abandoned  # ends the retries and waits of the requests
-        self._missing, self._followers = in_turn(waits_for([write.concerns for write in writes]))
+        self._missing, self._followers = counts_and_followers(waits_for([write.concerns for write in writes]))
         self._ready = deque(place for place, missing in enumerate(self._missing) if not missing)
-        self._presence = threading.Lock()
+        self._main_is_waiting = threading.Lock()
         self._mutex = threading.Lock()
         self._changed = threading.Condition(self._mutex)  # for the workers
         self._under_way = 0  # taken by a worker, and not yet recorded
@@ -61,7 +63,7 @@ class Delivery:
 
     def run(self, submit: Callable[[Callable[[], None]], Any], threads: int, tick: Callable[[], None]) -> None:
         """Send all and wait. Raises what `tick` raises, which is called every SLICE_SECONDS; nothing begins then."""
-        with self._presence:
+        with self._main_is_waiting:
             tick()
             for _ in range(min(threads, len(self.writes))):
                 submit(self._work)
@@ -89,7 +91,7 @@ class Delivery:
         """The next write that may be sent, waited for if need be; None when there is none any more."""
         with self._changed:
             while True:
-                if self._stopped or not self._presence.locked():
+                if self._stopped or not self._main_is_waiting.locked():
                     break
                 if self._ready:
                     self._under_way += 1
@@ -115,7 +117,7 @@ class Delivery:
     def _begin(self, write: Write) -> bool:
         """The first byte is about to leave; False when it must not."""
         with self._changed:
-            if self._stopped or not self._presence.locked():
+            if self._stopped or not self._main_is_waiting.locked():
                 return False
             if write.state is State.QUEUED:  # or it is sent again, because it certainly had no effect
                 write.move_to(State.BEGUN)
@@ -124,7 +126,7 @@ class Delivery:
     def _record(self, place: int, write: Write) -> None:
         with self._changed:
             self._under_way -= 1
-            self.answered += 1
+            self.finished += 1
             if write.state in (State.DONE, State.SHOWN):
                 for follower in self._followers.get(place, ()):
                     self._missing[follower] -= 1
@@ -138,5 +140,6 @@ class Delivery:
 
     def _end_if_over(self) -> None:
         over = not self._under_way and (self._stopped or not self._ready)
+        # a worker that comes late finds it released already
         if over and self._working.locked():
             self._working.release()

@@ -41,7 +41,7 @@ NOTHING = Concerns()
 
 
 def concerns(table: Table, method: Method, parameters: Mapping[str, Any]) -> Concerns:
-    """What a method with these parameters (a mapping of the columns' sources to checked values) concerns."""
+    """Return the objects that a request changes and uses; `parameters` maps the columns' sources to checked values."""
     objects = _objects_of(method.path, {name: str(parameters[table.source(name)]) for name in method.variables})
     # a path such as /vector_stores/S/files/F/cancel ends with a verb, and /vector_stores/S/files with a collection
     changes, uses = set(objects[-1:]), set(objects[:-1])
@@ -98,8 +98,8 @@ def waits_for(requests: Sequence[Concerns]) -> list[list[int]]:
     return waits
 
 
-def in_turn(waits: Iterable[Sequence[int]]) -> tuple[list[int], dict[int, list[int]]]:
-    """How many each still waits for, and who waits for each: what a scheduler counts down."""
+def counts_and_followers(waits: Iterable[Sequence[int]]) -> tuple[list[int], dict[int, list[int]]]:
+    """Return (how many each request waits for, who waits for each): what a scheduler counts down."""
     missing: list[int] = []
     followers: dict[int, list[int]] = {}
     for place, before in enumerate(waits):

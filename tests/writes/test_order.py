@@ -8,7 +8,7 @@ import pytest
 
 from openai_vtab.spec import Method
 from openai_vtab.tables import TABLES
-from openai_vtab.writes.order import Concerns, concerns, in_turn, waits_for
+from openai_vtab.writes.order import Concerns, concerns, counts_and_followers, waits_for
 
 BY_NAME = {table.name: table for table in TABLES}
 
@@ -108,6 +108,6 @@ def test_order_costs_what_the_requests_name() -> None:
     waits = waits_for([rename_store, *[create_batch] * 10_000, delete_store])
     assert waits[1:-1] == [[0]] * 10_000
     assert len(waits[-1]) == 10_001
-    missing, followers = in_turn(waits)
+    missing, followers = counts_and_followers(waits)
     assert missing[:2] == [0, 1]
     assert len(followers[0]) == 10_001

@@ -42,6 +42,9 @@ def visible(text: str) -> str:
     return _CONTROLS.sub(lambda found: repr(found[0])[1:-1], text)
 
 
+MOST_LISTED = 20  # lines, and rows in a line, that the text of a WriteError has of each list
+
+
 class Warning(Exception):  # noqa: N818 - PEP 249's name
     """Something important happened although the statement succeeded."""
 
@@ -175,10 +178,13 @@ class UnsupportedWriteError(NotSupportedError):
 
 
 class WriteError(OperationalError):
-    """Some rows of a transaction could not be written; the local changes were rolled back.
+    """A transaction was not carried out as a whole.
 
-    `done` lists (rowid, id) of the rows that the API has carried out, `not_done` (rowid, error) of those that it
-    has not, and `unknown` (rowid, error) of those that it may have: the answer never came.
+    `done` lists (rowid, id) of the rows that the API has carried out, `not_done` (rowid, reason) of those that it has
+    not, and `unknown` (rowid, reason) of those that it may have: no response settles it. The local changes are rolled
+    back, unless it was a SELECT that had the rows sent: then the transaction stays open, and its COMMIT fails.
+
+    The lists are complete; the text groups rows with the same reason, and leaves out what is too long to read.
     """
 
     def __init__(
@@ -191,8 +197,25 @@ class WriteError(OperationalError):
     ) -> None:
         lines = [problem]
         for title, rows in (("done", done), ("not done", not_done), ("unknown", unknown)):
-            lines += [f"  {title}: row {rowid}: {what}" for rowid, what in rows]
+            lines += _listed(title, rows)
+        if len(done) + len(not_done) + len(unknown) > 1:
+            lines.append(f"  in all: {len(done)} done, {len(not_done)} not done, {len(unknown)} unknown")
         super().__init__("\n".join(lines))
         self.done = done
         self.not_done = not_done
         self.unknown = unknown
+
+
+def _listed(title: str, rows: list[tuple[int, str]]) -> list[str]:
+    """A line for each id or reason, with the rows that share it; what a person reads need not name thousands."""
+    by_text: dict[str, list[int]] = {}
+    for rowid, text in rows:
+        by_text.setdefault(text, []).append(rowid)
+    lines = []
+    for text, rowids in list(by_text.items())[:MOST_LISTED]:
+        named = ", ".join(map(str, rowids[:MOST_LISTED]))
+        more = f" and {len(rowids) - MOST_LISTED} more" if len(rowids) > MOST_LISTED else ""
+        lines.append(f"  {title}: row{'s' if len(rowids) > 1 else ''} {named}{more}: {text}")
+    if len(by_text) > MOST_LISTED:
+        lines.append(f"  {title}: … and {len(by_text) - MOST_LISTED} more")
+    return lines

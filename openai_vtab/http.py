@@ -351,7 +351,8 @@ def wait_before_repeating(request: Request, outcome: Response | Exception, attem
     asked = retry_after(outcome)
     if code in NEEDS_A_PERSON or told == "false" or not (passes or told == "true"):
         return None
-    if not request.repeatable and not (limited or (outcome.status == OVERLOADED and api.certainly_refused(outcome.status, code))):
+    overloaded = outcome.status == OVERLOADED and api.certainly_refused(outcome.status, code)
+    if not request.repeatable and not (limited or overloaded):
         return None
     if asked is None:
         return back_off(attempt)

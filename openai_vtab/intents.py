@@ -164,7 +164,7 @@ class IntentLog:
             problem = self._problem(error)
         else:
             return
-        raise OperationalError(f"nothing was sent: {problem}")
+        raise OperationalError(f"the rows were not sent: {problem}")
 
     def _create(self) -> None:
         path = Path(f"{self.file}{MARK}{self._token}")

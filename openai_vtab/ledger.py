@@ -283,7 +283,7 @@ class Ledger:
         """DELETE: the object is not remembered any more, by its rowid or, looked up a moment ago, by its keys."""
         known = tuple(str(keys[source]) for source in self.table.key)
         self._pending.pop(known, None)
-        if seq is not None and seq >= FIRST_WAITING:
+        if seq is not None and 0 <= seq - FIRST_WAITING < len(self._waiting(self)):
             raise OperationalError(
                 f"{self.name}: the row is not in the ledger's table yet, because another connection was reading when "
                 "it was to be written; SELECT it outside of a transaction, then DELETE it"

@@ -144,7 +144,7 @@ class Registration:
         """
         if self._over and self._statements and (connection := self.connection()) is not None:
             last = self._over[-1]
-            if level is None or not self.writes.has_begun(level, last.asking):
+            if level is None or not self.writes.is_begun_by(level, last.asking):
                 self._judge(connection.total_changes() - self.nested.changes, None)
 
     def _judge(self, changes: int, ended: _Running | None) -> None:

@@ -62,6 +62,7 @@ def test_a_write_error_lists_rows() -> None:
         "  done: row 1: vsfb_1",
         "  not done: row 2: not sent",
         "  unknown: row 3: time-out",
+        "  in all: 1 done, 1 not done, 1 unknown",
     ]
 
 
@@ -99,6 +100,27 @@ def test_control_characters_are_escaped_in_what_an_error_says() -> None:
     assert f"{pickle.loads(pickle.dumps(error))}" == str(error)  # noqa: S301 - our own
     assert "\x1b" not in repr(error)
     written = errors.WriteError(nasty, done=[(1, nasty)], not_done=[], unknown=[(2, str(error))])
-    assert str(written) == f"{shown}\n  done: row 1: {shown}\n  unknown: row 2: {error}"
+    assert (
+        str(written)
+        == f"{shown}\n  done: row 1: {shown}\n  unknown: row 2: {error}\n  in all: 1 done, 0 not done, 1 unknown"
+    )
     assert written.done == [(1, nasty)]
     assert str(errors.ConfigurationError("ключ \u05d0\u200f 日本語")) == "ключ \u05d0\u200f 日本語"
+
+
+def test_write_error_text_groups_rows_and_stays_short() -> None:
+    """300 rows for the same reason are a line; the lists are complete, and the totals come last."""
+    error = openai_vtab.WriteError(
+        "interrupted while writing",
+        done=[(n, f"vsfb_{n}") for n in range(1, 31)],
+        not_done=[(n, "not sent") for n in range(31, 331)],
+        unknown=[],
+    )
+    lines = str(error).splitlines()
+    assert lines[0] == "interrupted while writing"
+    assert lines[1:3] == ["  done: row 1: vsfb_1", "  done: row 2: vsfb_2"]
+    assert lines[21] == "  done: … and 10 more"
+    assert lines[22].startswith("  not done: rows 31, 32, ")
+    assert lines[22].endswith(", 50 and 280 more: not sent")
+    assert lines[23:] == ["  in all: 30 done, 300 not done, 0 unknown"]
+    assert (len(error.done), len(error.not_done)) == (30, 300)

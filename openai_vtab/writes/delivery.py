@@ -6,9 +6,9 @@ The worker threads send and record; the thread that runs the statement (the main
 may leave at any moment: by connection.interrupt(), by KeyboardInterrupt, by whatever a signal handler or the progress
 function raises. No Python code is sure to run then, neither `except` nor `finally`, because a second signal can end
 that as well. What is sure is that a `with` statement releases a lock: threading.Lock is written in C, and no signal
-handler runs between the exception and the lock's __exit__. So the main thread holds the lock `_main_is_waiting` while it
-waits, and a worker that checks after the main thread has left begins nothing; `stop` waits for one that is between
-its check and its first byte. For the same reason the main thread uses bare locks and plain flags alone:
+handler runs between the exception and the lock's __exit__. So the main thread holds the lock `_main_is_waiting`
+while it waits, and a worker that checks after the main thread has left begins nothing; `stop` waits for one that is
+between its check and its first byte. For the same reason the main thread uses bare locks and plain flags alone:
 threading.Condition and Event are written in Python, and a signal between two of their lines would leave them locked.
 (Starting a thread is the exception: Thread.start waits for an Event of its own, which nothing else uses.)
 
@@ -27,7 +27,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..api import NOT_SENT, Object, Request, Response
+from ..api import Object, Request, Response
 from ..flow import Flag
 from .order import counts_and_followers, waits_for
 from .outcome import outcome_unknown
@@ -106,9 +106,6 @@ class Delivery:
         """Send one write, and move it to its final state."""
         try:
             response = self._send(write.request, lambda: self._begin(write))
-            if response.status == NOT_SENT:
-                write.move_to(State.SHOWN)
-                return
             write.move_to(State.DONE, result=self._understand(response, write.parse))
         except BaseException as error:
             unknown = write.state is State.BEGUN and outcome_unknown(write.request, error)
@@ -127,7 +124,7 @@ class Delivery:
         with self._changed:
             self._under_way -= 1
             self.finished += 1
-            if write.state in (State.DONE, State.SHOWN):
+            if write.state is State.DONE:
                 for follower in self._followers.get(place, ()):
                     self._missing[follower] -= 1
                     if not self._missing[follower]:

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import CancelledError
+from dataclasses import dataclass
 
 import apsw
 
-from ..api import Request
+from ..api import Request, certainly_refused
 from ..errors import APIConnectionError, APIError, WriteError
-from ..http import NOT_CARRIED_OUT
 from .write import State, Write
 
 REPEATING = "writing them again would do it again"
@@ -27,53 +27,44 @@ def outcome_unknown(request: Request, error: BaseException) -> bool:
     if request.repeatable or isinstance(error, CancelledError):
         return False
     if isinstance(error, APIError):
-        status = error.status or 0
-        # a response that confirms nothing, a redirect from what is done, or one that stopped waiting for another server
-        unknown = status < 400 or status == 408 or status >= 500
-        return unknown and (error.code or error.type) not in NOT_CARRIED_OUT
+        # a 2xx that confirms nothing, 3xx, 408, 5xx
+        return not certainly_refused(error.status or 0, error.code or error.type)
     return getattr(error, "sent", True) is not False
 
 
-def interrupted(write: Write) -> APIConnectionError:
-    """The error of a write whose response did not come before its statement was interrupted."""
-    request = f"{write.request.method} {write.request.target}"
-    return APIConnectionError("interrupted before the response came", request=request, sent=True)
+@dataclass(frozen=True)
+class _Seen:
+    """A write as it was at one moment: the workers may go on while a report is written."""
 
+    write: Write
+    state: State
+    error: BaseException | None
 
-def done(writes: Sequence[Write]) -> list[tuple[int, str]]:
-    """(rowid, id) of the writes that the API has carried out."""
-    return [
-        (write.rowid, str((write.result or {}).get("id")))
-        for write in writes
-        if write.state is State.DONE and write.changes_something
-    ]
-
-
-def unknown(writes: Sequence[Write]) -> list[tuple[int, str]]:
-    """(rowid, reason) of the writes that the API may have carried out."""
-    return [
-        (write.rowid, f"{error}; {_look(write.request)}")
-        for write, error in ((write, write.error or interrupted(write)) for write in writes)
-        if write.state is State.UNKNOWN or (write.state is State.BEGUN and not write.request.repeatable)
-    ]
-
-
-def not_done(writes: Sequence[Write]) -> list[tuple[int, str]]:
-    """(rowid, reason) of the writes that the API has not carried out, or that may be repeated."""
-    return [
-        (write.rowid, "not sent" if _not_sent(write) else str(write.error or interrupted(write)))
-        for write in writes
-        if write.state in (State.QUEUED, State.NOT_DONE) or (write.state is State.BEGUN and write.request.repeatable)
-    ]
-
-
-def _not_sent(write: Write) -> bool:
-    return write.state is State.QUEUED or isinstance(write.error, CancelledError)
+    @property
+    def reason(self) -> BaseException:
+        """Its error; of one that is still under way, that it was interrupted."""
+        if self.error is not None:
+            return self.error
+        request = f"{self.write.request.method} {self.write.request.target}"
+        return APIConnectionError("interrupted before the response came", request=request, sent=True)
 
 
 def report(problem: str, writes: Sequence[Write]) -> WriteError:
-    """A WriteError that lists every one of the writes."""
-    return WriteError(problem, done=done(writes), not_done=not_done(writes), unknown=unknown(writes))
+    """A WriteError that lists each of the writes that does, or may do, something: done, not done, or unknown."""
+    done: list[tuple[int, str]] = []
+    not_done: list[tuple[int, str]] = []
+    unknown: list[tuple[int, str]] = []
+    for seen in [_Seen(write, write.state, write.error) for write in writes]:
+        write, state = seen.write, seen.state
+        if state is State.DONE:
+            if write.changes_something:
+                done.append((write.rowid, str((write.result or {}).get("id", "no id"))))
+        elif state is State.UNKNOWN or (state is State.BEGUN and not write.request.repeatable):
+            unknown.append((write.rowid, f"{seen.reason}; {_look(write.request)}"))
+        elif state is not State.SHOWN:
+            sent = state is not State.QUEUED and not isinstance(seen.error, CancelledError)
+            not_done.append((write.rowid, str(seen.reason) if sent else "not sent"))
+    return WriteError(problem, done=done, not_done=not_done, unknown=unknown)
 
 
 def failure(writes: Sequence[Write], stop: BaseException | None) -> BaseException:
@@ -83,6 +74,9 @@ def failure(writes: Sequence[Write], stop: BaseException | None) -> BaseExceptio
     may turn a KeyboardInterrupt or SystemExit into something that a program catches.
     """
     failed = [write for write in writes if write.state is not State.DONE and write.state is not State.SHOWN]
+    errors = [write.error for write in failed if write.error is not None]
+    if stop is None:  # sys.exit in a function that gives the key, which a worker calls
+        stop = next((error for error in errors if not isinstance(error, Exception)), None)
     if stop is not None:
         told = report("interrupted while writing", writes)
         if isinstance(stop, apsw.InterruptError):
@@ -91,16 +85,19 @@ def failure(writes: Sequence[Write], stop: BaseException | None) -> BaseExceptio
         stop.__cause__ = told
         stop.add_note(str(told))
         return stop
-    if len(failed) == 1 and not done(writes) and isinstance(error := failed[0].error, Exception):
-        if failed[0].state is State.UNKNOWN:
-            text = f"{error}; {_look(failed[0].request)}"
-            if not isinstance(error, APIError | APIConnectionError):
-                told = report(text, writes)
-                told.__cause__ = error
-                return told
+    told = report("", writes)
+    error = failed[0].error
+    if len(failed) == 1 and not told.done and isinstance(error, Exception):
+        if failed[0].state is not State.UNKNOWN:
+            return error
+        text = f"{error}; {_look(failed[0].request)}"
+        if isinstance(error, APIError | APIConnectionError):
             error.args = (text, *error.args[1:])
-        return error
-    first = next((w.error for w in failed if w.error is not None and not isinstance(w.error, CancelledError)), None)
+            return error
+        told = report(text, writes)
+        told.__cause__ = error
+        return told
+    first = next((error for error in errors if not isinstance(error, CancelledError)), None)
     return report(f"{len(failed)} of {len(writes)} rows were not written: {first}", writes)
 
 
@@ -111,6 +108,17 @@ def lost_commit(writes: Sequence[Write]) -> WriteError:
         f"or the transaction as it is: {REPEATING}",
         writes,
     )
+
+
+def refused_landing(error: BaseException, writes: Sequence[Write]) -> WriteError:
+    """The exception of a transaction whose results SQLite does not let into the ledger, with SQLite's as its cause."""
+    told = report(
+        f"the API has carried out what cannot be written here: {error}; do not repeat the statement or the transaction "
+        f"as it is: {REPEATING}",
+        writes,
+    )
+    told.__cause__ = error
+    return told
 
 
 def _look(request: Request) -> str:

@@ -17,12 +17,12 @@ and Rollback, with these exceptions (APSW 3.53, SQLite 3.53):
     callback           with nothing sent     with something carried out
     -----------------  --------------------  ------------------------------------------------------------------------
     Sync, all done     sends the queue       lands the results in the ledgers; the rows stay until Commit or Rollback
-    Sync, one failed   nothing more begins   raises; the transaction is over, the intents are settled afterwards
+    Sync, one failed   nothing more begins   raises: SQLite calls Rollback; the intents are settled afterwards
     Commit             forgets all           removes the intents
     Rollback           drops the queue       by the user's ROLLBACK: logs a warning; otherwise raises WriteError
     RollbackTo         drops what came since the savepoint; what was carried out is logged, and settled afterwards
 
->>> queue = WriteQueue(pool)
+>>> queue = WriteQueue(fetch)
 >>> queue.add(Write(request, rowid=1, parse=parse_object))
 >>> queue.flush()
 
@@ -35,6 +35,7 @@ import logging
 from bisect import bisect_left
 from collections.abc import Sequence
 from functools import partial
+from typing import NoReturn
 
 import apsw
 
@@ -42,8 +43,8 @@ from ..errors import Error, ProgrammingError, WriteError
 from ..fetch import Fetch
 from ..intents import IntentLog
 from .delivery import Delivery
-from .outcome import failure, lost_commit, report
-from .write import State, Write
+from .outcome import failure, lost_commit, refused_landing, report
+from .write import Landed, State, Write
 
 log = logging.getLogger("openai_vtab")
 
@@ -76,7 +77,9 @@ class WriteQueue:
 
     def intent_log(self, file: str) -> IntentLog:
         """Where the open transaction writes down what it creates for ledgers in this database file ("" in none)."""
-        return self._logs.setdefault(file, IntentLog(file))
+        if file not in self._logs:
+            self._logs[file] = IntentLog(file)
+        return self._logs[file]
 
     def add(self, write: Write) -> None:
         """Queue a write. Nothing is sent."""
@@ -100,28 +103,39 @@ class WriteQueue:
     def flush(self, reader: object = None) -> None:
         """Send the queue concurrently; given a reader, only what other statements have queued.
 
-        Raises the only write's own error, or WriteError for several. Without a reader the transaction is then over.
-        With one it stays open, and its COMMIT will fail: a transaction is carried out whole, or it fails.
+        Raises the only failed row's own error, WriteError for several, or what has interrupted it, with the WriteError
+        as its cause. Without a reader, SQLite then rolls the transaction back. With one it stays open, and its COMMIT
+        will fail: a transaction is carried out whole, or it fails.
         """
         self._collect()
-        self._committing = reader is None
-        if reader is None and (self._failed or any(write.doubtful for write in self._queued)):
-            problem = report(UNFINISHED if self._failed else DOUBTFUL, self._all())
-            self.end()
-            raise problem
+        if reader is None:
+            self._refuse_unfinished()
         due = [write for write in self._queued if reader is None or write.reader is not reader]
-        if not due:
-            self._land(reader)
-        else:
+        if due:
             self._send(due, reader)
+        self._land(reader)
         if reader is None:
             self._synced, self._committing = True, False
 
+    def _refuse_unfinished(self) -> None:
+        """Raise WriteError when COMMIT cannot carry the transaction out whole."""
+        problem = UNFINISHED if self._failed else DOUBTFUL
+        if self._failed or any(write.doubtful for write in self._queued):
+            self._fail(report(problem, self._all()), None)
+
     def _send(self, due: list[Write], reader: object) -> None:
-        self.fetch.refuse_if_inherited()
-        self._refuse_dropped(due, reader)
-        self._write_intents(due)
+        try:
+            self.fetch.refuse_if_inherited()
+            self._refuse_dropped(due)
+            self._write_intents(due)
+        except Error as error:
+            self._fail(self._not_begun(error), reader)
         self._sent.update((write.number, write) for write in due)
+        self._queued = [write for write in self._queued if write.number not in self._sent]
+        if self.fetch.client.settings.dry_run:
+            self._show(due)
+            return
+        self._committing = reader is None
         patience = self.fetch.patience()
         client = self.fetch.client
         self._delivery = delivery = Delivery(
@@ -130,7 +144,6 @@ class WriteQueue:
             self.fetch.understood,
             patience.abandoned,
         )
-        self._queued = [write for write in self._queued if write.number not in self._sent]
         stop: BaseException | None = None
         meter = self.fetch.meter()
 
@@ -138,7 +151,7 @@ class WriteQueue:
             if self.fetch.interrupted():
                 raise apsw.InterruptError("interrupted")
             if meter is not None:
-                meter.writes(delivery.answered, len(due))
+                meter.writes(delivery.finished, len(due))
 
         try:
             delivery.run(partial(self.fetch.submit, patience=patience), self.fetch.size, tick)
@@ -148,14 +161,19 @@ class WriteQueue:
         if meter is not None:
             meter.close()
         self._collect()
-        if stop is None and all(write.state in (State.DONE, State.SHOWN) for write in due):
-            self._land(reader)
-            return
-        if stop is None and reader is not None:
-            self._land_in_spite_of_errors(reader)
-        self._fail(failure(list(self._sent.values()), stop), reader)
+        if stop is not None or any(write.state is not State.DONE for write in due):
+            if stop is None and reader is not None:
+                self._land_done(reader)
+            self._fail(failure(list(self._sent.values()), stop), reader)
 
-    def _fail(self, problem: BaseException, reader: object) -> None:
+    def _show(self, due: Sequence[Write]) -> None:
+        """Show the requests of a dry run, one after the other: nothing is sent, and nothing can fail."""
+        patience = self.fetch.patience()
+        for write in due:
+            self.fetch.client.send(write.request, patience)
+            write.move_to(State.SHOWN)
+
+    def _fail(self, problem: BaseException, reader: object) -> NoReturn:
         """Raise it; without a reader the transaction is over."""
         if reader is None:
             self.end()
@@ -163,22 +181,27 @@ class WriteQueue:
             log.warning("%s", problem.__cause__)
         raise problem
 
-    def _refuse_dropped(self, due: Sequence[Write], reader: object) -> None:
-        """Send nothing for a ledger that the transaction has dropped: nobody would know what was created."""
+    def _not_begun(self, error: Error) -> Error:
+        """The error of a flush that could not begin; it lists what the transaction has sent before."""
+        told = report(str(error), self._all())
+        if not (told.done or told.unknown):
+            return error
+        told.__cause__ = error
+        return told
+
+    def _refuse_dropped(self, due: Sequence[Write]) -> None:
+        """Send nothing for a ledger that the transaction has dropped: its batches could not be found again."""
         dropped = [ledger.name for ledger in {write.ledger for write in due} if ledger and not ledger.is_there()]
         if dropped:
-            self._fail(
-                ProgrammingError(
-                    f"{dropped[0]}: the transaction has written to it, and dropped it before the rows were sent; "
-                    "COMMIT before DROP TABLE"
-                ),
-                reader,
+            raise ProgrammingError(
+                f"{dropped[0]}: the transaction has written to it, and dropped it before the rows were sent; "
+                "COMMIT before DROP TABLE"
             )
 
     def _write_intents(self, due: Sequence[Write]) -> None:
-        """Write down what is about to be created. Raises OperationalError, and nothing was sent."""
+        """Write down what is about to be created. Raises OperationalError when that is not possible."""
         for intents in self._logs.values():
-            intents.write([w.intent for w in due if w.intent is not None and w.intent.log is intents])
+            intents.write([w.intent for w in due if w.intent is not None and w.intent.intent_log is intents])
 
     def _collect(self) -> None:
         """Take over the outcomes of a delivery, as often as it takes: an interrupt may have cut it short."""
@@ -188,29 +211,36 @@ class WriteQueue:
             if write.state is State.DONE:
                 if write.landed is None:
                     self._to_land[write.number] = write
-            elif write.state is not State.SHOWN:
+            else:
                 self._failed[write.number] = write
         self._delivery = None
 
     def _land(self, reader: object) -> None:
-        """Write the results into the ledgers. Raises WriteError when SQLite refuses: nothing of it is forgotten."""
-        ledgers = {write.ledger for write in self._to_land.values()}
-        dropped = {ledger for ledger in ledgers if ledger is not None and not ledger.is_there()}
-        while self._to_land:
-            number, write = next(iter(self._to_land.items()))
-            if write.on_landed is not None and write.result is not None and write.ledger not in dropped:
-                try:
-                    write.on_landed(write.result)
-                except apsw.InterruptError as error:
-                    self._fail(failure(list(self._sent.values()), error), reader)
-                except (apsw.Error, Error) as error:
-                    told = report(f"the API has carried out what cannot be written here: {error}", self._all())
-                    told.__cause__ = error
-                    self._fail(told, reader)
-            write.landed = self.next_number, reader
-            self._to_land.pop(number, None)
+        """Write the results into the ledgers.
 
-    def _land_in_spite_of_errors(self, reader: object) -> None:
+        Raises WriteError when SQLite refuses, and what interrupts it, with the WriteError as its cause. Without a
+        reader the transaction is then over, and the intents keep what was carried out.
+        """
+        try:
+            ledgers = {write.ledger for write in self._to_land.values()}
+            dropped = {ledger for ledger in ledgers if ledger is not None and not ledger.is_there()}
+            while self._to_land:
+                number, write = next(iter(self._to_land.items()))
+                if write.on_landed is not None and write.result is not None and write.ledger not in dropped:
+                    write.on_landed(write.result)
+                write.landed = Landed(self.next_number, reader)
+                self._to_land.pop(number, None)
+        except apsw.InterruptError as error:
+            problem = failure(list(self._sent.values()), error)
+        except (apsw.Error, Error) as error:
+            problem = refused_landing(error, self._all())
+        except BaseException as error:
+            problem = failure(list(self._sent.values()), error)
+        else:
+            return
+        self._fail(problem, reader)
+
+    def _land_done(self, reader: object) -> None:
         """Write what was carried out into the ledgers of a transaction that goes on, although others have failed."""
         try:
             self._land(reader)
@@ -226,7 +256,7 @@ class WriteQueue:
         """Remember where `level` begins. Every table of the transaction calls it: the first call counts."""
         self._savepoints.setdefault(level, (self.next_number, statement))
 
-    def has_begun(self, level: int, statement: object) -> bool:
+    def is_begun_by(self, level: int, statement: object) -> bool:
         """Whether `level` is the statement's own savepoint."""
         return level in self._savepoints and self._savepoints[level][1] is statement
 
@@ -244,9 +274,9 @@ class WriteQueue:
     def statement_over(self, statement: object, changed: bool) -> None:
         """Drop what a writing statement has queued if it has failed; `changed` tells whether SQLite counted its rows.
 
-        SQLite counts no rows of a statement that it undoes, except those of its triggers: so a statement of several
-        rows whose own savepoint is neither released nor rolled back has failed, too. (With one row it can be the
-        user's savepoint, which SQLite tells a table of when the table joins the transaction.)
+        A statement that has failed counts no changed rows (those of its triggers excepted). One that wrote several rows
+        and whose savepoint is still open has failed, too. For one row, the savepoint may be the user's: SQLite tells a
+        table of it when the table joins the transaction.
         """
         first = self._first.pop(statement, None)
         levels = [level for level, (_, begun_by) in self._savepoints.items() if begun_by is statement]
@@ -256,7 +286,7 @@ class WriteQueue:
                 self._drop(first)
         if not changed or levels:
             for write in self._sent.values():
-                if write.landed is not None and write.landed[1] is statement:
+                if write.landed is not None and write.landed.reader is statement:
                     write.landed = None
                     self._to_land[write.number] = write
         # Nothing need be known of the user's savepoint: everything that is queued came after it.
@@ -264,7 +294,7 @@ class WriteQueue:
             del self._savepoints[level]
 
     def doubt(self, first: int) -> None:
-        """Nobody can say whether SQLite has undone what was written from `first` on: it must not be sent."""
+        """Mark the writes from a number on: SQLite does not tell whether it has undone them."""
         for write in self._since(first):
             write.doubtful = True
 
@@ -275,7 +305,7 @@ class WriteQueue:
     def _land_again(self, first: int) -> None:
         """SQLite has undone what was written into the ledgers since a savepoint, of rows that are older than that."""
         for write in self._sent.values():
-            if write.landed is not None and write.landed[0] >= first:
+            if write.landed is not None and write.landed.next_number >= first:
                 write.landed = None
                 self._to_land[write.number] = write
 
@@ -299,7 +329,7 @@ class WriteQueue:
     # the end of the transaction
 
     def commit(self) -> None:
-        """SQLite has committed: only what a savepoint has undone may lack a row in its ledger."""
+        """SQLite has committed: only creates that ROLLBACK TO has undone still lack a row in their ledger."""
         for file, intents in list(self._logs.items()):
             intents.intents = [intent for intent in intents.intents if intent.undone]
             if not intents.intents:
@@ -322,7 +352,7 @@ class WriteQueue:
         self.end()
 
     def abandon(self) -> None:
-        """The transaction is over, and nothing has said so: an interrupt came between."""
+        """The transaction is over, and an interrupt has kept SQLite's callback from saying so."""
         if not self.is_empty:
             self._collect()
             self._drop(0)

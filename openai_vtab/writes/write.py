@@ -19,8 +19,8 @@ thread does with the states can be done again.
     BEGUN       nothing left after all          NOT_DONE
     BEGUN       anything else                   UNKNOWN
 
-DONE, NOT_DONE, SHOWN and UNKNOWN are final. A request that may be repeated is never UNKNOWN: doing it again is
-harmless, so that it counts as NOT_DONE. BEGUN lasts as long as the request: a statement that is interrupted reports
+DONE, NOT_DONE, SHOWN and UNKNOWN are final. A request that may be repeated is never UNKNOWN: it counts as NOT_DONE,
+because a retry is harmless. BEGUN lasts as long as the request: a statement that is interrupted reports
 such a write as unknown, and the answer that comes later is still recorded.
 
 >>> write = Write(request, rowid=1, parse=parse_object)
@@ -33,7 +33,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ..api import Object, Request, Response
 from ..intents import Intent
@@ -72,6 +72,13 @@ class Ledger(Protocol):
         """Whether it has not been dropped."""
 
 
+class Landed(NamedTuple):
+    """When the result was written into the ledger: before the write of that number, by that statement's read."""
+
+    next_number: int
+    reader: object
+
+
 @dataclass(eq=False)
 class Write:
     """One row.
@@ -96,7 +103,7 @@ class Write:
     state: State = field(default=State.QUEUED, init=False)
     result: Object | None = field(default=None, init=False)
     error: BaseException | None = field(default=None, init=False)
-    landed: tuple[int, object] | None = field(default=None, init=False)  # see WriteQueue
+    landed: Landed | None = field(default=None, init=False)
 
     @property
     def changes_something(self) -> bool:

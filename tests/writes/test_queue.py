@@ -14,6 +14,7 @@ from openai_vtab.api import Object, Request, Response
 from openai_vtab.errors import Error
 from openai_vtab.fetch import Fetch
 from openai_vtab.settings import Settings
+from openai_vtab.writes.outcome import report
 from openai_vtab.writes.queue import WriteQueue
 from openai_vtab.writes.write import State, Write
 
@@ -177,12 +178,12 @@ def test_interrupt_stays_what_it_is_and_carries_the_report(
     queue.add(create(2))
     with pytest.raises(type(stop)) as caught:
         queue.flush()
-    report = caught.value.__cause__
-    assert isinstance(report, openai_vtab.WriteError)
-    assert [rowid for rowid, _ in report.unknown] == [1]
-    assert report.not_done == [(2, "not sent")]
-    assert str(report) in caught.value.__notes__
-    assert str(report) in caplog.text
+    told = caught.value.__cause__
+    assert isinstance(told, openai_vtab.WriteError)
+    assert [rowid for rowid, _ in told.unknown] == [1]
+    assert told.not_done == [(2, "not sent")]
+    assert str(told) in caught.value.__notes__
+    assert str(told) in caplog.text
     held.set()
     assert queue.fetch.client.sent == ["/vector_stores/vs_1/file_batches"]
 
@@ -267,7 +268,93 @@ def test_states_of_a_write_that_cannot_write_down_its_intent(queues: Any, tmp_pa
     intents = queue.intent_log(str(tmp_path / "absent" / "my.db"))
     write = create(1, intent=intents.new(["led"], {}, {}))
     queue.add(write)
-    with pytest.raises(Error, match="nothing was sent"):
+    with pytest.raises(Error, match="the rows were not sent"):
         queue.flush()
     assert write.state is State.QUEUED
     assert queue.fetch.client.sent == []
+
+
+def test_report_sees_each_write_at_one_moment() -> None:
+    """A response that comes while a report is written must not take the row out of all its lists."""
+
+    class Answered(Write):
+        @property
+        def state(self) -> State:
+            self.looks = getattr(self, "looks", 0) + 1
+            return State.BEGUN if self.looks == 1 else State.DONE
+
+        @state.setter
+        def state(self, _: State) -> None:
+            pass
+
+    told = report("interrupted", [Answered(create().request, 1, lambda _: {})])
+    assert [rowid for rowid, _ in told.unknown] == [1]
+    assert (told.done, told.not_done) == ([], [])
+
+
+def test_commit_that_cannot_begin_lists_what_a_read_has_sent(queues: Any, tmp_path: Any) -> None:
+    """The disk is full when COMMIT writes down its intents; an earlier row of the transaction was sent by a SELECT."""
+    queue = queues()
+    queue.add(create(1))
+    queue.flush("a SELECT")
+    intents = queue.intent_log(str(tmp_path / "absent" / "my.db"))
+    queue.add(create(2, intent=intents.new(["led"], {}, {})))
+    with pytest.raises(openai_vtab.WriteError, match="the rows were not sent") as caught:
+        queue.flush()
+    assert caught.value.done == [(1, "vsfb_1")]
+    assert caught.value.not_done == [(2, "not sent")]
+
+
+@pytest.mark.parametrize("reader", [None, "a SELECT"])
+def test_interrupt_while_landing_carries_the_report(queues: Any, reader: object) -> None:
+    """Ctrl-C while the results are written into the ledger: nothing of what was carried out is left out."""
+    stop = KeyboardInterrupt()
+    landed: list[Object] = []
+
+    def land(result: Object) -> None:
+        if not landed:
+            landed.append(result)
+            raise stop
+        landed.append(result)
+
+    queue = queues()
+    queue.add(create(1, on_landed=land))
+    queue.add(create(2, on_landed=land))
+    with pytest.raises(KeyboardInterrupt) as caught:
+        queue.flush(reader)
+    told = caught.value.__cause__
+    assert isinstance(told, openai_vtab.WriteError)
+    assert told.done == [(1, "vsfb_1"), (2, "vsfb_2")]
+    if reader is not None:  # the transaction goes on, and COMMIT lands both
+        queue.flush()
+        assert [result["id"] for result in landed] == ["vsfb_1", "vsfb_1", "vsfb_2"]
+
+
+def test_exit_in_a_worker_ends_the_program(queues: Any) -> None:
+    """sys.exit in a function that gives the key: a write must not turn it into an error that is caught."""
+
+    def answer(request: Request) -> Response:
+        raise SystemExit(5)
+
+    queue = queues(answer)
+    queue.add(create(1))
+    queue.add(create(2))
+    with pytest.raises(SystemExit) as caught:
+        queue.flush()
+    assert caught.value.code == 5
+    assert isinstance(caught.value.__cause__, openai_vtab.WriteError)
+
+
+def test_dry_run_lets_interrupts_through() -> None:
+    """Its requests are shown by the main thread: Ctrl-C in a log handler is Ctrl-C."""
+
+    def answer(request: Request) -> Response:
+        raise KeyboardInterrupt
+
+    network: Any = Network(answer)
+    network.settings = Settings(dry_run=True)
+    network.send = lambda request, patience: answer(request)
+    queue = WriteQueue(Fetch(network, lambda: False))
+    queue.add(create())
+    with pytest.raises(KeyboardInterrupt):
+        queue.flush()

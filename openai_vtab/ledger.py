@@ -54,8 +54,8 @@ class Nested(Protocol):
     def read(self, sql: str, bindings: Sequence[SQLiteValue] = ()) -> Iterator[tuple[SQLiteValue, ...]]:
         """The rows, as they are read."""
 
-    def write(self, sql: str, bindings: Sequence[SQLiteValue] = ()) -> list[tuple[SQLiteValue, ...]]:
-        """Carry it out; the rows of RETURNING."""
+    def write(self, sql: str, bindings: Sequence[SQLiteValue] = ()) -> int:
+        """Carry out a statement that returns no rows; the rowid of the row that it has inserted, 0 when none."""
 
     def write_unless_busy(self, sql: str, bindings: Sequence[SQLiteValue]) -> None:
         """Carry it out, or raise apsw.BusyError at once."""
@@ -220,16 +220,16 @@ class Ledger:
         values = [keys.get(source) for source in self.table.key]
         marks = ", ".join("?" * (len(values) + 3))
         names = f"{', '.join(self.table.key)}, status, sent, intent"
-        sql = f"INSERT INTO {self._shadow}({names}) VALUES ({marks}) RETURNING seq"
+        sql = f"INSERT INTO {self._shadow}({names}) VALUES ({marks})"
         text = None if sent is None else _dumped(sent)
         try:
-            rows = self._nested.write(sql, [*values, QUEUED, text, intent])
+            new = self._nested.write(sql, [*values, QUEUED, text, intent])
         except apsw.ConstraintError:
             last = self.table.key[-1]
             problem = f"{self.name}.{last}: {keys[last]!r} is there already; leave it out, or DELETE it first"
         else:
-            self._require(len(rows) == 1, "inserted")
-            return int(rows[0][0] or 0)
+            self._require(new != 0 and self._status_at(new) == QUEUED, "inserted")
+            return new
         raise RowError(problem)
 
     def landed(self, seq: int, keys: Keys, answer: Object) -> None:
@@ -237,11 +237,16 @@ class Ledger:
         settings = ", ".join(f"{source} = ?" for source in self.table.key)
         status = _status(answer)
         # OR REPLACE: a server that answers two creates with one id has one object
-        rows = self._nested.write(
-            f"UPDATE OR REPLACE {self._shadow} SET {settings}, status = ?, answer = ? WHERE seq = ? RETURNING status",
+        self._nested.write(
+            f"UPDATE OR REPLACE {self._shadow} SET {settings}, status = ?, answer = ? WHERE seq = ?",
             [*(whole(keys[source]) for source in self.table.key), status, _dumped(answer), seq],
         )
-        self._require(rows == [(status,)], "updated")
+        self._require(self._status_at(seq) == status, "updated")
+
+    def _status_at(self, seq: int) -> SQLiteValue:
+        """The status of a row, None when there is no such row."""
+        rows = self._nested.read(f"SELECT status FROM {self._shadow} WHERE seq = ?", [seq])
+        return next(rows, (None,))[0]
 
     def _require(self, happened: bool, verb: str) -> None:
         """An authorizer that ignores columns, and a trigger that ignores rows, raise nothing."""

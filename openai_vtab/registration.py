@@ -365,14 +365,21 @@ class Nested:
             self.running = outer
         raise apsw.InterruptError(problem)  # as "vtable constructor failed", where it was to prepare json_each
 
-    def write(self, sql: str, bindings: Sequence[SQLiteValue] = ()) -> list[tuple[SQLiteValue, ...]]:
-        """Carry it out; the rows of RETURNING. last_insert_rowid() stays the user's."""
+    def write(self, sql: str, bindings: Sequence[SQLiteValue] = ()) -> int:
+        """Carry it out; the rowid of the row that it has inserted, 0 when none. last_insert_rowid() stays the user's.
+
+        The statement must return no rows, as RETURNING does: it is then over when execute() returns. An interrupt
+        between two calls would leave it half done and kept alive by the exception's traceback, and SQLite undoes no
+        statement around it as long as that is so.
+        """
         connection, cursor = self._cursor()
         last = connection.last_insert_rowid()
         before = connection.total_changes()
         outer, self.running = self.running, True
         try:
-            return cursor.execute(sql, tuple(bindings)).fetchall()
+            connection.set_last_insert_rowid(0)
+            cursor.execute(sql, tuple(bindings))
+            return connection.last_insert_rowid()
         finally:
             self.running = outer
             self.changes += connection.total_changes() - before

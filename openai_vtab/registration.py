@@ -248,8 +248,8 @@ class Registration:
                 return
             for found in recovered:
                 found.remove()
-            count = sum(len(found.unsettled()) for found in recovered)
-            log.warning("%s: %d rows recovered of processes that were interrupted", ledger.name, count)
+            if count := sum(len(found.unsettled()) for found in recovered):
+                log.warning("%s: %d rows recovered of processes that were interrupted", ledger.name, count)
         self._to_recover.remove(ledger)
 
     def _replay(self, running: _Running, note: Note, patience: float) -> bool:

@@ -113,6 +113,17 @@ def lost_commit(writes: Sequence[Write]) -> WriteError:
     )
 
 
+def refused_landing(error: BaseException, writes: Sequence[Write]) -> WriteError:
+    """The exception of a transaction whose results SQLite does not let into the ledger, with SQLite's as its cause."""
+    told = report(
+        f"the API has carried out what cannot be written here: {error}; do not repeat the statement or the transaction "
+        f"as it is: {REPEATING}",
+        writes,
+    )
+    told.__cause__ = error
+    return told
+
+
 def _look(request: Request) -> str:
     """What to do about a create with an unknown outcome: the list of what is there tells."""
     where = f" (GET {request.look})" if request.look else ""

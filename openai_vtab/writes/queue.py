@@ -42,7 +42,7 @@ from ..errors import Error, ProgrammingError, WriteError
 from ..fetch import Fetch
 from ..intents import IntentLog
 from .delivery import Delivery
-from .outcome import failure, lost_commit, report
+from .outcome import failure, lost_commit, refused_landing, report
 from .write import State, Write
 
 log = logging.getLogger("openai_vtab")
@@ -204,8 +204,7 @@ class WriteQueue:
                 except apsw.InterruptError as error:
                     self._fail(failure(list(self._sent.values()), error), reader)
                 except (apsw.Error, Error) as error:
-                    told = report(f"the API has carried out what cannot be written here: {error}", self._all())
-                    told.__cause__ = error
+                    told = refused_landing(error, self._all())
                     self._fail(told, reader)
             write.landed = self.next_number, reader
             self._to_land.pop(number, None)

@@ -16,11 +16,9 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-import requests.adapters  # noqa: F401 - here, where it is imported once for all trials, and not in each of them
-import urllib3  # noqa: F401
-
 import openai_vtab
-import openai_vtab.pool
+import openai_vtab.connection
+import openai_vtab.pool  # here, where it is imported once for all trials, and not in each of them
 from openai_vtab import intents
 from openai_vtab.writes import delivery
 
@@ -151,6 +149,7 @@ def _deaf() -> None:
 
 def recovery(orders: Orders, pipe: Any) -> None:
     """The process that opens the ledger of a dead one."""
+    logging.getLogger("openai_vtab").setLevel(logging.CRITICAL)
     db = connected(orders)
     pipe.send("ready")
     db.execute("SELECT count(*) FROM mine").fetchall()

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 import apsw
@@ -42,11 +43,14 @@ class Connection(apsw.Connection):
             super().close(force)
 
     def __exit__(self, *exception: Any) -> Any:
+        handled = sys.exc_info()[1]  # by the program around the with statement: no part of what fails here
         try:
             return super().__exit__(*exception)
         except apsw.Error as error:
-            cause = error.__context__
-            if not isinstance(cause, Error):
+            cause = error.__context__  # not always the next: SQLite may fail once more while it rolls back
+            while cause is not None and cause is not handled and not isinstance(cause, Error):
+                cause = cause.__context__
+            if cause is None or cause is handled:
                 raise
         raise cause
 
@@ -91,6 +95,6 @@ def register(connection: apsw.Connection, **settings: Unpack[Keywords]) -> None:
         for table in TABLES:
             Module(registration, table).create(connection)
             functions.create(connection, registration, table)
-        registration.nested.ours |= introspection.create(connection, TABLES, registration.fetch.client.log)
+        registration.internal_sql.ours |= introspection.create(connection, TABLES, registration.fetch.client.log)
         return
     raise TypeError(problem.replace("Settings.__init__()", "register()"))

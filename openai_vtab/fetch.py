@@ -97,9 +97,9 @@ class Fetch:
         with self._lock:
             self._unfinished += 1
             if self._unfinished > self._threads < self.size:
-                self._threads += 1
-                name = f"openai_vtab-{self._threads}"
+                name = f"openai_vtab-{self._threads + 1}"
                 threading.Thread(target=_work, args=(self, self._tasks), name=name, daemon=True).start()
+                self._threads += 1  # afterwards: a signal in between must not count a thread that never began
         self._tasks.put((future, call, patience.abandoned))
         return future
 
@@ -144,9 +144,9 @@ class Fetch:
         if self.is_inherited:
             return
         with self._lock:
-            threads, self._threads = self._threads, 0
-        for _ in range(threads):
-            self._tasks.put(None)
+            tasks, self._tasks = self._tasks, SimpleQueue()
+            self._threads = 0
+        tasks.put(None)
         self.client.close()
 
 
@@ -166,6 +166,7 @@ def _work(fetch: Fetch, tasks: SimpleQueue[_Task | None]) -> None:
             with fetch._lock:
                 fetch._unfinished -= 1
             del task, future, call  # an idle thread must not keep an answer alive
+    tasks.put(None)  # for the next one: a signal can keep a thread from being counted
 
 
 class Asking:

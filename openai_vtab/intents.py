@@ -115,6 +115,14 @@ class Intent:
         self.intent_log.close_if_left()
 
     @property
+    def description(self) -> str:
+        """What is known of it, for a log line."""
+        keys = " ".join(f"{name} = {value!r}" for name, value in self.keys.items())
+        if self.outcome is Outcome.CREATED and self.answer is not None:
+            return f"created: id = {self.answer.get('id')!r} {keys}"
+        return f"perhaps created: {keys} {_dumped(self.sent)[:200]}"
+
+    @property
     def may_exist(self) -> bool:
         """Whether the API has created it, or may have."""
         return self.outcome in (Outcome.BEGUN, Outcome.CREATED, Outcome.UNKNOWN)

@@ -27,13 +27,14 @@ import json
 import logging
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from typing import Any, Protocol
+from typing import Any
 
 import apsw
 
 from .columns import json_text, whole
 from .errors import OperationalError, ProgrammingError, RowError
 from .intents import Intent, Outcome
+from .internal_sql import InternalSQL
 from .rowids import Rowids
 from .spec import WHOLE, Table
 from .values import SQLiteValue, key_text
@@ -47,19 +48,6 @@ PATIENCE = 2000  # milliseconds to wait for other writers when the connection is
 
 Keys = Mapping[str, str]
 Object = dict[str, Any]
-
-
-class Nested(Protocol):
-    """SQL on the user's own connection, within one of its statements or between two."""
-
-    def read(self, sql: str, bindings: Sequence[SQLiteValue] = ()) -> Iterator[tuple[SQLiteValue, ...]]:
-        """The rows, as they are read."""
-
-    def write(self, sql: str, bindings: Sequence[SQLiteValue] = ()) -> list[tuple[SQLiteValue, ...]]:
-        """Carry it out; the rows of RETURNING."""
-
-    def write_unless_busy(self, sql: str, bindings: Sequence[SQLiteValue]) -> None:
-        """Carry it out, or raise apsw.BusyError at once."""
 
 
 class Entry:
@@ -126,14 +114,14 @@ class Ledger:
 
     def __init__(
         self,
-        nested: Nested,
+        internal_sql: InternalSQL,
         table: Table,
         schema: str,
         name: str,
         file: str,
         waiting: Callable[[Ledger], Sequence[Intent]] = lambda _: (),
     ) -> None:
-        self._nested = nested
+        self._internal_sql = internal_sql
         self._waiting = waiting  # gives what was created, and could not be written into the shadow table yet
         self.table = table
         self.key = table.key
@@ -153,7 +141,7 @@ class Ledger:
             return
         keys = ", ".join(f"{key} TEXT" for key in self.table.key)
         try:
-            self._nested.write(
+            self._internal_sql.write(
                 f"CREATE TABLE {self._shadow}(seq INTEGER PRIMARY KEY, {keys}, status TEXT NOT NULL, "
                 f"answer TEXT, sent TEXT, intent TEXT UNIQUE, UNIQUE ({', '.join(self.table.key)}))"
             )
@@ -176,19 +164,19 @@ class Ledger:
 
     def _is_there(self, name: str, columns: str = "1") -> bool:
         try:
-            self._nested.read(f"SELECT {columns} FROM {self._shadow_of(name)} LIMIT 0")
+            self._internal_sql.read(f"SELECT {columns} FROM {self._shadow_of(name)} LIMIT 0")
         except apsw.SQLError:
             return False
         return True
 
     def rename(self, name: str) -> None:
         """ALTER TABLE … RENAME TO: the shadow table goes with it."""
-        self._nested.write(f"ALTER TABLE {self._shadow} RENAME TO {_quoted(f'{name}_{SUFFIX}')}")
+        self._internal_sql.write(f"ALTER TABLE {self._shadow} RENAME TO {_quoted(f'{name}_{SUFFIX}')}")
         self.names.append(name)
 
     def drop(self) -> None:
         """DROP TABLE: the shadow table goes, too."""
-        self._nested.write(f"DROP TABLE IF EXISTS {self._shadow}")
+        self._internal_sql.write(f"DROP TABLE IF EXISTS {self._shadow}")
         self._pending.clear()
 
     # reading
@@ -231,7 +219,7 @@ class Ledger:
     def sent(self, seq: int | None) -> Object:
         """What was given to create an object: the columns' sources and their JSON."""
         rows, bindings = self._rows_and_those_waiting()
-        found = self._nested.read(f"SELECT CAST(sent AS BLOB) FROM {rows} WHERE seq = ?", [*bindings, seq])
+        found = self._internal_sql.read(f"SELECT CAST(sent AS BLOB) FROM {rows} WHERE seq = ?", [*bindings, seq])
         return _object(next(found, (None,))[0])
 
     def is_final(self, entry: Entry) -> bool:
@@ -248,16 +236,16 @@ class Ledger:
         values = [keys.get(source) for source in self.table.key]
         marks = ", ".join("?" * (len(values) + 3))
         names = f"{', '.join(self.table.key)}, status, sent, intent"
-        sql = f"INSERT INTO {self._shadow}({names}) VALUES ({marks}) RETURNING seq"
+        sql = f"INSERT INTO {self._shadow}({names}) VALUES ({marks})"
         text = None if sent is None else _dumped(sent)
         try:
-            rows = self._nested.write(sql, [*values, QUEUED, text, intent])
+            new = self._internal_sql.write(sql, [*values, QUEUED, text, intent])
         except apsw.ConstraintError:
             last = self.table.key[-1]
             problem = f"{self.name}.{last}: {keys[last]!r} is there already; leave it out, or DELETE it first"
         else:
-            self._require(len(rows) == 1, "inserted")
-            return int(rows[0][0] or 0)
+            self._require(new != 0 and self._status_at(new) == QUEUED, "inserted")
+            return new
         raise RowError(problem)
 
     def landed(self, seq: int, keys: Keys, answer: Object) -> None:
@@ -265,11 +253,16 @@ class Ledger:
         settings = ", ".join(f"{source} = ?" for source in self.table.key)
         status = _status(answer)
         # OR REPLACE: a server that answers two creates with one id has one object
-        rows = self._nested.write(
-            f"UPDATE OR REPLACE {self._shadow} SET {settings}, status = ?, answer = ? WHERE seq = ? RETURNING status",
+        self._internal_sql.write(
+            f"UPDATE OR REPLACE {self._shadow} SET {settings}, status = ?, answer = ? WHERE seq = ?",
             [*(whole(keys[source]) for source in self.table.key), status, _dumped(answer), seq],
         )
-        self._require(rows == [(status,)], "updated")
+        self._require(self._status_at(seq) == status, "updated")
+
+    def _status_at(self, seq: int) -> SQLiteValue:
+        """The status of a row, None when there is no such row."""
+        rows = self._internal_sql.read(f"SELECT status FROM {self._shadow} WHERE seq = ?", [seq])
+        return next(rows, (None,))[0]
 
     def _require(self, happened: bool, verb: str) -> None:
         """An authorizer that ignores columns, and a trigger that ignores rows, raise nothing."""
@@ -289,10 +282,10 @@ class Ledger:
                 "it was to be written; SELECT it outside of a transaction, then DELETE it"
             )
         if seq is not None:
-            self._nested.write(f"DELETE FROM {self._shadow} WHERE seq = ?", [seq])
+            self._internal_sql.write(f"DELETE FROM {self._shadow} WHERE seq = ?", [seq])
         else:
             terms = " AND ".join(f"{source} = ?" for source in self.table.key)
-            self._nested.write(f"DELETE FROM {self._shadow} WHERE {terms}", known)
+            self._internal_sql.write(f"DELETE FROM {self._shadow} WHERE {terms}", known)
 
     # remembering, by itself
 
@@ -309,7 +302,7 @@ class Ledger:
         self.names[:] = [self.name]
         if self._pending and not can_wait:
             try:
-                self._nested.write_unless_busy(self._upsert(self._shadow), [self._rows()])
+                self._internal_sql.write_unless_busy(self._upsert(self._shadow), [self._rows()])
             except apsw.ReadOnlyError:  # what is only learned, nobody wants to have written
                 self._pending.clear()
             except Exception as error:  # also what a commit hook of the user's raises
@@ -319,11 +312,23 @@ class Ledger:
 
     def lock(self) -> None:
         """Take the write lock of the ledger's database, or raise apsw.BusyError at once."""
-        self._nested.write(f"UPDATE {self._shadow} SET seq = seq WHERE false")
+        self._internal_sql.write(f"UPDATE {self._shadow} SET seq = seq WHERE false")
 
-    def write_creates(self, intents: Sequence[Intent]) -> None:
-        """Write rows for what was created, or may have been, by transactions that are gone."""
-        self._nested.write(self._insert_creates(self._shadow), [self._creates(intents)])
+    def is_of(self, intent: Intent) -> bool:
+        """Whether an intent of this database file is one of this ledger."""
+        return not set(intent.ledgers).isdisjoint(self.names)
+
+    def write_creates(self, intents: Sequence[Intent]) -> int:
+        """Write rows for what was created, or may have been, by transactions that are gone.
+
+        Returns how many rows were inserted or completed.
+        """
+        forget, insert = self._insert_creates(self._shadow)
+        creates = self._creates(intents)
+        self._internal_sql.write(forget, [creates])
+        before = self._internal_sql.changes
+        self._internal_sql.write(insert, [creates])
+        return self._internal_sql.changes - before
 
     def save_elsewhere(self, intents: Sequence[Intent] = ()) -> bool:
         """Write all of that on a connection of its own, when the user's is closing. Returns whether it could."""
@@ -339,7 +344,8 @@ class Ledger:
                 # the file knows this database as main, whatever name it was attached under
                 shadow = _quoted(f"{self.names[0]}_{SUFFIX}")
                 with connection:
-                    connection.execute(self._insert_creates(shadow), (self._creates(intents),))
+                    for sql in self._insert_creates(shadow):
+                        connection.execute(sql, (self._creates(intents),))
                     connection.execute(self._upsert(shadow), (self._rows(),))
         except apsw.Error as error:
             log.debug("%s: not remembered: %s", self.names[0], error)
@@ -373,20 +379,30 @@ class Ledger:
             rows.append([*values, status, _dumped(answer), _dumped(intent.sent), intent.id])
         return json.dumps(rows)
 
-    def _insert_creates(self, shadow: str) -> str:
-        """SQL that adds a row for each intent, or completes the row that does not know its id yet.
+    def _insert_creates(self, shadow: str) -> tuple[str, str]:
+        """Two statements that add a row for each intent, or complete the row that does not know its id yet.
 
-        OR REPLACE: a row that was looked up meanwhile has the same keys, and lacks what was sent.
+        A row with the same keys that was looked up meanwhile stays, with its place and its newer answer, and learns
+        what was sent; the row that did not know its id goes then.
         """
-        last = self.key[-1]
+        *_, last = self.key
+        keys = ", ".join(self.key)
         names = [*self.key, "status", "answer", "sent", "intent"]
-        values = ", ".join(f"value ->> {n} AS {name}" for n, name in enumerate(names))
-        return (
-            f"INSERT OR REPLACE INTO {shadow} ({', '.join(names)}) "
-            f"SELECT * FROM (SELECT {values} FROM json_each(?)) AS new WHERE NOT EXISTS ("
-            f"SELECT 1 FROM {shadow} AS old WHERE old.intent = new.intent "
-            f"AND (old.{last} IS NOT NULL OR new.{last} IS NULL))"
+        place = {name: f"value ->> {n}" for n, name in enumerate(names)}
+        same = " AND ".join(f"known.{key} = new.{place[key]}" for key in self.key)
+        forget = (
+            f"DELETE FROM {shadow} AS old WHERE old.{last} IS NULL AND EXISTS (SELECT 1 FROM json_each(?) AS new "
+            f"JOIN {shadow} AS known ON {same} WHERE new.{place['intent']} = old.intent)"
         )
+        insert = (
+            f"INSERT INTO {shadow} AS old ({', '.join(names)}) "
+            f"SELECT {', '.join(place.values())} FROM json_each(?) WHERE true "
+            f"ON CONFLICT (intent) DO UPDATE SET {last} = excluded.{last}, status = excluded.status, "
+            f"answer = excluded.answer WHERE old.{last} IS NULL AND excluded.{last} IS NOT NULL "
+            f"ON CONFLICT ({keys}) DO UPDATE SET sent = coalesce(sent, excluded.sent), "
+            "intent = coalesce(intent, excluded.intent)"
+        )
+        return forget, insert
 
     @property
     def _shadow(self) -> str:
@@ -401,7 +417,7 @@ class Ledger:
         return f"seq, {', '.join(self.table.key)}, status, CAST(answer AS BLOB)"
 
     def _entries(self, sql: str, bindings: Sequence[SQLiteValue]) -> Generator[Entry]:
-        rows: Iterator[tuple[Any, ...]] = self._nested.read(sql, bindings)
+        rows: Iterator[tuple[Any, ...]] = self._internal_sql.read(sql, bindings)
         while True:
             try:
                 for row in rows:

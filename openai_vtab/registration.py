@@ -14,41 +14,34 @@ import atexit
 import contextlib
 import logging
 import os
-import time
 import weakref
-from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import apsw
 
-from . import intents
 from .errors import UnsupportedWriteError, WriteError
 from .fetch import AHEAD, Asking, Fetch
 from .http import Client
-from .intents import Intent, IntentLog
+from .internal_sql import InternalSQL, untraced
 from .ledger import Ledger
 from .readahead import Note, ReadAhead
 from .rowids import KEPT, Rowids
 from .settings import Settings
+from .settlement import Settlement
 from .spec import Method, Table
 from .statements import (
     Cursors,
     changes_rows,
     first_word,
-    is_harmless,
     never_numbers,
     select_part,
-    without_parameters,
 )
-from .values import Limits, SQLiteValue
+from .values import Limits
 from .writes.queue import WriteQueue
 
 log = logging.getLogger("openai_vtab")
-
-# of SQLite's machine between two looks at the clock: in a hundred rows or so a user's function may take its time
-STEPS = 1000
 
 
 class _Running:
@@ -80,12 +73,12 @@ class Registration:
         self.limits = Limits(settings.max_files_per_batch, None if root is None else Path(root))
         self.fetch = Fetch(Client(settings), lambda: (c := weak()) is not None and c.is_interrupted)
         self.writes = WriteQueue(self.fetch)
-        self.nested = Nested(weak)
+        self.internal_sql = InternalSQL(weak)
         self.created: dict[tuple[str, ...], float] = {}  # what was made through it, and when (time.monotonic)
-        self.ledgers: list[Ledger] = []
+        self.settlement = Settlement(self.internal_sql, self.writes)
+        self.ledgers = self.settlement.ledgers
         self.rowids: list[Rowids] = []  # of the tables that have no ledger
         self.note: Note | None = None  # set while a statement is run again only to see what it asks for
-        self._to_recover: list[Ledger] = []  # opened, and not yet looked at for what a dead process has left behind
         self._statements: dict[int, _Running] = {}
         self._over: list[_Running] = []  # writing statements that have ended, of which nobody knows whether they failed
         self._last: _Running | None = None  # that has ended
@@ -115,9 +108,9 @@ class Registration:
                 self._over.append(ended)
             if not self._statements:
                 self._forget_old()
-        if self.nested.running:
+        if self.internal_sql.running:
             return  # a cursor can be collected meanwhile; what we run ourselves is not among the statements
-        changes = event["total_changes"] - self.nested.changes
+        changes = event["total_changes"] - self.internal_sql.changes
         if self._over:
             self._judge(changes, ended)
         begins = event["code"] == apsw.SQLITE_TRACE_STMT
@@ -145,7 +138,7 @@ class Registration:
         if self._over and self._statements and (connection := self.connection()) is not None:
             last = self._over[-1]
             if level is None or not self.writes.is_begun_by(level, last.asking):
-                self._judge(connection.total_changes() - self.nested.changes, None)
+                self._judge(connection.total_changes() - self.internal_sql.changes, None)
 
     def _judge(self, changes: int, ended: _Running | None) -> None:
         """Tell of the writing statements that are over whether they have failed.
@@ -188,82 +181,10 @@ class Registration:
         if connection.in_transaction or not all(running.readonly for running in self._statements.values()):
             return
         self.writes.abandon()
-        for ledger in list(self._to_recover):
-            self._recover(connection, ledger)
-        for log_of_intents in list(self.writes.unsettled):
-            self._settle(log_of_intents)
-        for ledger in self.ledgers:
-            ledger.save(can_wait)
-            if not self._statements:
+        self.settlement.settle(connection, can_wait)
+        if not self._statements:
+            for ledger in self.ledgers:
                 ledger.rowids.renumber()
-
-    def _settle(self, found: IntentLog) -> None:
-        """Give the ledgers rows for what transactions that are gone have created."""
-        due = found.unsettled()
-        if due:
-            try:
-                with self.nested.transaction():
-                    self._write_creates(found.file, due)
-            except Exception as error:  # also what a commit hook of the user's raises: nothing is lost, only late
-                log.debug("not remembered yet: %s", error)
-                return
-            found.settle(due)
-        if found.is_final:
-            found.remove()
-            self.writes.unsettled.remove(found)
-
-    def _write_creates(self, file: str, due: Sequence[Intent]) -> None:
-        for intent in due:
-            ledger = self._ledger_of(file, intent.ledgers)
-            if ledger is None:
-                log.warning("created, but its ledger is gone: %s", intent.answer or intent.sent)
-            else:
-                ledger.write_creates([intent])
-
-    def _waiting(self, ledger: Ledger) -> list[Intent]:
-        """What was created for a ledger, and could not be written into it yet: another connection reads, perhaps."""
-        logs = [found for found in self.writes.unsettled if found.file == ledger.file]
-        return [i for found in logs for i in found.unsettled() if not set(i.ledgers).isdisjoint(ledger.names)]
-
-    def _ledger_of(self, file: str, names: Sequence[str]) -> Ledger | None:
-        """The ledger in a file that has, or had, one of these names; None when it is not there any more."""
-        beside = [ledger for ledger in self.ledgers if ledger.file == file]
-        for ledger in beside:
-            if not set(names).isdisjoint(ledger.names) and ledger.is_there():
-                return ledger
-        others = (Ledger(self.nested, ledger.table, ledger.schema, name, file) for ledger in beside for name in names)
-        return next((ledger for ledger in others if ledger.is_there()), None)
-
-    def _recover(self, connection: apsw.Connection, ledger: Ledger) -> None:
-        """Settle the intents that a process which is no more has left beside a ledger's file.
-
-        Only with the write lock: a process that still sends holds it. Where it is taken, this is tried again later.
-        """
-        ours = {found.path for found in self.writes.unsettled}
-        left = [path for path in intents.left_behind(ledger.file) if path not in ours]
-        if left and connection.readonly(ledger.schema):
-            log.warning(
-                "%s: a process was interrupted while it created objects, and this connection cannot write them into "
-                "the ledger; open it for writing once (%s)",
-                ledger.name,
-                ", ".join(path.name for path in left),
-            )
-        elif left:
-            try:
-                with self.nested.transaction():
-                    ledger.lock()
-                    left = [path for path in intents.left_behind(ledger.file) if path not in ours]
-                    recovered = [intents.read(path, ledger.file) for path in left]
-                    for found in recovered:
-                        self._write_creates(found.file, found.unsettled())
-            except Exception as error:
-                log.debug("%s: not recovered yet: %s", ledger.name, error)
-                return
-            for found in recovered:
-                found.remove()
-            count = sum(len(found.unsettled()) for found in recovered)
-            log.warning("%s: %d rows recovered of processes that were interrupted", ledger.name, count)
-        self._to_recover.remove(ledger)
 
     def _replay(self, running: _Running, note: Note, patience: float) -> bool:
         """Run a statement's query once more, to note what it asks for. Whether it came to its end."""
@@ -274,7 +195,7 @@ class Registration:
             return True
         self.note = note
         try:
-            return self.nested.run_through(sql, patience)
+            return self.internal_sql.run_through(sql, patience)
         finally:
             self.note = None
 
@@ -286,7 +207,7 @@ class Registration:
         running = next((r for r in self._statements.values() if r.asking is asking), None)
         if running is None:
             return set()
-        return never_numbers(self.nested.read, self.nested.program(running.sql), idxStr)
+        return never_numbers(self.internal_sql.read, self.internal_sql.program(running.sql), idxStr)
 
     def ledger(self, connection: apsw.Connection, table: Table, schema: str, name: str) -> Ledger:
         """The ledger of a table; it outlives SQLite's own idea of the table, which a schema change takes away."""
@@ -297,9 +218,7 @@ class Registration:
             if (ledger.schema, ledger.name, ledger.file) == (schema, name, file):
                 break
         else:
-            ledger = Ledger(self.nested, table, schema, name, file, self._waiting)
-            self.ledgers.append(ledger)
-            self._to_recover.append(ledger)
+            ledger = self.settlement.new_ledger(table, schema, name, file)
         ledger.open()
         return ledger
 
@@ -317,25 +236,7 @@ class Registration:
             return
         self.fetch.close()
         self.writes.abandon()
-        for found in self.writes.unsettled:
-            self._save_elsewhere(found)
-        self.writes.unsettled.clear()
-        for ledger in self.ledgers:
-            ledger.save_elsewhere()
-
-    def _save_elsewhere(self, found: IntentLog) -> None:
-        saved = True
-        due = found.unsettled()
-        for ledger in self.ledgers:
-            if ledger.file == found.file:
-                saved &= ledger.save_elsewhere([i for i in due if not set(i.ledgers).isdisjoint(ledger.names)])
-        if saved and found.is_final:
-            found.remove()
-        else:
-            found.leave()
-            log.warning(
-                "created, and remembered when the ledger is opened again: %s", [i.answer or i.sent for i in due]
-            )
+        self.settlement.close()
 
     def dropped(self) -> None:
         """A table was dropped. The connection stays, even if it was the last one."""
@@ -366,134 +267,12 @@ class Registration:
         return asking
 
 
-class Nested:
-    """SQL of ours on the user's connection, that leaves no trace there but in `total_changes()`."""
-
-    def __init__(self, weak: weakref.ref[apsw.Connection]) -> None:
-        self._weak = weak
-        self.running = False
-        self.changes = 0  # how much of total_changes() is ours
-        self.ours: set[str] = set()  # the names of our modules
-
-    def read(self, sql: str, bindings: Sequence[SQLiteValue] = ()) -> Iterator[tuple[SQLiteValue, ...]]:
-        """The rows, as they are read."""
-        connection, cursor = self._cursor()
-        outer, self.running = self.running, True
-        try:
-            return cursor.execute(sql, tuple(bindings))
-        except apsw.SQLError as error:
-            if not connection.is_interrupted:
-                raise
-            problem = str(error)
-        finally:
-            self.running = outer
-        raise apsw.InterruptError(problem)  # as "vtable constructor failed", where it was to prepare json_each
-
-    def write(self, sql: str, bindings: Sequence[SQLiteValue] = ()) -> list[tuple[SQLiteValue, ...]]:
-        """Carry it out; the rows of RETURNING. last_insert_rowid() stays the user's."""
-        connection, cursor = self._cursor()
-        last = connection.last_insert_rowid()
-        before = connection.total_changes()
-        outer, self.running = self.running, True
-        try:
-            return cursor.execute(sql, tuple(bindings)).fetchall()
-        finally:
-            self.running = outer
-            self.changes += connection.total_changes() - before
-            connection.set_last_insert_rowid(last)
-
-    def write_unless_busy(self, sql: str, bindings: Sequence[SQLiteValue]) -> None:
-        """Carry it out by itself, without waiting for other writers as long as the user would.
-
-        Raises apsw.BusyError also when it is a part of a statement: of one that found the database busy, SQLite tells
-        that it is over before it is undone.
-        """
-        connection, _ = self._cursor()
-        (patience,) = next(self.read("PRAGMA busy_timeout"))
-        if patience:  # 0 also when the user has a handler of his own, which could not be put back
-            connection.set_busy_timeout(0)
-        try:
-            self.write(sql, bindings)
-            if connection.txn_state() == apsw.SQLITE_TXN_WRITE:
-                raise apsw.BusyError("it would be undone with a statement that was busy")
-        finally:
-            if patience:
-                connection.set_busy_timeout(int(patience))
-
-    @contextlib.contextmanager
-    def transaction(self) -> Iterator[None]:
-        """A transaction of its own, or apsw.BusyError at once: without waiting as long as the user would."""
-        connection, _ = self._cursor()
-        (patience,) = next(self.read("PRAGMA busy_timeout"))
-        if patience:  # 0 also when the user has a handler of his own, which could not be put back
-            connection.set_busy_timeout(0)
-        try:
-            self.write("BEGIN")
-            try:
-                yield
-                self.write("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    self.write("ROLLBACK")  # a COMMIT that is busy would keep every new reader out
-                raise
-        finally:
-            if patience:
-                connection.set_busy_timeout(int(patience))
-
-    def program(self, sql: str) -> list[tuple[Any, ...]]:
-        """What SQLite makes of a statement: the rows of EXPLAIN, whatever its parameters; none when it cannot tell."""
-        try:
-            return list(self.read(f"EXPLAIN {without_parameters(sql)}"))
-        except apsw.Error:  # an authorizer's, say
-            return []
-
-    def run_through(self, sql: str, patience: float) -> bool:
-        """Run a query that changes nothing, for at most so many seconds. Whether it came to its end, or never will.
-
-        Its errors are not the statement's: that may never come so far, or give a function other values.
-        """
-        connection, cursor = self._cursor()
-        end = time.monotonic() + patience
-        self.running = True
-        try:
-            connection.set_progress_handler(lambda: time.monotonic() > end, STEPS, id=Nested)
-            if not is_harmless(cursor.execute, sql, self.ours):
-                return True
-            for _ in cursor.execute(sql):
-                pass
-        except apsw.InterruptError:
-            return False
-        except Exception:
-            return True
-        finally:
-            cursor.close(True)
-            connection.set_progress_handler(None, id=Nested)
-            self.running = False
-        return True
-
-    def _cursor(self) -> tuple[apsw.Connection, apsw.Cursor]:
-        connection = self._weak()
-        assert connection is not None  # noqa: S101 - it is running the statement that asks
-        cursor = apsw.Cursor(connection)  # not connection.cursor(): the user's factory and traces are not for it
-        cursor.exec_trace = _untraced
-        cursor.row_trace = None if connection.row_trace is None else _unchanged
-        return connection, cursor
-
-
-def _untraced(cursor: apsw.Cursor, sql: str, bindings: Any) -> bool:
-    return True
-
-
-def _unchanged(cursor: apsw.Cursor, row: tuple[SQLiteValue, ...]) -> tuple[SQLiteValue, ...]:
-    return row
-
-
 def roll_back(connection: apsw.Connection) -> None:
     """Before a connection is closed: SQLite rolls back, too, but only when it is too late to write ledgers."""
     try:
         if connection.in_transaction:
             cursor = apsw.Cursor(connection)
-            cursor.exec_trace = _untraced
+            cursor.exec_trace = untraced
             cursor.execute("ROLLBACK")
     except apsw.Error:  # closed already
         return

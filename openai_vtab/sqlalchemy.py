@@ -68,6 +68,18 @@ class OpenAIVTabDialect(SQLiteDialect_pysqlite):
         arguments, keywords = super().create_connect_args(url.difference_update_query(QUERY))
         return arguments, {**keywords, **options}
 
+    def do_commit(self, dbapi_connection: Any) -> None:
+        """Commit. When that fails the transaction is over here, because SQLAlchemy cannot repeat the commit.
+
+        Raises WriteError when the API had carried out some of it. SQLAlchemy itself rolls back only when the pool takes
+        the connection back, and logs what that raises.
+        """
+        try:
+            dbapi_connection.commit()
+        except Exception:
+            dbapi_connection.rollback()
+            raise
+
     def _get_table_sql(self, connection: Connection, table_name: str, schema: str | None = None, **more: Any) -> Any:
         """The CREATE statement of a table; our tables, which are simply there, have none, like SQLite's own."""
         try:

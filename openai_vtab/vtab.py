@@ -56,7 +56,7 @@ class Module:
 
     def create(self, connection: apsw.Connection) -> None:
         """Make the table known to the connection under its name and its aliases, as eponymous tables."""
-        self.registration.nested.ours |= {self.table.name, *self.table.aliases}
+        self.registration.internal_sql.ours |= {self.table.name, *self.table.aliases}
         module = SimpleNamespace(Connect=self.Connect, Create=self.Connect)
         for name in (self.table.name, *self.table.aliases):
             if self.table.remembered and name == self.table.name:
@@ -103,7 +103,7 @@ class Module:
         # created under the module's own name, which hides the table that is always there
         schema = '"' + dbname.replace('"', '""') + '"'
         sql = f"SELECT 1 FROM {schema}.sqlite_schema WHERE type = 'table' AND name = ? COLLATE NOCASE"
-        return bool(list(self.registration.nested.read(sql, [tablename])))
+        return bool(list(self.registration.internal_sql.read(sql, [tablename])))
 
 
 def _is_shadow(suffix: str) -> bool:
@@ -182,7 +182,7 @@ class VTable:
         """DROP TABLE. SQLite will not ask this table for the transaction's COMMIT any more: another takes its place."""
         if self.writes.holds(self.rows):
             name = self.table.aliases[0] if self.table.aliases else self.table.name
-            self.registration.nested.write(f'DELETE FROM "{name}" WHERE false')
+            self.registration.internal_sql.write(f'DELETE FROM "{name}" WHERE false')
         if self.rows.ledger is not None:
             self.rows.ledger.drop()
         self.registration.dropped()
@@ -511,11 +511,11 @@ class Cursor:
     def _whole_number(self, value: SQLiteValue) -> SQLiteValue:
         """The rowid that SQLite takes the value for; None when no rowid is equal to it."""
         sql = "SELECT CAST(?1 AS INTEGER) WHERE CAST(?1 AS INTEGER) = ?1"
-        return next(self.vtable.registration.nested.read(sql, [value]), (None,))[0]
+        return next(self.vtable.registration.internal_sql.read(sql, [value]), (None,))[0]
 
     def _as_text(self, value: float) -> SQLiteValue:
         """The number as SQLite writes it when it compares it with text."""
-        return next(self.vtable.registration.nested.read("SELECT CAST(? AS TEXT)", [value]))[0]
+        return next(self.vtable.registration.internal_sql.read("SELECT CAST(? AS TEXT)", [value]))[0]
 
 
 def _total(numbers: Sequence[Any]) -> int | None:

@@ -215,7 +215,7 @@ def test_intents_outlive_a_connection_that_cannot_write_the_ledger(
     caplog.clear()
     db.close()
     busy.close()
-    assert "created, and remembered when the ledger is opened again" in caplog.text
+    assert "the ledger lists it when it is opened again" in caplog.text
     assert created(sandbox)[1] in caplog.text
     assert created(sandbox)[1] in [id for (id,) in connect(file).execute("SELECT id FROM my_batches")]
 

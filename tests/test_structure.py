@@ -16,8 +16,8 @@ ROOT = Path(openai_vtab.__file__).parent
 # Each may import those before it. "" is the package itself: its version, or the sandbox's key.
 LAYERS = ["", "errors", "intents", "upload", "values", "spec", "tables", "plan", "columns", "rowids"]
 LAYERS += ["progress", "settings", "absence", "api", "flow", "log", "pool"]
-LAYERS += ["http", "readahead", "fetch", "writes", "ledger", "statements"]
-LAYERS += ["registration", "reach", "rows", "downloads", "vtab", "functions"]
+LAYERS += ["http", "readahead", "fetch", "writes", "statements", "internal_sql"]
+LAYERS += ["ledger", "settlement", "registration", "reach", "rows", "downloads", "vtab", "functions"]
 LAYERS += ["describe", "introspection", "connection", "dbapi", "sqlalchemy"]
 LAYERS += ["bars", "stock", "commands", "shell", "__main__"]
 SANDBOX_LAYERS = ["state", "search", "faults", "app", "server", "demo", "", "__main__"]

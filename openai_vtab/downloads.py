@@ -1,8 +1,8 @@
 """A column that the API gives by a request of its own: the content of a file.
 
-It is asked for when SQLite reads the column of a row. For the rows that follow in the scan it is asked for ahead, as
-read-ahead does for joins: never more than have been read, so that a WHERE that leaves out most rows, or a LIMIT,
-downloads at most twice what it needs.
+It is asked for when SQLite reads the column of a row. Like read-ahead for joins, the contents of the rows that follow
+are requested early: never more are outstanding than have been read, so that a WHERE that leaves out most rows, or a
+LIMIT, downloads at most twice what it needs.
 
 >>> downloads = Downloads(scan, rows, table.downloads["content"], found); downloads.content(fields)
 """
@@ -16,7 +16,7 @@ from . import api
 from .api import Object, Request
 from .columns import Fields, sql_value
 from .fetch import NOT_READ
-from .rows import Row, Rows, Scan
+from .rows import Row, Rows, Scan, error_row
 from .spec import FAILURE, Method
 from .values import SQLiteValue
 
@@ -26,7 +26,7 @@ FIRST_USEFUL = 2  # nothing is asked for ahead at the first: many statements wan
 class Downloads:
     """The rows of a scan, and what `method` gives for each of them.
 
-    `found` are the rows. An error among those that are looked at ahead is raised when it is its turn.
+    `found` are the rows. An error in a row that was fetched early is raised when the scan reaches that row.
     """
 
     def __init__(self, scan: Scan, rows: Rows, method: Method, found: Iterator[Row]) -> None:
@@ -75,7 +75,7 @@ class Downloads:
             return asking.download(request, lambda response: api.downloaded(request, response))
         except NOT_READ as error:
             keys = {source: fields.get(source) for source in self._rows.table.key}
-            self._failure = self._rows.failure(asking, keys, request, error)
+            self._failure = error_row(asking, keys, request, error)
         return None
 
     def error(self, fields: Fields) -> SQLiteValue:
@@ -105,7 +105,7 @@ class Downloads:
             self._ahead += 1
 
     def _look_ahead(self) -> bool:
-        """One more of the following rows is known. False when there is none."""
+        """Fetch one more row into `_coming`. Returns False when there is none."""
         if self._error is None:
             try:
                 self._coming.append(next(self._found))

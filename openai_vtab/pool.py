@@ -35,7 +35,7 @@ import urllib3
 from .errors import ConfigurationError
 
 SLOWEST_UPLOAD = 1e5  # bytes a second, by which a request may take longer than its time-out
-PART = 16384  # bytes sent at once: one record of TLS, for whose sendall a time-out is that of each record
+PART = 16384  # bytes sent at once: one record of TLS, which applies a time-out to each record
 SHORTEST = 0.001  # seconds; 0 would be a socket that never waits
 
 
@@ -137,7 +137,7 @@ class Until(urllib3.Timeout):
 
 
 class _Bounded:
-    """What is put before urllib3's class of a connection, whichever it is."""
+    """A mixin for urllib3's connection classes that enforces one deadline."""
 
     sock: Any
     _deadline = math.inf
@@ -203,11 +203,11 @@ class _Incoming(io.RawIOBase):
         self._begun = self._over = False
 
     def readable(self) -> bool:
-        """Always."""
+        """Return True."""
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        """One recv."""
+        """Read once into `buffer` and return the byte count, 0 at the end. Raises TimeoutError at the deadline."""
         if self._over:
             return 0
         if self._begun:  # for the first, urllib3 has just set it: most answers need but one

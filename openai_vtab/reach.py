@@ -38,6 +38,7 @@ def _look_above(asking: Asking, request: Request) -> None:
 
 
 def _look_at(asking: Asking, parent: Request) -> None:
+    """Send the GET of the parent, and record that its route was reached, or why not."""
     try:
         response = asking.answer(parent)
         if not api.is_undecided(parent, response):

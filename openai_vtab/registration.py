@@ -47,8 +47,7 @@ log = logging.getLogger("openai_vtab")
 class _Running:
     """A statement that has begun: the user's changes counted then, whether it only reads, and what it asks for.
 
-    Every statement of the connection has one, most of them for a microsecond: `asking` is made when a table of ours is
-    opened by it. `first_write` is the number that the queue gives to its first write.
+    Every statement of the connection has one; `asking` is made when it opens a table of ours. `first_write` is the number that the queue gives to its first write.
     """
 
     __slots__ = ("asking", "changes", "first_write", "id", "readonly", "sql")
@@ -81,7 +80,7 @@ class Registration:
         self.note: Note | None = None  # set while a statement is run again only to see what it asks for
         self._statements: dict[int, _Running] = {}
         self._over: list[_Running] = []  # writing statements that have ended, of which nobody knows whether they failed
-        self._last: _Running | None = None  # that has ended
+        self._last: _Running | None = None  # the statement that ended last
         self._cursors = Cursors()
         self._connected = 0
         mask = apsw.SQLITE_TRACE_STMT | apsw.SQLITE_TRACE_PROFILE
@@ -131,9 +130,9 @@ class Registration:
             del self.created[next(iter(self.created))]
 
     def judge_nested(self, level: int | None = None) -> None:
-        """Before SQLite's next word on the transaction, judge a statement that has ended within another one.
+        """Before the next savepoint or commit callback, judge a statement that has ended within another one.
 
-        Not at the Release of its own savepoint, `level`: a statement that is reset is counted after that.
+        Not at the Release of its own savepoint, `level`: SQLite updates total_changes only after that callback.
         """
         if self._over and self._statements and (connection := self.connection()) is not None:
             last = self._over[-1]
@@ -141,7 +140,7 @@ class Registration:
                 self._judge(connection.total_changes() - self.internal_sql.changes, None)
 
     def _judge(self, changes: int, ended: _Running | None) -> None:
-        """Tell of the writing statements that are over whether they have failed.
+        """Tell the queue which of the writing statements that have ended have failed.
 
         Only at the event after: a statement that is reset counts its rows after the event that tells of its end.
         """

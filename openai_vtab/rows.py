@@ -131,10 +131,6 @@ class Rows:
             "look whether it was created, INSERT it then by its keys, and DELETE this row"
         )
 
-    def failure(self, asking: Asking, keys: Mapping[str, Any], request: Request, error: Exception) -> Object:
-        """What stands for an object that cannot be read. Raises the error unless the statement goes on without."""
-        return _failure(asking, keys, request, error)
-
     def forget(self, rowid: int) -> None:
         """The ledger does not list this row any more."""
         assert self.ledger is not None  # noqa: S101 - the caller has looked
@@ -160,17 +156,17 @@ class Rows:
         for key, request in pairs:
             if request is None:
                 continue
-            objects = self._or_failure(scan, key, request, self._objects(scan, method, key, request))
+            objects = self._orerror_row(scan, key, request, self._objects(scan, method, key, request))
             yield from self._finished(scan, objects) if waits else objects
 
-    def _or_failure(
+    def _orerror_row(
         self, scan: Scan, key: Mapping[str, Any], request: Request, objects: Iterator[Row]
     ) -> Iterator[Row]:
         """The objects of a list; when it cannot be read to its end, a row that says so."""
         try:
             yield from objects
         except NOT_READ as error:
-            yield self.rowids.of((request.identity, FAILURE)), _failure(scan.asking, key, request, error)
+            yield self.rowids.of((request.identity, FAILURE)), error_row(scan.asking, key, request, error)
 
     def _page(self, scan: Scan, method: Method, after: str | None = None) -> Page | None:
         if method.many != "pages":
@@ -256,7 +252,7 @@ class Rows:
             try:
                 found_now = self._object(scan.asking, request, keys)
             except NOT_READ as error:
-                found_now = _failure(scan.asking, keys, request, error)
+                found_now = error_row(scan.asking, keys, request, error)
             if found_now is not None:  # it may have gone meanwhile
                 yield row[0], found_now
 
@@ -295,7 +291,7 @@ class Rows:
                 try:
                     found = self._asked(asking, item, request)
                 except NOT_READ as error:
-                    found = _failure(asking, item.keys, request, error)
+                    found = error_row(asking, item.keys, request, error)
             if found is not None:
                 yield self._rowid(item), found
 
@@ -369,8 +365,8 @@ def _present(request: Request, response: Response) -> Object | None:
     return None if api.is_undecided(request, response) else api.decipher(request, response)
 
 
-def _failure(asking: Asking, keys: Mapping[str, Any], request: Request, error: Exception) -> Object:
-    """In the place of what the API did not give: its keys, and why. Raises the error unless that is wanted."""
+def error_row(asking: Asking, keys: Mapping[str, Any], request: Request, error: Exception) -> Object:
+    """An error row: the keys, and the reason they could not be read. Raises the error unless the statement goes on."""
     asking.failed(request, error)
     message = getattr(error, "message", None) or str(error)
     return {

@@ -41,7 +41,7 @@ DETERMINISTIC = 0x800  # of pragma_function_list, https://www.sqlite.org/pragma.
 def select_part(sql: str) -> str | None:
     """The query of an INSERT … SELECT, CREATE TABLE … AS SELECT, UPDATE or DELETE; None when there is none.
 
-    Of an UPDATE it is SELECT, with the assignments read as comparisons, from the same table.
+    For an UPDATE it is a SELECT from the same table, with the assignments as comparisons.
     """
     at = _clauses(sql)
     if at is None:
@@ -103,7 +103,7 @@ Run = Callable[..., Iterable[tuple[Any, ...]]]
 
 
 def is_harmless(run: Run, sql: str, ours: Collection[str] = ()) -> bool:
-    """Whether running it once more has no effect but its rows.
+    """Whether the statement can run again without side effects.
 
     It writes nothing, calls only SQLite's own functions and deterministic ones, and reads no virtual table of another
     extension: only SQLite's own, and those of the modules in `ours`. Collations are deterministic by SQLite's rules.

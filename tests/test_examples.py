@@ -96,8 +96,6 @@ def test_the_python_connection_example_says_what_happened(tmp_path: Path) -> Non
 
 def test_the_readmes_sql_runs_and_gives_what_it_shows(db: apsw.Connection) -> None:
     """In the order of the page, on the demo data; the first result is on the page."""
-    db.execute("CREATE TABLE documents (title TEXT, file_id TEXT, vector_store_id TEXT, batch_id TEXT)")
-    db.execute("INSERT INTO documents (title, file_id) VALUES ('a', 'file-new-01'), ('b', 'file-new-02')")
     results = [db.execute(block).fetchall() for block in blocks("sql")]
     assert ["|".join(map(str, row)) for row in results[0]] == blocks("")[0].splitlines()
     assert results[1][0][1] == "in_progress"

@@ -170,7 +170,10 @@ def _work(fetch: Fetch, tasks: SimpleQueue[_Task | None]) -> None:
 
 
 class Asking:
-    """What one statement asks for and has been told: every request is sent once, so that it sees one snapshot."""
+    """The requests and responses of one statement: each is sent once, so that the statement sees one snapshot.
+
+    The exception are downloads that no longer fit into memory, which are sent again.
+    """
 
     def __init__(self, fetch: Fetch) -> None:
         self.fetch = fetch
@@ -191,7 +194,7 @@ class Asking:
     def start(self, request: Request, predicted: bool = False) -> bool:
         """Ask now, to be told later. False when it has been asked already."""
         identity = request.identity
-        if identity in self._answers:
+        if identity in self._answers or identity in self._downloads:
             return False
         self._answers[identity] = self.fetch.send(request, self.patience, predicted)
         return True

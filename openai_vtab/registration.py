@@ -47,7 +47,8 @@ log = logging.getLogger("openai_vtab")
 class _Running:
     """A statement that has begun: the user's changes counted then, whether it only reads, and what it asks for.
 
-    Every statement of the connection has one; `asking` is made when it opens a table of ours. `first_write` is the number that the queue gives to its first write.
+    Every statement of the connection has one; `asking` is made when it opens a table of ours. `first_write` is the
+    number that the queue gives to its first write.
     """
 
     __slots__ = ("asking", "changes", "first_write", "id", "readonly", "sql")

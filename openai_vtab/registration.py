@@ -152,7 +152,8 @@ class Registration:
             self.writes.statement_over(over.asking, changed)
             if not changed:  # what its SQL functions have written was undone with it, if it has failed
                 self.writes.doubt(over.first_write)
-            for around in self._statements.values():  # their own rows are what counts for them
+            # their own rows are what counts for the statements around it, of which one may have ended just now
+            for around in {*self._statements.values(), *([] if ended is None else [ended])}:
                 around.changes += changes - over.changes
         self._over = now
 
@@ -179,6 +180,8 @@ class Registration:
             return
         if connection.in_transaction or not all(running.readonly for running in self._statements.values()):
             return
+        if connection.txn_state() == apsw.SQLITE_TXN_WRITE:
+            return  # of a statement that is reset, SQLite tells that it is over before it commits it
         self.writes.abandon()
         for ledger in list(self._to_recover):
             self._recover(connection, ledger)
@@ -450,7 +453,15 @@ class Nested:
     def _cursor(self) -> tuple[apsw.Connection, apsw.Cursor]:
         connection = self._weak()
         assert connection is not None  # noqa: S101 - it is running the statement that asks
-        cursor = apsw.Cursor(connection)  # not connection.cursor(): the user's factory and traces are not for it
+        # Made by the connection, which closes it: APSW waits for ever for a cursor of apsw.Cursor(connection) that an
+        # exception's traceback keeps alive. Not by the user's factory, whose cursors and traces are not for it. No
+        # signal handler runs between these assignments and the call.
+        factory = connection.cursor_factory
+        try:
+            connection.cursor_factory = apsw.Cursor
+            cursor = apsw.Connection.cursor(connection)
+        finally:
+            connection.cursor_factory = factory
         cursor.exec_trace = _untraced
         cursor.row_trace = None if connection.row_trace is None else _unchanged
         return connection, cursor

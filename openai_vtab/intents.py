@@ -84,8 +84,7 @@ class Intent:
     def begin(self) -> None:
         """The request is about to leave. Raises OperationalError when that cannot be written down."""
         self.at = int(time.time())
-        self.log.append({"begun": self.id, "at": self.at})
-        self.outcome = Outcome.BEGUN
+        self.log.begin(self)
 
     def created(self, answer: Object) -> None:
         """The API has created the object `answer`, which has its keys."""
@@ -128,6 +127,7 @@ class IntentLog:
         self._numbers = itertools.count()
         self._descriptor = -1
         self._left = False
+        self._over = False
         self._lock = threading.Lock()
 
     def new(self, ledgers: Sequence[str], keys: Mapping[str, str], sent: Object) -> Intent:
@@ -165,6 +165,27 @@ class IntentLog:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, mode)
         self.path = path
 
+    def begin(self, intent: Intent) -> None:
+        """Write down that a request is about to leave. Raises OperationalError when that is impossible, or too late."""
+        try:
+            with self._lock:
+                if self._over:
+                    problem = "the transaction is over"
+                else:
+                    if self._descriptor >= 0:
+                        self._write_all([{"begun": intent.id, "at": intent.at}])
+                    intent.outcome = Outcome.BEGUN
+                    return
+        except OSError as error:
+            problem = self._problem(error)
+        raise OperationalError(problem)
+
+    def finish(self) -> bool:
+        """Let nothing more begin, if the ledgers have rows for all and no request is under way. Whether that is so."""
+        with self._lock:
+            self._over = self._over or (self.is_final and not self.unsettled())
+            return self._over
+
     def append(self, line: Object) -> None:
         """Add one line, without waiting for the disk. Called from many threads. Raises OperationalError."""
         if self.path is None:
@@ -178,12 +199,14 @@ class IntentLog:
         raise OperationalError(problem)
 
     def _write(self, lines: Sequence[Object]) -> None:
-        data = memoryview("".join(_dumped(line) + "\n" for line in lines).encode())
         with self._lock:
-            if self._descriptor < 0:  # removed: the ledger has the rows, and a late answer comes through memory
-                return
-            while data:
-                data = data[os.write(self._descriptor, data) :]
+            if self._descriptor >= 0:  # or removed: the ledger has the rows, and a late answer comes through memory
+                self._write_all(lines)
+
+    def _write_all(self, lines: Sequence[Object]) -> None:
+        data = memoryview("".join(_dumped(line) + "\n" for line in lines).encode())
+        while data:
+            data = data[os.write(self._descriptor, data) :]
 
     def _problem(self, error: OSError) -> str:
         return (
@@ -200,9 +223,9 @@ class IntentLog:
         """What may exist, and has no row in its ledger yet, or one that says less."""
         return [i for i in self.intents if i.may_exist and self.settled.get(i.id) is not i.outcome]
 
-    def settle(self, intents: Sequence[Intent]) -> None:
-        """The ledgers have rows for these now."""
-        self.settled.update((intent.id, intent.outcome) for intent in intents)
+    def settle(self, outcomes: Mapping[str, Outcome]) -> None:
+        """The ledgers have rows for these now, by the intents' ids, which say as much or more."""
+        self.settled.update(outcomes)
 
     def leave(self) -> None:
         """Leave the file to whoever opens the ledger next; what is under way is still written down."""

@@ -195,6 +195,7 @@ class Registration:
     def _settle(self, found: IntentLog) -> None:
         """Give the ledgers rows for what transactions that are gone have created."""
         due = found.unsettled()
+        outcomes = {intent.id: intent.outcome for intent in due}  # a response may come while the rows are written
         if due:
             try:
                 with self.nested.transaction():
@@ -202,8 +203,8 @@ class Registration:
             except Exception as error:  # also what a commit hook of the user's raises: nothing is lost, only late
                 log.debug("not remembered yet: %s", error)
                 return
-            found.settle(due)
-        if found.is_final:
+            found.settle(outcomes)
+        if found.finish():
             found.remove()
             self.writes.unsettled.remove(found)
 
@@ -306,16 +307,21 @@ class Registration:
     def _save_elsewhere(self, found: IntentLog) -> None:
         saved = True
         due = found.unsettled()
+        outcomes = {intent.id: intent.outcome for intent in due}
         for ledger in self.ledgers:
             if ledger.file == found.file:
                 saved &= ledger.save_elsewhere([i for i in due if not set(i.ledgers).isdisjoint(ledger.names)])
-        if saved and found.is_final:
+        if saved:
+            found.settle(outcomes)
+        if found.finish():
             found.remove()
         else:
             found.leave()
-            log.warning(
-                "created, and remembered when the ledger is opened again: %s", [i.answer or i.sent for i in due]
-            )
+            left = found.unsettled()
+            if left:
+                log.warning(
+                    "created, and remembered when the ledger is opened again: %s", [i.answer or i.sent for i in left]
+                )
 
     def dropped(self) -> None:
         """A table was dropped. The connection stays, even if it was the last one."""

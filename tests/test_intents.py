@@ -146,7 +146,7 @@ def test_intents_of_another_boot_are_told_by_its_id(
 
 def test_intents_are_there_before_the_first_request(file: str, connect: Any, sandbox: Any) -> None:
     """Written with the database's own mode, without a key, and gone after COMMIT."""
-    os.chmod(file, 0o640)
+    Path(file).chmod(0o640)
     seen: list[tuple[int, str]] = []
 
     db = connect(file)
@@ -317,7 +317,7 @@ def test_intents_that_cannot_be_written_send_nothing(
             raise refused
 
         patched.setattr(intents.os, "open", no_file)
-        with pytest.raises(openai_vtab.OperationalError, match="nothing was sent: .*Permission denied") as caught:
+        with pytest.raises(openai_vtab.OperationalError, match=r"nothing was sent: .*Permission denied") as caught:
             db.execute(ONE)
     assert file in str(caught.value)
     assert not any(request.method == "POST" for request in sandbox.requests)
@@ -371,7 +371,7 @@ def test_intents_lie_beside_the_file_itself(
     flags = apsw.SQLITE_OPEN_READWRITE
     if way == "a symbolic link":
         name = str(tmp_path / "link.db")
-        os.symlink(file, name)
+        Path(name).symlink_to(file)
     elif way == "a URI":
         name, flags = f"file:{file}?cache=private", flags | apsw.SQLITE_OPEN_URI
     else:

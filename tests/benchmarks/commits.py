@@ -11,6 +11,7 @@ import socket
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import apsw
@@ -61,10 +62,8 @@ def begin_and_interrupt(rows: int, after: float) -> tuple[float | None, float]:
         timer = threading.Timer(after, interrupt)
         began = time.perf_counter()
         timer.start()
-        try:
+        with suppress(openai_vtab.WriteError, apsw.InterruptError):
             db.execute("COMMIT")
-        except (openai_vtab.WriteError, apsw.InterruptError):
-            pass
         ended = time.perf_counter()
         timer.join()
         db.close()

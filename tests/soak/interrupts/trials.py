@@ -10,6 +10,7 @@ Each trial is a process of its own on a database file of its own, over one serve
 from __future__ import annotations
 
 import json
+import math
 import multiprocessing
 import os
 import random
@@ -156,11 +157,10 @@ class Trials:
         seen = {mark: self.server.seen[mark] for mark in orders.marks if mark in self.server.seen}
         counts["creates seen"] += sum(map(len, seen.values()))
         problems += [f"{mark} was created twice" for mark, ids in seen.items() if len(ids) > 1]
-        if "raised" in report:
-            late = [mark for mark, ids in seen.items() if ids[0][1] > report["raised"]]
-            counts["seen after it was raised"] += len(late)
-            if len(late) > CONCURRENCY:
-                problems.append(f"{len(late)} were sent after it was raised")
+        late = [mark for mark, ids in seen.items() if ids[0][1] > report.get("raised", math.inf)]
+        counts["seen after it was raised"] += len(late)
+        if len(late) > CONCURRENCY:
+            problems.append(f"{len(late)} were sent after it was raised")
         counts[f"ended with {report.get('error')}"] += 1
         committed = report.get("committed", False)
         rows = ledger_of(orders.file)

@@ -90,8 +90,7 @@ class Intent:
     def begin(self) -> None:
         """The request is about to leave. Raises OperationalError when that cannot be written down."""
         self.at = int(time.time())
-        self.intent_log.append({"begun": self.id, "at": self.at})
-        self.outcome = Outcome.BEGUN
+        self.intent_log.begin(self)
 
     def created(self, answer: Object) -> None:
         """The API has created the object `answer`, which has its keys."""
@@ -143,6 +142,7 @@ class IntentLog:
         self._descriptor = -1
         self._left = False
         self._torn = False  # the last line was cut off, by a full disk perhaps
+        self._over = False
         self._lock = threading.Lock()
 
     def new(self, ledgers: Sequence[str], keys: Mapping[str, str], sent: Object) -> Intent:
@@ -181,6 +181,27 @@ class IntentLog:
         # who may write the database must be able to recover it, whatever this process's umask: SQLite's journals, too
         path.chmod(Path(self.file).stat().st_mode & 0o666)
 
+    def begin(self, intent: Intent) -> None:
+        """Write down that a request is about to leave. Raises OperationalError when that is impossible, or too late."""
+        try:
+            with self._lock:
+                if self._over:
+                    problem = "the transaction is over"
+                else:
+                    if self._descriptor >= 0:
+                        self._write_all([{"begun": intent.id, "at": intent.at}])
+                    intent.outcome = Outcome.BEGUN
+                    return
+        except OSError as error:
+            problem = self._problem(error)
+        raise OperationalError(problem)
+
+    def finish(self) -> bool:
+        """Let nothing more begin, if the ledgers have rows for all and no request is under way. Whether that is so."""
+        with self._lock:
+            self._over = self._over or (self.is_final and not self.unsettled())
+            return self._over
+
     def append(self, line: Object) -> None:
         """Add one line, without waiting for the disk. Called from many threads. Raises OperationalError."""
         if self.path is None:
@@ -194,16 +215,19 @@ class IntentLog:
         raise OperationalError(problem)
 
     def _write(self, lines: Sequence[Object]) -> None:
-        data = memoryview("".join(_dumped(line) + "\n" for line in lines).encode())
         with self._lock:
-            if self._descriptor < 0:  # removed: a response that comes later reaches the ledger from memory
-                return
-            if self._torn:  # or this line would be a part of the torn one, and lost with it
-                data = memoryview(b"\n" + data)
-            self._torn = True
-            while data:
-                data = data[os.write(self._descriptor, data) :]
-            self._torn = False
+            if self._descriptor >= 0:  # or removed: a response that comes later reaches the ledger from memory
+                self._write_all(lines)
+
+    def _write_all(self, lines: Sequence[Object]) -> None:
+        data = "".join(_dumped(line) + "\n" for line in lines).encode()
+        if self._torn:  # or the first line would be a part of the torn one, and lost with it
+            data = b"\n" + data
+        self._torn = True
+        left = memoryview(data)
+        while left:
+            left = left[os.write(self._descriptor, left) :]
+        self._torn = False
 
     def _problem(self, error: OSError) -> str:
         return (

@@ -141,7 +141,15 @@ class InternalSQL:
     def _cursor(self) -> tuple[apsw.Connection, apsw.Cursor]:
         connection = self._weak()
         assert connection is not None  # noqa: S101 - it is running the statement that asks
-        cursor = apsw.Cursor(connection)  # not connection.cursor(): the user's factory and traces are not for it
+        # Made by the connection, which closes it: APSW waits for ever for a cursor of apsw.Cursor(connection) that an
+        # exception's traceback keeps alive. Not by the user's factory, whose cursors and traces are not for it. No
+        # signal handler runs between these assignments and the call.
+        factory = connection.cursor_factory
+        try:
+            connection.cursor_factory = apsw.Cursor
+            cursor = apsw.Connection.cursor(connection)
+        finally:
+            connection.cursor_factory = factory
         cursor.exec_trace = untraced
         cursor.row_trace = None if connection.row_trace is None else _unchanged
         return connection, cursor

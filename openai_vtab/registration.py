@@ -153,7 +153,8 @@ class Registration:
             self.writes.statement_over(over.asking, changed)
             if not changed:  # what its SQL functions have written was undone with it, if it has failed
                 self.writes.doubt(over.first_write)
-            for around in self._statements.values():  # their own rows are what counts for them
+            # their own rows are what counts for the statements around it, of which one may have ended just now
+            for around in {*self._statements.values(), *([] if ended is None else [ended])}:
                 around.changes += changes - over.changes
         self._over = now
 
@@ -180,6 +181,8 @@ class Registration:
             return
         if connection.in_transaction or not all(running.readonly for running in self._statements.values()):
             return
+        if connection.txn_state() == apsw.SQLITE_TXN_WRITE:
+            return  # of a statement that is reset, SQLite tells that it is over before it commits it
         self.writes.abandon()
         self.settlement.settle(connection, can_wait)
         if not self._statements:

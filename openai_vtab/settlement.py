@@ -60,7 +60,6 @@ class Settlement:
             ledger.save(can_wait)
 
     def _settle(self, found: IntentLog) -> None:
-        is_final = found.is_final  # looked at first: what a worker records from now on is settled the next time
         due = found.unsettled()
         if due:
             try:
@@ -70,7 +69,7 @@ class Settlement:
                 log.debug("not remembered yet: %s", error)
                 return
             found.settle(due)
-        if is_final:
+        if found.finish():  # or a response came meanwhile, or is still to come
             found.remove()
             self._writes.unsettled.remove(found)
 
@@ -149,17 +148,15 @@ class Settlement:
             ledger.save_elsewhere()
 
     def _save_elsewhere(self, found: IntentLog) -> None:
-        is_final = found.is_final
         due = found.unsettled()
-        left = list(due)
         for ledger in self.ledgers:
             belongs = [intent for intent in due if ledger.file == found.file and ledger.is_of(intent)]
             if belongs and ledger.save_elsewhere(belongs):
-                left = [intent for intent in left if intent not in belongs]
-        if is_final and not left:
+                found.settle(belongs)
+        if found.finish():
             found.remove()
             return
         found.leave()
-        for intent in left:
+        for intent in found.unsettled():
             when = "the ledger lists it when it is opened again" if found.path else "no ledger can list it"
             log.warning("%s; %s", intent.description, when)

@@ -58,10 +58,14 @@ class Module:
         """Make the table known to the connection under its name and its aliases, as eponymous tables."""
         self.registration.internal_sql.ours |= {self.table.name, *self.table.aliases}
         module = SimpleNamespace(Connect=self.Connect, Create=self.Connect)
+        # ShadowName: whether NAME_suffix belongs to the table NAME, so that SQLite protects it from ordinary SQL
+        # (DEFENSIVE). Not a function of Python's: APSW loses a KeyboardInterrupt that is raised in it.
         for name in (self.table.name, *self.table.aliases):
             if self.table.remembered and name == self.table.name:
                 try:
-                    self._create(connection, name, SimpleNamespace(**vars(module), ShadowName=_is_shadow), WITH_SHADOW)
+                    self._create(
+                        connection, name, SimpleNamespace(**vars(module), ShadowName=SUFFIX.__eq__), WITH_SHADOW
+                    )
                 except Exception as error:
                     # APSW has 33 places for it in a process. Without one, all works; only DEFENSIVE protects no ledger.
                     if "xShadowName" not in str(error):
@@ -104,11 +108,6 @@ class Module:
         schema = '"' + dbname.replace('"', '""') + '"'
         sql = f"SELECT 1 FROM {schema}.sqlite_schema WHERE type = 'table' AND name = ? COLLATE NOCASE"
         return bool(list(self.registration.internal_sql.read(sql, [tablename])))
-
-
-def _is_shadow(suffix: str) -> bool:
-    """Whether NAME_suffix belongs to the table NAME: SQLite then protects it from ordinary SQL (DEFENSIVE)."""
-    return suffix == SUFFIX
 
 
 class Stale:

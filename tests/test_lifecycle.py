@@ -503,3 +503,23 @@ def test_ctrl_c_ends_a_program(sandbox: Any) -> None:
     assert said.rstrip().endswith("KeyboardInterrupt")
     assert said.count("Traceback") == 1
     sandbox.latency = 0
+
+
+def test_close_with_an_exception_that_holds_a_statement_of_ours(connect: Any) -> None:
+    """The traceback keeps the cursor alive that read the ledger: closing finishes its statement, and does not wait."""
+    db = connect()
+    db.execute("CREATE VIRTUAL TABLE mine USING vector_store_file_batches")
+    db.executemany(
+        "INSERT INTO mine_ledger (vector_store_id, id, status, answer) VALUES ('vs_1', ?, 'completed', '{}')",
+        [("vsfb_1",), ("vsfb_2",)],
+    )
+
+    def fail(value: object) -> None:
+        raise KeyboardInterrupt
+
+    db.create_scalar_function("fail", fail, 1)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        db.execute("SELECT fail(id) FROM mine").fetchall()
+    kept = [*db.execute("SELECT status FROM mine LIMIT 1"), caught]
+    db.close()
+    assert kept

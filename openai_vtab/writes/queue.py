@@ -31,6 +31,7 @@ https://www.sqlite.org/vtab.html#xsync
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -107,6 +108,16 @@ class WriteQueue:
         as its cause. Without a reader, SQLite then rolls the transaction back. With one it stays open, and its COMMIT
         will fail: a transaction is carried out whole, or it fails.
         """
+        try:
+            self._flush(reader)
+        except Exception:
+            raise
+        except BaseException as stop:  # KeyboardInterrupt, SystemExit: wherever it has come, it names what was created
+            if self._sent and not isinstance(stop.__cause__, WriteError):
+                self._fail(failure(list(self._sent.values()), stop), reader)
+            raise
+
+    def _flush(self, reader: object) -> None:
         self._collect()
         if reader is None:
             self._refuse_unfinished()
@@ -155,11 +166,14 @@ class WriteQueue:
 
         try:
             delivery.run(partial(self.fetch.submit, patience=patience), self.fetch.size, tick)
+            if meter is not None:
+                meter.close()
         except BaseException as error:
             stop = error
             delivery.stop()
-        if meter is not None:
-            meter.close()
+            if meter is not None:
+                with contextlib.suppress(BaseException):  # what it raises must not replace the interrupt
+                    meter.close()
         self._collect()
         if stop is not None or any(write.state is not State.DONE for write in due):
             if stop is None and reader is not None:

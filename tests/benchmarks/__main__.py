@@ -21,7 +21,7 @@ from importlib.metadata import version
 
 import apsw
 
-from . import ledger, measure
+from . import commits, ledger, measure
 from .cases import AIOHTTP, LOOP, SDK, SHILLELAGH, Case, cases
 from .contest import Result, contest
 from .server import Running, running
@@ -83,6 +83,13 @@ def starts_and_memory(server: Running, asked: argparse.Namespace) -> Iterator[Co
     if asked.only in ledger.TITLE:
         with ledger.ledger_and_table(server) as pair:
             yield compare(ledger.TITLE, lambda: times(*measure.in_turn(pair, asked.runs), ledger.TARGET))
+    if asked.only in commits.FIRST:
+        yield compare(commits.FIRST, lambda: limit(commits.first_request(), commits.FIRST_TARGET))
+    if asked.only in commits.HEARD:
+        yield compare(commits.HEARD, lambda: limit(commits.heard_within(), commits.HEARD_TARGET))
+    for rows, title in commits.COSTS.items():
+        if asked.only in title:
+            yield compare(title, lambda: times(*commits.costs(server, rows, 15), commits.COST_TARGET))  # noqa: B023
 
 
 def compare(title: str, measured: Callable[[], tuple[list[str], bool]]) -> Compared:
@@ -97,6 +104,11 @@ def compare(title: str, measured: Callable[[], tuple[list[str], bool]]) -> Compa
 def memory(grown: int) -> tuple[list[str], bool]:
     """The cells of a line about memory, and whether the target is met."""
     return [f"{grown / 1e6:.1f} MB", "", "", f"≤ {MEMORY_TARGET / 1e6:.0f} MB"], grown <= MEMORY_TARGET
+
+
+def limit(seconds: float, target: float) -> tuple[list[str], bool]:
+    """The cells of a line about one time, and whether the target is met."""
+    return [duration(seconds), "", "", f"≤ {duration(target)}"], seconds <= target
 
 
 def times(ours: float, other: float, target: float) -> tuple[list[str], bool]:

@@ -73,7 +73,6 @@ class Judge:
     def findings(self) -> Iterator[str]:
         """What is wrong."""
         yield from self.problems
-        unlisted = []
         for mark in sorted(self.truth.keys() | self.said.keys() | self.known.keys() | self.unknown.keys()):
             said = self.said.get(mark)
             created, known = self.truth.get(mark, []), self.known.get(mark, [])
@@ -84,14 +83,10 @@ class Judge:
             if known not in ([], created):
                 yield f"another batch's: {told}"
             named = any(repr(id) in self.not_remembered for _, id in created)
-            if created and not known and not self.unknown[mark] and not named and said != "unknown":
+            if created and not known and not self.unknown[mark] and not named:
                 yield f"lost: {told}"
             if self.unknown[mark] > (said in MAY_BE_UNKNOWN) or (known and self.unknown[mark]):
                 yield f"unknown without a reason: {told}"
-            if said == "unknown" and not self.unknown[mark]:
-                unlisted.append(f"not listed as unknown: {told}")
-        if len(unlisted) > self.not_remembered.count("None, 'unknown'"):
-            yield from unlisted
         for mark in sorted(self.journal - {mark for mark, said in self.said.items() if said == "committed"}):
             yield f"the journal has {mark}, of which was said that it is {self.said.get(mark)}"
 

@@ -38,7 +38,12 @@ SETTINGS: dict[str, Any] = {
     "attach_requests_per_minute": 0,
     "attach_files_per_minute": 0,
 }
-WARNINGS = ("rolled back here, but already carried out", "created, but not remembered", "interrupted while writing")
+WARNINGS = (
+    "rolled back here, but already carried out",
+    "remembered when the ledger is",
+    "interrupted while writing",
+    "rows recovered of",
+)
 MAYBE = "it may have been carried out all the same"
 FILES = [f"file-{number}" for number in range(8)]
 CREATE = (

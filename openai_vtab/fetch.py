@@ -61,6 +61,7 @@ class Fetch:
         self._lock = threading.Lock()
         self._threads = 0
         self._unfinished = 0
+        self._under_way: list[Flag] = []  # of the statements that the threads work for
         self._process = os.getpid()
 
     @property
@@ -96,12 +97,30 @@ class Fetch:
             return future
         with self._lock:
             self._unfinished += 1
-            if self._unfinished > self._threads < self.size:
+            if self._unfinished > self._threads < self.size + self._stuck():
                 name = f"openai_vtab-{self._threads + 1}"
                 threading.Thread(target=_work, args=(self, self._tasks), name=name, daemon=True).start()
                 self._threads += 1  # afterwards: a signal in between must not count a thread that never began
         self._tasks.put((future, call, patience.abandoned))
         return future
+
+    def _stuck(self) -> int:
+        """How many threads wait for what an interrupted statement has left under way."""
+        return sum(abandoned.is_set() for abandoned in self._under_way)
+
+    def begin(self, abandoned: Flag) -> None:
+        """A thread begins to work for a statement."""
+        with self._lock:
+            self._under_way.append(abandoned)
+
+    def end(self, abandoned: Flag, tasks: SimpleQueue[_Task | None]) -> bool:
+        """A thread has done a task of that queue. Returns whether the thread must end, because it was replaced."""
+        with self._lock:
+            self._under_way.remove(abandoned)
+            self._unfinished -= 1
+            surplus = tasks is self._tasks and self._threads > self.size + self._stuck()
+            self._threads -= surplus
+            return surplus
 
     def send(self, request: Request, patience: Patience, predicted: bool = False) -> Future[Response]:
         """Start a request. Once it is abandoned it is not begun, and not repeated."""
@@ -153,6 +172,7 @@ class Fetch:
 def _work(fetch: Fetch, tasks: SimpleQueue[_Task | None]) -> None:
     while (task := tasks.get()) is not None:
         future, call, abandoned = task
+        fetch.begin(abandoned)
         try:
             if not abandoned.is_set() and future.set_running_or_notify_cancel():
                 try:
@@ -163,9 +183,10 @@ def _work(fetch: Fetch, tasks: SimpleQueue[_Task | None]) -> None:
             else:
                 future.cancel()
         finally:
-            with fetch._lock:
-                fetch._unfinished -= 1
+            surplus = fetch.end(abandoned, tasks)
             del task, future, call  # an idle thread must not keep an answer alive
+        if surplus:
+            return
     tasks.put(None)  # for the next one: a signal can keep a thread from being counted
 
 
@@ -228,7 +249,11 @@ class Asking:
             return answer
         if isinstance(answer, bytes):
             return Response(OK, NO_HEADERS, answer, self.fetch.client.base_url)
-        response = self.fetch.wait(answer, self.meter)
+        try:
+            response = self.fetch.wait(answer, self.meter)
+        except (apsw.InterruptError, KeyboardInterrupt):  # whatever keeps the cursor alive, the statement is over
+            self.patience.abandoned.set()
+            raise
         if self.meter is not None:
             known = self.read_ahead.known if self.read_ahead is not None else None
             self.meter.came("keys" if request.absent_is_none else "pages", known)

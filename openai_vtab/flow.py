@@ -3,7 +3,7 @@
 All threads of a connection share one `Flow` and one `Attaching`, so that they slow down together; the requests of one
 statement share one `Patience`. It must not know HTTP.
 
->>> began = flow.begin(abandoned); ...; flow.end(); flow.learn(began, wait=2.0)     # 429, Retry-After: 2
+>>> began = flow.begin(abandoned); ...; flow.end(abandoned); flow.learn(began, wait=2.0)     # 429, Retry-After: 2
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Flow:
     def __init__(self, most: int) -> None:
         self.most = most
         self.allowed = float(most)
-        self._under_way = 0
+        self._under_way: list[Flag] = []  # of the statements whose requests they are
         self._not_before = 0.0  # on the clock of time.monotonic()
         self._halved = 0.0
         self._changed = threading.Condition()
@@ -56,16 +56,23 @@ class Flow:
                 if abandoned.is_set():
                     return None
                 pause = self._not_before - time.monotonic()
-                if pause <= 0 and self._under_way < max(1, int(self.allowed)):
+                if pause <= 0 and self._has_room():
                     break
                 self._changed.wait(min(pause, SLICE) if pause > 0 else SLICE)
-            self._under_way += 1
+            self._under_way.append(abandoned)
             return time.monotonic()
 
-    def end(self) -> None:
-        """The place is free."""
+    def _has_room(self) -> bool:
+        """Whether one more may begin. What an interrupted statement has left under way takes no place."""
+        allowed = max(1, int(self.allowed))
+        if len(self._under_way) < allowed:
+            return True
+        return sum(not abandoned.is_set() for abandoned in self._under_way) < allowed
+
+    def end(self, abandoned: Flag) -> None:
+        """The request of `begin` with the same flag is over."""
         with self._changed:
-            self._under_way -= 1
+            self._under_way.remove(abandoned)
             self._changed.notify()
 
     def learn(self, began: float, wait: float | None) -> None:

@@ -47,6 +47,7 @@ def _function(registration: Registration, table: Table, method: Method) -> Any:
             raise RowError(problem)
         registration.refuse_if_read_only(table, method)
         request = api.build(table, method, keys)
+        registration.writes.flush(registration.statement)  # what was written before is sent before
         patience = registration.statement.patience
         response = registration.fetch.wait(registration.fetch.send(request, patience))
         if response.status == api.NOT_SENT:

@@ -102,7 +102,7 @@ class Client:
                 _not_begun(error, record, tries)
                 raise
             finally:
-                self.flow.end()
+                self.flow.end(patience.abandoned)
             if attempt is None:
                 break
             record, outcome = attempt

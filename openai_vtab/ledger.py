@@ -41,6 +41,8 @@ from .values import SQLiteValue, key_text
 
 log = logging.getLogger("openai_vtab")
 
+# openai.json_each: with the name of no schema, SQLite takes its own function, whatever tables the user has
+
 QUEUED, UNKNOWN = "queued", "unknown"
 SUFFIX = "ledger"
 FIRST_WAITING = 1 << 59  # above every rowid of the shadow table, for rows that are not in it yet
@@ -190,7 +192,7 @@ class Ledger:
         values = ", ".join(f"value ->> {n}" for n in range(len(names)))
         source = (
             f"(SELECT seq, {', '.join(names)} FROM {self._shadow} UNION ALL "
-            f"SELECT {FIRST_WAITING} + key, {values} FROM json_each(?) "
+            f"SELECT {FIRST_WAITING} + key, {values} FROM openai.json_each(?) "
             f"WHERE value ->> {len(names) - 1} NOT IN (SELECT intent FROM {self._shadow} WHERE intent IS NOT NULL))"
         )
         return source, [self._creates(waiting)]
@@ -198,7 +200,7 @@ class Ledger:
     def entries(self, wanted: Mapping[str, Sequence[str]]) -> Generator[Entry]:
         """What is remembered, oldest first; of the keys in `wanted` only these values."""
         terms = [f"status <> '{QUEUED}'"]
-        terms += [f"{source} IN (SELECT value FROM json_each(?))" for source in wanted]
+        terms += [f"{source} IN (SELECT value FROM openai.json_each(?))" for source in wanted]
         rows, bindings = self._rows_and_those_waiting()
         sql = f"SELECT {self._columns} FROM {rows} WHERE {' AND '.join(terms)} ORDER BY seq"
         return self._entries(sql, [*bindings, *(json.dumps(list(values)) for values in wanted.values())])
@@ -363,7 +365,7 @@ class Ledger:
         finished = ", ".join(f"'{status}'" for status in sorted(self.table.finished))
         # an older answer must not undo a finished one that another connection has written
         return (
-            f"INSERT INTO {shadow} AS old ({keys}, status, answer) SELECT {values} FROM json_each(?) WHERE true "
+            f"INSERT INTO {shadow} AS old ({keys}, status, answer) SELECT {values} FROM openai.json_each(?) WHERE true "
             f"ON CONFLICT ({keys}) DO UPDATE SET status = excluded.status, answer = excluded.answer "
             f"WHERE excluded.status IN ({finished}) OR old.status NOT IN ({finished})"
         )
@@ -391,12 +393,13 @@ class Ledger:
         place = {name: f"value ->> {n}" for n, name in enumerate(names)}
         same = " AND ".join(f"known.{key} = new.{place[key]}" for key in self.key)
         forget = (
-            f"DELETE FROM {shadow} AS old WHERE old.{last} IS NULL AND EXISTS (SELECT 1 FROM json_each(?) AS new "
-            f"JOIN {shadow} AS known ON {same} WHERE new.{place['intent']} = old.intent)"
+            f"DELETE FROM {shadow} AS old WHERE old.{last} IS NULL AND EXISTS ("
+            f"SELECT 1 FROM openai.json_each(?) AS new JOIN {shadow} AS known ON {same} "
+            f"WHERE new.{place['intent']} = old.intent)"
         )
         insert = (
             f"INSERT INTO {shadow} AS old ({', '.join(names)}) "
-            f"SELECT {', '.join(place.values())} FROM json_each(?) WHERE true "
+            f"SELECT {', '.join(place.values())} FROM openai.json_each(?) WHERE true "
             f"ON CONFLICT (intent) DO UPDATE SET {last} = excluded.{last}, status = excluded.status, "
             f"answer = excluded.answer WHERE old.{last} IS NULL AND excluded.{last} IS NOT NULL "
             f"ON CONFLICT ({keys}) DO UPDATE SET sent = coalesce(sent, excluded.sent), "

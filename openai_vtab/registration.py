@@ -51,7 +51,7 @@ class _Running:
     number that the queue gives to its first write.
     """
 
-    __slots__ = ("asking", "changes", "first_write", "id", "readonly", "sql")
+    __slots__ = ("asking", "changes", "failed", "first_write", "id", "readonly", "sql")
 
     def __init__(self, id: int, changes: int, readonly: bool, sql: str, first_write: int) -> None:
         self.id = id
@@ -59,6 +59,7 @@ class _Running:
         self.readonly = readonly
         self.sql = sql
         self.first_write = first_write
+        self.failed = False  # a row of it was refused
         self.asking: Asking | None = None
 
 
@@ -104,7 +105,8 @@ class Registration:
             self._last = ended
             if ended.asking is not None:
                 ended.asking.close()
-            if not ended.readonly and (ended.asking is not None or ended.first_write < self.writes.next_number):
+            # of one within another, what SQLite has counted is not the outer one's
+            if not ended.readonly and (ended.asking or ended.first_write < self.writes.next_number or self._statements):
                 self._over.append(ended)
             if not self._statements:
                 self._forget_old()
@@ -149,7 +151,7 @@ class Registration:
         for over in self._over:
             if over is ended:
                 continue
-            changed = changes > over.changes
+            changed = changes > over.changes and not over.failed
             self.writes.statement_over(over.asking, changed)
             if not changed:  # what its SQL functions have written was undone with it, if it has failed
                 self.writes.doubt(over.first_write)
@@ -157,6 +159,22 @@ class Registration:
             for around in {*self._statements.values(), *([] if ended is None else [ended])}:
                 around.changes += changes - over.changes
         self._over = now
+
+    @property
+    def writer(self) -> Asking:
+        """The writing statement that runs now."""
+        return self._asking_of(self._writing())
+
+    def refused(self) -> None:
+        """A row of the writing statement that runs now was refused with an exception: SQLite undoes the statement."""
+        self._writing().failed = True
+
+    def _writing(self) -> _Running:
+        running = next((r for r in reversed(self._statements.values()) if not r.readonly), None)
+        if running is None and self._last is not None and not self._last.readonly:
+            running = self._begun_anew()
+        assert running is not None  # noqa: S101 - SQLite has told of the statement whose row it hands over
+        return running
 
     @property
     def user_rolls_back(self) -> bool:
@@ -250,15 +268,25 @@ class Registration:
     @property
     def statement(self) -> Asking:
         """The statement that runs now: the one begun last of those not over."""
-        if not self._statements and self._last is not None:
-            # When the schema has changed since it was prepared, SQLite tells that it has ended, not that it begins anew
-            last = self._last
-            self._statements[last.id] = _Running(last.id, last.changes, last.readonly, last.sql, last.first_write)
-        for running in reversed(self._statements.values()):
-            if running.asking is None:
-                running.asking = self._asking(running)
-            return running.asking
-        return Asking(self.fetch)
+        running = next(reversed(self._statements.values()), None) or self._begun_anew()
+        return Asking(self.fetch) if running is None else self._asking_of(running)
+
+    def _begun_anew(self) -> _Running | None:
+        """The statement that ended last, which runs again.
+
+        When the schema has changed since it was prepared, SQLite tells that it has ended, not that it begins anew.
+        """
+        last = self._last
+        if last is None:
+            return None
+        running = _Running(last.id, last.changes, last.readonly, last.sql, last.first_write)
+        self._statements[last.id] = running
+        return running
+
+    def _asking_of(self, running: _Running) -> Asking:
+        if running.asking is None:
+            running.asking = self._asking(running)
+        return running.asking
 
     def _asking(self, running: _Running) -> Asking:
         asking = Asking(self.fetch)

@@ -64,8 +64,8 @@ def select_part(sql: str) -> str | None:
 
 def first_word(sql: str) -> str:
     """The first word of a statement, in capitals; "" when there is none."""
-    words = (match[0] for match in _WORD.finditer(sql))
-    return next((word.upper() for word in words if not word.startswith(("--", "/*"))), "")
+    words = (match[0] for match in _WORD.finditer(sql.removeprefix("\ufeff")))
+    return next((word.upper() for word in words if not word.startswith(("--", "/*", ";"))), "")
 
 
 def changes_rows(sql: str) -> bool:
@@ -256,7 +256,9 @@ class Cursors:
     """The cursors of a connection, to learn from them what a statement is run with."""
 
     def __init__(self) -> None:
-        self._cursors: weakref.WeakSet[Any] = weakref.WeakSet()
+        # plain references, not a WeakSet: it runs Python code when a cursor is freed, where a KeyboardInterrupt is lost
+        self._cursors: list[weakref.ref[apsw.Cursor]] = []
+        self._most = 64  # references, after which those of freed cursors are dropped
 
     def factory(self, given: Callable[[apsw.Connection], Any]) -> Callable[[apsw.Connection], Any]:
         """The connection's own cursor factory, and every cursor that it makes is known.
@@ -269,7 +271,10 @@ class Cursors:
         def make(connection: apsw.Connection) -> Any:
             cursor = base(connection)
             if isinstance(cursor, apsw.Cursor):
-                self._cursors.add(cursor)
+                if len(self._cursors) >= self._most:
+                    self._cursors = [known for known in self._cursors if known() is not None]
+                    self._most = max(64, 2 * len(self._cursors))
+                self._cursors.append(weakref.ref(cursor))
             return cursor
 
         make.known_cursors_of = base  # type: ignore[attr-defined]
@@ -281,7 +286,10 @@ class Cursors:
         if not places:
             return sql
         found: set[str] = set()
-        for cursor in list(self._cursors):
+        for known in self._cursors:
+            cursor = known()
+            if cursor is None:
+                continue
             try:
                 text = cursor.expanded_sql
             except apsw.Error:  # it is not running

@@ -12,9 +12,10 @@ import itertools
 import math
 import time
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import wraps
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import apsw
 
@@ -42,6 +43,8 @@ LARGEST = 2.0**63  # of SQLite's integers
 # has been verified. Raise it together with the upper bound in setup.py, once the tests pass with a newer release.
 UNVERIFIED_APSW = (3, 54)
 TAKES_WHOLE_LISTS = tuple(map(int, apsw.apsw_version().split(".")[:2])) < UNVERIFIED_APSW
+
+Update = TypeVar("Update", bound=Callable[..., Any])
 
 
 class Module:
@@ -124,6 +127,20 @@ class Stale:
         """SQLite has read the schema."""
 
 
+def _tells_of_refusal(update: Update) -> Update:
+    """A method by which SQLite hands over a row: its exception makes the statement fail, which nothing else tells."""
+
+    @wraps(update)
+    def method(self: VTable, *arguments: Any) -> Any:
+        try:
+            return update(self, *arguments)
+        except BaseException:
+            self.registration.refused()
+            raise
+
+    return cast(Update, method)
+
+
 class VTable:
     """The table as one schema sees it."""
 
@@ -191,6 +208,7 @@ class VTable:
         if self.rows.ledger is not None:
             self.rows.ledger.rename(name)
 
+    @_tells_of_refusal
     def UpdateInsertRow(self, rowid: int | None, fields: Sequence[SQLiteValue]) -> int:
         """INSERT: check the row, queue the request, and give the row its rowid."""
         self._refuse_conflict_clause("INSERT")
@@ -222,7 +240,7 @@ class VTable:
                 self.module.rowids.assign(new, key)
             return answer
 
-        write = Write(request, new, parse, self.registration.statement, self.rows, intent=intent)
+        write = Write(request, new, parse, self.registration.writer, self.rows, intent=intent)
         write.concerns = concerns(self.table, method, parameters)
         if ledger is not None:
             write.ledger = ledger
@@ -246,7 +264,7 @@ class VTable:
                 raise RowError(f"{ledger.name}: the API has none with {names}; write the keys of one that exists")
             return api.keyed(self.table, request, response, answer, keys)
 
-        write = Write(request, new, parse, self.registration.statement, self.rows)
+        write = Write(request, new, parse, self.registration.writer, self.rows)
         write.concerns = concerns(self.table, method, keys)
         write.ledger = ledger
         write.on_landed = lambda answer: ledger.landed(new, keys, answer)
@@ -256,9 +274,10 @@ class VTable:
     def _supposed(self, request: api.Request) -> int:
         """A dry run's INSERT: shown at COMMIT, and remembered nowhere. The rowid stands for no row."""
         new = NOT_IN_LEDGER + self.rows.rowids.reserve()
-        self.writes.add(Write(request, new, lambda _: {}, self.registration.statement, self.rows))
+        self.writes.add(Write(request, new, lambda _: {}, self.registration.writer, self.rows))
         return new
 
+    @_tells_of_refusal
     def UpdateChangeRow(self, rowid: int, newrowid: int, fields: Sequence[Any]) -> None:
         """UPDATE: find the method for what is SET, and queue the request."""
         self._refuse_conflict_clause("UPDATE")
@@ -268,6 +287,7 @@ class VTable:
         method, sent = plan.update(self.table, changed, self.registration.limits)
         self._change(method, rowid, sent)
 
+    @_tells_of_refusal
     def UpdateDeleteRow(self, rowid: int) -> None:
         """DELETE: a ledger forgets the row; otherwise queue the request."""
         if self.rows.ledger is not None:
@@ -291,7 +311,7 @@ class VTable:
             return {**answer, **keys}
 
         affected = concerns(self.table, method, {**keys, **sent})
-        self.writes.add(Write(request, rowid, parse, self.registration.statement, self.rows, affected))
+        self.writes.add(Write(request, rowid, parse, self.registration.writer, self.rows, affected))
 
     def _refuse_conflict_clause(self, verb: str) -> None:
         """OR IGNORE and the like say what a conflict of keys shall do. There is none: the API gives the keys.

@@ -12,18 +12,18 @@ from typing import Any
 import pytest
 
 import openai_vtab
-from openai_vtab.flow import Attaching, Flow, Patience
+from openai_vtab.flow import Attaching, Flag, Flow, Patience
 from openai_vtab.sandbox import Cut, Status
 
 T = "vector_store_file_batches"
-GOING_ON = threading.Event()
+GOING_ON = Flag()
 
 
 def one(flow: Flow, wait: float | None = None) -> None:
     """A request from its beginning to what its answer said."""
     began = flow.begin(GOING_ON)
     assert began is not None
-    flow.end()
+    flow.end(GOING_ON)
     flow.learn(began, wait)
 
 
@@ -51,7 +51,7 @@ def test_the_answers_of_one_round_halve_it_once() -> None:
     began = [flow.begin(GOING_ON) for _ in range(8)]
     for when in began:
         assert when is not None
-        flow.end()
+        flow.end(GOING_ON)
         flow.learn(when, 0)
     assert flow.allowed == 4
 
@@ -65,7 +65,7 @@ def test_all_wait_as_long_as_one_is_told_to() -> None:
     assert 0.1 < time.monotonic() - started < 0.4
     one_that_waits = Flow(8)
     one(one_that_waits, wait=60)
-    gone = threading.Event()
+    gone = Flag()
     threading.Timer(0.1, gone.set).start()
     started = time.monotonic()
     assert one_that_waits.begin(gone) is None
@@ -76,7 +76,7 @@ def test_a_place_becomes_free() -> None:
     """At most as many as are allowed are under way."""
     flow = Flow(1)
     flow.begin(GOING_ON)
-    threading.Timer(0.1, flow.end).start()
+    threading.Timer(0.1, flow.end, [GOING_ON]).start()
     started = time.monotonic()
     flow.begin(GOING_ON)
     assert 0.05 < time.monotonic() - started < 0.3

@@ -42,7 +42,7 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
@@ -53,6 +53,7 @@ from .errors import OperationalError
 log = logging.getLogger("openai_vtab")
 
 FORMAT = 1
+SLICE = 500  # intents written between two looks for an interrupt
 MARK = "-openai-intents-"
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")  # on Linux; elsewhere no boot is known to be the same
 
@@ -151,23 +152,29 @@ class IntentLog:
         self.intents.append(intent)
         return intent
 
-    def write(self, intents: Sequence[Intent]) -> None:
-        """Write these intents durably. Raises OperationalError when the file cannot be written."""
+    def write(self, intents: Sequence[Intent], tick: Callable[[], None] = lambda: None) -> None:
+        """Write these intents durably. Raises OperationalError when the file cannot be written, and what `tick` raises.
+
+        `tick` is called between slices: of 10,000 rows the writing takes a part of a second.
+        """
         if not self.file or not intents:
             return
-        lines: list[Object] = [
-            {"intent": i.id, "ledgers": list(i.ledgers), "keys": dict(i.keys), "sent": i.sent} for i in intents
-        ]
+        is_new = self.path is None
         try:
-            if self.path is None:
+            if is_new:
                 self._create()
-                lines.insert(0, {"format": FORMAT, "boot": boot_id()})
-                self._write(lines)
-                os.fsync(self._descriptor)
+                self._write([{"format": FORMAT, "boot": boot_id()}])
+            for first in range(0, len(intents), SLICE):
+                tick()
+                self._write(
+                    [
+                        {"intent": i.id, "ledgers": list(i.ledgers), "keys": dict(i.keys), "sent": i.sent}
+                        for i in intents[first : first + SLICE]
+                    ]
+                )
+            os.fsync(self._descriptor)
+            if is_new:
                 _sync_folder(Path(self.file).parent)
-            else:
-                self._write(lines)
-                os.fsync(self._descriptor)
         except OSError as error:
             problem = self._problem(error)
         else:
@@ -245,8 +252,8 @@ class IntentLog:
 
         Snapshots, because a worker may record the response while a row is written.
         """
-        found = [replace(intent) for intent in self.intents]
-        return [i for i in found if i.may_exist and self._settled.get(i.id) is not i.outcome]
+        found = [replace(intent) for intent in self.intents if intent.may_exist]
+        return [i for i in found if self._settled.get(i.id) is not i.outcome]
 
     def settle(self, snapshots: Sequence[Intent]) -> None:
         """The ledgers have rows for these now."""

@@ -330,7 +330,23 @@ class Ledger:
         self._internal_sql.write(forget, [creates])
         before = self._internal_sql.changes
         self._internal_sql.write(insert, [creates])
-        return self._internal_sql.changes - before
+        written = self._internal_sql.changes - before
+        for intent in intents:
+            self._require(self._knows(intent), "inserted")
+        return written
+
+    def _knows(self, intent: Intent) -> bool:
+        """Whether there is a row of the intent, or of the object that it has created."""
+        keys = self._keys_of(intent)
+        terms = " AND ".join(f"{source} = ?" for source in self.key)
+        sql = f"SELECT 1 FROM {self._shadow} WHERE intent = ? OR ({terms})"
+        return next(self._internal_sql.read(sql, [intent.id, *keys]), None) is not None
+
+    def _keys_of(self, intent: Intent) -> list[SQLiteValue]:
+        """The values of the keys as far as they are known, in the order of `key`."""
+        answer = intent.answer if intent.outcome is Outcome.CREATED and intent.answer is not None else {}
+        keys = {**intent.keys, **{source: answer[source] for source in self.key if source in answer}}
+        return [None if keys.get(source) is None else whole(str(keys[source])) for source in self.key]
 
     def save_elsewhere(self, intents: Sequence[Intent] = ()) -> bool:
         """Write all of that on a connection of its own, when the user's is closing. Returns whether it could."""
@@ -375,10 +391,8 @@ class Ledger:
         for intent in intents:
             created = intent.outcome is Outcome.CREATED and intent.answer is not None
             answer = intent.answer if created and intent.answer is not None else {"created_at": intent.at}
-            keys = {**intent.keys, **{source: answer.get(source) for source in self.key}} if created else intent.keys
-            values = [None if keys.get(source) is None else whole(str(keys[source])) for source in self.key]
             status = _status(answer) if created else UNKNOWN
-            rows.append([*values, status, _dumped(answer), _dumped(intent.sent), intent.id])
+            rows.append([*self._keys_of(intent), status, _dumped(answer), _dumped(intent.sent), intent.id])
         return json.dumps(rows)
 
     def _insert_creates(self, shadow: str) -> tuple[str, str]:

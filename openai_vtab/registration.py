@@ -161,6 +161,11 @@ class Registration:
         self._over = now
 
     @property
+    def is_writing(self) -> bool:
+        """Whether a writing statement is running, rather than being reset."""
+        return any(not running.readonly for running in self._statements.values())
+
+    @property
     def writer(self) -> Asking:
         """The writing statement that runs now."""
         return self._asking_of(self._writing())

@@ -55,16 +55,17 @@ class Settlement:
         for ledger in list(self._to_recover):
             self._recover(connection, ledger)
         for found in list(self._writes.unsettled):
-            self._settle(found)
+            if not found.file or (schema := _schema_of(connection, found.file)):
+                self._settle(found, schema if found.file else "")
         for ledger in self.ledgers:
             ledger.save(can_wait)
 
-    def _settle(self, found: IntentLog) -> None:
+    def _settle(self, found: IntentLog, schema: str) -> None:
         due = found.unsettled()
         if due:
             try:
                 with self._internal_sql.transaction():
-                    self._write_creates(found.file, due)
+                    self._write_creates(found.file, schema, due)
             except Exception as error:  # also what a commit hook of the user's raises: nothing is lost, only late
                 log.debug("not remembered yet: %s", error)
                 return
@@ -73,23 +74,26 @@ class Settlement:
             found.remove()
             self._writes.unsettled.remove(found)
 
-    def _write_creates(self, file: str, due: Sequence[Intent]) -> int:
-        """Write the rows; return how many are new or know more than before."""
+    def _write_creates(self, file: str, schema: str, due: Sequence[Intent]) -> int:
+        """Write the rows into the database that is attached as `schema` now; "" is any, for ledgers in no file.
+
+        Returns how many are new or know more than before.
+        """
         written = 0
         for intent in due:
-            ledger = self._ledger_of(file, intent)
+            ledger = self._ledger_of(file, schema, intent)
             if ledger is None:
                 log.warning("%s; its ledger is gone, so that no row says so", intent.description)
             else:
                 written += ledger.write_creates([intent])
         return written
 
-    def _ledger_of(self, file: str, intent: Intent) -> Ledger | None:
+    def _ledger_of(self, file: str, schema: str, intent: Intent) -> Ledger | None:
         """The ledger of an intent; None when it is not there any more."""
         beside = [ledger for ledger in self.ledgers if ledger.file == file]
-        opened = (ledger for ledger in beside if ledger.is_of(intent))
+        opened = (ledger for ledger in beside if ledger.is_of(intent) and schema in ("", ledger.schema))
         others = (
-            Ledger(self._internal_sql, ledger.table, ledger.schema, name, file)
+            Ledger(self._internal_sql, ledger.table, schema or ledger.schema, name, file)
             for ledger in beside
             for name in intent.ledgers
         )
@@ -115,7 +119,9 @@ class Settlement:
                     ledger.lock()
                     left = [path for path in intents.left_behind(ledger.file) if path not in ours]
                     recovered = [intents.read(path, ledger.file) for path in left]
-                    written = sum(self._write_creates(found.file, found.unsettled()) for found in recovered)
+                    written = sum(
+                        self._write_creates(found.file, ledger.schema, found.unsettled()) for found in recovered
+                    )
             except (OSError, ValueError) as error:  # it will not be otherwise at the next statement
                 log.warning("%s: what an interrupted process has created cannot be read: %s", ledger.name, error)
             except Exception as error:
@@ -160,3 +166,8 @@ class Settlement:
         for intent in found.unsettled():
             when = "the ledger lists it when it is opened again" if found.path else "no ledger can list it"
             log.warning("%s; %s", intent.description, when)
+
+
+def _schema_of(connection: apsw.Connection, file: str) -> str:
+    """The name under which a database file is attached now, "" when it is not: DETACH, or deserialize()."""
+    return next((name for name in connection.db_names() if connection.db_filename(name) == file), "")

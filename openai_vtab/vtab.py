@@ -340,7 +340,8 @@ class VTable:
 
     def Sync(self) -> None:
         """COMMIT, first half: send what is queued. An error here fails the COMMIT."""
-        self.registration.judge_nested()
+        if self.registration.is_writing:  # or it may be the last statement itself that commits, as it is reset
+            self.registration.judge_nested()
         self.writes.flush()
 
     def Commit(self) -> None:

@@ -34,7 +34,7 @@ from .outcome import outcome_unknown
 from .write import State, Write
 
 SLICE_SECONDS = 0.05  # between two looks for an interrupt
-SETTLING_SECONDS = 2 * SLICE_SECONDS  # for what is under way, or waits for its turn, when a statement is interrupted
+SETTLING_SECONDS = SLICE_SECONDS + 0.01  # for what is under way, or waits for its turn, when a statement is interrupted
 POLL_SECONDS = 0.005
 
 # sends a request; calls its second argument before each attempt, and gives up when that returns False

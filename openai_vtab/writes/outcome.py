@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import CancelledError
-from dataclasses import dataclass
 
 import apsw
 
@@ -32,39 +31,32 @@ def outcome_unknown(request: Request, error: BaseException) -> bool:
     return getattr(error, "sent", True) is not False
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """A write as it was at one moment: the workers may go on while a report is written."""
-
-    write: Write
-    state: State
-    error: BaseException | None
-
-    @property
-    def reason(self) -> BaseException:
-        """Its error; of one that is still under way, that it was interrupted."""
-        if self.error is not None:
-            return self.error
-        request = f"{self.write.request.method} {self.write.request.target}"
-        return APIConnectionError("interrupted before the response came", request=request, sent=True)
-
-
 def report(problem: str, writes: Sequence[Write]) -> WriteError:
     """A WriteError that lists each of the writes that does, or may do, something: done, not done, or unknown."""
     done: list[tuple[int, str]] = []
     not_done: list[tuple[int, str]] = []
     unknown: list[tuple[int, str]] = []
-    for seen in [_Seen(write, write.state, write.error) for write in writes]:
-        write, state = seen.write, seen.state
-        if state is State.DONE:
+    for write in writes:
+        # each state is read once: the workers may go on while the report is written, of thousands perhaps
+        state, error = write.state, write.error
+        if state is State.QUEUED or isinstance(error, CancelledError):
+            not_done.append((write.rowid, "not sent"))
+        elif state is State.DONE:
             if write.changes_something:
                 done.append((write.rowid, str((write.result or {}).get("id", "no id"))))
-        elif state is State.UNKNOWN or (state is State.BEGUN and not write.request.repeatable):
-            unknown.append((write.rowid, f"{seen.reason}; {_look(write.request)}"))
         elif state is not State.SHOWN:
-            sent = state is not State.QUEUED and not isinstance(seen.error, CancelledError)
-            not_done.append((write.rowid, str(seen.reason) if sent else "not sent"))
+            reason = str(error or _interrupted(write.request))
+            if state is State.UNKNOWN or (state is State.BEGUN and not write.request.repeatable):
+                unknown.append((write.rowid, f"{reason}; {_look(write.request)}"))
+            else:
+                not_done.append((write.rowid, reason))
     return WriteError(problem, done=done, not_done=not_done, unknown=unknown)
+
+
+def _interrupted(request: Request) -> APIConnectionError:
+    """The error of a request whose response did not come before its statement was interrupted."""
+    named = f"{request.method} {request.target}"
+    return APIConnectionError("interrupted before the response came", request=named, sent=True)
 
 
 def failure(writes: Sequence[Write], stop: BaseException | None) -> BaseException:

@@ -159,8 +159,7 @@ class WriteQueue:
         meter = self.fetch.meter()
 
         def tick() -> None:
-            if self.fetch.interrupted():
-                raise apsw.InterruptError("interrupted")
+            self._raise_if_interrupted()
             if meter is not None:
                 meter.writes(delivery.finished, len(due))
 
@@ -215,7 +214,12 @@ class WriteQueue:
     def _write_intents(self, due: Sequence[Write]) -> None:
         """Write down what is about to be created. Raises OperationalError when that is not possible."""
         for intents in self._logs.values():
-            intents.write([w.intent for w in due if w.intent is not None and w.intent.intent_log is intents])
+            mine = [w.intent for w in due if w.intent is not None and w.intent.intent_log is intents]
+            intents.write(mine, self._raise_if_interrupted)
+
+    def _raise_if_interrupted(self) -> None:
+        if self.fetch.interrupted():
+            raise apsw.InterruptError("interrupted")
 
     def _collect(self) -> None:
         """Take over the outcomes of a delivery, as often as it takes: an interrupt may have cut it short."""

@@ -34,7 +34,9 @@ def answer(client: Client, request: Request, patience: Patience, predicted: bool
     _, _, store, _, batch = request.target.split("/")
     key = unquote(store), unquote(batch)
     body = {"id": key[1], "vector_store_id": key[0], "status": "completed", "object": "vector_store.file_batch"}
-    return Response(200 if key in ROWS else 404, {}, json.dumps(body if key in ROWS else {}).encode(), request.target)
+    absent = {"error": {"message": f"No file batch found with id {key[1]!r}."}}
+    found = key in ROWS
+    return Response(200 if found else 404, {}, json.dumps(body if found else absent).encode(), request.target)
 
 
 @pytest.fixture(scope="module")

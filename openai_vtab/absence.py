@@ -178,5 +178,5 @@ def _kind_absent(route: str) -> re.Pattern[str]:
         rf"\bno {kind} (?:was |were |could be )?(?:found|exists?|with)\b"
         rf"|\b(?:no such|unknown|(?:find|locate)(?: (?:an?|the|any|this|that))?) {kind}(?=\W*$|[.:;,(]| (?:with|in)\b)"
         rf"|\b{kind}\W{{1,3}}(?:(?:was|is|could|can|has been) )?(?:not (?:be )?found|cannot be found|deleted"
-        r"|(?:does|do|did)(?: not|n.t) exist|no longer exists)\b"
+        r"|(?:does|do|did)(?: not|n.t) (?:exist|belong)|no longer exists|is not (?:in|part of|attached to))\b"
     )

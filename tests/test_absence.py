@@ -52,6 +52,7 @@ BODIES: list[tuple[str, Request, Any, Verdict]] = [
     ("there is no", STORE, openai("There is no vector store with id vs_1"), ABSENT),
     ("id after another thing", STORE, openai("API error: vector store vs_1 not found"), ABSENT),
     ("id before another thing", STORE, openai("Vector store vs_1 doesn't exist in api project"), ABSENT),
+    ("kind, of another parent", BATCH, openai("File batch does not belong to the vector store"), ABSENT),
     ("kind, none found", BATCH, openai("No file batch found"), ABSENT),
     ("id alone", STORE, openai("vs_1 could not be found"), ABSENT),
     ("code names it", STORE, openai("Not found", code="vector_store_not_found"), ABSENT),

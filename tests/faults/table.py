@@ -41,12 +41,11 @@ MOST = 1_000_000  # bytes of an answer
 
 @dataclass(frozen=True)
 class Fault:
-    """`fine_for` are the kinds of requests for which it is none; `status` is that of the answer, if there is one."""
+    """What goes wrong on the wire, and its effect; `status` is that of the answer, if there is one."""
 
     name: str
     effect: str
     on_wire: Any
-    fine_for: tuple[str, ...] = ()
 
     @property
     def status(self) -> int | None:
@@ -59,10 +58,6 @@ class Fault:
     def carried_out(self) -> bool:
         """Whether the server does what it is asked all the same."""
         return getattr(self.on_wire, "carried_out", self.on_wire != Cut("accept"))
-
-    def effect_on(self, kind: str) -> str:
-        """What it is for this kind of request."""
-        return FINE if kind in self.fine_for else self.effect
 
 
 def wire(parts: Callable[[bytes, bytes], bytes | Iterable[bytes]], pause: float = 0.0, kept: bool = False) -> Wire:

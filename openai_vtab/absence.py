@@ -17,6 +17,9 @@ from functools import lru_cache
 from itertools import pairwise
 from urllib.parse import unquote
 
+# those that may be about one object: 410 and 422 are compatible servers' words for an absent one, as 400 is
+STATUSES = frozenset({400, 403, 404, 410, 422})
+
 
 class Verdict(Enum):
     """What an error response says about the object."""
@@ -46,18 +49,26 @@ _ROUTE_WORDS_OF_403 = re.compile(r"\bmissing authentication token\b")
 # What FastAPI, AWS API Gateway and Echo, and Rails answer for a route that they do not have, as it stands.
 _ROUTE_BODIES = ({"detail": "Not Found"}, {"message": "Not Found"}, {"status": 404, "error": "Not Found"})
 _ABSENT_WORDS = re.compile(
-    r"\bnot (?:be )?found\b|\bno such\b|\bno (?:\S+ ){1,4}?(?:was |were |could be )?(?:found|exists?)\b|\bunknown\b"
+    r"\bnot (?:be )?found\b|\bno (?:\S+ ){1,4}?(?:was |were |could be )?(?:found|exists?)\b"
+    r"|\bno (?:\S+ ){1,4}?with (?:\S+ )?ids?\b|\b(?:unknown|no such) (?:\S+ ){0,3}?\W*\0"
     r"|\b(?:does|do|did)(?: not|n.t) (?:exist|belong)\b|\b(?:could|can)(?: ?not|n?.t) (?:find|locate)\b"
     r"|\bunable to (?:find|locate)\b|\bno longer exists\b|\b(?:was|been|is) deleted\b"
     r"|\bis not (?:in|part of|attached to)\b"
 )
-# "Model 'x' of vector store 'vs_1' not found" is not about the store, nor "Unknown parameter: 'file_id'" about a file.
+# "Model 'x' of vector store 'vs_1' not found" is not about the store, nor "Unknown method GET for vector store vs_1".
+# But "Invalid parameter: vector store vs_1 not found" is, and "vector store vs_1 not found (field: vector_store_id)".
+_OTHERS = (
+    r"(?:models?|providers?|embeddings?|shields?|tools?|assistants?|apis?|parameters?|fields?|arguments?|propert(?:y|ies)"
+    r"|headers?|methods?|routes?|endpoints?|handlers?|operations?|backends?|features?|plugins?|functions?|services?)"
+)
 _OTHER_THINGS = re.compile(
-    r"\b(?:models?|providers?|embeddings?|shields?|tools?|assistants?|apis?|parameters?|fields?|arguments?|"
-    r"propert(?:y|ies)|headers?)\b"
+    rf"\b(?:no|no such|unknown|unsupported|find|locate)(?: (?:an?|the|any))? {_OTHERS}\b"
+    rf"|\b{_OTHERS}(?: [^\s:;,]+){{0,2}} (?:of|for|in|on|from|not|was|is|are|does|do|could|can|has)\b"
 )
 # Web servers say so for any address, and llama.cpp does in an error object like OpenAI's.
-_ANY_FILE = re.compile(r"^\W*(?:404\W+)?(?:file not found|no such file or directory)\W*$")
+_ANY_FILE = re.compile(
+    r"^\W*(?:(?:404|error)\W+)*(?:file not found|file does not exist|no such file(?: or directory)?)\W*(?:404\W*)?$"
+)
 _ID = "\0"  # replaces an id in a message, so that no id is taken for words
 
 
@@ -66,7 +77,7 @@ def judge(status: int, body: bytes, message: str | None, code: str | None, route
 
     `message` and `code` are those of the error object, None when the body has none.
     """
-    if status not in (400, 403, 404):
+    if status not in STATUSES:
         return Verdict.OTHER
     text = body[:4000].decode("utf-8", "replace").strip("\ufeff \t\r\n") if message is None else message
     plain, quotes_path = _without_path(text, target)
@@ -74,18 +85,36 @@ def judge(status: int, body: bytes, message: str | None, code: str | None, route
     words = f"{plain} {(code or '').lower().replace('_', ' ')}"
     if status == 403:
         return Verdict.NO_ROUTE if _ROUTE_WORDS_OF_403.search(words) else Verdict.OTHER
-    names_it = _ID in plain or bool(_kinds(route).search(words))
-    says_absent = names_it and bool(_ABSENT_WORDS.search(words)) and not _OTHER_THINGS.search(words)
-    if status == 400:
+    is_about_another = bool(_OTHER_THINGS.search(words))
+    names_it = _ID in plain and bool(_ABSENT_WORDS.search(words)) and not is_about_another
+    is_kind_absent = bool(_kind_absent(route).search(words)) and not (is_about_another or quotes_path)
+    # "File not found" is what any web server says; in the API's error object it is the API's word
+    says_absent = names_it or (is_kind_absent and _is_of_the_api(body) and not _ANY_FILE.search(plain))
+    if status != 404:
         # OpenAI's own 400 for an id that cannot be one has this code: that is a mistake, not an absence
         return Verdict.ABSENT if says_absent and code != "invalid_value" else Verdict.OTHER
-    if text.startswith("<") or _ROUTE_WORDS.search(words):
+    if is_page(body) or (_ROUTE_WORDS.search(words) and not names_it):
         return Verdict.NO_ROUTE
-    if says_absent and not _ANY_FILE.search(plain):
+    if says_absent:
         return Verdict.ABSENT
     if quotes_path or _is_of_a_framework(body, target):
         return Verdict.NO_ROUTE
     return Verdict.UNDECIDED
+
+
+def is_page(body: bytes) -> bool:
+    """True for HTML and XML: a web server's, a gateway's or a storage's, never the API's."""
+    return body[:4000].decode("utf-8", "replace").strip("\ufeff \t\r\n").startswith("<")
+
+
+def _is_of_the_api(body: bytes) -> bool:
+    """True for an error object in the API's shape: {"error": {"message": "…"}}."""
+    try:
+        parsed = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    error = parsed.get("error") if isinstance(parsed, dict) else None
+    return isinstance(error, dict) and isinstance(error.get("message"), str)
 
 
 def _is_of_a_framework(body: bytes, target: str) -> bool:
@@ -120,20 +149,34 @@ def _without_ids(text: str, route: str, target: str) -> str:
 
 
 def _marked(text: str, id: str) -> str:
-    """The text with a mark for the id where it stands alone. Not by a pattern: each id would have to be compiled."""
+    """The text with a mark for the id where it stands alone, and in no path or file name.
+
+    Not by a pattern: each id would have to be compiled.
+    """
     marked, *rest = text.split(id)
     for following in rest:
-        is_within = any(char.isalnum() or char in "_-" for char in (marked[-1:], following[:1]) if char)
+        around = (marked[-1:], following[:1])
+        is_within = any(char.isalnum() or char in "_-/\\" for char in around if char)
+        is_within = is_within or (following[:1] == "." and following[1:2].isalnum())
         marked += (id if is_within else _ID) + following
     return marked
 
 
 @lru_cache(64)
-def _kinds(route: str) -> re.Pattern[str]:
-    """Finds the kinds of objects in a route: "vector store", and "file batch" or "batch", for those of a batch."""
-    parts = route.split("/")
-    named = [part for part, following in pairwise(parts) if following.startswith("{")]
+def _kind_absent(route: str) -> re.Pattern[str]:
+    """Finds that an object of a kind in the route is absent: "no such vector store", "file batch does not exist".
+
+    The kind must be what is absent: neither "vector store backend not found" nor "key/value store not found" says so.
+    """
+    named = [part for part, following in pairwise(route.split("/")) if following.startswith("{")]
     kinds = {re.sub(r"(?<=ch)es$|s$", "", name).replace("_", " ") for name in named}
-    kinds |= {kind.rpartition(" ")[2] for kind in kinds}
-    spelled = "|".join(re.escape(kind).replace(r"\ ", r"\W?") for kind in sorted(kinds))
-    return re.compile(rf"\b(?:{spelled})\b" if kinds else r"(?!)")
+    if not kinds:
+        return re.compile(r"(?!)")
+    spelled = "|".join(re.escape(kind).replace(r"\ ", r"[\W_]?") for kind in sorted(kinds))
+    kind = rf"(?:{spelled})(?: (?:object|resource|id))?"
+    return re.compile(
+        rf"\bno {kind} (?:was |were |could be )?(?:found|exists?|with)\b"
+        rf"|\b(?:no such|unknown|(?:find|locate)(?: (?:an?|the|any|this|that))?) {kind}(?=\W*$|[.:;,(]| (?:with|in)\b)"
+        rf"|\b{kind}\W{{1,3}}(?:(?:was|is|could|can|has been) )?(?:not (?:be )?found|cannot be found|deleted"
+        r"|(?:does|do|did)(?: not|n.t) (?:exist|belong)|no longer exists|is not (?:in|part of|attached to))\b"
+    )

@@ -15,9 +15,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
-from .absence import Verdict, judge
+from .absence import Verdict, is_page, judge
 from .errors import APIError, DataError
 from .spec import Method, Table
 from .upload import File, Upload, form
@@ -27,7 +27,10 @@ NO_HEADERS: Mapping[str, str] = {}
 NO_KEYS: Mapping[str, str] = {}
 NOT_SENT = 0  # in the place of a status: a dry run has sent nothing
 NO_CONTENT = 204
+PARTIAL_CONTENT = 206
 NOT_FOUND = 404
+NOT_ALLOWED = 405
+UNDECIDED = "this does not tell whether the object or the address is unknown"
 NOT_BEGUN = frozenset({"server_is_overloaded", "slow_down", "service_unavailable_error", "service_unavailable"})
 LONGEST_KEPT = 200  # characters of an id that is remembered as it is written in a path
 JSON_BODY = {"Content-Type": "application/json"}
@@ -40,6 +43,7 @@ class Request:
 
     `repeatable`: carrying it out twice is carrying it out once. `absent_is_none`: it reads one object, which may be
     absent. `route`: the template that the target was made from, such as "/files/{file_id}".
+    `changes`: it changes something at the API.
     `look`: the list that shows whether a create was carried out. `attaches`: to which vector store ("" a new one), and
     how many files.
     """
@@ -53,6 +57,7 @@ class Request:
     route: str = ""
     look: str = ""
     attaches: tuple[str, int] | None = None
+    changes: bool = False
 
     @property
     def identity(self) -> str:
@@ -120,6 +125,7 @@ def build(table: Table, method: Method, parameters: Mapping[str, Any], page: Pag
         route=method.path,
         look=look,
         attaches=_attached(table, method, parameters),
+        changes=method.verb != "SELECT",
     )
 
 
@@ -128,12 +134,24 @@ def download(table: Table, method: Method, keys: Mapping[str, str]) -> Request:
     return replace(build(table, method, keys), headers=ANY_ANSWER, absent_is_none=False)
 
 
-def downloaded(request: Request, response: Response) -> bytes | None:
-    """The bytes in the answer; None for a dry run. Raises APIError when there are none."""
+def downloaded(request: Request, response: Response, size: int = 0) -> bytes | None:
+    """The bytes in the answer; None for a dry run.
+
+    Raises APIError for an error, and when the answer is only a part: fewer than the `size` bytes that the object has.
+    """
     if response.status == NOT_SENT:
         return None
     if not 200 <= response.status < 300:
         raise failure(request, response)
+    count = len(response.body)
+    if response.status == PARTIAL_CONTENT or count < size:
+        problem = f"the answer ({response.status}) is only a part: {count} bytes" + (f" of {size}" if size else "")
+        raise APIError(
+            problem,
+            request=_named(request, response),
+            status=response.status,
+            request_id=response.headers.get("x-request-id"),
+        )
     return response.body
 
 
@@ -206,9 +224,9 @@ def decipher(request: Request, response: Response) -> Object | None:
     except (ValueError, RecursionError):
         answer = None
     if not isinstance(answer, dict):
-        raise _broken(request, response, "the answer is not a JSON object")
+        raise _broken(request, response, "the answer is not a JSON object", _address(response))
     if "error" in answer and "id" not in answer and "object" not in answer:
-        raise failure(request, response)
+        raise failure(request, response, _address(response))
     return answer
 
 
@@ -243,9 +261,9 @@ def prove(request: Request, response: Response) -> None:
     answer = decipher(request, response)
     if request.absent_is_none:
         if answer is not None and not isinstance(answer.get("id"), str):
-            raise _broken(request, response, "the answer has no id")
+            raise _broken(request, response, "the answer has no id", _address(response))
     elif not isinstance((answer or {}).get("data"), list):
-        raise _broken(request, response, "the answer has no list of objects")
+        raise _broken(request, response, "the answer has no list of objects", _address(response))
 
 
 def listed(
@@ -261,7 +279,7 @@ def listed(
     answer = decipher(request, response) or {}
     objects = answer.get("data", answer.get("content"))
     if not isinstance(objects, list) or not all(isinstance(item, dict) for item in objects):
-        raise _broken(request, response, "the answer has no list of objects")
+        raise _broken(request, response, "the answer has no list of objects", _address(response))
     pairs = ((source, item) for source in keys for item in objects)
     stranger = next(((s, item[s]) for s, item in pairs if item.get(s) not in (None, keys[s])), None)
     if stranger is not None:
@@ -276,7 +294,7 @@ def listed(
     more = answer.get("has_more")
     if more not in (True, False, None):
         raise _broken(request, response, "the answer does not say whether the list goes on")
-    if more == False or (more is None and len(objects) < page.limit):  # noqa: E712 - 0, too
+    if more == False or (more is None and not objects):  # noqa: E712 - 0, too
         return objects, None
     if not objects:
         raise _broken(request, response, "the list is said to go on, but its page is empty")
@@ -286,8 +304,14 @@ def listed(
     return objects, after
 
 
-def repeated(request: Request, response: Response, after: str) -> APIError:
+def tells_the_end(request: Request, response: Response) -> bool:
+    """Whether the page of a list says if more pages follow; without `has_more`, only the next page tells."""
+    return (decipher(request, response) or {}).get("has_more") is not None
+
+
+def repeated(request: Request, response: Response) -> APIError:
     """The error of a list that begins again instead of going on."""
+    after = dict(parse_qsl(request.target.partition("?")[2])).get("after")
     return _broken(request, response, f"the list repeats itself: asked for what comes after {after!r}, it came again")
 
 
@@ -303,7 +327,7 @@ def keyed(table: Table, request: Request, response: Response, answer: Object, ke
     counts are used under the id that was asked for. https://github.com/openai/openai-python/issues/2724
     """
     if answer.get(table.key[-1]) is None:
-        raise _broken(request, response, f"the answer has no {table.key[-1]}")
+        raise _broken(request, response, f"the answer has no {table.key[-1]}", _address(response))
     for source, asked in keys.items():
         answered = answer.get(source)
         if answered is None or answered == asked:
@@ -319,7 +343,7 @@ def deleted(request: Request, response: Response, keys: Mapping[str, str]) -> Ob
 
     It was there when its row was read: if it is not when the request is repeated, the first has deleted it.
     """
-    if response.uncertain and response.status == NOT_FOUND and _verdict(request, response) is not Verdict.NO_ROUTE:
+    if response.uncertain and _verdict(request, response) in (Verdict.ABSENT, Verdict.UNDECIDED):
         return {}
     if response.status == NO_CONTENT:  # which other servers answer
         return {}
@@ -332,13 +356,21 @@ def deleted(request: Request, response: Response, keys: Mapping[str, str]) -> Ob
 
 
 def created(table: Table, request: Request, response: Response, keys: Mapping[str, Any]) -> Object:
-    """The object that a create has answered, with its keys. Raises APIError when the answer names none."""
+    """The object that a create has answered, with its keys.
+
+    Raises APIError when the answer names no object, or another one than was asked for: what was created may exist.
+    """
     answer = decipher(request, response) or {}
     found: dict[str, str] = {}
     for source in table.key:
-        value = keys.get(source, answer.get(source))
+        value = answer.get(source)
+        if value is None and source in keys and source != table.key[-1]:  # not every server tells what it is part of
+            value = keys[source]
         if not isinstance(value, str) or not value:
-            raise _broken(request, response, f"the answer has no {source}: the object may exist all the same")
+            problem = f"the answer has no {source}: the object may exist all the same"
+            raise _broken(request, response, problem, _address(response))
+        if value != keys.get(source, value):
+            raise another(request, response, source, keys[source], value)
         if source not in keys and value in keys.values():  # OpenAI has been seen answering with the store: see keyed
             raise _broken(request, response, f"the answer is another object, {value}: what was created may exist")
         found[source] = value
@@ -366,15 +398,20 @@ def error_message(response: Response) -> str:
 def failure(request: Request, response: Response, hint: str = "") -> APIError:
     """The error answer as an exception, in OpenAI's shape or in those of compatible servers.
 
-    `hint` says what to check; for an unknown route it is base_url.
+    `hint` says what to check; for an unknown route, and where the response need not be the API's, it is base_url.
     """
     message = error_message(response)
-    if _verdict(request, response) is Verdict.NO_ROUTE:
+    verdict = _verdict(request, response)
+    if verdict is Verdict.NO_ROUTE:
         hint = f"there is no such route: {_address(response)}"
+    elif not hint and verdict is Verdict.UNDECIDED:
+        hint = f"{UNDECIDED}: {_address(response)}"
+    elif not hint and response.status >= 400 and (response.status == NOT_ALLOWED or is_page(response.body)):
+        hint = _address(response)
     if 300 <= response.status < 400 and (location := response.headers.get("location")):
         message = f"a redirect to {location[:200]}, which is not followed: the key would go with it"
     return APIError(
-        f"answered {response.status}: {message}" + (f"; {response.note}" if response.note else ""),
+        "; ".join(filter(None, (f"answered {response.status}: {message}", response.note, _before(request, response)))),
         request=_named(request, response),
         status=response.status,
         request_id=response.headers.get("x-request-id"),
@@ -385,10 +422,17 @@ def failure(request: Request, response: Response, hint: str = "") -> APIError:
 
 def undecided(request: Request, response: Response, look: str = "") -> APIError:
     """The error of a 404 that could mean a wrong address; `look` tells what a look at the parent has given."""
-    problem = "this does not tell whether the object or the address is unknown"
+    problem = UNDECIDED
     if look:
         problem += f", and neither does a look at its parent ({look})"
     return failure(request, response, f"{problem}: {_address(response)}")
+
+
+def _before(request: Request, response: Response) -> str:
+    """What an error says of the attempts before it: a repeated cancel is refused because the first was carried out."""
+    if not (request.changes and response.uncertain):
+        return ""
+    return "an earlier attempt, whose answer did not come, may have done it: look at the row before you write it again"
 
 
 def _address(response: Response) -> str:
@@ -401,12 +445,13 @@ def _verdict(request: Request, response: Response) -> Verdict:
     return judge(response.status, response.body, error["message"], error["code"], request.route, target)
 
 
-def _broken(request: Request, response: Response, problem: str) -> APIError:
+def _broken(request: Request, response: Response, problem: str, hint: str = "") -> APIError:
     return APIError(
         f"{problem}: {_excerpt(response.body)}",
         request=_named(request, response),
         status=response.status,
         request_id=response.headers.get("x-request-id"),
+        hint=hint,
     )
 
 

@@ -72,7 +72,7 @@ class Downloads:
         if self._scan.single:
             asking.look_up(request)
         try:
-            return asking.download(request, lambda response: api.downloaded(request, response))
+            return asking.download(request, lambda response: api.downloaded(request, response, self._size(fields)))
         except NOT_READ as error:
             keys = {source: fields.get(source) for source in self._rows.table.key}
             self._failure = error_row(asking, keys, request, error)
@@ -86,6 +86,11 @@ class Downloads:
 
     def _request(self, fields: Fields) -> Request:
         return api.download(self._rows.table, self._method, {s: fields.get(s) for s in self._rows.table.key})
+
+    def _size(self, fields: Fields) -> int:
+        """How many bytes the row says that its content has; 0 when it does not say."""
+        size = fields.get(self._rows.table.source(self._method.size)) if self._method.size else None
+        return size if type(size) is int else 0
 
     def _start_ahead(self) -> None:
         """Ask for the contents of as many of the following rows as are due."""

@@ -137,6 +137,7 @@ def choose(
     """
     bound = _bind(table, constraints, ledger)
     steering = bound.steering
+    options = _options(table, bound)
 
     def plan(idxNum: int, columns: Sequence[str], keys: Sequence[int], cost: float, rows: int) -> Plan:  # noqa: N803
         whole = tuple(position for position in keys if constraints[position].many)
@@ -148,6 +149,7 @@ def choose(
             rows * IN_ROWS ** len(whole),
             unique=rows == 1 and not whole,
             whole=whole,
+            exact=options,
         )
 
     methods = table.of("SELECT")
@@ -164,7 +166,8 @@ def choose(
             return _listing(table, constraints, order, bound, FIRST_METHOD + number)
     if bound.rowid is not None and table.one is not None:
         # SQLite would compare each row with last_insert_rowid() as it is then: an INSERT … SELECT changes it meanwhile
-        return replace(plan(BY_ROWID, ("rowid",), (bound.rowid,), REQUEST_COST, 1), exact=(bound.rowid,))
+        by_rowid = plan(BY_ROWID, ("rowid",), (bound.rowid,), REQUEST_COST, 1)
+        return replace(by_rowid, exact=(bound.rowid, *options))
     if ledger:
         narrowing = [s for s in table.key if s in bound.keys and constraints[bound.keys[s]].op == EQ]
         number = LISTED if steering or asks(table, used) else REMEMBERED
@@ -213,7 +216,13 @@ def _listing(
         LIST_ROWS * IN_ROWS ** len(whole) // (2 if narrowing else 1),
         whole=whole,
         ordered=ordered,
+        exact=_options(table, bound),
     )
+
+
+def _options(table: Table, bound: _Bound) -> tuple[int, ...]:
+    """The positions of options, which SQLite need not compare: one that is given NULL would otherwise lose the rows."""
+    return tuple(position for name, position in bound.steering.items() if name not in table.asked)
 
 
 def with_download(table: Table, chosen: Plan, used: Collection[int]) -> Plan:

@@ -44,6 +44,18 @@ from .writes.queue import WriteQueue
 log = logging.getLogger("openai_vtab")
 
 
+class _UserReads(BaseException):
+    """A function of the user's runs a statement in a replay.
+
+    Not an Exception: the function could take that for a result, and remember it.
+    """
+
+
+def _keep_note_from_user(*_: object) -> bool:
+    """End a replay: the tables of ours would tell the user's own statement that they have no rows."""
+    raise _UserReads
+
+
 class _Running:
     """A statement that has begun: the user's changes counted then, whether it only reads, and what it asks for.
 
@@ -217,11 +229,15 @@ class Registration:
         sql = self._cursors.with_values(running.sql)
         if sql is not None and not running.readonly:
             sql = select_part(sql)
-        if sql is None or self.note is not None:
+        connection = self.connection()
+        if sql is None or self.note is not None or connection is None:
             return True
         self.note = note
         try:
-            return self.internal_sql.run_through(sql, patience)
+            with self._cursors.held(connection, _keep_note_from_user):
+                return self.internal_sql.run_through(sql, patience)
+        except _UserReads:
+            return True
         finally:
             self.note = None
 

@@ -42,6 +42,12 @@ class Rowids:
         """The rowid that an object has been given already."""
         return self._rowids.get(key)
 
+    def is_replaced(self, rowid: int) -> bool:
+        """Whether its object has been inserted again since, and has the rowid of that row now."""
+        key = self.key(rowid)
+        newest = None if key is None else self._rowids.get(key)
+        return newest is not None and newest != rowid and newest in self._inserted
+
     def reserve(self) -> int:
         """A rowid for an object that has no key yet."""
         self._read.append(None)
@@ -50,7 +56,7 @@ class Rowids:
     def assign(self, rowid: int, key: Key) -> None:
         """The object of a reserved rowid is known now. A thread may say so, when nobody waits for it any more."""
         self._inserted[rowid] = key
-        self._rowids.setdefault(key, rowid)
+        self._rowids[key] = rowid  # one that was read and deleted before had another, which last_insert_rowid() is not
 
     def renumber(self) -> None:
         """Give other rowids from now on; those given still stand for their objects."""

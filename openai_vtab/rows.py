@@ -8,7 +8,7 @@ It decides what need not be asked for and what is remembered. It must not know S
 from __future__ import annotations
 
 import itertools
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
@@ -90,6 +90,8 @@ class Rows:
 
     def by_rowid(self, scan: Scan, rowids: Iterable[int]) -> Iterator[Row]:
         """The objects with these rowids."""
+        if self.ledger is None:
+            rowids = (rowid for rowid in rowids if not self.rowids.is_replaced(rowid))
         return self._rows(scan, self._one, self._at(rowids))
 
     @property
@@ -191,10 +193,9 @@ class Rows:
                 scan.asking.look_up(request)  # the lists of a join; a list's own pages follow each other
             objects, after = self._understood(scan.asking, request, page, echoed)
             if page is not None:
-                ids = {item["id"] for item in objects}
-                if not seen.isdisjoint(ids):
-                    raise api.repeated(request, scan.asking.answer(request), str(page.after))
-                seen |= ids
+                if not seen.isdisjoint(item["id"] for item in objects):
+                    objects, after = self._unseen(scan.asking, request, objects, seen)
+                seen.update(item["id"] for item in objects)
             following, page = None, self._page(scan, method, after)
             if after is not None:
                 following = api.build(self.table, method, key, page)
@@ -216,6 +217,20 @@ class Rows:
                     yield self.rowids.of((request.identity, str(place))), {**row, PLACE: place}
                 place += 1
             request = following
+
+    def _unseen(
+        self, asking: Asking, request: Request, objects: list[Object], seen: Collection[Any]
+    ) -> tuple[list[Object], str | None]:
+        """The objects of a page that have not come before, and what the next page begins after; None ends the list.
+
+        A server that knows no pages gives its whole list again, and does not say that it goes on. Raises APIError when
+        the server does say whether it goes on.
+        """
+        answer = asking.answer(request)
+        if api.tells_the_end(request, answer):
+            raise api.repeated(request, answer)
+        unseen = [item for item in objects if item["id"] not in seen]
+        return unseen, unseen[-1]["id"] if unseen else None
 
     def _in_order(self, method: Method, order: str, last: Any, this: Any) -> Any:
         """SQLite has been promised the order, and does not sort: a server that has another must not go unnoticed."""

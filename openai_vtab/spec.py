@@ -30,7 +30,8 @@ class Column:
     `values` are those that the API knows, when they are few and it refuses others. `source` is the name (or dotted
     path) in the API's JSON when it differs from `name`; columns with one source are one thing under several names.
     `check` turns the SQL value into JSON, and says what is wrong with it. A column that `steers` is given by `=` in a
-    query, says how to read, and comes back as it was given.
+    query, says how to read, and comes back as it was given; when a method does
+    not require it, NULL stands for not given.
     """
 
     name: str
@@ -100,7 +101,7 @@ class Method:
     for an EXEC. `repeatable` tells that doing it twice is doing it once; of one that is not, `look` is the path of
     the list that shows whether it was done. `attaches` is the column with the files that are attached to a vector
     store: OpenAI limits how many in a minute. A SELECT method that `gives` a column reads the bytes of that column
-    alone, for a row that is known, when a statement reads it.
+    alone, for a row that is known, when a statement reads it; the column `size` says how many bytes they are.
 
     Any other SELECT method gives one object, or `many`: "pages" of at most `most` objects, in the order of the column
     `ordered_by`, or the one list "data" of a single answer.
@@ -123,6 +124,7 @@ class Method:
     most: int = 100
     ordered_by: str = ""
     gives: str = ""
+    size: str = ""
 
     @cached_property
     def http(self) -> str:
@@ -183,7 +185,9 @@ class Table:
         for method in self.methods:
             if method.verb not in VERBS:
                 raise ValueError(f"table {self.name}: verb {method.verb!r} is none of {VERBS}")
-            unknown = (method.accepts | method.when.keys() | ({method.attaches, method.gives} - {""})) - known
+            unknown = (
+                method.accepts | method.when.keys() | ({method.attaches, method.gives, method.size} - {""})
+            ) - known
             if unknown:
                 raise ValueError(f"table {self.name}, {method.route}: no column {', '.join(sorted(unknown))}")
             if method.verb == "INSERT":
@@ -219,6 +223,11 @@ class Table:
         if self.identity:
             return self.identity
         return tuple(self.source(name) for name in self.of("SELECT")[0].variables)
+
+    @cached_property
+    def asked(self) -> frozenset[str]:
+        """The columns that say how to read and without which no row can be read; the other ones are options."""
+        return frozenset(n for m in self.of("SELECT") for n in m.required if self.by_name[n].steers)
 
     @cached_property
     def one(self) -> Method | None:

@@ -9,9 +9,10 @@ those. It must not know tables or what a statement is run again for.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import weakref
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import apsw
@@ -279,6 +280,29 @@ class Cursors:
 
         make.known_cursors_of = base  # type: ignore[attr-defined]
         return make
+
+    @contextlib.contextmanager
+    def held(self, connection: apsw.Connection, refuse: Callable[..., Any]) -> Iterator[None]:
+        """Have `refuse` called, and raise, when a statement begins or a cursor is made, on whatever cursor of the user.
+
+        Not for the package's own cursors, which have an exec_trace and a factory of their own.
+        """
+        factory, trace = connection.cursor_factory, connection.exec_trace
+        traces: list[tuple[apsw.Cursor, Any]] = []
+        try:
+            connection.cursor_factory = connection.exec_trace = refuse
+            for cursor in list(self._cursors):
+                # the cursor of the statement that is running is in use, and its trace comes no more
+                with contextlib.suppress(apsw.Error):
+                    if (own := cursor.exec_trace) is not None:
+                        traces.append((cursor, own))
+                        cursor.exec_trace = refuse
+            yield
+        finally:
+            connection.cursor_factory, connection.exec_trace = factory, trace
+            for cursor, own in traces:
+                with contextlib.suppress(apsw.Error):
+                    cursor.exec_trace = own
 
     def with_values(self, sql: str) -> str | None:
         """The text of a running statement with its values for its parameters; None when it cannot be told."""

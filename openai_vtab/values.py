@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -45,6 +46,8 @@ MAX_ATTRIBUTE_TEXT = 512  # characters
 MAX_RESULTS = 50
 MAX_FILTER_DEPTH = 20
 CHUNK_TOKENS = range(100, 4097)
+# text that SQLite, too, takes for a number: float() also reads '1_0' and the digits of other scripts
+_NUMBER = re.compile(r"[ \t\r\n]*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[ \t\r\n]*")
 
 
 class Refused(ValueError):  # noqa: N818 - it is what happened to the value
@@ -252,10 +255,8 @@ def ranking_options(value: SQLiteValue, _: Limits) -> dict[str, JSON]:
 
 def seconds(value: SQLiteValue, _: Limits) -> float:
     """A time to wait."""
-    try:
-        number = float(value) if isinstance(value, (int, float, str)) else math.nan
-    except ValueError:
-        number = math.nan
+    is_number = _NUMBER.fullmatch(value) if isinstance(value, str) else isinstance(value, (int, float))
+    number = float(value) if is_number and value is not None else math.nan
     if not 0 <= number < math.inf:
         raise Refused(f"{shown(value)} is not a number of seconds", "a number from 0, such as 600")
     return number

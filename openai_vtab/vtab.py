@@ -395,14 +395,16 @@ class Cursor:
         given = dict(zip(names.split(",") if names else (), args, strict=True))
         at_most = [given.pop(name) for name in ("LIMIT", "OFFSET") if name in given]
         steering = {name: given.pop(name) for name in list(given) if name != "rowid" and self._steers(name)}
-        if None in steering.values():  # equal to nothing
+        if any(steering.get(name, "") is None for name in self.table.asked):  # equal to nothing
             self._rows = iter(())
         else:
-            checked = {name: self._checked(name, value) for name, value in steering.items()}
+            # an option that is NULL is not given
+            checked = {name: self._checked(name, value) for name, value in steering.items() if value is not None}
             # what the API takes as JSON comes back as it was written
-            self._steering = {
-                name: value if isinstance(value, (str, int, float)) and not isinstance(value, bool) else steering[name]
+            self._steering = steering | {
+                name: value
                 for name, value in checked.items()
+                if isinstance(value, (str, int, float)) and not isinstance(value, bool)
             }
             scan = Scan(self.asking, checked, note=self.note, order=order, at_most=_total(at_most))
             scan.download = self.table.downloads[download] if download else None
@@ -435,10 +437,13 @@ class Cursor:
         method = self.table.of("SELECT")[idxNum - plan.FIRST_METHOD]
         fixed = {self.table.source(name): value for name, value in scan.steering.items() if name in method.body}
         for name in [name for name in method.query if name in given]:
-            narrowing = self._narrowing(name, given.pop(name))
-            if narrowing is None:  # no row has such a value
+            value = given.pop(name)
+            if value is None:  # equal to nothing
                 return iter(())
-            fixed[self.table.source(name)] = narrowing
+            if self._narrows(name, value):
+                fixed[self.table.source(name)] = value
+            else:  # SQLite compares, and throws rows away: LIMIT does not tell how many it reads
+                scan.at_most = None
         texts = {self.table.source(name): self._texts(value) for name, value in given.items()}
         if many and not method.many and self.note is None:
             self.asking.expect(math.prod(map(len, texts.values())))
@@ -459,10 +464,10 @@ class Cursor:
     def _steers(self, name: str) -> bool:
         return self.table.by_name[name].steers
 
-    def _narrowing(self, name: str, value: SQLiteValue) -> str | None:
-        """A value that a list may be narrowed to; None when the API has no object with it, and would refuse it."""
+    def _narrows(self, name: str, value: SQLiteValue) -> bool:
+        """Whether the API narrows a list to the value: OpenAI refuses others, which another server's rows may have."""
         known = self.table.by_name[name].values
-        return value if isinstance(value, str) and value and (not known or value in known) else None
+        return isinstance(value, str) and value != "" and (not known or value in known)
 
     def Eof(self) -> bool:
         """Whether the scan is over."""

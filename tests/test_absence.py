@@ -45,7 +45,15 @@ BODIES: list[tuple[str, Request, Any, Verdict]] = [
     ("OpenAI, kind alone", STORE, openai("The vector store does not exist"), ABSENT),
     ("FastAPI, by hand", BATCH, {"detail": "File batch vsfb_1 not found"}, ABSENT),
     ("OGX", STORE, {"error": {"message": "Vector_store 'vs_1' not found"}}, ABSENT),
-    ("OGX, in one word", STORE, {"detail": "VectorStore not found"}, ABSENT),
+    ("OGX, in one word", STORE, openai("VectorStore not found"), ABSENT),
+    ("id and words of a route", STORE, openai("Operation failed: vector store 'vs_1' was not found"), ABSENT),
+    ("id and an application", STORE, openai("In application 5, vector store vs_1 does not exist"), ABSENT),
+    ("id and an endpoint", STORE, {"detail": "endpoint westeurope: vector store vs_1 not found"}, ABSENT),
+    ("there is no", STORE, openai("There is no vector store with id vs_1"), ABSENT),
+    ("id after another thing", STORE, openai("API error: vector store vs_1 not found"), ABSENT),
+    ("id before another thing", STORE, openai("Vector store vs_1 doesn't exist in api project"), ABSENT),
+    ("kind, of another parent", BATCH, openai("File batch does not belong to the vector store"), ABSENT),
+    ("kind, none found", BATCH, openai("No file batch found"), ABSENT),
     ("id alone", STORE, openai("vs_1 could not be found"), ABSENT),
     ("code names it", STORE, openai("Not found", code="vector_store_not_found"), ABSENT),
     ("another server's batch", BATCH, openai("Batch vsfb_1 doesn't exist"), ABSENT),
@@ -110,7 +118,24 @@ BODIES: list[tuple[str, Request, Any, Verdict]] = [
     ("Azure API Management", STORE, {"statusCode": 404, "message": "Unable to match incoming request to an operation."}, NO_ROUTE),
     ("quoting the path", FILE, {"error": "nothing at /v1/files/file-1"}, NO_ROUTE),
     ("quoting the path of a file", FILE, openai("File not found: /v1/files/file-1"), NO_ROUTE),
+    ("an open file", FILE, {"error": "ENOENT: no such file or directory, open '/srv/www/v1/files/file-1'"}, NO_ROUTE),
+    ("an open file, Python", FILE, {"message": "[Errno 2] No such file or directory: '/app/v1/files/file-1'"}, NO_ROUTE),
+    ("an open file, Go", FILE, b"open /srv/v1/files/file-1: file does not exist", NO_ROUTE),
+    ("an open file in the API's shape", FILE, openai("open /srv/v1/files/file-1: file does not exist"), NO_ROUTE),
     # it could be either
+    ("another path", FILE, b"open '/data/objects/file-1': no such file or directory", UNDECIDED),
+    ("a file name", FILE, openai("The document file-1.json was not found"), UNDECIDED),
+    ("the file you requested", FILE, b"The file you requested could not be found.", UNDECIDED),
+    ("the file you requested, in the API's shape", FILE, openai("The file you requested could not be found."), UNDECIDED),
+    ("an error page in words", FILE, b"Error: File not found (404)", UNDECIDED),
+    ("an error page in the API's shape", FILE, openai("Error: File not found (404)"), UNDECIDED),
+    ("kind alone, not in the API's shape", STORE, {"detail": "VectorStore not found"}, UNDECIDED),
+    ("a method", STORE, {"error": "Unknown method GET for vector store"}, UNDECIDED),
+    ("a method of the id", STORE, openai("Unknown method GET for vector store vs_1"), UNDECIDED),
+    ("a backend", STORE, openai("Vector store backend not found"), UNDECIDED),
+    ("a backend of the id", STORE, openai("No backend for vector store vs_1 was found"), UNDECIDED),
+    ("a feature", STORE, openai("Vector store feature was not found on this server"), UNDECIDED),
+    ("another kind of store", STORE, openai("Key/Value store not found"), UNDECIDED),
     ("an empty body", STORE, b"", UNDECIDED),
     ("an empty object", STORE, {}, UNDECIDED),
     ("null", STORE, b"null", UNDECIDED),
@@ -154,7 +179,10 @@ def test_404_says_absent_no_route_or_neither(request_: Request, body: Any, verdi
         (BATCH, "Vector Store vs_1 not found", ABSENT),
         (STORE, "Vector_store 'vs_1' not found", ABSENT),
         (ATTACHED, "File file-1 not found in vector store vs_1", ABSENT),
-        (FILE, "File not found", ABSENT),
+        (FILE, "file-1 not found", ABSENT),
+        (STORE, "There is no vector store with id vs_1", ABSENT),
+        (STORE, "vector store vs_1 not found (field: vector_store_id)", ABSENT),
+        (STORE, "Value error, Vector store vs_1 doesn't exist in api project", ABSENT),
         (STORE, "Not found", OTHER),
         (STORE, "Model 'e5' not found for vector store 'vs_1'", OTHER),
         (FILE, "Unknown parameter: 'file_id'.", OTHER),
@@ -178,7 +206,17 @@ def test_403_of_an_api_gateway_is_no_route() -> None:
     assert judged(STORE, 403, page("404 Not Found")) is OTHER
 
 
-@pytest.mark.parametrize("status", [401, 405, 409, 410, 429, 500, 503])
+@pytest.mark.parametrize("status", [400, 410, 422])
+def test_statuses_other_than_404_need_the_object(status: int) -> None:
+    """Its id, or its kind in the API's error object; nothing else is settled by a look at the parent."""
+    assert judged(STORE, status, {"detail": "Vector store vs_1 was deleted"}) is ABSENT
+    assert judged(STORE, status, openai("Vector store not found")) is ABSENT
+    assert judged(STORE, status, {"detail": "Vector store not found"}) is OTHER
+    assert judged(STORE, status, openai("Not found")) is OTHER
+    assert judged(STORE, status, b"") is OTHER
+
+
+@pytest.mark.parametrize("status", [401, 405, 409, 429, 500, 503])
 def test_other_statuses_say_neither(status: int) -> None:
     """Whatever their words are."""
     assert judged(STORE, status, openai("No vector store found with id 'vs_1'.")) is OTHER

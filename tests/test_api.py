@@ -86,7 +86,9 @@ def test_decipher_gives_the_object() -> None:
         (404, {"error": {"message": "No file batch found with id 'vsfb_1' in vector store 'vs_1'."}}),
         (404, {"error": {"message": "No vector store found with id 'vs_1'."}}),
         (400, {"error": {"message": "Vector store 'vs_1' not found"}}),
-        (400, {"detail": "batch batch_1 does not exist"}),
+        (400, {"detail": "batch vsfb_1 does not exist"}),
+        (410, {"error": {"message": "File batch vsfb_1 was deleted"}}),
+        (422, {"detail": "File batch vsfb_1 not found"}),
     ],
 )
 def test_a_proven_absence_is_none(status: int, body: Any) -> None:
@@ -133,8 +135,34 @@ def test_an_undecided_404_is_an_error_unless_it_is_settled() -> None:
     assert "(GET https://x: gone)" in str(api.undecided(READ, empty, "GET https://x: gone"))
     cancel = api.build(batches, CANCEL, KEYS)
     assert not api.is_undecided(cancel, empty)
-    with pytest.raises(APIError, match=r"answered 404: an empty answer \(request id req_1\)$"):
+    with pytest.raises(APIError, match=r"answered 404: an empty answer .*; this does not tell .*: check base_url"):
         api.decipher(cancel, empty)
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, b"<!doctype html><html>a portal</html>"),
+        (200, {"error": "Unexpected endpoint or method. (GET /v1/x). Returning 200 anyway"}),
+        (400, b"<html>The plain HTTP request was sent to HTTPS port</html>"),
+        (405, b"<html>405 Not Allowed</html>"),
+        (405, {"detail": "Method Not Allowed"}),
+        (502, b"<html>502 Bad Gateway</html>"),
+        (404, b""),
+        (404, {"error": {"message": "Resource not found"}}),
+    ],
+)
+def test_a_response_that_need_not_be_the_apis_names_base_url(status: int, body: Any) -> None:
+    """For every kind of request; an error of the API's own does not."""
+    hint = r"check base_url \(https://x/v1\)"
+    for request in (READ, api.build(batches, CANCEL, KEYS), Request("GET", "/files"), Request("POST", "/files")):
+        with pytest.raises(APIError, match=hint):
+            api.decipher(request, answer(body, status))
+    with pytest.raises(APIError, match=hint):
+        api.listed(Request("GET", "/files"), answer(body, status), api.Page(100))
+    with pytest.raises(APIError) as caught:
+        api.decipher(READ, answer({"error": {"message": "Too many"}}, 429))
+    assert "base_url" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -246,6 +274,8 @@ def test_created_needs_an_id() -> None:
     for body in ({}, {"id": None}, {"id": 7}, {"id": ""}):
         with pytest.raises(APIError, match="the object may exist all the same"):
             api.created(batches, request, answer(body), keys)
+    with pytest.raises(APIError, match="asked for vector_store_id 'vs_1', but the answer is 'vs_2'"):
+        api.created(batches, request, answer({"id": "vsfb_9", "vector_store_id": "vs_2"}), keys)
 
 
 @pytest.mark.parametrize("method", [GET, CREATE, CANCEL], ids=["get", "create", "cancel"])

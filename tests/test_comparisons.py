@@ -33,10 +33,10 @@ def answer(client: Client, request: Request, patience: Patience, predicted: bool
 
     _, _, store, _, batch = request.target.split("/")
     key = unquote(store), unquote(batch)
-    found = {"id": key[1], "vector_store_id": key[0], "status": "completed", "object": "vector_store.file_batch"}
-    absent = {"error": {"message": f"No file batch found with id '{key[1]}'.", "type": "invalid_request_error"}}
-    body = json.dumps(found if key in ROWS else absent).encode()
-    return Response(200 if key in ROWS else 404, {}, body, request.target)
+    body = {"id": key[1], "vector_store_id": key[0], "status": "completed", "object": "vector_store.file_batch"}
+    absent = {"error": {"message": f"No file batch found with id {key[1]!r}."}}
+    found = key in ROWS
+    return Response(200 if found else 404, {}, json.dumps(body if found else absent).encode(), request.target)
 
 
 @pytest.fixture(scope="module")

@@ -599,3 +599,49 @@ def test_an_interrupted_commit_says_what_is_unknown(connect: Any, sandbox: Any) 
     assert len(caught.value.unknown) == 1
     time.sleep(0.6)
     assert len([r for r in sandbox.requests if r.method == "POST"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (404, "No such File object: file-demo-01"),
+        (404, "Not found"),
+        (400, "File 'file-demo-01' not found"),
+        (410, "File 'file-demo-01' was deleted"),
+        (422, "file-demo-01 does not exist"),
+    ],
+)
+def test_a_delete_that_is_retried_is_done_when_the_file_has_gone(
+    db: apsw.Connection, sandbox: Any, requests: Requests, status: int, message: str
+) -> None:
+    """The response to the first attempt was lost; without one, the same response is an error."""
+    sandbox.inject(Cut("answer"), method="DELETE")
+    sandbox.inject(Status(status, message=message), method="DELETE")
+    db.execute("DELETE FROM files WHERE id = 'file-demo-01'")
+    assert requests() == ["GET /files/file-demo-01", *["DELETE /files/file-demo-01"] * 2]
+    sandbox.inject(Status(status, message=message), method="DELETE")
+    with pytest.raises(openai_vtab.APIError, match=f"answered {status}"):
+        db.execute("DELETE FROM files WHERE id = 'file-demo-02'")
+
+
+@pytest.mark.parametrize("way", ["UPDATE", "function"])
+def test_a_cancel_that_is_retried_and_refused_may_have_been_done(db: apsw.Connection, sandbox: Any, way: str) -> None:
+    """The error says so; not where the first response came."""
+    sql = {
+        "UPDATE": f"UPDATE {T} SET status = 'cancelled' WHERE vector_store_id = 'vs_demo' AND batch_id = 'vsfb_demo_running'",
+        "function": "SELECT cancel_vector_store_file_batch('vs_demo', 'vsfb_demo_running')",
+    }[way]
+    refused = Status(400, message="Cannot cancel a batch with status 'cancelled'.")
+    sandbox.inject(refused, method="POST")
+    with pytest.raises(openai_vtab.APIError) as caught:
+        db.execute(sql).fetchall()
+    assert "earlier attempt" not in str(caught.value)
+    sandbox.inject(Cut("answer"), method="POST")
+    sandbox.inject(refused, method="POST")
+    with pytest.raises(openai_vtab.APIError, match="an earlier attempt, whose answer did not come, may have done it"):
+        db.execute(sql).fetchall()
+    sandbox.inject(Cut("answer"), method="GET")
+    sandbox.inject(Status(400, message="No."), method="GET")
+    with pytest.raises(openai_vtab.APIError) as caught:
+        db.execute("SELECT * FROM files WHERE id = 'file-demo-01'").fetchall()
+    assert "earlier attempt" not in str(caught.value)

@@ -138,7 +138,7 @@ def respond(head: bytes) -> bytes:
     """Whatever is asked for is there; lists are empty."""
     method, path = head.split(b"\r\n")[0].decode("latin-1").split(" ")[:2]
     segments = path.removesuffix("/cancel").split("/")
-    id = unquote(segments[-1]) if segments[-1] != "file_batches" else "vsfb_new"
+    id = {"file_batches": "vsfb_new", "files": "f"}.get(segments[-1], unquote(segments[-1]))
     return answer({"id": id, "status": "in_progress", "data": [], "has_more": False, "deleted": method == "DELETE"})
 
 

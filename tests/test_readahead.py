@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import itertools
 import logging
@@ -1239,3 +1240,61 @@ def test_the_log_of_a_join(db: apsw.Connection, caplog: pytest.LogCaptureFixture
         "read-ahead: 38 keys predicted, 38 used, 0 wasted",
         "read-ahead: 4 keys predicted, 1 used, 3 wasted",
     ]
+
+
+@pytest.mark.parametrize("way", ["execute", "a new cursor", "a known cursor", "apsw.Cursor", "a traced cursor"])
+@pytest.mark.parametrize("read_ahead", [True, False])
+def test_a_function_that_remembers_what_it_reads(
+    connect: Any, fill: Any, requests: Requests, read_ahead: bool, way: str
+) -> None:
+    """A replay ends where the user's own statement would begin: its tables would say that they have no rows."""
+    db = fill(connect(read_ahead=read_ahead))
+    known = db.cursor()
+    if way == "a traced cursor":
+        known.exec_trace = lambda *_: True
+    run = {
+        "execute": db.execute,
+        "a new cursor": lambda *given: db.cursor().execute(*given),
+        "apsw.Cursor": lambda *given: apsw.Cursor(db).execute(*given),
+    }.get(way, known.execute)
+
+    # a cursor that is in use cannot run a second statement, which is the function's own error
+    caught = () if run == known.execute else Exception
+
+    @functools.cache
+    def status(batch: str) -> Any:
+        try:
+            return run(
+                f"SELECT status FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id = ?", (batch,)
+            ).fetchall()[0][0]
+        except caught:
+            return "not read"
+
+    db.create_scalar_function("status", status, 1, deterministic=True)
+    trace, factory = db.exec_trace, db.cursor_factory
+    rows = db.execute(f"SELECT d.n, t.id, status(d.b) FROM d JOIN {T} AS t ON {ON} WHERE status(d.b) <> ''").fetchall()
+    assert rows == [(n, name, "in_progress") for n, name in ROWS]
+    assert (db.exec_trace, db.cursor_factory) == (trace, factory)
+    assert (known.exec_trace is not None) == (way == "a traced cursor")
+    assert len(requests()) <= 2 * N
+
+
+def test_a_function_of_a_dbapi_connection_that_reads(sandbox: Any, fill: Any) -> None:
+    """Its cursors have traces of their own."""
+    from openai_vtab import dbapi
+
+    fill(apsw.Connection(":memory:"))
+    con = dbapi.connect(":memory:", base_url=sandbox.base_url, api_key=sandbox.api_key)
+    con.execute("CREATE TABLE d (n, s, b)")
+    con.executemany("INSERT INTO d VALUES (?, 'vs_demo', ?)", ROWS)
+    cursor = con.cursor()
+
+    @functools.cache
+    def status(batch: str) -> Any:
+        sql = f"SELECT status FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id = ?"
+        return (cursor if batch < "vsfb_020" else con).execute(sql, (batch,)).fetchall()[0][0]
+
+    con.create_function("status", 1, status, deterministic=True)
+    found = con.execute(f"SELECT d.n, t.id, status(d.b) FROM d JOIN {T} AS t ON {ON} WHERE status(d.b) <> ''")
+    assert found.fetchall() == [(n, name, "in_progress") for n, name in ROWS]
+    con.close()

@@ -131,7 +131,9 @@ def test_the_new_batch_by_its_rowid(db: apsw.Connection, sandbox: Any) -> None:
     assert plan[-1].endswith("VIRTUAL TABLE INDEX 1:rowid,wait_seconds")
 
 
-@pytest.mark.parametrize("value", ["-1", "'soon'", "9e999", "x'00'"])
+@pytest.mark.parametrize(
+    "value", ["-1", "'soon'", "9e999", "x'00'", "'1_0'", "'\u0661'", "'\uff11'", "'inf'", "'nan'", "''"]
+)
 def test_wrong_seconds(db: apsw.Connection, requests: Requests, value: str) -> None:
     """Named, and nothing is sent."""
     with pytest.raises(
@@ -141,11 +143,16 @@ def test_wrong_seconds(db: apsw.Connection, requests: Requests, value: str) -> N
     assert requests() == []
 
 
-def test_null_seconds_match_nothing(db: apsw.Connection, requests: Requests) -> None:
-    """As NULL = NULL does; text that is a number is one."""
-    assert db.execute(waiting("vsfb_demo_running", "NULL")).fetchall() == []
-    assert requests() == []
-    assert db.execute(waiting("vsfb_demo_running", "'0'")).get == "in_progress"
+def test_null_seconds_are_not_given(db: apsw.Connection, requests: Requests) -> None:
+    """By = and by IS, and the column is NULL then; text that is a number is one."""
+    assert db.execute(waiting("vsfb_demo_running", "NULL")).get == "in_progress"
+    assert len(requests()) == 1
+    key = "vector_store_id = 'vs_demo' AND batch_id = 'vsfb_demo_running'"
+    assert db.execute(f"SELECT wait_seconds, id FROM {T} WHERE {key} AND wait_seconds IS NULL").fetchall() == [
+        (None, "vsfb_demo_running")
+    ]
+    for text in ("'0'", "' 0.0 '", "'0e3'", "'.0'"):
+        assert db.execute(waiting("vsfb_demo_running", text)).get == "in_progress"
 
 
 @pytest.mark.parametrize(

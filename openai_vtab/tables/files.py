@@ -47,7 +47,7 @@ files = Table(
         Method(
             "SELECT", "GET /files", query={"purpose": "purpose"}, many="pages", most=10_000, ordered_by="created_at"
         ),
-        Method("SELECT", "GET /files/{file_id}/content", gives="content"),
+        Method("SELECT", "GET /files/{file_id}/content", gives="content", size="bytes"),
         Method(
             "INSERT",
             "POST /files",

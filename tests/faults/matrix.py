@@ -226,7 +226,7 @@ class Outcome:
 
 def expected(fault: Fault, statement: Statement, lasting: bool) -> Outcome:
     """By the rules."""
-    effect = fault.effect_on(statement.kind)
+    effect = fault.effect
     create = statement.kind == CREATE
     if effect == FINE or (effect == ABSENT and statement.kind == ONE):
         return Outcome(None, False, 1)
@@ -244,7 +244,7 @@ def expected(fault: Fault, statement: Statement, lasting: bool) -> Outcome:
 def judge(fault: Fault, statement: Statement, lasting: bool, seen: Seen) -> str:
     """The outcome in a word or two; raises AssertionError when it is another."""
     outcome = expected(fault, statement, lasting)
-    effect = fault.effect_on(statement.kind)
+    effect = fault.effect
     assert KEY not in seen.secrets
     assert seen.after == [("vsfb_demo_finished", "completed")]
     patience = (TIMEOUT if effect == SLOW else 0.0) * (1 + retries(fault)) * statement.requests

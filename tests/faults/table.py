@@ -41,12 +41,11 @@ MOST = 1_000_000  # bytes of an answer
 
 @dataclass(frozen=True)
 class Fault:
-    """`fine_for` are the kinds of requests for which it is none; `status` is that of the answer, if there is one."""
+    """What goes wrong on the wire, and its effect; `status` is that of the answer, if there is one."""
 
     name: str
     effect: str
     on_wire: Any
-    fine_for: tuple[str, ...] = ()
 
     @property
     def status(self) -> int | None:
@@ -59,10 +58,6 @@ class Fault:
     def carried_out(self) -> bool:
         """Whether the server does what it is asked all the same."""
         return getattr(self.on_wire, "carried_out", self.on_wire != Cut("accept"))
-
-    def effect_on(self, kind: str) -> str:
-        """What it is for this kind of request."""
-        return FINE if kind in self.fine_for else self.effect
 
 
 def wire(parts: Callable[[bytes, bytes], bytes | Iterable[bytes]], pause: float = 0.0, kept: bool = False) -> Wire:
@@ -328,7 +323,7 @@ JSON = [
     Fault("a number of 5,000 digits", WRONG, member("created_at", "1" * 5000)),
     Fault("an error with 200", WRONG, instead({"error": {"message": "no", "type": "server_error", "code": None}})),
     Fault("an error with 200 that is text", WRONG, instead({"error": "no"})),
-    Fault("another object", WRONG, bodied(others), fine_for=(CREATE,)),
+    Fault("another object", WRONG, bodied(others)),
     Fault("id a number", WRONG, member("id", "7")),
     Fault("id null", WRONG, member("id", "null")),
     Fault("id empty", WRONG, member("id", '""')),
@@ -340,7 +335,7 @@ JSON = [
     Fault("data of lists", WRONG, instead({"object": "list", "data": [[]], "has_more": False})),
     Fault("more, and no page", WRONG, instead({"object": "list", "data": [], "has_more": True})),
     Fault("more is a text", WRONG, instead({"object": "list", "data": [], "has_more": "false"})),
-    Fault("vector_store_id another's", WRONG, member("vector_store_id", '"vs_other"'), fine_for=(CREATE,)),
+    Fault("vector_store_id another's", WRONG, member("vector_store_id", '"vs_other"')),
     Fault("vector_store_id null", FINE, member("vector_store_id", "null")),
     Fault("file_counts a text", FINE, member("file_counts", '"many"')),
     Fault("file_counts null", FINE, member("file_counts", "null")),

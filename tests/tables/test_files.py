@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -16,7 +17,7 @@ import pytest
 
 import openai_vtab
 from openai_vtab import values
-from openai_vtab.sandbox import Answer, Cut, Status
+from openai_vtab.sandbox import Answer, Cut, Raw, Status
 
 Requests = Callable[[], list[str]]
 Sent = Callable[[Any], list[tuple[str, Any]]]
@@ -622,3 +623,32 @@ def test_an_interrupted_upload_is_reported(db: apsw.Connection, sandbox: Any) ->
         upload(db, filename="a", content="b", purpose="assistants")
     assert "GET /files" in str(caught.value)
     timer.join()
+
+
+@pytest.mark.parametrize(
+    ("fault", "problem"),
+    [
+        (Answer(b"partial", 206, {"content-range": "bytes 0-6/82"}), r"\(206\) is only a part: 7 bytes of 82"),
+        (Answer(b"x" * 82, 206), r"\(206\) is only a part"),
+        (Answer(b"", 204), r"\(204\) is only a part: 0 bytes of 82"),
+        (Raw(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\npartial"), r"\(200\) is only a part: 7 bytes of 82"),
+    ],
+    ids=["206", "206 of all", "204", "closed early"],
+)
+def test_content_is_whole_or_an_error(connect: Any, sandbox: Any, fault: Any, problem: str) -> None:
+    """The row says how many bytes there are; with errors='row' the row says what is wrong."""
+    sandbox.inject(fault, times=None, path="/content")
+    sql = "SELECT content, error ->> 'message' FROM files WHERE id = 'file-demo-01'"
+    with pytest.raises(openai_vtab.APIError, match=problem):
+        connect().execute(sql).fetchall()
+    ((content, message),) = connect(errors="row").execute(sql).fetchall()
+    assert content is None
+    assert re.search(problem, message)
+
+
+@pytest.mark.parametrize("size", [None, "82", True, 0, 7])
+def test_content_of_a_row_without_a_size_is_as_it_comes(db: apsw.Connection, sandbox: Any, size: Any) -> None:
+    """Other servers may lack it."""
+    sandbox.inject(Answer(b"partial"), path="/content")
+    sandbox.inject(Answer({"id": "file-demo-01", "object": "file", "bytes": size}), path="file-demo-01$")
+    assert db.execute("SELECT content FROM files WHERE id = 'file-demo-01'").get == b"partial"

@@ -341,7 +341,6 @@ def test_a_list_is_whole_or_an_error(db: apsw.Connection, sandbox: Any, it: List
         [page([A], has_more=True, last_id=...), page([B])],
         [page([A], has_more=True, last_id=None), page([B])],
         [page([A], has_more=True, first_id="", last_id=""), page([B])],
-        [page([A, B], has_more=...)],
         [page([A, B], object=...)],
         [page([A], has_more=True), page([B], last_id=None)],
         [page([A], has_more=True, last_id="a"), page([B], first_id="", last_id="")],
@@ -353,7 +352,7 @@ def test_a_list_is_whole_or_an_error(db: apsw.Connection, sandbox: Any, it: List
 def test_a_forgiving_client_still_gets_all_of_it(
     db: apsw.Connection, sandbox: Any, requests: Requests, it: List, answers: list[Any]
 ) -> None:
-    """Without last_id the last object's own id is the same; what is not said to go on, and is not full, is all."""
+    """Without last_id the last object's own id is the same."""
     for answer in answers:
         sandbox.inject(Answer(answer), path=it.path)
     assert db.execute(it.sql()).fetchall() == [("a",), ("b",)]
@@ -361,14 +360,35 @@ def test_a_forgiving_client_still_gets_all_of_it(
 
 
 @paged
-def test_a_full_page_that_does_not_say_whether_it_is_all(
-    db: apsw.Connection, sandbox: Any, requests: Requests, it: List
+@pytest.mark.parametrize("count", [1, 99, 100])
+def test_a_page_that_does_not_say_whether_it_is_all(
+    db: apsw.Connection, sandbox: Any, requests: Requests, it: List, count: int
 ) -> None:
-    """The next one tells."""
-    sandbox.inject(Answer(page(FULL, has_more=...)), path=it.path)
+    """The next one tells, also when the page is short: a server may have a smaller maximum than was asked for."""
+    sandbox.inject(Answer(page(FULL[:count], has_more=...)), path=it.path)
+    sandbox.inject(Answer(page([A, B], has_more=None)), path=it.path)
     sandbox.inject(Answer(page([], has_more=..., last_id=None)), path=it.path)
-    assert len(db.execute(it.sql()).fetchall()) == 100
-    assert requests() == [it.get(), it.get(after="x99")]
+    assert len(db.execute(it.sql()).fetchall()) == count + 2
+    assert requests() == [it.get(), it.get(after=FULL[count - 1]["id"]), it.get(after="b")]
+    sandbox.inject(Answer(page([], has_more=...)), path=it.path)
+    assert db.execute(it.sql()).fetchall() == []
+    assert requests() == [it.get()]
+
+
+@every
+def test_a_server_that_knows_no_pages(db: apsw.Connection, sandbox: Any, requests: Requests, it: List) -> None:
+    """It gives its one list again, without has_more: each object comes once, with a LIMIT as well."""
+    sandbox.inject(Answer(page([A, B], has_more=...)), times=2, path=it.path)
+    assert db.execute(it.sql()).fetchall() == [("a",), ("b",)]
+    assert requests() == [it.get(), it.get(after="b")]
+    sandbox.inject(Answer(page([A], has_more=...)), path=it.path)
+    sandbox.inject(Answer(page([A, B], has_more=...)), times=2, path=it.path)
+    assert db.execute(it.sql()).fetchall() == [("a",), ("b",)]
+    assert requests() == [it.get(), it.get(after="a"), it.get(after="b")]
+    sandbox.inject(Answer(page([A, B], has_more=...)), path=it.path)
+    assert db.execute(it.sql("id", "LIMIT 1")).fetchall() == [("a",)]
+    assert requests()[0] == it.get(limit=1)
+    sandbox.clear_faults()
 
 
 @paged
@@ -479,11 +499,25 @@ def test_rowids_are_the_objects_own(db: apsw.Connection, requests: Requests, it:
 
 
 @statused
-def test_a_status_that_there_is_not_sends_nothing(db: apsw.Connection, requests: Requests, it: List) -> None:
-    """The API would refuse it; no row has it."""
-    for value in ("'nonsense'", "'COMPLETED'", "''", "7", "NULL", "x'00'"):
-        assert db.execute(it.sql("id", f"AND status = {value}")).fetchall() == []
+def test_a_status_that_is_not_known_is_not_sent(
+    db: apsw.Connection, sandbox: Any, requests: Requests, it: List
+) -> None:
+    """OpenAI would refuse it; another server's rows may have it, so that SQLite compares. NULL equals nothing."""
+    assert db.execute(it.sql("id", "AND status = NULL")).fetchall() == []
     assert requests() == []
+    rows = [{**A, "status": "in_progress"}, {**B, "status": "pending"}, {**A, "id": "c", "status": "7"}]
+    for value, found in (
+        ("'nonsense'", []),
+        ("'IN_PROGRESS'", []),
+        ("''", []),
+        ("x'00'", []),
+        ("'pending'", [("b",)]),
+        ("7", [("c",)]),
+    ):
+        for more in ("", " LIMIT 1"):
+            sandbox.inject(Answer(page(rows)), path=it.path)
+            assert db.execute(it.sql("id", f"AND status = {value}{more}")).fetchall() == found
+            assert requests() == [it.get()]
 
 
 @statused
@@ -507,13 +541,14 @@ def test_a_status_narrows_only_where_it_is_the_apis_equality(db: apsw.Connection
 
 
 def test_a_status_from_a_joined_table_narrows(db: apsw.Connection, requests: Requests) -> None:
-    """One list for each."""
+    """One list for each; what the API would refuse is sought in the whole list."""
     db.execute("CREATE TABLE wanted (s); INSERT INTO wanted VALUES ('failed'), ('nonsense'), ('cancelled')")
     sql = "SELECT s, count(id) FROM wanted CROSS JOIN vector_store_files ON status = s AND vector_store_id = 'vs_many' GROUP BY s"
     assert db.execute(sql).fetchall() == [("failed", 166)]
     assert {request.partition("&")[0].partition("?")[2] for request in requests()} == {
         "filter=failed",
         "filter=cancelled",
+        "limit=100",
     }
 
 
@@ -616,3 +651,16 @@ def test_what_is_asked_for_ahead_and_fails_is_no_error_of_a_query_that_stops_bef
     rows.close(True)
     with pytest.raises(openai_vtab.APIError, match="vs_gone"):
         db.execute(sql).fetchall()
+
+
+def test_a_purpose_that_is_no_text_is_compared_by_sqlite(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+    """5 equals the text '5' in a column of text."""
+    sandbox.add_file("x.md", id="file-five", purpose="5")
+    db.execute("CREATE TABLE n (n INTEGER); INSERT INTO n VALUES (5)")
+    for sql in (
+        "SELECT id FROM files WHERE purpose = 5",
+        "SELECT id FROM n CROSS JOIN files ON purpose = n",
+        "SELECT id FROM files WHERE purpose = 5 LIMIT 1",
+    ):
+        assert db.execute(sql).fetchall() == [("file-five",)]
+        assert requests() == ["GET /files?limit=10000&order=desc"]

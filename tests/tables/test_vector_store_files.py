@@ -396,3 +396,49 @@ def test_ids_are_one_segment(db: apsw.Connection, requests: Requests) -> None:
         == []
     )
     assert requests() == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        ({"status": "ok"}, "the answer has no id"),
+        ({}, "the answer has no id"),
+        ({"id": None, "vector_store_id": "vs_demo"}, "the answer has no id"),
+        ({"id": "file-other", "vector_store_id": "vs_demo"}, "asked for id 'file-demo-03', but the answer is 'file-other'"),
+        ({"id": "file-demo-03", "vector_store_id": "vs_2"}, "asked for vector_store_id 'vs_demo', but the answer is 'vs_2'"),
+        ({"id": "vs_9", "object": "vector_store"}, "asked for id 'file-demo-03', but the answer is 'vs_9'"),
+    ],
+)  # fmt: skip
+def test_an_attach_that_is_not_confirmed_is_unknown(
+    db: apsw.Connection, sandbox: Any, requests: Requests, answer: Any, problem: str
+) -> None:
+    """Any JSON object with status 200 may be a gateway's."""
+    sandbox.inject(Answer(answer), method="POST")
+    with pytest.raises(openai_vtab.APIError, match=f"{problem}.*it may have been carried out all the same"):
+        db.execute(f"INSERT INTO {T} (vector_store_id, file_id) VALUES ('vs_demo', 'file-demo-03')")
+    assert requests() == [f"POST {DEMO}"]
+
+
+def test_an_attach_without_the_store_in_its_answer_is_done(db: apsw.Connection, sandbox: Any) -> None:
+    """Not every server says what the file is attached to."""
+    sandbox.inject(Answer({"id": "file-demo-03", "status": "in_progress"}), method="POST")
+    db.execute(f"INSERT INTO {T} (vector_store_id, file_id) VALUES ('vs_demo', 'file-demo-03')")
+
+
+def test_a_file_attached_again_has_the_rowid_of_its_last_insert(db: apsw.Connection) -> None:
+    """Whether it was read before or not: by its keys, by its rowid, and by both."""
+    one = f"FROM {T} WHERE vector_store_id = 'vs_demo' AND file_id = 'file-demo-01'"
+    (before,) = db.execute(f"SELECT rowid {one}").fetchone()
+    for _ in range(2):
+        db.execute(f"DELETE {one}")
+        db.execute(f"INSERT INTO {T} (vector_store_id, file_id) VALUES ('vs_demo', 'file-demo-01')")
+        last = db.last_insert_rowid()
+        assert db.execute(f"SELECT rowid {one}").fetchall() == [(last,)]
+        assert db.execute(f"SELECT id {one} AND rowid = last_insert_rowid()").fetchall() == [("file-demo-01",)]
+        either = f"rowid = last_insert_rowid() OR rowid = {before} OR {one.partition('WHERE ')[2]}"
+        assert db.execute(f"SELECT rowid, id FROM {T} WHERE {either}").fetchall() == [(last, "file-demo-01")]
+        listed = f"SELECT rowid FROM {T} WHERE vector_store_id = 'vs_demo' AND +id = 'file-demo-01'"
+        assert db.execute(listed).fetchall() == [(last,)]
+        assert db.execute(f"SELECT id FROM {T} WHERE rowid = {before}").fetchall() == []
+    db.execute(f"DELETE FROM {T} WHERE rowid = {last}")
+    assert db.execute(f"SELECT id FROM {T} WHERE rowid = {last}").fetchall() == []

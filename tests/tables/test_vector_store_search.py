@@ -59,7 +59,9 @@ def test_find_a_passage(
         ("('vs_demo', '[\"refund\", \"policy\"]')", {"query": ["refund", "policy"]}),
         ("('vs_demo', json_array('refund'), 50)", {"query": ["refund"], "max_num_results": 50}),
         ("('vs_demo', '[refund] policy')", {"query": "[refund] policy"}),
-        ("('vs_demo', 'refund', 1, NULL)", None),
+        ("('vs_demo', 'refund', 1, NULL)", {"query": "refund", "max_num_results": 1}),
+        ("('vs_demo', 'refund') WHERE filters IS NULL AND rewrite_query = NULL", {"query": "refund"}),
+        ("('vs_demo', NULL, 1)", None),
         ("('vs_demo', 'refund') WHERE rewrite_query = 1", {"query": "refund", "rewrite_query": True}),
         ("('vs_demo', 'refund') WHERE rewrite_query = 0", {"query": "refund", "rewrite_query": False}),
         (
@@ -75,7 +77,7 @@ def test_find_a_passage(
     ],
 )
 def test_the_arguments_are_the_body(db: apsw.Connection, bodies: Bodies, source: str, body: Any) -> None:
-    """In the order of the hidden columns, or named; NULL equals nothing, and asks nothing."""
+    """In the order of the hidden columns, or named. An option that is NULL is not given; a query that is, finds nothing."""
     rows = db.execute(f"SELECT filename, score FROM {T}{source}").fetchall()
     if body is None:
         assert (rows, bodies()) == ([], [])

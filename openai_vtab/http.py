@@ -54,6 +54,7 @@ NEEDS_A_PERSON = frozenset({"insufficient_quota", "credit_balance_exhausted", "b
 FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0  # seconds
 LONGEST_RETRY_AFTER = 120.0  # seconds; the OpenAI SDK's bound
 LONGEST_BELIEVED = 366 * 86400.0  # seconds: a server that asks for more than a year has said nothing
+OTHER_NAME = frozenset({62, 64})  # OpenSSL's codes of a certificate that is for another name or IP address
 NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"})
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]*)?")
 CHUNK = 65536  # bytes
@@ -455,6 +456,8 @@ def _is_local(error: BaseException) -> bool:
 
 def _advice_on_tls(error: BaseException) -> str:
     """What to change where TLS fails in the same way at each attempt, else ""."""
+    if isinstance(error, ssl.SSLCertVerificationError) and error.verify_code in OTHER_NAME:
+        return "the server's certificate is for another host: check base_url"
     if isinstance(error, ssl.SSLCertVerificationError):
         return (
             "the server's certificate is not trusted: if it is your own, set ca_bundle, or REQUESTS_CA_BUNDLE in the "

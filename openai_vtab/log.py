@@ -78,7 +78,8 @@ class Record:
         """The request is over."""
         self.retries, self.status, self.bytes = retries, status, size
         self.request_id = request_id and without_key(request_id, self._key)
-        self.error = error and without_key(error, self._key)
+        # a server's words are without the key already; a short key may be one of OpenSSL's
+        self.error = error and without_key(error, self._key, SHORTEST_IN_DATA)
         self.milliseconds = round((time.perf_counter() - self._began) * 1000, 1)
         self._key = ""
 

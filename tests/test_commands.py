@@ -9,6 +9,7 @@ import os
 import pty
 import re
 import struct
+import subprocess
 import sys
 import termios
 from collections.abc import Iterator
@@ -75,16 +76,27 @@ def test_batches_with_odd_counts(sandbox: Any, counts: Any) -> None:
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp437"])
 def test_what_people_read_fits_every_encoding(encoding: str) -> None:
     """A character that the terminal lacks is written as ASCII; data for a pipe is an error of one line."""
-    environment = {"PYTHONIOENCODING": encoding}
-    commands = [".describe", ".describe files", ".batches", ".requests", ".help batches", ".help describe"]
-    done = shell("--sandbox", ":memory:", f"CREATE VIRTUAL TABLE led USING {T}", *commands, environment=environment)
+
+    def run(*commands: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "openai_vtab", "--sandbox", ":memory:", *commands],
+            capture_output=True,
+            encoding=encoding,
+            env={**os.environ, "PYTHONIOENCODING": encoding},
+            timeout=60,
+            check=False,
+        )
+
+    done = run(f"CREATE VIRTUAL TABLE led USING {T}", ".describe", ".describe files", ".batches", ".requests")
     assert (done.stderr, done.returncode) == ("", 0)
     assert "INSERT INTO files" in done.stdout
-    done = shell("--sandbox", ":memory:", "SELECT 'Ж'", environment=environment)
-    assert done.returncode == 1
+    done = run(".help batches", ".help describe")
+    assert "Traceback" not in done.stderr
+    assert (done.stdout, done.returncode) == ("", 0)
+    done = run("SELECT 'Ж'")
     assert done.stderr.startswith("The output's encoding, ")
     assert done.stderr.endswith("has no '\\u0416': set PYTHONIOENCODING=utf-8\n")
-    assert done.stderr.count("\n") == 1
+    assert (done.stdout, done.stderr.count("\n"), done.returncode) == ("", 1, 1)
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ NUMBERS: dict[str, tuple[float, float]] = {
 SECONDS = ("timeout", "rate_limit_wait")
 FLAGS = ("allow_http", "read_ahead", "dry_run", "read_only")
 PATHS = ("ca_bundle", "upload_root")
-TEXTS = ("base_url", *HEADERS, *PATHS)
+TEXTS = ("base_url", *PATHS)
 LONGEST_HOST = 253  # characters (RFC 1035)
 LONGEST_SHOWN = 200  # characters of a wrong value
 
@@ -212,7 +212,7 @@ class Settings:
             raise InterfaceError(f"progress is {_shown(self.progress)}; write a function that takes a Progress")
         for name in HEADERS:
             value = getattr(self, name)
-            if value and not fits_a_header(value):
+            if value is not None and value != "" and not fits_a_header(value):
                 where = f"{name} (or {ENVIRONMENT[name]})" if name in ENVIRONMENT else name
                 raise ConfigurationError(
                     f"{where} is {value!r}, which no HTTP header can carry; write printable ASCII characters, without "

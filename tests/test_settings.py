@@ -115,7 +115,7 @@ def test_a_flag_that_is_no_bool(name: str, value: Any) -> None:
     assert str(caught.value) == f"{name} is {value!r}; write True or False"
 
 
-@pytest.mark.parametrize("name", ["base_url", "organization", "project", "openai_beta", "ca_bundle", "upload_root"])
+@pytest.mark.parametrize("name", ["base_url", "ca_bundle", "upload_root"])
 @pytest.mark.parametrize("value", [5, b"x", ["x"], False], ids=str)
 def test_a_text_of_another_type(name: str, value: Any) -> None:
     """Refused at connect with the setting, the value and what to write."""
@@ -123,6 +123,14 @@ def test_a_text_of_another_type(name: str, value: Any) -> None:
         openai_vtab.connect(**{name: value})
     shown = "of type bytes" if value == b"x" else repr(value)
     assert str(caught.value).startswith(f"{name} is {shown}; write a str")
+
+
+@pytest.mark.parametrize("name", ["organization", "project", "openai_beta"])
+@pytest.mark.parametrize("value", [0, False, [], b""], ids=str)
+def test_a_header_that_is_no_text(name: str, value: Any) -> None:
+    """Also one that Python takes for false."""
+    with pytest.raises(openai_vtab.ConfigurationError, match=f"^{name}.* is .*, which no HTTP header can carry"):
+        openai_vtab.connect(**{name: value})
 
 
 def test_a_path_may_be_a_pathlib_path(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ PASSING = (APIError, APIConnectionError, apsw.BusyError)  # what the next look m
 MOST_FAILURES = 5  # looks in a row that fail, each after the request's own repetitions, and .watch ends
 NARROW = 70  # columns of a terminal, below which .requests shows less
 FINISHED = {"unknown"}.union(*(table.finished for table in TABLES if table.remembered))
+MOST_FILES = 10**15  # that a batch is believed to have
 LATEST = 20  # requests that .requests shows
 
 
@@ -55,11 +56,8 @@ class Commands(Stock):
             room = self._terminal_width(32)  # of the terminal now; a box may have been made narrower
             columns = _fitting(min(self.box_options["text_width"] or room, room))
         latest = "SELECT * FROM openai_requests ORDER BY number DESC LIMIT ?"
-        self.is_for_people = True
-        try:
+        with self.for_people():
             self.process_sql(f"SELECT {columns} FROM ({latest}) ORDER BY number", (number,), internal=True)
-        finally:
-            self.is_for_people = False
 
     def command_batches(self, cmd: Sequence[str]) -> None:
         """batches ?TABLE?: Lists the batches of the ledgers, with a bar for each
@@ -71,7 +69,7 @@ class Commands(Stock):
         """
         for name in self._ledgers(cmd):
             found = self._batches(name)
-            self.write(self.stdout, f"{_one_line(name)}: {_summary(found)}\n")
+            self._write_lines([f"{_one_line(name)}: {_summary(found)}"])
             for id, status, counts in found:
                 self._write_lines(bars.lines(id, status, counts, self._look()))
 
@@ -118,9 +116,9 @@ class Commands(Stock):
             longest = max(len(name) for name in (*OTHERS, *(table.name for table in TABLES)))
             docs = {**{table.name: table.doc for table in TABLES}, **OTHERS}
             text = "\n".join(f"{name:{longest}}  {doc}" for name, doc in docs.items())
-            self.write(self.stdout, bars.fitted(text, width))
+            self._write_lines(bars.fitted(text, width).splitlines())
         for name in cmd:
-            self.write(self.stdout, bars.fitted(self._described(name), width))
+            self._write_lines(bars.fitted(self._described(name), width).splitlines())
 
     def complete_command(self, line: str, token: str, beg: int, end: int) -> list[str]:
         """APSW's completions, and the ledgers."""
@@ -151,7 +149,7 @@ class Commands(Stock):
         table = ".".join('"' + part.replace('"', '""') + '"' for part in ledger.split(".", 1))
         sql = f"SELECT coalesce(id, '(id not known)'), status, file_counts FROM {table}"
         found = self.db.execute(sql).fetchall()
-        return [(_one_line(id), _one_line(status), json.loads(counts or "{}")) for id, status, counts in found]
+        return [(_one_line(id), _one_line(status), _counts(counts)) for id, status, counts in found]
 
     def _watched(self, ledgers: Sequence[str]) -> tuple[list[str], bool]:
         """What .watch shows now, and whether it is the last time."""
@@ -186,8 +184,9 @@ class Commands(Stock):
         self.stdout.flush()
 
     def _write_lines(self, lines: Iterable[str]) -> None:
-        for line in lines:
-            self.write(self.stdout, line + "\n")
+        with self.for_people():
+            for line in lines:
+                self.write(self.stdout, line + "\n")
 
     def _look(self) -> bars.Look:
         encoding = (getattr(self.stdout, "encoding", None) or "utf-8").lower()
@@ -234,6 +233,16 @@ def _fitting(width: int) -> str:
 def _one_line(text: str) -> str:
     """The text as a terminal can show it within a line."""
     return " ".join(visible(str(text)).split())
+
+
+def _counts(text: object) -> dict[str, int]:
+    """The numbers of a file_counts, which a server or a hand may have written; what is no number is left out."""
+    try:
+        counts = json.loads(str(text))
+    except (ValueError, RecursionError):
+        return {}
+    named = counts.items() if isinstance(counts, dict) else ()
+    return {name: n for name, n in named if isinstance(n, int) and not isinstance(n, bool) and 0 <= n <= MOST_FILES}
 
 
 def _summary(batches: Sequence[tuple[str, str, Mapping[str, int]]]) -> str:

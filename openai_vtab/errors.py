@@ -153,12 +153,16 @@ class APIError(OperationalError):
 
 
 class APIConnectionError(OperationalError):
-    """No answer came. `sent` is False when the request certainly never left this machine."""
+    """No answer came. `sent` is False when the request certainly never left this machine.
 
-    def __init__(self, problem: str, *, request: str, sent: bool) -> None:
+    `lasting` is True when another attempt would fail in the same way, as with a certificate that is not trusted.
+    """
+
+    def __init__(self, problem: str, *, request: str, sent: bool, lasting: bool = False) -> None:
         super().__init__(f"{request}: {problem}")
         self.request = request
         self.sent = sent
+        self.lasting = lasting
 
 
 class APITimeoutError(APIConnectionError):

@@ -23,18 +23,21 @@ from __future__ import annotations
 import logging
 import random
 import re
+import ssl
 import threading
 import time
+from collections import deque
+from collections.abc import Sequence
 from concurrent.futures import CancelledError
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from . import __version__, api
 from .api import NO_HEADERS, NOT_SENT, Request, Response
 from .errors import APIConnectionError, APIError, APITimeoutError
 from .flow import Attaching, Flow, Patience
-from .log import Log, Record, answer_without_key, shown, without_headers, without_key
-from .settings import Settings
+from .log import Log, Record, answer_without_key, header_without_key, shown, without_headers, without_key
+from .settings import Secret, Settings
 from .upload import Upload
 
 if TYPE_CHECKING:
@@ -44,15 +47,18 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("openai_vtab")
 
-TOO_MANY_REQUESTS, OVERLOADED = 429, 503
+UNAUTHORIZED, TOO_MANY_REQUESTS, OVERLOADED = 401, 429, 503
 REPEATED = frozenset({408, 409, 429})  # and every status of 500 and above: a CDN in front answers 520 to 530
 SERVER_ERROR = 500
 NEEDS_A_PERSON = frozenset({"insufficient_quota", "credit_balance_exhausted", "billing_hard_limit_reached"})
 FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0  # seconds
 LONGEST_RETRY_AFTER = 120.0  # seconds; the OpenAI SDK's bound
 LONGEST_BELIEVED = 366 * 86400.0  # seconds: a server that asks for more than a year has said nothing
+OTHER_NAME = frozenset({62, 64})  # OpenSSL's codes of a certificate that is for another name or IP address
+NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"})
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]*)?")
 CHUNK = 65536  # bytes
+KEYS_KEPT = 8  # the latest keys of a function, for which the answers to other requests are searched
 
 Outcome = Response | APIConnectionError | APIError  # of one attempt
 
@@ -66,6 +72,7 @@ class Client:
         self.flow = Flow(settings.max_concurrency)
         self.attaching = Attaching(settings.attach_requests_per_minute, settings.attach_files_per_minute)
         self.log = Log()
+        self._latest_keys: deque[Secret] = deque(maxlen=KEYS_KEPT)
         self._headers = {
             "Accept": "application/json",
             "User-Agent": f"openai_vtab/{__version__}",
@@ -97,7 +104,7 @@ class Client:
         tries = _Tries()
         while (began := self.flow.begin(patience.abandoned)) is not None:
             try:
-                attempt = self._attempt(request, record, predicted, on_send)
+                attempt = self._attempt(request, record, predicted, on_send, tries)
             except BaseException as error:
                 _not_begun(error, record, tries)
                 raise
@@ -188,7 +195,12 @@ class Client:
             pool.close()
 
     def _attempt(
-        self, request: Request, record: Record | None, predicted: bool, on_send: Callable[[], bool] | None
+        self,
+        request: Request,
+        record: Record | None,
+        predicted: bool,
+        on_send: Callable[[], bool] | None,
+        tries: _Tries,
     ) -> tuple[Record, Outcome] | None:
         """Send a request once; None when it must not be sent. Whatever it raises, nothing of this attempt has left.
 
@@ -201,7 +213,20 @@ class Client:
             return None
         key = self.settings.key()
         record = record or self.log.begin(request.method, request.target, key, predicted)
-        return record, self._once(request, pool, prefix, key)
+        known = self._known_keys(Secret(key), tries)
+        outcome = self._once(request, pool, prefix, key, known, tries.count + 1)
+        if isinstance(outcome, Response) and outcome.status == UNAUTHORIZED:
+            outcome = replace(outcome, note=f"check the key, which is set by {self.settings.key_setting}")
+        return record, outcome
+
+    def _known_keys(self, key: Secret, tries: _Tries) -> list[Secret]:
+        """The keys for which the answer is searched: all of this request's, and the latest of the connection."""
+        with self._opening:
+            if key not in self._latest_keys:
+                self._latest_keys.append(key)
+            latest = list(self._latest_keys)
+        tries.keys.append(key)
+        return list(dict.fromkeys([*tries.keys, *latest]))
 
     def _check(self, request: Request, upload: Upload) -> None:
         try:
@@ -215,7 +240,15 @@ class Client:
     def _named(self, request: Request) -> str:
         return f"{request.method} {self.base_url}{request.target}"
 
-    def _once(self, request: Request, pool: urllib3.HTTPConnectionPool, prefix: str, key: str) -> Outcome:
+    def _once(
+        self,
+        request: Request,
+        pool: urllib3.HTTPConnectionPool,
+        prefix: str,
+        key: str,
+        known: Sequence[Secret],
+        attempts: int,
+    ) -> Outcome:
         """How an exchange has ended. It never raises: frames of this one and of urllib3 have the key in their locals.
 
         Whatever ends an exchange is its outcome, because it runs on a thread of the pool, where no signal arrives. An
@@ -227,7 +260,7 @@ class Client:
 
         sending.begun = False
         try:
-            return self._exchange(request, pool, prefix, key)
+            return self._exchange(request, pool, prefix, key, known)
         except BaseException as error:
             sent = sending.begun
             causes = _causes(error)
@@ -235,15 +268,22 @@ class Client:
             refused = any(isinstance(cause, urllib3.exceptions.NewConnectionError) for cause in causes)
             timeouts = (urllib3.exceptions.TimeoutError, TimeoutError)
             timed_out = not refused and any(isinstance(cause, timeouts) for cause in causes)
-            problem = without_key(_reason(causes[-1]), key)
+            problem = _reason(causes[-1])
+            if not _is_local(causes[-1]):
+                for one in known:
+                    problem = without_key(problem, str(one()))
+            advice = next((advice for cause in causes if (advice := _advice_on_tls(cause))), "")
         if timed_out:
             what = f"no {'answer' if sent else 'connection'} within {self.settings.timeout:g} s"
             return APITimeoutError(what, request=self._named(request), sent=sent)
-        what = "the connection broke" if sent else "cannot connect"
-        return APIConnectionError(f"{what}: {problem}", request=self._named(request), sent=sent)
+        what = f"{'the connection broke' if sent else 'cannot connect'}: {problem}"
+        if not sent:
+            what += f" ({attempts} attempt{'' if attempts == 1 else 's'}); "
+            what += advice or f"check base_url ({self.base_url})"
+        return APIConnectionError(what, request=self._named(request), sent=sent, lasting=bool(advice))
 
     def _exchange(
-        self, request: Request, pool: urllib3.HTTPConnectionPool, prefix: str, key: str
+        self, request: Request, pool: urllib3.HTTPConnectionPool, prefix: str, key: str, known: Sequence[Secret]
     ) -> Response | APIError:
         from .pool import Until
 
@@ -268,8 +308,11 @@ class Client:
                 answer.close()
                 problem = f"the answer is longer than {most} bytes (max_answer_bytes)"
                 return APIError(problem, request=self._named(request), status=answer.status)
-            body = answer_without_key(answer.status, b"".join(chunks), key)
-            found = {name.lower(): without_key(value, key) for name, value in answer.headers.items()}
+            body = b"".join(chunks)
+            found = {name.lower(): value for name, value in answer.headers.items()}
+            for one in known:
+                body = answer_without_key(answer.status, body, str(one()))
+                found = {name: header_without_key(answer.status, value, str(one())) for name, value in found.items()}
             return Response(answer.status, found, body, self.base_url)
         except BaseException:
             answer.close()  # also what cannot be unpacked, which urllib3 leaves open
@@ -308,6 +351,7 @@ class _Tries:
     failures: int = 0
     limits: int = 0
     uncertain: bool = False
+    keys: list[Secret] = field(default_factory=list)  # that its attempts were sent with
 
     @property
     def count(self) -> int:
@@ -342,7 +386,7 @@ def wait_before_repeating(request: Request, outcome: Response | Exception, attem
     `attempt` counts how often it has been sent in vain before: for a 429 by limits, otherwise by what is no limit.
     """
     if isinstance(outcome, APIConnectionError):
-        return back_off(attempt) if request.repeatable or not outcome.sent else None
+        return back_off(attempt) if (request.repeatable or not outcome.sent) and not outcome.lasting else None
     if not isinstance(outcome, Response) or outcome.status < 400:
         return None
     code, told = api.error_code(outcome), outcome.headers.get("x-should-retry", "").strip().lower()
@@ -403,6 +447,28 @@ def _reason(innermost: BaseException) -> str:
     """A cause in words: urllib3's own sentence repeats pool objects and addresses."""
     words = str(getattr(innermost, "strerror", None) or innermost) or type(innermost).__name__
     return words.rpartition("object at 0x")[2].partition(">: ")[2] or words
+
+
+def _is_local(error: BaseException) -> bool:
+    """Whether an error's words are OpenSSL's or the operating system's: a short key may be a part of them."""
+    return isinstance(error, ssl.SSLError) or (isinstance(error, OSError) and error.errno is not None)
+
+
+def _advice_on_tls(error: BaseException) -> str:
+    """What to change where TLS fails in the same way at each attempt, else ""."""
+    if isinstance(error, ssl.SSLCertVerificationError) and error.verify_code in OTHER_NAME:
+        return "the server's certificate is for another host: check base_url"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            "the server's certificate is not trusted: if it is your own, set ca_bundle, or REQUESTS_CA_BUNDLE in the "
+            "environment, to a PEM file with the certificate of its authority"
+        )
+    if isinstance(error, ssl.SSLError) and error.reason in NO_TLS:
+        return (
+            "the server does not speak TLS, but probably http: write base_url with http:// (and allow_http=True, "
+            "unless it is this machine), or name the port that speaks https"
+        )
+    return ""
 
 
 def _causes(error: BaseException) -> list[BaseException]:

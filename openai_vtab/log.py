@@ -1,7 +1,8 @@
 """The log of a connection's requests, the latest 1,000: what did my query cost?
 
 The table openai_requests shows it. It must not know sockets or SQL, and never holds the key: wherever the key is
-written in what it keeps, plainly, percent-encoded, as JSON escapes it or in base64, it keeps "[key]" instead.
+written in what it keeps, plainly, percent-encoded, as JSON escapes it or in base64, it keeps "[key]" instead. A
+failed response is also searched for the key in other encodings (`is_quoted`).
 
 >>> record = log.begin("GET", "/files", key); record.end(status=200, size=460)
 """
@@ -9,6 +10,7 @@ written in what it keeps, plainly, percent-encoded, as JSON escapes it or in bas
 from __future__ import annotations
 
 import base64
+import html
 import json
 import logging
 import re
@@ -16,16 +18,19 @@ import threading
 import time
 from collections import deque
 from functools import lru_cache
-from urllib.parse import quote
+from typing import Any
+from urllib.parse import unquote
 
 from .errors import visible
 from .upload import Upload
 from .values import SQLiteValue
 
 KEPT = 1000  # requests
-_NEEDLESS_ESCAPE = re.compile(r"\\u00(2[013-9a-f]|[346][0-9a-f]|5[0-9abd-f]|7[0-9a-e])", re.IGNORECASE)  # in JSON
 SHORTEST_KEY = 4  # characters; servers of one's own take "x"
 SHORTEST_IN_DATA = 12  # in what is right and becomes rows, where "test" and "lm-studio" are words like others
+LONGEST_ERROR = 32768  # bytes of a failed response that are kept; its message is far shorter
+MOST_FORMS = 40  # decoded forms of a text that are searched for the key
+QUOTES_THE_KEY = "[the server's message quotes the key]"
 COLUMNS = {
     "number": "1 for the connection's first request.",
     "at": "When it was first sent: Unix seconds, UTC.",
@@ -73,7 +78,8 @@ class Record:
         """The request is over."""
         self.retries, self.status, self.bytes = retries, status, size
         self.request_id = request_id and without_key(request_id, self._key)
-        self.error = error and without_key(error, self._key)
+        # a server's words are without the key already; a short key may be one of OpenSSL's
+        self.error = error and without_key(error, self._key, SHORTEST_IN_DATA)
         self.milliseconds = round((time.perf_counter() - self._began) * 1000, 1)
         self._key = ""
 
@@ -106,57 +112,208 @@ class Log:
         return [record.row for record in records]
 
 
-@lru_cache(maxsize=4)
-def _spellings(key: str) -> tuple[str, ...]:
-    """How the key may be written, the longest first, so that of none a part is left."""
-    texts = {key}
+def _texts(key: str) -> set[bytes]:
+    """The key, and what base64 makes of it, alone and at each place within something longer such as "Bearer …"."""
+    texts = {key.encode()}
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
-        whole = encode(key.encode()).decode()
-        texts |= {whole, whole.rstrip("=")}
-        for before in range(3):  # within something longer, such as "Bearer …": what no neighbour has a bit of
+        whole = encode(key.encode())
+        texts |= {whole, whole.rstrip(b"=")}
+        for before in range(3):  # what no neighbour has a bit of
             first = (before * 8 + 5) // 6
             last = (before + len(key)) * 8 // 6
-            texts.add(encode(b"\0" * before + key.encode()).decode()[first:last])
-    percent = {quote(text, safe=safe) for text in texts for safe in ("", "/")}
-    percent |= {quote(text, safe="") for text in percent}
-    percent |= {re.sub("%..", lambda found: found[0].lower(), text) for text in percent}
-    escaped = {json.dumps(text)[1:-1] for text in texts}
-    escaped |= {text.replace("/", "\\/") for text in escaped}
-    unicode = {re.sub(r'["\\]', lambda found: f"\\u{ord(found[0]):04x}", text) for text in texts}
-    unicode |= {text.replace("\\u005c", "\\u005C") for text in unicode}
-    return tuple(sorted(texts | percent | escaped | unicode, key=len, reverse=True))
+            texts.add(encode(b"\0" * before + key.encode())[first:last])
+    return texts
+
+
+def _escapable(code: int) -> bytes:
+    """A regular expression for an ASCII character as it is or escaped in JSON, at any depth."""
+    letter = re.escape(b"%c" % code)
+    plain = letter if code not in b'/"\\' else b"\\\\+" if code == ord("\\") else b"\\\\*" + letter
+    return b"(?:%b|\\\\+u00%b)" % (plain, _EITHER_CASE.sub(_in_either_case, b"%02x" % code))
+
+
+_EITHER_CASE = re.compile(b"[a-f]")
+
+
+def _in_either_case(found: re.Match[bytes]) -> bytes:
+    return b"[%b%b]" % (found[0], found[0].upper())
+
+
+def _character(code: int) -> bytes:
+    """The same for a character that may be percent-encoded besides, once or several times."""
+    percent, again = _escapable(ord("%")), _escapable(ord("2")) + _escapable(ord("5"))
+    digits = b"".join(
+        b"(?:%b|%b)" % (_escapable(digit), _escapable(ord(chr(digit).upper())))
+        if digit > ord("9")
+        else _escapable(digit)
+        for digit in b"%02x" % code
+    )
+    return b"(?:%b|%b(?:%b)*%b)" % (_escapable(code), percent, again, digits)
+
+
+@lru_cache(maxsize=64)
+def _patterns(key: str) -> tuple[tuple[bytes, re.Pattern[bytes]], ...]:
+    """A regular expression for each text of `_texts`, the longest first, so that no part of one is left.
+
+    Its group is what stands between the characters: in UTF-16 and UTF-32 within something else, NULs. Before it, what
+    the body must contain unless every character is escaped: a search for that takes a hundredth of the time.
+    """
+    patterns = []
+    for text in sorted(_texts(key), key=len, reverse=True):
+        first, *rest = map(_character, text)
+        spelling = first + rb"(\0{3}|\0|\\+u0000|%00|)" + rb"(?:\1)".join(rest)
+        if len(key) < SHORTEST_IN_DATA and text == key.encode():  # a word, which may be a part of others
+            begins = rb"(?:(?<![\w-])|(?<=\\[nrtbf])|(?<=%[0-9A-Fa-f]{2})|(?<=\\u00[0-9A-Fa-f]{2}))"
+            spelling = begins + spelling + rb"(?![\w-])"
+        patterns.append((max(_PLAIN.findall(text), key=len, default=b""), re.compile(spelling)))
+    return tuple(patterns)
+
+
+_PLAIN = re.compile(b"[0-9A-Za-z]+")  # what no encoder of URLs or JSON escapes alone
+_ESCAPED = rb"(?:\\[\\\0]*u\0*0\0*0\0*[2-7]\0*[0-9A-Fa-f]\0*|%\0*(?:2\0*5\0*)*[2-7]\0*[0-9A-Fa-f]\0*)"
+_ALL_ESCAPED = re.compile(_ESCAPED * 3)
+_BETWEEN = (b"", b"\0", b"\0\0\0", rb"\u0000", b"%00")
+
+
+def _marked(text: bytes, key: str, shortest: int) -> bytes:
+    """The bytes with [key] for the key, and every other byte as it was."""
+    if len(key) < shortest:
+        return text
+    escaped = _ALL_ESCAPED.search(text) is not None
+    for plain, pattern in _patterns(key):
+        if escaped or any(between.join(_split(plain)) in text for between in _BETWEEN):
+            text = pattern.sub(lambda found: found[1].join(_split(b"[key]")), text)
+    return text
+
+
+def _split(text: bytes) -> list[bytes]:
+    return [b"%c" % code for code in text]
 
 
 def without_key(text: str, key: str, shortest: int = SHORTEST_KEY) -> str:
     """The text with [key] for the key, however it is spelled. What is shorter than any key is no secret."""
-    for spelling in _spellings(key) if len(key) >= shortest else ():
-        if spelling in text:
-            text = text.replace(spelling, "[key]")
-        if "\0" in text:  # in UTF-16 or UTF-32 within something else
-            for between in ("\0", "\0\0\0"):
-                if (wide := between.join(spelling)) in text:
-                    text = text.replace(wide, between.join("[key]"))
-    return text
+    before = text.encode("utf-8", "surrogatepass")
+    after = _marked(before, key, shortest)
+    return text if after == before else after.decode("utf-8", "surrogatepass")
+
+
+def header_without_key(status: int, value: str, key: str) -> str:
+    """The same for the value of an answer's header, such as a request id or where a redirect leads."""
+    clean = without_key(value, key)
+    return clean if 200 <= status < 300 or not is_quoted(clean, key) else QUOTES_THE_KEY
 
 
 def answer_without_key(status: int, body: bytes, key: str) -> bytes:
     """The same for the body of an answer: a server may quote what it was sent.
 
-    json.loads reads UTF-16 and UTF-32, too. Such a body is searched as it will be read, and is UTF-8 afterwards if it
-    has the key.
+    json.loads reads UTF-16 and UTF-32, too: such a body is searched as it will be read. A failed response is cut to
+    what is kept of it, and where any decoded form of its words has the key, they give way to QUOTES_THE_KEY.
     """
-    encoding = json.detect_encoding(body)
-    wide = not encoding.startswith("utf-8")
-    try:
-        text = body.decode(encoding, "surrogatepass") if wide else body.decode("latin-1")
-    except UnicodeDecodeError:  # json.loads will not read it either
-        wide, text = False, body.decode("latin-1")
-    if "\\u00" in text:
-        text = _NEEDLESS_ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)
-    clean = without_key(text, key, SHORTEST_IN_DATA if 200 <= status < 300 else SHORTEST_KEY)
-    if clean is text:
+    failed = not 200 <= status < 300
+    body = body[:LONGEST_ERROR] if failed else body
+    shortest = SHORTEST_KEY if failed else SHORTEST_IN_DATA
+    encoding = _encoding(body)
+    after = body
+    if not encoding.startswith("utf-8"):
+        try:
+            text = body.decode(encoding, "surrogatepass")
+            if (clean := without_key(text, key, shortest)) is not text:
+                after = clean.encode(encoding, "surrogatepass")
+        except UnicodeDecodeError:  # json.loads will not read it either
+            encoding = "utf-8"
+    after = _marked(after, key, shortest)
+    return _without_quotation(after, encoding, key) if failed else after
+
+
+def _encoding(body: bytes) -> str:
+    """The encoding in which json.loads reads a body. The mark of its byte order is a character of the text."""
+    encoding: str = json.detect_encoding(body)
+    if encoding in ("utf-16", "utf-32"):
+        encoding += "-le" if body.startswith(b"\xff\xfe") else "-be"
+    return encoding
+
+
+def _without_quotation(body: bytes, encoding: str, key: str) -> bytes:
+    """The body of a failed response without the strings that quote the key in whatever encoding."""
+    if not is_quoted(body.decode(encoding, "replace"), key):
         return body
-    return clean.encode("utf-8", "surrogatepass") if wide else clean.encode("latin-1")
+    try:
+        said = _without_strings(json.loads(body), key)
+    except (ValueError, RecursionError):
+        return QUOTES_THE_KEY.encode()
+    clean = json.dumps(said)
+    if is_quoted(clean, key):  # in several strings, a part in each
+        clean = json.dumps({"error": {"message": QUOTES_THE_KEY}})
+    return clean.encode()
+
+
+def _without_strings(value: Any, key: str) -> Any:
+    """A JSON value with QUOTES_THE_KEY for each string that quotes the key."""
+    if isinstance(value, str):
+        return QUOTES_THE_KEY if is_quoted(value, key) else value
+    if isinstance(value, list):
+        return [_without_strings(item, key) for item in value]
+    if isinstance(value, dict):
+        return {_without_strings(name, key): _without_strings(item, key) for name, item in value.items()}
+    return value
+
+
+def is_quoted(text: str, key: str) -> bool:
+    """Whether the text has the key in any mixture of cases, separators and encodings.
+
+    Decoded are percent-encoding, HTML entities, backslash escapes, hexadecimal digits and base64, also within each
+    other; compared are letters and digits alone. A key shorter than SHORTEST_IN_DATA is not looked for: it may be a
+    word of the message.
+    """
+    wanted = _letters(key)
+    if len(wanted) < SHORTEST_IN_DATA:
+        return False
+    forms = [text]
+    for form in forms:  # which grows meanwhile
+        if wanted in _letters(form):
+            return True
+        for decode in (unquote, html.unescape, _unescaped, _from_hexadecimal, _from_base64):
+            decoded = decode(form)
+            if decoded and decoded not in forms and len(forms) < MOST_FORMS:
+                forms.append(decoded)
+    return False
+
+
+def _letters(text: str) -> str:
+    """The ASCII letters and digits of a text, in lower case."""
+    return _SEPARATORS.sub("", text.lower())
+
+
+_SEPARATORS = re.compile("[^0-9a-z]+")
+_ESCAPE = re.compile(r"\\+(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|([^ux]))")
+_HEXADECIMAL = re.compile("(?:[0-9a-f]{2}){12,}")
+_BASE64 = re.compile("[A-Za-z0-9+/_-]{16,}")
+_DIGITS_APART = re.compile(r"(?i:0x|\\x)|[^0-9A-Za-z]")
+
+
+def _unescaped(text: str) -> str:
+    def character(found: re.Match[str]) -> str:
+        return " " if found[3] and found[3] in "bfnrt" else found[3] or chr(int(found[1] or found[2], 16))
+
+    return _ESCAPE.sub(character, text)
+
+
+def _from_hexadecimal(text: str) -> str:
+    digits = _DIGITS_APART.sub("", text).lower()
+    found = [run[0] for start in (0, 1) for run in _HEXADECIMAL.finditer(digits, start)]
+    found += [run[1 : len(run) - 1] for run in found]  # where another digit stands before it
+    return "\n".join(bytes.fromhex(run).decode("latin-1") for run in found)
+
+
+def _from_base64(text: str) -> str:
+    decoded = []
+    for run in _BASE64.findall(text):
+        for start in range(4):  # other letters may stand before it
+            part = run[start:]
+            part = part[: len(part) - (len(part) % 4 == 1)]
+            raw = base64.urlsafe_b64decode(part.replace("+", "-").replace("/", "_") + "=" * (-len(part) % 4))
+            decoded.append(raw.decode("latin-1"))
+    return "\n".join(decoded)
 
 
 def legible(record: logging.LogRecord) -> bool:

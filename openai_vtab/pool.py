@@ -52,7 +52,7 @@ sending = _Sending()
 
 
 def opened(
-    base_url: str, ca_bundle: str | None, *, size: int, kept_alive: bool, direct: bool
+    base_url: str, ca_bundle: str | os.PathLike[str] | None, *, size: int, kept_alive: bool, direct: bool
 ) -> tuple[urllib3.HTTPConnectionPool, str]:
     """A pool of up to `size` connections, and the URL's path in it.
 
@@ -78,12 +78,12 @@ def opened(
     return cast("urllib3.HTTPConnectionPool", pool), adapter.request_url(probe, proxies).rstrip("/")
 
 
-def _certificates(ca_bundle: str | None) -> str | bool:
+def _certificates(ca_bundle: str | os.PathLike[str] | None) -> str | bool:
     """The certificates to trust: ca_bundle, else those that the environment names as for requests, else True.
 
     Read here once, because a connection that cannot read them fails only when it is made, as if the network had.
     """
-    named = {"ca_bundle": ca_bundle}
+    named = {"ca_bundle": os.fspath(ca_bundle) if ca_bundle else None}
     named |= {name: os.environ.get(name) for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")}
     name, path = next(((name, path) for name, path in named.items() if path), ("", None))
     if path is None:

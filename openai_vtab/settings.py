@@ -8,7 +8,9 @@ program without one can still open its database.
 
 from __future__ import annotations
 
+import math
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -26,36 +28,69 @@ Key = str | Callable[[], str] | None
 # where a setting comes from when it is unset
 ENVIRONMENT = {"base_url": "OPENAI_BASE_URL", "organization": "OPENAI_ORG_ID", "project": "OPENAI_PROJECT_ID"}
 HEADERS = ("organization", "project", "openai_beta")
+# the least and the most that a number may be; a socket waits for 24 days at most, and each connection is a thread
+NUMBERS: dict[str, tuple[float, float]] = {
+    "timeout": (0.001, 86400),
+    "max_concurrency": (1, 1000),
+    "max_retries": (0, sys.maxsize),
+    "rate_limit_wait": (0, math.inf),
+    "attach_requests_per_minute": (0, sys.maxsize),
+    "attach_files_per_minute": (0, sys.maxsize),
+    "max_files_per_batch": (1, sys.maxsize),
+    "max_answer_bytes": (1, sys.maxsize),
+    "max_rows": (1, sys.maxsize),
+}
+SECONDS = ("timeout", "rate_limit_wait")
+FLAGS = ("allow_http", "read_ahead", "dry_run", "read_only")
+PATHS = ("ca_bundle", "upload_root")
+TEXTS = ("base_url", *PATHS)
+LONGEST_HOST = 253  # characters (RFC 1035)
+LONGEST_SHOWN = 200  # characters of a wrong value
 
 
 class Secret:
-    """A key given as text: calling it returns the text, and no repr shows it.
+    """An api_key, text or a function: calling it returns the key, and no repr shows it.
 
     Whatever prints the local variables of a traceback prints their reprs, of containers and dataclasses those within.
+    The repr of a bound method, a functools.partial or a callable object may show the key, too.
     """
 
-    __slots__ = ("_text",)
+    __slots__ = ("_given",)
 
-    def __init__(self, text: str) -> None:
-        self._text = text
+    def __init__(self, given: object) -> None:
+        self._given = given
 
-    def __call__(self) -> str:
-        """The key."""
-        return self._text
+    def __call__(self) -> object:
+        """The key; what a function returns may be no text."""
+        return self._given() if callable(self._given) else self._given
+
+    @property
+    def is_function(self) -> bool:
+        """Whether the key is a function's, and may be another one at each call."""
+        return callable(self._given)
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with its type, in words that do not show it; "" when nothing is."""
+        if isinstance(self._given, str) or callable(self._given):
+            return ""
+        kind = type(self._given).__name__
+        return f"api_key is of type {kind}; write a str, or a function that returns one"
 
     def __repr__(self) -> str:
         return "'[key]'"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and self._text == other._text
+        return isinstance(other, Secret) and self._given == other._given
 
     def __hash__(self) -> int:
-        return hash(self._text)
+        return hash(self._given)
 
 
 def hide_key(keywords: Any) -> None:
     """Put a Secret in the place of the key among the keywords of a function, whose frame may be in a traceback."""
-    if (key := keywords.get("api_key")) and not callable(key):
+    key = keywords.get("api_key")
+    if key is not None and key != "" and not isinstance(key, Secret):
         keywords["api_key"] = Secret(key)
 
 
@@ -80,7 +115,7 @@ class Shared(TypedDict, total=False):
     max_answer_bytes: int
     max_rows: int
     openai_beta: str | None
-    ca_bundle: str | None
+    ca_bundle: str | os.PathLike[str] | None
     allow_http: bool
     read_ahead: bool
     upload_root: str | os.PathLike[str] | None
@@ -105,8 +140,8 @@ class Settings:
         For a host of azure.com the key is sent as `api-key`, elsewhere as a bearer token.
     organization, project: sent as OpenAI-Organization and OpenAI-Project. Unset: OPENAI_ORG_ID, OPENAI_PROJECT_ID.
     timeout: seconds for one request, from connecting to the last byte of the answer; a second more for each 100 KB of
-        an upload.
-    max_concurrency: requests in flight at once, and connections kept open.
+        an upload. At most 86,400, a day.
+    max_concurrency: requests in flight at once, and connections kept open; at most 1,000.
     max_retries: how often a failed request is repeated when repeating is safe; 429 has its own limit:
     rate_limit_wait: seconds that a statement may wait in all when the API says 429; 0: it fails at the first one.
     attach_requests_per_minute: how many requests that attach files are sent to one vector store in a minute; OpenAI
@@ -143,7 +178,7 @@ class Settings:
     max_answer_bytes: int = 64 * 1024 * 1024
     max_rows: int = 1_000_000
     openai_beta: str | None = "assistants=v2"
-    ca_bundle: str | None = None
+    ca_bundle: str | os.PathLike[str] | None = None
     allow_http: bool = False
     read_ahead: bool = True
     upload_root: str | os.PathLike[str] | None = None
@@ -154,29 +189,30 @@ class Settings:
 
     def __post_init__(self) -> None:
         hide_key(self.__dict__)
-        for name, least in (
-            ("timeout", 0.001),
-            ("max_concurrency", 1),
-            ("max_retries", 0),
-            ("rate_limit_wait", 0),
-            ("attach_requests_per_minute", 0),
-            ("attach_files_per_minute", 0),
-            ("max_files_per_batch", 1),
-            ("max_answer_bytes", 1),
-            ("max_rows", 1),
-        ):
+        if isinstance(self.api_key, Secret) and self.api_key.problem:
+            raise InterfaceError(self.api_key.problem)
+        for name, (least, most) in NUMBERS.items():
             value = getattr(self, name)
-            seconds = name in ("timeout", "rate_limit_wait")
-            kinds, number = ((int, float), "number") if seconds else ((int,), "whole number")
-            if isinstance(value, bool) or not isinstance(value, kinds) or not value >= least:
-                raise InterfaceError(f"{name} is {value!r}; write a {number} of at least {least}")
+            kinds, number = ((int, float), "number") if name in SECONDS else ((int,), "whole number")
+            if isinstance(value, bool) or not isinstance(value, kinds) or not least <= value <= most:
+                bound = f" and at most {most:,}" if most < sys.maxsize else ""
+                raise InterfaceError(f"{name} is {_shown(value)}; write a {number} of at least {least}{bound}")
+        for name in FLAGS:
+            value = getattr(self, name)
+            if not isinstance(value, bool):
+                raise InterfaceError(f"{name} is {_shown(value)}; write True or False")
+        for name in TEXTS:
+            value = getattr(self, name)
+            if value is not None and not isinstance(_path(value) if name in PATHS else value, str):
+                a_path = " or a pathlib.Path" if name in PATHS else ""
+                raise InterfaceError(f"{name} is {_shown(value)}; write a str{a_path}, or None")
         if self.errors not in ("raise", "row"):
-            raise InterfaceError(f"errors is {self.errors!r}; write 'raise' or 'row'")
+            raise InterfaceError(f"errors is {_shown(self.errors)}; write 'raise' or 'row'")
         if self.progress is not None and not callable(self.progress):
-            raise InterfaceError(f"progress is {self.progress!r}; write a function that takes a Progress")
+            raise InterfaceError(f"progress is {_shown(self.progress)}; write a function that takes a Progress")
         for name in HEADERS:
             value = getattr(self, name)
-            if value and not fits_a_header(value):
+            if value is not None and value != "" and not fits_a_header(value):
                 where = f"{name} (or {ENVIRONMENT[name]})" if name in ENVIRONMENT else name
                 raise ConfigurationError(
                     f"{where} is {value!r}, which no HTTP header can carry; write printable ASCII characters, without "
@@ -195,8 +231,11 @@ class Settings:
     @property
     def known_key(self) -> str:
         """The key as far as it is known without asking a function for it, "" when it is not, or cannot be sent."""
-        key = self.api_key() if isinstance(self.api_key, Secret) else os.environ.get("OPENAI_API_KEY", "")
-        return key if fits_a_header(key) else ""
+        given: Any = self.api_key
+        if isinstance(given, Secret) and given.is_function:
+            return ""
+        key = given() if isinstance(given, Secret) else os.environ.get("OPENAI_API_KEY", "")
+        return str(key) if fits_a_header(key) else ""
 
     def key(self) -> str:
         """The API key, for a header.
@@ -213,12 +252,19 @@ class Settings:
             return key
         if not problem:
             problem = (
-                "the API key has characters that no HTTP header may have (a line break or a space at its end?)"
+                f"the function given as api_key has returned {type(key).__name__}; return a str"
+                if key is not None and not isinstance(key, str)
+                else "the API key has characters that no HTTP header may have (a line break or a space at its end?)"
                 if key
                 else "no API key: set OPENAI_API_KEY, or give api_key= to connect() or register()"
             )
         del key
         raise ConfigurationError(problem)
+
+    @property
+    def key_setting(self) -> str:
+        """Where the key comes from, in words."""
+        return "OPENAI_API_KEY" if self.api_key is None else "api_key"
 
     def checked_base_url(self) -> str:
         """The base URL without a slash at its end. Raises ConfigurationError."""
@@ -235,6 +281,10 @@ class Settings:
         odd = parts.netloc.lower() != whole or not url.isprintable() or any(c in url for c in " \\?#")
         if parts.scheme not in ("http", "https") or not host or odd:
             raise ConfigurationError("base_url is not an address such as https://api.openai.com/v1")
+        if problem := _problem_of_host(host):
+            raise ConfigurationError(
+                f"base_url has the host {host[:80]!r}, {problem}; write an address such as https://api.openai.com/v1"
+            )
         if parts.scheme == "http" and not self.allow_http and not _is_this_machine(host):
             raise ConfigurationError(
                 f"base_url is http:// to {host}: the key would travel in clear; write https://, or allow_http=True"
@@ -264,3 +314,22 @@ def _is_this_machine(host: str) -> bool:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _problem_of_host(host: str) -> str:
+    """Why no name server can know a host; "" when one can."""
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        return "a part of which is empty, longer than 63 characters or no name"
+    return f"which is longer than {LONGEST_HOST} characters" if len(host.rstrip(".")) > LONGEST_HOST else ""
+
+
+def _path(value: Any) -> object:
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def _shown(value: object) -> str:
+    """A value for an error message, not too long to read. Of bytes the type: an address may hold a password."""
+    text = f"of type {type(value).__name__}" if isinstance(value, bytes | bytearray) else repr(value)
+    return text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "…"

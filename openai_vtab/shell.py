@@ -96,6 +96,8 @@ class Shell(Commands):
             before = self._sent() if timed else 0
             try:
                 super().process_sql(statement, bindings, internal, summary)
+            except UnicodeError as error:
+                raise self.Error(_about_encoding(error)) from None
             finally:
                 if self.bar is not None:
                     self.bar.close()
@@ -222,6 +224,14 @@ class Shell(Commands):
         return f"openai-vtab {__version__}, SQLite {apsw.sqlite_lib_version()}, APSW {apsw.apsw_version()}\n"
 
 
+def _about_encoding(error: UnicodeError) -> str:
+    """What to write instead of a statement whose text cannot be decoded, or encoded for the output."""
+    if isinstance(error, UnicodeEncodeError):
+        lacking = error.object[error.start : error.start + 1]
+        return f"The output's encoding, {error.encoding}, has no {lacking!a}: set PYTHONIOENCODING=utf-8"
+    return "A value is text that is not UTF-8; for bytes, leave out CAST(… AS TEXT), or write hex(…)"
+
+
 def _use_wal_in_a_new_file(connection: apsw.Connection) -> None:
     """In WAL mode no reader keeps SQLite from committing what the API has carried out already."""
     file = Path(connection.filename)
@@ -239,9 +249,10 @@ def main(args: Sequence[str] | None = None) -> None:
             _, _, commands = shell.process_args(list(sys.argv[1:] if args is None else args))
             if not commands:
                 shell.cmdloop()
-        except (apsw.Error, Shell.Error, Error, OSError) as error:
+        except Exception as error:
             if not getattr(error, "_handle_exception_saw_this", False):  # APSW's mark for: printed
-                shell.write(shell.stderr, f"{error}\n")
+                expected = isinstance(error, (apsw.Error, Shell.Error, Error, OSError))
+                shell.write(shell.stderr, f"{error}\n" if expected else f"{type(error).__name__}: {error}\n")
                 shell.advise(error)
             shell.failed = True
         except KeyboardInterrupt:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any, cast
 
@@ -93,7 +94,13 @@ class Stock(Shell):
         return found + [word for name in ours if (word := before + dot + name) not in found]
 
     def write(self, dest: Any, text: str) -> None:
-        """Write; errors, whose words may be a server's, with no control characters but their own colour."""
+        """Write; errors, whose words may be a server's, with no control characters but their own colour.
+
+        Where people read, characters that the output's encoding lacks are escaped. Other data raises
+        UnicodeEncodeError then: a program would take the escapes for the value.
+        """
+        if dest is self.stdout and (self.is_for_people or dest.isatty()):
+            text = legible(text, getattr(dest, "encoding", None) or "utf-8")
         if dest is self.stderr:
             before, after = self.colour.error, self.colour.error_
             inner = text.removeprefix(before)
@@ -105,6 +112,24 @@ class Stock(Shell):
     def write_value(self, value: Any, fmt: Callable[[Any], str] = apsw.format_sql_value) -> None:
         """Write a value in its colour."""
         super().write_value(value, (lambda value: visible(fmt(value))) if self._is_read_by_people() else fmt)
+
+    @contextmanager
+    def for_people(self) -> Iterator[None]:
+        """What is written meanwhile is for people, also in a pipe."""
+        before, self.is_for_people = self.is_for_people, True
+        try:
+            yield
+        finally:
+            self.is_for_people = before
+
+    def command_help(self, cmd: Sequence[str]) -> None:
+        """help ?COMMAND?: Shows list of commands and their usage
+
+        If COMMAND is specified then shows detail about that COMMAND.
+        ("all" will show detailed help about all commands.)
+        """
+        with self.for_people():
+            super().command_help(list(cmd))
 
     def _is_read_by_people(self, mode: str = "") -> bool:
         return mode in FOR_PEOPLE or self.is_for_people or self.stdout.isatty()
@@ -184,6 +209,13 @@ def _escaping(mode: Callable[..., None]) -> Callable[..., None]:
 for _name in dir(Shell):
     if _name.startswith("output_") and _name not in OWN_ESCAPES:
         setattr(Stock, _name, _escaping(getattr(Shell, _name)))
+
+
+def legible(text: str, encoding: str) -> str:
+    """The text with characters that an encoding lacks written as in ASCII: an ellipsis as dots, others as escapes."""
+    if encoding.lower().startswith("utf"):
+        return text
+    return text.replace("…", "...").encode(encoding, "backslashreplace").decode(encoding)
 
 
 def _is_complete(sql: str) -> bool:

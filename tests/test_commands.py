@@ -9,6 +9,7 @@ import os
 import pty
 import re
 import struct
+import subprocess
 import sys
 import termios
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ import pytest
 from openai_vtab import bars, commands
 from openai_vtab.commands import Commands
 from openai_vtab.progress import Progress
-from openai_vtab.sandbox import Status
+from openai_vtab.sandbox import Answer, Status
 from openai_vtab.shell import Shell
 from openai_vtab.tables import TABLES
 
@@ -48,6 +49,71 @@ def test_batches_watch_and_requests() -> None:
         "vsfb_demo_finished",
         "vsfb_demo_failures",
     ]
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [None, {"completed": None, "failed": 1}, {"completed": "3"}, [1], "x", 5, {"completed": -1}, {"failed": 1e400}],
+    ids=str,
+)
+def test_batches_with_odd_counts(sandbox: Any, counts: Any) -> None:
+    """What is no number of files is left out; the shell goes on."""
+    batch = {"id": "vsfb_1", "vector_store_id": "vs_1", "status": "completed", "file_counts": counts}
+    sandbox.inject(Answer(batch), times=None)
+    done = shell(
+        "--base-url",
+        sandbox.base_url,
+        text=f"CREATE VIRTUAL TABLE led USING {T};\n"
+        "INSERT INTO led (vector_store_id, batch_id) VALUES ('vs_1', 'vsfb_1');\n"
+        ".batches\n.watch\nSELECT 'goes on';\n",
+        environment={"OPENAI_API_KEY": sandbox.api_key},
+    )
+    assert (done.stderr, done.returncode) == ("", 0)
+    assert done.stdout.count("led: 1 completed") == 2
+    assert done.stdout.endswith("goes on\n")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp437"])
+def test_what_people_read_fits_every_encoding(encoding: str) -> None:
+    """A character that the terminal lacks is written as ASCII; data for a pipe is an error of one line."""
+
+    def run(*commands: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "openai_vtab", "--sandbox", ":memory:", *commands],
+            capture_output=True,
+            encoding=encoding,
+            env={**os.environ, "PYTHONIOENCODING": encoding},
+            timeout=60,
+            check=False,
+        )
+
+    done = run(f"CREATE VIRTUAL TABLE led USING {T}", ".describe", ".describe files", ".batches", ".requests")
+    assert (done.stderr, done.returncode) == ("", 0)
+    assert "INSERT INTO files" in done.stdout
+    done = run(".help batches", ".help describe")
+    assert "Traceback" not in done.stderr
+    assert (done.stdout, done.returncode) == ("", 0)
+    done = run("SELECT 'Ж'")
+    assert done.stderr.startswith("The output's encoding, ")
+    assert done.stderr.endswith("has no '\\u0416': set PYTHONIOENCODING=utf-8\n")
+    assert (done.stdout, done.stderr.count("\n"), done.returncode) == ("", 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("sql", "problem"),
+    [
+        ("SELECT CAST(x'ff00fe' AS TEXT)", "A value is text that is not UTF-8; for bytes, leave out CAST(… AS TEXT)"),
+        (f"CREATE VIRTUAL TABLE b USING {T}(x)", f"{T} takes no arguments in CREATE VIRTUAL TABLE"),
+    ],
+)
+def test_an_error_is_one_line(sql: str, problem: str) -> None:
+    """On the command line; from standard input, after the place."""
+    done = shell("--sandbox", ":memory:", sql)
+    assert done.stderr.startswith(problem)
+    assert (done.stderr.count("\n"), done.returncode) == (1, 1)
+    done = shell("--sandbox", text=f"{sql};\nSELECT 'goes on';\n")
+    assert problem in done.stderr
+    assert (done.stderr.count("\n"), done.stdout, done.returncode) == (2, "goes on\n", 1)
 
 
 def test_json_comes_as_json() -> None:

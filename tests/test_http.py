@@ -99,6 +99,28 @@ def test_a_callable_key_is_asked_for_every_request(sandbox: Any) -> None:
     db.close()
 
 
+def test_401_names_the_setting_of_the_key(sandbox: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """api_key, or the variable that holds it."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-another-0123456789")
+    for given, name in (("sk-wrong-0123456789", "api_key"), (lambda: "sk-x", "api_key"), (None, "OPENAI_API_KEY")):
+        db = openai_vtab.connect(base_url=sandbox.base_url, api_key=given)
+        with pytest.raises(openai_vtab.APIError, match=f"answered 401: .*; check the key, which is set by {name}"):
+            db.execute("SELECT * FROM vector_stores").fetchall()
+        db.close()
+
+
+def test_a_refused_connection_names_the_address_and_the_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What to check, and how often it was tried."""
+    monkeypatch.setattr("openai_vtab.http.FIRST_WAIT", 0.001)
+    db = openai_vtab.connect(base_url="http://127.0.0.1:9/v1", api_key="k", max_retries=2)
+    with pytest.raises(openai_vtab.APIConnectionError) as caught:
+        db.execute("SELECT * FROM vector_stores").fetchall()
+    assert "cannot connect: Connection refused (3 attempts); check base_url (http://127.0.0.1:9/v1)" in str(
+        caught.value
+    )
+    db.close()
+
+
 def test_404_of_a_read_is_no_row(db: apsw.Connection, sandbox: Any) -> None:
     """An unknown batch, and an unknown store."""
     for store, batch in (("vs_demo", "vsfb_none"), ("vs_none", "vsfb_demo_finished")):

@@ -168,6 +168,108 @@ def test_an_answer_stays_as_it_is_where_the_key_is_a_word() -> None:
     assert answer_without_key(200, b'{"a": "\xff sk-0123456789"}', "sk-0123456789") == b'{"a": "\xff [key]"}'
 
 
+def mixed(key: str) -> dict[str, str]:
+    """The key in encodings that a server's words may have, and which a reader can undo."""
+    encoded = base64.b64encode(key.encode()).decode()
+    return {
+        "percent of every character": "".join(f"%{ord(c):02x}" for c in key),
+        "percent of percent": quote(quote("".join(f"%{ord(c):02X}" for c in key))),
+        "JSON escapes": "".join(f"\\u{ord(c):04x}" for c in key),
+        "JSON in JSON in JSON": json.dumps(json.dumps("".join(f"\\u{ord(c):04X}" for c in key))),
+        "JavaScript escapes": "".join(f"\\x{ord(c):02x}" for c in key),
+        "UTF-16": key.encode("utf-16-le").decode("latin-1"),
+        "HTML": "".join(f"&#{ord(c)};" for c in key),
+        "HTML, hexadecimal": "".join(f"&#x{ord(c):x};" for c in key),
+        "hexadecimal": key.encode().hex(),
+        "hexadecimal, apart": key.encode().hex(":"),
+        "hexadecimal of base64": encoded.encode().hex(),
+        "base64 of base64": base64.b64encode(encoded.encode()).decode(),
+        "base64 of percent": base64.b64encode(quote(f"key={key}", safe="").encode()).decode(),
+        "upper case": key.upper(),
+        "swapped case": key.swapcase(),
+        "a line break within": f"{key[:9]}\n{key[9:]}",
+        "spaces within": " ".join(key),
+    }
+
+
+@pytest.mark.parametrize("name", mixed(""))
+@pytest.mark.parametrize("status", [401, 404, 500])
+def test_redaction_of_an_error_in_any_encoding(name: str, status: int, sandbox: Any) -> None:
+    """A failed response is searched as a reader would decode it: its message gives way, the rest of the error stays."""
+    key = "sk-proj-AbC_123-xyzXYZ0987654321"
+    sandbox._server.api.api_key = key
+    said = mixed(key)[name]
+    db = openai_vtab.connect(base_url=sandbox.base_url, api_key=key, max_retries=0)
+    error = {"message": f"no key: {said}", "code": "invalid", "param": said}
+    for body in (json.dumps({"error": error}).encode(), f"<p>{said}</p>".encode(), json.dumps([{said: said}]).encode()):
+        sandbox.inject(Answer(body, status=status, headers={"x-request-id": quote(said)}), times=1)
+        with pytest.raises(openai_vtab.APIError) as caught:
+            db.execute(LIST).fetchall()
+        kept = str(db.execute("SELECT * FROM openai_requests").fetchall())
+        for text in (str(caught.value), repr(vars(caught.value)), kept):
+            assert said not in text
+            assert repr(said)[1:-1] not in text
+            assert quote(said) not in text
+        shown = str(caught.value).replace("\\x00", "").replace("\\u0000", "")
+        assert "[key]" in shown or "[the server's message quotes the key]" in shown
+    db.close()
+
+
+def test_redaction_leaves_an_error_without_the_key_as_it_is() -> None:
+    """Byte for byte, whatever it is encoded in."""
+    for body in (b'{"error": {"message": "\\u0041 %41 &amp; c2stcHJvag=="}}', b"<p>%73%6b</p>", bytes(range(256))):
+        assert answer_without_key(401, body, KEYS[0]) == body
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        rb'{"filename": "C:\\u0041dir", "purpose": "KEY", "x": "\u00e9 \u0041 \/ %41"}',
+        rb"KEY=\u0041 \\u0041 %4b %254B \x00\xff KEY",
+        "ключ \\u0041 KEY \ud800".encode("utf-16", "surrogatepass"),
+        "\ufeffключ KEY".encode("utf-16-be"),
+        "ключ KEY".encode("utf-32"),
+    ],
+)
+def test_redaction_leaves_the_other_bytes_of_an_answer(body: bytes) -> None:
+    """Only the key's own bytes are replaced in an answer that is right."""
+    key = KEYS[0]
+    for between in ("", "\0", "\0\0\0"):
+        body = body.replace(between.join("KEY").encode(), between.join(key).encode())
+    want = body
+    for between in ("", "\0", "\0\0\0"):
+        want = want.replace(between.join(key).encode(), between.join("[key]").encode())
+    assert want != body
+    assert answer_without_key(200, body, key) == want
+
+
+def test_redaction_of_a_short_key_takes_whole_words() -> None:
+    """A short key may be a part of the words of an error; with an escape before it, it is a word."""
+    body = b'{"error": "wrongly: wrong, \\nwrong, the-wrong, key%20wrong, WRONG_wrong"}'
+    clean = b'{"error": "wrongly: [key], \\n[key], the-wrong, key%20[key], WRONG_wrong"}'
+    assert answer_without_key(401, body, "wrong") == clean
+
+
+def test_redaction_of_a_key_of_an_earlier_attempt(sandbox: Any) -> None:
+    """A function may give another key for each attempt: the answer is searched for all of them."""
+    sent: list[str] = []
+
+    def key() -> str:
+        sent.append(f"sk-rotating-key-number-{len(sent):04}")
+        return sent[-1]
+
+    db = openai_vtab.connect(base_url=sandbox.base_url, api_key=key)
+    sandbox.inject(Answer({}, status=429, headers={"retry-after-ms": "1"}), times=1)
+    sandbox.inject(Answer({"error": {"message": "sk-rotating-key-number-0000 is used up"}}, status=401), times=2)
+    for _ in range(2):  # the second statement has another key, and is told of the first one's
+        with pytest.raises(openai_vtab.APIError, match=r"answered 401: \[key\] is used up") as caught:
+            db.execute(LIST).fetchall()
+        for known in sent:
+            assert_no_key(known, *all_of(caught.value), *db.execute("SELECT * FROM openai_requests"))
+    assert len(sent) == 3
+    db.close()
+
+
 ENCODINGS = ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"]
 
 

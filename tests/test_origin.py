@@ -183,6 +183,36 @@ def test_a_certificate_that_is_not_trusted(connect: Connect, secure: Wire, sql: 
     assert secure.heads == []
 
 
+def test_a_certificate_that_is_not_trusted_is_not_retried(
+    connect: Connect, secure: Wire, authority: trustme.CA, bundle: str
+) -> None:
+    """It will not be trusted in a second either: one attempt, and what to set."""
+    advice = r"\(1 attempt\); the server's certificate is not trusted: .* set ca_bundle, or REQUESTS_CA_BUNDLE"
+    with pytest.raises(openai_vtab.APIConnectionError, match=advice) as caught:
+        connect(secure.url("https"), max_retries=5).execute(STATEMENTS["SELECT"]).fetchall()
+    assert caught.value.lasting
+    advice = r"\(1 attempt\); the server's certificate is for another host: check base_url"
+    with (
+        wire(lambda _: answer(BATCH), tls_of(authority, "api.example.org")) as server,
+        pytest.raises(openai_vtab.APIConnectionError, match=advice),
+    ):
+        connect(server.url("https"), ca_bundle=bundle, max_retries=5).execute(STATEMENTS["SELECT"]).fetchall()
+
+
+@pytest.mark.parametrize("key", ["wrong", "WRONG", "SSL:"])
+def test_https_to_a_port_of_http(connect: Connect, sandbox: Any, key: str) -> None:
+    """The error says so, at once; a key that is a word of OpenSSL's stays in OpenSSL's words."""
+    db = connect("https" + sandbox.base_url[4:], api_key=key, max_retries=5)
+    with pytest.raises(
+        openai_vtab.APIConnectionError, match=r"1 attempt\); the server does not speak TLS, but probably http: write"
+    ) as caught:
+        db.execute(STATEMENTS["SELECT"]).fetchall()
+    said = str(db.execute("SELECT error FROM openai_requests").get)
+    for text in (str(caught.value), said):
+        assert "[key]" not in text
+    db.close()
+
+
 def test_a_certificate_of_a_bundle(
     connect: Connect, secure: Wire, bundle: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -222,7 +252,9 @@ def test_verification_cannot_be_turned_off(connect: Connect, secure: Wire, monke
     secure.heads.clear()
     for name, value in (("PYTHONHTTPSVERIFY", "0"), ("REQUESTS_CA_BUNDLE", ""), ("CURL_CA_BUNDLE", "")):
         monkeypatch.setenv(name, value)
-    for given in (None, "", False):
+    with pytest.raises(openai_vtab.InterfaceError, match="ca_bundle is False; write a str or a pathlib"):
+        connect(secure.url("https"), ca_bundle=False)
+    for given in (None, ""):
         with pytest.raises(openai_vtab.APIConnectionError, match="certificate verify failed"):
             connect(secure.url("https"), ca_bundle=given).execute(STATEMENTS["SELECT"]).fetchall()
     assert secure.heads == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -66,6 +67,10 @@ def test_a_missing_key_is_an_error_when_it_is_needed() -> None:
         ({"max_concurrency": 2.5}, "max_concurrency is 2.5; write a whole number of at least 1"),
         ({"max_retries": -1}, "max_retries is -1"),
         ({"max_retries": True}, "max_retries is True"),
+        ({"timeout": float("inf")}, "timeout is inf; write a number of at least 0.001 and at most 86,400"),
+        ({"timeout": 1e10}, "timeout is 10000000000.0; write a number"),
+        ({"max_concurrency": 10**9}, "max_concurrency is 1000000000; write a whole number of at least 1 and at most"),
+        ({"max_rows": 10**400}, "max_rows is 1000"),
     ],
 )
 def test_wrong_numbers(given: dict[str, Any], problem: str) -> None:
@@ -99,3 +104,49 @@ def test_wrong_addresses(url: str, problem: str) -> None:
 def test_plain_http_to_this_machine(url: str) -> None:
     """Loopback needs no TLS."""
     assert Settings(base_url=url).checked_base_url() == url
+
+
+@pytest.mark.parametrize("name", ["allow_http", "read_ahead", "dry_run", "read_only"])
+@pytest.mark.parametrize("value", ["false", "no", 0, 1, None, [True]], ids=str)
+def test_a_flag_that_is_no_bool(name: str, value: Any) -> None:
+    """Python takes the text "false" for true: allow_http="false" would allow it."""
+    with pytest.raises(openai_vtab.InterfaceError) as caught:
+        openai_vtab.connect(**{name: value})
+    assert str(caught.value) == f"{name} is {value!r}; write True or False"
+
+
+@pytest.mark.parametrize("name", ["base_url", "ca_bundle", "upload_root"])
+@pytest.mark.parametrize("value", [5, b"x", ["x"], False], ids=str)
+def test_a_text_of_another_type(name: str, value: Any) -> None:
+    """Refused at connect with the setting, the value and what to write."""
+    with pytest.raises(openai_vtab.InterfaceError, match="; write a str") as caught:
+        openai_vtab.connect(**{name: value})
+    shown = "of type bytes" if value == b"x" else repr(value)
+    assert str(caught.value).startswith(f"{name} is {shown}; write a str")
+
+
+@pytest.mark.parametrize("name", ["organization", "project", "openai_beta"])
+@pytest.mark.parametrize("value", [0, False, [], b""], ids=str)
+def test_a_header_that_is_no_text(name: str, value: Any) -> None:
+    """Also one that Python takes for false."""
+    with pytest.raises(openai_vtab.ConfigurationError, match=f"^{name}.* is .*, which no HTTP header can carry"):
+        openai_vtab.connect(**{name: value})
+
+
+def test_a_path_may_be_a_pathlib_path(tmp_path: Path) -> None:
+    """For the settings that name a file or a folder."""
+    Settings(ca_bundle=tmp_path, upload_root=tmp_path)
+
+
+@pytest.mark.parametrize("host", ["a..b", ".a", "a" * 64 + ".com", ".".join(["a" * 60] * 5), "x." + "é" * 70])
+def test_a_host_that_no_name_server_knows(host: str) -> None:
+    """An empty or too long label, or too long a name: nothing is tried."""
+    with pytest.raises(openai_vtab.ConfigurationError, match="base_url has the host '") as caught:
+        openai_vtab.connect(base_url=f"https://{host}/v1")
+    assert "write an address such as https://api.openai.com/v1" in str(caught.value)
+
+
+@pytest.mark.parametrize("host", ["a_b.example", "api.example.org.", "bücher.example", "a" * 63 + ".example"])
+def test_a_host_that_may_be(host: str) -> None:
+    """What a name server can know."""
+    assert Settings(base_url=f"https://{host}/v1").checked_base_url() == f"https://{host}/v1"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import os
 import signal
 import socket
@@ -207,9 +209,7 @@ def raising(error: BaseException) -> Callable[[], str]:
     return key
 
 
-@pytest.mark.parametrize(
-    "given", [KEY + "\n", KEY + "ключ", lambda: KEY + "\0", KEY.encode()], ids=["LF", "letters", "NUL", "bytes"]
-)
+@pytest.mark.parametrize("given", [KEY + "\n", KEY + "ключ", lambda: KEY + "\0"], ids=["LF", "letters", "NUL"])
 @pytest.mark.parametrize("door", DOORS)
 def test_traceback_of_a_key_that_cannot_be_sent(sandbox: Any, door: Callable[..., Any], given: Any) -> None:
     """It is not shown where it is refused."""
@@ -219,6 +219,56 @@ def test_traceback_of_a_key_that_cannot_be_sent(sandbox: Any, door: Callable[...
             run(sql)
         assert_no_key(caught.value)
     assert sandbox.requests == []
+
+
+@pytest.mark.parametrize("door", [by_apsw, by_dbapi])
+def test_traceback_of_a_key_in_bytes(sandbox: Any, door: Callable[..., Any]) -> None:
+    """It is refused at connect with its type, and a function that returns bytes at the first request."""
+    with pytest.raises(ERRORS, match="api_key is of type bytes; write a str") as caught:
+        door(base_url=sandbox.base_url, api_key=KEY.encode())(STATEMENTS["SELECT"])
+    assert_no_key(caught.value)
+    with pytest.raises(ERRORS, match="the function given as api_key has returned bytes; return a str") as caught:
+        door(base_url=sandbox.base_url, api_key=KEY.encode)(STATEMENTS["SELECT"])
+    assert_no_key(caught.value)
+    assert sandbox.requests == []
+
+
+@dataclasses.dataclass
+class Credentials:
+    """A holder of a key, whose repr, and that of its method, shows the key."""
+
+    key: str
+
+    def current(self) -> str:
+        """Return the key."""
+        return self.key
+
+    def __call__(self) -> str:
+        """Return the key."""
+        return self.key
+
+
+CALLABLES = [Credentials(KEY).current, functools.partial(str, KEY), Credentials(KEY)]
+
+
+@pytest.mark.parametrize("given", CALLABLES, ids=["method", "partial", "object"])
+def test_traceback_of_a_callable_whose_repr_shows_the_key(sandbox: Any, given: Any, tmp_path: Path) -> None:
+    """At a wrong setting, a database that cannot be opened, and a request."""
+    nowhere = str(tmp_path / "none" / "a.db")
+    for open_it in (
+        lambda: openai_vtab.connect(api_key=given, timeout=-1),
+        lambda: openai_vtab.connect(nowhere, api_key=given),
+        lambda: dbapi.connect(nowhere, api_key=given),
+        lambda: openai_vtab.register(apsw.Connection(""), api_key=given, timeout=-1),
+        lambda: (
+            openai_vtab.connect(api_key=given, base_url=sandbox.base_url, max_retries=0)
+            .execute(STATEMENTS["SELECT"])
+            .fetchall()
+        ),
+    ):
+        with pytest.raises((openai_vtab.Error, apsw.Error)) as caught:
+            open_it()
+        assert_no_key(caught.value)
 
 
 @pytest.mark.parametrize("door", DOORS)

@@ -273,13 +273,17 @@ class Cursors:
             cursor = base(connection)
             if isinstance(cursor, apsw.Cursor):
                 if len(self._cursors) >= self._most:
-                    self._cursors = [known for known in self._cursors if known() is not None]
+                    self._cursors = [weakref.ref(known) for known in self._alive()]
                     self._most = max(64, 2 * len(self._cursors))
                 self._cursors.append(weakref.ref(cursor))
             return cursor
 
         make.known_cursors_of = base  # type: ignore[attr-defined]
         return make
+
+    def _alive(self) -> list[apsw.Cursor]:
+        """The cursors that have not been freed."""
+        return [cursor for known in self._cursors if (cursor := known()) is not None]
 
     @contextlib.contextmanager
     def held(self, connection: apsw.Connection, refuse: Callable[..., Any]) -> Iterator[None]:
@@ -291,7 +295,7 @@ class Cursors:
         traces: list[tuple[apsw.Cursor, Any]] = []
         try:
             connection.cursor_factory = connection.exec_trace = refuse
-            for cursor in list(self._cursors):
+            for cursor in self._alive():
                 # the cursor of the statement that is running is in use, and its trace comes no more
                 with contextlib.suppress(apsw.Error):
                     if (own := cursor.exec_trace) is not None:
@@ -310,10 +314,7 @@ class Cursors:
         if not places:
             return sql
         found: set[str] = set()
-        for known in self._cursors:
-            cursor = known()
-            if cursor is None:
-                continue
+        for cursor in self._alive():
             try:
                 text = cursor.expanded_sql
             except apsw.Error:  # it is not running

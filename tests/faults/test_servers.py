@@ -333,8 +333,14 @@ def test_a_create_through_a_proxy_is_sent_once(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize(
     ("said", "match"),
     [
-        (b"HTTP/1.1 403 Forbidden\r\n\r\n", "cannot connect: Tunnel connection failed: 403 Forbidden$"),
-        (b"HTTP/1.1 407 Who\r\n\r\n", "cannot connect: Tunnel connection failed: 407 Who$"),
+        (
+            b"HTTP/1.1 403 Forbidden\r\n\r\n",
+            r"cannot connect: Tunnel connection failed: 403 Forbidden \(2 attempts\); check base_url",
+        ),
+        (
+            b"HTTP/1.1 407 Who\r\n\r\n",
+            r"cannot connect: Tunnel connection failed: 407 Who \(2 attempts\); check base_url",
+        ),
         (b"", "cannot connect: "),
         (SLOW_HEADERS, r"no connection within 0\.4 s$"),
     ],

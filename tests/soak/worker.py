@@ -40,9 +40,9 @@ SETTINGS: dict[str, Any] = {
 }
 WARNINGS = (
     "rolled back here, but already carried out",
-    "remembered when the ledger is",
+    "the ledger lists it when it is opened again",
     "interrupted while writing",
-    "rows recovered of",
+    "added for creates of a transaction that was interrupted",
 )
 MAYBE = "it may have been carried out all the same"
 FILES = [f"file-{number}" for number in range(8)]

@@ -152,11 +152,11 @@ def _character(code: int) -> bytes:
 
 
 @lru_cache(maxsize=64)
-def _patterns(key: str) -> tuple[tuple[bytes, re.Pattern[bytes]], ...]:
+def _patterns(key: str) -> tuple[tuple[tuple[bytes, ...], re.Pattern[bytes]], ...]:
     """A regular expression for each text of `_texts`, the longest first, so that no part of one is left.
 
     Its group is what stands between the characters: in UTF-16 and UTF-32 within something else, NULs. Before it, what
-    the body must contain unless every character is escaped: a search for that takes a hundredth of the time.
+    the body must contain one of, unless every character is escaped: a search for that takes a hundredth of the time.
     """
     patterns = []
     for text in sorted(_texts(key), key=len, reverse=True):
@@ -165,7 +165,8 @@ def _patterns(key: str) -> tuple[tuple[bytes, re.Pattern[bytes]], ...]:
         if len(key) < SHORTEST_IN_DATA and text == key.encode():  # a word, which may be a part of others
             begins = rb"(?:(?<![\w-])|(?<=\\[nrtbf])|(?<=%[0-9A-Fa-f]{2})|(?<=\\u00[0-9A-Fa-f]{2}))"
             spelling = begins + spelling + rb"(?![\w-])"
-        patterns.append((max(_PLAIN.findall(text), key=len, default=b""), re.compile(spelling)))
+        plain = _split(max(_PLAIN.findall(text), key=len, default=b""))
+        patterns.append((tuple(between.join(plain) for between in _BETWEEN), re.compile(spelling)))
     return tuple(patterns)
 
 
@@ -177,11 +178,11 @@ _BETWEEN = (b"", b"\0", b"\0\0\0", rb"\u0000", b"%00")
 
 def _marked(text: bytes, key: str, shortest: int) -> bytes:
     """The bytes with [key] for the key, and every other byte as it was."""
-    if len(key) < shortest:
+    if len(key) < shortest or len(text) < len(key):  # no spelling is shorter than the key
         return text
-    escaped = _ALL_ESCAPED.search(text) is not None
-    for plain, pattern in _patterns(key):
-        if escaped or any(between.join(_split(plain)) in text for between in _BETWEEN):
+    escaped = (b"\\" in text or b"%" in text) and _ALL_ESCAPED.search(text) is not None
+    for spellings, pattern in _patterns(key):
+        if escaped or any(spelling in text for spelling in spellings):
             text = pattern.sub(lambda found: found[1].join(_split(b"[key]")), text)
     return text
 
@@ -266,7 +267,7 @@ def is_quoted(text: str, key: str) -> bool:
     word of the message.
     """
     wanted = _letters(key)
-    if len(wanted) < SHORTEST_IN_DATA:
+    if len(wanted) < SHORTEST_IN_DATA or len(text) < len(wanted):  # no encoding is shorter than what it stands for
         return False
     forms = [text]
     for form in forms:  # which grows meanwhile

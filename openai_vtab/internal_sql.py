@@ -32,6 +32,7 @@ class InternalSQL:
         self._weak = weak
         self.running = False
         self.changes = 0  # how much of total_changes() is ours
+        self.unfinished = False  # a transaction of ours could not be rolled back yet
         self.ours: set[str] = set()  # the names of our modules
 
     def read(self, sql: str, bindings: Sequence[SQLiteValue] = ()) -> Iterator[tuple[SQLiteValue, ...]]:
@@ -69,30 +70,48 @@ class InternalSQL:
             connection.set_last_insert_rowid(last)
 
     def write_unless_busy(self, sql: str, bindings: Sequence[SQLiteValue]) -> None:
-        """Carry out one statement by itself, without waiting for other writers.
+        """Carry out one statement by itself, as `alone`."""
+        with self.alone():
+            self.write(sql, bindings)
 
-        Raises apsw.BusyError also when it would be a part of a statement that found the database busy: SQLite reports
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[apsw.Connection]:
+        """For statements that commit each by itself, without waiting for other writers.
+
+        Raises apsw.BusyError also when they would be a part of a statement that found the database busy: SQLite reports
         the end of such a statement before it undoes it.
         """
         with self._without_waiting() as connection:
-            self.write(sql, bindings)
-            if connection.txn_state() == apsw.SQLITE_TXN_WRITE:
-                raise apsw.BusyError("it would be undone with a statement that was busy")
+            _refuse_within_a_statement(connection)
+            yield connection
+            _refuse_within_a_statement(connection)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """A transaction of its own, without waiting for other writers. Raises apsw.BusyError as `write_unless_busy`."""
-        with self._without_waiting() as connection:
-            if connection.txn_state() == apsw.SQLITE_TXN_WRITE:
-                raise apsw.BusyError("it would be undone with a statement that was busy")
+        """A transaction of its own. Raises apsw.BusyError as `alone`, and InterruptError."""
+        with self.alone() as connection:
+            if connection.is_interrupted:  # SQLite would not even carry out the ROLLBACK
+                raise apsw.InterruptError("interrupted")
             self.write("BEGIN")
             try:
                 yield
                 self.write("COMMIT")
             except BaseException:
-                if connection.in_transaction:
-                    self.write("ROLLBACK")  # a COMMIT that is busy would keep every new reader out
+                self.unfinished = True
+                self.finish(connection)
                 raise
+
+    def finish(self, connection: apsw.Connection) -> None:
+        """Roll back a transaction of ours; one that is busy would keep every new reader out.
+
+        As long as the user's statement is interrupted SQLite refuses that, too: then it is done at the next statement.
+        """
+        try:
+            if connection.in_transaction:
+                self.write("ROLLBACK")
+        except apsw.InterruptError:
+            return
+        self.unfinished = False
 
     @contextlib.contextmanager
     def _without_waiting(self) -> Iterator[apsw.Connection]:
@@ -153,6 +172,11 @@ class InternalSQL:
         cursor.exec_trace = untraced
         cursor.row_trace = None if connection.row_trace is None else _unchanged
         return connection, cursor
+
+
+def _refuse_within_a_statement(connection: apsw.Connection) -> None:
+    if connection.txn_state() == apsw.SQLITE_TXN_WRITE:
+        raise apsw.BusyError("it would be undone with a statement that was busy")
 
 
 def untraced(cursor: apsw.Cursor, sql: str, bindings: Any) -> bool:

@@ -124,6 +124,8 @@ class Registration:
                 self._forget_old()
         if self.internal_sql.running:
             return  # a cursor can be collected meanwhile; what we run ourselves is not among the statements
+        if self.internal_sql.unfinished:
+            self.internal_sql.finish(event["connection"])
         changes = event["total_changes"] - self.internal_sql.changes
         if self._over:
             self._judge(changes, ended)

@@ -64,7 +64,7 @@ class Settlement:
         due = found.unsettled()
         if due:
             try:
-                with self._internal_sql.transaction():
+                with self._internal_sql.alone():  # each is whole, and repeating them adds nothing
                     self._write_creates(found.file, schema, due)
             except Exception as error:  # also what a commit hook of the user's raises: nothing is lost, only late
                 log.debug("not remembered yet: %s", error)

@@ -37,8 +37,10 @@ def wait_for_no_threads(patience: float = 5) -> None:
 
 def python(code: str, sandbox: Any, *, status: int = 0) -> str:
     """Run a program in an interpreter of its own, whose memory is checked; its output. It says nothing of errors."""
+    # a fork is not measured: coverage's threads and locks are those of the parent, and its child would wait for them
+    measured = "os.fork" not in code
     environment = {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if measured or not name.startswith("COVERAGE_")},
         "OPENAI_BASE_URL": sandbox.base_url,
         "OPENAI_API_KEY": sandbox.api_key,
         "PYTHONMALLOC": "debug",

@@ -77,9 +77,8 @@ def failure(writes: Sequence[Write], stop: BaseException | None) -> BaseExceptio
         stop.__cause__ = told
         stop.add_note(str(told))
         return stop
-    told = report("", writes)
     error = failed[0].error
-    if len(failed) == 1 and not told.done and isinstance(error, Exception):
+    if len(failed) == 1 and isinstance(error, Exception) and not report("", writes).done:
         if failed[0].state is not State.UNKNOWN:
             return error
         text = f"{error}; {_look(failed[0].request)}"

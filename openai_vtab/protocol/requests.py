@@ -24,24 +24,29 @@ JSON_BODY = {"Content-Type": "application/json"}
 ANY_ANSWER = {"Accept": "*/*"}
 
 
+class _Template:
+    """What all requests of one method have in common."""
+
+    def __init__(self, table: Table, method: Method) -> None:
+        numbers = {name: f"{{{number}}}" for number, name in enumerate(method.variables)}
+        self.sources = tuple(table.source(name) for name in method.variables)
+        self.path = method.path.format(**numbers)  # such as "/files/{0}"
+        self.verify_path = method.verify_path.format(**numbers)
+        self.query = tuple((table.source(name), parameter) for name, parameter in method.query.items())
+        self.changes = method.verb != "SELECT"
+        self.absent_is_none = not self.changes and not method.listing
+
+
+_template = lru_cache(256)(_Template)
+
+
 def build(table: Table, method: Method, parameters: Mapping[str, Any], page: Page | None = None) -> Request:
     """The request for `method` with `parameters`, a mapping of the columns' sources to checked values."""
-    path, look = method.path, method.verify_path
-    for name in method.variables:
-        segment = _segment(parameters[table.source(name)])
-        path = path.replace(f"{{{name}}}", segment)
-        look = look.replace(f"{{{name}}}", segment)
-    query = {
-        parameter: parameters[table.source(name)]
-        for name, parameter in method.query.items()
-        if parameters.get(table.source(name)) is not None
-    }
-    if page is not None:
-        query |= {"limit": page.limit, "order": page.order}
-        if page.after is not None:
-            query["after"] = page.after
-    if query:
-        path += "?" + urlencode(query, quote_via=quote, safe="")
+    template = _template(table, method)
+    segments = tuple(map(_segment, map(parameters.__getitem__, template.sources)))
+    target = template.path.format(*segments)
+    if page is not None or template.query:
+        target += _query(template, parameters, page)
     body: bytes | Upload | None = None
     headers: Mapping[str, str] = NO_HEADERS
     if method.multipart:
@@ -52,15 +57,15 @@ def build(table: Table, method: Method, parameters: Mapping[str, Any], page: Pag
         headers = JSON_BODY
     return Request(
         method.http,
-        path,
+        target,
         body,
         headers,
         repeatable=method.repeatable,
-        absent_is_none=method.verb == "SELECT" and not method.listing,
+        absent_is_none=template.absent_is_none,
         route=method.path,
-        verify_path=look,
-        attached_files=_attached(table, method, parameters),
-        changes=method.verb != "SELECT",
+        verify_path=template.verify_path.format(*segments),
+        attached_files=_attached(table, method, parameters) if method.attached_files else None,
+        changes=template.changes,
     )
 
 
@@ -69,9 +74,17 @@ def download(table: Table, method: Method, keys: Mapping[str, str]) -> Request:
     return replace(build(table, method, keys), headers=ANY_ANSWER, absent_is_none=False)
 
 
-def _attached(table: Table, method: Method, parameters: Mapping[str, Any]) -> tuple[str, int] | None:
-    if not method.attached_files:
-        return None
+def _query(template: _Template, parameters: Mapping[str, Any], page: Page | None) -> str:
+    """The query string of a target, with its question mark, or ""."""
+    query = {name: parameters[source] for source, name in template.query if parameters.get(source) is not None}
+    if page is not None:
+        query |= {"limit": page.limit, "order": page.order}
+        if page.after is not None:
+            query["after"] = page.after
+    return "?" + urlencode(query, quote_via=quote, safe="") if query else ""
+
+
+def _attached(table: Table, method: Method, parameters: Mapping[str, Any]) -> tuple[str, int]:
     files = parameters[table.source(method.attached_files)]
     store = next((parameters[table.source(name)] for name in method.variables), "")
     return store, len(files) if isinstance(files, list) else 1

@@ -89,7 +89,7 @@ REFRESH = Column(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Method:
     """One operation of the API and the SQL that reaches it.
 
@@ -153,7 +153,7 @@ class Method:
         return frozenset((*self.needs, *self.body, *self.query, *copied))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Table:
     """A resource of the API as a table.
 
@@ -202,9 +202,14 @@ class Table:
         """The columns by name."""
         return {column.name: column for column in self.columns}
 
+    @cached_property
+    def sources(self) -> dict[str, str]:
+        """The columns' sources by the columns' names."""
+        return {column.name: column.source for column in self.columns}
+
     def source(self, name: str) -> str:
         """The source of the column `name`."""
-        return self.by_name[name].source
+        return self.sources[name]
 
     def of(self, verb: str) -> tuple[Method, ...]:
         """The methods of one SQL verb, in order; without those that only give a column."""

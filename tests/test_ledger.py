@@ -641,8 +641,8 @@ def test_adopting_twice_is_an_error_and_no_request(filled: apsw.Connection, requ
         ("..", "vs_demo", "id: '..' is not an id"),
         (RUNNING, "vs demo", "vector_store_id: 'vs demo' contains white space"),
         (RUNNING, b"vs_demo", "vector_store_id: a BLOB of 7 bytes is not an id"),
-        (None, "vs_demo", "file_ids: it is missing or NULL"),
-        (RUNNING, None, "id: it comes from the API and cannot be inserted"),
+        (None, "vs_demo", "file_ids is missing or NULL"),
+        (RUNNING, None, "id comes from the API and cannot be inserted"),
     ],
 )
 def test_adopting_wrong_values_sends_nothing(
@@ -657,7 +657,7 @@ def test_adopting_wrong_values_sends_nothing(
 
 def test_the_table_that_is_always_there_adopts_nothing(db: apsw.Connection, requests: Requests) -> None:
     """It has no ledger."""
-    with pytest.raises(openai_vtab.RowError, match="id: it comes from the API and cannot be inserted"):
+    with pytest.raises(openai_vtab.RowError, match="id comes from the API and cannot be inserted"):
         adopt(db, RUNNING, name=MODULE)
     assert requests() == []
 

@@ -9,33 +9,29 @@ from typing import Any
 import pytest
 
 from openai_vtab.errors import DataError
-from openai_vtab.schema.decode import sql_value
-from openai_vtab.schema.validators import (
-    InvalidValue,
-    Limits,
+from openai_vtab.schema.attachment_validators import (
     attributes,
-    boolean,
     chunking_strategy,
+    file_ids,
+    files,
+    metadata,
+    store_file_ids,
+)
+from openai_vtab.schema.decode import sql_value
+from openai_vtab.schema.search_validators import filters, query, ranking_options, results
+from openai_vtab.schema.validators import (
+    boolean,
     content,
     file_expires_after,
-    file_ids,
     filename,
-    files,
-    filters,
     flag,
     identifier,
-    key_text,
-    metadata,
     path,
-    query,
-    ranking_options,
-    results,
     seconds,
-    shown,
     store_expires_after,
-    store_file_ids,
     text,
 )
+from openai_vtab.schema.values import InvalidValue, Limits, key_text, sql_literal
 
 L = Limits(files_per_batch=3)
 
@@ -215,10 +211,10 @@ def test_chunking_strategy_refuses(value: str, problem: str) -> None:
     assert problem in str(caught.value)
 
 
-def test_shown_is_one_short_line_of_sql() -> None:
+def test_sql_literal_is_one_short_line() -> None:
     """An error message does not repeat a megabyte."""
-    assert shown("it's") == "'it''s'"
-    assert len(shown("x" * 1000000)) < 65
+    assert sql_literal("it's") == "'it''s'"
+    assert len(sql_literal("x" * 1000000)) < 65
 
 
 @pytest.mark.parametrize(("value", "number"), [(0, 0), (1, 1), (1.0, 1), (0.0, 0)])

@@ -33,8 +33,8 @@ import apsw
 
 from ..errors import OperationalError, ProgrammingError, RowError
 from ..schema.decode import json_text, whole
-from ..schema.table import WHOLE, Table
-from ..schema.validators import SQLiteValue, key_text
+from ..schema.table import Source, Table
+from ..schema.values import SQLiteValue, key_text
 from ..sqlite.internal_sql import InternalSQL
 from ..sqlite.rowids import Rowids
 from .intents import Intent, Outcome
@@ -95,7 +95,7 @@ class LedgerRow:
             return self._sent.get(name)
         if self._answer is None:
             self._answer = _object(self._text)
-        return {**self._answer, **self.keys} if name == WHOLE else self._answer.get(name)
+        return {**self._answer, **self.keys} if name == Source.OBJECT else self._answer.get(name)
 
     @property
     def askable(self) -> bool:

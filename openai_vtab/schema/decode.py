@@ -15,8 +15,8 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from ..errors import DataError
-from .table import FAILURE, PLACE, WHOLE, Column
-from .validators import SQLiteValue
+from .table import Column, Source
+from .values import SQLiteValue
 
 DEEPEST = 1000  # levels of arrays and objects, https://www.sqlite.org/json1.html#interface_overview
 _NOT_FINITE = re.compile(r'"(?:[^"\\]|\\.)*"|NaN|Infinity')
@@ -33,7 +33,7 @@ class Fields(Protocol):
 
 def getter(column: Column) -> Callable[[Fields], SQLiteValue]:
     """How the column is read from an object."""
-    if column.source == WHOLE:
+    if column.source == Source.OBJECT:
         return _whole_object
     name, *path = column.source.split(".")
     is_json = column.is_json
@@ -58,10 +58,10 @@ def getter(column: Column) -> Callable[[Fields], SQLiteValue]:
 
 
 def _whole_object(fields: Fields) -> SQLiteValue:
-    found = fields if isinstance(fields, dict) else fields.get(WHOLE)
-    if FAILURE in found:
+    found = fields if isinstance(fields, dict) else fields.get(Source.OBJECT)
+    if Source.ERROR in found:
         return None
-    return sql_value({name: value for name, value in found.items() if name != PLACE})
+    return sql_value({name: value for name, value in found.items() if name != Source.POSITION})
 
 
 def sql_value(value: Any) -> SQLiteValue:

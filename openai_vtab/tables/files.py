@@ -8,7 +8,7 @@ ever what was deleted first, https://github.com/openai/openai-dotnet/issues/540
 """
 
 from ..schema import validators
-from ..schema.table import ERROR, RAW, Column, Method, Table
+from ..schema.table import ERROR, RAW, Column, Listing, Method, Table
 
 files = Table(
     "files",
@@ -50,7 +50,7 @@ files = Table(
             "SELECT",
             "GET /files",
             query={"purpose": "purpose"},
-            listing="pages",
+            listing=Listing.PAGES,
             page_size=10_000,
             ordered_by="created_at",
         ),

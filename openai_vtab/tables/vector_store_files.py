@@ -8,8 +8,8 @@ Names are in `files`: join them by file_id.
 >>> SELECT file_id, last_error_message FROM vector_store_files WHERE vector_store_id = 'vs_…' AND status = 'failed'
 """
 
-from ..schema import validators
-from ..schema.table import ERROR, RAW, WAIT_SECONDS, Column, Method, Table
+from ..schema import attachment_validators, validators
+from ..schema.table import ERROR, RAW, WAIT_SECONDS, Column, Listing, Method, Table
 
 STATUSES = ("in_progress", "completed", "failed", "cancelled")
 STATE = (  # what becomes of an attached file, here and in a batch
@@ -41,9 +41,14 @@ vector_store_files = Table(
             "attributes",
             "TEXT",
             "At most 16 pairs that a search can filter by: a JSON object.",
-            check=validators.attributes,
+            check=attachment_validators.attributes,
         ),
-        Column("chunking_strategy", "TEXT", "How it is cut into chunks: JSON.", check=validators.chunking_strategy),
+        Column(
+            "chunking_strategy",
+            "TEXT",
+            "How it is cut into chunks: JSON.",
+            check=attachment_validators.chunking_strategy,
+        ),
         Column("object", "TEXT", "Always vector_store.file."),
         Column("file_id", "TEXT", "The same as id.", hidden=True, source="id", check=validators.identifier),
         *REASON,
@@ -53,7 +58,7 @@ vector_store_files = Table(
     ),
     methods=(
         Method("SELECT", f"GET {_PATH}/{{file_id}}"),
-        Method("SELECT", f"GET {_PATH}", query={"status": "filter"}, listing="pages", ordered_by="created_at"),
+        Method("SELECT", f"GET {_PATH}", query={"status": "filter"}, listing=Listing.PAGES, ordered_by="created_at"),
         Method(
             "INSERT",
             f"POST {_PATH}",

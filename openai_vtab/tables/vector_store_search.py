@@ -7,8 +7,8 @@ that it is also a function: vector_store_search('vs_…', 'refund policy', 5).
 >>> SELECT filename, score, content FROM vector_store_search('vs_…', 'refund policy') ORDER BY score DESC LIMIT 3
 """
 
-from ..schema import validators
-from ..schema.table import ERROR, RAW, Column, Method, Table
+from ..schema import search_validators, validators
+from ..schema.table import ERROR, RAW, Column, Listing, Method, Table
 
 vector_store_search = Table(
     "vector_store_search",
@@ -28,7 +28,7 @@ vector_store_search = Table(
             "TEXT",
             "What to search for: text, or a JSON array of texts.",
             hidden=True,
-            check=validators.query,
+            check=search_validators.query,
             is_option=True,
         ),
         Column(
@@ -36,7 +36,7 @@ vector_store_search = Table(
             "INTEGER",
             "How many passages at most: 1 to 50, 10 unless given.",
             hidden=True,
-            check=validators.results,
+            check=search_validators.results,
             is_option=True,
         ),
         Column(
@@ -44,7 +44,7 @@ vector_store_search = Table(
             "TEXT",
             'Which files count, by their attributes: JSON such as {"type": "eq", "key": "lang", "value": "en"}.',
             hidden=True,
-            check=validators.filters,
+            check=search_validators.filters,
             is_option=True,
         ),
         Column(
@@ -52,7 +52,7 @@ vector_store_search = Table(
             "TEXT",
             'How passages are ranked: JSON, {"ranker": "auto", "score_threshold": 0.5}.',
             hidden=True,
-            check=validators.ranking_options,
+            check=search_validators.ranking_options,
             is_option=True,
         ),
         Column(
@@ -72,7 +72,7 @@ vector_store_search = Table(
             "POST /vector_stores/{vector_store_id}/search",
             required=("query",),
             body=("query", "max_num_results", "filters", "ranking_options", "rewrite_query"),
-            listing="data",
+            listing=Listing.SINGLE,
         ),
     ),
     object="vector_store.search_results.page",

@@ -7,8 +7,8 @@ by GB and day. A store that has expired has lost its files.
 >>> SELECT name, usage_bytes, completed_count FROM vector_stores ORDER BY usage_bytes DESC
 """
 
-from ..schema import validators
-from ..schema.table import ERROR, RAW, WAIT_SECONDS, Column, Method, Table
+from ..schema import attachment_validators, validators
+from ..schema.table import ERROR, RAW, WAIT_SECONDS, Column, Listing, Method, Table
 
 vector_stores = Table(
     "vector_stores",
@@ -23,7 +23,7 @@ vector_stores = Table(
         Column("last_active_at", "INTEGER", "When it was last used: Unix seconds, UTC; null when never."),
         Column("expires_after", "TEXT", "When it expires by itself: JSON.", check=validators.store_expires_after),
         Column("expires_at", "INTEGER", "When it will expire: Unix seconds, UTC; null when never."),
-        Column("metadata", "TEXT", "At most 16 pairs of text: a JSON object.", check=validators.metadata),
+        Column("metadata", "TEXT", "At most 16 pairs of text: a JSON object.", check=attachment_validators.metadata),
         Column("description", "TEXT", "Its description; null when it has none.", check=validators.text),
         Column("object", "TEXT", "Always vector_store."),
         Column("vector_store_id", "TEXT", "The same as id.", hidden=True, source="id"),
@@ -37,14 +37,14 @@ vector_stores = Table(
             "TEXT",
             "To create: a JSON array of 1 to 500 file ids.",
             hidden=True,
-            check=validators.store_file_ids,
+            check=attachment_validators.store_file_ids,
         ),
         Column(
             "chunking_strategy",
             "TEXT",
             "To create, with file_ids: how they are cut, JSON.",
             hidden=True,
-            check=validators.chunking_strategy,
+            check=attachment_validators.chunking_strategy,
         ),
         WAIT_SECONDS,
         RAW,
@@ -52,7 +52,7 @@ vector_stores = Table(
     ),
     methods=(
         Method("SELECT", "GET /vector_stores/{vector_store_id}"),
-        Method("SELECT", "GET /vector_stores", listing="pages", ordered_by="created_at"),
+        Method("SELECT", "GET /vector_stores", listing=Listing.PAGES, ordered_by="created_at"),
         Method(
             "INSERT",
             "POST /vector_stores",

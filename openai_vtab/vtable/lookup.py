@@ -21,7 +21,7 @@ from ..execution.workers import NOT_READ, StatementSession
 from ..ledger.store import Ledger, LedgerRow
 from ..protocol import Object, Page, Request, Response
 from ..schema.decode import Fields
-from ..schema.table import FAILURE, PLACE, REFRESH, WAIT_SECONDS, Method, Table
+from ..schema.table import REFRESH, WAIT_SECONDS, Listing, Method, Source, Table
 from ..sqlite.rowids import Key, Rowids
 
 Row = tuple[int, Fields]
@@ -170,10 +170,10 @@ class Rows:
         try:
             yield from objects
         except NOT_READ as error:
-            yield self.rowids.of((request.identity, FAILURE)), error_row(scan.session, key, request, error)
+            yield self.rowids.of((request.identity, Source.ERROR)), error_row(scan.session, key, request, error)
 
     def _page(self, scan: ScanOptions, method: Method, after: str | None = None) -> Page | None:
-        if method.listing != "pages":
+        if method.listing is not Listing.PAGES:
             return None
         limit = (
             method.page_size
@@ -219,10 +219,10 @@ class Rows:
                 row = {**item, **echoed}
                 if scan.order:
                     last = self._in_order(method, scan.order, last, row.get(method.ordered_by))
-                if method.listing == "pages":
+                if method.listing is Listing.PAGES:
                     yield self.rowids.of(tuple(str(row.get(source)) for source in self.table.key)), row
                 else:
-                    yield self.rowids.of((request.identity, str(place))), {**row, PLACE: place}
+                    yield self.rowids.of((request.identity, str(place))), {**row, Source.POSITION: place}
                 place += 1
             request = following
 
@@ -262,7 +262,7 @@ class Rows:
         found = list(itertools.islice(rows, scan.at_most))
         waited: dict[int, tuple[dict[str, Any], Request]] = {}
         for number, (_, fields) in enumerate(found):
-            if fields.get(FAILURE) is None and not self._is_final(fields.get("status")):
+            if fields.get(Source.ERROR) is None and not self._is_final(fields.get("status")):
                 keys = {source: fields.get(source) for source in self.table.key}
                 waited[number] = keys, protocol.build(self.table, self._one, keys)
         deadline = scan.session.deadline(scan.option_values[WAIT_SECONDS.name])
@@ -394,7 +394,7 @@ def error_row(session: StatementSession, keys: Mapping[str, Any], request: Reque
     message = getattr(error, "message", None) or str(error)
     return {
         **keys,
-        FAILURE: {
+        Source.ERROR: {
             "status": getattr(error, "status", None),
             "code": getattr(error, "code", None),
             "message": "; ".join(filter(None, (message, getattr(error, "hint", "")))),

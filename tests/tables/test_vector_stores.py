@@ -125,11 +125,11 @@ def test_insert_sends_what_is_given(db: apsw.Connection, bodies: Bodies, columns
 
 
 REFUSED_INSERTS = {
-    "id": ("'x'", "vector_stores.id: it comes from the API and cannot be inserted; write only name, expires_after, metadata, description, file_ids, chunking_strategy"),
-    "vector_store_id": ("'x'", "vector_store_id: it comes from the API"),
-    "status": ("'completed'", "status: it comes from the API"),
-    "wait_seconds": ("5", "wait_seconds: it comes from the API"),
-    "chunking_strategy": ("'{\"type\":\"auto\"}'", "chunking_strategy: it has a meaning only with file_ids"),
+    "id": ("'x'", "vector_stores.id comes from the API and cannot be inserted; give only name, expires_after, metadata, description, file_ids, chunking_strategy"),
+    "vector_store_id": ("'x'", "vector_store_id comes from the API"),
+    "status": ("'completed'", "status comes from the API"),
+    "wait_seconds": ("5", "wait_seconds comes from the API"),
+    "chunking_strategy": ("'{\"type\":\"auto\"}'", "chunking_strategy is accepted only together with file_ids"),
     "file_ids": ("'[]'", "file_ids: the array is empty; write at least one file"),
     "name": ("5", "vector_stores.name: 5 is not text; write text"),
     "description": ("x'00'", "description: a BLOB of 1 bytes is not text"),

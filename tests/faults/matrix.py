@@ -22,10 +22,11 @@ import itertools
 import json
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from unittest import mock
 
@@ -175,7 +176,7 @@ def run(sandbox: Sandbox, fault: Fault, statement: Statement, lasting: bool) -> 
                 seen.rows += db.execute(sql.format(store=store, batches=batches, table=statement.table)).fetchall()
         except Exception as error:
             seen.error = error
-            seen.secrets = _everything(error)
+            seen.secrets = everything(error)
         seen.seconds = time.monotonic() - before
         seen.requests = len([r for r in sandbox.requests if f"/{store}/" in r.path])
         injection.times = 0
@@ -190,24 +191,38 @@ def run(sandbox: Sandbox, fault: Fault, statement: Statement, lasting: bool) -> 
     return seen
 
 
-def cells(sandbox: Sandbox, fault: Fault) -> list[tuple[str, bool, str, str]]:
-    """All of one fault, at once: the statement, whether it lasts, the outcome, and what is wrong with it."""
+@dataclass(frozen=True)
+class Cell:
+    """A column of the matrix (a statement, a door), what distinguishes cells of one column, and what becomes of it."""
+
+    column: str
+    variant: str
+    outcome: str
+    problem: str = ""
+
+
+def judged(column: str, variant: str, judge: Callable[[], str], seen: object) -> Cell:
+    """The cell with the outcome that `judge` returns, or with the assertion that fails there and what was seen."""
+    try:
+        return Cell(column, variant, judge())
+    except AssertionError as error:
+        line = traceback.extract_tb(error.__traceback__)[-1].line
+        return Cell(column, variant, "FAILED", f"{line}: {seen}"[:1000])
+
+
+def cells(sandbox: Sandbox, fault: Fault) -> list[Cell]:
+    """Run one fault against every statement, concurrently."""
     pairs = list(itertools.product(STATEMENTS, modes(fault)))
     with ThreadPoolExecutor(AT_ONCE) as pool:
         seen = list(pool.map(lambda pair: run(sandbox, fault, STATEMENTS[pair[0]], pair[1]), pairs))
-    found = []
-    for (name, lasting), one in zip(pairs, seen, strict=True):
-        outcome = problem = ""
-        try:
-            outcome = judge(fault, STATEMENTS[name], lasting, one)
-        except AssertionError as error:
-            line = traceback.extract_tb(error.__traceback__)[-1].line
-            outcome, problem = "FAILED", f"{line}: {one}"[:1000]
-        found.append((name, lasting, outcome, problem))
-    return found
+    return [
+        judged(name, "lasting" if lasting else "", partial(judge, fault, STATEMENTS[name], lasting, one), one)
+        for (name, lasting), one in zip(pairs, seen, strict=True)
+    ]
 
 
-def _everything(error: BaseException | None) -> str:
+def everything(error: BaseException | None) -> str:
+    """All text of an exception and of those before it, in which the key must not be."""
     found: list[str] = []
     while error is not None:
         found += [str(error), repr(error), repr(vars(error)), "".join(traceback.format_exception(error))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -23,14 +23,13 @@ class Report:
     number: int = 0
     problems: list[str] = field(default_factory=list)
 
-    def table(self, title: str, columns: Iterable[str], rows: dict[str, Callable[[], list[Cell]]]) -> None:
+    def table(self, title: str, columns: Collection[str], rows: Mapping[str, Callable[[], list[Cell]]]) -> None:
         """Run the rows and print each as soon as its cells are known.
 
         Equal outcomes of one column are printed once; "–" stands for a column that the row does not meet.
         """
         if not rows:
             return
-        columns = list(columns)
         print(f"\n| {title} | {' | '.join(columns)} |\n|{'---|' * (len(columns) + 1)}")
         for name, run in rows.items():
             outcomes: dict[str, list[str]] = {column: [] for column in columns}
@@ -45,7 +44,9 @@ class Report:
 
 def main() -> int:
     """Run everything, or the rows whose name contains a word; return 1 if an outcome is not what the rules say."""
-    parser = argparse.ArgumentParser(prog="python -m tests.faults", description="Every fault, every statement.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.faults", description="Run every fault and print its outcomes."
+    )
     parser.add_argument("word", nargs="?", default="", help="only faults and causes with this in their name")
     word = parser.parse_args().word
     began, report = time.monotonic(), Report()

@@ -124,7 +124,7 @@ def authorizer(answer: int) -> Callable[[Scene], AbstractContextManager[None]]:
 
     @contextmanager
     def prevent(scene: Scene) -> Iterator[None]:
-        scene.db.authorizer = decide  # type: ignore[assignment]
+        scene.db.authorizer = decide
         yield
         scene.db.authorizer = None
 
@@ -185,7 +185,7 @@ class Seen:
     notes: int = 0
     queued: int = 0  # rows of the ledger that still wait for a response
     intents: list[str] = field(default_factory=list)  # the files' names
-    secrets: str = ""
+    secrets: str = field(default="", repr=False)
 
 
 _stores = itertools.count()
@@ -197,7 +197,7 @@ def run(sandbox: Sandbox, cause: Cause, door: Door, table: str) -> Seen:
     If an explicit COMMIT leaves the transaction open, repeat it, and roll back if that fails, too.
     """
     store = sandbox.add_store(f"vs_commit{next(_stores)}")
-    settings = {"base_url": sandbox.base_url, "api_key": KEY}
+    settings: dict[str, Any] = {"base_url": sandbox.base_url, "api_key": KEY}
     seen = Seen()
     with tempfile.TemporaryDirectory() as folder:
         file = str(Path(folder) / "ours.db")

@@ -120,7 +120,7 @@ class Seen:
     created: list[str] = field(default_factory=list)  # the server's
     remembered: list[tuple[object, ...]] = field(default_factory=list)  # the ledger's: id, status
     seconds: float = 0.0
-    secrets: str = ""
+    secrets: str = field(default="", repr=False)
     after: list[object] = field(default_factory=list)
 
 

@@ -1,4 +1,4 @@
-"""The matrix: every fault against every statement, a test for each fault."""
+"""Every fault on the wire against every statement: a test for each fault."""
 
 from __future__ import annotations
 

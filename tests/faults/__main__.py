@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from . import commit, matrix
-from .commit import CAUSES
+from .causes import CAUSES
 from .doors import DOORS
 from .matrix import STATEMENTS, Cell
 from .table import TABLE

@@ -1,6 +1,4 @@
-"""Causes of a failure after Sync against every door: SQLite cannot commit although the request has been sent.
-
-The causes are data; the outcome of each cell follows from a few rules:
+"""Every cause of a failure after Sync against every door; the outcome of each cell follows from a few rules:
 
     cause     a statement, a `with` block       BEGIN … COMMIT
     locked    WriteError                        SQLite's error; COMMIT again: the same; ROLLBACK: WriteError
@@ -17,10 +15,9 @@ batch afterwards, and the rest of the transaction is undone. No cell sends a sec
 from __future__ import annotations
 
 import itertools
-import json
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -32,146 +29,14 @@ import sqlalchemy.exc
 import openai_vtab
 from openai_vtab.sandbox import Sandbox
 
-from .doors import CONTEXT, DOORS, EXPLICIT, ORIG, RAISED, STATEMENT, Door
-from .matrix import BATCHES, INSERT, Cell, everything, judged
-from .table import KEY, member
+from .causes import EARLY, ENDED, FREED, LEDGER, SCHEMA, Cause, Scene
+from .doors import CONTEXT, DOORS, EXPLICIT, ORIG, RAISED, Door
+from .matrix import INSERT, Cell, everything, judged
+from .table import KEY
 
-LEDGER = "mine"
 LISTED = f"SELECT id FROM {LEDGER}"
 QUEUED = f"SELECT count(*) FROM {LEDGER}_ledger WHERE status = 'queued'"
 NOTES = "SELECT count(*) FROM note"
-SCHEMA = f"""
-    CREATE VIRTUAL TABLE {LEDGER} USING {BATCHES};
-    CREATE TABLE note (x);
-    INSERT INTO note VALUES (1), (2);
-    CREATE TABLE parent (n INTEGER PRIMARY KEY);
-    CREATE TABLE child (n REFERENCES parent (n) DEFERRABLE INITIALLY DEFERRED);
-"""
-
-# What SQLite does at the commit
-LOCKED = "locked"  # BUSY, again and again
-FREED = "freed"  # BUSY, and then the lock is free
-ENDED = "ended"  # the transaction is rolled back
-EARLY = "early"  # the commit fails before Sync
-
-
-@dataclass(frozen=True)
-class Scene:
-    """A database file, a connection to it, and the vector store that its request is about."""
-
-    file: str
-    db: apsw.Connection
-    sandbox: Sandbox
-    store: str
-
-
-@dataclass(frozen=True)
-class Cause:
-    """Why SQLite fails: `prevent` is in force until its context ends, and `after` is executed then, if there is any."""
-
-    effect: str
-    prevent: Callable[[Scene], AbstractContextManager[None]]
-    after: str = ""
-    tables: tuple[str, ...] = (LEDGER, BATCHES)
-
-    def meets(self, door: Door) -> bool:
-        """Whether the door's transaction has the row whose foreign key is checked."""
-        return self.effect != EARLY or door.ends != STATEMENT
-
-
-@contextmanager
-def reader(scene: Scene) -> Iterator[None]:
-    """Another connection reads the file, which is in rollback-journal mode."""
-    other = apsw.Connection(scene.file)
-    rows = other.execute("SELECT x FROM note")
-    next(rows)
-    yield
-    rows.close()
-    other.close()
-
-
-def hook(refuse: Callable[[], bool]) -> Callable[[Scene], AbstractContextManager[None]]:
-    """A commit hook beside our own."""
-
-    @contextmanager
-    def prevent(scene: Scene) -> Iterator[None]:
-        scene.db.set_commit_hook(refuse, id="no")
-        yield
-        scene.db.set_commit_hook(None, id="no")
-
-    return prevent
-
-
-def _raise() -> bool:
-    raise ZeroDivisionError("the hook's own")
-
-
-@contextmanager
-def full(scene: Scene) -> Iterator[None]:
-    """The database may grow by one page, and the response needs more."""
-    scene.sandbox.inject(member("big", json.dumps("x" * 100_000)), 1, "POST", f"/{scene.store}/")
-    scene.db.execute(f"PRAGMA max_page_count = {scene.db.execute('PRAGMA page_count').get + 1}").fetchall()
-    yield
-    scene.db.execute("PRAGMA max_page_count = 100000").fetchall()
-
-
-def authorizer(answer: int) -> Callable[[Scene], AbstractContextManager[None]]:
-    """An authorizer that refuses the UPDATE of the ledger's status."""
-
-    def decide(code: int, first: str | None, second: str | None, *_: Any) -> int:
-        landing = code == apsw.SQLITE_UPDATE and first == f"{LEDGER}_ledger" and second == "status"
-        return answer if landing else apsw.SQLITE_OK
-
-    @contextmanager
-    def prevent(scene: Scene) -> Iterator[None]:
-        scene.db.authorizer = decide
-        yield
-        scene.db.authorizer = None
-
-    return prevent
-
-
-def trigger(on: str, action: str) -> Callable[[Scene], AbstractContextManager[None]]:
-    """A temporary trigger."""
-
-    @contextmanager
-    def prevent(scene: Scene) -> Iterator[None]:
-        scene.db.execute(f"CREATE TEMP TRIGGER refuse {on} BEGIN {action}; END")
-        yield
-        scene.db.execute("DROP TRIGGER IF EXISTS temp.refuse")
-
-    return prevent
-
-
-def landing(action: str) -> Cause:
-    """A trigger refuses to write the response into the ledger."""
-    on = f"BEFORE UPDATE OF status ON main.{LEDGER}_ledger"
-    return Cause(ENDED, trigger(on, f"SELECT RAISE({action})"), tables=(LEDGER,))
-
-
-@contextmanager
-def orphan(scene: Scene) -> Iterator[None]:
-    """Each note has a row without its parent, which is checked at the commit."""
-    scene.db.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, 1)
-    with trigger("AFTER INSERT ON main.note", "INSERT INTO child VALUES (99)")(scene):
-        yield
-
-
-# A ledger is settled by the connection's next statement (`after`, DROP, PRAGMA), or when the connection is closed.
-CAUSES = {
-    "a reader stays": Cause(LOCKED, reader, "SELECT 1"),
-    "a reader leaves": Cause(FREED, reader),
-    "a commit hook vetoes": Cause(ENDED, hook(lambda: True)),
-    "a commit hook raises": Cause(ENDED, hook(_raise)),
-    "the disk is full": Cause(ENDED, full, tables=(LEDGER,)),
-    "an authorizer denies": Cause(ENDED, authorizer(apsw.SQLITE_DENY), "SELECT 1", (LEDGER,)),
-    "an authorizer ignores": Cause(ENDED, authorizer(apsw.SQLITE_IGNORE), "SELECT 1", (LEDGER,)),
-    "a trigger aborts": landing("ABORT, 'no'"),
-    "a trigger fails": landing("FAIL, 'no'"),
-    "a trigger ignores": landing("IGNORE"),
-    "a trigger rolls back": landing("ROLLBACK, 'no'"),
-    "a deferred foreign key": Cause(EARLY, orphan),
-}
 
 
 @dataclass
@@ -269,9 +134,9 @@ def judge(cause: Cause, door: Door, table: str, seen: Seen) -> str:
     if cause.effect == FREED:
         assert again == [None]
         return f"{busy}, then COMMIT: ok"
-    still, rolled_back = again
-    _judge_locked(still)
-    return f"{busy}, then ROLLBACK: {_judge_write_error(cause, door, rolled_back, seen.created)}"
+    assert len(again) == 2
+    _judge_locked(again[0])
+    return f"{busy}, then ROLLBACK: {_judge_write_error(cause, door, again[1], seen.created)}"
 
 
 def _judge_early(door: Door, seen: Seen) -> str:

@@ -1,4 +1,4 @@
-"""SQLite fails after the requests have been sent: every cause through every door, a test for each cell."""
+"""Every cause of a failure after Sync through every door: a test for each cell."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 import openai_vtab
 from openai_vtab.sandbox import Sandbox
 
-from .commit import CAUSES, LEDGER, SCHEMA, judge, run
+from .causes import CAUSES, LEDGER, SCHEMA
+from .commit import judge, run
 from .doors import DOORS, NOTE
 
 CELLS = [

@@ -70,8 +70,8 @@ vector_store_file_batches = Table(
             required=("file_ids",),
             body=("file_ids", "chunking_strategy", "attributes"),
             repeatable=False,
-            look="/vector_stores/{vector_store_id}/files",
-            attaches="file_ids",
+            verify_path="/vector_stores/{vector_store_id}/files",
+            attached_files="file_ids",
         ),
         Method(
             "INSERT",
@@ -79,15 +79,15 @@ vector_store_file_batches = Table(
             required=("files",),
             body=("files",),
             # the API silently ignores these at the top level of the body
-            each={"files": ("chunking_strategy", "attributes")},
+            copied_into={"files": ("chunking_strategy", "attributes")},
             repeatable=False,
-            look="/vector_stores/{vector_store_id}/files",
-            attaches="files",
+            verify_path="/vector_stores/{vector_store_id}/files",
+            attached_files="files",
         ),
         Method(
             "UPDATE",
             "POST /vector_stores/{vector_store_id}/file_batches/{batch_id}/cancel",
-            when={"status": "cancelled"},
+            only_when_set_to={"status": "cancelled"},
         ),
         Method(
             "EXEC",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -160,7 +161,7 @@ BODIES: list[tuple[str, Request, Any, Verdict]] = [
 def judged(request: Request, status: int, body: Any) -> Verdict:
     """The verdict on a response."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return protocol._verdict(request, Response(status, {}, data, "https://x/v1"))
+    return protocol.verdict(request, Response(status, {}, data, "https://x/v1"))
 
 
 @pytest.mark.parametrize(
@@ -227,7 +228,7 @@ def test_other_statuses_say_neither(status: int) -> None:
 )
 def test_an_id_is_not_taken_for_words(id: str) -> None:
     """An id that reads like a server's message is still an id."""
-    request = Request("GET", "/files/" + protocol._quoted(id), route="/files/{file_id}")
+    request = Request("GET", "/files/" + quote(id, safe=""), route="/files/{file_id}")
     assert judged(request, 404, openai(f"No such File object: {id}"[:2000])) is ABSENT
     assert judged(request, 404, openai(f"Invalid URL (GET /v1/files/{id})"[:2000])) is NO_ROUTE
     assert judged(request, 404, openai("Not found")) is UNDECIDED

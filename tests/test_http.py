@@ -381,7 +381,7 @@ def test_a_create_that_is_answered_without_an_id_is_unknown(
     """The batch may exist; the error says so."""
     for body in ({}, {"id": None}, {"id": ""}, {"id": 5}):
         sandbox.inject(Answer(body), method="POST")
-        with pytest.raises(openai_vtab.APIError, match="the answer has no id: the object may exist all the same"):
+        with pytest.raises(openai_vtab.APIError, match="the response has no id, but the object may exist"):
             db.execute(INSERT)
     assert requests() == [POST] * 4
 
@@ -660,7 +660,7 @@ def test_a_cancel_that_is_retried_and_refused_may_have_been_done(db: apsw.Connec
     assert "earlier attempt" not in str(caught.value)
     sandbox.inject(Cut("answer"), method="POST")
     sandbox.inject(refused, method="POST")
-    with pytest.raises(openai_vtab.APIError, match="an earlier attempt, whose answer did not come, may have done it"):
+    with pytest.raises(openai_vtab.APIError, match="an earlier attempt without a response may have been carried out"):
         db.execute(sql).fetchall()
     sandbox.inject(Cut("answer"), method="GET")
     sandbox.inject(Status(400, message="No."), method="GET")

@@ -32,9 +32,9 @@ from typing import Any
 import apsw
 
 from ..errors import OperationalError, ProgrammingError, RowError
-from ..schema.decode import json_text, whole
+from ..schema.decode import json_text
 from ..schema.table import Source, Table
-from ..schema.values import SQLiteValue, key_text
+from ..schema.values import SQLiteValue, key_text, load_json, strip_surrogates
 from ..sqlite.internal_sql import InternalSQL
 from ..sqlite.rowids import Rowids
 from .intents import Intent, Outcome
@@ -257,7 +257,7 @@ class Ledger:
         # OR REPLACE: a server that answers two creates with one id has one object
         self._internal_sql.write(
             f"UPDATE OR REPLACE {self._shadow} SET {settings}, status = ?, answer = ? WHERE seq = ?",
-            [*(whole(keys[source]) for source in self.table.key), status, _dumped(answer), seq],
+            [*(strip_surrogates(keys[source]) for source in self.table.key), status, _dumped(answer), seq],
         )
         self._require(self._status_at(seq) == status, "updated")
 
@@ -293,7 +293,7 @@ class Ledger:
 
     def remember(self, keys: Keys, answer: Object) -> None:
         """Keep an object that was looked up until it can be written."""
-        known = tuple(whole(keys[source]) for source in self.table.key)
+        known = tuple(strip_surrogates(keys[source]) for source in self.table.key)
         self._pending[known] = [*known, _status(answer), _dumped(answer)]
 
     def save(self, can_wait: bool = False) -> None:
@@ -346,7 +346,7 @@ class Ledger:
         """The values of the keys as far as they are known, in the order of `key`."""
         answer = intent.answer if intent.outcome is Outcome.CREATED and intent.answer is not None else {}
         keys = {**intent.keys, **{source: answer[source] for source in self.key if source in answer}}
-        return [None if keys.get(source) is None else whole(str(keys[source])) for source in self.key]
+        return [None if keys.get(source) is None else strip_surrogates(str(keys[source])) for source in self.key]
 
     def save_elsewhere(self, intents: Sequence[Intent] = ()) -> bool:
         """Write all of that on a connection of its own, when the user's is closing. Returns whether it could."""
@@ -459,7 +459,7 @@ def _dumped(value: Object) -> str:
 
 def _object(text: SQLiteValue) -> Object:
     try:
-        found = json.loads(text) if isinstance(text, (str, bytes)) else None
+        found = load_json(text) if isinstance(text, (str, bytes)) else None
     except (ValueError, RecursionError):
         found = None
     return found if isinstance(found, dict) else {}
@@ -467,4 +467,4 @@ def _object(text: SQLiteValue) -> Object:
 
 def _status(answer: Object) -> str:
     status = answer.get("status")
-    return whole(status) if isinstance(status, str) and status != QUEUED else UNKNOWN
+    return strip_surrogates(status) if isinstance(status, str) and status != QUEUED else UNKNOWN

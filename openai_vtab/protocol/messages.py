@@ -15,7 +15,7 @@ from .multipart import Upload
 Object = dict[str, Any]
 NO_HEADERS: Mapping[str, str] = {}
 NO_KEYS: Mapping[str, str] = {}
-NOT_SENT = 0  # in the place of a status: a dry run has sent nothing
+NOT_SENT = 0  # the status of a response in a dry run, which sends nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +52,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer: header names are in lower case; `base_url` is the address that the request's target was below.
+    """One HTTP response.
 
-    `uncertain`: it was sent before, and nobody knows whether it was carried out then. `note`: what else its error says.
+    headers: their names are in lower case.
+    base_url: the address that the request's target is relative to.
+    uncertain: the request was also sent before, with an unknown outcome.
+    note: a remark for the error that the response may become.
     """
 
     status: int
@@ -67,7 +70,7 @@ class Response:
 
 @dataclass(frozen=True)
 class Page:
-    """Which part of a list is wanted: so many objects, "asc" or "desc", after this object's id."""
+    """A part of a list: up to `limit` objects in `order`, "asc" or "desc", after the object with the id `after`."""
 
     limit: int
     order: str = "desc"

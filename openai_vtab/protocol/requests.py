@@ -19,9 +19,9 @@ from ..schema.table import Method, Table
 from .messages import NO_HEADERS, Object, Page, Request
 from .multipart import Upload, form
 
-LONGEST_KEPT = 200  # characters of an id that is remembered as it is written in a path
+MAX_CACHED = 200  # characters of an id whose spelling in a path is cached
 JSON_BODY = {"Content-Type": "application/json"}
-ANY_ANSWER = {"Accept": "*/*"}
+ANY_TYPE = {"Accept": "*/*"}
 
 
 class _Template:
@@ -70,8 +70,8 @@ def build(table: Table, method: Method, parameters: Mapping[str, Any], page: Pag
 
 
 def download(table: Table, method: Method, keys: Mapping[str, str]) -> Request:
-    """The request for the bytes that `method` gives."""
-    return replace(build(table, method, keys), headers=ANY_ANSWER, absent_is_none=False)
+    """The request for the bytes that `method` downloads."""
+    return replace(build(table, method, keys), headers=ANY_TYPE, absent_is_none=False)
 
 
 def _query(template: _Template, parameters: Mapping[str, Any], page: Page | None) -> str:
@@ -85,19 +85,21 @@ def _query(template: _Template, parameters: Mapping[str, Any], page: Page | None
 
 
 def _attached(table: Table, method: Method, parameters: Mapping[str, Any]) -> tuple[str, int]:
+    """The vector store that the request attaches files to, "" for a new one, and the number of files."""
     files = parameters[table.source(method.attached_files)]
     store = next((parameters[table.source(name)] for name in method.variables), "")
     return store, len(files) if isinstance(files, list) else 1
 
 
 def _segment(id: object) -> str:
-    """One segment of a path, whatever the id contains: it can never reach another endpoint.
+    """The id as one segment of a path; it can never reach another endpoint.
 
-    Raises DataError for what would be none: a query's keys are looked at before, those of a list are the server's.
+    Raises DataError for an id that cannot be one. The keys of a query are checked before, but a list has the ids that
+    a server sends.
     """
     if not isinstance(id, str) or id in {"", ".", ".."}:
-        raise DataError(f"{id!r} is no id: it cannot be a part of an address")
-    return _quoted_once(id) if len(id) <= LONGEST_KEPT else _quoted(id)
+        raise DataError(f"{id!r} is not an id: it cannot be a segment of an address")
+    return _quoted_once(id) if len(id) <= MAX_CACHED else _quoted(id)
 
 
 def _quoted(id: str) -> str:
@@ -121,7 +123,7 @@ def _body(table: Table, method: Method, parameters: Mapping[str, Any]) -> Object
 
 
 def _form_fields(table: Table, method: Method, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a form, the file last: its name is no field of its own."""
+    """The fields of a form, the file last; the file's name goes with the file."""
     given = {name: parameters[table.source(name)] for name in method.body if table.source(name) in parameters}
     fields = {
         name: value for name, value in given.items() if not isinstance(value, (bytes, File)) and name != "filename"
@@ -135,10 +137,10 @@ def _form_fields(table: Table, method: Method, parameters: Mapping[str, Any]) ->
 
 
 def above(request: Request) -> Request:
-    """The GET that shows whether the API is where a GET of one object has met an undecided 404.
+    """The GET that shows whether the API is there, when a GET of one object received an undecided 404.
 
-    For an object within another one that is the other one ("/vector_stores/vs_1" for its batches and files), otherwise
-    the collection ("/files?limit=1").
+    It reads the parent ("/vector_stores/vs_1" for the store's batches and files), else the collection
+    ("/files?limit=1").
     """
     parts, segments = request.route.split("/"), request.target.partition("?")[0].split("/")
     variables = [place for place, part in enumerate(parts) if part.startswith("{")]

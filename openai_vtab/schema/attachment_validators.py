@@ -21,7 +21,7 @@ CHUNK_TOKENS = range(100, 4097)
 
 
 def file_ids(value: SQLiteValue, limits: Limits) -> list[str]:
-    """`file_ids`: a JSON array of 1 to `limits.files_per_batch` file ids."""
+    """Check `file_ids`: a JSON array of 1 to `limits.files_per_batch` file ids."""
     items = _array(value, limits, "json_array('file-abc', …) or json_group_array(file_id)")
     for index, item in enumerate(items):
         if not _is_id(item):
@@ -30,7 +30,10 @@ def file_ids(value: SQLiteValue, limits: Limits) -> list[str]:
 
 
 def files(value: SQLiteValue, limits: Limits) -> list[dict[str, JSON]]:
-    """`files`: a JSON array of 1 to `limits.files_per_batch` objects {file_id, attributes?, chunking_strategy?}."""
+    """Check `files`: a JSON array of 1 to `limits.files_per_batch` objects.
+
+    An object is {file_id, attributes?, chunking_strategy?}.
+    """
     example = "json_group_array(json_object('file_id', file_id, 'attributes', json_object('lang', 'en')))"
     items = _array(value, limits, example)
     for index, item in enumerate(items):
@@ -51,24 +54,23 @@ def files(value: SQLiteValue, limits: Limits) -> list[dict[str, JSON]]:
                 _attributes(item["attributes"])
             if "chunking_strategy" in item:
                 _chunking_strategy(item["chunking_strategy"])
-        except InvalidValue as refused:
-            problem, _, instead = str(refused).partition("; write ")
-            raise InvalidValue(f"item {index}: {problem}", instead) from None
+        except InvalidValue as error:
+            raise InvalidValue(f"item {index}: {error.problem}", error.instead) from None
     return items
 
 
 def attributes(value: SQLiteValue, _: Limits) -> dict[str, JSON] | None:
-    """`attributes`: a JSON object of at most 16 pairs, keys to 64 and text values to 512 characters."""
+    """Check `attributes`: a JSON object of up to 16 pairs, with keys up to 64 and texts up to 512 characters."""
     return _attributes(parse_json(value, "json_object('lang', 'en')"))
 
 
 def chunking_strategy(value: SQLiteValue, _: Limits) -> dict[str, JSON]:
-    """`chunking_strategy`: {"type": "auto"}, or static with 100..4096 tokens and an overlap of at most half."""
+    """Check `chunking_strategy`: {"type": "auto"}, or static with 100 to 4096 tokens and an overlap of up to half."""
     return _chunking_strategy(parse_json(value, '\'{"type": "auto"}\''))
 
 
 def metadata(value: SQLiteValue, _: Limits) -> dict[str, JSON] | None:
-    """`metadata`: as attributes, but every value is text."""
+    """Check `metadata`: as attributes, but every value is text."""
     found = attributes(value, _)
     for key, item in (found or {}).items():
         if not isinstance(item, str):
@@ -77,7 +79,7 @@ def metadata(value: SQLiteValue, _: Limits) -> dict[str, JSON] | None:
 
 
 def store_file_ids(value: SQLiteValue, _: Limits) -> list[str]:
-    """`file_ids` of a new vector store: fewer than in a batch."""
+    """Check `file_ids` of a new vector store, which takes fewer than a batch."""
     items = file_ids(value, Limits(sys.maxsize))
     if len(items) > MAX_FILES_OF_A_NEW_STORE:
         problem = f"{len(items)} files are more than the {MAX_FILES_OF_A_NEW_STORE} that a new vector store may have"

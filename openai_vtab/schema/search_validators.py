@@ -8,32 +8,30 @@ https://platform.openai.com/docs/api-reference/vector-stores/search
 
 from __future__ import annotations
 
-import json
-
-from .values import JSON, InvalidValue, Limits, SQLiteValue, is_finite, parse_json, shown_json, sql_literal
+from .values import JSON, InvalidValue, Limits, SQLiteValue, is_finite, load_json, parse_json, shown_json, sql_literal
 
 MAX_RESULTS = 50
 MAX_FILTER_DEPTH = 20
 
 
 def query(value: SQLiteValue, _: Limits) -> str | list[str]:
-    """What to search for: text, or a JSON array of texts."""
+    """Check a query: text, or a JSON array of texts."""
     example = "text such as 'refund policy', or json_array('refund', 'return')"
     if not isinstance(value, str) or not value.strip():
         raise InvalidValue(f"{sql_literal(value)} is not a query", example)
     if not value.lstrip().startswith("["):
         return value
     try:
-        items = json.loads(value)
+        items = load_json(value)
     except (ValueError, RecursionError):
-        return value  # text that begins with a bracket
+        return value  # a text that begins with a bracket
     if not isinstance(items, list) or not items or not all(isinstance(item, str) and item for item in items):
         raise InvalidValue(f"{sql_literal(value)} is not an array of texts", example)
     return items
 
 
 def results(value: SQLiteValue, _: Limits) -> int:
-    """How many results of a search."""
+    """Check the number of results."""
     if not isinstance(value, int) or not 1 <= value <= MAX_RESULTS:
         raise InvalidValue(
             f"{sql_literal(value)} is not a number of results", f"a whole number from 1 to {MAX_RESULTS}"
@@ -42,16 +40,16 @@ def results(value: SQLiteValue, _: Limits) -> int:
 
 
 def filters(value: SQLiteValue, _: Limits) -> dict[str, JSON]:
-    """`filters`: {"type": "eq", "key": "lang", "value": "en"}, or {"type": "and", "filters": […]}."""
+    """Check `filters`: {"type": "eq", "key": "lang", "value": "en"}, or {"type": "and", "filters": […]}."""
     return _filter(parse_json(value, FILTER), 0)
 
 
 def ranking_options(value: SQLiteValue, _: Limits) -> dict[str, JSON]:
-    """`ranking_options`: {"ranker": "auto", "score_threshold": 0.5}."""
+    """Check `ranking_options`: {"ranker": "auto", "score_threshold": 0.5}."""
     example = '\'{"ranker": "auto", "score_threshold": 0.5}\''
     found = parse_json(value, example)
     if not isinstance(found, dict) or found.keys() - {"ranker", "score_threshold"}:
-        raise InvalidValue(f"{shown_json(found)} are no ranking options", example)
+        raise InvalidValue(f"{shown_json(found)} is not a ranking_options object", example)
     threshold = found.get("score_threshold", 0)
     if isinstance(threshold, bool) or not isinstance(threshold, (int, float)) or not 0 <= threshold <= 1:
         raise InvalidValue(f"score_threshold is {shown_json(threshold)}", "a number from 0 to 1")
@@ -84,7 +82,7 @@ def _filter(value: JSON, depth: int) -> dict[str, JSON]:
 
 
 def _filter_list(kind: str, value: JSON) -> None:
-    """The API compares an attribute with a list of texts and numbers: no true or false, no NULL, nothing nested."""
+    """Check the list of `in` or `nin`: the API compares with texts and numbers only."""
     example = "an array of texts and numbers, such as json_array('en', 7)"
     if not isinstance(value, list):
         raise InvalidValue(f"the value of {kind} is {shown_json(value)}", example)

@@ -21,12 +21,12 @@ from .local_file import File
 from .values import JSON, InvalidValue, Limits, SQLiteValue, key_text, parse_json, shown_json, sql_literal
 
 MAX_FILE = 512 * 1024 * 1024  # bytes
-# text that SQLite, too, takes for a number: float() also reads '1_0' and the digits of other scripts
+# numbers as SQLite reads them: float() also reads '1_0' and the digits of other scripts
 _NUMBER = re.compile(r"[ \t\r\n]*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[ \t\r\n]*")
 
 
 def identifier(value: SQLiteValue, _: Limits) -> str:
-    """An id that goes into the path or the body of a write."""
+    """Check an id: text without white space."""
     if not isinstance(value, str) or key_text(value) is None:
         raise InvalidValue(f"{sql_literal(value)} is not an id", "the id as text, such as 'vs_abc123'")
     if any(character.isspace() or not character.isprintable() for character in value):
@@ -35,28 +35,28 @@ def identifier(value: SQLiteValue, _: Limits) -> str:
 
 
 def store_expires_after(value: SQLiteValue, _: Limits) -> dict[str, JSON]:
-    """`expires_after` of a vector store: {"anchor": "last_active_at", "days": 1..365}."""
+    """Check a vector store's `expires_after`: {"anchor": "last_active_at", "days": 1..365}."""
     return _expires_after(value, "last_active_at", "days", range(1, 366))
 
 
 def file_expires_after(value: SQLiteValue, _: Limits) -> dict[str, JSON]:
-    """`expires_after` of a file: {"anchor": "created_at", "seconds": 3600..2592000}."""
+    """Check a file's `expires_after`: {"anchor": "created_at", "seconds": 3600..2592000}."""
     return _expires_after(value, "created_at", "seconds", range(3600, 2592001))
 
 
 def text(value: SQLiteValue, _: Limits) -> str:
-    """A name, a description, a purpose."""
+    """Check a text, such as a name or a description."""
     if not isinstance(value, str) or "\0" in value:
         raise InvalidValue(f"{sql_literal(value)} is not text", "text")
     return value
 
 
 def filename(value: SQLiteValue, _: Limits) -> str:
-    """The name of an uploaded file."""
+    """Check the name of an uploaded file."""
     name = text(value, _)
     if not name.strip() or any(category(character) in ("Cc", "Cs") for character in name):
         raise InvalidValue(f"{sql_literal(value)} is not a file name", "a name such as 'returns.md'")
-    if "%22" in name:  # in a form it is also how browsers write a quotation mark
+    if "%22" in name:  # browsers write a quotation mark so in a form
         raise InvalidValue(
             f"{sql_literal(value)} contains %22, which servers read as a quotation mark", "the name without it"
         )
@@ -64,10 +64,12 @@ def filename(value: SQLiteValue, _: Limits) -> str:
 
 
 def content(value: SQLiteValue, _: Limits) -> bytes:
-    """The bytes of an uploaded file: a BLOB, or text, which is sent as UTF-8."""
+    """Check the bytes of an uploaded file: a BLOB, or text, which is sent as UTF-8."""
     found = value.encode("utf-8", "replace") if isinstance(value, str) else value
     if not isinstance(found, bytes):
-        raise InvalidValue(f"{sql_literal(value)} is no content", "a BLOB or text, for instance readfile('returns.md')")
+        raise InvalidValue(
+            f"{sql_literal(value)} is not content", "a BLOB or text, for instance readfile('returns.md')"
+        )
     if not found:
         raise InvalidValue("the content is empty", "at least one byte")
     if len(found) > MAX_FILE:
@@ -78,16 +80,16 @@ def content(value: SQLiteValue, _: Limits) -> bytes:
 
 
 def path(value: SQLiteValue, limits: Limits) -> File:
-    """A local file inside `upload_root`: neither `..` nor a symbolic link can leave it."""
+    """Check the path of a file below `upload_root`, which neither `..` nor a symbolic link can leave."""
     if limits.upload_root is None:
-        raise InvalidValue("no file of this machine may be read", "content instead, or set upload_root for connect()")
+        raise InvalidValue("local files may not be read", "content instead, or set upload_root in connect()")
     if not isinstance(value, str) or not value or "\0" in value:
         raise InvalidValue(f"{sql_literal(value)} is not a path", "the path of a file below upload_root")
     try:
         root = limits.upload_root.resolve()
         found = (root / value).resolve()
         inside, is_file = found.is_relative_to(root), found.is_file()
-    except (OSError, RuntimeError):  # too long, not to be looked at, or a circle of symbolic links
+    except (OSError, RuntimeError):  # the path is too long, not readable, or a circle of symbolic links
         inside, is_file = True, False
     if not inside:
         raise InvalidValue(f"{sql_literal(value)} is outside upload_root", "a path below it")
@@ -106,12 +108,12 @@ def path(value: SQLiteValue, limits: Limits) -> File:
 
 
 def boolean(value: SQLiteValue, _: Limits) -> bool:
-    """Yes or no, as the API wants it."""
+    """Check 1 or 0, which the API takes as true or false."""
     return bool(flag(value, _))
 
 
 def seconds(value: SQLiteValue, _: Limits) -> float:
-    """A time to wait."""
+    """Check a number of seconds."""
     is_number = _NUMBER.fullmatch(value) if isinstance(value, str) else isinstance(value, (int, float))
     number = float(value) if is_number and value is not None else math.nan
     if not 0 <= number < math.inf:
@@ -120,9 +122,9 @@ def seconds(value: SQLiteValue, _: Limits) -> float:
 
 
 def flag(value: SQLiteValue, _: Limits) -> int:
-    """Yes or no."""
+    """Check 1 or 0."""
     if value not in (0, 1):
-        raise InvalidValue(f"{sql_literal(value)} is neither yes nor no", "1 or 0")
+        raise InvalidValue(f"{sql_literal(value)} is not a flag", "1 or 0")
     return int(value)
 
 
@@ -130,7 +132,7 @@ def _expires_after(value: SQLiteValue, anchor: str, unit: str, allowed: range) -
     example = f"json_object('anchor', '{anchor}', '{unit}', {allowed.start})"
     found = parse_json(value, example)
     if not isinstance(found, dict) or found.keys() != {"anchor", unit} or found["anchor"] != anchor:
-        raise InvalidValue(f"{shown_json(found)} is no expires_after", example)
+        raise InvalidValue(f"{shown_json(found)} is not an expires_after object", example)
     if type(found[unit]) is not int or found[unit] not in allowed:
         raise InvalidValue(
             f"{unit} is {shown_json(found[unit])}", f"a number from {allowed.start} to {allowed.stop - 1}"

@@ -235,7 +235,7 @@ class Rows:
         the server does say whether it goes on.
         """
         answer = session.response(request)
-        if protocol.tells_the_end(request, answer):
+        if protocol.has_end_marker(request, answer):
             raise protocol.repeated_page_error(request, answer)
         unseen = [item for item in objects if item["id"] not in seen]
         return unseen, unseen[-1]["id"] if unseen else None

@@ -22,6 +22,7 @@ from openai_vtab.ledger.store import Ledger, LedgerRow
 from openai_vtab.protocol import Page, Request, Response
 from openai_vtab.schema.decode import getter
 from openai_vtab.schema.local_file import File
+from openai_vtab.schema.table import Listing
 from openai_vtab.schema.values import InvalidValue, Limits, shown_json
 from openai_vtab.tables import TABLES
 from openai_vtab.transport.client import Client, retry_after, wait_before_repeating
@@ -88,7 +89,7 @@ def answers(data: bytes) -> None:
         repeatable=method.repeatable,
         absent_is_none=absent_is_none,
         route=method.path,
-        look=method.verify_path,
+        verify_path=method.verify_path,
     )
     wait = wait_before_repeating(request, response, 0)
     assert wait is None or (0 <= wait < math.inf if status == 429 else 0 <= wait <= 120), wait
@@ -100,7 +101,7 @@ def answers(data: bytes) -> None:
     keys = {source: KEYS[source] for source in table.key if source in KEYS}
     try:
         if method.listing:
-            page = Page(100) if method.listing == "pages" else None
+            page = Page(100) if method.listing is Listing.PAGES else None
             objects, after = protocol.listed(request, response, page)
             assert after is None or (isinstance(after, str) and page is not None)
         elif method.verb == "DELETE":

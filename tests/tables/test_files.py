@@ -142,7 +142,7 @@ REFUSED = {
     "no name": ({"content": b"x", "purpose": "p"}, "files.filename is missing or NULL; give (content, filename, purpose) or"),
     "no purpose": ({"content": b"x", "filename": "a"}, "files.purpose is missing or NULL"),
     "empty": ({"content": b"", "filename": "a", "purpose": "p"}, "files.content: the content is empty; write at least one byte"),
-    "a number": ({"content": 5, "filename": "a", "purpose": "p"}, "files.content: 5 is no content; write a BLOB or text, for instance readfile("),
+    "a number": ({"content": 5, "filename": "a", "purpose": "p"}, "files.content: 5 is not content; write a BLOB or text, for instance readfile("),
     "a name of blanks": ({"content": b"x", "filename": " ", "purpose": "p"}, "files.filename: ' ' is not a file name; write a name such as 'returns.md'"),
     "a name with a line break": ({"content": b"x", "filename": "a\r\nb", "purpose": "p"}, "is not a file name"),
     "a name that servers read in two ways": ({"content": b"x", "filename": "a%22b.md", "purpose": "p"}, "files.filename: 'a%22b.md' contains %22, which servers read as a quotation mark; write the name without it"),
@@ -153,7 +153,7 @@ REFUSED = {
     "a path with a name": ({"filename": "x", "purpose": "p", "path": "x"}, "files.filename cannot be given together with path; give one of them"),
     "an id": ({"id": "x", "content": b"x", "filename": "a", "purpose": "p"}, "files.id comes from the API and cannot be inserted; give only filename, purpose, content, path, expires_after"),
     "expires too soon": ({"content": b"x", "filename": "a", "purpose": "p", "expires_after": DAY.replace("86400", "60")}, "files.expires_after: seconds is 60; write a number from 3600 to 2592000"),
-    "the stores' expiry": ({"content": b"x", "filename": "a", "purpose": "p", "expires_after": '{"anchor":"last_active_at","days":1}'}, "is no expires_after; write json_object('anchor', 'created_at', 'seconds', 3600)"),
+    "the stores' expiry": ({"content": b"x", "filename": "a", "purpose": "p", "expires_after": '{"anchor":"last_active_at","days":1}'}, "is not an expires_after object; write json_object('anchor', 'created_at', 'seconds', 3600)"),
 }  # fmt: skip
 
 
@@ -276,7 +276,7 @@ def test_without_upload_root_no_file_is_read(
     for path in ("a.md", str(root / "a.md"), "/etc/hostname", "none"):
         with pytest.raises(
             openai_vtab.RowError,
-            match=r"files.path: no file of this machine may be read; write content instead, or set upload_root for connect",
+            match=r"files.path: local files may not be read; write content instead, or set upload_root in connect",
         ):
             upload(db, path=path, purpose="assistants")
     assert requests() == []
@@ -610,7 +610,7 @@ def test_update_is_refused(db: apsw.Connection, requests: Requests, assignment: 
 def test_an_answer_without_an_id_is_an_error(db: apsw.Connection, sandbox: Any) -> None:
     """The file may be there all the same."""
     sandbox.inject(Answer({"object": "file"}), method="POST")
-    with pytest.raises(openai_vtab.APIError, match="the answer has no id: the object may exist all the same"):
+    with pytest.raises(openai_vtab.APIError, match="the response has no id, but the object may exist"):
         upload(db, filename="a", content="b", purpose="assistants")
 
 
@@ -628,10 +628,10 @@ def test_an_interrupted_upload_is_reported(db: apsw.Connection, sandbox: Any) ->
 @pytest.mark.parametrize(
     ("fault", "problem"),
     [
-        (Answer(b"partial", 206, {"content-range": "bytes 0-6/82"}), r"\(206\) is only a part: 7 bytes of 82"),
+        (Answer(b"partial", 206, {"content-range": "bytes 0-6/82"}), r"\(206\) is only a part of the content: 7 bytes of 82"),
         (Answer(b"x" * 82, 206), r"\(206\) is only a part"),
-        (Answer(b"", 204), r"\(204\) is only a part: 0 bytes of 82"),
-        (Raw(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\npartial"), r"\(200\) is only a part: 7 bytes of 82"),
+        (Answer(b"", 204), r"\(204\) is only a part of the content: 0 bytes of 82"),
+        (Raw(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\npartial"), r"\(200\) is only a part of the content: 7 bytes of 82"),
     ],
     ids=["206", "206 of all", "204", "closed early"],
 )

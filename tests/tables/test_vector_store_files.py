@@ -380,7 +380,7 @@ def test_without_a_store_there_is_a_sentence(db: apsw.Connection, requests: Requ
 def test_another_file_than_was_asked_for_is_an_error(db: apsw.Connection, sandbox: Any) -> None:
     """It would be shown under the wrong name."""
     sandbox.inject(Answer({"id": "file-other", "object": "vector_store.file", "status": "completed"}))
-    with pytest.raises(openai_vtab.APIError, match="asked for id 'file-demo-01', but the answer is 'file-other'"):
+    with pytest.raises(openai_vtab.APIError, match="asked for id 'file-demo-01', but the response is about 'file-other'"):
         db.execute(f"SELECT * FROM {T} WHERE vector_store_id = 'vs_demo' AND id = 'file-demo-01'").fetchall()
 
 
@@ -401,12 +401,12 @@ def test_ids_are_one_segment(db: apsw.Connection, requests: Requests) -> None:
 @pytest.mark.parametrize(
     ("answer", "problem"),
     [
-        ({"status": "ok"}, "the answer has no id"),
-        ({}, "the answer has no id"),
-        ({"id": None, "vector_store_id": "vs_demo"}, "the answer has no id"),
-        ({"id": "file-other", "vector_store_id": "vs_demo"}, "asked for id 'file-demo-03', but the answer is 'file-other'"),
-        ({"id": "file-demo-03", "vector_store_id": "vs_2"}, "asked for vector_store_id 'vs_demo', but the answer is 'vs_2'"),
-        ({"id": "vs_9", "object": "vector_store"}, "asked for id 'file-demo-03', but the answer is 'vs_9'"),
+        ({"status": "ok"}, "the response has no id"),
+        ({}, "the response has no id"),
+        ({"id": None, "vector_store_id": "vs_demo"}, "the response has no id"),
+        ({"id": "file-other", "vector_store_id": "vs_demo"}, "asked for id 'file-demo-03', but the response is about 'file-other'"),
+        ({"id": "file-demo-03", "vector_store_id": "vs_2"}, "asked for vector_store_id 'vs_demo', but the response is about 'vs_2'"),
+        ({"id": "vs_9", "object": "vector_store"}, "asked for id 'file-demo-03', but the response is about 'vs_9'"),
     ],
 )  # fmt: skip
 def test_an_attach_that_is_not_confirmed_is_unknown(

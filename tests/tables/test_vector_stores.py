@@ -267,7 +267,7 @@ def test_a_delete_that_says_it_did_not_is_an_error(db: apsw.Connection, sandbox:
     """Although it is a 200."""
     answer = {"id": "vs_archive", "object": "vector_store.deleted", "deleted": False}
     sandbox.inject(openai_vtab.sandbox.Answer(answer), method="DELETE")
-    with pytest.raises(openai_vtab.APIError, match="it was not deleted"):
+    with pytest.raises(openai_vtab.APIError, match="the object was not deleted"):
         db.execute("DELETE FROM vector_stores WHERE id = 'vs_archive'")
 
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from ..schema.table import WAIT_SECONDS, Listing, Table
+from ..schema.columns import WAIT_SECONDS
+from ..schema.table import Listing, Table
 from .constraints import EQ, LIMIT, OFFSET, BoundConstraints, Constraint, bind
 from .scan_plan import IndexChoice, ScanKind, ScanPlan
 

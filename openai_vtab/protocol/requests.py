@@ -29,10 +29,10 @@ class _Template:
 
     def __init__(self, table: Table, method: Method) -> None:
         numbers = {name: f"{{{number}}}" for number, name in enumerate(method.variables)}
-        self.sources = tuple(table.source(name) for name in method.variables)
+        self.sources = tuple(table.sources[name] for name in method.variables)
         self.path = method.path.format(**numbers)  # such as "/files/{0}"
         self.verify_path = method.verify_path.format(**numbers)
-        self.query = tuple((table.source(name), parameter) for name, parameter in method.query.items())
+        self.query = tuple((table.sources[name], parameter) for name, parameter in method.query.items())
         self.changes = method.verb != "SELECT"
         self.absent_is_none = not self.changes and not method.listing
 
@@ -52,7 +52,7 @@ def build(table: Table, method: Method, parameters: Mapping[str, Any], page: Pag
     if method.multipart:
         body = form(_form_fields(table, method, parameters))
         headers = {"Content-Type": body.content_type, "Content-Length": str(len(body))}
-    elif method.body:
+    elif method.sent:
         body = json.dumps(_body(table, method, parameters), separators=(",", ":"), allow_nan=False).encode()
         headers = JSON_BODY
     return Request(
@@ -86,8 +86,8 @@ def _query(template: _Template, parameters: Mapping[str, Any], page: Page | None
 
 def _attached(table: Table, method: Method, parameters: Mapping[str, Any]) -> tuple[str, int]:
     """The vector store that the request attaches files to, "" for a new one, and the number of files."""
-    files = parameters[table.source(method.attached_files)]
-    store = next((parameters[table.source(name)] for name in method.variables), "")
+    files = parameters[table.sources[method.attached_files]]
+    store = next((parameters[table.sources[name]] for name in method.variables), "")
     return store, len(files) if isinstance(files, list) else 1
 
 
@@ -111,12 +111,16 @@ _quoted_once = lru_cache(4096)(_quoted)
 
 def _body(table: Table, method: Method, parameters: Mapping[str, Any]) -> Object:
     body: Object = {}
-    for name in method.body:
-        source = table.source(name)
+    for name in method.sent:
+        source = table.sources[name]
         if source not in parameters:
             continue
         value = parameters[source]
-        copied = {s: parameters[s] for s in map(table.source, method.copied_into.get(name, ())) if s in parameters}
+        copied = {
+            s: parameters[s]
+            for s in map(table.sources.__getitem__, method.copied_into.get(name, ()))
+            if s in parameters
+        }
         field = method.sent_as.get(name, source)
         body[field] = [{**copied, **item} for item in value] if copied else value
     return body
@@ -124,7 +128,7 @@ def _body(table: Table, method: Method, parameters: Mapping[str, Any]) -> Object
 
 def _form_fields(table: Table, method: Method, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a form, the file last; the file's name goes with the file."""
-    given = {name: parameters[table.source(name)] for name in method.body if table.source(name) in parameters}
+    given = {name: parameters[table.sources[name]] for name in method.sent if table.sources[name] in parameters}
     fields = {
         name: value for name, value in given.items() if not isinstance(value, (bytes, File)) and name != "filename"
     }

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum
 from functools import cached_property
 
-from .validators import flag, seconds
 from .values import Check, SQLiteValue
 
 VERBS = ("SELECT", "INSERT", "UPDATE", "DELETE", "EXEC")
@@ -70,37 +69,9 @@ class Column:
         """Whether its values are JSON text, as its sentence then says."""
         return "JSON" in self.doc
 
-
-WAIT_SECONDS = Column(
-    "wait_seconds",
-    "REAL",
-    "In a query: wait up to this many seconds until the row has finished; then return it as it stands.",
-    hidden=True,
-    check=seconds,
-    is_option=True,
-)
-RAW = Column(
-    "raw",
-    "TEXT",
-    "The whole object that the API returned, with the keys of the request: JSON.",
-    hidden=True,
-    source=Source.OBJECT,
-)
-ERROR = Column(
-    "error",
-    "TEXT",
-    "With errors='row', why the row has only its keys: JSON with status, code, message and request_id; null otherwise.",
-    hidden=True,
-    source=Source.ERROR,
-)
-REFRESH = Column(
-    "refresh",
-    "INTEGER",
-    "In a query: 1 looks up finished objects of a ledger, too.",
-    hidden=True,
-    check=flag,
-    is_option=True,
-)
+    def alias(self, name: str) -> Column:
+        """The same column under another name, hidden."""
+        return replace(self, name=name, doc=f"The same as {self.name}.", hidden=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,16 +80,16 @@ class Method:
 
     verb: the SQL verb; EXEC stands for an SQL function.
     route: the HTTP method and the path, such as "GET /files/{file_id}". A variable is a column of the same name.
-    required: the columns that must be given besides the variables.
-    body: the columns that are sent in the body, under their sources or the names in `sent_as`.
+    required: the columns that must be given besides the variables; they are sent in the body.
+    body: the columns that are sent in the body when they are given.
+    sent_as: the names that columns have in the body, when they are not their sources.
     multipart: the field of the file, when the body is a multipart form instead of JSON.
     query: for a list, the columns that narrow it when they are given by `=`, and their parameters in the URL.
     copied_into: for a column of `body` that is a list of objects, the columns that are copied into each object that
         lacks them.
     only_when_set_to: the values that an UPDATE must SET to use this method.
     function: the name of the SQL function of an EXEC.
-    repeatable: sending the request twice has the same effect as sending it once.
-    verify_path: for a create that is not repeatable, the path of the list that shows whether it was carried out.
+    listed_at: for an INSERT, the path of the list that shows what was created, when it is not the INSERT's own path.
     attached_files: the column with the files that are attached to a vector store; OpenAI limits their rate.
     listing: how a SELECT gives a list; None when it reads one object.
     page_size: the most objects that a page of the list has.
@@ -134,8 +105,7 @@ class Method:
     copied_into: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     only_when_set_to: Mapping[str, SQLiteValue] = field(default_factory=dict)
     function: str = ""
-    repeatable: bool = True
-    verify_path: str = ""
+    listed_at: str = ""
     attached_files: str = ""
     multipart: str = ""
     sent_as: Mapping[str, str] = field(default_factory=dict)
@@ -160,6 +130,21 @@ class Method:
     def variables(self) -> tuple[str, ...]:
         """The columns in the path, in the path's order."""
         return tuple(re.findall(r"{(\w+)}", self.path))
+
+    @cached_property
+    def repeatable(self) -> bool:
+        """Whether sending the request twice has the same effect as sending it once; an INSERT creates two objects."""
+        return self.verb != "INSERT"
+
+    @cached_property
+    def verify_path(self) -> str:
+        """The path template of the list that shows whether an INSERT was carried out; "" for other verbs."""
+        return "" if self.repeatable else self.listed_at or self.path
+
+    @cached_property
+    def sent(self) -> tuple[str, ...]:
+        """The columns that are sent in the body."""
+        return self.required + self.body
 
     @cached_property
     def needs(self) -> tuple[str, ...]:

@@ -6,7 +6,8 @@ The keys are hidden columns, so that the table is also a function: vector_store_
 >>> SELECT group_concat(text, '') FROM vector_store_file_content('vs_…', 'file-…')
 """
 
-from ..schema.table import ERROR, RAW, Column, Listing, Method, Source, Table
+from ..schema.columns import ERROR, RAW
+from ..schema.table import Column, Listing, Method, Source, Table
 
 vector_store_file_content = Table(
     "vector_store_file_content",

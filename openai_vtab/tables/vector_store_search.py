@@ -8,7 +8,8 @@ a function: vector_store_search('vs_…', 'refund policy', 5).
 """
 
 from ..schema import search_validators, validators
-from ..schema.table import ERROR, RAW, Column, Listing, Method, Table
+from ..schema.columns import ERROR, RAW
+from ..schema.table import Column, Listing, Method, Table
 
 vector_store_search = Table(
     "vector_store_search",
@@ -74,7 +75,7 @@ vector_store_search = Table(
             "SELECT",
             "POST /vector_stores/{vector_store_id}/search",
             required=("query",),
-            body=("query", "max_num_results", "filters", "ranking_options", "rewrite_query"),
+            body=("max_num_results", "filters", "ranking_options", "rewrite_query"),
             listing=Listing.SINGLE,
         ),
     ),

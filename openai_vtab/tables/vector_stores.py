@@ -8,7 +8,8 @@ is charged by GB and day. An expired store has lost its files.
 """
 
 from ..schema import attachment_validators, validators
-from ..schema.table import ERROR, RAW, WAIT_SECONDS, Column, Listing, Method, Table
+from ..schema.columns import ERROR, FILE_COUNTS, RAW, WAIT_SECONDS
+from ..schema.table import Column, Listing, Method, Table
 
 vector_stores = Table(
     "vector_stores",
@@ -32,13 +33,7 @@ vector_stores = Table(
         Column("description", "TEXT", "The store's description; null when it has none.", check=validators.text),
         Column("object", "TEXT", "Always vector_store."),
         Column("vector_store_id", "TEXT", "The same as id.", hidden=True, source="id"),
-        Column(
-            "in_progress_count", "INTEGER", "Files that have not been processed yet.", True, "file_counts.in_progress"
-        ),
-        Column("completed_count", "INTEGER", "Files that can be searched.", True, "file_counts.completed"),
-        Column("failed_count", "INTEGER", "Files that could not be processed.", True, "file_counts.failed"),
-        Column("cancelled_count", "INTEGER", "Files whose processing was cancelled.", True, "file_counts.cancelled"),
-        Column("total_count", "INTEGER", "All files.", True, "file_counts.total"),
+        *FILE_COUNTS,
         Column(
             "file_ids",
             "TEXT",
@@ -64,17 +59,13 @@ vector_stores = Table(
             "INSERT",
             "POST /vector_stores",
             required=("file_ids",),
-            body=("name", "description", "file_ids", "chunking_strategy", "expires_after", "metadata"),
-            repeatable=False,
-            verify_path="/vector_stores",
+            body=("name", "description", "chunking_strategy", "expires_after", "metadata"),
             attached_files="file_ids",
         ),
         Method(
             "INSERT",
             "POST /vector_stores",
             body=("name", "description", "expires_after", "metadata"),
-            repeatable=False,
-            verify_path="/vector_stores",
         ),
         Method("UPDATE", "POST /vector_stores/{vector_store_id}", body=("name", "expires_after", "metadata")),
         Method("DELETE", "DELETE /vector_stores/{vector_store_id}"),

@@ -20,8 +20,9 @@ from ..execution.read_ahead import RequestRecorder
 from ..execution.workers import NOT_READ, StatementSession
 from ..ledger.store import Ledger, LedgerRow
 from ..protocol import Object, Page, Request, Response
+from ..schema.columns import REFRESH, WAIT_SECONDS
 from ..schema.decode import Fields
-from ..schema.table import REFRESH, WAIT_SECONDS, Listing, Method, Source, Table
+from ..schema.table import Listing, Method, Source, Table
 from ..sqlite.rowids import Key, Rowids
 
 Row = tuple[int, Fields]

@@ -23,8 +23,9 @@ from ..errors import ProgrammingError, RowError, UnsupportedWriteError
 from ..execution.workers import StatementSession
 from ..ledger.store import SUFFIX, Ledger
 from ..protocol import Object, Response
+from ..schema.columns import ERROR
 from ..schema.decode import Fields, getter
-from ..schema.table import ERROR, Method, Table
+from ..schema.table import Method, Table
 from ..schema.values import InvalidValue, SQLiteValue, key_text
 from ..sqlite.rowids import Rowids
 from ..writes.order import concerns
@@ -430,7 +431,7 @@ class Cursor:
             texts = {self.table.source(name): self._texts(value) for name, value in given.items()}
             return rows.listed(scan, texts, ask=plan.kind is planner.ScanKind.LISTED)
         method = self.table.of("SELECT")[plan.method]
-        fixed = {self.table.source(name): value for name, value in scan.option_values.items() if name in method.body}
+        fixed = {self.table.source(name): value for name, value in scan.option_values.items() if name in method.sent}
         for name in [name for name in method.query if name in given]:
             value = given.pop(name)
             if value is None:  # equal to nothing

@@ -22,7 +22,8 @@ import apsw
 from .. import planner, protocol
 from ..errors import MissingColumnsError, ProgrammingError, RowError, UnsupportedWriteError
 from ..execution.workers import StatementSession
-from ..ledger.store import SUFFIX, Ledger
+from ..ledger.shadow_table import SUFFIX
+from ..ledger.store import Ledger
 from ..protocol import Object, Response
 from ..schema.decode import Fields, getter
 from ..schema.table import ERROR, Method, Table
@@ -204,7 +205,7 @@ class VTable:
     def Rename(self, name: str) -> None:
         """ALTER TABLE … RENAME TO."""
         if self.rows.ledger is not None:
-            self.rows.ledger.rename(name)
+            self.rows.ledger.shadow.rename(name)
 
     @_tells_of_refusal
     def UpdateInsertRow(self, rowid: int | None, fields: Sequence[SQLiteValue]) -> int:
@@ -242,7 +243,7 @@ class VTable:
         write.concerns = concerns(self.table, method, parameters)
         if ledger is not None:
             write.ledger = ledger
-            write.on_landed = lambda answer: ledger.landed(new, answer, answer)
+            write.on_landed = lambda answer: ledger.complete(new, answer, answer)
         self.writes.add(write)
         return new
 
@@ -265,7 +266,7 @@ class VTable:
         write = Write(request, new, parse, self.context.writer, self.rows)
         write.concerns = concerns(self.table, method, keys)
         write.ledger = ledger
-        write.on_landed = lambda answer: ledger.landed(new, keys, answer)
+        write.on_landed = lambda answer: ledger.complete(new, keys, answer)
         self.writes.add(write)
         return new
 

@@ -116,7 +116,7 @@ class Settlement:
         elif left:
             try:
                 with self._internal_sql.transaction():
-                    ledger.lock()
+                    ledger.shadow.lock()
                     left = [path for path in intents.left_behind(ledger.file) if path not in ours]
                     recovered = [intents.read(path, ledger.file) for path in left]
                     written = sum(

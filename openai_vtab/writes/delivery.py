@@ -51,7 +51,7 @@ class Delivery:
         self._send = send
         self._understand = understand
         self._abandoned = cancelled  # ends the retries and waits of the requests
-        self._missing, self._followers = counts_and_followers(waits_for([write.concerns for write in writes]))
+        self._missing, self._followers = counts_and_followers(waits_for([write.affected for write in writes]))
         self._ready = deque(place for place, missing in enumerate(self._missing) if not missing)
         self._main_is_waiting = threading.Lock()
         self._mutex = threading.Lock()

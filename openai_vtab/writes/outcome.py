@@ -101,7 +101,7 @@ def lost_commit(writes: Sequence[Write]) -> WriteError:
     )
 
 
-def refused_landing(error: BaseException, writes: Sequence[Write]) -> WriteError:
+def refused_recording(error: BaseException, writes: Sequence[Write]) -> WriteError:
     """The exception of a transaction whose results SQLite does not let into the ledger, with SQLite's as its cause."""
     told = report(
         f"the API has carried out what cannot be written here: {error}; do not repeat the statement or the transaction "

@@ -16,13 +16,13 @@ and Rollback, with these exceptions (APSW 3.53, SQLite 3.53):
 
     callback           with nothing sent     with something carried out
     -----------------  --------------------  ------------------------------------------------------------------------
-    Sync, all done     sends the queue       lands the results in the ledgers; the rows stay until Commit or Rollback
+    Sync, all done     sends the queue       records the results in the ledgers; the rows stay until Commit or Rollback
     Sync, one failed   nothing more begins   raises: SQLite calls Rollback; the intents are settled afterwards
     Commit             forgets all           removes the intents
     Rollback           drops the queue       by the user's ROLLBACK: logs a warning; otherwise raises WriteError
     RollbackTo         drops what came since the savepoint; what was carried out is logged, and settled afterwards
 
->>> queue = WriteQueue(fetch)
+>>> queue = WriteQueue(workers)
 >>> queue.add(Write(request, rowid=1, parse=parse_object))
 >>> queue.flush()
 
@@ -44,8 +44,10 @@ from ..errors import Error, ProgrammingError, WriteError
 from ..execution.workers import WorkerPool
 from ..ledger.intents import IntentLog
 from .delivery import Delivery
-from .outcome import failure, lost_commit, refused_landing, report
-from .write import Landed, State, Write
+from .outcome import failure, lost_commit, refused_recording, report
+from .results import Results
+from .savepoints import Savepoints
+from .write import State, Write
 
 log = logging.getLogger("openai_vtab")
 
@@ -65,10 +67,10 @@ class WriteQueue:
         self.next_number = 0
         self._queued: list[Write] = []
         self._sent: dict[int, Write] = {}
-        self._to_land: dict[int, Write] = {}  # of those: done, and not yet in the ledger
+        self._results = Results()  # of those: done, and not yet in the ledger
         self._failed: dict[int, Write] = {}  # of those: failed when a read had them sent
         self._delivery: Delivery | None = None  # until its outcomes are here
-        self._savepoints: dict[int, tuple[int, object]] = {}  # level: number of the first write after it, who began it
+        self._savepoints = Savepoints()
         self._first: dict[object, int] = {}  # running statement: the number of its first write
         self._logs: dict[str, IntentLog] = {}  # by database file
         self._committing = False  # COMMIT is sending, or was interrupted while it was
@@ -84,7 +86,7 @@ class WriteQueue:
 
     def add(self, write: Write) -> None:
         """Queue a write. Nothing is sent."""
-        write.number = self.next_number
+        write.queue_as(self.next_number)
         self.next_number += 1
         self._first.setdefault(write.reader, write.number)
         self._queued.append(write)
@@ -124,7 +126,7 @@ class WriteQueue:
         due = [write for write in self._queued if reader is None or write.reader is not reader]
         if due:
             self._send(due, reader)
-        self._land(reader)
+        self._record(reader)
         if reader is None:
             self._synced, self._committing = True, False
 
@@ -176,7 +178,7 @@ class WriteQueue:
         self._collect()
         if stop is not None or any(write.state is not State.DONE for write in due):
             if stop is None and reader is not None:
-                self._land_done(reader)
+                self._record_done(reader)
             self._fail(failure(list(self._sent.values()), stop), reader)
 
     def _show(self, due: Sequence[Write]) -> None:
@@ -227,41 +229,34 @@ class WriteQueue:
             return
         for write in self._delivery.writes:
             if write.state is State.DONE:
-                if write.landed is None:
-                    self._to_land[write.number] = write
+                if write.recorded is None:
+                    self._results.add(write)
             else:
                 self._failed[write.number] = write
         self._delivery = None
 
-    def _land(self, reader: object) -> None:
+    def _record(self, reader: object) -> None:
         """Write the results into the ledgers.
 
         Raises WriteError when SQLite refuses, and what interrupts it, with the WriteError as its cause. Without a
         reader the transaction is then over, and the intents keep what was carried out.
         """
         try:
-            ledgers = {write.ledger for write in self._to_land.values()}
-            dropped = {ledger for ledger in ledgers if ledger is not None and not ledger.is_there()}
-            while self._to_land:
-                number, write = next(iter(self._to_land.items()))
-                if write.on_landed is not None and write.result is not None and write.ledger not in dropped:
-                    write.on_landed(write.result)
-                write.landed = Landed(self.next_number, reader)
-                self._to_land.pop(number, None)
+            self._results.record(self.next_number, reader)
         except apsw.InterruptError as error:
             problem = failure(list(self._sent.values()), error)
         except (apsw.Error, Error) as error:
-            problem = refused_landing(error, self._all())
+            problem = refused_recording(error, self._all())
         except BaseException as error:
             problem = failure(list(self._sent.values()), error)
         else:
             return
         self._fail(problem, reader)
 
-    def _land_done(self, reader: object) -> None:
+    def _record_done(self, reader: object) -> None:
         """Write what was carried out into the ledgers of a transaction that goes on, although others have failed."""
         try:
-            self._land(reader)
+            self._record(reader)
         except WriteError as error:
             log.debug("not written yet: %s", error)
 
@@ -272,22 +267,23 @@ class WriteQueue:
 
     def savepoint(self, level: int, statement: object = None) -> None:
         """Remember where `level` begins. Every table of the transaction calls it: the first call counts."""
-        self._savepoints.setdefault(level, (self.next_number, statement))
+        self._savepoints.begin(level, self.next_number, statement)
 
     def is_begun_by(self, level: int, statement: object) -> bool:
         """Whether `level` is the statement's own savepoint."""
-        return level in self._savepoints and self._savepoints[level][1] is statement
+        return self._savepoints.is_begun_by(level, statement)
 
     def release(self, level: int) -> None:
         """Forget the savepoints from `level` on; their writes belong to what encloses them."""
-        self._savepoints = {known: begun for known, begun in self._savepoints.items() if known < level}
+        self._savepoints.release(level)
 
     def rollback_to(self, level: int) -> None:
         """Drop what was written since `level` began."""
-        first, _ = self._savepoints.get(level, (0, None))
+        first = self._savepoints.first_write(level)
         self._drop(first)
-        self._land_again(first)
-        self._savepoints = {known: begun for known, begun in self._savepoints.items() if known <= level}
+        sent = self._sent.values()
+        self._results.undo([write for write in sent if write.recorded and write.recorded.next_number >= first])
+        self._savepoints.roll_back_to(level)
 
     def statement_over(self, statement: object, changed: bool) -> None:
         """Drop what a writing statement has queued if it has failed; `changed` tells whether SQLite counted its rows.
@@ -297,45 +293,33 @@ class WriteQueue:
         table of it when the table joins the transaction.
         """
         first = self._first.pop(statement, None)
-        levels = [level for level, (_, begun_by) in self._savepoints.items() if begun_by is statement]
+        levels = self._savepoints.levels_of(statement)
         if first is not None:
             wrote = sum(1 for write in self._since(first) if write.reader is statement)
             if wrote and (not changed or (levels and wrote > 1)):
                 self._drop(first)
         if not changed or levels:
-            for write in self._sent.values():
-                if write.landed is not None and write.landed.reader is statement:
-                    write.landed = None
-                    self._to_land[write.number] = write
-        # Nothing need be known of the user's savepoint: everything that is queued came after it.
-        for level in levels:
-            del self._savepoints[level]
+            sent = self._sent.values()
+            self._results.undo([write for write in sent if write.recorded and write.recorded.reader is statement])
+        self._savepoints.forget(levels)
 
     def doubt(self, first: int) -> None:
         """Mark the writes from a number on: SQLite does not tell whether it has undone them."""
         for write in self._since(first):
-            write.doubtful = True
+            write.doubt()
 
     def _since(self, first: int) -> list[Write]:
         """The queued writes from a number on."""
         return self._queued[bisect_left(self._queued, first, key=lambda write: write.number) :]
-
-    def _land_again(self, first: int) -> None:
-        """SQLite has undone what was written into the ledgers since a savepoint, of rows that are older than that."""
-        for write in self._sent.values():
-            if write.landed is not None and write.landed.next_number >= first:
-                write.landed = None
-                self._to_land[write.number] = write
 
     def _drop(self, first: int) -> None:
         """Forget the writes from a number on; say what the API has carried out of them."""
         del self._queued[len(self._queued) - len(self._since(first)) :]
         for number in [number for number in self._sent if number >= first]:
             write = self._sent.pop(number)
-            self._to_land.pop(number, None)
+            self._results.drop(number)
             self._failed.pop(number, None)
-            if write.intent is not None:
-                write.intent.undone = True
+            write.roll_back()
             if write.state is State.DONE and write.changes_something:
                 log.warning(
                     "rolled back here, but already carried out by the API: %s %s (%s)",
@@ -349,9 +333,7 @@ class WriteQueue:
     def commit(self) -> None:
         """SQLite has committed: only creates that ROLLBACK TO has undone still lack a row in their ledger."""
         for file, intents in list(self._logs.items()):
-            intents.intents = [intent for intent in intents.intents if intent.undone]
-            if not intents.intents:
-                intents.remove()
+            if intents.commit():
                 del self._logs[file]
         self.end()
 
@@ -383,7 +365,7 @@ class WriteQueue:
         self._logs.clear()
         self._queued.clear()
         self._sent.clear()
-        self._to_land.clear()
+        self._results.clear()
         self._failed.clear()
         self._savepoints.clear()
         self._first.clear()

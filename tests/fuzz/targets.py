@@ -90,7 +90,7 @@ def answers(data: bytes) -> None:
         repeatable=method.repeatable,
         absent_is_none=absent_is_none,
         route=method.path,
-        look=method.verify_path,
+        verify_path=method.verify_path,
     )
     wait = wait_before_repeating(request, response, 0)
     assert wait is None or (0 <= wait < math.inf if status == 429 else 0 <= wait <= 120), wait

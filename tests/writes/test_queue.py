@@ -89,7 +89,7 @@ def test_interrupt_at_the_last_response_is_not_taken_for_success(queues: Any, re
 
     queue = queues(slow, interrupted)
     landed: list[Object] = []
-    queue.add(Write(create().request, 1, parse, on_landed=landed.append))
+    queue.add(Write(create().request, 1, parse, on_done=landed.append))
     with pytest.raises(openai_vtab.WriteError, match="interrupted while writing") as caught:
         queue.flush(reader)
     assert (caught.value.done, caught.value.not_done, caught.value.unknown) == ([(1, "vsfb_1")], [], [])
@@ -110,7 +110,7 @@ def test_landing_that_fails_lists_what_was_carried_out(queues: Any, refusal: typ
         raise refusal("not now")
 
     queue = queues()
-    queue.add(create(1, on_landed=landed))
+    queue.add(create(1, on_done=landed))
     queue.add(create(2))
     with pytest.raises(openai_vtab.WriteError) as caught:
         queue.flush()
@@ -318,8 +318,8 @@ def test_interrupt_while_landing_carries_the_report(queues: Any, reader: object)
         landed.append(result)
 
     queue = queues()
-    queue.add(create(1, on_landed=land))
-    queue.add(create(2, on_landed=land))
+    queue.add(create(1, on_done=land))
+    queue.add(create(2, on_done=land))
     with pytest.raises(KeyboardInterrupt) as caught:
         queue.flush(reader)
     told = caught.value.__cause__

@@ -188,7 +188,10 @@ class IntentLog:
             yield
 
     def finish(self) -> bool:
-        """Let no request begin any more, unless one is under way or a ledger lacks a row. Returns whether that is so."""
+        """Let no request begin any more, unless one is under way or a ledger lacks a row.
+
+        Returns whether the log is finished.
+        """
         with self._lock:
             self._over = self._over or (self.is_final and not self.unsettled())
             return self._over

@@ -93,7 +93,10 @@ class ShadowTable:
         self._sql.write(f"UPDATE {self.path} SET seq = seq WHERE false")
 
     def require(self, happened: bool, verb: str) -> None:
-        """Raise OperationalError unless a row was changed: an authorizer or a trigger can ignore it without an error."""
+        """Raise OperationalError unless a row was changed.
+
+        An authorizer or a trigger can ignore the change without an error.
+        """
         if not happened:
             raise OperationalError(
                 f"{self.name}: its row in {self.name}_{SUFFIX} was not {verb}: an authorizer or a trigger has kept "

@@ -31,38 +31,28 @@ https://www.sqlite.org/vtab.html#xsync
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from bisect import bisect_left
-from collections.abc import Sequence
-from functools import partial
 from typing import NoReturn
 
-import apsw
-
-from ..errors import Error, ProgrammingError, WriteError
+from ..errors import Error, WriteError
 from ..execution.workers import WorkerPool
 from ..ledger.intents import IntentLog
 from .delivery import Delivery
-from .outcome import failure, lost_commit, refused_recording, report
+from .outcome import failure, incomplete, lost_commit, not_begun, recording_failed
 from .results import Results
 from .savepoints import Savepoints
+from .sender import Sender
 from .write import State, Write
 
 log = logging.getLogger("openai_vtab")
-
-UNFINISHED = "the transaction cannot be committed: rows of it were not written when a SELECT had to see them"
-DOUBTFUL = (
-    "the transaction cannot be committed: a SQL function has written rows within another statement, and SQLite does "
-    "not tell whether that statement has failed; ROLLBACK, and call the function in a SELECT"
-)
 
 
 class WriteQueue:
     """The writes of the open transaction, in the order of their numbers, which grow for the life of the connection."""
 
     def __init__(self, workers: WorkerPool) -> None:
-        self.workers = workers
+        self._sender = Sender(workers)
         self.unsettled: list[IntentLog] = []  # of transactions that are over, for which ledgers may lack rows
         self.next_number = 0
         self._queued: list[Write] = []
@@ -132,61 +122,27 @@ class WriteQueue:
 
     def _refuse_unfinished(self) -> None:
         """Raise WriteError when COMMIT cannot carry the transaction out whole."""
-        problem = UNFINISHED if self._failed else DOUBTFUL
         if self._failed or any(write.doubtful for write in self._queued):
-            self._fail(report(problem, self._all()), None)
+            self._fail(incomplete(bool(self._failed), self._all()), None)
 
     def _send(self, due: list[Write], reader: object) -> None:
         try:
-            self.workers.refuse_if_inherited()
-            self._refuse_dropped(due)
-            self._write_intents(due)
+            self._sender.prepare(due, self._logs.values())
         except Error as error:
-            self._fail(self._not_begun(error), reader)
+            self._fail(not_begun(error, self._all()), reader)
         self._sent.update((write.number, write) for write in due)
         self._queued = [write for write in self._queued if write.number not in self._sent]
-        if self.workers.client.settings.dry_run:
-            self._show(due)
+        if self._sender.is_dry_run:
+            self._sender.show(due)
             return
         self._committing = reader is None
-        wait_budget = self.workers.wait_budget()
-        client = self.workers.client
-        self._delivery = delivery = Delivery(
-            due,
-            lambda request, begin: client.send(request, wait_budget, on_send=begin),
-            self.workers.parse_once,
-            wait_budget.cancelled,
-        )
-        stop: BaseException | None = None
-        meter = self.workers.meter()
-
-        def tick() -> None:
-            self._raise_if_interrupted()
-            if meter is not None:
-                meter.writes(delivery.finished, len(due))
-
-        try:
-            delivery.run(partial(self.workers.submit, wait_budget=wait_budget), self.workers.size, tick)
-            if meter is not None:
-                meter.close()
-        except BaseException as error:
-            stop = error
-            delivery.stop()
-            if meter is not None:
-                with contextlib.suppress(BaseException):  # what it raises must not replace the interrupt
-                    meter.close()
+        self._delivery = delivery = self._sender.delivery(due)
+        stop = self._sender.run(delivery)
         self._collect()
         if stop is not None or any(write.state is not State.DONE for write in due):
             if stop is None and reader is not None:
                 self._record_done(reader)
             self._fail(failure(list(self._sent.values()), stop), reader)
-
-    def _show(self, due: Sequence[Write]) -> None:
-        """Show the requests of a dry run, one after the other: nothing is sent, and nothing can fail."""
-        wait_budget = self.workers.wait_budget()
-        for write in due:
-            self.workers.client.send(write.request, wait_budget)
-            write.move_to(State.SHOWN)
 
     def _fail(self, problem: BaseException, reader: object) -> NoReturn:
         """Raise it; without a reader the transaction is over."""
@@ -195,33 +151,6 @@ class WriteQueue:
         if not isinstance(problem, Exception):  # KeyboardInterrupt, SystemExit: a program may never look at its cause
             log.warning("%s", problem.__cause__)
         raise problem
-
-    def _not_begun(self, error: Error) -> Error:
-        """The error of a flush that could not begin; it lists what the transaction has sent before."""
-        told = report(str(error), self._all())
-        if not (told.done or told.unknown):
-            return error
-        told.__cause__ = error
-        return told
-
-    def _refuse_dropped(self, due: Sequence[Write]) -> None:
-        """Send nothing for a ledger that the transaction has dropped: its batches could not be found again."""
-        dropped = [ledger.name for ledger in {write.ledger for write in due} if ledger and not ledger.is_there()]
-        if dropped:
-            raise ProgrammingError(
-                f"{dropped[0]}: the transaction has written to it, and dropped it before the rows were sent; "
-                "COMMIT before DROP TABLE"
-            )
-
-    def _write_intents(self, due: Sequence[Write]) -> None:
-        """Write down what is about to be created. Raises OperationalError when that is not possible."""
-        for intents in self._logs.values():
-            mine = [w.intent for w in due if w.intent is not None and w.intent.intent_log is intents]
-            intents.write(mine, self._raise_if_interrupted)
-
-    def _raise_if_interrupted(self) -> None:
-        if self.workers.interrupted():
-            raise apsw.InterruptError("interrupted")
 
     def _collect(self) -> None:
         """Take over the outcomes of a delivery, as often as it takes: an interrupt may have cut it short."""
@@ -243,12 +172,8 @@ class WriteQueue:
         """
         try:
             self._results.record(self.next_number, reader)
-        except apsw.InterruptError as error:
-            problem = failure(list(self._sent.values()), error)
-        except (apsw.Error, Error) as error:
-            problem = refused_recording(error, self._all())
         except BaseException as error:
-            problem = failure(list(self._sent.values()), error)
+            problem = recording_failed(error, list(self._sent.values()), self._all())
         else:
             return
         self._fail(problem, reader)

@@ -8,7 +8,7 @@ import pytest
 
 from openai_vtab.schema.table import Method
 from openai_vtab.tables import TABLES
-from openai_vtab.writes.order import Affected, counts_and_followers, waits_for
+from openai_vtab.writes.order import Affected, affected, counts_and_followers, waits_for
 
 BY_NAME = {table.name: table for table in TABLES}
 

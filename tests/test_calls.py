@@ -23,9 +23,9 @@ ONE = (
     "SELECT status FROM vector_store_file_batches WHERE vector_store_id = 'vs_demo' AND batch_id = 'vsfb_demo_finished'"
 )
 JOIN = """
+    WITH d (batch_id) AS (VALUES ('vsfb_demo_finished'), ('vsfb_demo_failures'), ('vsfb_demo_running'))
     SELECT d.batch_id, b.status
-    FROM (VALUES ('vsfb_demo_finished'), ('vsfb_demo_failures'), ('vsfb_demo_running')) AS d (batch_id)
-    JOIN vector_store_file_batches AS b ON b.vector_store_id = 'vs_demo' AND b.batch_id = d.batch_id
+    FROM d JOIN vector_store_file_batches AS b ON b.vector_store_id = 'vs_demo' AND b.batch_id = d.batch_id
 """
 
 

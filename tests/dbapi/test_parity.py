@@ -297,15 +297,15 @@ def sides(subject: str, program: str, paths: tuple[Path, Path]) -> list[tuple[An
 
 
 @pytest.mark.parametrize(("subject", "program", "value"), GIVES)
-def test_what_a_program_gives(subject: str, program: str, value: Any, paths: tuple[Path, Path]) -> None:
-    """By ours, and by sqlite3."""
+def test_parity_of_results(subject: str, program: str, value: Any, paths: tuple[Path, Path]) -> None:
+    """Both modules return the value."""
     for seen in sides(subject, program, paths):
         assert seen == (value, "", "")
 
 
 @pytest.mark.parametrize(("subject", "program", "kind"), FAILS)
-def test_how_a_program_fails(subject: str, program: str, kind: str, paths: tuple[Path, Path]) -> None:
-    """By ours, and by sqlite3: the exception's class, and its words."""
+def test_parity_of_exceptions(subject: str, program: str, kind: str, paths: tuple[Path, Path]) -> None:
+    """Both modules raise the class, with the same message unless OTHER_WORDS has it."""
     ours, *theirs = sides(subject, program, paths)
     words = OTHER_WORDS.get(program)
     assert ours[1] == kind, ours
@@ -316,6 +316,8 @@ def test_how_a_program_fails(subject: str, program: str, kind: str, paths: tuple
 
 
 @pytest.mark.parametrize(("subject", "program", "value", "words"), OURS)
-def test_what_ours_alone_does(subject: str, program: str, value: Any, words: str, paths: tuple[Path, Path]) -> None:
-    """Nothing is asked of sqlite3."""
+def test_parity_exceptions_of_our_own(
+    subject: str, program: str, value: Any, words: str, paths: tuple[Path, Path]
+) -> None:
+    """These programs run on dbapi alone."""
     assert ran(dbapi, subject, program, paths[1]) == ((None, value, words) if words else (value, "", ""))

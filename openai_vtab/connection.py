@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import apsw
 
-from . import functions, introspection
+from .clock import REAL, Clock
 from .errors import Error
-from .registration import Registration, roll_back
 from .settings import Keywords, Settings, hide_key
 from .tables import TABLES
-from .vtab import Module
+from .vtable import functions, introspection
+from .vtable.context import ConnectionContext, roll_back
+from .vtable.table import Module
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -91,10 +92,15 @@ def register(connection: apsw.Connection, **settings: Unpack[Keywords]) -> None:
         known = ", ".join(Keywords.__annotations__)
         problem = f"{error}; the settings are {known}"
     else:
-        registration = Registration(connection, chosen)
-        for table in TABLES:
-            Module(registration, table).create(connection)
-            functions.create(connection, registration, table)
-        registration.internal_sql.ours |= introspection.create(connection, TABLES, registration.fetch.client.log)
+        register_tables(connection, chosen)
         return
     raise TypeError(problem.replace("Settings.__init__()", "register()"))
+
+
+def register_tables(connection: apsw.Connection, settings: Settings, *, clock: Clock = REAL) -> None:
+    """Make the tables and functions known to a connection, with checked settings."""
+    context = ConnectionContext(connection, settings, clock=clock)
+    for table in TABLES:
+        Module(context, table).create(connection)
+        functions.create(connection, context, table)
+    context.internal_sql.ours |= introspection.create(connection, TABLES, context.workers.client.log)

@@ -53,17 +53,23 @@ def test_async_queries_run_while_another_waits(sandbox: Any) -> None:
     async def program(db: Any, other: Any) -> list[str]:
         seen: list[str] = []
 
-        async def waiting() -> None:
-            seen.append(await (await db.execute(f"{SELECT} AND wait_seconds = 0.6", ("vsfb_demo_running",))).get)
+        async def read(db: Any, sql: str, batch: str) -> None:
+            seen.append(f"{batch}: {await (await db.execute(sql, (batch,))).get}")
 
-        task = asyncio.create_task(waiting())
-        await asyncio.sleep(0.05)
+        task = asyncio.create_task(read(db, f"{SELECT} AND wait_seconds = 30", "vsfb_demo_running"))
+        while not sandbox.requests:
+            await asyncio.sleep(0.01)
         for batch in ("vsfb_demo_finished", "vsfb_demo_failures"):
-            seen.append(await (await other.execute(SELECT, (batch,))).get)
+            await read(other, SELECT, batch)
+        sandbox.finish()
         await task
         return seen
 
-    assert run(program, sandbox) == ["completed", "completed", "in_progress"]
+    assert run(program, sandbox) == [
+        "vsfb_demo_finished: completed",
+        "vsfb_demo_failures: completed",
+        "vsfb_demo_running: completed",
+    ]
 
 
 def test_async_transaction_sends_writes_when_it_commits(sandbox: Any, requests: Callable[[], list[str]]) -> None:

@@ -1,4 +1,4 @@
-"""The public suite for PEP 249, dbapi-compliance: apart from what SQLite does not have, with the reason for each."""
+"""dbapi-compliance, the public suite for PEP 249; a reason is given for each test that must fail."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from openai_vtab import dbapi
 
 NOT_IN_SQLITE = {
     "test_nextset": "a statement has one result",
-    "test_setoutputsize": "the suite leaves its test to the driver; there is nothing to limit",
+    "test_setoutputsize": "the suite leaves this test to the driver; SQLite has nothing to limit",
 }
 DIFFERENT_IN_SQLITE3 = {
-    "test_fetchone": "the suite wants an error before execute() and after an INSERT; sqlite3 says None: there are no rows",
-    "test_fetchmany": "as above: sqlite3 says []",
-    "test_fetchall": "as above: sqlite3 says []",
-    "test_non_idempotent_close": "the suite wants an error from a second close(); sqlite3 has none",
-    "test_description": "the suite wants type codes; SQLite's columns have no type of their own, and sqlite3 says None",
+    "test_fetchone": "the suite expects an error before execute() and after an INSERT; sqlite3 returns None",
+    "test_fetchmany": "as above; sqlite3 returns []",
+    "test_fetchall": "as above; sqlite3 returns []",
+    "test_non_idempotent_close": "the suite expects an error from a second close(); sqlite3 raises none",
+    "test_description": "the suite expects type codes; SQLite's columns have no fixed type, and sqlite3 returns None",
 }
 
 
-class TestCompliance(dbapi20.DatabaseAPI20Test):  # type: ignore[misc]  # it is not typed
-    """Each test of the suite, on a file of its own."""
+class TestCompliance(dbapi20.DatabaseAPI20Test):  # type: ignore[misc]  # The suite is not typed.
+    """Each test of the suite, on a database file of its own."""
 
     driver = dbapi
     connect_kw_args: ClassVar[dict[str, Any]] = {}

@@ -10,7 +10,7 @@ import pytest
 
 from openai_vtab import dbapi
 
-# What is not sqlite3's own. Each is in docs/dbapi.md.
+# Names that are left out. docs/dbapi.md lists those of sqlite3's own; the others are modules that it imports.
 LEFT_OUT = {"version", "version_info", "enable_shared_cache", "dbapi2", "collections", "datetime", "time"}
 LEFT_OUT |= {"OptimizedUnicode", "register_adapters_and_converters"}
 

@@ -1,7 +1,4 @@
-"""openai_vtab.dbapi beside Python's sqlite3: longer programs that must see the same through both.
-
-A program gets the module and returns what it saw.
-"""
+"""Parity with Python's sqlite3 in longer programs: functions of the module that return what they observed."""
 
 from __future__ import annotations
 
@@ -16,9 +13,9 @@ import pytest
 from openai_vtab import dbapi
 
 
-def outcome(program: Callable[[Any], Any], module: Any) -> Any:
+def run(program: Callable[[Any], Any], module: Any) -> Any:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # the default adapters, from Python 3.12 on
+        warnings.simplefilter("ignore", DeprecationWarning)  # sqlite3's default adapters, from Python 3.12 on
         return program(module)
 
 
@@ -232,7 +229,7 @@ PROGRAMS = [transactions, counts, schema_changes, values, rows, functions, copie
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.__name__)
 def test_parity_of_programs(program: Callable[[Any], Any]) -> None:
     """A program sees the same through both modules."""
-    assert repr(outcome(program, dbapi)) == repr(outcome(program, sqlite3)).replace("sqlite3.", "openai_vtab.dbapi.")
+    assert repr(run(program, dbapi)) == repr(run(program, sqlite3)).replace("sqlite3.", "openai_vtab.dbapi.")
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="autocommit is new in Python 3.12")

@@ -23,7 +23,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from typing import Any, Literal, TypeVar, Unpack, overload
 
 import apsw
 
@@ -40,7 +40,7 @@ from ..errors import (
     ProgrammingError,
     Warning,
 )
-from ..settings import hide_key
+from ..settings import Shared, hide_key
 from .blob import Blob
 from .callbacks import enable_callback_tracebacks
 from .connection import BaseConnection
@@ -70,23 +70,18 @@ from .types import (
     register_converter,
 )
 
-if TYPE_CHECKING:
-    from typing import Unpack
-
-    from ..settings import Shared
-
-    class Options(Shared, total=False):
-        """The settings of openai_vtab.connect; its `timeout` is `request_timeout` here."""
-
-        request_timeout: float
-
-
 apilevel = "2.0"
 paramstyle = "qmark"
 threadsafety = 1  # Threads share the module. A connection may move between them, but two must not use it at once.
 
 sqlite_version = apsw.sqlite_lib_version()
 sqlite_version_info = tuple(map(int, sqlite_version.split(".")))
+
+
+class Options(Shared, total=False):
+    """The settings of openai_vtab.connect; its `timeout` is `request_timeout` here."""
+
+    request_timeout: float
 
 
 class Connection(BaseConnection):

@@ -11,15 +11,12 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 import apsw
 
 from ..errors import ProgrammingError
 from .exceptions import map_errors
-
-if TYPE_CHECKING:
-    from typing import Self
 
 _MAX_OFFSET = 2**31 - 1
 

@@ -10,7 +10,7 @@ https://docs.python.org/3/library/sqlite3.html#cursor-objects
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Self
 
 import apsw
 
@@ -20,9 +20,6 @@ from .exec_trace import Description, ExecTrace
 from .session import Session
 from .sql_text import inspect_sql
 from .types import Parameters, convert, to_bindings
-
-if TYPE_CHECKING:
-    from typing import Self
 
 NOT_INITIALIZED = "Base Cursor.__init__ not called."
 CLOSED = "Cannot operate on a closed cursor."
@@ -54,7 +51,7 @@ class Cursor:
         self._connection = connection._checked()
         self._cursor: apsw.Cursor = self._connection.cursor()
         self._exec_trace = ExecTrace(connection)
-        self._cursor.exec_trace = cast(Any, self._exec_trace)
+        self._cursor.exec_trace = self._exec_trace
         self._next: tuple[Any, ...] | None = None
         self._is_dml = False
         self._unusable = ""

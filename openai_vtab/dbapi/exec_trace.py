@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any
 
 import apsw
 
@@ -72,7 +72,7 @@ class ExecTrace:
             return False
 
         cursor = apsw.Cursor(connection)
-        cursor.exec_trace = cast(Any, abort)
+        cursor.exec_trace = abort
         with suppress(apsw.ExecTraceAbort):
             cursor.execute(sql, bindings, can_cache=False)
 

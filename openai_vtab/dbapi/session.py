@@ -14,16 +14,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, Self
 
 from apsw import Connection as ApswConnection
 from apsw import Cursor as ApswCursor
 
 from ..errors import ProgrammingError
 from .exceptions import map_errors
-
-if TYPE_CHECKING:
-    from typing import Self
 
 LEGACY_TRANSACTION_CONTROL: Literal[-1] = -1
 ISOLATION_LEVELS = ("", "DEFERRED", "IMMEDIATE", "EXCLUSIVE")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from .. import protocol
 from ..protocol import Request, Response
-from .workers import NOT_READ, StatementSession
+from .statement import NOT_READ, StatementSession
 
 
 def refuse_unless_reached(session: StatementSession, request: Request, response: Response) -> None:

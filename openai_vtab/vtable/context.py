@@ -24,7 +24,8 @@ import apsw
 from ..clock import REAL, Clock
 from ..errors import UnsupportedWriteError, WriteError
 from ..execution.read_ahead import ReadAhead, RequestRecorder
-from ..execution.workers import WINDOW_FACTOR, StatementSession, WorkerPool
+from ..execution.statement import WINDOW_FACTOR, StatementSession
+from ..execution.workers import WorkerPool
 from ..ledger.store import Ledger
 from ..schema.table import Method, Table
 from ..schema.validators import Limits
@@ -320,15 +321,19 @@ class ConnectionContext:
         return running.session
 
     def _asking(self, running: RunningStatement) -> StatementSession:
-        session = StatementSession(self.workers)
-        # never of a statement that writes: what is not there would be missing in what it writes
-        session.skip_unreadable = self.settings.errors == "row" and running.readonly
-        session.assume_exists = self.settings.dry_run and changes_rows(running.sql)
-        if self.settings.read_ahead:
-            session.read_ahead = ReadAhead(
-                session.predict, WINDOW_FACTOR * self.workers.size, partial(self._replay, running), clock=self.clock
-            )
-        return session
+        read_ahead = partial(
+            ReadAhead,
+            most=WINDOW_FACTOR * self.workers.size,
+            replay=partial(self._replay, running),
+            clock=self.clock,
+        )
+        return StatementSession(
+            self.workers,
+            # only for statements that read: a statement that writes must not silently skip rows
+            skip_unreadable=self.settings.errors == "row" and running.readonly,
+            assume_exists=self.settings.dry_run and changes_rows(running.sql),
+            read_ahead=read_ahead if self.settings.read_ahead else None,
+        )
 
 
 def roll_back(connection: apsw.Connection) -> None:

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterator
 
 from .. import protocol
-from ..execution.workers import NOT_READ
+from ..execution.statement import NOT_READ
 from ..protocol import Object, Request
 from ..schema.decode import Fields, sql_value
 from ..schema.table import FAILURE, Method
@@ -108,7 +108,7 @@ class Downloads:
                 return
             _, fields = self._coming[self._ahead]
             if fields.get(FAILURE) is None:
-                self._scan.session.predict(self._request(fields))
+                self._scan.session.start(self._request(fields), predicted=True)
             self._ahead += 1
 
     def _look_ahead(self) -> bool:

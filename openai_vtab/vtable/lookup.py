@@ -15,9 +15,10 @@ from typing import Any
 
 from .. import protocol
 from ..errors import OperationalError, RowError
+from ..execution.polling import poll_until
 from ..execution.reachability import refuse_unless_reached
 from ..execution.read_ahead import RequestRecorder
-from ..execution.workers import NOT_READ, StatementSession
+from ..execution.statement import NOT_READ, StatementSession
 from ..ledger.store import Ledger, LedgerRow
 from ..protocol import Object, Page, Request, Response
 from ..schema.decode import Fields
@@ -266,7 +267,7 @@ class Rows:
                 keys = {source: fields.get(source) for source in self.table.key}
                 waited[number] = keys, protocol.build(self.table, self._one, keys)
         deadline = scan.session.deadline(scan.option_values[WAIT_SECONDS.name])
-        scan.session.poll_until(self.is_finished, (request for _, request in waited.values()), deadline)
+        poll_until(scan.session, self.is_finished, (request for _, request in waited.values()), deadline)
         for number, row in enumerate(found):
             if number not in waited:
                 yield row
@@ -305,7 +306,7 @@ class Rows:
             asked = [(item, request) for item in items if (request := request_of(item)) is not None]
             for item, request in asked:
                 self._until_visible(session, item, request)
-            session.poll_until(self.is_finished, (request for _, request in asked), deadline)
+            poll_until(session, self.is_finished, (request for _, request in asked), deadline)
         for item, request in session.prefetch(items, request_of):
             found: Fields | None = item.entry
             if request is not None:
@@ -346,14 +347,14 @@ class Rows:
                 session.workers.reached.add(request.route)
             return found
 
-        return session.parse_once(request, understand, lambda _: 1)
+        return session.parse_once(request, understand)
 
     def _until_visible(self, session: StatementSession, item: _Item, request: Request) -> None:
         """Have an object that this connection has just made asked for until the API knows it."""
         created = self.created.get(tuple(item.keys[source] for source in self.table.key))
         if created is not None:
             deadline = created + READ_AFTER_WRITE_SECONDS
-            session.poll_until(lambda r, response: _present(r, response) is not None, [request], deadline)
+            poll_until(session, lambda r, response: _present(r, response) is not None, [request], deadline)
 
     def _at(self, rowids: Iterable[int]) -> Iterator[_Item]:
         for rowid in rowids:

@@ -20,7 +20,7 @@ import apsw
 
 from .. import planner, protocol
 from ..errors import MissingColumnsError, ProgrammingError, RowError, UnsupportedWriteError
-from ..execution.workers import StatementSession
+from ..execution.statement import StatementSession
 from ..ledger.store import SUFFIX, Ledger
 from ..protocol import Object, Response
 from ..schema.decode import Fields, getter

@@ -28,7 +28,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..protocol import Object, Request, Response
-from ..transport.limits import Flag
+from ..transport.limits import CancelFlag
 from .order import counts_and_followers, waits_for
 from .outcome import outcome_unknown
 from .write import State, Write
@@ -45,7 +45,7 @@ Understand = Callable[[Response, Callable[[Response], Object]], Object]
 class Delivery:
     """Sends each write once its predecessors have been confirmed; the first failure keeps all others from beginning."""
 
-    def __init__(self, writes: Sequence[Write], send: Send, understand: Understand, cancelled: Flag) -> None:
+    def __init__(self, writes: Sequence[Write], send: Send, understand: Understand, cancelled: CancelFlag) -> None:
         self.writes = writes
         self.finished = 0
         self._send = send

@@ -13,10 +13,10 @@ import pytest
 
 import openai_vtab
 from openai_vtab.sandbox import Cut, Status
-from openai_vtab.transport.limits import AttachQuota, ConcurrencyLimiter, Flag, WaitBudget
+from openai_vtab.transport.limits import AttachQuota, CancelFlag, ConcurrencyLimiter, WaitBudget
 
 T = "vector_store_file_batches"
-GOING_ON = Flag()
+GOING_ON = CancelFlag()
 
 
 def one(limiter: ConcurrencyLimiter, wait: float | None = None) -> None:
@@ -65,7 +65,7 @@ def test_all_wait_as_long_as_one_is_told_to() -> None:
     assert 0.1 < time.monotonic() - started < 0.4
     one_that_waits = ConcurrencyLimiter(8)
     one(one_that_waits, wait=60)
-    gone = Flag()
+    gone = CancelFlag()
     threading.Timer(0.1, gone.set).start()
     started = time.monotonic()
     assert one_that_waits.acquire(gone) is None

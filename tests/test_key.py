@@ -460,7 +460,9 @@ def test_the_repr_of_everything(sandbox: Any, tmp_path: Path) -> None:
         if str(type(o).__module__).startswith("openai_vtab.")
         and not str(type(o).__module__).startswith("openai_vtab.sandbox")
     ]
-    assert {"Settings", "Client", "ConnectionContext", "WorkerPool", "VTable", "RequestLog", "KnownKey"} <= {type(o).__name__ for o in ours}
+    assert {"Settings", "Client", "ConnectionContext", "WorkerPool", "VTable", "RequestLog", "KnownKey"} <= {
+        type(o).__name__ for o in ours
+    }
     assert Settings(api_key=key) == Settings(api_key=key)
     with engine.connect() as connection:
         with pytest.raises(sqlalchemy.exc.DBAPIError) as caught:

@@ -55,7 +55,7 @@ class Statement:
         self.asked[request.target] = True
         return new
 
-    def replay(self, note: read_ahead.RequestRecorder, patience: float) -> bool:
+    def replay(self, note: Callable[[Request], None], patience: float) -> bool:
         self.replays += 1
         self.patience.append(patience)
         time.sleep(0 if self.complete else patience)
@@ -146,7 +146,7 @@ def test_the_end_of_a_statement_is_logged(caplog: pytest.LogCaptureFixture) -> N
 
 def test_more_keys_than_are_noted_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The next are noted before the first are used up; each is predicted once, in order."""
-    monkeypatch.setattr(read_ahead, "KEYS", 10)
+    monkeypatch.setattr(read_ahead, "MOST_RECORDED", 10)
     statement = Statement(keys(95), most=4)
     held = 0
     for key in keys(95):
@@ -166,7 +166,7 @@ def test_a_complete_replay_is_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_replay_that_was_cut_short_is_tried_again_only_with_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """It begins anew each time: with no more time than before it would come no farther."""
-    monkeypatch.setattr(read_ahead, "PATIENCE", 0.02)
+    monkeypatch.setattr(read_ahead, "SHORT_REPLAY_SECONDS", 0.02)
     statement = Statement([])
     statement.complete = False
     begin = time.monotonic()
@@ -185,7 +185,7 @@ def test_a_replay_that_fails_by_python_leaves_the_rest_as_it_was() -> None:
     statement = Statement(keys(5))
     statement.look_up("/0")
 
-    def interrupted(note: read_ahead.RequestRecorder, patience: float) -> bool:
+    def interrupted(note: Callable[[Request], None], patience: float) -> bool:
         raise KeyboardInterrupt
 
     statement.ahead._replay = interrupted

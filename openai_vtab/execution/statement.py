@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, TypeVar, cast
 
 import apsw
@@ -70,8 +69,7 @@ class StatementSession:
 
     Downloads that no longer fit into memory are sent again; everything else is sent once. With `skip_unreadable`, a key
     or a list that cannot be read becomes an error row. `assume_exists`: in a dry run of an UPDATE or DELETE, an object
-    that is named by its keys is taken to exist. `read_ahead` makes the read-ahead of a function that requests what is
-    predicted.
+    that is named by its keys is taken to exist. `read_ahead` makes the read-ahead of the session.
     """
 
     def __init__(
@@ -80,7 +78,7 @@ class StatementSession:
         *,
         skip_unreadable: bool = False,
         assume_exists: bool = False,
-        read_ahead: Callable[[Callable[[Request], bool]], ReadAhead] | None = None,
+        read_ahead: Callable[[StatementSession], ReadAhead] | None = None,
     ) -> None:
         self.workers = workers
         self.skip_unreadable = skip_unreadable
@@ -88,7 +86,6 @@ class StatementSession:
         self.meter = workers.meter()
         self.not_read: set[str] = set()  # identities of what could not be read
         self.not_reached: dict[str, str] = {}  # routes at which the API has not shown itself, and why (reachability.py)
-        self._read_ahead = None if read_ahead is None else read_ahead(partial(self.start, predicted=True))
         self._wait_budget = workers.wait_budget()
         self._is_over = False
         self._exchanges: dict[str, Exchange] = {}
@@ -97,6 +94,7 @@ class StatementSession:
         self._downloads: dict[str, bytes | None] = {}
         self._downloaded = 0  # bytes
         self._deadlines: dict[float, float] = {}
+        self._read_ahead = None if read_ahead is None else read_ahead(self)
 
     @property
     def wait_budget(self) -> WaitBudget:
@@ -110,10 +108,7 @@ class StatementSession:
         return self._wait_budget
 
     def start(self, request: Request, predicted: bool = False) -> bool:
-        """Send the request, and wait for its response later. Returns False if it was sent before.
-
-        `predicted` tells that read-ahead asks for it, not the statement.
-        """
+        """Send the request, and wait for its response later. Returns False if it was sent before."""
         identity = request.identity
         if identity in self._exchanges or identity in self._downloads:
             return False
@@ -121,16 +116,22 @@ class StatementSession:
         self._exchanges[identity] = Exchange(self.workers.send(request, budget, predicted))
         return True
 
+    def predict(self, request: Request) -> bool:
+        """The same for a request that the statement itself has not asked for yet."""
+        return self.start(request, predicted=True)
+
     def add_expected_keys(self, keys: int) -> None:
         """Tell the progress that `keys` keys of an IN list are about to be looked up."""
         if self.meter is not None:
             self.meter.expected += keys
 
-    def look_up(self, request: Request) -> None:
-        """Send the request for a single object, and those that the statement will probably need next."""
-        self.start(request)
-        if self._read_ahead is not None:
+    def look_up(self, request: Request, *, alone: bool) -> bool:
+        """Send the request; if it is `alone`, also those that the statement will probably send next. Returns True."""
+        if request.identity not in self._exchanges:
+            self.start(request)
+        if alone and self._read_ahead is not None:
             self._read_ahead.looked_up(request)
+        return True
 
     def is_answered(self, request: Request) -> bool:
         """Return True if the request's response is there without waiting."""

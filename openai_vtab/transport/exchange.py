@@ -127,5 +127,7 @@ class HTTPTransport:
             answer.close()
             problem = f"the answer is longer than {most} bytes (max_answer_bytes)"
             return Failure(problem, sent=True, status=answer.status)
-        headers = {name.lower(): value for name, value in answer.headers.items()}
+        headers = {}
+        for name, value in answer.headers.items():
+            headers[name.lower()] = value
         return Response(answer.status, headers, b"".join(chunks), self._base_url)

@@ -18,7 +18,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from ..protocol import NO_HEADERS, Response
-from ..settings import Settings
+from ..settings import Secret, Settings
 from .quotations import QUOTES_THE_KEY, is_quoted, without_quotation
 
 SHORTEST_KEY = 4  # characters; servers of one's own take "x"
@@ -84,13 +84,17 @@ class KeyRing:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        # a text stays as it is; a function may give another key each time, and a variable may be set anew
+        self._is_fixed = isinstance(settings.api_key, Secret) and not settings.api_key.is_function
         self._lock = threading.Lock()
         self.latest: tuple[KnownKey, ...] = ()  # oldest first, at most KEYS_KEPT
 
     def next_key(self) -> KnownKey:
         """The key for an attempt. Raises ConfigurationError when there is none, or none that a header can carry."""
-        text = self._settings.key()
         latest = self.latest
+        if self._is_fixed and latest:
+            return latest[-1]
+        text = self._settings.key()
         if latest and latest[-1].text == text:
             return latest[-1]
         with self._lock:

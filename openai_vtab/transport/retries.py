@@ -41,7 +41,7 @@ Outcome = Response | Failure  # of one attempt
 class Attempts:
     """The attempts of one request: whether another one follows, and whether one of them may have been carried out."""
 
-    __slots__ = ("_budget", "_limiter", "_most", "_most_wait", "_request", "failures", "limits", "uncertain")
+    __slots__ = ("_budget", "_failures", "_limiter", "_limits", "_most", "_most_wait", "_request", "count", "uncertain")
 
     def __init__(
         self,
@@ -57,14 +57,10 @@ class Attempts:
         self._budget = wait_budget
         self._most = max_retries
         self._most_wait = rate_limit_wait
-        self.failures = 0
-        self.limits = 0
+        self._failures = 0
+        self._limits = 0
+        self.count = 0  # of the attempts that were followed by another one
         self.uncertain = False  # an attempt of which no response tells what it did may have been carried out
-
-    @property
-    def count(self) -> int:
-        """How many attempts were followed by another one."""
-        return self.failures + self.limits
 
     def judge(self, outcome: Outcome, began: float) -> tuple[Outcome, float | None]:
         """Return the outcome (with its note) and the seconds until the retry; None means no retry.
@@ -80,16 +76,17 @@ class Attempts:
                 self._limiter.record(began, None)
             if outcome.status < 400:
                 return outcome, None
-        wait = wait_before_retry(self._request, outcome, self.limits if limited else self.failures)
+        wait = wait_before_retry(self._request, outcome, self._limits if limited else self._failures)
         if limited and isinstance(outcome, Response):
             # no longer than a statement may wait: the next statement is told itself, and fails then
             self._limiter.record(began, min(wait or 0.0, self._most_wait))
             if wait is not None and not self._budget.allows(wait):
                 return replace(outcome, note=self._out_of_budget(wait)), None
-        if wait is None or (not limited and self.failures == self._most):
+        if wait is None or (not limited and self._failures == self._most):
             return outcome, None
-        self.limits += limited
-        self.failures += not limited
+        self.count += 1
+        self._limits += limited
+        self._failures += not limited
         # a request that is not repeatable is only retried when it certainly was not carried out
         self.uncertain |= self._request.repeatable and not limited and getattr(outcome, "sent", True)
         return outcome, wait

@@ -70,7 +70,7 @@ class Downloads:
         session, request = self._scan.session, self._request(fields)
         self._start_ahead()
         if self._scan.single:
-            session.look_up(request)
+            session.look_up(request, alone=True)
         try:
             return session.download(
                 request, lambda response: protocol.downloaded(request, response, self._size(fields))
@@ -108,7 +108,7 @@ class Downloads:
                 return
             _, fields = self._coming[self._ahead]
             if fields.get(FAILURE) is None:
-                self._scan.session.start(self._request(fields), predicted=True)
+                self._scan.session.predict(self._request(fields))
             self._ahead += 1
 
     def _look_ahead(self) -> bool:

@@ -8,7 +8,7 @@ It decides what need not be asked for and what is remembered. It must not know S
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +17,6 @@ from .. import protocol
 from ..errors import OperationalError, RowError
 from ..execution.polling import poll_until
 from ..execution.reachability import refuse_unless_reached
-from ..execution.read_ahead import RequestRecorder
 from ..execution.statement import NOT_READ, StatementSession
 from ..ledger.row import LedgerRow
 from ..ledger.store import Ledger
@@ -34,6 +33,18 @@ READ_AFTER_WRITE_SECONDS = 10.0
 FIRST = object()  # in the place of what comes before the first row of a list
 # Above every rowid of a ledger: those of objects that are not in it
 NOT_IN_LEDGER = 1 << 60
+
+
+class RequestRecorder:
+    """Takes the requests that a replay would send. `partial`: more will be known when a response has come."""
+
+    def __init__(self, record: Callable[[Request], None]) -> None:
+        self._record = record
+        self.partial = False
+
+    def __call__(self, request: Request) -> None:
+        """Record a request."""
+        self._record(request)
 
 
 @dataclass
@@ -200,7 +211,7 @@ class Rows:
                 scan.note(request)
                 return
             if scan.single and scan.note is None and not place:
-                scan.session.look_up(request)  # the lists of a join; a list's own pages follow each other
+                scan.session.look_up(request, alone=True)  # the lists of a join; a list's own pages follow each other
             objects, after = self._understood(scan.session, request, page, echoed)
             if page is not None:
                 if not seen.isdisjoint(item["id"] for item in objects):
@@ -312,7 +323,7 @@ class Rows:
             found: Fields | None = item.entry
             if request is not None:
                 if scan.single and WAIT_SECONDS.name not in scan.option_values:
-                    session.look_up(request)
+                    session.look_up(request, alone=True)
                 try:
                     found = self._asked(session, item, request)
                 except NOT_READ as error:

@@ -26,7 +26,7 @@ from openai_vtab.sandbox.app import App, Received, Sent
 from openai_vtab.sandbox.faults import Quirks
 from openai_vtab.settings import DEFAULT_BASE_URL
 
-from ..contract import check, fields
+from ..support.contract import check, fields
 
 STORE = "vs_cassette"
 FILES = {"file-cassette-1": "returns.md", "file-cassette-2": "shipping.md", "file-cassette-3": "prices.csv"}

@@ -108,7 +108,7 @@ def test_the_latest_are_kept_and_all_are_counted() -> None:
 
 def test_every_column_is_described() -> None:
     """In the page of docs/, in the words of the table."""
-    page = (Path(__file__).parent.parent / "docs" / "requests.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "requests.md").read_text(encoding="utf-8")
     assert re.findall(r"^\| `(\w+)` \| (.*) \|$", page, re.MULTILINE) == list(COLUMNS.items())
 
 

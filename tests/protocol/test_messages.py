@@ -281,7 +281,7 @@ def test_created_needs_an_id() -> None:
 @pytest.mark.parametrize("method", [GET, CREATE, CANCEL], ids=["get", "create", "cancel"])
 def test_the_documented_examples_are_understood(method: Any) -> None:
     """The example answers in the API's own description have every visible column."""
-    examples = json.loads((Path(__file__).parent / "api-examples.json").read_text(encoding="utf-8"))["endpoints"]
+    examples = json.loads((Path(__file__).parents[1] / "support" / "api-examples.json").read_text(encoding="utf-8"))["endpoints"]
     example = examples[method.route]["response"]
     request = api.build(batches, method, {**KEYS, "file_ids": ["a"]})
     row = api.decipher(request, answer(example))

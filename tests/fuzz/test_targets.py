@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from openai_vtab.http import Client
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from openai_vtab import vtab
 
 T = "vector_store_file_batches"
 KEYS = f"{T} WHERE vector_store_id = 'vs_demo' AND batch_id IN"
-SETUP = Path(__file__).parents[1] / "setup.py"
+SETUP = Path(__file__).parents[2] / "setup.py"
 EMPTY = [
     "(SELECT b FROM d WHERE n < 0)",
     "(SELECT b FROM empty)",

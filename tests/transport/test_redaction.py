@@ -566,7 +566,7 @@ def test_what_a_crash_leaves(sandbox: Any, tmp_path: Path, mode: str) -> None:
 
 def test_the_recordings() -> None:
     """Neither a key nor a header that has one."""
-    found = list((Path(__file__).parent.parent / "cassettes").rglob("*.yaml"))
+    found = list((Path(__file__).parents[2] / "cassettes").rglob("*.yaml"))
     assert found
     for path in found:
         text = path.read_text(encoding="utf-8").lower()

@@ -1,4 +1,4 @@
-"""Which method serves a query, from the constraints alone; tests of whole queries are in test_sql.py."""
+"""Which method serves a query, from the constraints alone; tests of whole queries are in tests/vtable/."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import pytest
 
 from openai_vtab.upload import CHUNK, File, form
 
-from .contract import fields
+from ..support.contract import fields
 
 
 def parsed(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import openai_vtab
 
-from .wire import Wire, answer, wire
+from ..support.wire import Wire, answer, wire
 
 B = "vector_store_file_batches"
 

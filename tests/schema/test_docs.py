@@ -12,7 +12,7 @@ import pytest
 from openai_vtab import describe
 from openai_vtab.tables import TABLES
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 def test_every_method_is_a_row_of_openai_tables(db: apsw.Connection, requests: Any) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 import openai_vtab
 
-from .wire import answer, wire
+from ..support.wire import answer, wire
 
 T = "vector_store_file_batches"
 KEY = "sk-0123456789abcdef"

@@ -28,7 +28,7 @@ def text(notebook: Any) -> str:
     return "\n".join(output.get("data", {}).get("text/plain", "") for output in outputs)
 
 
-def test_the_notebook_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_notebook_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Without a key: the same kinds of output as are committed, the rows, and a picture."""
     monkeypatch.setenv("HOME", str(tmp_path))  # a kernel leaves its history there
     committed = nbformat.read(NOTEBOOK, 4)
@@ -47,7 +47,7 @@ def test_the_notebook_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
             assert re.search(row, text(notebook)), row
 
 
-def test_the_notebook_is_committed_as_it_came_out() -> None:
+def test_notebook_is_committed_as_it_came_out() -> None:
     """Run once from above, and nothing of the machine is in it: no path, no name, no key."""
     committed = nbformat.read(NOTEBOOK, 4)
     counts = [cell.execution_count for cell in committed.cells if cell.cell_type == "code"]

@@ -9,7 +9,7 @@ from pathlib import Path
 PROGRAM = Path(__file__).parent / "typing" / "program.py"
 
 
-def test_a_users_program_is_typed(tmp_path: Path) -> None:
+def test_types_of_a_users_program(tmp_path: Path) -> None:
     """No error; and what is wrong in it is one, or its `type: ignore` would be."""
     done = subprocess.run(
         [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path), "--config-file", "", str(PROGRAM)],

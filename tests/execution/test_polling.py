@@ -27,7 +27,7 @@ def waiting(batch: str, seconds: object = 20) -> str:
     return f"SELECT status FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id = '{batch}' AND wait_seconds = {seconds}"
 
 
-def test_the_row_comes_when_the_batch_is_finished(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+def test_polling_returns_the_row_once_the_batch_has_finished(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
     """Asked again until then, and given once, with the seconds as they were written."""
     sandbox.quirks.poll_after_ms = 60
     (batch,) = batches(sandbox, 0.3)
@@ -38,7 +38,7 @@ def test_the_row_comes_when_the_batch_is_finished(db: apsw.Connection, sandbox: 
     assert 3 <= len(asked) <= 8
 
 
-def test_a_finished_batch_is_not_waited_for(db: apsw.Connection, requests: Requests) -> None:
+def test_polling_ends_at_once_for_a_finished_batch(db: apsw.Connection, requests: Requests) -> None:
     """One request."""
     began = time.monotonic()
     assert db.execute(waiting("vsfb_demo_failures")).get == "completed"
@@ -46,7 +46,7 @@ def test_a_finished_batch_is_not_waited_for(db: apsw.Connection, requests: Reque
     assert len(requests()) == 1
 
 
-def test_after_the_time_the_row_comes_as_it_is(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+def test_polling_returns_the_row_as_it_stands_when_the_time_is_over(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
     """Asked a last time then; the pauses grow when the API gives no hint."""
     began = time.monotonic()
     assert db.execute(waiting("vsfb_demo_running", 1.4)).get == "in_progress"
@@ -56,7 +56,7 @@ def test_after_the_time_the_row_comes_as_it_is(db: apsw.Connection, sandbox: Any
     assert pauses == [pytest.approx(0.5, abs=0.1), pytest.approx(0.75, abs=0.1), pytest.approx(0.15, abs=0.1)]
 
 
-def test_the_hint_is_followed_each_time(db: apsw.Connection, sandbox: Any) -> None:
+def test_polling_follows_the_servers_hint_each_time(db: apsw.Connection, sandbox: Any) -> None:
     """Not only the first one, as the SDK does."""
     sandbox.quirks.poll_after_ms = 300
     (batch,) = batches(sandbox, 0.8)
@@ -70,13 +70,13 @@ def test_the_hint_is_followed_each_time(db: apsw.Connection, sandbox: Any) -> No
     assert pauses[-1] == pytest.approx(0.06, abs=0.04)
 
 
-def test_zero_seconds_is_no_wait(db: apsw.Connection, requests: Requests) -> None:
+def test_polling_is_off_with_zero_seconds(db: apsw.Connection, requests: Requests) -> None:
     """The row as it is, one request."""
     assert db.execute(waiting("vsfb_demo_running", 0)).get == "in_progress"
     assert len(requests()) == 1
 
 
-def test_all_zero_counts_are_not_finished(db: apsw.Connection, sandbox: Any) -> None:
+def test_polling_goes_on_while_all_counts_are_zero(db: apsw.Connection, sandbox: Any) -> None:
     """The status decides, which is where the SDK's own wait returns at once."""
     sandbox.quirks.poll_after_ms = 50
     batch = sandbox.add_batch("vs_demo", ["file-new-01"], processing_seconds=0)
@@ -88,7 +88,7 @@ def test_all_zero_counts_are_not_finished(db: apsw.Connection, sandbox: Any) -> 
 
 
 @pytest.mark.parametrize("in_list", [True, False], ids=["IN", "join"])
-def test_all_are_waited_for_together(connect: Any, sandbox: Any, in_list: bool) -> None:
+def test_polling_waits_for_all_keys_together(connect: Any, sandbox: Any, in_list: bool) -> None:
     """Under one deadline, more of them than threads, in a stable order."""
     db = connect(max_concurrency=4)
     sandbox.quirks.poll_after_ms = 50
@@ -110,7 +110,7 @@ def test_all_are_waited_for_together(connect: Any, sandbox: Any, in_list: bool) 
     assert rows == [(id, "completed") for id in (sorted(ids) if in_list else ids)]
 
 
-def test_one_deadline_for_a_whole_join(db: apsw.Connection, sandbox: Any) -> None:
+def test_polling_has_one_deadline_for_a_whole_join(db: apsw.Connection, sandbox: Any) -> None:
     """Not one for each row."""
     db.execute("CREATE TABLE mine (batch_id TEXT)")
     db.executemany("INSERT INTO mine VALUES (?)", [(id,) for id in batches(sandbox, 60, 60, 60)])
@@ -120,7 +120,7 @@ def test_one_deadline_for_a_whole_join(db: apsw.Connection, sandbox: Any) -> Non
     assert time.monotonic() - began < 0.8
 
 
-def test_the_new_batch_by_its_rowid(db: apsw.Connection, sandbox: Any) -> None:
+def test_polling_of_the_inserted_batch_by_its_rowid(db: apsw.Connection, sandbox: Any) -> None:
     """Create, wait, look: two statements."""
     sandbox._state.processing_seconds = 0.2
     sandbox.quirks.poll_after_ms = 50
@@ -134,7 +134,7 @@ def test_the_new_batch_by_its_rowid(db: apsw.Connection, sandbox: Any) -> None:
 @pytest.mark.parametrize(
     "value", ["-1", "'soon'", "9e999", "x'00'", "'1_0'", "'\u0661'", "'\uff11'", "'inf'", "'nan'", "''"]
 )
-def test_wrong_seconds(db: apsw.Connection, requests: Requests, value: str) -> None:
+def test_wait_seconds_refuses_wrong_values(db: apsw.Connection, requests: Requests, value: str) -> None:
     """Named, and nothing is sent."""
     with pytest.raises(
         openai_vtab.ProgrammingError, match=f"{T}.wait_seconds: .* is not a number of seconds; write a number from 0"
@@ -143,7 +143,7 @@ def test_wrong_seconds(db: apsw.Connection, requests: Requests, value: str) -> N
     assert requests() == []
 
 
-def test_null_seconds_are_not_given(db: apsw.Connection, requests: Requests) -> None:
+def test_wait_seconds_null_is_as_if_not_given(db: apsw.Connection, requests: Requests) -> None:
     """By = and by IS, and the column is NULL then; text that is a number is one."""
     assert db.execute(waiting("vsfb_demo_running", "NULL")).get == "in_progress"
     assert len(requests()) == 1
@@ -164,7 +164,7 @@ def test_null_seconds_are_not_given(db: apsw.Connection, requests: Requests) -> 
     ],
     ids=["a later table", "another operator", "read without being given"],
 )
-def test_seconds_that_are_not_handed_over_are_an_error(db: apsw.Connection, sql: str) -> None:
+def test_wait_seconds_that_sqlite_does_not_hand_over_raise(db: apsw.Connection, sql: str) -> None:
     """Not silently no rows."""
     db.execute("CREATE TABLE mine (seconds); INSERT INTO mine VALUES (0)")
     with pytest.raises(
@@ -173,7 +173,7 @@ def test_seconds_that_are_not_handed_over_are_an_error(db: apsw.Connection, sql:
         db.execute(sql + "vector_store_id = 'vs_demo' AND batch_id = 'vsfb_demo_running'").fetchall()
 
 
-def test_an_interrupt_ends_the_wait(db: apsw.Connection) -> None:
+def test_interrupt_ends_polling(db: apsw.Connection) -> None:
     """Within 0.2 seconds."""
     interrupted: list[float] = []
 
@@ -189,7 +189,7 @@ def test_an_interrupt_ends_the_wait(db: apsw.Connection) -> None:
     timer.join()
 
 
-def test_an_error_ends_the_wait(db: apsw.Connection, sandbox: Any) -> None:
+def test_polling_ends_with_an_error(db: apsw.Connection, sandbox: Any) -> None:
     """It is not taken for unfinished."""
     sandbox.quirks.poll_after_ms = 50
     sandbox.inject(Status(403, message="No access."), after=1)
@@ -197,14 +197,14 @@ def test_an_error_ends_the_wait(db: apsw.Connection, sandbox: Any) -> None:
         db.execute(waiting("vsfb_demo_running")).fetchall()
 
 
-def test_a_batch_that_does_not_exist_is_not_waited_for(db: apsw.Connection, requests: Requests) -> None:
+def test_polling_ends_at_once_for_an_absent_batch(db: apsw.Connection, requests: Requests) -> None:
     """No row, one request."""
     assert db.execute(waiting("vsfb_gone")).fetchall() == []
     assert len(requests()) == 1
 
 
 @pytest.mark.parametrize("and_wait", ["", " AND wait_seconds = 10"])
-def test_a_new_batch_is_asked_for_until_the_api_knows_it(
+def test_read_after_write_retries_until_the_api_knows_the_batch(
     db: apsw.Connection, sandbox: Any, requests: Requests, and_wait: str
 ) -> None:
     """Reads lag behind writes for some seconds."""

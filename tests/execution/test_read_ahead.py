@@ -77,7 +77,7 @@ def keys(count: int) -> list[str]:
     return [f"/{number}" for number in range(count)]
 
 
-def test_the_window_is_what_has_been_used() -> None:
+def test_prefetch_window_is_what_has_been_used() -> None:
     """Nothing at the first look-up; then as many unused as used, to the most."""
     statement = Statement(keys(100), most=8)
     unused = []
@@ -88,7 +88,7 @@ def test_the_window_is_what_has_been_used() -> None:
     assert statement.replays == 1
 
 
-def test_the_first_lookup_replays_nothing() -> None:
+def test_prefetch_begins_after_the_first_lookup() -> None:
     """One look-up alone costs what it has always cost."""
     statement = Statement(keys(10))
     assert statement.look_up("/0") == []
@@ -98,7 +98,7 @@ def test_the_first_lookup_replays_nothing() -> None:
 
 
 @pytest.mark.parametrize("stop", range(1, 20))
-def test_a_statement_that_stops_has_asked_for_at_most_twice_what_it_used(stop: int) -> None:
+def test_prefetch_of_a_stopped_statement_is_at_most_twice_what_it_used(stop: int) -> None:
     """LIMIT."""
     statement = Statement(keys(1000))
     statement.look_up(*keys(stop))
@@ -116,7 +116,7 @@ def test_a_statement_that_stops_has_asked_for_at_most_twice_what_it_used(stop: i
     ],
     ids=["all wrong", "backwards", "few", "every second", "jumps"],
 )
-def test_wrong_predictions_are_never_more_than_what_was_used(real: list[str]) -> None:
+def test_prefetch_mispredictions_are_never_more_than_what_was_used(real: list[str]) -> None:
     """At each moment, however wrong they are."""
     statement = Statement(keys(100), most=1000)
     for used, key in enumerate(real, start=1):
@@ -125,7 +125,7 @@ def test_wrong_predictions_are_never_more_than_what_was_used(real: list[str]) ->
         assert len(wrong) <= used
 
 
-def test_what_was_asked_for_otherwise_is_not_counted(caplog: pytest.LogCaptureFixture) -> None:
+def test_prefetch_does_not_count_other_requests(caplog: pytest.LogCaptureFixture) -> None:
     """A key of an IN list in the same statement, for example, is no prediction."""
     statement = Statement(keys(6), known=keys(6))
     with caplog.at_level(logging.DEBUG, "openai_vtab"):
@@ -134,7 +134,7 @@ def test_what_was_asked_for_otherwise_is_not_counted(caplog: pytest.LogCaptureFi
     assert caplog.messages == []
 
 
-def test_the_end_of_a_statement_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_prefetch_logs_the_end_of_a_statement(caplog: pytest.LogCaptureFixture) -> None:
     """How many were predicted, used and wasted."""
     statement = Statement(keys(10))
     with caplog.at_level(logging.DEBUG, "openai_vtab"):
@@ -144,7 +144,7 @@ def test_the_end_of_a_statement_is_logged(caplog: pytest.LogCaptureFixture) -> N
     assert caplog.messages == ["read-ahead: 6 keys predicted, 2 used, 4 wasted"]
 
 
-def test_more_keys_than_are_noted_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_replay_records_more_keys_than_fit_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The next are noted before the first are used up; each is predicted once, in order."""
     monkeypatch.setattr(readahead, "KEYS", 10)
     statement = Statement(keys(95), most=4)
@@ -157,14 +157,14 @@ def test_more_keys_than_are_noted_at_once(monkeypatch: pytest.MonkeyPatch) -> No
     assert held <= 13
 
 
-def test_a_complete_replay_is_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_replay_that_is_complete_is_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
     """Even when it told nothing."""
     statement = Statement([])
     statement.look_up(*keys(50))
     assert statement.replays == 1
 
 
-def test_a_replay_that_was_cut_short_is_tried_again_only_with_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_replay_that_was_cut_short_runs_again_only_with_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """It begins anew each time: with no more time than before it would come no farther."""
     monkeypatch.setattr(readahead, "PATIENCE", 0.02)
     statement = Statement([])
@@ -180,7 +180,7 @@ def test_a_replay_that_was_cut_short_is_tried_again_only_with_more_time(monkeypa
     assert sum(statement.patience) < 0.3, "it is never more than half of the time"
 
 
-def test_a_replay_that_fails_by_python_leaves_the_rest_as_it_was() -> None:
+def test_replay_that_fails_in_python_leaves_the_rest_as_it_was() -> None:
     """Ctrl-C comes through; the next look-up can go on."""
     statement = Statement(keys(5))
     statement.look_up("/0")
@@ -253,7 +253,7 @@ def same(db: apsw.Connection, one_by_one: apsw.Connection, requests: Requests) -
     return run
 
 
-def test_a_join_is_concurrent(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+def test_prefetch_makes_a_join_concurrent(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
     """The same rows, each key once, several at once and never more than allowed."""
     sandbox.latency = 0.02
     sandbox.reset_counters()
@@ -262,7 +262,7 @@ def test_a_join_is_concurrent(db: apsw.Connection, sandbox: Any, requests: Reque
     assert 8 <= sandbox.max_in_flight <= 16
 
 
-def test_it_can_be_switched_off(one_by_one: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+def test_prefetch_can_be_switched_off(one_by_one: apsw.Connection, sandbox: Any, requests: Requests) -> None:
     """read_ahead=False: one after another, in the join's order; the cursor class is APSW's own."""
     sandbox.reset_counters()
     assert one_by_one.execute(JOIN).fetchall() == ROWS
@@ -272,7 +272,7 @@ def test_it_can_be_switched_off(one_by_one: apsw.Connection, sandbox: Any, reque
 
 
 @pytest.mark.parametrize("most", [1, 2, 5])
-def test_max_concurrency_is_never_exceeded(connect: Any, fill: Any, sandbox: Any, most: int) -> None:
+def test_prefetch_never_exceeds_max_concurrency(connect: Any, fill: Any, sandbox: Any, most: int) -> None:
     """Whatever is predicted, also by two statements at once."""
     db = fill(connect(max_concurrency=most))
     sandbox.latency = 0.005
@@ -322,7 +322,7 @@ QUERIES = {
 
 
 @pytest.mark.parametrize("sql", QUERIES.values(), ids=QUERIES)
-def test_a_query_is_the_same_with_and_without(same: Run, sql: str) -> None:
+def test_prefetch_does_not_change_a_querys_result(same: Run, sql: str) -> None:
     """Plan, rows, counters; at most twice the requests."""
     needed, _ = same(sql)
     assert needed
@@ -339,13 +339,13 @@ def test_a_query_is_the_same_with_and_without(same: Run, sql: str) -> None:
     ],
     ids=["positional", "numbered", "named", "mixed", "given by an iterator"],
 )
-def test_bindings(db: apsw.Connection, requests: Requests, sql: str, bindings: Any) -> None:
+def test_prefetch_with_bindings(db: apsw.Connection, requests: Requests, sql: str, bindings: Any) -> None:
     """Are those of the statement in every form that APSW takes."""
     assert db.execute(sql, bindings).fetchall() == ROWS[4:30]
     assert sorted(requests()) == [f"GET {PATH}{name}" for name in IDS[4:30]]
 
 
-def test_several_statements_in_one_string(db: apsw.Connection, requests: Requests) -> None:
+def test_prefetch_with_several_statements_in_one_string(db: apsw.Connection, requests: Requests) -> None:
     """Each takes its share of the bindings."""
     sql = f"{JOIN} WHERE d.n < ?; SELECT 'between'; {JOIN} WHERE d.n > ? AND d.n < ?;"
     assert db.execute(sql, (5, 30, 35)).fetchall() == [*ROWS[:5], ("between",), *ROWS[31:35]]
@@ -355,7 +355,7 @@ def test_several_statements_in_one_string(db: apsw.Connection, requests: Request
     assert sorted(requests()) == [f"GET {PATH}{name}" for name in IDS[:5] + IDS[37:]]
 
 
-def test_executemany(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+def test_prefetch_in_executemany(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
     """Each run has its bindings, by whatever name they are given."""
     sandbox.latency = 0.01
     sandbox.reset_counters()
@@ -370,7 +370,7 @@ def test_executemany(db: apsw.Connection, sandbox: Any, requests: Requests) -> N
     assert sorted(requests()) == [f"GET {PATH}{name}" for name in IDS[:20]]
 
 
-def test_bindings_of_a_statement_that_never_began_are_forgotten(
+def test_prefetch_forgets_bindings_of_a_statement_that_never_began(
     db: apsw.Connection, sandbox: Any, requests: Requests
 ) -> None:
     """They are not taken for those of the next, of a cursor that notes none."""
@@ -385,7 +385,7 @@ def test_bindings_of_a_statement_that_never_began_are_forgotten(
 # wrong predictions
 
 
-def test_random_keys(db: apsw.Connection, requests: Requests) -> None:
+def test_prefetch_of_random_keys(db: apsw.Connection, requests: Requests) -> None:
     """Another key each time it runs: not more than one in vain for each that was used."""
     sql = (
         "WITH r AS MATERIALIZED (SELECT 'vsfb_' || printf('%03d', abs(random()) % 40) AS b FROM d) "
@@ -402,7 +402,7 @@ def test_random_keys(db: apsw.Connection, requests: Requests) -> None:
     assert len(sent) <= 2 * used
 
 
-def test_random_rows(db: apsw.Connection, requests: Requests) -> None:
+def test_prefetch_over_random_rows(db: apsw.Connection, requests: Requests) -> None:
     """A WHERE that decides anew."""
     rows = db.execute(f"{JOIN} WHERE random() % 2").fetchall()
     assert set(rows) <= set(ROWS)
@@ -412,7 +412,7 @@ def test_random_rows(db: apsw.Connection, requests: Requests) -> None:
 
 
 @pytest.mark.parametrize("where", ["f(n)", "n IN (SELECT f(n) FROM d)", "(SELECT max(f(e.n)) FROM d AS e) + 1"])
-def test_a_function_is_called_as_often_as_without(db: apsw.Connection, one_by_one: apsw.Connection, where: str) -> None:
+def test_replay_calls_a_function_no_more_often(db: apsw.Connection, one_by_one: apsw.Connection, where: str) -> None:
     """It may have side effects."""
     calls: list[int] = []
 
@@ -440,7 +440,7 @@ def test_a_function_is_called_as_often_as_without(db: apsw.Connection, one_by_on
     ],
     ids=["join", "CTE", "view", "IN", "row value", "insert"],
 )
-def test_other_virtual_tables_are_read_once(db: apsw.Connection, requests: Requests, sql: str) -> None:
+def test_replay_reads_other_virtual_tables_once(db: apsw.Connection, requests: Requests, sql: str) -> None:
     """A queue that is emptied by being read: all of it comes, in one run."""
     queue, runs = list(IDS), []
 
@@ -458,7 +458,7 @@ def test_other_virtual_tables_are_read_once(db: apsw.Connection, requests: Reque
     assert sorted(requests()) == [f"GET {PATH}{id}" for id in IDS]
 
 
-def test_other_functions_with_side_effects_are_not_called_again(
+def test_replay_calls_no_function_with_side_effects(
     db: apsw.Connection, one_by_one: apsw.Connection
 ) -> None:
     """Aggregates, window functions, functions in views, an overridden function of SQLite, names with brackets."""
@@ -499,7 +499,7 @@ def test_other_functions_with_side_effects_are_not_called_again(
     assert {"agg", "step", "upper", "odd", "begin"} <= set(counts[0])
 
 
-def test_a_deterministic_function_is_run_again_and_may_fail(db: apsw.Connection, sandbox: Any) -> None:
+def test_replay_calls_a_deterministic_function_that_may_fail(db: apsw.Connection, sandbox: Any) -> None:
     """Where the table answers no rows it is given NULL, which it need not know."""
     db.create_scalar_function("shout", lambda text: text.upper(), 1, deterministic=True)
     sandbox.latency = 0.01
@@ -522,12 +522,12 @@ def test_a_deterministic_function_is_run_again_and_may_fail(db: apsw.Connection,
     ],
     ids=["malformed JSON", "a missing key", "a bad wait", "none", "an overflow without a row"],
 )  # fmt: skip
-def test_an_error_that_only_the_replay_meets_is_no_error(db: apsw.Connection, sql: str, rows: list[Any]) -> None:
+def test_replay_hides_an_error_that_only_it_meets(db: apsw.Connection, sql: str, rows: list[Any]) -> None:
     """The real statement never comes so far."""
     assert db.execute(sql).fetchall() == rows
 
 
-def test_the_error_that_the_statement_meets_is_the_same(db: apsw.Connection, one_by_one: apsw.Connection) -> None:
+def test_prefetch_does_not_change_the_statements_error(db: apsw.Connection, one_by_one: apsw.Connection) -> None:
     """At the same row."""
     for connection in (one_by_one, db):
         cursor = connection.execute(
@@ -538,7 +538,7 @@ def test_the_error_that_the_statement_meets_is_the_same(db: apsw.Connection, one
             next(cursor)
 
 
-def test_an_answer_that_is_an_error_counts_when_it_is_asked_for(
+def test_prefetch_raises_an_error_response_only_where_it_is_read(
     db: apsw.Connection, sandbox: Any, requests: Requests
 ) -> None:
     """Predicted and never wanted, it fails nothing."""
@@ -557,14 +557,14 @@ def test_an_answer_that_is_an_error_counts_when_it_is_asked_for(
     assert db.execute(JOIN + " WHERE d.n <> 3").fetchall() == ROWS[:3] + ROWS[4:]
 
 
-def test_a_failed_prediction_is_repeated_as_any_request(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+def test_prefetch_retries_a_failed_request_as_any_other(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
     """503 once is no error."""
     sandbox.inject(Status(503, headers={"retry-after-ms": "5"}), times=3, path="vsfb_00")
     assert db.execute(f"{JOIN} LIMIT 12").fetchall() == ROWS[:12]
     assert len(requests()) <= 24 + 3
 
 
-def test_what_does_not_exist_is_no_row(same: Run) -> None:
+def test_prefetch_of_absent_keys_returns_no_row(same: Run) -> None:
     """404, predicted or not."""
     needed, sent = same(
         f"SELECT d.n, t.id FROM d LEFT JOIN {T} AS t ON {ON}", before=["UPDATE d SET b = b || 'x' WHERE n % 3 = 1"]
@@ -572,7 +572,7 @@ def test_what_does_not_exist_is_no_row(same: Run) -> None:
     assert len(needed) == len(sent) == N
 
 
-def test_data_that_changes_between_two_steps(db: apsw.Connection, requests: Requests) -> None:
+def test_prefetch_while_data_change_between_two_steps(db: apsw.Connection, requests: Requests) -> None:
     """What was predicted and is gone is asked for in vain, and what is new is found."""
     db.execute("DELETE FROM d WHERE n >= 20")
     cursor = db.execute(JOIN)
@@ -584,7 +584,7 @@ def test_data_that_changes_between_two_steps(db: apsw.Connection, requests: Requ
     assert len(requests()) <= 2 * len(rows)
 
 
-def test_a_schema_that_changes_between_two_steps(db: apsw.Connection) -> None:
+def test_prefetch_while_the_schema_changes_between_two_steps(db: apsw.Connection) -> None:
     """What cannot be prepared again is only not predicted."""
     cursor = db.execute(f"{JOIN} WHERE d.n IN (SELECT column1 FROM (VALUES (1), (2), (3)))")
     first = next(cursor)
@@ -592,7 +592,7 @@ def test_a_schema_that_changes_between_two_steps(db: apsw.Connection) -> None:
     assert [first, *cursor] == ROWS[1:4]
 
 
-def test_a_join_after_a_change_of_the_schema(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+def test_prefetch_after_a_change_of_the_schema(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
     """A prepared statement that SQLite prepares again is one statement: it reads ahead, and asks once for a key."""
     sql = f"SELECT a.id FROM d JOIN {T} a ON a.vector_store_id = d.s AND a.batch_id = d.b JOIN {T} b ON b.vector_store_id = d.s AND b.batch_id = d.b"
     db.execute(sql).fetchall()
@@ -605,7 +605,7 @@ def test_a_join_after_a_change_of_the_schema(db: apsw.Connection, sandbox: Any, 
     assert len(requests()) == N
 
 
-def test_a_failed_insert_after_a_change_of_the_schema_sends_nothing(db: apsw.Connection, requests: Requests) -> None:
+def test_schema_change_before_a_failed_insert_sends_nothing(db: apsw.Connection, requests: Requests) -> None:
     """What it had queued goes with it."""
     db.execute("CREATE TABLE files (f); INSERT INTO files VALUES ('[\"file-new-01\"]'), ('no list')")
     sql = f"INSERT INTO {T} (vector_store_id, file_ids) SELECT 'vs_demo', f FROM files"
@@ -619,7 +619,7 @@ def test_a_failed_insert_after_a_change_of_the_schema_sends_nothing(db: apsw.Con
     assert requests() == []
 
 
-def test_a_large_table_without_a_match(same: Run) -> None:
+def test_replay_of_a_large_table_without_a_match(same: Run) -> None:
     """Local rows are cheap to pass twice."""
     before = [
         "CREATE TABLE big AS WITH RECURSIVE i(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM i WHERE n < 100000) SELECT n, 'vs_demo' AS s, 'vsfb_' || n AS b FROM i"
@@ -630,7 +630,7 @@ def test_a_large_table_without_a_match(same: Run) -> None:
     assert time.monotonic() - begin < 3
 
 
-def test_a_replay_that_never_ends_costs_a_moment(db: apsw.Connection, requests: Requests) -> None:
+def test_replay_that_never_ends_costs_a_moment(db: apsw.Connection, requests: Requests) -> None:
     """It is cut short, and not begun again and again."""
     sql = (
         "WITH RECURSIVE i(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM i) "
@@ -642,7 +642,7 @@ def test_a_replay_that_never_ends_costs_a_moment(db: apsw.Connection, requests: 
     assert len(requests()) == 5
 
 
-def test_a_slow_function_does_not_make_a_replay_long(db: apsw.Connection, requests: Requests) -> None:
+def test_replay_with_a_slow_function_is_short(db: apsw.Connection, requests: Requests) -> None:
     """The clock is looked at often enough."""
     calls = []
 
@@ -666,7 +666,7 @@ def test_a_slow_function_does_not_make_a_replay_long(db: apsw.Connection, reques
 # several statements at once
 
 
-def test_interleaved_cursors(db: apsw.Connection, requests: Requests) -> None:
+def test_prefetch_with_interleaved_cursors(db: apsw.Connection, requests: Requests) -> None:
     """The same SQL with other bindings, and other SQL: each its own rows, and at most twice its requests."""
     sql = f"{JOIN} WHERE d.n >= ? ORDER BY d.n"
     cursors = [db.execute(sql, (0,)), db.execute(sql, (25,)), db.execute(f"{JOIN} ORDER BY d.n DESC")]
@@ -687,7 +687,7 @@ LATE = {
 @pytest.mark.parametrize("late", LATE.values(), ids=LATE)
 @pytest.mark.parametrize("other", [JOIN, LATE["list"]], ids=["join", "late list"])
 @pytest.mark.parametrize("ends", ["before", "within", "after"])
-def test_a_table_that_sqlite_opens_late(
+def test_prefetch_of_a_table_that_sqlite_opens_late(
     connect: Any, fill: Any, requests: Requests, late: str, other: str, ends: str
 ) -> None:
     """Another statement begins before, and ends before or within it: both give their rows."""
@@ -710,7 +710,7 @@ def test_a_table_that_sqlite_opens_late(
     assert len(requests()) <= 3 * N
 
 
-def test_a_statement_within_a_function(db: apsw.Connection, requests: Requests) -> None:
+def test_prefetch_of_a_statement_within_a_function(db: apsw.Connection, requests: Requests) -> None:
     """A function that queries the table by the same connection belongs to the statement: one snapshot."""
 
     def inner(n: int) -> int:
@@ -723,7 +723,7 @@ def test_a_statement_within_a_function(db: apsw.Connection, requests: Requests) 
     assert sorted(requests()) == [f"GET {PATH}{name}" for name in IDS[:12]]
 
 
-def test_a_half_read_cursor_is_forgotten(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+def test_cursor_that_is_half_read_may_be_dropped(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
     """What has not begun is not begun, and the next statement works."""
     sandbox.latency = 0.02
     cursor = db.execute(JOIN)
@@ -734,7 +734,7 @@ def test_a_half_read_cursor_is_forgotten(db: apsw.Connection, sandbox: Any, requ
     assert len(requests()) <= 40 + 5
 
 
-def test_a_writing_cursor_that_is_forgotten_within_a_replay_is_over(db: apsw.Connection) -> None:
+def test_cursor_that_writes_is_over_when_dropped_within_a_replay(db: apsw.Connection) -> None:
     """The garbage collector comes at any time: the ledger is written all the same."""
     db.execute(f"CREATE VIRTUAL TABLE mine USING {T}; CREATE TABLE e (a)")
     held = [db.execute("INSERT INTO e VALUES (1), (2) RETURNING a")]
@@ -755,7 +755,7 @@ def test_a_writing_cursor_that_is_forgotten_within_a_replay_is_over(db: apsw.Con
     assert db.execute("SELECT id FROM mine_ledger ORDER BY seq").fetchall() == [(name,) for name in IDS[:8]]
 
 
-def test_close_in_the_middle(connect: Any, fill: Any, sandbox: Any, requests: Requests) -> None:
+def test_close_in_the_middle_of_a_join(connect: Any, fill: Any, sandbox: Any, requests: Requests) -> None:
     """The connection goes with what was predicted, and with its threads."""
     db = fill(connect())
     sandbox.latency = 0.02
@@ -777,7 +777,7 @@ def assert_no_threads() -> None:
     assert ours == []
 
 
-def test_no_thread_is_left(connect: Any, fill: Any) -> None:
+def test_threads_end_with_the_statement(connect: Any, fill: Any) -> None:
     """After close()."""
     db = fill(connect())
     assert db.execute(JOIN).fetchall() == ROWS
@@ -806,7 +806,7 @@ def test_interrupt_during_a_replay(db: apsw.Connection, requests: Requests) -> N
     assert db.execute(f"{JOIN} WHERE f(d.n) >= 0").fetchall() == ROWS
 
 
-def test_interrupt_during_the_waits(db: apsw.Connection, sandbox: Any) -> None:
+def test_interrupt_during_the_requests_of_a_join(db: apsw.Connection, sandbox: Any) -> None:
     """At once, and nothing more is begun."""
     sandbox.inject(Slow(3), times=None, path="vsfb_01")
     timer = threading.Timer(0.2, db.interrupt)
@@ -820,7 +820,7 @@ def test_interrupt_during_the_waits(db: apsw.Connection, sandbox: Any) -> None:
     assert db.execute(f"{JOIN} WHERE d.n < 5").fetchall() == ROWS[:5]
 
 
-def test_ctrl_c_during_a_replay(db: apsw.Connection) -> None:
+def test_interrupt_by_ctrl_c_during_a_replay(db: apsw.Connection) -> None:
     """It comes through, and the connection works on as before."""
     seen: list[int] = []
 
@@ -837,7 +837,7 @@ def test_ctrl_c_during_a_replay(db: apsw.Connection) -> None:
     assert db.execute(f"{JOIN} WHERE f(d.n) >= 0").fetchall() == ROWS
 
 
-def test_ctrl_c_during_the_waits(connect: Any, sandbox: Any, fill: Any) -> None:
+def test_interrupt_by_ctrl_c_during_the_requests_of_a_join(connect: Any, sandbox: Any, fill: Any) -> None:
     """A program that catches it goes on."""
     fill(apsw.Connection(":memory:"))
     sandbox.inject(Slow(5), times=None, path="vsfb_005")
@@ -868,7 +868,7 @@ def python(arguments: list[str], sandbox: Any, text: str = "") -> str:
 # what the user has set
 
 
-def test_progress_handlers_stay(db: apsw.Connection) -> None:
+def test_replay_keeps_progress_handlers(db: apsw.Connection) -> None:
     """They are called as before, and can stop the statement."""
     calls = []
     db.set_progress_handler(lambda: bool(calls.append(1)), 50)
@@ -885,7 +885,7 @@ def test_progress_handlers_stay(db: apsw.Connection) -> None:
 
 
 @pytest.mark.parametrize("deny", ["nothing", "denies", "raises"])
-def test_authorizers_stay(db: apsw.Connection, requests: Requests, deny: str) -> None:
+def test_replay_keeps_authorizers(db: apsw.Connection, requests: Requests, deny: str) -> None:
     """One that forbids PRAGMA forbids us to look whether a function is harmless: then nothing is predicted."""
 
     def authorize(operation: int, *names: Any) -> int:
@@ -901,7 +901,7 @@ def test_authorizers_stay(db: apsw.Connection, requests: Requests, deny: str) ->
     assert db.authorizer is authorize
 
 
-def test_traces_see_what_they_saw(db: apsw.Connection, one_by_one: apsw.Connection) -> None:
+def test_replay_is_invisible_to_traces(db: apsw.Connection, one_by_one: apsw.Connection) -> None:
     """exec_trace and row_trace of the connection and of a cursor, which stays as it is set."""
     seen: list[Any] = []
 
@@ -928,7 +928,7 @@ def test_traces_see_what_they_saw(db: apsw.Connection, one_by_one: apsw.Connecti
     assert len(seen) == 2 * (1 + 2 * (N + 1))
 
 
-def test_hooks_of_the_transaction_see_nothing(db: apsw.Connection) -> None:
+def test_replay_is_invisible_to_transaction_hooks(db: apsw.Connection) -> None:
     """Commit, rollback and update hooks are told of the user's changes only."""
     seen: list[Any] = []
     db.set_commit_hook(lambda: bool(seen.append("commit")))
@@ -958,7 +958,7 @@ class Upper(apsw.Cursor):
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("kind", ["class", "function"])
-def test_a_cursor_factory_of_the_user(sandbox: Any, fill: Any, requests: Requests, when: str, kind: str) -> None:
+def test_replay_with_a_cursor_factory(sandbox: Any, fill: Any, requests: Requests, when: str, kind: str) -> None:
     """Set before or after: its cursors are used, with the arguments that they take."""
     db = fill(apsw.Connection(":memory:"))
     factory = Upper if kind == "class" else lambda connection: Upper(connection)  # noqa: PLW0108 - no class
@@ -983,14 +983,14 @@ def test_a_cursor_factory_of_the_user(sandbox: Any, fill: Any, requests: Request
     db.close()
 
 
-def test_a_converter_of_bindings(db: apsw.Connection) -> None:
+def test_replay_with_a_converter_of_bindings(db: apsw.Connection) -> None:
     """What only the user's cursor can convert cannot be bound again: it is only not predicted."""
     cursor = db.cursor()
     cursor.convert_binding = lambda cursor, number, value: int(value.real)
     assert cursor.execute(f"{JOIN} WHERE d.n >= ?", (complex(5, 0),)).fetchall() == ROWS[5:]
 
 
-def test_registering_twice(connect: Any, fill: Any, sandbox: Any, requests: Requests) -> None:
+def test_replay_after_registering_twice(connect: Any, fill: Any, sandbox: Any, requests: Requests) -> None:
     """The later settings hold, also whether it reads ahead; the cursors stay APSW's."""
     db = fill(connect(read_ahead=False))
     again = {"base_url": sandbox.base_url, "api_key": sandbox.api_key}
@@ -1009,7 +1009,7 @@ def test_registering_twice(connect: Any, fill: Any, sandbox: Any, requests: Requ
     assert_no_threads()
 
 
-def test_as_a_connection_hook(sandbox: Any, fill: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_replay_with_register_as_a_connection_hook(sandbox: Any, fill: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every connection reads ahead, also by the cursors of its own class."""
     monkeypatch.setenv("OPENAI_BASE_URL", sandbox.base_url)
     monkeypatch.setenv("OPENAI_API_KEY", sandbox.api_key)
@@ -1026,7 +1026,7 @@ def test_as_a_connection_hook(sandbox: Any, fill: Any, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("mode", ["box", "json", "list"])
-def test_the_shell_is_concurrent(sandbox: Any, fill: Any, requests: Requests, mode: str) -> None:
+def test_prefetch_in_the_shell(sandbox: Any, fill: Any, requests: Requests, mode: str) -> None:
     """In every output mode; each key once."""
     fill(apsw.Connection(":memory:"))
     sandbox.latency = 0.02
@@ -1039,7 +1039,7 @@ def test_the_shell_is_concurrent(sandbox: Any, fill: Any, requests: Requests, mo
     assert len(requests()) == N
 
 
-def test_on_an_ordinary_connection(sandbox: Any, fill: Any, tmp_path: Any) -> None:
+def test_prefetch_on_an_ordinary_apsw_connection(sandbox: Any, fill: Any, tmp_path: Any) -> None:
     """register() alone, on a file, in WAL mode, beside another connection that writes."""
     db = fill(apsw.Connection(str(tmp_path / "my.db")))
     db.pragma("journal_mode", "wal")
@@ -1056,7 +1056,7 @@ def test_on_an_ordinary_connection(sandbox: Any, fill: Any, tmp_path: Any) -> No
     db.close()
 
 
-def test_a_trigger_that_reads_the_table(sandbox: Any, fill: Any, requests: Requests) -> None:
+def test_prefetch_in_a_trigger_that_reads_the_table(sandbox: Any, fill: Any, requests: Requests) -> None:
     """Where the schema is trusted: its keys are asked for one by one, once in each statement."""
     for read_ahead in (False, True):
         db = apsw.Connection(":memory:")
@@ -1080,7 +1080,7 @@ def test_a_trigger_that_reads_the_table(sandbox: Any, fill: Any, requests: Reque
         db.close()
 
 
-def test_a_temp_view(same: Run) -> None:
+def test_prefetch_through_a_temp_view(same: Run) -> None:
     """A join in a view is the view's."""
     needed, sent = same("SELECT * FROM joined WHERE n > 3", before=[f"CREATE TEMP VIEW joined AS {JOIN}"])
     assert len(needed) == len(sent) == N - 4
@@ -1106,7 +1106,7 @@ WRITES = {
 
 @pytest.mark.parametrize("sql", WRITES.values(), ids=WRITES)
 @pytest.mark.parametrize("begin", ["", "BEGIN", "SAVEPOINT s"])
-def test_a_writing_statement_is_the_same_with_and_without(
+def test_prefetch_does_not_change_what_a_statement_writes(
     same: Run, db: apsw.Connection, one_by_one: apsw.Connection, sandbox: Any, sql: str, begin: str
 ) -> None:
     """Rows, counters and what is in the tables, within a transaction or not; and it is concurrent."""
@@ -1124,7 +1124,7 @@ def test_a_writing_statement_is_the_same_with_and_without(
             assert not connection.in_transaction
 
 
-def test_a_replay_sends_no_write(db: apsw.Connection, requests: Requests) -> None:
+def test_replay_sends_no_write(db: apsw.Connection, requests: Requests) -> None:
     """What is queued is sent by the first real read of another statement, or at COMMIT; once."""
     db.execute("BEGIN")
     db.execute(f"INSERT INTO {T} (vector_store_id, file_ids) VALUES ('vs_demo', '[\"file-new-01\"]')")
@@ -1138,7 +1138,7 @@ def test_a_replay_sends_no_write(db: apsw.Connection, requests: Requests) -> Non
     assert requests() == []
 
 
-def test_a_statement_that_joins_and_creates_batches_reads_first(db: apsw.Connection, requests: Requests) -> None:
+def test_insert_from_a_join_reads_before_it_creates(db: apsw.Connection, requests: Requests) -> None:
     """Its own rows are sent at its end, not by its replay."""
     db.execute(
         f"INSERT INTO {T} (vector_store_id, file_ids) SELECT d.s, json_array('file-new-01') FROM d JOIN {T} AS t ON {ON} WHERE d.n < 12"
@@ -1146,7 +1146,7 @@ def test_a_statement_that_joins_and_creates_batches_reads_first(db: apsw.Connect
     assert [request.partition(" ")[0] for request in requests()] == ["GET"] * 12 + ["POST"] * 12
 
 
-def test_an_update_of_the_table_by_a_join(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+def test_update_by_a_join_is_concurrent(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
     """Cancels each once."""
     db.execute(
         f"UPDATE {T} SET status = 'cancelled' WHERE (vector_store_id, batch_id) IN (SELECT s, b FROM d WHERE n < 10)"
@@ -1157,7 +1157,7 @@ def test_an_update_of_the_table_by_a_join(db: apsw.Connection, sandbox: Any, req
     assert {sandbox.batches["vs_demo", name]["status"] for name in IDS[:10]} <= {"cancelled", "cancelling"}
 
 
-def test_our_own_function_is_never_run_by_a_replay(db: apsw.Connection, requests: Requests) -> None:
+def test_replay_never_calls_cancel_functions(db: apsw.Connection, requests: Requests) -> None:
     """It cancels exactly what the statement cancels."""
     rows = db.execute(
         f"SELECT d.n, cancel_vector_store_file_batch(t.vector_store_id, t.id) IS NOT NULL FROM d JOIN {T} AS t ON {ON} WHERE d.n < 6 LIMIT 4"
@@ -1172,7 +1172,7 @@ def test_our_own_function_is_never_run_by_a_replay(db: apsw.Connection, requests
     assert len(sent) == 16
 
 
-def test_counters_and_transactions_are_the_users(db: apsw.Connection) -> None:
+def test_replay_leaves_counters_and_transactions_alone(db: apsw.Connection) -> None:
     """A join between two changes leaves them as they are."""
     db.execute("INSERT INTO d VALUES (100, 'a', 'b'), (101, 'a', 'b')")
     db.execute("BEGIN")
@@ -1188,7 +1188,7 @@ def test_counters_and_transactions_are_the_users(db: apsw.Connection) -> None:
 # ledgers, waiting
 
 
-def test_a_ledger_is_not_asked_for_what_is_finished(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+def test_prefetch_skips_finished_batches_of_a_ledger(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
     """Neither by the statement nor by its replay; by a listing as the outer table, too."""
     db.execute(f"CREATE VIRTUAL TABLE mine USING {T}")
     sandbox.finish()
@@ -1205,7 +1205,7 @@ def test_a_ledger_is_not_asked_for_what_is_finished(db: apsw.Connection, sandbox
     assert sorted(requests()) == sorted(f"GET {PATH}{name}" for _, name, _ in rows)
 
 
-def test_a_listing_alone_is_concurrent_and_stops_where_it_is_stopped(db: apsw.Connection, requests: Requests) -> None:
+def test_listing_of_a_ledger_is_concurrent_and_stops_with_the_statement(db: apsw.Connection, requests: Requests) -> None:
     """As an outer table with LIMIT it asks for one window."""
     db.execute(f"CREATE VIRTUAL TABLE mine USING {T}")
     db.executemany("INSERT INTO mine (vector_store_id, id) VALUES ('vs_demo', ?)", [(name,) for name in IDS])
@@ -1216,7 +1216,7 @@ def test_a_listing_alone_is_concurrent_and_stops_where_it_is_stopped(db: apsw.Co
     assert len(sent) == len(set(sent)) <= N
 
 
-def test_waiting_in_a_join(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+def test_polling_in_a_join(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
     """wait_seconds asks until it is settled: nothing is read ahead that would not be waited for."""
     for name in ("vsfb_s1", "vsfb_s2", "vsfb_s3"):
         sandbox.add_batch("vs_demo", ["file-demo-01"], id=name, processing_seconds=0.2)
@@ -1229,7 +1229,7 @@ def test_waiting_in_a_join(db: apsw.Connection, sandbox: Any, requests: Requests
     assert {request.rpartition("/")[2] for request in requests()} == {"vsfb_s1", "vsfb_s2", "vsfb_s3"}
 
 
-def test_the_log_of_a_join(db: apsw.Connection, caplog: pytest.LogCaptureFixture) -> None:
+def test_request_log_of_a_join(db: apsw.Connection, caplog: pytest.LogCaptureFixture) -> None:
     """One line for each statement that predicted something."""
     with caplog.at_level(logging.DEBUG, "openai_vtab"):
         db.execute(JOIN).fetchall()
@@ -1244,7 +1244,7 @@ def test_the_log_of_a_join(db: apsw.Connection, caplog: pytest.LogCaptureFixture
 
 @pytest.mark.parametrize("way", ["execute", "a new cursor", "a known cursor", "apsw.Cursor", "a traced cursor"])
 @pytest.mark.parametrize("read_ahead", [True, False])
-def test_a_function_that_remembers_what_it_reads(
+def test_replay_with_a_function_that_caches_what_it_reads(
     connect: Any, fill: Any, requests: Requests, read_ahead: bool, way: str
 ) -> None:
     """A replay ends where the user's own statement would begin: its tables would say that they have no rows."""
@@ -1279,7 +1279,7 @@ def test_a_function_that_remembers_what_it_reads(
     assert len(requests()) <= 2 * N
 
 
-def test_a_function_of_a_dbapi_connection_that_reads(sandbox: Any, fill: Any) -> None:
+def test_replay_with_a_dbapi_function_that_reads(sandbox: Any, fill: Any) -> None:
     """Its cursors have traces of their own."""
     from openai_vtab import dbapi
 

@@ -22,7 +22,7 @@ def server() -> Iterator[Sandbox]:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault(server: Sandbox, fault: Fault) -> None:
+def test_fault(server: Sandbox, fault: Fault) -> None:
     """What becomes of each statement is what the rules say."""
     problems = [f"{name}, lasting={lasting}: {why}" for name, lasting, _, why in cells(server, fault) if why]
     assert not problems, "\n\n".join(problems)

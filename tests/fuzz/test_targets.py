@@ -29,7 +29,7 @@ def targets() -> Any:
 
 
 @pytest.mark.parametrize("name", ["answers", "remembered", "given", "checked", "statements"])
-def test_nothing_but_our_errors_whatever_comes(targets: Any, name: str) -> None:
+def test_fuzz_target_raises_only_the_packages_errors(targets: Any, name: str) -> None:
     """Answers, ledgers and SQL values of any kind."""
 
     @settings(max_examples=300, deadline=None)

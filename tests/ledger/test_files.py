@@ -73,7 +73,7 @@ def created(sandbox: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("mode", ["wal", "delete"])
-def test_it_survives_closing(file: str, connect: Any, requests: Requests, mode: str) -> None:
+def test_ledger_survives_closing(file: str, connect: Any, requests: Requests, mode: str) -> None:
     """In both journal modes; what is finished is not asked for by the next connection either."""
     db = connect(file)
     assert db.execute(f"PRAGMA journal_mode = {mode}").get == mode
@@ -88,7 +88,7 @@ def test_it_survives_closing(file: str, connect: Any, requests: Requests, mode: 
 
 
 @pytest.mark.parametrize("mode", ["wal", "delete"])
-def test_a_second_connection_sees_the_same(
+def test_ledger_is_the_same_for_a_second_connection(
     file: str, connect: Any, sandbox: Any, requests: Requests, mode: str
 ) -> None:
     """What one writes or learns, the other has."""
@@ -107,7 +107,7 @@ def test_a_second_connection_sees_the_same(
 
 
 @pytest.mark.parametrize("mode", ["wal", "delete"])
-def test_a_second_process_sees_the_same(file: str, connect: Any, sandbox: Any, mode: str) -> None:
+def test_ledger_is_the_same_for_a_second_process(file: str, connect: Any, sandbox: Any, mode: str) -> None:
     """And what it writes is there afterwards, while this one has the file open."""
     db = connect(file)
     db.execute(f"PRAGMA journal_mode = {mode}").fetchall()
@@ -117,7 +117,7 @@ def test_a_second_process_sees_the_same(file: str, connect: Any, sandbox: Any, m
     assert [id for (id,) in db.execute("SELECT id FROM my_batches")] == [FINISHED, RUNNING, *created(sandbox)]
 
 
-def test_an_older_answer_does_not_undo_a_finished_one(file: str, connect: Any, sandbox: Any) -> None:
+def test_ledger_keeps_a_final_status_from_an_older_response(file: str, connect: Any, sandbox: Any) -> None:
     """A connection that has looked up before, and writes later, loses against the one that saw the end."""
     one, other = connect(file), connect(file)
     one.execute("PRAGMA journal_mode = wal").fetchall()
@@ -134,7 +134,7 @@ def test_an_older_answer_does_not_undo_a_finished_one(file: str, connect: Any, s
 
 @pytest.mark.parametrize("timeout", [0, 3000])
 @pytest.mark.parametrize("connected", [True, False])
-def test_a_busy_writer_does_not_stop_a_select(file: str, connect: Any, timeout: int, connected: bool) -> None:
+def test_busy_database_does_not_stop_a_select(file: str, connect: Any, timeout: int, connected: bool) -> None:
     """Nor keep it waiting; the memory is written next time, or when the connection closes."""
     db, busy = connect(file), apsw.Connection(file)
     db.execute("PRAGMA journal_mode = wal").fetchall()
@@ -156,7 +156,7 @@ def test_a_busy_writer_does_not_stop_a_select(file: str, connect: Any, timeout: 
     intact(file)
 
 
-def test_what_could_not_be_written_is_written_at_close(file: str, connect: Any, requests: Requests) -> None:
+def test_busy_database_gets_the_ledgers_rows_at_close(file: str, connect: Any, requests: Requests) -> None:
     """The last chance."""
     db, busy = connect(file), apsw.Connection(file)
     db.execute("PRAGMA journal_mode = wal").fetchall()
@@ -169,7 +169,7 @@ def test_what_could_not_be_written_is_written_at_close(file: str, connect: Any, 
     assert requests() == []
 
 
-def test_what_is_kept_is_not_written_within_a_statement_that_was_busy(file: str, connect: Any, sandbox: Any) -> None:
+def test_busy_statement_writes_no_ledger_rows(file: str, connect: Any, sandbox: Any) -> None:
     """SQLite tells that the statement is over before it undoes it, and what is written then with it."""
     db, busy = connect(file), apsw.Connection(file)
     db.execute("CREATE TABLE journal (x)")
@@ -222,7 +222,7 @@ def test_intents_outlive_a_connection_that_cannot_write_the_ledger(
 
 @pytest.mark.parametrize("name", ["my_batches", MODULE])
 @pytest.mark.parametrize("first", ["INSERT", "SELECT"])
-def test_a_schema_that_another_connection_has_just_changed(
+def test_schema_changed_by_another_connection(
     connect: Any, tmp_path: Path, sandbox: Any, name: str, first: str
 ) -> None:
     """SQLite prepares the first statement once more, as it does for its own tables; the ledger is in it."""
@@ -238,7 +238,7 @@ def test_a_schema_that_another_connection_has_just_changed(
     assert len(created(sandbox)) == 1
 
 
-def test_renaming_takes_the_ledger_along(file: str, connect: Any, requests: Requests) -> None:
+def test_rename_takes_the_ledger_along(file: str, connect: Any, requests: Requests) -> None:
     """Also a second time, and in a transaction with what it has queued."""
     db = connect(file)
     db.execute("ALTER TABLE my_batches RENAME TO yours")
@@ -262,7 +262,7 @@ def test_renaming_takes_the_ledger_along(file: str, connect: Any, requests: Requ
         "BEGIN; ALTER TABLE my_batches RENAME TO yours; SELECT * FROM yours; ALTER TABLE yours RENAME TO theirs; ROLLBACK",
     ],
 )
-def test_a_rename_that_is_rolled_back(file: str, connect: Any, sandbox: Any, undone: str) -> None:
+def test_rename_that_is_rolled_back(file: str, connect: Any, sandbox: Any, undone: str) -> None:
     """The ledger is where it was, and goes on, also with what was queued before."""
     db = connect(file)
     db.execute(SELECT).fetchall()
@@ -277,7 +277,7 @@ def test_a_rename_that_is_rolled_back(file: str, connect: Any, sandbox: Any, und
     intact(file)
 
 
-def test_a_new_table_under_a_name_that_was_given_up(file: str, connect: Any) -> None:
+def test_rename_frees_the_old_name(file: str, connect: Any) -> None:
     """It has a ledger of its own; so has one made anew after DROP TABLE."""
     db = connect(file)
     db.execute("ALTER TABLE my_batches RENAME TO yours")
@@ -306,7 +306,7 @@ def test_drop_table_takes_the_ledger_along(file: str, connect: Any, requests: Re
     db.execute("DROP TABLE IF EXISTS my_batches")
 
 
-def test_ledger_lists_what_cannot_be_written_into_it_yet(file: str, connect: Any, sandbox: Any) -> None:
+def test_ledger_lists_rows_that_cannot_be_written_yet(file: str, connect: Any, sandbox: Any) -> None:
     """Another connection reads on after it has kept SQLite from committing: the rows are there all the same."""
     db, reader = connect(file), apsw.Connection(file)
     db.set_busy_timeout(1)
@@ -383,7 +383,7 @@ def test_drop_table_after_a_refused_row_does_not_let_commit_succeed(file: str, c
     assert db.execute("SELECT count(*) FROM journal").get == 0
 
 
-def test_vacuum_and_copies(file: str, connect: Any, tmp_path: Path, requests: Requests) -> None:
+def test_vacuum_and_copies_keep_the_ledger(file: str, connect: Any, tmp_path: Path, requests: Requests) -> None:
     """VACUUM, VACUUM INTO, the backup API, and a copy of the file: each has the whole ledger."""
     db = connect(file)
     db.execute("VACUUM")
@@ -407,7 +407,7 @@ def test_vacuum_and_copies(file: str, connect: Any, tmp_path: Path, requests: Re
     assert memory.execute(SELECT).fetchall() == ROWS
 
 
-def test_attached_under_another_name(file: str, connect: Any, sandbox: Any, tmp_path: Path) -> None:
+def test_attach_under_another_name(file: str, connect: Any, sandbox: Any, tmp_path: Path) -> None:
     """Read, written, renamed; beside another file with the same table; and what close has to write goes to its file."""
     db = connect(str(tmp_path / "mine.db"))
     db.execute(CREATE)
@@ -428,7 +428,7 @@ def test_attached_under_another_name(file: str, connect: Any, sandbox: Any, tmp_
     assert len(created(sandbox)) == 2
 
 
-def test_one_schema_name_for_two_files_in_turn(file: str, connect: Any, tmp_path: Path) -> None:
+def test_attach_of_two_files_in_turn_under_one_name(file: str, connect: Any, tmp_path: Path) -> None:
     """A connection tells them apart."""
     other = connect(str(tmp_path / "other.db"))
     other.execute(CREATE)
@@ -441,7 +441,7 @@ def test_one_schema_name_for_two_files_in_turn(file: str, connect: Any, tmp_path
 
 
 @pytest.mark.parametrize("create", [CREATE, CREATE.replace("my_batches", "temp.my_batches")], ids=["memory", "temp"])
-def test_tables_that_are_in_no_file(connect: Any, requests: Requests, tmp_path: Path, create: str) -> None:
+def test_ledger_in_memory_or_temp(connect: Any, requests: Requests, tmp_path: Path, create: str) -> None:
     """They remember as long as the connection lives, and closing it is silent."""
     db = connect(str(tmp_path / "a.db") if "temp." in create else ":memory:")
     db.execute(create)
@@ -467,7 +467,7 @@ def read_only(file: str, sandbox: Any) -> apsw.Connection:
 
 
 @pytest.mark.parametrize("way", ["readonly", "query_only", "immutable"])
-def test_a_read_only_database(file: str, connect: Any, sandbox: Any, requests: Requests, way: str) -> None:
+def test_read_only_database_lists_its_ledger(file: str, connect: Any, sandbox: Any, requests: Requests, way: str) -> None:
     """No error; nothing is remembered; a write is SQLite's own error, and sends nothing."""
     before = Path(file).read_bytes()
     if way == "readonly":
@@ -501,7 +501,7 @@ def test_a_read_only_database(file: str, connect: Any, sandbox: Any, requests: R
         assert Path(file).read_bytes() == before
 
 
-def test_a_read_only_database_without_its_shadow_table(file: str, sandbox: Any) -> None:
+def test_read_only_database_without_its_shadow_table(file: str, sandbox: Any) -> None:
     """Somebody has dropped it: a sentence."""
     plain = apsw.Connection(file)
     plain.execute("DROP TABLE my_batches_ledger")
@@ -512,7 +512,7 @@ def test_a_read_only_database_without_its_shadow_table(file: str, sandbox: Any) 
     db.close()
 
 
-def test_a_shadow_table_that_was_dropped_is_made_again(file: str, connect: Any) -> None:
+def test_shadow_table_that_was_dropped_is_made_again(file: str, connect: Any) -> None:
     """Empty, but it works."""
     plain = apsw.Connection(file)
     plain.execute("DROP TABLE my_batches_ledger")
@@ -523,7 +523,7 @@ def test_a_shadow_table_that_was_dropped_is_made_again(file: str, connect: Any) 
     assert db.execute(SELECT).fetchall() == ROWS
 
 
-def test_defensive_mode_protects_it_and_does_not_hinder_it(file: str, connect: Any, sandbox: Any) -> None:
+def test_defensive_mode_protects_the_shadow_table(file: str, connect: Any, sandbox: Any) -> None:
     """Ordinary SQL cannot write the shadow table; everything else works."""
     db = connect(file)
     db.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
@@ -554,7 +554,7 @@ def test_defensive_mode_protects_it_and_does_not_hinder_it(file: str, connect: A
 @pytest.mark.parametrize(
     "name", ["it's", 'say "so"', "with space", "größe", "select", "a.b", "x_ledger", "[x]", "%s{}"]
 )
-def test_names_of_any_kind(connect: Any, tmp_path: Path, sandbox: Any, name: str) -> None:
+def test_names_of_any_kind_for_a_ledger(connect: Any, tmp_path: Path, sandbox: Any, name: str) -> None:
     """Quoted where SQL needs it: create, fill, roll back, rename, close, drop."""
     quoted = '"' + name.replace('"', '""') + '"'
     db = connect(str(tmp_path / f"{name}.db"))
@@ -572,7 +572,7 @@ def test_names_of_any_kind(connect: Any, tmp_path: Path, sandbox: Any, name: str
 
 
 @pytest.mark.parametrize("name", [MODULE, MODULE.upper(), '"openai.vector_stores.vector_store_file_batches"'])
-def test_a_table_under_the_modules_own_name(connect: Any, tmp_path: Path, requests: Requests, name: str) -> None:
+def test_names_equal_to_the_modules_own(connect: Any, tmp_path: Path, requests: Requests, name: str) -> None:
     """It hides the one that is always there, remembers, and survives; other schemas still have the other one."""
     path = str(tmp_path / "a.db")
     db = connect(path)
@@ -589,7 +589,7 @@ def test_a_table_under_the_modules_own_name(connect: Any, tmp_path: Path, reques
     assert look_up(db, FINISHED, name) == "completed"
 
 
-def test_a_table_of_the_users_that_has_the_shadows_name(connect: Any) -> None:
+def test_shadow_table_name_that_a_user_table_has(connect: Any) -> None:
     """CREATE VIRTUAL TABLE says so and leaves it alone; under another name it works."""
     db = connect()
     db.execute("CREATE TABLE my_batches_ledger (amount); INSERT INTO my_batches_ledger VALUES (1)")
@@ -602,7 +602,7 @@ def test_a_table_of_the_users_that_has_the_shadows_name(connect: Any) -> None:
     assert tables(db) == ["b", "b_ledger", "my_batches", "my_batches_ledger"]
 
 
-def test_renaming_onto_a_taken_shadow_name(file: str, connect: Any) -> None:
+def test_rename_onto_a_taken_shadow_name(file: str, connect: Any) -> None:
     """It fails as a whole."""
     db = connect(file)
     db.execute("CREATE TABLE yours_ledger (amount)")
@@ -611,7 +611,7 @@ def test_renaming_onto_a_taken_shadow_name(file: str, connect: Any) -> None:
     assert db.execute(SELECT).fetchall() == ROWS
 
 
-def test_what_the_user_hangs_on_the_connection_does_not_disturb_it(
+def test_hooks_of_the_user_do_not_disturb_the_ledger(
     file: str, connect: Any, sandbox: Any, requests: Requests
 ) -> None:
     """Traces, factories and hooks that change rows, refuse foreign SQL, or only watch."""
@@ -642,7 +642,7 @@ def test_what_the_user_hangs_on_the_connection_does_not_disturb_it(
     assert db.execute("SELECT count(*) FROM my_batches").get == 5
 
 
-def test_an_authorizer_that_lets_only_read(file: str, connect: Any, requests: Requests) -> None:
+def test_authorizer_that_allows_only_reads(file: str, connect: Any, requests: Requests) -> None:
     """As a read-only database: answered, and not remembered."""
     allowed = {apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_FUNCTION}
     db = connect(file)
@@ -654,7 +654,7 @@ def test_an_authorizer_that_lets_only_read(file: str, connect: Any, requests: Re
     assert db.execute(SELECT).fetchall()[2] == (FAILURES, "completed")
 
 
-def test_a_cursor_factory_and_an_update_hook_that_raise(file: str, connect: Any) -> None:
+def test_hooks_that_raise_do_not_disturb_the_ledger(file: str, connect: Any) -> None:
     """The user's own mistakes surface or are ignored, and the file stays whole."""
     db = connect(file)
     db.cursor_factory = lambda connection: (_ for _ in ()).throw(ZeroDivisionError())
@@ -686,7 +686,7 @@ EDITS = {
 
 
 @pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS)
-def test_a_ledger_that_was_edited_by_hand_does_no_harm(file: str, connect: Any, requests: Requests, edit: str) -> None:
+def test_ledger_edited_by_hand_does_no_harm(file: str, connect: Any, requests: Requests, edit: str) -> None:
     """It is listed as far as it can be read, never asks for anything but batches, and can be forgotten."""
     plain = apsw.Connection(file)
     plain.execute(edit)
@@ -709,7 +709,7 @@ def test_a_ledger_that_was_edited_by_hand_does_no_harm(file: str, connect: Any, 
 @pytest.mark.parametrize(
     "id", ["'../../files/' || seq", "'a' || char(0) || seq", "hex(zeroblob(20000)) || seq", "'#?&'"]
 )
-def test_an_id_that_the_api_refuses(file: str, connect: Any, requests: Requests, id: str) -> None:
+def test_ledger_with_an_id_that_the_api_refuses(file: str, connect: Any, requests: Requests, id: str) -> None:
     """Edited in by hand: asking for it is the API's error and reaches nothing else; it can be forgotten unasked."""
     plain = apsw.Connection(file)
     plain.execute(f"UPDATE my_batches_ledger SET id = {id} WHERE seq = 2")
@@ -726,7 +726,7 @@ def test_an_id_that_the_api_refuses(file: str, connect: Any, requests: Requests,
 
 
 @pytest.mark.parametrize("encoding", ["UTF-16le", "UTF-16be"])
-def test_a_database_in_another_encoding(connect: Any, tmp_path: Path, requests: Requests, encoding: str) -> None:
+def test_encoding_utf_16_of_the_database(connect: Any, tmp_path: Path, requests: Requests, encoding: str) -> None:
     """JSON is read and written in it, too."""
     db = connect(str(tmp_path / "a.db"))
     db.execute(f"PRAGMA encoding = '{encoding}'")
@@ -743,7 +743,7 @@ def test_a_database_in_another_encoding(connect: Any, tmp_path: Path, requests: 
     assert db.execute("SELECT total_count FROM my_batches WHERE status = 'completed'").get == 3
 
 
-def test_the_key_is_nowhere_in_the_file(connect: Any, tmp_path: Path, sandbox: Any) -> None:
+def test_redaction_keeps_the_key_out_of_the_file(connect: Any, tmp_path: Path, sandbox: Any) -> None:
     """Neither as it is nor in base64, whatever happened; nor the address."""
     path = tmp_path / "a.db"
     db = connect(str(path))
@@ -820,7 +820,7 @@ STEPS: dict[str, tuple[str, int, Any, int]] = {
 
 @pytest.mark.parametrize("mode", ["wal", "delete"])
 @pytest.mark.parametrize("step", STEPS)
-def test_kill_9(file: str, connect: Any, sandbox: Any, requests: Requests, step: str, mode: str) -> None:
+def test_crash_by_sigkill_leaves_a_ledger_that_is_right(file: str, connect: Any, sandbox: Any, requests: Requests, step: str, mode: str) -> None:
     """Nothing that was created is lost, nothing is queued for ever, and the next statement works."""
     code, made, remembered, journal = STEPS[step]
     plain = apsw.Connection(file)
@@ -853,7 +853,7 @@ def test_kill_9(file: str, connect: Any, sandbox: Any, requests: Requests, step:
     assert db.execute("PRAGMA integrity_check").get == "ok"
 
 
-def test_many_writers_at_once(file: str, sandbox: Any, connect: Any) -> None:
+def test_concurrent_writers_share_a_ledger(file: str, sandbox: Any, connect: Any) -> None:
     """Two processes that create and list in turn: every batch is listed once."""
     code = f"db.set_busy_timeout(10000)\nfor n in range(8): db.execute({ONE!r}); db.execute({SELECT!r}).fetchall()\n"
     environment = {**os.environ, "OPENAI_BASE_URL": sandbox.base_url, "OPENAI_API_KEY": sandbox.api_key}

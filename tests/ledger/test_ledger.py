@@ -66,7 +66,7 @@ def plan(db: apsw.Connection, sql: str) -> list[str]:
 # listing
 
 
-def test_it_lists_what_was_created_adopted_and_looked_up(
+def test_listing_has_what_was_created_adopted_and_looked_up(
     filled: apsw.Connection, sandbox: Any, requests: Requests
 ) -> None:
     """The newest last; only those not finished are asked for."""
@@ -81,7 +81,7 @@ def test_it_lists_what_was_created_adopted_and_looked_up(
     assert plan(filled, sql) == ["INDEX 2:"]
 
 
-def test_all_columns_of_a_listing_are_those_of_the_batch(filled: apsw.Connection, sandbox: Any) -> None:
+def test_listing_has_all_columns_of_the_batch(filled: apsw.Connection, sandbox: Any) -> None:
     """Whether it was asked for now or is remembered."""
     rows = filled.execute("SELECT * FROM my_batches").fetchall()
     for row in rows:
@@ -93,7 +93,7 @@ def test_all_columns_of_a_listing_are_those_of_the_batch(filled: apsw.Connection
         )
 
 
-def test_an_interrupt_while_the_ledger_is_asked_is_one(db: apsw.Connection) -> None:
+def test_interrupt_while_the_ledger_is_read(db: apsw.Connection) -> None:
     """While SQL of ours is prepared: SQLite says then that json_each, which nothing has used before, cannot be made."""
     begun: list[str] = []
 
@@ -115,7 +115,7 @@ def test_an_interrupt_while_the_ledger_is_asked_is_one(db: apsw.Connection) -> N
     assert db.execute(listing).fetchall() == []
 
 
-def test_an_empty_ledger_lists_nothing(db: apsw.Connection, requests: Requests) -> None:
+def test_listing_of_an_empty_ledger(db: apsw.Connection, requests: Requests) -> None:
     """And asks for nothing; the table that is always there still needs both keys."""
     assert db.execute("SELECT * FROM my_batches").fetchall() == []
     with pytest.raises(openai_vtab.MissingColumnsError):
@@ -123,7 +123,7 @@ def test_an_empty_ledger_lists_nothing(db: apsw.Connection, requests: Requests) 
     assert requests() == []
 
 
-def test_the_unfinished_are_asked_for_concurrently(connect: Any, sandbox: Any, requests: Requests) -> None:
+def test_listing_refreshes_unfinished_batches_concurrently(connect: Any, sandbox: Any, requests: Requests) -> None:
     """Within max_concurrency; the order stays that of the ledger."""
     db = connect(max_concurrency=8)
     db.execute(f"CREATE VIRTUAL TABLE my_batches USING {MODULE}")
@@ -142,7 +142,7 @@ def test_the_unfinished_are_asked_for_concurrently(connect: Any, sandbox: Any, r
     assert 4 <= sandbox.max_in_flight <= 8
 
 
-def test_a_finished_batch_is_asked_for_a_last_time(filled: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+def test_listing_refreshes_a_finished_batch_a_last_time(filled: apsw.Connection, sandbox: Any, requests: Requests) -> None:
     """The listing that finds it finished keeps the answer: no request from then on, by keys and by rowid neither."""
     sandbox.finish()
     statuses = "SELECT status, completed_count FROM my_batches"
@@ -155,7 +155,7 @@ def test_a_finished_batch_is_asked_for_a_last_time(filled: apsw.Connection, sand
 
 
 @pytest.mark.parametrize("status", ["cancelled", "failed", "completed"])
-def test_each_final_status_is_final(db: apsw.Connection, sandbox: Any, requests: Requests, status: str) -> None:
+def test_listing_never_refreshes_a_final_status(db: apsw.Connection, sandbox: Any, requests: Requests, status: str) -> None:
     """The three that never change."""
     batch = sandbox.add_batch("vs_demo", ["file-new-01"], status=status)
     assert look_up(db, batch) == [(status,)]
@@ -178,13 +178,13 @@ def test_each_final_status_is_final(db: apsw.Connection, sandbox: Any, requests:
         (f"id IS '{RUNNING}'", 1),
     ],
 )
-def test_every_condition_works_on_it(filled: apsw.Connection, requests: Requests, where: str, count: int) -> None:
+def test_listing_with_every_kind_of_condition(filled: apsw.Connection, requests: Requests, where: str, count: int) -> None:
     """SQLite's own work over the listing."""
     assert len(filled.execute(f"SELECT total_count, status FROM my_batches WHERE {where}").fetchall()) == count
     assert len(requests()) == (1 if where.startswith("id =") else 2)
 
 
-def test_conditions_on_the_store_ask_only_for_its_batches(
+def test_listing_of_a_store_refreshes_only_its_batches(
     filled: apsw.Connection, sandbox: Any, requests: Requests
 ) -> None:
     """Pushed into the ledger, by = and IN and from a join."""
@@ -221,14 +221,14 @@ def test_conditions_on_the_store_ask_only_for_its_batches(
         "SELECT EXISTS (SELECT 1 FROM my_batches)",
     ],
 )
-def test_what_the_ledger_knows_itself_is_not_asked_for(filled: apsw.Connection, requests: Requests, query: str) -> None:
+def test_cache_answers_columns_that_never_change(filled: apsw.Connection, requests: Requests, query: str) -> None:
     """The keys, what was sent, and how many there are."""
     assert filled.execute(query).fetchall()
     assert requests() == []
     assert next(step for step in plan(filled, query) if step.startswith("INDEX"))[:8] == "INDEX 3:"
 
 
-def test_aggregates_and_joins(filled: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+def test_listing_in_aggregates_and_joins(filled: apsw.Connection, sandbox: Any, requests: Requests) -> None:
     """A listing is a table like any other."""
     assert filled.execute("SELECT status, count(*) FROM my_batches GROUP BY status ORDER BY 1").fetchall() == [
         ("completed", 1),
@@ -248,7 +248,7 @@ def test_aggregates_and_joins(filled: apsw.Connection, sandbox: Any, requests: R
     assert len(requests()) == 2, "one statement asks for a batch once"
 
 
-def test_a_join_by_keys_looks_up_what_is_not_listed(filled: apsw.Connection, requests: Requests) -> None:
+def test_lookup_in_a_join_of_what_is_not_listed(filled: apsw.Connection, requests: Requests) -> None:
     """The rows do not depend on which table the planner reads first."""
     filled.execute("CREATE TABLE documents (vector_store_id TEXT, batch_id TEXT)")
     filled.execute(
@@ -263,7 +263,7 @@ def test_a_join_by_keys_looks_up_what_is_not_listed(filled: apsw.Connection, req
     assert listed(filled)[2:] == [FINISHED, ARCHIVED]
 
 
-def test_keys_that_are_not_in_the_ledger_are_looked_up_and_then_listed(db: apsw.Connection, requests: Requests) -> None:
+def test_lookup_adds_unknown_keys_to_the_listing(db: apsw.Connection, requests: Requests) -> None:
     """One request; what does not exist is no row and not remembered."""
     assert look_up(db, FAILURES, columns="status, failed_count") == [("completed", 2)]
     assert look_up(db, "vsfb_none") == []
@@ -273,7 +273,7 @@ def test_keys_that_are_not_in_the_ledger_are_looked_up_and_then_listed(db: apsw.
     assert requests() == []
 
 
-def test_an_in_list_asks_only_for_what_is_not_finished_here(
+def test_cache_answers_finished_batches_of_an_in_list(
     filled: apsw.Connection, sandbox: Any, requests: Requests
 ) -> None:
     """Remembered, unfinished, unknown to the ledger and unknown to the API in one query."""
@@ -286,7 +286,7 @@ def test_an_in_list_asks_only_for_what_is_not_finished_here(
     assert sorted(requests()) == [f"GET {DEMO}{id}" for id in (FAILURES, RUNNING, "vsfb_none")]
 
 
-def test_refresh_asks_again_for_finished_ones(filled: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+def test_refresh_reads_finished_batches_again(filled: apsw.Connection, sandbox: Any, requests: Requests) -> None:
     """In a listing and by keys; 0 does not; what comes is kept."""
     sandbox.inject(Answer({"id": FINISHED, "status": "completed", "object": "new"}), path=FINISHED)
     sql = "SELECT id, object, refresh FROM my_batches WHERE refresh = {} AND id = '" + FINISHED + "'"
@@ -304,27 +304,27 @@ def test_refresh_asks_again_for_finished_ones(filled: apsw.Connection, sandbox: 
     assert f"GET {DEMO}{FINISHED}" not in requests()
 
 
-def test_refresh_on_a_listing_asks_for_all(filled: apsw.Connection, requests: Requests) -> None:
+def test_refresh_on_a_listing_reads_all(filled: apsw.Connection, requests: Requests) -> None:
     """Even where no column of the API is read: it was said."""
     assert filled.execute("SELECT count(*) FROM my_batches WHERE refresh = 1").get == 3
     assert len(requests()) == 3
 
 
 @pytest.mark.parametrize("value", ["2", "-1", "'yes'", "x'01'", "0.5"])
-def test_wrong_refresh(filled: apsw.Connection, requests: Requests, value: str) -> None:
+def test_refresh_refuses_wrong_values(filled: apsw.Connection, requests: Requests, value: str) -> None:
     """Named, and nothing is sent."""
     with pytest.raises(openai_vtab.ProgrammingError, match=f"{MODULE}.refresh: .* is neither yes nor no; write 1 or 0"):
         filled.execute(f"SELECT * FROM my_batches WHERE refresh = {value}").fetchall()
     assert requests() == []
 
 
-def test_refresh_without_a_value_is_an_error(filled: apsw.Connection) -> None:
+def test_refresh_without_a_value_raises(filled: apsw.Connection) -> None:
     """As wait_seconds: not silently no rows."""
     with pytest.raises(openai_vtab.ProgrammingError, match="refresh: it has no value of its own"):
         filled.execute("SELECT refresh FROM my_batches").fetchall()
 
 
-def test_what_was_sent_is_given_back(db: apsw.Connection, requests: Requests) -> None:
+def test_listing_returns_what_was_sent(db: apsw.Connection, requests: Requests) -> None:
     """file_ids or files, attributes, chunking_strategy, under both names; NULL for what was made elsewhere."""
     strategy = '{"type":"static","static":{"max_chunk_size_tokens":100,"chunk_overlap_tokens":50}}'
     db.execute(
@@ -359,7 +359,7 @@ def test_what_was_sent_is_given_back(db: apsw.Connection, requests: Requests) ->
 # waiting
 
 
-def test_a_listing_waits_for_all_under_one_deadline(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+def test_polling_of_a_listing_has_one_deadline(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
     """Together; the finished ones are not asked for."""
     sandbox.quirks.poll_after_ms = 50
     ids = [sandbox.add_batch("vs_demo", ["file-new-01"], processing_seconds=s) for s in (0.3, 0.4, 3600)]
@@ -377,7 +377,7 @@ def test_a_listing_waits_for_all_under_one_deadline(db: apsw.Connection, sandbox
     assert requests() == [f"GET {DEMO}{ids[2]}"]
 
 
-def test_a_wait_on_a_listing_is_interrupted(filled: apsw.Connection) -> None:
+def test_interrupt_ends_polling_of_a_listing(filled: apsw.Connection) -> None:
     """Within 0.2 seconds, and the next statement works."""
     interrupted: list[float] = []
 
@@ -394,7 +394,7 @@ def test_a_wait_on_a_listing_is_interrupted(filled: apsw.Connection) -> None:
     assert len(listed(filled)) == 3
 
 
-def test_a_listing_that_failed_is_not_held_by_its_exception(connect: Any, sandbox: Any) -> None:
+def test_listing_that_failed_is_not_held_by_its_exception(connect: Any, sandbox: Any) -> None:
     """Half read, it would keep ROLLBACK from working after an interrupt, and the connection from being closed."""
     db = connect(max_concurrency=1)
     db.execute(f"CREATE VIRTUAL TABLE my_batches USING {MODULE}")
@@ -412,7 +412,7 @@ def test_a_listing_that_failed_is_not_held_by_its_exception(connect: Any, sandbo
     assert caught.traceback
 
 
-def test_a_new_batch_that_the_api_does_not_know_yet(filled: apsw.Connection, sandbox: Any) -> None:
+def test_read_after_write_of_a_batch_that_the_api_does_not_know_yet(filled: apsw.Connection, sandbox: Any) -> None:
     """Asked for again for some seconds before a listing calls it unknown."""
     sandbox.quirks.not_found_after_create_seconds = 0.6
     filled.execute(ONE)
@@ -422,7 +422,7 @@ def test_a_new_batch_that_the_api_does_not_know_yet(filled: apsw.Connection, san
 # what the API does not know
 
 
-def test_a_batch_the_api_no_longer_knows_is_listed_as_unknown(
+def test_unknown_status_for_a_batch_the_api_no_longer_knows(
     filled: apsw.Connection, sandbox: Any, requests: Requests
 ) -> None:
     """With what was remembered; by keys and by rowid, too; when it comes back, it is what it is."""
@@ -435,7 +435,7 @@ def test_a_batch_the_api_no_longer_knows_is_listed_as_unknown(
     assert len([r for r in requests() if r.endswith(RUNNING)]) == 4
 
 
-def test_another_failure_of_one_fails_the_listing(filled: apsw.Connection, sandbox: Any) -> None:
+def test_listing_fails_with_any_other_error_of_one_batch(filled: apsw.Connection, sandbox: Any) -> None:
     """It is not taken for absence, and the next listing works."""
     sandbox.inject(Status(403, message="No access."), path=RUNNING)
     with pytest.raises(openai_vtab.APIError, match="No access"):
@@ -444,7 +444,7 @@ def test_another_failure_of_one_fails_the_listing(filled: apsw.Connection, sandb
 
 
 @pytest.mark.parametrize("fault", [Status(500), Cut("answer"), Answer({"object": "x"})], ids=str)
-def test_a_create_whose_outcome_nobody_knows_is_listed_as_unknown(
+def test_unknown_outcome_of_a_create_is_listed(
     filled: apsw.Connection, sandbox: Any, requests: Requests, fault: Any
 ) -> None:
     """Without an id, with the files and when it was sent; nothing is asked for it."""
@@ -467,7 +467,7 @@ def test_a_create_whose_outcome_nobody_knows_is_listed_as_unknown(
     assert len(listed(filled)) == 3
 
 
-def test_an_error_of_the_status_class_400_is_not_unknown(filled: apsw.Connection, sandbox: Any) -> None:
+def test_unknown_outcome_is_not_recorded_for_a_400(filled: apsw.Connection, sandbox: Any) -> None:
     """It was certainly not carried out."""
     sandbox.inject(Status(400, message="no"), method="POST")
     with pytest.raises(openai_vtab.APIError):
@@ -478,7 +478,7 @@ def test_an_error_of_the_status_class_400_is_not_unknown(filled: apsw.Connection
 @pytest.mark.parametrize(
     "text", ['"\\ud800"', '"a\\u0000b"', "7", "null", '"queued"', '{"a": 1}', '"' + "x" * 5000 + '"']
 )
-def test_a_strange_status_does_no_harm(db: apsw.Connection, sandbox: Any, text: str) -> None:
+def test_status_that_is_not_known_does_no_harm(db: apsw.Connection, sandbox: Any, text: str) -> None:
     """What a server says is remembered without breaking the table."""
     body = f'{{"id": "{FINISHED}", "status": {text}, "object": {text}}}'.encode()
     sandbox.inject(Answer(body))
@@ -487,7 +487,7 @@ def test_a_strange_status_does_no_harm(db: apsw.Connection, sandbox: Any, text: 
     assert db.execute("SELECT id, status FROM my_batches").fetchall() == [(FINISHED, "completed")]
 
 
-def test_a_strange_id_does_no_harm(db: apsw.Connection, sandbox: Any) -> None:
+def test_id_that_is_strange_does_no_harm(db: apsw.Connection, sandbox: Any) -> None:
     """Half a character is none; an id that is there already is one object."""
     sandbox.inject(Answer(b'{"id": "vsfb_\\ud800", "status": "\\ud800"}'), method="POST")
     db.execute(ONE)
@@ -501,7 +501,7 @@ def test_a_strange_id_does_no_harm(db: apsw.Connection, sandbox: Any) -> None:
 # writing
 
 
-def test_cancel_what_is_in_progress(filled: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+def test_update_cancels_what_is_in_progress(filled: apsw.Connection, sandbox: Any, requests: Requests) -> None:
     """UPDATE … WHERE status: asked for, then cancelled, then asked for a last time."""
     (new,) = created(sandbox)
     filled.execute("UPDATE my_batches SET status = 'cancelled' WHERE status = 'in_progress'")
@@ -516,7 +516,7 @@ def test_cancel_what_is_in_progress(filled: apsw.Connection, sandbox: Any, reque
     assert requests() == []
 
 
-def test_any_other_set_is_refused(filled: apsw.Connection, requests: Requests) -> None:
+def test_update_refuses_any_other_set(filled: apsw.Connection, requests: Requests) -> None:
     """Also of what only a ledger knows."""
     for assignment in ("file_ids = '[]'", "id = 'x'", "status = 'completed'", "rowid = 9"):
         with pytest.raises(openai_vtab.UnsupportedWriteError):
@@ -524,7 +524,7 @@ def test_any_other_set_is_refused(filled: apsw.Connection, requests: Requests) -
     assert [r for r in requests() if r.startswith("POST")] == []
 
 
-def test_delete_forgets_here_and_sends_no_write(filled: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+def test_delete_forgets_the_row_and_sends_nothing(filled: apsw.Connection, sandbox: Any, requests: Requests) -> None:
     """Without a condition on the API's columns nothing is sent at all; the batch is as it was."""
     (new,) = created(sandbox)
     filled.execute(f"DELETE FROM my_batches WHERE id = '{RUNNING}'")
@@ -540,7 +540,7 @@ def test_delete_forgets_here_and_sends_no_write(filled: apsw.Connection, sandbox
     assert sandbox.batches["vs_demo", RUNNING]["status"] == "in_progress"
 
 
-def test_delete_of_what_turns_out_finished(filled: apsw.Connection, sandbox: Any) -> None:
+def test_delete_of_a_batch_that_turns_out_finished(filled: apsw.Connection, sandbox: Any) -> None:
     """It is not remembered again by the very scan that deletes it."""
     sandbox.finish()
     filled.execute("DELETE FROM my_batches WHERE status = 'completed'")
@@ -555,7 +555,7 @@ def test_delete_by_keys_of_what_is_not_listed(db: apsw.Connection, requests: Req
     assert requests() == [f"GET {DEMO}{FINISHED}"]
 
 
-def test_delete_is_undone_by_a_rollback(filled: apsw.Connection, requests: Requests) -> None:
+def test_rollback_undoes_a_delete(filled: apsw.Connection, requests: Requests) -> None:
     """It is the ledger's own row."""
     before = listed(filled)
     filled.execute("BEGIN; SAVEPOINT s; DELETE FROM my_batches; ROLLBACK TO s")
@@ -565,7 +565,7 @@ def test_delete_is_undone_by_a_rollback(filled: apsw.Connection, requests: Reque
     assert requests() == []
 
 
-def test_the_new_batch_by_its_rowid(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+def test_rowid_of_the_inserted_batch(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
     """last_insert_rowid() is the ledger's, whatever the ledger writes."""
     db.execute("CREATE TABLE notes (what)")
     db.execute(ONE)
@@ -581,7 +581,7 @@ def test_the_new_batch_by_its_rowid(db: apsw.Connection, sandbox: Any, requests:
     assert db.last_insert_rowid() == 1
 
 
-def test_changes_are_the_users_own(db: apsw.Connection, sandbox: Any) -> None:
+def test_changes_count_only_the_users_rows(db: apsw.Connection, sandbox: Any) -> None:
     """What is remembered beside a statement is not counted, in SQL and in Python."""
     db.execute("CREATE TABLE notes (what)")
     for _ in range(3):
@@ -598,7 +598,7 @@ def test_changes_are_the_users_own(db: apsw.Connection, sandbox: Any) -> None:
 # adopting
 
 
-def test_adopting_looks_the_batch_up(db: apsw.Connection, requests: Requests) -> None:
+def test_adopt_looks_the_batch_up(db: apsw.Connection, requests: Requests) -> None:
     """One GET at the end of the statement; id and batch_id are one column."""
     adopt(db, FINISHED)
     db.execute(f"INSERT INTO my_batches (batch_id, vector_store_id) VALUES ('{RUNNING}', 'vs_demo')")
@@ -611,7 +611,7 @@ def test_adopting_looks_the_batch_up(db: apsw.Connection, requests: Requests) ->
     assert requests() == [f"GET {DEMO}{RUNNING}"]
 
 
-def test_adopting_what_does_not_exist_is_an_error(db: apsw.Connection, requests: Requests) -> None:
+def test_adopt_of_an_absent_batch_raises(db: apsw.Connection, requests: Requests) -> None:
     """Which says what is missing; nothing stays."""
     with pytest.raises(
         openai_vtab.RowError, match="my_batches: the API has none with vector_store_id = 'vs_demo' AND id"
@@ -621,7 +621,7 @@ def test_adopting_what_does_not_exist_is_an_error(db: apsw.Connection, requests:
     assert listed(db) == []
 
 
-def test_adopting_twice_is_an_error_and_no_request(filled: apsw.Connection, requests: Requests) -> None:
+def test_adopt_twice_raises_without_a_request(filled: apsw.Connection, requests: Requests) -> None:
     """Also of one that was created or looked up, and within one statement."""
     for id in listed(filled):
         with pytest.raises(openai_vtab.RowError, match="is there already; leave it out, or DELETE it first"):
@@ -645,7 +645,7 @@ def test_adopting_twice_is_an_error_and_no_request(filled: apsw.Connection, requ
         (RUNNING, None, "id: it comes from the API and cannot be inserted"),
     ],
 )
-def test_adopting_wrong_values_sends_nothing(
+def test_adopt_refuses_wrong_values_without_a_request(
     db: apsw.Connection, requests: Requests, id: Any, store: Any, sentence: str
 ) -> None:
     """Each refused by name."""
@@ -655,14 +655,14 @@ def test_adopting_wrong_values_sends_nothing(
     assert requests() == []
 
 
-def test_the_table_that_is_always_there_adopts_nothing(db: apsw.Connection, requests: Requests) -> None:
+def test_adopt_needs_a_created_table(db: apsw.Connection, requests: Requests) -> None:
     """It has no ledger."""
     with pytest.raises(openai_vtab.RowError, match="id: it comes from the API and cannot be inserted"):
         adopt(db, RUNNING, name=MODULE)
     assert requests() == []
 
 
-def test_adopting_belongs_to_the_transaction(db: apsw.Connection, requests: Requests) -> None:
+def test_adopt_belongs_to_the_transaction(db: apsw.Connection, requests: Requests) -> None:
     """ROLLBACK sends nothing; an unknown one beside a create fails both."""
     db.execute("BEGIN")
     adopt(db, FINISHED)
@@ -682,7 +682,7 @@ def test_adopting_belongs_to_the_transaction(db: apsw.Connection, requests: Requ
     assert listed(db) == []
 
 
-def test_adopting_many_with_a_missing_one_adopts_none(connect: Any, sandbox: Any) -> None:
+def test_adopt_of_many_with_a_missing_one_adopts_none(connect: Any, sandbox: Any) -> None:
     """The statement is whole or not at all; nothing was created, so nothing is done."""
     db = connect(max_concurrency=1)
     db.execute(f"CREATE VIRTUAL TABLE my_batches USING {MODULE}")
@@ -696,7 +696,7 @@ def test_adopting_many_with_a_missing_one_adopts_none(connect: Any, sandbox: Any
 # rowids
 
 
-def test_or_over_two_pairs_gives_two_rows(db: apsw.Connection, requests: Requests) -> None:
+def test_or_over_two_pairs_returns_two_rows(db: apsw.Connection, requests: Requests) -> None:
     """Whether they are remembered, looked up, or one of each."""
     where = (
         f"(vector_store_id = 'vs_demo' AND batch_id = '{FINISHED}') OR "
@@ -709,7 +709,7 @@ def test_or_over_two_pairs_gives_two_rows(db: apsw.Connection, requests: Request
     assert sorted(db.execute(f"SELECT id FROM my_batches WHERE {where}").fetchall()) == [(ARCHIVED,), (FINISHED,)]
 
 
-def test_a_key_that_is_remembered_in_between_comes_once(db: apsw.Connection) -> None:
+def test_rowid_added_during_a_scan_comes_once(db: apsw.Connection) -> None:
     """Looked up in one branch, written between two steps, remembered in the other: one row, by one rowid."""
     keys = f"vector_store_id = 'vs_demo' AND batch_id = '{FINISHED}'"
     sql = f"SELECT id, rowid FROM my_batches WHERE ({keys}) OR (vector_store_id = 'vs_demo' AND id IN ('{FINISHED}', '{FAILURES}'))"
@@ -722,7 +722,7 @@ def test_a_key_that_is_remembered_in_between_comes_once(db: apsw.Connection) -> 
     assert {rowid for id, rowid in db.execute(sql)} == {1, 2}
 
 
-def test_rowids_of_looked_up_ones_lead_to_them(db: apsw.Connection, requests: Requests) -> None:
+def test_rowid_of_a_looked_up_batch_leads_to_it(db: apsw.Connection, requests: Requests) -> None:
     """The rowid given before it was remembered still stands for it."""
     ((rowid,),) = look_up(db, FINISHED, columns="rowid")
     assert db.execute("SELECT id FROM my_batches WHERE rowid = ?", (rowid,)).get == FINISHED
@@ -730,7 +730,7 @@ def test_rowids_of_looked_up_ones_lead_to_them(db: apsw.Connection, requests: Re
     assert requests() == [f"GET {DEMO}{FINISHED}"]
 
 
-def test_a_given_rowid_is_refused(db: apsw.Connection, requests: Requests) -> None:
+def test_rowid_cannot_be_given(db: apsw.Connection, requests: Requests) -> None:
     """It is the ledger's."""
     with pytest.raises(openai_vtab.RowError, match="rowid: it is given by the table"):
         db.execute(f"INSERT INTO my_batches (rowid, id, vector_store_id) VALUES (7, '{RUNNING}', 'vs_demo')")
@@ -748,7 +748,7 @@ def test_a_given_rowid_is_refused(db: apsw.Connection, requests: Requests) -> No
         f"SAVEPOINT s; {ONE}; ROLLBACK TO s; RELEASE s",
     ],
 )
-def test_what_is_rolled_back_leaves_no_row_and_sends_nothing(
+def test_rollback_leaves_no_row_and_sends_nothing(
     db: apsw.Connection, requests: Requests, undo: str
 ) -> None:
     """Neither here nor there."""
@@ -759,7 +759,7 @@ def test_what_is_rolled_back_leaves_no_row_and_sends_nothing(
 
 
 @pytest.mark.parametrize("within", [True, False])
-def test_a_statement_that_fails_leaves_no_row(db: apsw.Connection, requests: Requests, within: bool) -> None:
+def test_rollback_of_a_failed_statement_leaves_no_row(db: apsw.Connection, requests: Requests, within: bool) -> None:
     """Its first row was queued; the transaction around it keeps what it had."""
     if within:
         db.execute(f"BEGIN; {ONE}")
@@ -774,7 +774,7 @@ def test_a_statement_that_fails_leaves_no_row(db: apsw.Connection, requests: Req
     assert db.execute("SELECT count(*) FROM my_batches_ledger").get == within
 
 
-def test_queued_rows_are_not_listed_before_they_are_sent(db: apsw.Connection, requests: Requests) -> None:
+def test_commit_lists_queued_rows_only_when_sent(db: apsw.Connection, requests: Requests) -> None:
     """A read sends them first; RETURNING of the statement itself does not."""
     db.execute("BEGIN")
     assert db.execute(ONE + " RETURNING id, status").fetchall() == [(None, None)]
@@ -787,7 +787,7 @@ def test_queued_rows_are_not_listed_before_they_are_sent(db: apsw.Connection, re
     assert requests() == []
 
 
-def test_a_commit_that_fails_lists_what_was_created(
+def test_commit_that_fails_lists_what_was_created(
     connect: Any, sandbox: Any, tmp_path: Any, requests: Requests
 ) -> None:
     """One created, one refused, one nobody knows: two rows, also for a new connection; local changes are gone."""
@@ -817,7 +817,7 @@ def test_a_commit_that_fails_lists_what_was_created(
 
 
 @pytest.mark.parametrize("close", ["close", "forget"])
-def test_a_connection_closed_right_after_the_failure(connect: Any, sandbox: Any, tmp_path: Any, close: str) -> None:
+def test_commit_that_fails_before_close_lists_what_was_created(connect: Any, sandbox: Any, tmp_path: Any, close: str) -> None:
     """What was created is written when the connection goes."""
     file = str(tmp_path / "a.db")
     db = openai_vtab.connect(file, base_url=sandbox.base_url, api_key=sandbox.api_key)
@@ -834,7 +834,7 @@ def test_a_connection_closed_right_after_the_failure(connect: Any, sandbox: Any,
     assert len(created(sandbox)) == 2
 
 
-def test_what_a_read_has_sent_stays_listed_after_a_rollback(
+def test_rollback_keeps_what_a_read_has_sent(
     db: apsw.Connection, sandbox: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It exists, so the ledger has it; the warning names it."""
@@ -847,7 +847,7 @@ def test_what_a_read_has_sent_stays_listed_after_a_rollback(
 
 
 @pytest.mark.parametrize("undo", ["ROLLBACK TO s; COMMIT", "ROLLBACK TO s; ROLLBACK"])
-def test_what_a_read_has_sent_stays_listed_after_a_rollback_to(
+def test_savepoint_rolled_back_keeps_what_a_read_has_sent(
     db: apsw.Connection, sandbox: Any, undo: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Also when the transaction goes on."""
@@ -867,7 +867,7 @@ def test_what_a_read_has_sent_stays_listed_after_a_rollback_to(
         "RELEASE s",
     ],
 )
-def test_what_was_sent_within_something_undone_is_listed_after_the_commit(
+def test_savepoint_undone_lists_what_was_sent_after_the_commit(
     db: apsw.Connection, sandbox: Any, undone: str
 ) -> None:
     """The row was written before it: it is not undone, although SQLite undoes what was noted of it meanwhile."""
@@ -884,7 +884,7 @@ def test_what_was_sent_within_something_undone_is_listed_after_the_commit(
     assert db.execute("SELECT rowid, status FROM my_batches").fetchall() == [(1, "in_progress")]
 
 
-def test_closing_in_an_open_transaction_keeps_what_was_sent(connect: Any, sandbox: Any, tmp_path: Any) -> None:
+def test_close_in_an_open_transaction_keeps_what_was_sent(connect: Any, sandbox: Any, tmp_path: Any) -> None:
     """The rollback that closing is does not lose it, and does not wait."""
     file = str(tmp_path / "a.db")
     db = connect(file)
@@ -896,7 +896,7 @@ def test_closing_in_an_open_transaction_keeps_what_was_sent(connect: Any, sandbo
     assert listed(connect(file)) == created(sandbox)
 
 
-def test_a_commit_hook_that_refuses(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+def test_commit_hook_that_refuses(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
     """After the requests: what was created is listed as soon as it can be written."""
     db.set_commit_hook(lambda: True, id="no")
     with pytest.raises(openai_vtab.WriteError, match="would do it again") as caught:
@@ -908,7 +908,7 @@ def test_a_commit_hook_that_refuses(db: apsw.Connection, sandbox: Any, requests:
     assert requests() == [f"POST {DEMO[:-1]}"]
 
 
-def test_a_commit_hook_that_raises(db: apsw.Connection, sandbox: Any) -> None:
+def test_commit_hook_that_raises(db: apsw.Connection, sandbox: Any) -> None:
     """The same with an exception of the user's."""
 
     def refuse() -> bool:
@@ -923,7 +923,7 @@ def test_a_commit_hook_that_raises(db: apsw.Connection, sandbox: Any) -> None:
     assert len(created(sandbox)) == 1
 
 
-def test_an_interrupt_during_commit(db: apsw.Connection, sandbox: Any) -> None:
+def test_interrupt_during_commit(db: apsw.Connection, sandbox: Any) -> None:
     """What was answered is listed, what was under way is unknown; the next transaction works."""
     sandbox.inject(Slow(1.5), method="POST", path="vs_archive")
     db.execute(f"BEGIN; {ONE}")
@@ -938,7 +938,7 @@ def test_an_interrupt_during_commit(db: apsw.Connection, sandbox: Any) -> None:
     assert len(listed(db)) == 3
 
 
-def test_a_ledger_that_cannot_be_written_loses_nothing(connect: Any, sandbox: Any, tmp_path: Any) -> None:
+def test_commit_to_a_ledger_that_cannot_be_written_loses_nothing(connect: Any, sandbox: Any, tmp_path: Any) -> None:
     """The database is full after the requests: COMMIT fails, and all that was created is listed once there is room."""
     db = connect(str(tmp_path / "a.db"))
     db.execute(f"CREATE VIRTUAL TABLE my_batches USING {MODULE}")
@@ -954,7 +954,7 @@ def test_a_ledger_that_cannot_be_written_loses_nothing(connect: Any, sandbox: An
     assert len(created(sandbox)) == 2
 
 
-def test_two_tables_in_one_transaction(db: apsw.Connection, sandbox: Any) -> None:
+def test_commit_of_two_tables(db: apsw.Connection, sandbox: Any) -> None:
     """A ledger, another one, and the table that is always there: all is sent at once, each keeps its own."""
     db.execute(f"CREATE VIRTUAL TABLE other USING {MODULE}")
     db.execute(f"BEGIN; {ONE}; {ONE.replace('my_batches', 'other')}; {ONE.replace('my_batches', MODULE)}; COMMIT")
@@ -964,7 +964,7 @@ def test_two_tables_in_one_transaction(db: apsw.Connection, sandbox: Any) -> Non
     assert mine != others
 
 
-def test_a_transaction_learns_and_remembers_afterwards(db: apsw.Connection, requests: Requests) -> None:
+def test_commit_records_what_the_transaction_has_read(db: apsw.Connection, requests: Requests) -> None:
     """What a read in it has looked up is written when it is over, whichever way."""
     for end in ("COMMIT", "ROLLBACK"):
         db.execute("BEGIN")
@@ -975,7 +975,7 @@ def test_a_transaction_learns_and_remembers_afterwards(db: apsw.Connection, requ
     assert len(requests()) == 2
 
 
-def test_ten_thousand_finished_batches(db: apsw.Connection, requests: Requests) -> None:
+def test_listing_of_ten_thousand_finished_batches(db: apsw.Connection, requests: Requests) -> None:
     """Counted without a request, in a time of the order of an ordinary table's."""
     db.execute(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000) INSERT INTO my_batches_ledger "

@@ -42,7 +42,7 @@ STORE, BATCH, ID = on("vector_store_id"), on("batch_id"), on("id")
 
 
 @pytest.mark.parametrize("constraints", list(permutations([STORE, BATCH, on("status"), on("created_at", GT)])))
-def test_both_keys_in_any_order(constraints: tuple[Constraint, ...]) -> None:
+def test_plan_takes_both_keys_in_any_order(constraints: tuple[Constraint, ...]) -> None:
     """argv is in the order of the path, and points into the list as SQLite gave it."""
     plan = choose(batches, constraints)
     assert (plan.idxNum, plan.idxStr, plan.unique, plan.rows) == (FIRST_METHOD, "vector_store_id,batch_id", True, 1)
@@ -50,19 +50,19 @@ def test_both_keys_in_any_order(constraints: tuple[Constraint, ...]) -> None:
 
 
 @pytest.mark.parametrize("key", [ID, BATCH, on("id", IS)])
-def test_id_and_batch_id_are_one_key(key: Constraint) -> None:
+def test_plan_takes_id_and_batch_id_as_one_key(key: Constraint) -> None:
     """Whichever is written."""
     assert choose(batches, [key, STORE]).argv == (1, 0)
 
 
-def test_equality_is_taken_before_in() -> None:
+def test_plan_prefers_equality_to_in() -> None:
     """IN would be the whole list for each row."""
     listed = on("batch_id", many=True)
     for constraints in ([STORE, listed, ID], [STORE, ID, listed]):
         assert constraints[choose(batches, constraints).argv[1]] is ID
 
 
-def test_a_list_costs_more_than_one() -> None:
+def test_plan_costs_a_list_more_than_one_key() -> None:
     """So that SQLite counts requests."""
     one = choose(batches, [STORE, BATCH])
     listed = choose(batches, [STORE, on("batch_id", many=True)])
@@ -76,7 +76,7 @@ def test_a_list_costs_more_than_one() -> None:
     [on("batch_id", GT), on("batch_id", collation="NOCASE"), on("batch_id", usable=False), on("status")],
     ids=["another operator", "another collation", "not usable", "another column"],
 )
-def test_what_cannot_be_pushed_is_missing(key: Constraint) -> None:
+def test_plan_counts_unusable_constraints_as_missing(key: Constraint) -> None:
     """A plan that nobody wants and that raises when it is run."""
     plan = choose(batches, [STORE, key])
     assert (plan.idxNum, plan.argv, plan.cost) == (NOTHING, (), NOTHING_COST)
@@ -86,7 +86,7 @@ def test_what_cannot_be_pushed_is_missing(key: Constraint) -> None:
     assert ("its value is not known" in str(error)) == (not key.usable)
 
 
-def test_the_rowid_serves_alone() -> None:
+def test_plan_takes_the_rowid_alone() -> None:
     """As in WHERE rowid = last_insert_rowid(); the keys are taken before it."""
     rowid = on("rowid")
     plan = choose(batches, [on("status"), rowid])
@@ -94,7 +94,7 @@ def test_the_rowid_serves_alone() -> None:
     assert choose(batches, [rowid, STORE, BATCH]).idxNum == FIRST_METHOD
 
 
-def test_insert_chooses_by_what_is_given() -> None:
+def test_insert_chooses_the_method_by_the_columns_given() -> None:
     """file_ids or files; StackQL's names are the same columns."""
     method, parameters = insert(batches, {"vector_store_id": "vs_1", "data__files": '[{"file_id": "a"}]'}, Limits())
     assert method.required == ("files",)
@@ -131,7 +131,7 @@ def test_insert_refuses(given: dict[str, str], problem: str) -> None:
     assert problem in str(caught.value)
 
 
-def test_update_and_delete() -> None:
+def test_update_and_delete_choose_the_method() -> None:
     """The one UPDATE there is, and sentences for everything else."""
     method, sent = update(batches, {"status": "cancelled"}, Limits())
     assert method.route.endswith("/cancel")
@@ -165,7 +165,7 @@ def numbers(*names: str) -> set[int]:
         ([on("vector_store_id", usable=False), BATCH], "batch_id"),
     ],
 )
-def test_a_ledger_is_listed_when_a_key_is_missing(constraints: list[Constraint], narrowed: str) -> None:
+def test_plan_lists_a_ledger_when_a_key_is_missing(constraints: list[Constraint], narrowed: str) -> None:
     """Narrowed by the keys that are there; dearer than any number of requests, and cheaper than nothing."""
     plan = choose(batches, constraints, ledger=True, used=numbers("status"))
     assert (plan.idxNum, plan.idxStr) == (LISTED, narrowed)
@@ -175,14 +175,14 @@ def test_a_ledger_is_listed_when_a_key_is_missing(constraints: list[Constraint],
     assert not plan.unique
 
 
-def test_a_ledger_is_looked_up_by_both_keys_or_the_rowid() -> None:
+def test_plan_looks_a_ledger_up_by_both_keys_or_the_rowid() -> None:
     """As without one."""
     assert choose(batches, [STORE, BATCH], ledger=True) == choose(batches, [STORE, BATCH])
     assert choose(batches, [on("rowid")], ledger=True) == choose(batches, [on("rowid")])
     assert choose(batches, [STORE, on("rowid")], ledger=True).idxNum == BY_ROWID
 
 
-def test_a_listing_that_needs_nothing_of_the_api_is_remembered() -> None:
+def test_plan_reads_a_listing_from_the_cache() -> None:
     """Unless the query says how to read."""
     used = numbers("id", "vector_store_id", "file_ids")
     assert choose(batches, [STORE], ledger=True, used=used).idxNum == REMEMBERED
@@ -194,7 +194,7 @@ def test_a_listing_that_needs_nothing_of_the_api_is_remembered() -> None:
 
 
 @pytest.mark.parametrize("column", batches.columns, ids=lambda column: column.name)
-def test_which_columns_the_api_must_be_asked_for(column: object) -> None:
+def test_plan_knows_which_columns_need_a_request(column: object) -> None:
     """All but the keys and what was sent; SQLite's number for "the 64th and all after it" is none of ours."""
     name = column.name  # type: ignore[attr-defined]
     own = {"id", "batch_id", "vector_store_id"}
@@ -204,7 +204,7 @@ def test_which_columns_the_api_must_be_asked_for(column: object) -> None:
     assert not asks(batches, ())
 
 
-def test_adopted() -> None:
+def test_adopt_is_chosen_by_the_columns_given() -> None:
     """The keys alone, by either name, and in the order of the path."""
     expected = {"vector_store_id": "vs_1", "id": "vsfb_1"}
     for name in ("id", "batch_id"):
@@ -225,7 +225,7 @@ def test_adopted() -> None:
         {"id": "vsfb_1", "vector_store_id": "vs_1", "status": "completed"},
     ],
 )
-def test_anything_else_is_not_adopted(given: dict[str, str]) -> None:
+def test_adopt_is_not_chosen_otherwise(given: dict[str, str]) -> None:
     """It is a create, or refused as one."""
     assert adopted(batches, given, Limits()) is None
 
@@ -234,7 +234,7 @@ def test_anything_else_is_not_adopted(given: dict[str, str]) -> None:
     ("value", "problem"),
     [(7, "7 is not an id"), ("..", "'..' is not an id"), (b"x", "a BLOB"), ("a b", "contains white space")],
 )
-def test_adopting_refuses(value: object, problem: str) -> None:
+def test_adopt_refuses(value: object, problem: str) -> None:
     """With the table and the column."""
     with pytest.raises(RowError, match=f"vector_store_file_batches.batch_id: .*{problem}"):
         adopted(batches, {"batch_id": value, "vector_store_id": "vs_1"}, Limits())  # type: ignore[dict-item]

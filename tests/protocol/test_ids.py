@@ -178,7 +178,7 @@ def on_the_wire(id: str, *requests: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", READS)
-def test_an_id_is_one_segment(db: apsw.Connection, lines: Lines, name: str) -> None:
+def test_path_has_the_id_as_one_segment(db: apsw.Connection, lines: Lines, name: str) -> None:
     """For every verb that reads its rows first, and every id."""
     sql, requests = READS[name]
     for id in IDS.values():
@@ -189,7 +189,7 @@ def test_an_id_is_one_segment(db: apsw.Connection, lines: Lines, name: str) -> N
 
 
 @pytest.mark.parametrize("name", READS)
-def test_what_cannot_be_an_id_matches_nothing(db: apsw.Connection, lines: Lines, name: str) -> None:
+def test_path_for_what_cannot_be_an_id_is_never_requested(db: apsw.Connection, lines: Lines, name: str) -> None:
     """ "." and ".." would be gone from the path before it arrives, an empty one is no segment; no request is sent for it."""
     sql, requests = READS[name]
     for id in NO_IDS.values():
@@ -199,7 +199,7 @@ def test_what_cannot_be_an_id_matches_nothing(db: apsw.Connection, lines: Lines,
 
 
 @pytest.mark.parametrize("name", WRITES)
-def test_a_write_takes_an_id_or_refuses_it(db: apsw.Connection, lines: Lines, name: str) -> None:
+def test_path_of_a_write_has_the_id_or_is_refused(db: apsw.Connection, lines: Lines, name: str) -> None:
     """White space, control characters and what is no id are refused by name; the rest is one segment."""
     sql, request = WRITES[name]
     for id in [*IDS.values(), *NO_IDS.values()]:
@@ -225,7 +225,7 @@ def test_a_write_takes_an_id_or_refuses_it(db: apsw.Connection, lines: Lines, na
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(id=st.text(st.characters(codec="utf-8"), min_size=1, max_size=30) | st.text("./\\%2efF?#;&= \r\n", min_size=1))
-def test_any_text(db: apsw.Connection, lines: Lines, id: str) -> None:
+def test_path_of_any_text(db: apsw.Connection, lines: Lines, id: str) -> None:
     """Read, cancelled, and given to the function."""
     read, cancel = READS["batch"], READS["cancel"]
     for sql, requests in (read, cancel):
@@ -243,7 +243,7 @@ def test_any_text(db: apsw.Connection, lines: Lines, id: str) -> None:
     "text", ["x'eda080'", "x'ff'", "x'c0ae'", "x'2e2e2fc0af'"], ids=["surrogate", "byte", "long dot", "long slash"]
 )
 @pytest.mark.parametrize("name", [*READS, *WRITES])
-def test_text_that_is_no_utf_8(db: apsw.Connection, lines: Lines, name: str, text: str) -> None:
+def test_path_of_text_that_is_not_utf_8(db: apsw.Connection, lines: Lines, name: str, text: str) -> None:
     """A lone surrogate, an overlong dot: an error, and no request."""
     sql = READS[name][0] if name in READS else WRITES[name][0]
     with pytest.raises((UnicodeDecodeError, openai_vtab.Error)):
@@ -262,7 +262,7 @@ def test_text_that_is_no_utf_8(db: apsw.Connection, lines: Lines, name: str, tex
         ("SELECT * FROM files AS f JOIN vector_store_files USING (file_id) WHERE vector_store_id = 'vs'", "GET /vector_stores/vs/files/{}"),
     ],
 )  # fmt: skip
-def test_an_id_that_a_server_gives(id: str, sql: str, request_: str) -> None:
+def test_path_of_an_id_that_a_server_gives(id: str, sql: str, request_: str) -> None:
     """In a list: as strange as it may be, what is done to the row reaches it and nothing else."""
 
     def give(head: bytes) -> bytes:
@@ -291,7 +291,7 @@ def test_an_id_that_a_server_gives(id: str, sql: str, request_: str) -> None:
         db.close()
 
 
-def test_an_id_is_an_id_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_path_is_the_same_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the whole address is sent, and others would put the path in order."""
     with wire(respond) as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.url(path=""))
@@ -305,7 +305,7 @@ def test_an_id_is_an_id_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None
         db.close()
 
 
-def test_an_id_leaves_nothing_behind(db: apsw.Connection, server: Wire, tmp_path: Any) -> None:
+def test_path_of_a_bad_id_leaves_nothing_behind(db: apsw.Connection, server: Wire, tmp_path: Any) -> None:
     """A million characters arrive, too; they are not kept for ever by what remembers how ids are written."""
     from openai_vtab.api import LONGEST_KEPT, _quoted_once
 

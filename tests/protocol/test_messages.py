@@ -24,7 +24,7 @@ def answer(body: Any, status: int = 200, **headers: str) -> Response:
     return Response(status, {"x-request-id": "req_1", **headers}, raw, "https://x/v1")
 
 
-def test_a_get() -> None:
+def test_request_of_a_get() -> None:
     """By its keys' sources, whatever the variables are called."""
     target = "/vector_stores/vs_1/file_batches/vsfb_1"
     assert Request("GET", target, absent_is_none=True, route=GET.path) == READ
@@ -42,12 +42,12 @@ def test_a_get() -> None:
         ("\ud800", "%ED%A0%80"),
     ],
 )
-def test_an_id_is_one_segment(id: str, segment: str) -> None:
+def test_request_path_has_the_id_as_one_segment(id: str, segment: str) -> None:
     """It cannot reach another endpoint."""
     assert api.build(batches, GET, {**KEYS, "id": id}).target == f"/vector_stores/vs_1/file_batches/{segment}"
 
 
-def test_a_create_is_not_repeatable_and_carries_only_its_body() -> None:
+def test_request_of_a_create_is_not_idempotent_and_carries_only_its_body() -> None:
     """The key goes into the path."""
     request = api.build(batches, CREATE, {"vector_store_id": "vs_1", "file_ids": ["a"], "attributes": {"ü": 1}})
     assert (request.method, request.target) == ("POST", "/vector_stores/vs_1/file_batches")
@@ -57,7 +57,7 @@ def test_a_create_is_not_repeatable_and_carries_only_its_body() -> None:
     assert not request.absent_is_none
 
 
-def test_shared_options_are_copied_into_files() -> None:
+def test_request_body_copies_shared_options_into_files() -> None:
     """An item's own win, a null too; without shared ones the items stay as they are."""
     items = [{"file_id": "a"}, {"file_id": "b", "attributes": None}]
     shared = {"vector_store_id": "vs_1", "files": items, "attributes": {"x": 1}}
@@ -67,14 +67,14 @@ def test_shared_options_are_copied_into_files() -> None:
     assert json.loads(plain.body or b"") == {"files": items}
 
 
-def test_a_cancel_has_no_body_and_may_be_repeated() -> None:
+def test_request_of_a_cancel_has_no_body_and_is_idempotent() -> None:
     """It is idempotent."""
     request = api.build(batches, CANCEL, {**KEYS, "status": "cancelled"})
     assert (request.method, request.target, request.body) == ("POST", READ.target + "/cancel", None)
     assert request.repeatable
 
 
-def test_decipher_gives_the_object() -> None:
+def test_response_gives_the_object() -> None:
     """Of any 2xx."""
     for status in (200, 201):
         assert api.decipher(READ, answer({"id": "vsfb_1"}, status)) == {"id": "vsfb_1"}
@@ -91,7 +91,7 @@ def test_decipher_gives_the_object() -> None:
         (422, {"detail": "File batch vsfb_1 not found"}),
     ],
 )
-def test_a_proven_absence_is_none(status: int, body: Any) -> None:
+def test_response_of_a_proven_absence_is_none(status: int, body: Any) -> None:
     """For a GET of one object only; for a write it is an error."""
     assert api.decipher(READ, answer(body, status)) is None
     with pytest.raises(APIError) as caught:
@@ -108,7 +108,7 @@ def test_a_proven_absence_is_none(status: int, body: Any) -> None:
         (403, {"error": {"message": "not found"}}),
     ],
 )
-def test_another_failure_is_an_error(status: int, body: Any) -> None:
+def test_response_of_any_other_failure_raises(status: int, body: Any) -> None:
     """That is not about the object or the address."""
     with pytest.raises(APIError) as caught:
         api.decipher(READ, answer(body, status))
@@ -118,14 +118,14 @@ def test_another_failure_is_an_error(status: int, body: Any) -> None:
 
 
 @pytest.mark.parametrize("request_", [READ, api.build(batches, CANCEL, KEYS)], ids=["read", "write"])
-def test_an_unknown_route_names_base_url(request_: Request) -> None:
+def test_response_of_an_unknown_route_names_base_url(request_: Request) -> None:
     """For a read and a write; `message` keeps the server's words alone."""
     with pytest.raises(APIError, match=r"no such route: check base_url \(https://x/v1\), which usually ends") as caught:
         api.decipher(request_, answer({"error": {"message": "Invalid URL (GET /v1/x)"}}, 404))
     assert (caught.value.status, caught.value.message) == (404, "Invalid URL (GET /v1/x)")
 
 
-def test_an_undecided_404_is_an_error_unless_it_is_settled() -> None:
+def test_response_404_that_is_undecided_raises() -> None:
     """It names base_url, and what a look at the parent gave."""
     empty = answer(b"", 404)
     assert api.is_undecided(READ, empty)
@@ -152,7 +152,7 @@ def test_an_undecided_404_is_an_error_unless_it_is_settled() -> None:
         (404, {"error": {"message": "Resource not found"}}),
     ],
 )
-def test_a_response_that_need_not_be_the_apis_names_base_url(status: int, body: Any) -> None:
+def test_response_that_need_not_be_the_apis_names_base_url(status: int, body: Any) -> None:
     """For every kind of request; an error of the API's own does not."""
     hint = r"check base_url \(https://x/v1\)"
     for request in (READ, api.build(batches, CANCEL, KEYS), Request("GET", "/files"), Request("POST", "/files")):
@@ -182,7 +182,7 @@ def test_a_response_that_need_not_be_the_apis_names_base_url(status: int, body: 
         ("/files/{file_id}/content", "/files/file-1/content?x=1", ["/files/file-1", "/files?limit=1"]),
     ],
 )
-def test_the_parents_of_a_request(route: str, target: str, parents: list[str]) -> None:
+def test_request_has_parents(route: str, target: str, parents: list[str]) -> None:
     """The object that it lies in, and at last the collection."""
     request = Request("GET", target, absent_is_none=True, route=route)
     found = []
@@ -194,7 +194,7 @@ def test_the_parents_of_a_request(route: str, target: str, parents: list[str]) -
 
 
 @pytest.mark.parametrize("body", [{"status": "healthy"}, {"id": 7}, {"error": {"message": "no"}}, b"<html>", b""])
-def test_only_the_apis_own_answer_proves_a_route(body: Any) -> None:
+def test_response_of_the_api_alone_proves_a_route(body: Any) -> None:
     """A page that answers 200 for every address does not."""
     store = api.above(READ)
     stores = api.above(store)
@@ -229,7 +229,7 @@ def test_only_the_apis_own_answer_proves_a_route(body: Any) -> None:
         (b"x" * 1000, ("x" * 199 + "…", None, None, None)),
     ],
 )
-def test_an_error_in_any_shape(body: Any, fields: tuple[str | None, ...]) -> None:
+def test_response_error_in_any_shape(body: Any, fields: tuple[str | None, ...]) -> None:
     """OpenAI's, FastAPI's, a proxy's, or none."""
     error = api.failure(READ, answer(body, 500))
     assert (error.message, error.type, error.param, error.code) == fields
@@ -238,19 +238,19 @@ def test_an_error_in_any_shape(body: Any, fields: tuple[str | None, ...]) -> Non
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[1]", b"null", b'{"id": "vsfb', b"[" * 100000])
-def test_a_success_that_is_no_object(body: bytes) -> None:
+def test_response_200_that_is_no_object_raises(body: bytes) -> None:
     """Is an error, not a row of NULLs."""
     with pytest.raises(APIError, match="the answer is not a JSON object"):
         api.decipher(READ, answer(body))
 
 
-def test_an_error_with_status_200() -> None:
+def test_response_200_with_an_error_raises() -> None:
     """Some gateways do that."""
     with pytest.raises(APIError, match="overloaded"):
         api.decipher(READ, answer({"error": {"message": "overloaded"}}))
 
 
-def test_the_keys_asked_for_win() -> None:
+def test_response_keys_are_those_requested() -> None:
     """Also over the vector store's object in place of the batch's."""
     store = {"id": "vs_1", "object": "vector_store", "status": "completed", "name": "n"}
     row = api.keyed(batches, READ, answer(store), store, KEYS)
@@ -260,13 +260,13 @@ def test_the_keys_asked_for_win() -> None:
 
 
 @pytest.mark.parametrize("other", [{"id": "vsfb_2"}, {"id": "vsfb_1", "vector_store_id": "vs_2"}, {"id": 7}])
-def test_another_object_is_an_error(other: dict[str, Any]) -> None:
+def test_response_of_another_object_raises(other: dict[str, Any]) -> None:
     """Its values under the asked-for keys would be wrong."""
     with pytest.raises(APIError, match="asked for"):
         api.keyed(batches, READ, answer(other), other, KEYS)
 
 
-def test_created_needs_an_id() -> None:
+def test_response_to_a_create_needs_an_id() -> None:
     """Else the batch could not be found again, and may exist."""
     request = api.build(batches, CREATE, {"vector_store_id": "vs_1", "file_ids": ["a"]})
     keys = {"vector_store_id": "vs_1"}
@@ -279,7 +279,7 @@ def test_created_needs_an_id() -> None:
 
 
 @pytest.mark.parametrize("method", [GET, CREATE, CANCEL], ids=["get", "create", "cancel"])
-def test_the_documented_examples_are_understood(method: Any) -> None:
+def test_response_examples_of_the_documentation_are_parsed(method: Any) -> None:
     """The example answers in the API's own description have every visible column."""
     examples = json.loads((Path(__file__).parents[1] / "support" / "api-examples.json").read_text(encoding="utf-8"))["endpoints"]
     example = examples[method.route]["response"]
@@ -289,14 +289,14 @@ def test_the_documented_examples_are_understood(method: Any) -> None:
     assert {column.name for column in batches.columns if not column.hidden} <= row.keys()
 
 
-def test_an_object_without_an_id_is_none() -> None:
+def test_response_object_without_an_id_is_none() -> None:
     """Whatever answers 200 and JSON: a row of NULLs under the asked-for keys would be wrong."""
     for body in ({}, {"status": "healthy"}, {"id": None}):
         with pytest.raises(APIError, match="the answer has no id"):
             api.keyed(batches, READ, answer(body), body, KEYS)
 
 
-def test_what_a_delete_answers() -> None:
+def test_response_to_a_delete() -> None:
     """Done, also without a word; not when it says so, or speaks of another."""
     request = Request("DELETE", "/files/file-1")
     for response in (answer({"id": "file-1", "deleted": True}), answer({}), answer(b"", 204)):
@@ -314,7 +314,7 @@ def test_what_a_delete_answers() -> None:
         (503, "server_is_overloaded", False),
     ],
 )
-def test_what_may_have_been_carried_out(status: int, code: str | None, unknown: bool) -> None:
+def test_outcome_that_may_have_been_carried_out(status: int, code: str | None, unknown: bool) -> None:
     """Of a create, after an answer that is no object; a gateway's 524 is a time-out, too."""
     create = api.build(batches, CREATE, {"vector_store_id": "vs_1", "file_ids": ["a"]})
     error = APIError("no", request="POST x", status=status, code=code)

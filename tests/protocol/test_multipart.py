@@ -22,7 +22,7 @@ def parsed(given: Mapping[str, Any]) -> dict[str, Any]:
     return fields(body.content_type, raw)
 
 
-def test_text_objects_and_a_file() -> None:
+def test_form_of_texts_objects_and_a_file() -> None:
     """An object's members are fields of their own, as OpenAI has them."""
     given = {
         "purpose": "assistants",
@@ -38,7 +38,7 @@ def test_text_objects_and_a_file() -> None:
 
 
 @pytest.mark.parametrize("value", ["", "ü €", 'a"b', "a\r\nb", "--x\r\n--", "a=b; c"])
-def test_any_text_is_a_field(value: str) -> None:
+def test_form_field_of_any_text(value: str) -> None:
     """As it was given."""
     assert parsed({"purpose": value, "other": "x"}) == {"purpose": value, "other": "x"}
 
@@ -61,7 +61,7 @@ def test_any_text_is_a_field(value: str) -> None:
         ("a\r\nContent-Type: text/html\r\n\r\nb", "a%0D%0AContent-Type: text/html%0D%0A%0D%0Ab"),
     ],
 )
-def test_any_name_stays_one_name(name: str, arrives: str) -> None:
+def test_form_filename_of_any_text(name: str, arrives: str) -> None:
     """Quotes and backslashes arrive as they are; of line breaks, which no name may have, none ends the header."""
     found = parsed({"purpose": "p", "file": File(name, b"x")})
     assert set(found) == {"purpose", "file"}
@@ -71,7 +71,7 @@ def test_any_name_stays_one_name(name: str, arrives: str) -> None:
 
 @pytest.mark.parametrize("size", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK])
 @pytest.mark.parametrize("on_disk", [False, True])
-def test_any_size(tmp_path: Path, size: int, on_disk: bool) -> None:
+def test_form_file_of_any_size(tmp_path: Path, size: int, on_disk: bool) -> None:
     """In pieces of at most a chunk."""
     data = bytes(n % 251 for n in range(1000)) * (size // 1000 + 1)
     data = data[:size]
@@ -84,7 +84,7 @@ def test_any_size(tmp_path: Path, size: int, on_disk: bool) -> None:
     assert fields(body.content_type, b"".join(body)) == {"file": ("f", data)}
 
 
-def test_what_looks_like_the_boundary_is_content() -> None:
+def test_form_boundary_within_the_content() -> None:
     """It is another for every form."""
     first, second = form({"a": "b"}), form({"a": "b"})
     assert first.content_type != second.content_type
@@ -92,7 +92,7 @@ def test_what_looks_like_the_boundary_is_content() -> None:
     assert parsed({"purpose": "good", "file": File("f", inner)}) == {"purpose": "good", "file": ("f", inner)}
 
 
-def test_a_file_is_not_held_in_memory(tmp_path: Path) -> None:
+def test_form_does_not_hold_a_file_in_memory(tmp_path: Path) -> None:
     """64 MB need some 2."""
     path = tmp_path / "large"
     with path.open("wb") as file:
@@ -107,7 +107,7 @@ def test_a_file_is_not_held_in_memory(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("change", ["longer", "shorter", "empty", "gone"])
-def test_a_file_that_changes_is_not_sent_in_part(tmp_path: Path, change: str) -> None:
+def test_form_of_a_file_that_changes_is_not_sent_in_part(tmp_path: Path, change: str) -> None:
     """Its length has been promised; nothing that a parser would take for a whole form leaves."""
     path = tmp_path / "f.md"
     path.write_bytes(b"x" * 1000)

@@ -225,7 +225,7 @@ def test_other_statuses_say_neither(status: int) -> None:
 @pytest.mark.parametrize(
     "id", ["Invalid URL", "model", "404 page not found", "not found", ".*", "a/b", "é", "(", "cannot get", "x" * 3000]
 )
-def test_an_id_is_not_taken_for_words(id: str) -> None:
+def test_404_words_are_not_looked_for_in_the_id(id: str) -> None:
     """An id that reads like a server's message is still an id."""
     request = Request("GET", "/files/" + api._quoted(id), route="/files/{file_id}")
     assert judged(request, 404, openai(f"No such File object: {id}"[:2000])) is ABSENT
@@ -233,7 +233,7 @@ def test_an_id_is_not_taken_for_words(id: str) -> None:
     assert judged(request, 404, openai("Not found")) is UNDECIDED
 
 
-def test_a_short_id_is_not_found_within_a_word() -> None:
+def test_404_short_id_is_not_found_within_a_word() -> None:
     """The file "o" is not named by "Not found"."""
     request = Request("GET", "/files/o", route="/files/{file_id}")
     assert judged(request, 404, openai("Nothing was not found")) is UNDECIDED

@@ -15,7 +15,7 @@ from openai_vtab.tables import TABLES
 ROOT = Path(__file__).parents[2]
 
 
-def test_every_method_is_a_row_of_openai_tables(db: apsw.Connection, requests: Any) -> None:
+def test_openai_tables_has_every_method(db: apsw.Connection, requests: Any) -> None:
     """With the columns that it needs, those that it takes, and an example."""
     sql = "SELECT verb, method, path, required, optional FROM openai_tables WHERE table_name = 'vector_store_files'"
     path = "/vector_stores/{vector_store_id}/files"
@@ -34,7 +34,7 @@ def test_every_method_is_a_row_of_openai_tables(db: apsw.Connection, requests: A
     assert requests() == []
 
 
-def test_every_column_is_a_row_of_openai_columns(db: apsw.Connection) -> None:
+def test_openai_columns_has_every_column(db: apsw.Connection) -> None:
     """In the order of the table; other names of a column say which one it is."""
     sql = "SELECT name, type, hidden, same_as FROM openai_columns WHERE table_name = ? ORDER BY rowid"
     for table in TABLES:
@@ -44,7 +44,7 @@ def test_every_column_is_a_row_of_openai_columns(db: apsw.Connection) -> None:
     assert db.execute("SELECT count(*) FROM openai_columns WHERE doc NOT LIKE '%.'").get == 0
 
 
-def test_they_can_be_joined_and_filtered_as_any_table(db: apsw.Connection) -> None:
+def test_openai_tables_can_be_joined_and_filtered(db: apsw.Connection) -> None:
     """Twice in one statement."""
     sql = """
         SELECT count(*) FROM openai_tables AS t JOIN openai_columns AS c USING (table_name)
@@ -55,7 +55,7 @@ def test_they_can_be_joined_and_filtered_as_any_table(db: apsw.Connection) -> No
         db.execute("INSERT INTO openai_tables (table_name) VALUES ('x')")
 
 
-def test_the_documentation_is_what_the_descriptions_say() -> None:
+def test_docs_are_what_the_descriptions_say() -> None:
     """python docs/write.py writes it."""
     written = runpy.run_path(str(ROOT / "docs" / "write.py"))["written"]()
     for path, text in written.items():
@@ -64,7 +64,7 @@ def test_the_documentation_is_what_the_descriptions_say() -> None:
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
-def test_the_description_for_a_terminal(table: Any) -> None:
+def test_docs_for_a_terminal(table: Any) -> None:
     """Every verb, column and example."""
     text = describe.text(table)
     for column in table.columns:

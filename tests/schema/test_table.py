@@ -19,7 +19,7 @@ def table(columns: tuple[Column, ...] = (ID, NAME), methods: tuple[Method, ...] 
     return Table("models", "The models.", columns, methods, object="model", **more)
 
 
-def test_a_method_reads_its_route() -> None:
+def test_method_reads_its_route() -> None:
     """The verb, the template and its variables."""
     method = Method("SELECT", "GET /a/{x}/b/{y}", required=("z",))
     assert (method.http, method.path, method.variables, method.needs) == (
@@ -30,13 +30,13 @@ def test_a_method_reads_its_route() -> None:
     )
 
 
-def test_the_schema_declares_every_column() -> None:
+def test_schema_declares_every_column() -> None:
     """Hidden ones too."""
     hidden = Column("model_id", "TEXT", "The same as id.", hidden=True, source="id")
     assert table((ID, NAME, hidden)).schema == "CREATE TABLE models(id TEXT, name TEXT, model_id TEXT HIDDEN)"
 
 
-def test_the_key_is_the_first_get_by_source() -> None:
+def test_schema_key_is_that_of_the_first_get_by_source() -> None:
     """A variable that is another name of a column is that column."""
     hidden = Column("model_id", "TEXT", "The same as id.", hidden=True, source="id")
     assert table((ID, hidden), (Method("SELECT", "GET /models/{model_id}"),)).key == ("id",)
@@ -55,14 +55,14 @@ def test_the_key_is_the_first_get_by_source() -> None:
         (lambda: table((ID, Column("again", "INTEGER", "Ask again.", steers=True))), "no check for again"),
     ],
 )
-def test_a_wrong_description_fails_when_it_is_made(make: Any, problem: str) -> None:
+def test_schema_description_that_is_wrong_raises_when_made(make: Any, problem: str) -> None:
     """At import, with the table and the name."""
     with pytest.raises(ValueError, match=problem):
         make()
 
 
 @pytest.mark.parametrize("described", TABLES, ids=lambda t: t.name)
-def test_every_table_is_documented(described: Table) -> None:
+def test_schema_of_every_table_is_documented(described: Table) -> None:
     """Sentences for the table and its columns, and examples."""
     assert described.doc.endswith(".")
     assert described.examples

@@ -215,21 +215,21 @@ def test_chunking_strategy_refuses(value: str, problem: str) -> None:
     assert problem in str(caught.value)
 
 
-def test_shown_is_one_short_line_of_sql() -> None:
+def test_sql_literal_is_one_short_line() -> None:
     """An error message does not repeat a megabyte."""
     assert shown("it's") == "'it''s'"
     assert len(shown("x" * 1000000)) < 65
 
 
 @pytest.mark.parametrize(("value", "number"), [(0, 0), (1, 1), (1.0, 1), (0.0, 0)])
-def test_flag(value: Any, number: int) -> None:
+def test_boolean(value: Any, number: int) -> None:
     """Yes and no are numbers in SQL."""
     found = flag(value, L)
     assert (found, type(found)) == (number, int)
 
 
 @pytest.mark.parametrize("value", [2, -1, 0.5, "1", "yes", "", None, b"\x01", math.inf])
-def test_flag_refuses(value: Any) -> None:
+def test_boolean_refuses(value: Any) -> None:
     """Everything else, by its value."""
     with pytest.raises(Refused, match="is neither yes nor no; write 1 or 0"):
         flag(value, L)
@@ -280,7 +280,7 @@ EQ = {"type": "eq", "key": "lang", "value": "en"}
         ),
     ],
 )
-def test_what_the_api_takes_passes(check: Any, value: Any, result: Any) -> None:
+def test_validators_pass_what_the_api_takes(check: Any, value: Any, result: Any) -> None:
     """As JSON."""
     assert check(value, L) == result
 
@@ -380,7 +380,7 @@ def nested(depth: int) -> str:
         (seconds, b"5", "is not a number of seconds"),
     ],
 )  # fmt: skip
-def test_what_the_api_does_not_take_is_refused(check: Any, value: Any, problem: str) -> None:
+def test_validators_refuse_what_the_api_does_not_take(check: Any, value: Any, problem: str) -> None:
     """With the problem, and what to write."""
     with pytest.raises(Refused, match="; write ") as caught:
         check(value, L)
@@ -392,7 +392,7 @@ def test_filters_may_be_nested() -> None:
     assert filters(nested(20), L)["type"] == "and"
 
 
-def test_json_that_is_too_deep_is_no_value() -> None:
+def test_json_that_is_too_deep_is_refused() -> None:
     """Python's encoder gives up before SQLite would."""
     deep: list[Any] = []
     for _ in range(100_000):

@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 
-def test_nothing_is_lost_double_or_left_behind() -> None:
+def test_soak_loses_doubles_and_leaves_nothing() -> None:
     """Random statements from sixteen connections in two processes, while one request in twenty fails."""
     command = [sys.executable, "-m", "tests.soak", "--seconds", "30"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False)

@@ -29,7 +29,7 @@ PARTS = {
 
 
 @pytest.mark.parametrize(("sql", "part"), PARTS.values(), ids=PARTS)
-def test_the_query_of_a_writing_statement(sql: str, part: str) -> None:
+def test_sql_text_gives_the_query_of_a_writing_statement(sql: str, part: str) -> None:
     """Word for word, and SQLite takes it."""
     found = select_part(sql)
     assert found is not None
@@ -43,12 +43,12 @@ def test_the_query_of_a_writing_statement(sql: str, part: str) -> None:
     "sql",
     ["SELECT 1", "UPDATE t", "INSERT INTO t DEFAULT", "CREATE TABLE t (a)", "PRAGMA user_version", "", "WITH a AS (SELECT 1) SELECT * FROM a", "ATTACH 'x' AS y"],
 )  # fmt: skip
-def test_there_is_none(sql: str) -> None:
+def test_sql_text_without_a_query_gives_none(sql: str) -> None:
     """Of what has no query, or is one itself."""
     assert select_part(sql) is None
 
 
-def test_functions_that_might_notice() -> None:
+def test_side_effects_of_functions() -> None:
     """SQLite's own may be called again, and those said to be deterministic; what writes may not be run."""
     db = apsw.Connection(":memory:")
     db.create_scalar_function("noticing", lambda x: x)
@@ -95,7 +95,7 @@ FOREIGN = {
 
 
 @pytest.mark.parametrize("sql", FOREIGN.values(), ids=FOREIGN)
-def test_virtual_tables_of_others_are_not_read_again(sql: str) -> None:
+def test_side_effects_of_others_virtual_tables(sql: str) -> None:
     """Whatever they are named in: they may have effects."""
     db, foreign = apsw.Connection(":memory:"), Foreign()
     db.execute("ATTACH ':memory:' AS other; CREATE TABLE t (a)")
@@ -135,7 +135,7 @@ class Made:
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("registered", [False, True], ids=["alone", "beside another"])
-def test_virtual_tables_that_only_read_are_read_again(sql: str, registered: bool) -> None:
+def test_side_effects_of_virtual_tables_that_only_read(sql: str, registered: bool) -> None:
     """SQLite's own and those that are named as ours, also when another extension has one that the statement leaves alone."""
     db = apsw.Connection(":memory:")
     db.execute("CREATE TABLE t (a); CREATE VIRTUAL TABLE f USING fts5(x); CREATE VIRTUAL TABLE r USING rtree(i, a, b)")
@@ -145,7 +145,7 @@ def test_virtual_tables_that_only_read_are_read_again(sql: str, registered: bool
     assert is_harmless(db.cursor().execute, sql, {"Mine"})
 
 
-def test_a_statement_is_explained_without_its_values() -> None:
+def test_explain_needs_no_bindings() -> None:
     """Whatever its parameters are called; what only looks like one stays."""
     sql = """SELECT ?, ?12, :a, @b, $c::d(e), ':x', "?", [@y], `$z` -- ?\n, /* :q */ 1"""
     assert without_parameters(sql) == (
@@ -154,7 +154,7 @@ def test_a_statement_is_explained_without_its_values() -> None:
     apsw.Connection(":memory:").execute("EXPLAIN " + without_parameters("SELECT ? LIMIT :n"))
 
 
-def test_a_statement_is_known_with_its_values() -> None:
+def test_cursors_know_a_statement_with_its_bindings() -> None:
     """Whatever the cursor's class, by execute, executemany and in a text of several statements."""
 
     class Mine(apsw.Cursor):
@@ -177,7 +177,7 @@ def test_a_statement_is_known_with_its_values() -> None:
     assert found == ["SELECT look('SELECT look(?', NULL)"]
 
 
-def test_two_that_run_with_different_values_are_not_told_apart() -> None:
+def test_cursors_cannot_tell_two_bindings_apart() -> None:
     """Then nothing is predicted."""
     cursors, db = Cursors(), apsw.Connection(":memory:")
     db.cursor_factory = cursors.factory(db.cursor_factory)
@@ -189,7 +189,7 @@ def test_two_that_run_with_different_values_are_not_told_apart() -> None:
     assert cursors.with_values(sql) == "SELECT value FROM json_each('[1, 2]')"
 
 
-def test_a_factory_may_return_anything() -> None:
+def test_cursors_of_any_factory() -> None:
     """What is no cursor of APSW is not asked."""
     cursors, db = Cursors(), apsw.Connection(":memory:")
     made = object()

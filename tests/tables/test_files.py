@@ -26,7 +26,7 @@ DAY = '{"anchor":"created_at","seconds":86400}'
 
 
 @pytest.mark.vcr
-def test_a_life(replayed: apsw.Connection, cassette: Any, sent: Sent) -> None:
+def test_life_of_a_file(replayed: apsw.Connection, cassette: Any, sent: Sent) -> None:
     """Upload, look, list, delete: the requests, with the form's fields."""
     replayed.execute(
         "INSERT INTO files (filename, content, purpose, expires_after) VALUES ('Prüfung 1.md', '# Wörter', 'user_data', ?)",
@@ -58,7 +58,7 @@ def test_a_life(replayed: apsw.Connection, cassette: Any, sent: Sent) -> None:
 
 
 @pytest.mark.vcr
-def test_content_is_downloaded(replayed: apsw.Connection, cassette: Any, sent: Sent) -> None:
+def test_download_of_content(replayed: apsw.Connection, cassette: Any, sent: Sent) -> None:
     """A request of its own for each row that is read."""
     replayed.execute(
         "INSERT INTO files (filename, content, purpose) VALUES ('in.jsonl', '{\"custom_id\":\"ü\"}', 'batch')"
@@ -73,7 +73,7 @@ def test_content_is_downloaded(replayed: apsw.Connection, cassette: Any, sent: S
     ]
 
 
-def test_select_star_is_the_documented_resource(db: apsw.Connection, requests: Requests) -> None:
+def test_select_star_returns_the_documented_columns(db: apsw.Connection, requests: Requests) -> None:
     """What is only for uploading is hidden, and NULL; the content is not downloaded."""
     cursor = db.execute("SELECT *, file_id, path FROM files WHERE id = 'file-demo-01'")
     row = dict(zip((c[0] for c in cursor.get_description()), next(cursor), strict=True))
@@ -101,7 +101,7 @@ def upload(db: apsw.Connection, **columns: Any) -> None:
     ],
     ids=["bytes", "text", "line ends", "3 MB"],
 )
-def test_content_arrives_as_it_is(
+def test_upload_of_any_content(
     db: apsw.Connection, sandbox: Any, bodies: Bodies, content: Any, bytes_: bytes
 ) -> None:
     """A BLOB byte by byte, text as UTF-8."""
@@ -129,7 +129,7 @@ def test_content_arrives_as_it_is(
         "a%20b%0D.md",
     ],
 )
-def test_any_name_arrives(db: apsw.Connection, sandbox: Any, name: str) -> None:
+def test_upload_of_any_filename(db: apsw.Connection, sandbox: Any, name: str) -> None:
     """One file with one name, as it was given."""
     upload(db, filename=name, content=b"x", purpose="assistants")
     (file,) = [file for id, file in sandbox._state.files.items() if file.content == b"x"]
@@ -167,7 +167,7 @@ def test_insert_refuses(db: apsw.Connection, requests: Requests, case: str) -> N
     assert requests() == []
 
 
-def test_the_largest_file(connect: Any, requests: Requests, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_upload_of_the_largest_file(connect: Any, requests: Requests, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """512 MB at the API; one byte more is refused, from wherever it comes."""
     assert values.MAX_FILE == 512 * 1024 * 1024
     monkeypatch.setattr(values, "MAX_FILE", 1000)
@@ -221,7 +221,7 @@ def root(tmp_path: Path) -> Path:
         ("{root}/../root/a.md", "a.md", b"# A"),
     ],
 )
-def test_a_file_below_upload_root(
+def test_upload_root_allows_a_file_below_it(
     connect: Any, root: Path, bodies: Bodies, path: str, name: str, content: bytes
 ) -> None:
     """However its path is written; its own name is the file's name."""
@@ -256,7 +256,7 @@ def test_a_file_below_upload_root(
         (b"a.md", "a BLOB of 4 bytes is not a path"),
     ],
 )
-def test_nothing_outside_upload_root_is_read(
+def test_upload_root_keeps_everything_else_unread(
     connect: Any, root: Path, requests: Requests, path: Any, problem: str
 ) -> None:
     """Neither by .., by an absolute path nor by a symbolic link; and only files."""
@@ -268,7 +268,7 @@ def test_nothing_outside_upload_root_is_read(
     assert requests() == []
 
 
-def test_without_upload_root_no_file_is_read(
+def test_upload_root_is_needed_to_read_a_file(
     db: apsw.Connection, root: Path, requests: Requests, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SQL from a stranger must not read the disk."""
@@ -282,7 +282,7 @@ def test_without_upload_root_no_file_is_read(
     assert requests() == []
 
 
-def test_upload_root_may_be_a_symbolic_link_itself(connect: Any, root: Path, bodies: Bodies) -> None:
+def test_upload_root_may_be_a_symbolic_link(connect: Any, root: Path, bodies: Bodies) -> None:
     """It is the folder that it leads to."""
     link = root.parent / "link"
     link.symlink_to(root)
@@ -295,7 +295,7 @@ def test_upload_root_may_be_a_symbolic_link_itself(connect: Any, root: Path, bod
         upload(db, path="../secret", purpose="assistants")
 
 
-def test_a_name_that_is_no_text_is_refused(connect: Any, root: Path, requests: Requests) -> None:
+def test_upload_refuses_a_filename_that_is_not_text(connect: Any, root: Path, requests: Requests) -> None:
     """A link may lead to a file whose name is not UTF-8, or has a line break."""
     for number, name in enumerate((b"\xff.md", b"a\nb.md")):
         target = Path(str(root).encode().decode()) / name.decode("utf-8", "surrogateescape")
@@ -306,7 +306,7 @@ def test_a_name_that_is_no_text_is_refused(connect: Any, root: Path, requests: R
     assert requests() == []
 
 
-def test_many_files_of_a_folder_at_once(connect: Any, root: Path, sandbox: Any) -> None:
+def test_upload_of_many_files_is_concurrent(connect: Any, root: Path, sandbox: Any) -> None:
     """From a table of paths, as many as may be under way."""
     for number in range(12):
         (root / f"{number}.md").write_text(f"text {number}", encoding="utf-8")
@@ -319,7 +319,7 @@ def test_many_files_of_a_folder_at_once(connect: Any, root: Path, sandbox: Any) 
     assert {file.content for file in sandbox._state.files.values()} >= {f"text {n}".encode() for n in range(12)}
 
 
-def test_what_is_uploaded_is_streamed(sandbox: Any, root: Path) -> None:
+def test_upload_is_streamed(sandbox: Any, root: Path) -> None:
     """Memory does not grow with the file: 64 MB in a process that may have 40 more than it has without."""
     large = root / "large.md"
     with large.open("wb") as file:
@@ -341,7 +341,7 @@ def test_what_is_uploaded_is_streamed(sandbox: Any, root: Path) -> None:
 
 
 @pytest.mark.parametrize("way", ["content", "path"])
-def test_an_upload_that_breaks_is_unknown_and_not_repeated(
+def test_upload_that_breaks_is_unknown_and_not_retried(
     connect: Any, sandbox: Any, root: Path, requests: Requests, way: str
 ) -> None:
     """It may have arrived: the error says which list tells."""
@@ -367,7 +367,7 @@ def test_an_upload_that_breaks_is_unknown_and_not_repeated(
     ],
     ids=["429", "503"],
 )
-def test_one_that_was_certainly_not_taken_is_repeated_whole(
+def test_retry_sends_an_upload_that_was_not_taken_whole_again(
     connect: Any, sandbox: Any, root: Path, bodies: Bodies, way: str, fault: Any
 ) -> None:
     """With all of its body, from the beginning."""
@@ -380,7 +380,7 @@ def test_one_that_was_certainly_not_taken_is_repeated_whole(
 
 
 @pytest.mark.parametrize("change", ["longer", "shorter", "gone", "a link out"])
-def test_a_file_that_changes_before_the_commit(connect: Any, root: Path, sandbox: Any, change: str) -> None:
+def test_upload_of_a_file_that_changes_before_the_commit(connect: Any, root: Path, sandbox: Any, change: str) -> None:
     """What is sent is what was checked, or nothing."""
     db = connect(upload_root=root, timeout=2, max_retries=0)
     before = len(sandbox._state.files)
@@ -420,7 +420,7 @@ def contents(taken: list[str]) -> list[str]:
     ],
     ids=["a list", "IN", "a join", "a subquery"],
 )
-def test_content_of_many_files_is_downloaded_at_once(
+def test_download_of_many_files_is_concurrent(
     connect: Any, sandbox: Any, many: list[str], requests: Requests, sql: str
 ) -> None:
     """As many as may be under way, each once, as BLOBs."""
@@ -449,7 +449,7 @@ def test_content_of_many_files_is_downloaded_at_once(
         ("DELETE FROM files WHERE purpose = 'batch'", 0),
     ],
 )
-def test_content_is_downloaded_only_where_it_is_read(
+def test_download_happens_only_where_content_is_read(
     db: apsw.Connection, many: list[str], requests: Requests, sql: str, needed: int
 ) -> None:
     """Never more than twice what a statement needs."""
@@ -459,7 +459,7 @@ def test_content_is_downloaded_only_where_it_is_read(
     assert needed <= len(asked) <= 2 * needed
 
 
-def test_content_is_copied_by_insert(db: apsw.Connection, sandbox: Any, many: list[str], bodies: Bodies) -> None:
+def test_download_is_copied_by_insert(db: apsw.Connection, sandbox: Any, many: list[str], bodies: Bodies) -> None:
     """From row to row, byte by byte."""
     db.execute(
         "INSERT INTO files (filename, content, purpose) "
@@ -473,7 +473,7 @@ REFUSAL = "Not allowed to download files of purpose: assistants"
 
 
 @pytest.mark.parametrize("fault", [Status(400, message=REFUSAL), Status(404, message="No such File object: x")])
-def test_content_that_is_refused_is_an_error(
+def test_download_that_is_refused_raises(
     db: apsw.Connection, sandbox: Any, many: list[str], requests: Requests, fault: Any
 ) -> None:
     """Never NULL: it names the request and has the API's words."""
@@ -484,7 +484,7 @@ def test_content_that_is_refused_is_an_error(
     assert "/files/file-03/content" in str(caught.value)
 
 
-def test_content_that_is_refused_is_an_error_row(connect: Any, sandbox: Any, many: list[str]) -> None:
+def test_download_that_is_refused_is_an_error_row(connect: Any, sandbox: Any, many: list[str]) -> None:
     """With errors='row', the other columns are there, and `error` says why."""
     db = connect(errors="row")
     sandbox.inject(Status(400, message=REFUSAL), path="/files/file-03/content")
@@ -495,7 +495,7 @@ def test_content_that_is_refused_is_an_error_row(connect: Any, sandbox: Any, man
     assert db.execute(sql).fetchall() == [(b"\xff4", "file-04")]
 
 
-def test_content_before_a_file_that_cannot_be_read_is_there(db: apsw.Connection, sandbox: Any, many: list[str]) -> None:
+def test_download_before_a_file_that_cannot_be_read_is_returned(db: apsw.Connection, sandbox: Any, many: list[str]) -> None:
     """An error among the files that are looked at ahead is raised when it is their turn."""
     sandbox.inject(Status(400, message="No."), path=r"/files/file-03$")
     found = []
@@ -507,7 +507,7 @@ def test_content_before_a_file_that_cannot_be_read_is_there(db: apsw.Connection,
     assert found == [b"\xff1", b"\xff2"]
 
 
-def test_content_has_the_limits_of_an_answer(connect: Any, sandbox: Any) -> None:
+def test_download_has_the_limits_of_a_response(connect: Any, sandbox: Any) -> None:
     """max_answer_bytes."""
     sandbox.add_file("large.jsonl", id="file-large", content=b"x" * 5000, purpose="batch")
     db = connect(max_answer_bytes=4000)
@@ -516,7 +516,7 @@ def test_content_has_the_limits_of_an_answer(connect: Any, sandbox: Any) -> None
     assert db.execute("SELECT bytes FROM files WHERE id = 'file-large'").get == 5000
 
 
-def test_content_that_was_used_is_forgotten(
+def test_download_is_dropped_once_used(
     db: apsw.Connection, many: list[str], requests: Requests, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A statement keeps the latest for the rows of a join that ask again; of the others memory is not filled."""
@@ -528,7 +528,7 @@ def test_content_that_was_used_is_forgotten(
     assert len(contents(requests())) > 2
 
 
-def test_transactions(db: apsw.Connection, bodies: Bodies) -> None:
+def test_transactions_send_what_was_committed(db: apsw.Connection, bodies: Bodies) -> None:
     """Rolled back, nothing is uploaded or deleted."""
     for write in (
         "INSERT INTO files (filename, content, purpose) VALUES ('a', 'b', 'assistants')",
@@ -539,7 +539,7 @@ def test_transactions(db: apsw.Connection, bodies: Bodies) -> None:
     assert [request for request, _ in bodies() if not request.startswith("GET")] == []
 
 
-def test_a_partial_failure(connect: Any, sandbox: Any) -> None:
+def test_commit_that_fails_in_part_lists_what_was_done(connect: Any, sandbox: Any) -> None:
     """What was uploaded is listed with its id, so that it is not an orphan that nobody knows of."""
     db = connect(max_concurrency=1)
     sandbox.inject(Status(400, message="Invalid file."), method="POST", after=1)
@@ -552,7 +552,7 @@ def test_a_partial_failure(connect: Any, sandbox: Any) -> None:
     assert len(caught.value.not_done) == 2
 
 
-def test_upload_and_attach(db: apsw.Connection, bodies: Bodies) -> None:
+def test_upload_and_attach_in_two_statements(db: apsw.Connection, bodies: Bodies) -> None:
     """From a local table to a searchable store: the ids by their rowids."""
     db.execute(
         "INSERT INTO files (filename, content, purpose) VALUES ('moon.md', 'The moon is made of cheese.', 'assistants')"
@@ -566,7 +566,7 @@ def test_upload_and_attach(db: apsw.Connection, bodies: Bodies) -> None:
     ]
 
 
-def test_deleting_what_no_store_has(db: apsw.Connection, requests: Requests) -> None:
+def test_delete_of_what_no_store_has(db: apsw.Connection, requests: Requests) -> None:
     """Lists, and a DELETE for each; gone at once."""
     db.execute(
         "DELETE FROM files WHERE id NOT IN "
@@ -580,7 +580,7 @@ def test_deleting_what_no_store_has(db: apsw.Connection, requests: Requests) -> 
     assert time.monotonic() - began < 0.4
 
 
-def test_a_deleted_upload_is_gone_at_once(db: apsw.Connection) -> None:
+def test_delete_is_seen_at_once(db: apsw.Connection) -> None:
     """404 is no lag then."""
     upload(db, filename="a", content="b", purpose="assistants")
     rowid = db.last_insert_rowid()
@@ -590,7 +590,7 @@ def test_a_deleted_upload_is_gone_at_once(db: apsw.Connection) -> None:
     assert time.monotonic() - began < 0.4
 
 
-def test_deleting_one_that_is_not_there_is_nothing(db: apsw.Connection, requests: Requests) -> None:
+def test_delete_of_an_absent_file_does_nothing(db: apsw.Connection, requests: Requests) -> None:
     """As in SQL."""
     db.execute("DELETE FROM files WHERE id = 'file-none'")
     assert db.changes() == 0
@@ -607,14 +607,14 @@ def test_update_is_refused(db: apsw.Connection, requests: Requests, assignment: 
     assert requests() == ["GET /files/file-demo-01"]
 
 
-def test_an_answer_without_an_id_is_an_error(db: apsw.Connection, sandbox: Any) -> None:
+def test_upload_response_without_an_id_raises(db: apsw.Connection, sandbox: Any) -> None:
     """The file may be there all the same."""
     sandbox.inject(Answer({"object": "file"}), method="POST")
     with pytest.raises(openai_vtab.APIError, match="the answer has no id: the object may exist all the same"):
         upload(db, filename="a", content="b", purpose="assistants")
 
 
-def test_an_interrupted_upload_is_reported(db: apsw.Connection, sandbox: Any) -> None:
+def test_interrupt_of_an_upload_is_reported(db: apsw.Connection, sandbox: Any) -> None:
     """Its answer was still to come."""
     sandbox.latency = 1
     timer = threading.Timer(0.2, db.interrupt)
@@ -635,7 +635,7 @@ def test_an_interrupted_upload_is_reported(db: apsw.Connection, sandbox: Any) ->
     ],
     ids=["206", "206 of all", "204", "closed early"],
 )
-def test_content_is_whole_or_an_error(connect: Any, sandbox: Any, fault: Any, problem: str) -> None:
+def test_download_is_complete_or_raises(connect: Any, sandbox: Any, fault: Any, problem: str) -> None:
     """The row says how many bytes there are; with errors='row' the row says what is wrong."""
     sandbox.inject(fault, times=None, path="/content")
     sql = "SELECT content, error ->> 'message' FROM files WHERE id = 'file-demo-01'"
@@ -647,7 +647,7 @@ def test_content_is_whole_or_an_error(connect: Any, sandbox: Any, fault: Any, pr
 
 
 @pytest.mark.parametrize("size", [None, "82", True, 0, 7])
-def test_content_of_a_row_without_a_size_is_as_it_comes(db: apsw.Connection, sandbox: Any, size: Any) -> None:
+def test_download_of_a_row_without_a_size(db: apsw.Connection, sandbox: Any, size: Any) -> None:
     """Other servers may lack it."""
     sandbox.inject(Answer(b"partial"), path="/content")
     sandbox.inject(Answer({"id": "file-demo-01", "object": "file", "bytes": size}), path="file-demo-01$")

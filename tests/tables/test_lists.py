@@ -90,14 +90,14 @@ def page(items: list[Any], **more: Any) -> Any:
 
 
 @paged
-def test_the_whole_list_page_by_page(db: apsw.Connection, requests: Requests, it: List) -> None:
+def test_pagination_reads_the_whole_list(db: apsw.Connection, requests: Requests, it: List) -> None:
     """Three pages of a hundred, each object once, in the API's order."""
     found = [id for (id,) in db.execute(it.sql())]
     assert len(found) == len(set(found)) == COUNT
     assert requests() == [it.get(), it.get(after=found[99]), it.get(after=found[199])]
 
 
-def test_files_come_ten_thousand_at_once(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+def test_pagination_of_files_has_pages_of_ten_thousand(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
     """The largest page there is for them."""
     for number in range(10_001 - len(sandbox._state.files)):
         sandbox.add_file("x.md", id=f"file-x{number}")
@@ -118,7 +118,7 @@ def test_files_come_ten_thousand_at_once(db: apsw.Connection, sandbox: Any, requ
         ("LIMIT 1", 1, "desc"),
     ],
 )
-def test_a_limit_is_one_page_of_so_many(
+def test_limit_reads_one_page_of_that_size(
     db: apsw.Connection, requests: Requests, it: List, more: str, limit: int, order: str
 ) -> None:
     """Nothing is read that is thrown away, but for OFFSET's rows."""
@@ -132,7 +132,7 @@ def test_a_limit_is_one_page_of_so_many(
 
 
 @statused
-def test_a_limit_with_a_status_is_one_page_of_so_many(db: apsw.Connection, requests: Requests, it: List) -> None:
+def test_limit_with_a_status_reads_one_page_of_that_size(db: apsw.Connection, requests: Requests, it: List) -> None:
     """The API filters, so that no row is thrown away."""
     sql = it.sql("id, status", "AND status = 'failed' ORDER BY created_at DESC LIMIT 5")
     assert db.execute(sql).fetchall() == [(f"file-{n}", "failed") for n in (248, 247, 245, 244, 242)]
@@ -140,7 +140,7 @@ def test_a_limit_with_a_status_is_one_page_of_so_many(db: apsw.Connection, reque
     assert plan(db, sql).endswith("status,LIMIT desc")
 
 
-def test_a_limit_with_a_purpose_is_one_page_of_so_many(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+def test_limit_with_a_purpose_reads_one_page_of_that_size(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
     """As with the status."""
     sandbox.add_file("b.md", id="file-b", purpose="user_data")
     assert db.execute("SELECT id FROM files WHERE purpose = 'user_data' LIMIT 5").fetchall() == [("file-b",)]
@@ -161,7 +161,7 @@ def test_a_limit_with_a_purpose_is_one_page_of_so_many(db: apsw.Connection, sand
         "AND usage_bytes >= 0 ORDER BY created_at DESC LIMIT 5",
     ],
 )
-def test_a_limit_is_not_the_pages_when_sqlite_has_to_look_at_more(
+def test_limit_is_not_pushed_where_sqlite_filters(
     db: apsw.Connection, requests: Requests, it: List, more: str
 ) -> None:
     """It must not ask for page after page of five."""
@@ -170,7 +170,7 @@ def test_a_limit_is_not_the_pages_when_sqlite_has_to_look_at_more(
 
 
 @paged
-def test_a_limit_above_a_page(db: apsw.Connection, requests: Requests, it: List) -> None:
+def test_limit_above_a_page(db: apsw.Connection, requests: Requests, it: List) -> None:
     """Whole pages until there are enough, and none more."""
     found = [id for (id,) in db.execute(it.sql("id", "LIMIT 150"))]
     assert len(found) == 150
@@ -178,7 +178,7 @@ def test_a_limit_above_a_page(db: apsw.Connection, requests: Requests, it: List)
 
 
 @paged
-def test_a_later_page_of_a_limit_is_on_its_way_too(connect: Any, sandbox: Any, requests: Requests, it: List) -> None:
+def test_prefetch_of_a_limits_later_pages(connect: Any, sandbox: Any, requests: Requests, it: List) -> None:
     """The second page is needed, and is asked for while the first is read."""
     rows = connect().execute(it.sql("id", "LIMIT 150"))
     for _ in range(80):
@@ -189,7 +189,7 @@ def test_a_later_page_of_a_limit_is_on_its_way_too(connect: Any, sandbox: Any, r
 
 
 @paged
-def test_the_next_page_is_on_its_way_while_one_is_read(db: apsw.Connection, requests: Requests, it: List) -> None:
+def test_prefetch_requests_the_next_page_while_one_is_read(db: apsw.Connection, requests: Requests, it: List) -> None:
     """Not before half of it has been read, and not two pages ahead."""
     rows = db.execute(it.sql())
     for _ in range(40):
@@ -208,7 +208,7 @@ def test_the_next_page_is_on_its_way_while_one_is_read(db: apsw.Connection, requ
 
 
 @ids(LISTS[1:2])
-def test_reading_does_not_wait_for_what_is_on_its_way(connect: Any, sandbox: Any, it: List) -> None:
+def test_prefetch_does_not_delay_the_page_that_is_read(connect: Any, sandbox: Any, it: List) -> None:
     """Three pages of 0.3 s, each read for 0.3 s: not 1.8 s."""
     sandbox.inject(Slow(0.3), times=None, path=it.path)
     began = time.monotonic()
@@ -219,7 +219,7 @@ def test_reading_does_not_wait_for_what_is_on_its_way(connect: Any, sandbox: Any
 
 
 @paged
-def test_an_inner_join_that_stops_reads_no_further_page(db: apsw.Connection, requests: Requests, it: List) -> None:
+def test_pagination_stops_with_an_inner_join(db: apsw.Connection, requests: Requests, it: List) -> None:
     """LIMIT of the join is not the list's, which is left when the join has its rows."""
     db.execute("CREATE TABLE few (x)")
     db.execute("INSERT INTO few VALUES (1), (2)")
@@ -232,7 +232,7 @@ def test_an_inner_join_that_stops_reads_no_further_page(db: apsw.Connection, req
 
 @every
 @pytest.mark.parametrize("direction", ["ASC", "DESC"])
-def test_the_order_of_the_list_is_not_sorted_again(
+def test_order_of_the_api_is_not_sorted_again(
     db: apsw.Connection, requests: Requests, it: List, direction: str
 ) -> None:
     """The plan says which way, and has no sorter."""
@@ -246,12 +246,12 @@ def test_the_order_of_the_list_is_not_sorted_again(
 
 @every
 @pytest.mark.parametrize("order", ["+created_at", "id", "created_at, id", "created_at COLLATE NOCASE DESC, id"])
-def test_another_order_is_sqlites(db: apsw.Connection, it: List, order: str) -> None:
+def test_order_by_other_columns_is_sorted_by_sqlite(db: apsw.Connection, it: List, order: str) -> None:
     """The list is read as it comes."""
     assert "TEMP B-TREE" in plan(db, it.sql("id", f"ORDER BY {order}"))
 
 
-def test_several_lists_are_sorted(db: apsw.Connection, sandbox: Any) -> None:
+def test_order_of_several_lists_is_sorted_by_sqlite(db: apsw.Connection, sandbox: Any) -> None:
     """Each has its order, together they have none."""
     for direction in ("ASC", "DESC"):
         where = "vector_store_id IN ('vs_demo', 'vs_many', 'vs_archive')"
@@ -261,7 +261,7 @@ def test_several_lists_are_sorted(db: apsw.Connection, sandbox: Any) -> None:
         assert found == sorted(found, reverse=direction == "DESC")
 
 
-def test_the_order_of_an_outer_list_is_kept_in_a_join(db: apsw.Connection) -> None:
+def test_order_of_an_outer_list_is_kept_in_a_join(db: apsw.Connection) -> None:
     """Whatever SQLite takes for sorted is sorted."""
     db.execute("CREATE TABLE few (x); INSERT INTO few VALUES (1), (2), (3)")
     for sql in (
@@ -278,7 +278,7 @@ def test_the_order_of_an_outer_list_is_kept_in_a_join(db: apsw.Connection) -> No
 
 
 @every
-def test_a_server_with_another_order_is_an_error(db: apsw.Connection, sandbox: Any, it: List) -> None:
+def test_order_that_the_server_ignores_raises(db: apsw.Connection, sandbox: Any, it: List) -> None:
     """SQLite has been promised the order; the sentence says how to have it sorted, which then works."""
     items = [{"id": f"x{at}", "object": "x", "created_at": at} for at in (3, 1, 2)]
     sandbox.inject(Answer(page(items)), times=2, path=it.path)
@@ -291,7 +291,7 @@ def test_a_server_with_another_order_is_an_error(db: apsw.Connection, sandbox: A
 
 
 @every
-def test_objects_of_one_second_may_come_in_any_order(db: apsw.Connection, sandbox: Any, it: List) -> None:
+def test_order_within_one_second_is_free(db: apsw.Connection, sandbox: Any, it: List) -> None:
     """Equal is in order."""
     items = [{"id": name, "object": "x", "created_at": 7} for name in "bac"]
     sandbox.inject(Answer(page(items)), times=2, path=it.path)
@@ -323,7 +323,7 @@ NOT_WHOLE = {
 
 @every
 @pytest.mark.parametrize("case", NOT_WHOLE)
-def test_a_list_is_whole_or_an_error(db: apsw.Connection, sandbox: Any, it: List, case: str) -> None:
+def test_pagination_is_complete_or_raises(db: apsw.Connection, sandbox: Any, it: List, case: str) -> None:
     """With the request in its sentence; a query that stops before is not told."""
     answers, problem = NOT_WHOLE[case]
     for answer in answers:
@@ -349,7 +349,7 @@ def test_a_list_is_whole_or_an_error(db: apsw.Connection, sandbox: Any, it: List
         str(len(a["data"])) + str({k: v for k, v in a.items() if k != "data"}) for a in answers
     ),
 )
-def test_a_forgiving_client_still_gets_all_of_it(
+def test_pagination_with_errors_as_rows_is_complete(
     db: apsw.Connection, sandbox: Any, requests: Requests, it: List, answers: list[Any]
 ) -> None:
     """Without last_id the last object's own id is the same."""
@@ -361,7 +361,7 @@ def test_a_forgiving_client_still_gets_all_of_it(
 
 @paged
 @pytest.mark.parametrize("count", [1, 99, 100])
-def test_a_page_that_does_not_say_whether_it_is_all(
+def test_pagination_without_has_more(
     db: apsw.Connection, sandbox: Any, requests: Requests, it: List, count: int
 ) -> None:
     """The next one tells, also when the page is short: a server may have a smaller maximum than was asked for."""
@@ -376,7 +376,7 @@ def test_a_page_that_does_not_say_whether_it_is_all(
 
 
 @every
-def test_a_server_that_knows_no_pages(db: apsw.Connection, sandbox: Any, requests: Requests, it: List) -> None:
+def test_pagination_that_the_server_does_not_know(db: apsw.Connection, sandbox: Any, requests: Requests, it: List) -> None:
     """It gives its one list again, without has_more: each object comes once, with a LIMIT as well."""
     sandbox.inject(Answer(page([A, B], has_more=...)), times=2, path=it.path)
     assert db.execute(it.sql()).fetchall() == [("a",), ("b",)]
@@ -393,7 +393,7 @@ def test_a_server_that_knows_no_pages(db: apsw.Connection, sandbox: Any, request
 
 @paged
 @pytest.mark.parametrize("quirk", ["after_ignored", "unknown_after_is_first_page"])
-def test_a_proxy_that_forgets_the_cursor(db: apsw.Connection, sandbox: Any, it: List, quirk: str) -> None:
+def test_pagination_through_a_proxy_that_drops_the_cursor(db: apsw.Connection, sandbox: Any, it: List, quirk: str) -> None:
     """Endless in other clients. A cursor that the server no longer knows is page one again: an error, too."""
     setattr(sandbox.quirks, quirk, True)
     if quirk == "unknown_after_is_first_page":
@@ -405,7 +405,7 @@ def test_a_proxy_that_forgets_the_cursor(db: apsw.Connection, sandbox: Any, it: 
 
 
 @every
-def test_an_empty_list_is_no_rows(db: apsw.Connection, sandbox: Any, requests: Requests, it: List) -> None:
+def test_pagination_of_an_empty_list(db: apsw.Connection, sandbox: Any, requests: Requests, it: List) -> None:
     """With null or empty cursors."""
     for cursor in (None, "", ...):
         sandbox.inject(Answer(page([], first_id=cursor, last_id=cursor)), path=it.path)
@@ -415,7 +415,7 @@ def test_an_empty_list_is_no_rows(db: apsw.Connection, sandbox: Any, requests: R
 
 @every
 @pytest.mark.parametrize("status", [400, 401, 404, 500])
-def test_a_list_that_is_refused_is_an_error(connect: Any, sandbox: Any, it: List, status: int) -> None:
+def test_pagination_that_is_refused_raises(connect: Any, sandbox: Any, it: List, status: int) -> None:
     """Also 404: nobody has said that the list is empty."""
     sandbox.inject(Status(status, message="No such thing found."), path=it.path)
     with pytest.raises(openai_vtab.APIError, match="No such thing found") as caught:
@@ -424,7 +424,7 @@ def test_a_list_that_is_refused_is_an_error(connect: Any, sandbox: Any, it: List
 
 
 @paged
-def test_a_page_that_fails_is_repeated_and_then_an_error(
+def test_retry_of_a_page_that_fails(
     connect: Any, sandbox: Any, requests: Requests, it: List
 ) -> None:
     """The rows before it have been given; the end never is."""
@@ -438,7 +438,7 @@ def test_a_page_that_fails_is_repeated_and_then_an_error(
 
 
 @looked_up
-def test_an_object_by_its_id_is_never_looked_for_in_the_list(db: apsw.Connection, requests: Requests, it: List) -> None:
+def test_lookup_by_id_never_reads_the_list(db: apsw.Connection, requests: Requests, it: List) -> None:
     """Lists have been seen to miss what a GET finds; a batch's files have no other way."""
     where = "" if it.where == "true" else it.where + " AND "
     one, two = ("vs_001", "vs_002") if it.table == "vector_stores" else ("file-001", "file-002")
@@ -468,7 +468,7 @@ def test_an_object_by_its_id_is_never_looked_for_in_the_list(db: apsw.Connection
 
 
 @looked_up
-def test_what_is_not_there_by_its_id_is_no_row(db: apsw.Connection, sandbox: Any, it: List) -> None:
+def test_lookup_of_an_absent_id_returns_no_row(db: apsw.Connection, sandbox: Any, it: List) -> None:
     """404 on a look-up, and what compatible servers say with 400."""
     for quirk in (False, True):
         for errors in (None, "detail", "text"):
@@ -499,7 +499,7 @@ def test_rowids_are_the_objects_own(db: apsw.Connection, requests: Requests, it:
 
 
 @statused
-def test_a_status_that_is_not_known_is_not_sent(
+def test_status_filter_that_is_not_known_is_not_sent(
     db: apsw.Connection, sandbox: Any, requests: Requests, it: List
 ) -> None:
     """OpenAI would refuse it; another server's rows may have it, so that SQLite compares. NULL equals nothing."""
@@ -521,7 +521,7 @@ def test_a_status_that_is_not_known_is_not_sent(
 
 
 @statused
-def test_a_status_narrows_only_where_it_is_the_apis_equality(db: apsw.Connection, requests: Requests, it: List) -> None:
+def test_status_filter_is_sent_only_for_equality(db: apsw.Connection, requests: Requests, it: List) -> None:
     """Other comparisons are SQLite's, over the whole list."""
     failed = len(db.execute(it.sql("id", "AND status = 'failed'")).fetchall())
     assert len(db.execute(it.sql("id", "AND 'completed' = status")).fetchall()) == COUNT - failed
@@ -540,7 +540,7 @@ def test_a_status_narrows_only_where_it_is_the_apis_equality(db: apsw.Connection
         assert not [request for request in requests() if "filter=" in request and "OR" not in condition]
 
 
-def test_a_status_from_a_joined_table_narrows(db: apsw.Connection, requests: Requests) -> None:
+def test_status_filter_from_a_joined_table_is_sent(db: apsw.Connection, requests: Requests) -> None:
     """One list for each; what the API would refuse is sought in the whole list."""
     db.execute("CREATE TABLE wanted (s); INSERT INTO wanted VALUES ('failed'), ('nonsense'), ('cancelled')")
     sql = "SELECT s, count(id) FROM wanted CROSS JOIN vector_store_files ON status = s AND vector_store_id = 'vs_many' GROUP BY s"
@@ -553,7 +553,7 @@ def test_a_status_from_a_joined_table_narrows(db: apsw.Connection, requests: Req
 
 
 @every
-def test_raw_has_everything(db: apsw.Connection, sandbox: Any, it: List) -> None:
+def test_raw_has_the_whole_object(db: apsw.Connection, sandbox: Any, it: List) -> None:
     """Also what no column is made of."""
     item = {"id": "a", "object": "x", "created_at": 1, "new_field": {"deep": [1, None]}, "nil": None}
     sandbox.inject(Answer(page([item])), path=it.path)
@@ -566,7 +566,7 @@ def test_raw_has_everything(db: apsw.Connection, sandbox: Any, it: List) -> None
 
 
 @ids(LISTS[:1])
-def test_an_interrupt_ends_a_list(db: apsw.Connection, sandbox: Any, it: List) -> None:
+def test_interrupt_ends_pagination(db: apsw.Connection, sandbox: Any, it: List) -> None:
     """While a page is waited for."""
     sandbox.inject(Slow(3), path=it.path)
     timer = threading.Timer(0.15, db.interrupt)
@@ -579,7 +579,7 @@ def test_an_interrupt_ends_a_list(db: apsw.Connection, sandbox: Any, it: List) -
 
 
 @every
-def test_one_statement_asks_once_for_a_list(db: apsw.Connection, requests: Requests, it: List) -> None:
+def test_cache_of_a_statement_has_each_list_once(db: apsw.Connection, requests: Requests, it: List) -> None:
     """However often it is scanned."""
     db.execute("CREATE TABLE few (x); INSERT INTO few VALUES (1), (2), (3)")
     sql = f"SELECT count(*) FROM few CROSS JOIN (SELECT id FROM {it.table} WHERE {it.where}) AS i JOIN (SELECT id FROM {it.table} WHERE {it.where} AND id LIKE '%1') AS j"
@@ -588,7 +588,7 @@ def test_one_statement_asks_once_for_a_list(db: apsw.Connection, requests: Reque
     assert len(taken) == len(set(taken)) == (1 if it.most > 100 else 3)
 
 
-def test_in_over_stores_lists_them_concurrently(connect: Any, sandbox: Any, requests: Requests) -> None:
+def test_in_list_of_stores_is_paginated_concurrently(connect: Any, sandbox: Any, requests: Requests) -> None:
     """As many at once as may be under way, each once."""
     db = connect(max_concurrency=8)
     names = [f"vs_{n:03}" for n in range(20)]
@@ -608,7 +608,7 @@ def test_in_over_stores_lists_them_concurrently(connect: Any, sandbox: Any, requ
 
 
 @pytest.mark.parametrize("source", ["a local table", "the list of stores"])
-def test_joining_stores_to_their_files_lists_concurrently(
+def test_prefetch_paginates_the_lists_of_a_join_concurrently(
     connect: Any, sandbox: Any, requests: Requests, source: str
 ) -> None:
     """Read ahead; each list once."""
@@ -634,7 +634,7 @@ def test_joining_stores_to_their_files_lists_concurrently(
     assert len(taken) == len(set(taken)) == len(counted)
 
 
-def test_what_is_asked_for_ahead_and_fails_is_no_error_of_a_query_that_stops_before(
+def test_prefetch_error_is_ignored_by_a_query_that_stops_before(
     db: apsw.Connection, sandbox: Any
 ) -> None:
     """A store that is gone comes after the rows that are wanted."""
@@ -653,7 +653,7 @@ def test_what_is_asked_for_ahead_and_fails_is_no_error_of_a_query_that_stops_bef
         db.execute(sql).fetchall()
 
 
-def test_a_purpose_that_is_no_text_is_compared_by_sqlite(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+def test_filter_by_a_purpose_that_is_not_text_is_left_to_sqlite(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
     """5 equals the text '5' in a column of text."""
     sandbox.add_file("x.md", id="file-five", purpose="5")
     db.execute("CREATE TABLE n (n INTEGER); INSERT INTO n VALUES (5)")

@@ -37,7 +37,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("openai_vtab.http.FIRST_WAIT", 0.001)
 
 
-def test_the_headers_of_a_request(connect: Any, sandbox: Any) -> None:
+def test_headers_of_a_request(connect: Any, sandbox: Any) -> None:
     """Bearer key, OpenAI-Beta as the SDK sends it, organisation and project when they are set."""
     connect(organization="org-1", project="proj_1").execute(SELECT).fetchall()
     headers = sandbox.requests[0].headers
@@ -48,13 +48,13 @@ def test_the_headers_of_a_request(connect: Any, sandbox: Any) -> None:
     assert "cookie" not in headers
 
 
-def test_openai_beta_can_be_turned_off(connect: Any, sandbox: Any) -> None:
+def test_headers_without_openai_beta(connect: Any, sandbox: Any) -> None:
     """Some servers do not like unknown headers."""
     connect(openai_beta=None).execute(SELECT).fetchall()
     assert "openai-beta" not in sandbox.requests[0].headers
 
 
-def test_a_netrc_does_not_replace_the_key(
+def test_headers_ignore_a_netrc(
     connect: Any, sandbox: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The requests library would, for any host that a netrc file names."""
@@ -66,7 +66,7 @@ def test_a_netrc_does_not_replace_the_key(
     assert sandbox.requests[0].headers["authorization"] == f"Bearer {sandbox.api_key}"
 
 
-def test_the_environment_gives_what_is_unset(sandbox: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_headers_from_the_environment(sandbox: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """OPENAI_API_KEY and the others, as the SDK names them."""
     monkeypatch.setenv("OPENAI_API_KEY", sandbox.api_key)
     monkeypatch.setenv("OPENAI_BASE_URL", sandbox.base_url + "/")
@@ -79,7 +79,7 @@ def test_the_environment_gives_what_is_unset(sandbox: Any, monkeypatch: pytest.M
     db.close()
 
 
-def test_a_missing_key_is_an_error_of_the_first_request(sandbox: Any, requests: Requests) -> None:
+def test_api_key_that_is_missing_raises_at_the_first_request(sandbox: Any, requests: Requests) -> None:
     """Not of connect(), nor of SQL that needs no request."""
     db = openai_vtab.connect(base_url=sandbox.base_url)
     assert db.execute("SELECT 1").get == 1
@@ -89,7 +89,7 @@ def test_a_missing_key_is_an_error_of_the_first_request(sandbox: Any, requests: 
     db.close()
 
 
-def test_a_callable_key_is_asked_for_every_request(sandbox: Any) -> None:
+def test_api_key_function_is_called_for_every_request(sandbox: Any) -> None:
     """For tokens that are renewed."""
     keys = iter([sandbox.api_key, "expired"])
     db = openai_vtab.connect(base_url=sandbox.base_url, api_key=lambda: next(keys))
@@ -99,7 +99,7 @@ def test_a_callable_key_is_asked_for_every_request(sandbox: Any) -> None:
     db.close()
 
 
-def test_401_names_the_setting_of_the_key(sandbox: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_api_key_setting_is_named_by_a_401(sandbox: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """api_key, or the variable that holds it."""
     monkeypatch.setenv("OPENAI_API_KEY", "sk-another-0123456789")
     for given, name in (("sk-wrong-0123456789", "api_key"), (lambda: "sk-x", "api_key"), (None, "OPENAI_API_KEY")):
@@ -109,7 +109,7 @@ def test_401_names_the_setting_of_the_key(sandbox: Any, monkeypatch: pytest.Monk
         db.close()
 
 
-def test_a_refused_connection_names_the_address_and_the_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_connection_refused_names_the_address_and_the_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
     """What to check, and how often it was tried."""
     monkeypatch.setattr("openai_vtab.http.FIRST_WAIT", 0.001)
     db = openai_vtab.connect(base_url="http://127.0.0.1:9/v1", api_key="k", max_retries=2)
@@ -121,7 +121,7 @@ def test_a_refused_connection_names_the_address_and_the_attempts(monkeypatch: py
     db.close()
 
 
-def test_404_of_a_read_is_no_row(db: apsw.Connection, sandbox: Any) -> None:
+def test_status_404_of_a_read_returns_no_row(db: apsw.Connection, sandbox: Any) -> None:
     """An unknown batch, and an unknown store."""
     for store, batch in (("vs_demo", "vsfb_none"), ("vs_none", "vsfb_demo_finished")):
         sql = f"SELECT * FROM {T} WHERE vector_store_id = ? AND batch_id = ?"
@@ -129,7 +129,7 @@ def test_404_of_a_read_is_no_row(db: apsw.Connection, sandbox: Any) -> None:
 
 
 @pytest.mark.parametrize("plain", [None, "detail", "text"])
-def test_400_that_says_not_found_is_no_row(db: apsw.Connection, sandbox: Any, plain: str | None) -> None:
+def test_status_400_that_says_not_found_returns_no_row(db: apsw.Connection, sandbox: Any, plain: str | None) -> None:
     """Compatible servers answer so, in bodies of their own."""
     sandbox.quirks.unknown_id_is_400 = True
     sandbox.quirks.plain_errors = plain
@@ -137,7 +137,7 @@ def test_400_that_says_not_found_is_no_row(db: apsw.Connection, sandbox: Any, pl
     assert [row[0] for row in db.execute(sql)] == ["vsfb_demo_finished"]
 
 
-def test_an_id_that_the_api_refuses_is_an_error(db: apsw.Connection) -> None:
+def test_status_400_for_an_id_raises(db: apsw.Connection) -> None:
     """OpenAI's own 400 for an id that cannot be one is a mistake of the query, not an absence."""
     with pytest.raises(openai_vtab.APIError) as caught:
         db.execute(f"SELECT * FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id = 'file-1'").fetchall()
@@ -151,7 +151,7 @@ def test_an_id_that_the_api_refuses_is_an_error(db: apsw.Connection) -> None:
         assert str(part) in str(error)
 
 
-def test_the_vector_store_object_instead_of_the_batch(db: apsw.Connection, sandbox: Any) -> None:
+def test_response_with_the_vector_store_instead_of_the_batch(db: apsw.Connection, sandbox: Any) -> None:
     """Seen at OpenAI: the batch is what was asked for, its status and counts are what was answered."""
     sandbox.quirks.batch_get_returns_store = True
     sql = (
@@ -164,13 +164,13 @@ def test_the_vector_store_object_instead_of_the_batch(db: apsw.Connection, sandb
     ]
 
 
-def test_the_servers_spelling_of_object_is_kept(db: apsw.Connection, sandbox: Any) -> None:
+def test_response_keeps_the_servers_spelling_of_object(db: apsw.Connection, sandbox: Any) -> None:
     """The specification's enum and the live API differ; both are accepted."""
     sandbox.quirks.plural_object = True
     assert db.execute(SELECT).get == ("vsfb_demo_finished", "completed", "vector_store.files_batch")
 
 
-def test_another_servers_ids(db: apsw.Connection, sandbox: Any) -> None:
+def test_response_with_another_servers_ids(db: apsw.Connection, sandbox: Any) -> None:
     """A batch id need not begin with vsfb_."""
     sandbox.quirks.batch_ids_without_prefix = True
     db.execute(INSERT)
@@ -179,7 +179,7 @@ def test_another_servers_ids(db: apsw.Connection, sandbox: Any) -> None:
 
 
 @pytest.mark.parametrize("status", [408, 409, 500, 501, 502, 503, 504, 505, 520, 524, 530, 599])
-def test_a_read_is_repeated(db: apsw.Connection, sandbox: Any, requests: Requests, status: int) -> None:
+def test_retry_of_a_read(db: apsw.Connection, sandbox: Any, requests: Requests, status: int) -> None:
     """Up to max_retries, for what may pass."""
     sandbox.inject(Status(status), times=4)
     assert db.execute(SELECT).get == ROW
@@ -192,7 +192,7 @@ def test_a_read_is_repeated(db: apsw.Connection, sandbox: Any, requests: Request
 
 
 @pytest.mark.parametrize("status", [301, 400, 401, 403, 418, 422])
-def test_what_will_not_pass_is_not_repeated(db: apsw.Connection, sandbox: Any, requests: Requests, status: int) -> None:
+def test_retry_is_not_tried_where_it_cannot_help(db: apsw.Connection, sandbox: Any, requests: Requests, status: int) -> None:
     """And a redirect is not followed: the key would go with it."""
     sandbox.inject(Status(status, headers={"location": "http://127.0.0.1:9/v1/elsewhere"}))
     with pytest.raises(openai_vtab.APIError, match=f"answered {status}"):
@@ -201,7 +201,7 @@ def test_what_will_not_pass_is_not_repeated(db: apsw.Connection, sandbox: Any, r
 
 
 @pytest.mark.parametrize("code", ["insufficient_quota", "credit_balance_exhausted"])
-def test_a_429_that_needs_a_person_is_not_repeated(
+def test_retry_is_not_tried_for_a_429_that_needs_a_person(
     db: apsw.Connection, sandbox: Any, requests: Requests, code: str
 ) -> None:
     """Waiting does not fill an account."""
@@ -213,7 +213,7 @@ def test_a_429_that_needs_a_person_is_not_repeated(
 
 
 @pytest.mark.parametrize("when", ["accept", "answer", "headers", "body"])
-def test_a_cut_connection_is_repeated_for_a_read(
+def test_retry_of_a_read_after_a_cut_connection(
     db: apsw.Connection, sandbox: Any, requests: Requests, when: str
 ) -> None:
     """At each stage; and after the last attempt the error says that the connection broke."""
@@ -228,7 +228,7 @@ def test_a_cut_connection_is_repeated_for_a_read(
 
 
 @pytest.mark.parametrize("when", ["accept", "answer", "headers", "body"])
-def test_a_cut_connection_is_never_repeated_for_a_create(
+def test_retry_is_never_tried_for_a_create_after_a_cut_connection(
     db: apsw.Connection, sandbox: Any, requests: Requests, when: str
 ) -> None:
     """It may have been carried out: the error says so, and nothing is created twice."""
@@ -264,7 +264,7 @@ def test_a_cut_connection_is_never_repeated_for_a_create(
     ],
     ids=["429", "503-overloaded", "503", "500", "502", "504", "501", "520", "530", "520-told", "408", "400", "409"],
 )
-def test_a_create_is_repeated_only_when_it_was_not_carried_out(
+def test_retry_of_a_create_that_was_not_carried_out(
     db: apsw.Connection, sandbox: Any, requests: Requests, fault: Status, sent: int, unknown: bool
 ) -> None:
     """429, and a 503 that says it is overloaded; everything else is told to the user."""
@@ -278,7 +278,7 @@ def test_a_create_is_repeated_only_when_it_was_not_carried_out(
     assert requests() == [POST] * sent
 
 
-def test_a_create_is_repeated_when_no_connection_was_made() -> None:
+def test_retry_of_a_create_without_a_connection() -> None:
     """Nothing had left; here nobody ever listens, and the error says that it cannot connect."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
@@ -291,7 +291,7 @@ def test_a_create_is_repeated_when_no_connection_was_made() -> None:
         db.close()
 
 
-def test_a_timeout_is_an_error_within_the_time(connect: Any, sandbox: Any, requests: Requests) -> None:
+def test_timeout_raises_within_the_time(connect: Any, sandbox: Any, requests: Requests) -> None:
     """For the whole request, from connecting to the last byte, also when bytes drip."""
     for fault in (Slow(5), Drip(0.03)):
         db = connect(timeout=0.2, max_retries=0)
@@ -303,7 +303,7 @@ def test_a_timeout_is_an_error_within_the_time(connect: Any, sandbox: Any, reque
         assert requests() == [GET]
 
 
-def test_a_timed_out_create_is_unknown(connect: Any, sandbox: Any, requests: Requests) -> None:
+def test_timeout_of_a_create_is_unknown(connect: Any, sandbox: Any, requests: Requests) -> None:
     """It is not sent again."""
     db = connect(timeout=0.2)
     sandbox.inject(Slow(1))
@@ -334,7 +334,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("fault", BROKEN.values(), ids=BROKEN)
-def test_a_broken_answer_is_an_error_of_ours(db: apsw.Connection, sandbox: Any, fault: Any) -> None:
+def test_response_that_is_broken_raises(db: apsw.Connection, sandbox: Any, fault: Any) -> None:
     """Never a row that is not there, never another library's exception; and the next statement works."""
     sandbox.inject(fault, times=5)
     with pytest.raises(openai_vtab.OperationalError) as caught:
@@ -345,7 +345,7 @@ def test_a_broken_answer_is_an_error_of_ours(db: apsw.Connection, sandbox: Any, 
     assert db.execute(SELECT).get == ROW
 
 
-def test_odd_values_become_sql_values(db: apsw.Connection, sandbox: Any) -> None:
+def test_response_with_odd_values_becomes_sql_values(db: apsw.Connection, sandbox: Any) -> None:
     """Missing fields are NULL, unknown statuses are kept, huge numbers and lone surrogates do not break."""
     answer = {
         "id": "vsfb_demo_finished",
@@ -375,7 +375,7 @@ def test_odd_values_become_sql_values(db: apsw.Connection, sandbox: Any) -> None
     assert db.execute(sql).get[2:] == ("[1]", None, None, "vs_demo", None, None, None, None)
 
 
-def test_a_create_that_is_answered_without_an_id_is_unknown(
+def test_response_to_a_create_without_an_id_is_unknown(
     db: apsw.Connection, sandbox: Any, requests: Requests
 ) -> None:
     """The batch may exist; the error says so."""
@@ -386,7 +386,7 @@ def test_a_create_that_is_answered_without_an_id_is_unknown(
     assert requests() == [POST] * 4
 
 
-def test_an_answer_that_is_too_long(connect: Any, sandbox: Any) -> None:
+def test_response_that_is_too_long(connect: Any, sandbox: Any) -> None:
     """max_answer_bytes bounds what is held."""
     db = connect(max_answer_bytes=1000)
     sandbox.inject(Answer(b'"' + b"x" * 100_000 + b'"'))
@@ -403,7 +403,7 @@ def test_connections_are_kept_alive(connect: Any, sandbox: Any) -> None:
     assert (len(sandbox.requests), sandbox.connections) == (3, 1)
 
 
-def test_a_connection_closed_without_a_word(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+def test_connection_that_the_server_closed_is_replaced(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
     """Some servers close a kept-alive connection after each answer."""
     sandbox.quirks.close_without_notice = True
     for _ in range(10):
@@ -414,7 +414,7 @@ def test_a_connection_closed_without_a_word(db: apsw.Connection, sandbox: Any, r
     assert requests().count(POST) == 10
 
 
-def test_the_key_is_in_no_exception_and_no_log(sandbox: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_api_key_is_in_no_exception_and_no_log(sandbox: Any, caplog: pytest.LogCaptureFixture) -> None:
     """Not in messages, args, causes, contexts, nor in what a server quotes back, nor at DEBUG."""
     caplog.set_level(logging.DEBUG)
     key = "sk-this-is-the-secret-key"
@@ -444,7 +444,7 @@ def test_the_key_is_in_no_exception_and_no_log(sandbox: Any, caplog: pytest.LogC
 
 
 @pytest.mark.parametrize("key", ["sk-line\nbreak", "sk-space ", "sk-ключ", " "])
-def test_a_key_that_no_header_may_have(sandbox: Any, requests: Requests, key: str) -> None:
+def test_api_key_that_no_header_may_have(sandbox: Any, requests: Requests, key: str) -> None:
     """Said without showing it."""
     db = openai_vtab.connect(base_url=sandbox.base_url, api_key=key)
     with pytest.raises(openai_vtab.ConfigurationError) as caught:
@@ -454,13 +454,13 @@ def test_a_key_that_no_header_may_have(sandbox: Any, requests: Requests, key: st
     db.close()
 
 
-def test_an_unknown_setting_is_a_type_error() -> None:
+def test_settings_that_are_unknown_raise() -> None:
     """That lists the known ones."""
     with pytest.raises(TypeError, match=r"max_concurency.*the settings are api_key, base_url"):
         openai_vtab.connect(max_concurency=3)  # type: ignore[call-arg]
 
 
-def test_azure_gets_its_own_header() -> None:
+def test_headers_for_azure() -> None:
     """The key goes into `api-key` for a host of azure.com, also through its subdomains, and nowhere else."""
     from openai_vtab.settings import Settings
 
@@ -471,7 +471,7 @@ def test_azure_gets_its_own_header() -> None:
 
 
 @pytest.mark.parametrize("attempt", range(8))
-def test_the_wait_grows_from_half_a_second_to_eight(monkeypatch: pytest.MonkeyPatch, attempt: int) -> None:
+def test_backoff_grows_from_half_a_second_to_eight(monkeypatch: pytest.MonkeyPatch, attempt: int) -> None:
     """Doubling, with up to a quarter off."""
     monkeypatch.setattr("openai_vtab.http.FIRST_WAIT", 0.5)
     broken = APIConnectionError("x", request="GET x", sent=True)
@@ -554,7 +554,7 @@ def test_retry_after_that_is_absurd_does_not_hide_the_response(
         assert requests() == sent
 
 
-def test_x_should_retry_forbids_what_would_be_retried(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+def test_retry_is_forbidden_by_x_should_retry(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
     """Also for a status of a CDN, and for 501."""
     for status in (501, 520):
         sandbox.inject(Status(status, headers={"x-should-retry": "false"}))
@@ -571,7 +571,7 @@ def test_retry_after_is_honoured_up_to_two_minutes() -> None:
     assert wait_before_repeating(request, Response(429, {"retry-after": "121"}, b"", "x"), 0) == 121
 
 
-def test_a_limit_that_says_at_once_is_believed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_retry_after_of_zero_is_believed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """After that, the pauses grow as if it had said nothing: nobody is asked for ever without one."""
     monkeypatch.setattr("openai_vtab.http.FIRST_WAIT", 0.5)
     limit = Response(429, {"retry-after": "0"}, b"", "x")
@@ -584,7 +584,7 @@ def test_a_limit_that_says_at_once_is_believed_once(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("told", ["true", "false", "True ", "perhaps"])
 @pytest.mark.parametrize("repeatable", [True, False])
 @pytest.mark.parametrize("status", [200, 400, 404, 409, 429, 500, 503])
-def test_the_server_may_say_whether_to_repeat(told: str, repeatable: bool, status: int) -> None:
+def test_retry_is_decided_by_x_should_retry(told: str, repeatable: bool, status: int) -> None:
     """x-should-retry forbids it always; it asks for it only where carrying it out twice is carrying it out once."""
     request = Request("POST", "/x", repeatable=repeatable)
 
@@ -596,7 +596,7 @@ def test_the_server_may_say_whether_to_repeat(told: str, repeatable: bool, statu
     assert repeats({"x-should-retry": told}) is expected.get(told.strip().lower(), by_itself)
 
 
-def test_an_interrupt_ends_a_wait(connect: Any, sandbox: Any) -> None:
+def test_interrupt_ends_a_backoff(connect: Any, sandbox: Any) -> None:
     """connection.interrupt() from another thread is heard within 0.2 s, and the connection works on."""
     db = connect()
     sandbox.inject(Slow(3))
@@ -608,7 +608,7 @@ def test_an_interrupt_ends_a_wait(connect: Any, sandbox: Any) -> None:
     assert db.execute(SELECT).get == ROW
 
 
-def test_an_interrupted_commit_says_what_is_unknown(connect: Any, sandbox: Any) -> None:
+def test_interrupt_of_a_commit_says_what_is_unknown(connect: Any, sandbox: Any) -> None:
     """What was sent and not answered may have been carried out; what was not begun never is."""
     db = connect(max_concurrency=1)
     sandbox.inject(Slow(0.6), method="POST")
@@ -633,7 +633,7 @@ def test_an_interrupted_commit_says_what_is_unknown(connect: Any, sandbox: Any) 
         (422, "file-demo-01 does not exist"),
     ],
 )
-def test_a_delete_that_is_retried_is_done_when_the_file_has_gone(
+def test_retry_of_a_delete_is_done_when_the_file_has_gone(
     db: apsw.Connection, sandbox: Any, requests: Requests, status: int, message: str
 ) -> None:
     """The response to the first attempt was lost; without one, the same response is an error."""
@@ -647,7 +647,7 @@ def test_a_delete_that_is_retried_is_done_when_the_file_has_gone(
 
 
 @pytest.mark.parametrize("way", ["UPDATE", "function"])
-def test_a_cancel_that_is_retried_and_refused_may_have_been_done(db: apsw.Connection, sandbox: Any, way: str) -> None:
+def test_retry_of_a_cancel_that_is_refused_may_have_been_done(db: apsw.Connection, sandbox: Any, way: str) -> None:
     """The error says so; not where the first response came."""
     sql = {
         "UPDATE": f"UPDATE {T} SET status = 'cancelled' WHERE vector_store_id = 'vs_demo' AND batch_id = 'vsfb_demo_running'",

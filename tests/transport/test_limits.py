@@ -27,7 +27,7 @@ def one(flow: Flow, wait: float | None = None) -> None:
     flow.learn(began, wait)
 
 
-def test_a_limit_halves_it_and_each_round_without_one_adds_one() -> None:
+def test_concurrency_is_halved_by_a_429_and_grows_by_one_each_round() -> None:
     """Down to one, and back to all."""
     flow = Flow(8)
     seen = []
@@ -45,7 +45,7 @@ def test_a_limit_halves_it_and_each_round_without_one_adds_one() -> None:
     assert flow.allowed == 8
 
 
-def test_the_answers_of_one_round_halve_it_once() -> None:
+def test_concurrency_is_halved_once_by_one_rounds_responses() -> None:
     """Eight that were under way together are one limit."""
     flow = Flow(8)
     began = [flow.begin(GOING_ON) for _ in range(8)]
@@ -56,7 +56,7 @@ def test_the_answers_of_one_round_halve_it_once() -> None:
     assert flow.allowed == 4
 
 
-def test_all_wait_as_long_as_one_is_told_to() -> None:
+def test_rate_limit_holds_all_as_long_as_one_is_told_to_wait() -> None:
     """And no longer once the statement is gone."""
     flow = Flow(8)
     one(flow, wait=0.15)
@@ -72,7 +72,7 @@ def test_all_wait_as_long_as_one_is_told_to() -> None:
     assert time.monotonic() - started < 0.5
 
 
-def test_a_place_becomes_free() -> None:
+def test_concurrency_slot_that_becomes_free_is_taken() -> None:
     """At most as many as are allowed are under way."""
     flow = Flow(1)
     flow.begin(GOING_ON)
@@ -82,7 +82,7 @@ def test_a_place_becomes_free() -> None:
     assert 0.05 < time.monotonic() - started < 0.3
 
 
-def test_a_limited_server_gets_fewer_requests_at_once(connect: Any, sandbox: Any) -> None:
+def test_concurrency_falls_for_a_limited_server(connect: Any, sandbox: Any) -> None:
     """Every key is answered in the end, nothing is sent while the server wants to be left alone."""
     ids = [sandbox.add_batch("vs_demo", ["file-new-01"]) for _ in range(40)]
     db = connect(max_concurrency=8)
@@ -101,7 +101,7 @@ def test_a_limited_server_gets_fewer_requests_at_once(connect: Any, sandbox: Any
     sandbox.reset_counters()
 
 
-def test_it_grows_back(connect: Any, sandbox: Any) -> None:
+def test_concurrency_grows_back(connect: Any, sandbox: Any) -> None:
     """After a limit, more and more are under way again."""
     db = connect(max_concurrency=8)
     sandbox.latency = 0.05
@@ -121,7 +121,7 @@ def test_it_grows_back(connect: Any, sandbox: Any) -> None:
     assert most_in_flight(20) == 8
 
 
-def test_waits_that_overlap_count_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rate_limit_waits_that_overlap_count_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sixteen that wait two seconds at the same time have waited two seconds."""
     now = 100.0
     monkeypatch.setattr("time.monotonic", lambda: now)
@@ -143,7 +143,7 @@ ONE = f"SELECT status FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id = 
 LIMIT = Status(429, code="rate_limit_exceeded", message="Slow down.", headers={"retry-after": "0.2"})
 
 
-def test_a_limit_is_waited_for_as_long_as_the_statement_may(connect: Any, sandbox: Any) -> None:
+def test_rate_limit_is_waited_for_as_long_as_the_statement_may(connect: Any, sandbox: Any) -> None:
     """More often than other failures are repeated."""
     db = connect(max_retries=1)
     sandbox.inject(LIMIT, times=3)
@@ -151,7 +151,7 @@ def test_a_limit_is_waited_for_as_long_as_the_statement_may(connect: Any, sandbo
     assert len(sandbox.requests) == 4
 
 
-def test_a_limit_that_stays_is_an_error_that_says_what_was_waited_for(connect: Any, sandbox: Any) -> None:
+def test_rate_limit_that_stays_raises_and_says_the_wait(connect: Any, sandbox: Any) -> None:
     """And how much of the statement was done before it."""
     db = connect(rate_limit_wait=0.5, max_concurrency=2)
     sandbox.inject(LIMIT, times=None, after=3)
@@ -168,7 +168,7 @@ def test_a_limit_that_stays_is_an_error_that_says_what_was_waited_for(connect: A
         db.execute(ONE).fetchall()
 
 
-def test_without_patience_a_limit_is_an_error_at_once(connect: Any, sandbox: Any) -> None:
+def test_rate_limit_raises_at_once_without_a_wait_budget(connect: Any, sandbox: Any) -> None:
     """Also when less is left than is asked for."""
     for setting, sent in ((0, 1), (0.3, 2)):
         db = connect(rate_limit_wait=setting)
@@ -180,7 +180,7 @@ def test_without_patience_a_limit_is_an_error_at_once(connect: Any, sandbox: Any
         assert db.execute(ONE).get == "completed"
 
 
-def test_a_limit_within_a_commit_names_what_is_done(connect: Any, sandbox: Any) -> None:
+def test_rate_limit_within_a_commit_names_what_is_done(connect: Any, sandbox: Any) -> None:
     """Each row that was created, and each that was not."""
     db = connect(rate_limit_wait=0.3, max_concurrency=1)
     sandbox.inject(LIMIT, times=None, method="POST", after=2)
@@ -203,7 +203,7 @@ class Clock:
         monkeypatch.setattr("time.monotonic", lambda: self.now)
 
 
-def test_in_any_minute_at_most_so_many_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_quota_limits_what_begins_in_any_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the minute's beginning, and as soon as it is possible; vector stores do not share their requests."""
     clock = Clock(monkeypatch)
     attaching = Attaching(requests=3, files=10)
@@ -220,7 +220,7 @@ def test_in_any_minute_at_most_so_many_begin(monkeypatch: pytest.MonkeyPatch) ->
     assert attaching.begin("b", 1) == 61
 
 
-def test_zero_is_no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_quota_of_zero_is_no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of either."""
     Clock(monkeypatch)
     assert not any(Attaching(requests=0, files=0).begin("a", 2000) for _ in range(1000))
@@ -232,7 +232,7 @@ ROWS = "INSERT INTO {} (vector_store_id, {}) SELECT value ->> 0, value ->> 1 FRO
 
 
 @pytest.mark.parametrize("limit", [{"attach_requests_per_minute": 4}, {"attach_files_per_minute": 4}])
-def test_a_large_insert_stays_below_what_openai_allows(
+def test_quota_keeps_a_large_insert_below_openais_limit(
     connect: Any, sandbox: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, limit: Any
 ) -> None:
     """It goes on when the minute is over, instead of being refused; and says what it waits for."""
@@ -248,7 +248,7 @@ def test_a_large_insert_stays_below_what_openai_allows(
 
 
 @pytest.mark.parametrize("kept", [True, False])
-def test_below_the_limit_nothing_is_refused(
+def test_quota_is_never_exceeded(
     connect: Any, sandbox: Any, monkeypatch: pytest.MonkeyPatch, kept: bool
 ) -> None:
     """By a server that counts as OpenAI does; without the limits here it refuses, and all is created all the same."""
@@ -261,7 +261,7 @@ def test_below_the_limit_nothing_is_refused(
     assert (statuses.count(429) == 0) is kept
 
 
-def test_a_store_and_a_file_count_too(connect: Any, sandbox: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_quota_counts_stores_and_files(connect: Any, sandbox: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whichever table attaches them: the organisation's minute is one."""
     monkeypatch.setattr("openai_vtab.flow.MINUTE", 0.4)
     db = connect(attach_files_per_minute=4)
@@ -277,7 +277,7 @@ def test_a_store_and_a_file_count_too(connect: Any, sandbox: Any, monkeypatch: p
     assert times[2] - times[0] < 0.35
 
 
-def test_an_interrupt_ends_the_wait_for_the_next_minute(connect: Any, sandbox: Any) -> None:
+def test_interrupt_ends_the_wait_for_the_quota(connect: Any, sandbox: Any) -> None:
     """What waited was not sent, and the error says so."""
     db = connect(attach_requests_per_minute=1)
     threading.Timer(0.3, db.interrupt).start()
@@ -290,7 +290,7 @@ def test_an_interrupt_ends_the_wait_for_the_next_minute(connect: Any, sandbox: A
     assert len([request for request in sandbox.requests if request.method == "POST"]) == 1
 
 
-def test_what_needs_a_person_is_not_waited_for(connect: Any, sandbox: Any) -> None:
+def test_rate_limit_that_needs_a_person_is_not_waited_for(connect: Any, sandbox: Any) -> None:
     """An account without money is not slow, it is empty."""
     db = connect()
     sandbox.inject(Status(429, code="insufficient_quota"), times=None)
@@ -302,7 +302,7 @@ def test_what_needs_a_person_is_not_waited_for(connect: Any, sandbox: Any) -> No
     assert time.monotonic() - started < 0.4
 
 
-def test_what_waits_for_a_limit_is_not_sent_once_another_row_has_failed(connect: Any, sandbox: Any) -> None:
+def test_rate_limit_wait_ends_when_another_row_has_failed(connect: Any, sandbox: Any) -> None:
     """Of a transaction that fails, no further row is begun, also when it only waits for its turn."""
     db = connect(max_concurrency=2)
     sandbox.latency = 0.05
@@ -315,7 +315,7 @@ def test_what_waits_for_a_limit_is_not_sent_once_another_row_has_failed(connect:
     assert len([request for request in sandbox.requests if request.method == "POST"]) == 2
 
 
-def test_a_delete_that_is_repeated_and_finds_nothing_is_done(db: Any, sandbox: Any) -> None:
+def test_retry_of_a_delete_that_finds_nothing_is_done(db: Any, sandbox: Any) -> None:
     """Its first answer was lost; what was never there is an error all the same."""
     sandbox.inject(Cut("answer"), method="DELETE")
     db.execute("DELETE FROM files WHERE id = 'file-new-06'")
@@ -327,7 +327,7 @@ def test_a_delete_that_is_repeated_and_finds_nothing_is_done(db: Any, sandbox: A
 
 
 @pytest.mark.parametrize("asked", ["86400", "inf", "1e400", "nan"])
-def test_a_limit_longer_than_a_statement_may_wait_does_not_stop_the_next_one(
+def test_rate_limit_beyond_the_budget_does_not_stop_the_next_statement(
     connect: Any, sandbox: Any, asked: str
 ) -> None:
     """It asks again by itself, and hears whether the limit is still there."""

@@ -82,7 +82,7 @@ def secure(authority: trustme.CA) -> Iterator[Wire]:
 
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])
 @pytest.mark.parametrize("where", ["another", "the same", "relative", "none"])
-def test_a_redirect_is_not_followed(connect: Connect, status: int, where: str) -> None:
+def test_redirect_is_not_followed(connect: Connect, status: int, where: str) -> None:
     """Wherever it leads, for whatever statement: an error that says where, and no second request."""
     with wire() as other:
         locations = {"another": other.url() + "/x", "relative": "/v1/elsewhere", "none": ""}
@@ -121,7 +121,7 @@ def test_a_redirect_is_not_followed(connect: Connect, status: int, where: str) -
         "[::0001]",
     ],
 )
-def test_this_machine(host: str) -> None:
+def test_http_to_this_machine_is_allowed(host: str) -> None:
     """However it is spelled."""
     assert Settings(base_url=f"http://{host}:8080/v1").checked_base_url() == f"http://{host}:8080/v1"
 
@@ -135,7 +135,7 @@ def test_this_machine(host: str) -> None:
         "[::1].evil.com", "[::1", "::1",
     ],
 )  # fmt: skip
-def test_another_machine(host: str) -> None:
+def test_http_to_another_machine_is_refused(host: str) -> None:
     """And what only some would take for this one: refused with http://, unless it is allowed."""
     with pytest.raises(openai_vtab.ConfigurationError, match=r"the key would travel in clear|is not an address"):
         openai_vtab.connect(base_url=f"http://{host}:8080/v1")
@@ -152,13 +152,13 @@ def test_another_machine(host: str) -> None:
         "https://[::1]x/v1", "https://x/v1\u2028",
     ],
 )  # fmt: skip
-def test_an_address_that_is_none(url: str) -> None:
+def test_base_url_that_is_no_address(url: str) -> None:
     """Or that would be read in two ways."""
     with pytest.raises(openai_vtab.ConfigurationError):
         openai_vtab.connect(base_url=url)
 
 
-def test_what_is_taken_for_this_machine_is_where_requests_go(connect: Connect) -> None:
+def test_http_host_checked_is_the_host_requested(connect: Connect) -> None:
     """Upper case, or another address of it."""
     with wire(lambda _: answer(BATCH)) as server:
         for host in ("LOCALHOST", "localhost"):
@@ -173,7 +173,7 @@ def test_what_is_taken_for_this_machine_is_where_requests_go(connect: Connect) -
 
 
 @pytest.mark.parametrize("sql", STATEMENTS.values(), ids=STATEMENTS)
-def test_a_certificate_that_is_not_trusted(connect: Connect, secure: Wire, sql: str) -> None:
+def test_tls_refuses_an_untrusted_certificate(connect: Connect, secure: Wire, sql: str) -> None:
     """Nothing is sent; a create certainly was not carried out."""
     secure.heads.clear()
     with pytest.raises(openai_vtab.APIConnectionError, match=r"cannot connect: .*certificate verify failed") as caught:
@@ -183,7 +183,7 @@ def test_a_certificate_that_is_not_trusted(connect: Connect, secure: Wire, sql: 
     assert secure.heads == []
 
 
-def test_a_certificate_that_is_not_trusted_is_not_retried(
+def test_retry_is_not_tried_for_an_untrusted_certificate(
     connect: Connect, secure: Wire, authority: trustme.CA, bundle: str
 ) -> None:
     """It will not be trusted in a second either: one attempt, and what to set."""
@@ -200,7 +200,7 @@ def test_a_certificate_that_is_not_trusted_is_not_retried(
 
 
 @pytest.mark.parametrize("key", ["wrong", "WRONG", "SSL:"])
-def test_https_to_a_port_of_http(connect: Connect, sandbox: Any, key: str) -> None:
+def test_tls_to_a_port_of_http(connect: Connect, sandbox: Any, key: str) -> None:
     """The error says so, at once; a key that is a word of OpenSSL's stays in OpenSSL's words."""
     db = connect("https" + sandbox.base_url[4:], api_key=key, max_retries=5)
     with pytest.raises(
@@ -213,7 +213,7 @@ def test_https_to_a_port_of_http(connect: Connect, sandbox: Any, key: str) -> No
     db.close()
 
 
-def test_a_certificate_of_a_bundle(
+def test_tls_trusts_a_bundle(
     connect: Connect, secure: Wire, bundle: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """ca_bundle, else REQUESTS_CA_BUNDLE, else CURL_CA_BUNDLE; what is given wins."""
@@ -238,7 +238,7 @@ def test_a_certificate_of_a_bundle(
 
 
 @pytest.mark.parametrize("names", [("api.example.org",), ("10.0.0.1",), ("*.localhost",)])
-def test_a_certificate_of_another_name(connect: Connect, authority: trustme.CA, bundle: str, names: tuple[str]) -> None:
+def test_tls_refuses_a_certificate_of_another_name(connect: Connect, authority: trustme.CA, bundle: str, names: tuple[str]) -> None:
     """Trusted, but not for this host."""
     with wire(lambda _: answer(BATCH), tls_of(authority, *names)) as server:
         for host in ("127.0.0.1", "localhost"):
@@ -247,7 +247,7 @@ def test_a_certificate_of_another_name(connect: Connect, authority: trustme.CA, 
         assert server.heads == []
 
 
-def test_verification_cannot_be_turned_off(connect: Connect, secure: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tls_verification_cannot_be_turned_off(connect: Connect, secure: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither by an empty setting nor by an environment that others know."""
     secure.heads.clear()
     for name, value in (("PYTHONHTTPSVERIFY", "0"), ("REQUESTS_CA_BUNDLE", ""), ("CURL_CA_BUNDLE", "")):
@@ -274,7 +274,7 @@ def test_cookies_are_not_kept(connect: Connect) -> None:
         assert not any(b"cookie" in head.lower() for head in server.heads)
 
 
-def test_a_netrc_is_not_read(
+def test_netrc_is_not_read(
     connect: Connect, secure: Wire, bundle: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither the one that NETRC names nor the one at home, also where there is TLS."""
@@ -296,7 +296,7 @@ def test_a_netrc_is_not_read(
 # proxies
 
 
-def test_a_proxy_for_https_sees_no_key(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxy_for_https_sees_no_key(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is asked for a tunnel by the host's name, and what is said within is TLS."""
     with wire(lambda _: b"HTTP/1.1 502 No\r\ncontent-length: 0\r\n\r\n") as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url(path=""))
@@ -316,7 +316,7 @@ def test_a_proxy_for_https_sees_no_key(connect: Connect, monkeypatch: pytest.Mon
         assert len(proxy.heads) == count
 
 
-def test_this_machine_is_not_asked_for_through_a_proxy(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxy_is_not_used_for_this_machine(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     """With http:// the proxy, on another machine perhaps, would be told the key in clear."""
     with wire(lambda _: answer(BATCH)) as proxy, wire(lambda _: answer(BATCH)) as server:
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):

@@ -110,7 +110,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_whatever_a_server_says(key: str, sandbox: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_redaction_of_any_response(key: str, sandbox: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """In no row, exception, log line or file, by any statement; the quotation is there, with [key] in it."""
     caplog.set_level(logging.DEBUG)
     sandbox._server.api.api_key = key
@@ -159,7 +159,7 @@ def test_whatever_a_server_says(key: str, sandbox: Any, tmp_path: Path, caplog: 
     assert b"[key]" in file.read_bytes()
 
 
-def test_an_answer_stays_as_it_is_where_the_key_is_a_word() -> None:
+def test_redaction_leaves_a_response_where_the_key_is_a_word() -> None:
     """Servers of one's own take "test" for a key: a file of that name keeps it; an error's words need not."""
     body = b'{"id": "file-1", "filename": "test.md, by lm-studio"}'
     assert answer_without_key(200, body, "test") is body
@@ -325,7 +325,7 @@ def test_redaction_leaves_what_has_no_key_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("key", KEYS[1:2])
-def test_no_answer(key: str, sandbox: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_redaction_without_a_response(key: str, sandbox: Any, caplog: pytest.LogCaptureFixture) -> None:
     """Time-outs, cut and refused connections, proxies that are not there."""
     caplog.set_level(logging.DEBUG)
     with socket.socket() as unused:
@@ -354,7 +354,7 @@ def test_no_answer(key: str, sandbox: Any, caplog: pytest.LogCaptureFixture) -> 
     assert_no_key(key, caplog.text)
 
 
-def test_several_rows_that_fail(sandbox: Any) -> None:
+def test_redaction_of_several_rows_that_fail(sandbox: Any) -> None:
     """A WriteError quotes what each was answered."""
     key = KEYS[1]
     db = openai_vtab.connect(base_url=sandbox.base_url, api_key=key)
@@ -366,7 +366,7 @@ def test_several_rows_that_fail(sandbox: Any) -> None:
     db.close()
 
 
-def test_a_key_that_changes(sandbox: Any) -> None:
+def test_redaction_of_a_key_that_changes(sandbox: Any) -> None:
     """Given by a function: each answer is searched for the key of its own request, also when it is repeated."""
     number = count()
     keys: list[str] = []
@@ -387,7 +387,7 @@ def test_a_key_that_changes(sandbox: Any) -> None:
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\nX-Other: 1", " ", "\0", "ключ", "\x7f"])
-def test_a_key_that_no_header_may_have(sandbox: Any, end: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_redaction_of_a_key_that_no_header_may_have(sandbox: Any, end: str, caplog: pytest.LogCaptureFixture) -> None:
     """Refused without showing it, given as it is, by a function, or by the environment."""
     caplog.set_level(logging.DEBUG)
     key = f"sk-not-a-header{end}"
@@ -402,7 +402,7 @@ def test_a_key_that_no_header_may_have(sandbox: Any, end: str, caplog: pytest.Lo
     assert_no_key("sk-not-a-header", caplog.text)
 
 
-def test_an_address_with_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_redaction_of_an_address_with_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is refused, and not shown."""
     key = KEYS[0]
     for url in (f"https://{key}@api.example.org/v1", f"https://user:{key}@api.example.org/v1", f"https://x/v1?k={key}"):
@@ -419,7 +419,7 @@ def test_an_address_with_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("schema", ["main", "temp"])
-def test_a_key_in_sql_is_refused(tmp_path: Path, sandbox: Any, schema: str) -> None:
+def test_api_key_in_sql_is_refused(tmp_path: Path, sandbox: Any, schema: str) -> None:
     """CREATE VIRTUAL TABLE takes no settings: the statement would be stored in the file. It is in none then."""
     key = KEYS[0]
     db = openai_vtab.connect(str(tmp_path / "a.db"), base_url=sandbox.base_url, api_key=key)
@@ -439,7 +439,7 @@ def test_a_key_in_sql_is_refused(tmp_path: Path, sandbox: Any, schema: str) -> N
     assert_no_key(key, *(path.read_bytes() for path in tmp_path.iterdir()))
 
 
-def test_the_repr_of_everything(sandbox: Any, tmp_path: Path) -> None:
+def test_redaction_of_every_repr(sandbox: Any, tmp_path: Path) -> None:
     """Of each object of this package that is alive, and of SQLAlchemy's that were given the key."""
     import sqlalchemy
 
@@ -477,7 +477,7 @@ def test_the_repr_of_everything(sandbox: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("options", [(), ("--dry-run",), ("--read-only",)])
-def test_what_the_shell_shows(sandbox: Any, tmp_path: Path, options: tuple[str, ...]) -> None:
+def test_redaction_in_the_shell(sandbox: Any, tmp_path: Path, options: tuple[str, ...]) -> None:
     """.requests, .schema, .dump, .connection, errors, dry runs; tracebacks are off."""
     key = KEYS[1]
     commands = [
@@ -514,7 +514,7 @@ def test_what_the_shell_shows(sandbox: Any, tmp_path: Path, options: tuple[str, 
     assert_no_key(key, said, *(path.read_bytes() for path in tmp_path.iterdir()))
 
 
-def test_a_dry_run(sandbox: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_redaction_in_a_dry_run(sandbox: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     """The key is not among what would be sent."""
     key = KEYS[1]
     for given in (key, None):
@@ -545,7 +545,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.mark.parametrize("mode", ["wal", "delete"])
-def test_what_a_crash_leaves(sandbox: Any, tmp_path: Path, mode: str) -> None:
+def test_redaction_in_a_crash(sandbox: Any, tmp_path: Path, mode: str) -> None:
     """In the middle of a transaction: the file, its journal or its WAL."""
     key = sandbox.api_key
     sandbox.inject(Answer({"id": "vsfb_new", "status": "in_progress", "echo": f"Bearer {key}"}), method="POST")
@@ -564,7 +564,7 @@ def test_what_a_crash_leaves(sandbox: Any, tmp_path: Path, mode: str) -> None:
     assert_no_key(key, *left.values())
 
 
-def test_the_recordings() -> None:
+def test_redaction_in_the_cassettes() -> None:
     """Neither a key nor a header that has one."""
     found = list((Path(__file__).parents[2] / "cassettes").rglob("*.yaml"))
     assert found

@@ -22,7 +22,7 @@ ONE = f"SELECT status FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id = 
 KEY = "sk-a+secret/key=="
 
 
-def test_a_request_is_a_row(db: apsw.Connection, sandbox: Any) -> None:
+def test_request_log_has_a_row_for_each_request(db: apsw.Connection, sandbox: Any) -> None:
     """With when it was, what came, and how long it took."""
     sandbox.latency = 0.02
     db.execute(ONE, ("vsfb_demo_finished",)).fetchall()
@@ -33,7 +33,7 @@ def test_a_request_is_a_row(db: apsw.Connection, sandbox: Any) -> None:
     assert db.execute(f"{sql} FROM openai_requests").fetchall() == [(1, 1, 1, 1)]
 
 
-def test_what_went_wrong_is_said(db: apsw.Connection, sandbox: Any) -> None:
+def test_request_log_says_what_went_wrong(db: apsw.Connection, sandbox: Any) -> None:
     """An answer that is an error, its repetitions, and no answer at all."""
     sandbox.inject(Status(429, headers={"retry-after": "0"}), times=2)
     db.execute(ONE, ("vsfb_demo_finished",)).fetchall()
@@ -49,7 +49,7 @@ def test_what_went_wrong_is_said(db: apsw.Connection, sandbox: Any) -> None:
     lost.close()
 
 
-def test_what_read_ahead_asked_for_is_predicted(db: apsw.Connection, requests: Any) -> None:
+def test_request_log_marks_what_was_prefetched(db: apsw.Connection, requests: Any) -> None:
     """1 for those, 0 for what the statement asked for itself; together all that the server saw."""
     db.execute("CREATE TABLE k AS WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40) SELECT i FROM n")
     db.execute(
@@ -63,7 +63,7 @@ def test_what_read_ahead_asked_for_is_predicted(db: apsw.Connection, requests: A
 @pytest.mark.parametrize(
     "spelled", [KEY, quote(KEY, safe=""), base64.b64encode(KEY.encode()).decode()], ids=["raw", "percent", "base64"]
 )
-def test_the_key_is_nowhere(
+def test_request_log_never_has_the_key(
     connect: Callable[..., apsw.Connection], sandbox: Any, spelled: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Not when it is taken for an id, nor when the server says it: in no spelling."""
@@ -85,7 +85,7 @@ def test_the_key_is_nowhere(
     assert "/vector_stores/[key]/file_batches/b" in str(dry.execute("SELECT * FROM openai_requests").fetchall())
 
 
-def test_the_latest_are_kept_and_all_are_counted() -> None:
+def test_request_log_keeps_the_latest_and_counts_all() -> None:
     """Whatever the threads do; one under way has no answer yet."""
     log = Log()
 
@@ -106,13 +106,13 @@ def test_the_latest_are_kept_and_all_are_counted() -> None:
     assert dict(zip(COLUMNS, log.rows()[-1], strict=True))["milliseconds"] is None
 
 
-def test_every_column_is_described() -> None:
+def test_request_log_columns_are_described() -> None:
     """In the page of docs/, in the words of the table."""
     page = (Path(__file__).parents[2] / "docs" / "requests.md").read_text(encoding="utf-8")
     assert re.findall(r"^\| `(\w+)` \| (.*) \|$", page, re.MULTILINE) == list(COLUMNS.items())
 
 
-def test_control_characters_are_escaped_in_warnings(
+def test_control_characters_in_warnings_are_escaped(
     connect: Callable[..., apsw.Connection], sandbox: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A batch's id is the server's; logging prints to the terminal where nothing else is set up."""

@@ -103,7 +103,7 @@ def compare(db: apsw.Connection, sql: str) -> None:
 
 @pytest.mark.parametrize("type", TYPES)
 @pytest.mark.parametrize("form", FORMS)
-def test_a_term_compares_as_over_an_ordinary_table(db: apsw.Connection, form: str, type: str) -> None:
+def test_comparison_in_a_term_is_that_of_an_ordinary_table(db: apsw.Connection, form: str, type: str) -> None:
     """Numbers, texts, BLOBs and NULL, in columns of every affinity and without one."""
     if form == "row value over a unique index" and type == "REAL" and apsw.SQLITE_VERSION_NUMBER >= 3_054_000:
         pytest.skip("SQLite 3.54 compares 5.0 of such an index as the text '5.0', and drops the row itself")
@@ -114,6 +114,6 @@ def test_a_term_compares_as_over_an_ordinary_table(db: apsw.Connection, form: st
 
 @pytest.mark.parametrize("type", TYPES)
 @pytest.mark.parametrize("form", JOINS)
-def test_a_join_compares_as_over_an_ordinary_table(db: apsw.Connection, form: str, type: str) -> None:
+def test_comparison_in_a_join_is_that_of_an_ordinary_table(db: apsw.Connection, form: str, type: str) -> None:
     """Also the row value of a subquery that is run again and again, and two in one statement."""
     compare(db, JOINS[form].replace("{k}", f"keys_{type.lower()}"))

@@ -42,7 +42,7 @@ INSERT = "(vector_store_id, file_ids) VALUES ('vs_demo', json_array('file-new-01
         ("SELECT cancel_vector_store_file_batch('vs_demo', 'x')", [f"POST {STORE}/file_batches/x/cancel"]),
     ],
 )
-def test_what_would_be_sent_is_shown(
+def test_dry_run_shows_what_would_be_sent(
     connect: Callable[..., apsw.Connection], requests: Any, caplog: pytest.LogCaptureFixture, sql: str, shown: list[str]
 ) -> None:
     """In the order of sending, without a key; no rows come, and openai_requests lists it."""
@@ -55,7 +55,7 @@ def test_what_would_be_sent_is_shown(
     assert requests() == []
 
 
-def test_a_dry_run_leaves_the_ledger_as_it_is(
+def test_dry_run_leaves_the_ledger_as_it_is(
     connect: Callable[..., apsw.Connection], requests: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What it remembers is listed, so that it is seen what would be cancelled; nothing is added or forgotten."""
@@ -137,7 +137,7 @@ def test_read_only_keeps_what_is_local(connect: Callable[..., apsw.Connection], 
     assert [r.partition(" ")[0] for r in requests()] == ["GET", "POST"]
 
 
-def test_every_write_there_is_has_a_refusal() -> None:
+def test_read_only_has_a_refusal_for_every_write() -> None:
     """The list above names every table that can be written."""
     listed = test_read_only_refuses_every_write.pytestmark[0].args[1]
     for table in TABLES:

@@ -26,7 +26,7 @@ def db(connect: Any, sandbox: Any) -> Any:
     return connect(errors="row", max_retries=0)
 
 
-def test_one_bad_key_does_not_lose_the_others(db: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_error_rows_do_not_lose_the_others(db: Any, caplog: pytest.LogCaptureFixture) -> None:
     """All columns but its keys and the reason are NULL; `raw`, too. The log says that there was one."""
     rows = db.execute(f"SELECT id, vector_store_id, status, error FROM {T} WHERE {KEYS} ORDER BY id").fetchall()
     assert rows[1:] == [(FINISHED, "vs_demo", "completed", None), (RUNNING, "vs_demo", "in_progress", None)]
@@ -39,7 +39,7 @@ def test_one_bad_key_does_not_lose_the_others(db: Any, caplog: pytest.LogCapture
     assert db.execute(counts).get == (None, None, FAILURES)
 
 
-def test_it_is_off_unless_asked_for(connect: Any, sandbox: Any) -> None:
+def test_error_rows_are_off_by_default(connect: Any, sandbox: Any) -> None:
     """And the setting has two values."""
     sandbox.inject(BOOM, times=None, path=FAILURES)
     with pytest.raises(openai_vtab.APIError, match="boom"):
@@ -48,7 +48,7 @@ def test_it_is_off_unless_asked_for(connect: Any, sandbox: Any) -> None:
         connect(errors="rows")
 
 
-def test_joins_and_conditions_see_the_row(db: Any) -> None:
+def test_error_rows_in_joins_and_conditions(db: Any) -> None:
     """A join goes on; what SQLite compares with NULL is dropped, as NULL is."""
     db.execute("CREATE TABLE mine (batch TEXT, title TEXT)")
     db.executemany("INSERT INTO mine VALUES (?, ?)", [(b, b[10:]) for b in (FINISHED, FAILURES, RUNNING)])
@@ -71,7 +71,7 @@ def test_joins_and_conditions_see_the_row(db: Any) -> None:
     ],
     ids=["cut", "no object", "another id"],
 )
-def test_whatever_keeps_it_from_being_read(db: Any, sandbox: Any, fault: Any, status: int | None, words: str) -> None:
+def test_error_rows_for_every_reason(db: Any, sandbox: Any, fault: Any, status: int | None, words: str) -> None:
     """No answer, or one that is none."""
     sandbox.inject(fault, path=RUNNING)
     (row,) = db.execute(
@@ -82,13 +82,13 @@ def test_whatever_keeps_it_from_being_read(db: Any, sandbox: Any, fault: Any, st
     assert words in why["message"]
 
 
-def test_waiting_goes_on_for_the_others(db: Any) -> None:
+def test_error_rows_do_not_end_polling_of_the_others(db: Any) -> None:
     """One that cannot be looked at is not waited for."""
     rows = db.execute(f"SELECT id, error IS NULL FROM {T} WHERE {KEYS} AND wait_seconds = 0.1 ORDER BY id").fetchall()
     assert rows == [(FAILURES, 0), (FINISHED, 1), (RUNNING, 1)]
 
 
-def test_a_list_that_cannot_be_read_is_a_row(db: Any, sandbox: Any) -> None:
+def test_error_rows_for_a_list_that_cannot_be_read(db: Any, sandbox: Any) -> None:
     """With what it was asked by, also where the query narrows it."""
     listing = f"FROM vector_store_file_batch_files WHERE vector_store_id = 'vs_demo' AND batch_id IN ('{FINISHED}', '{FAILURES}')"
     rows = db.execute(f"SELECT batch_id, id, status, error {listing} AND status = 'completed'").fetchall()
@@ -100,7 +100,7 @@ def test_a_list_that_cannot_be_read_is_a_row(db: Any, sandbox: Any) -> None:
     assert json.loads(db.execute("SELECT error FROM vector_stores").get) == WHY
 
 
-def test_a_list_that_breaks_off_says_so_at_its_end(connect: Any, sandbox: Any) -> None:
+def test_error_rows_end_a_list_that_breaks_off(connect: Any, sandbox: Any) -> None:
     """What was read before it is there; it does not look as if it were whole."""
     for number in range(150):
         sandbox.add_store(f"vs_more_{number}")
@@ -114,7 +114,7 @@ def test_a_list_that_breaks_off_says_so_at_its_end(connect: Any, sandbox: Any) -
     assert len(db.execute("SELECT id FROM vector_stores").fetchall()) > 150
 
 
-def test_waiting_for_a_list(connect: Any, sandbox: Any) -> None:
+def test_error_rows_when_polling_a_list(connect: Any, sandbox: Any) -> None:
     """A file that cannot be looked at again is a row with its keys."""
     db = connect(errors="row", max_retries=0)
     batch = sandbox.add_batch("vs_demo", ["file-new-01", "file-new-02"])
@@ -128,7 +128,7 @@ def test_waiting_for_a_list(connect: Any, sandbox: Any) -> None:
     assert ("file-new-02", "vs_demo", None) in rows
 
 
-def test_what_writes_raises(db: Any, sandbox: Any) -> None:
+def test_error_rows_never_in_a_statement_that_writes(db: Any, sandbox: Any) -> None:
     """Nothing is written of a row that was not read, and nothing from a table of which rows are missing."""
     for sql in (
         f"UPDATE {T} SET status = 'cancelled' WHERE {KEYS}",
@@ -140,7 +140,7 @@ def test_what_writes_raises(db: Any, sandbox: Any) -> None:
     assert [request for request in sandbox.requests if request.method != "GET"] == []
 
 
-def test_a_ledger_lists_the_others(sandbox: Any, connect: Any, tmp_path: Path, caplog: Any) -> None:
+def test_error_rows_in_a_ledger(sandbox: Any, connect: Any, tmp_path: Path, caplog: Any) -> None:
     """And its own row comes back when the API does."""
     db = connect(str(tmp_path / "my.db"), errors="row", max_retries=0)
     db.execute(f"CREATE VIRTUAL TABLE b USING {T}")
@@ -155,7 +155,7 @@ def test_a_ledger_lists_the_others(sandbox: Any, connect: Any, tmp_path: Path, c
     assert db.execute(listed).fetchall()[0] == (RUNNING, "in_progress", None)
 
 
-def test_no_key_is_still_an_error(connect: Any) -> None:
+def test_error_rows_never_for_a_missing_key(connect: Any) -> None:
     """What is wrong with the statement or the settings is no key's fault."""
     db = connect(api_key=None, errors="row")
     with pytest.raises(openai_vtab.ConfigurationError):

@@ -79,7 +79,7 @@ def test_register_as_a_connection_hook(sandbox: Any, monkeypatch: pytest.MonkeyP
         apsw.connection_hooks.remove(openai_vtab.register)
 
 
-def test_registering_again_replaces_the_settings(connect: Any, sandbox: Any) -> None:
+def test_register_again_replaces_the_settings(connect: Any, sandbox: Any) -> None:
     """The tables answer with the new ones; the old threads end."""
     db = connect(api_key="wrong")
     with pytest.raises(openai_vtab.APIError):
@@ -100,7 +100,7 @@ def test_threads_start_when_needed_and_end_with_the_connection(connect: Any) -> 
     wait_for_no_threads()
 
 
-def test_a_forgotten_connection_takes_its_threads_with_it(sandbox: Any) -> None:
+def test_threads_end_with_a_dropped_connection(sandbox: Any) -> None:
     """Without close(), by reference counting or the garbage collector."""
     db = openai_vtab.connect(base_url=sandbox.base_url, api_key=sandbox.api_key)
     db.execute(IN).fetchall()
@@ -111,7 +111,7 @@ def test_a_forgotten_connection_takes_its_threads_with_it(sandbox: Any) -> None:
     wait_for_no_threads()
 
 
-def test_a_half_read_cursor_can_be_forgotten(connect: Any, requests: Any) -> None:
+def test_cursor_that_is_half_read_may_be_dropped(connect: Any, requests: Any) -> None:
     """And the connection works on."""
     db = connect()
     cursor = db.execute(IN)
@@ -132,13 +132,13 @@ def test_close_in_the_middle_of_a_scan(connect: Any) -> None:
     wait_for_no_threads()
 
 
-def test_a_program_that_closes_nothing_ends_cleanly(sandbox: Any) -> None:
+def test_exit_of_a_program_that_closes_nothing(sandbox: Any) -> None:
     """Exit status 0, no traceback, with a half-read cursor and idle threads."""
     code = f"import openai_vtab; db = openai_vtab.connect(); c = db.execute({IN!r}); print(next(c)[0])"
     assert python(code, sandbox) == "vsfb_demo_failures\n"
 
 
-def test_a_program_ends_although_requests_are_under_way(sandbox: Any) -> None:
+def test_exit_while_requests_are_under_way(sandbox: Any) -> None:
     """The interpreter does not wait for answers that nobody wants any more."""
     sandbox.latency = 3
     code = (
@@ -153,7 +153,7 @@ def test_a_program_ends_although_requests_are_under_way(sandbox: Any) -> None:
     assert time.monotonic() - begin < 2.5
 
 
-def test_an_import_costs_next_to_nothing(sandbox: Any) -> None:
+def test_import_loads_few_modules(sandbox: Any) -> None:
     """Neither apsw nor requests is loaded by the import, and requests not before the first request."""
     code = (
         "import sys, openai_vtab\n"
@@ -165,7 +165,7 @@ def test_an_import_costs_next_to_nothing(sandbox: Any) -> None:
     assert python(code, sandbox) == "False False\nFalse\ncompleted True\n"
 
 
-def test_a_fork_uses_threads_of_its_own(sandbox: Any) -> None:
+def test_fork_uses_threads_of_its_own(sandbox: Any) -> None:
     """The child of a process that has already asked can open a connection of its own."""
     code = (
         "import os, openai_vtab\n"
@@ -180,7 +180,7 @@ def test_a_fork_uses_threads_of_its_own(sandbox: Any) -> None:
     assert python(code, sandbox) == "completed\n0\n"
 
 
-def test_two_threads_share_one_connection_in_turn(connect: Any) -> None:
+def test_threads_share_one_connection_in_turn(connect: Any) -> None:
     """APSW serialises them; the table does not mind which thread asks."""
     db = connect()
     found: list[object] = []
@@ -191,7 +191,7 @@ def test_two_threads_share_one_connection_in_turn(connect: Any) -> None:
     assert found == ["completed"] * 2
 
 
-def test_a_connection_that_lives_to_the_very_end_does_not_crash(sandbox: Any) -> None:
+def test_exit_with_an_open_connection_does_not_crash(sandbox: Any) -> None:
     """A connection in another module's function is freed after APSW itself would be: it is closed before."""
     code = (
         "import sys, openai_vtab, openai_vtab.plan as plan\n"
@@ -204,7 +204,7 @@ def test_a_connection_that_lives_to_the_very_end_does_not_crash(sandbox: Any) ->
     assert python(code, sandbox) == "completed\n"
 
 
-def test_as_many_connections_as_one_likes(connect: Any) -> None:
+def test_connections_may_be_many(connect: Any) -> None:
     """APSW protects the ledgers of 33 at once; the others only lack the protection."""
     opened = [connect() for _ in range(50)]
     for db in opened:
@@ -257,7 +257,7 @@ def waiting(db: Any, sandbox: Any, what: str, outcome: list[Any]) -> threading.T
 
 
 @pytest.mark.parametrize("what", WAITING)
-def test_an_interrupt_ends_whatever_waits(connect: Any, sandbox: Any, what: str) -> None:
+def test_interrupt_ends_every_kind_of_wait(connect: Any, sandbox: Any, what: str) -> None:
     """From another thread; the connection works on."""
     db = connect()
     outcome: list[Any] = []
@@ -273,7 +273,7 @@ def test_an_interrupt_ends_whatever_waits(connect: Any, sandbox: Any, what: str)
 
 
 @pytest.mark.parametrize("what", WAITING)
-def test_a_connection_is_not_closed_under_whatever_waits(connect: Any, sandbox: Any, what: str) -> None:
+def test_close_during_every_kind_of_wait_is_refused(connect: Any, sandbox: Any, what: str) -> None:
     """APSW says that another thread uses it; what waits goes on, and can be interrupted."""
     db = connect()
     outcome: list[Any] = []
@@ -447,7 +447,7 @@ SLOW = {
 
 
 @pytest.mark.parametrize("life", [*LIVES, *SLOW])
-def test_the_end_of_a_life(sandbox: Any, tmp_path: Path, life: str) -> None:
+def test_exit_of_every_kind(sandbox: Any, tmp_path: Path, life: str) -> None:
     """No hang, no traceback, no crash, the exit status that it should be; a fork leaves its parent's alone."""
     code, status, output = {**LIVES, **SLOW}[life]
     if life in SLOW:
@@ -484,7 +484,7 @@ def test_multiprocessing_spawn(sandbox: Any, tmp_path: Path) -> None:
     ).split() == ["['completed']", "401", "completed"]
 
 
-def test_ctrl_c_ends_a_program(sandbox: Any) -> None:
+def test_interrupt_by_ctrl_c_ends_a_program(sandbox: Any) -> None:
     """With Python's own traceback and status, at once."""
     sandbox.latency = 10
     code = f"import openai_vtab; db = openai_vtab.connect(); print(flush=True); db.execute({IN!r}).fetchall()"
@@ -507,7 +507,7 @@ def test_ctrl_c_ends_a_program(sandbox: Any) -> None:
     sandbox.latency = 0
 
 
-def test_close_with_an_exception_that_holds_a_statement_of_ours(connect: Any) -> None:
+def test_close_with_an_exception_that_holds_an_internal_statement(connect: Any) -> None:
     """The traceback keeps the cursor alive that read the ledger: closing finishes its statement, and does not wait."""
     db = connect()
     db.execute("CREATE VIRTUAL TABLE mine USING vector_store_file_batches")

@@ -162,7 +162,7 @@ def found(db: apsw.Connection, sql: str, stores: str, files: str) -> list[Any]:
 
 @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sql=queries())
-def test_a_query_over_lists_gives_what_it_gives_over_ordinary_tables(
+def test_random_queries_over_lists_give_what_ordinary_tables_give(
     db: apsw.Connection, answering: Answering, sql: str
 ) -> None:
     """The same rows, and no request twice in one statement."""
@@ -180,7 +180,7 @@ def test_a_query_over_lists_gives_what_it_gives_over_ordinary_tables(
     limit=st.integers(-1, 8),
     offset=st.integers(0, 5),
 )  # fmt: skip
-def test_an_order_and_a_limit_give_the_same_too(
+def test_random_orders_and_limits_over_lists_give_the_same(
     db: apsw.Connection, answering: Answering, table: str, direction: str, further: str, limit: int, offset: int
 ) -> None:
     """The order of equals is not promised: of those, what the query is ordered by."""

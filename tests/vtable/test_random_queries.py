@@ -237,7 +237,7 @@ def compare(db: apsw.Connection, one_by_one: apsw.Connection, answering: Answeri
 
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sql=queries())
-def test_a_query_gives_what_it_gives_over_an_ordinary_table(
+def test_random_queries_give_what_an_ordinary_table_gives(
     db: apsw.Connection, one_by_one: apsw.Connection, answering: Answering, sql: str
 ) -> None:
     """The same rows, no request twice in one statement, and never more than twice the requests it needs."""
@@ -246,7 +246,7 @@ def test_a_query_gives_what_it_gives_over_an_ordinary_table(
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sql=queries(), limit=st.integers(0, 5))
-def test_a_limit_asks_for_few(
+def test_random_limits_send_few_requests(
     db: apsw.Connection, one_by_one: apsw.Connection, answering: Answering, sql: str, limit: int
 ) -> None:
     """How many rows come is the same; which ones, SQLite does not promise."""
@@ -258,7 +258,7 @@ def test_a_limit_asks_for_few(
 @given(
     condition=where, order=st.permutations(["id", "vector_store_id DESC", "created_at", "l.n"]), limit=st.integers(0, 5)
 )
-def test_order_and_limit_are_the_same_too(
+def test_random_orders_and_limits_give_the_same(
     db: apsw.Connection, one_by_one: apsw.Connection, answering: Answering, condition: str, order: list[str], limit: int
 ) -> None:
     """With a total order the rows come in it."""
@@ -268,7 +268,7 @@ def test_order_and_limit_are_the_same_too(
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sql=queries())
-def test_a_key_that_cannot_be_read_is_a_row_like_any_other(tolerant: apsw.Connection, sql: str) -> None:
+def test_random_queries_with_error_rows_give_the_same(tolerant: apsw.Connection, sql: str) -> None:
     """With errors='row': SQLite joins, compares and counts it as a row with NULLs."""
     rows = tolerant.execute(sql.replace("{t}", "vector_store_file_batches")).fetchall()
     assert sorted(map(repr, rows)) == sorted(map(repr, tolerant.execute(sql.replace("{t}", "plain")).fetchall()))

@@ -51,21 +51,21 @@ def local(db: apsw.Connection) -> apsw.Connection:
         f"vector_store_id = 'vs_demo' AND batch_id = '{FINISHED}' AND status LIKE 'comp%' AND created_at > 0",
     ],
 )
-def test_both_keys_in_any_form_are_one_get(db: apsw.Connection, requests: Requests, where: str) -> None:
+def test_keys_in_any_form_are_one_request(db: apsw.Connection, requests: Requests, where: str) -> None:
     """However the keys are written, one GET is sent and one row comes."""
     assert db.execute(f"SELECT id, status FROM {T} WHERE {where}").fetchall() == [(FINISHED, "completed")]
     assert requests() == [f"GET {DEMO}{FINISHED}"]
 
 
 @pytest.mark.parametrize("name", [T, f"openai.{T}", f"main.{T}", f'"openai.vector_stores.{T}"'])
-def test_the_table_answers_to_its_names(db: apsw.Connection, requests: Requests, name: str) -> None:
+def test_table_has_two_names(db: apsw.Connection, requests: Requests, name: str) -> None:
     """The plain name, any schema name, and StackQL's quoted id."""
     sql = f"SELECT id FROM {name} WHERE batch_id = ? AND vector_store_id = ?"
     assert db.execute(sql, (FINISHED, "vs_demo")).get == FINISHED
     assert requests() == [f"GET {DEMO}{FINISHED}"]
 
 
-def test_select_star_is_the_documented_resource(db: apsw.Connection, sandbox: Any) -> None:
+def test_select_star_returns_the_documented_columns(db: apsw.Connection, sandbox: Any) -> None:
     """Six columns in the documented order; hidden ones are not among them."""
     cursor = db.execute(f"SELECT * FROM {T} WHERE batch_id = ? AND vector_store_id = ?", (FAILURES, "vs_demo"))
     names = [column[0] for column in cursor.get_description()]
@@ -105,7 +105,7 @@ def test_select_star_is_the_documented_resource(db: apsw.Connection, sandbox: An
         (f"vector_store_id = 'vs_demo' AND lower(batch_id) = '{FINISHED}'", "batch_id"),
     ],
 )
-def test_a_missing_key_is_one_sentence_and_no_request(
+def test_missing_keys_are_named_without_a_request(
     db: apsw.Connection, requests: Requests, where: str, missing: str
 ) -> None:
     """The error names the table and what is missing; nothing is sent."""
@@ -116,7 +116,7 @@ def test_a_missing_key_is_one_sentence_and_no_request(
     assert requests() == []
 
 
-def test_collate_nocase_beside_the_keys_is_sqlites_work(db: apsw.Connection, requests: Requests) -> None:
+def test_collation_nocase_is_left_to_sqlite(db: apsw.Connection, requests: Requests) -> None:
     """A NOCASE term is not pushed, but re-checked: the BINARY one is the key."""
     sql = f"SELECT id FROM {T} WHERE vector_store_id = 'vs_demo' AND id = '{FINISHED}' AND batch_id = ? COLLATE NOCASE"
     assert db.execute(sql, (FINISHED.upper(),)).fetchall() == [(FINISHED,)]
@@ -125,7 +125,7 @@ def test_collate_nocase_beside_the_keys_is_sqlites_work(db: apsw.Connection, req
 
 
 @pytest.mark.parametrize("key", [None, b"vsfb_demo_finished", "", ".", ".."])
-def test_what_cannot_be_an_id_matches_nothing_and_sends_nothing(
+def test_id_that_cannot_be_one_sends_nothing(
     db: apsw.Connection, requests: Requests, key: object
 ) -> None:
     """NULL and BLOBs equal no text; an empty or dotted path segment would reach another endpoint."""
@@ -135,7 +135,7 @@ def test_what_cannot_be_an_id_matches_nothing_and_sends_nothing(
 
 
 @pytest.mark.parametrize("condition", ["batch_id IS NULL", "batch_id = NULL", "batch_id IN (NULL)", "batch_id IN ()"])
-def test_null_conditions_match_nothing(db: apsw.Connection, requests: Requests, condition: str) -> None:
+def test_null_matches_nothing(db: apsw.Connection, requests: Requests, condition: str) -> None:
     """As over an ordinary table whose keys are never NULL."""
     assert db.execute(f"SELECT * FROM {T} WHERE vector_store_id = 'vs_demo' AND {condition}").fetchall() == []
     assert requests() == []
@@ -144,7 +144,7 @@ def test_null_conditions_match_nothing(db: apsw.Connection, requests: Requests, 
 @pytest.mark.parametrize(
     ("key", "text"), [(5, "5"), (-7, "-7"), (2**62, str(2**62)), (1.5, "1.5"), (1e300, "1.0e+300")]
 )
-def test_a_number_is_the_text_that_sqlite_compares_it_as(
+def test_number_is_the_text_that_sqlite_compares(
     db: apsw.Connection, sandbox: Any, requests: Requests, key: object, text: str
 ) -> None:
     """TEXT affinity turns the number into its text, and so does the request."""
@@ -158,7 +158,7 @@ def test_a_number_is_the_text_that_sqlite_compares_it_as(
     "key",
     ["../../files", "a/b", "a?x=1", "a#b", "a%2Fb", "naïve", "日本", "a b", "a\nb", "x" * 3000, "'; DROP", "a\x00b"],
 )
-def test_an_id_is_one_path_segment_whatever_it_contains(
+def test_id_is_one_path_segment(
     db: apsw.Connection, sandbox: Any, requests: Requests, key: str
 ) -> None:
     """Nothing in an id can reach another endpoint; it is percent-encoded and comes back as it was."""
@@ -173,7 +173,7 @@ def test_an_id_is_one_path_segment_whatever_it_contains(
     assert unquote(sent.rpartition("/")[2]) == key
 
 
-def test_in_is_delivered_whole_and_fetched_concurrently(connect: Any, sandbox: Any, requests: Requests) -> None:
+def test_in_list_is_fetched_concurrently(connect: Any, sandbox: Any, requests: Requests) -> None:
     """Forty ids are forty GETs, several at once, never more than max_concurrency, in a stable order of rows."""
     ids = [sandbox.add_batch("vs_demo", ["file-demo-01"]) for _ in range(40)]
     db = connect(max_concurrency=8)
@@ -190,7 +190,7 @@ def test_in_is_delivered_whole_and_fetched_concurrently(connect: Any, sandbox: A
     assert plan(db, sql)[0] == BY_KEYS
 
 
-def test_in_of_both_keys_asks_for_every_pair(db: apsw.Connection, requests: Requests) -> None:
+def test_in_list_of_both_keys_requests_every_pair(db: apsw.Connection, requests: Requests) -> None:
     """Two stores and two batches are four distinct pairs; those that do not exist are no rows."""
     sql = (
         f"SELECT vector_store_id, id FROM {T} WHERE vector_store_id IN ('vs_demo', 'vs_archive') "
@@ -211,7 +211,7 @@ def test_equality_is_preferred_to_in(db: apsw.Connection, requests: Requests) ->
     assert requests() == [f"GET {DEMO}{FINISHED}"]
 
 
-def test_or_of_two_pairs_gives_both_rows(db: apsw.Connection, requests: Requests) -> None:
+def test_or_of_two_pairs_returns_both_rows(db: apsw.Connection, requests: Requests) -> None:
     """SQLite de-duplicates the branches by rowid, which is one for each object."""
     sql = (
         f"SELECT id FROM {T} WHERE (vector_store_id = 'vs_demo' AND batch_id = '{FINISHED}') "
@@ -244,7 +244,7 @@ def test_or_of_two_pairs_gives_both_rows(db: apsw.Connection, requests: Requests
     ],
     ids=["join", "join-written-the-other-way", "comma-join", "left-join", "exists", "not-exists", "correlated", "row-value-in"],
 )  # fmt: skip
-def test_joins_ask_once_for_each_pair(
+def test_join_requests_each_pair_once(
     local: apsw.Connection, requests: Requests, sql: str, rows: list[tuple[object, ...]]
 ) -> None:
     """Whatever the form, the API table is innermost and every pair is asked for once."""
@@ -253,7 +253,7 @@ def test_joins_ask_once_for_each_pair(
     assert any(BY_KEYS.removeprefix(f"SCAN {T}") in line for line in plan(local, sql))
 
 
-def test_a_pair_is_fetched_once_in_a_statement(local: apsw.Connection, requests: Requests) -> None:
+def test_cache_of_a_statement_has_each_pair_once(local: apsw.Connection, requests: Requests) -> None:
     """A statement sees one snapshot: rows that repeat a pair, and a self-join, cost no further request."""
     local.execute("INSERT INTO documents SELECT title || '2', vector_store_id, batch_id FROM documents")
     sql = (
@@ -266,7 +266,7 @@ def test_a_pair_is_fetched_once_in_a_statement(local: apsw.Connection, requests:
     assert len(requests()) == 3, "the next statement asks again"
 
 
-def test_a_statement_run_within_a_scan_sees_the_present(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+def test_cache_is_not_shared_with_a_statement_within_a_scan(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
     """Polling while another statement is half-read is not answered from that statement's snapshot."""
     sql = f"SELECT status FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id = '{RUNNING}'"
     outer = db.execute(sql + " UNION ALL SELECT 'second'")
@@ -277,7 +277,7 @@ def test_a_statement_run_within_a_scan_sees_the_present(db: apsw.Connection, san
     assert len(requests()) == 2
 
 
-def test_cross_join_in_the_bad_order_says_so(local: apsw.Connection, requests: Requests) -> None:
+def test_join_in_the_wrong_order_says_so(local: apsw.Connection, requests: Requests) -> None:
     """CROSS JOIN fixes the order; then the keys cannot reach the table, and the error says what would."""
     sql = f"SELECT title FROM {T} b CROSS JOIN documents d USING (vector_store_id, batch_id)"
     with pytest.raises(
@@ -314,7 +314,7 @@ def test_rowids_are_stable_and_distinct(db: apsw.Connection) -> None:
     assert db.execute(f"SELECT id FROM {T} WHERE rowid = 'x'").fetchall() == []
 
 
-def test_limit_stops_asking(connect: Any, sandbox: Any, requests: Requests) -> None:
+def test_limit_stops_the_requests(connect: Any, sandbox: Any, requests: Requests) -> None:
     """LIMIT 1 of a long list asks for one window of it, not for all."""
     ids = [sandbox.add_batch("vs_demo", ["file-demo-01"]) for _ in range(50)]
     db = connect(max_concurrency=4)
@@ -324,7 +324,7 @@ def test_limit_stops_asking(connect: Any, sandbox: Any, requests: Requests) -> N
     assert len(requests()) <= 8
 
 
-def test_a_temp_view_works_and_a_stored_one_is_refused(connect: Any, tmp_path: Any, requests: Requests) -> None:
+def test_view_in_temp_works_and_a_stored_one_is_refused(connect: Any, tmp_path: Any, requests: Requests) -> None:
     """connect() does not trust what a database file contains: a stored view cannot reach the API."""
     db = connect(str(tmp_path / "my.db"))
     select = f"SELECT id FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id = '{FINISHED}'"
@@ -337,7 +337,7 @@ def test_a_temp_view_works_and_a_stored_one_is_refused(connect: Any, tmp_path: A
     assert requests() == []
 
 
-def test_a_stored_view_works_where_the_schema_is_trusted(sandbox: Any, requests: Requests) -> None:
+def test_view_that_is_stored_works_with_trusted_schema(sandbox: Any, requests: Requests) -> None:
     """register() leaves the connection's own choice: trusted_schema is on by default."""
     db = apsw.Connection(":memory:")
     openai_vtab.register(db, base_url=sandbox.base_url, api_key=sandbox.api_key)
@@ -347,7 +347,7 @@ def test_a_stored_view_works_where_the_schema_is_trusted(sandbox: Any, requests:
     db.close()
 
 
-def test_a_trigger_creates_batches_where_the_schema_is_trusted(sandbox: Any, requests: Requests) -> None:
+def test_trigger_creates_batches_with_trusted_schema(sandbox: Any, requests: Requests) -> None:
     """A trigger on a local table writes to the API table; one request for each statement's commit."""
     db = apsw.Connection(":memory:")
     openai_vtab.register(db, base_url=sandbox.base_url, api_key=sandbox.api_key)
@@ -362,7 +362,7 @@ def test_a_trigger_creates_batches_where_the_schema_is_trusted(sandbox: Any, req
 
 
 @pytest.mark.parametrize("temp", ["", "TEMP"])
-def test_no_trigger_writes_where_the_schema_is_not_trusted(
+def test_trigger_cannot_write_without_trusted_schema(
     local: apsw.Connection, requests: Requests, temp: str
 ) -> None:
     """With connect() a trigger cannot reach the API: SQLite makes no difference for TEMP triggers."""
@@ -375,7 +375,7 @@ def test_no_trigger_writes_where_the_schema_is_not_trusted(
     assert requests() == []
 
 
-def test_attached_databases_join(connect: Any, tmp_path: Any) -> None:
+def test_join_of_attached_databases(connect: Any, tmp_path: Any) -> None:
     """The table joins with a table of an attached file."""
     db = connect()
     db.execute("ATTACH ? AS other", (str(tmp_path / "other.db"),))
@@ -384,7 +384,7 @@ def test_attached_databases_join(connect: Any, tmp_path: Any) -> None:
     assert db.execute(sql).fetchall() == [("completed",)]
 
 
-def test_two_connections_are_independent(connect: Any, requests: Requests) -> None:
+def test_connections_are_independent(connect: Any, requests: Requests) -> None:
     """Each has its settings, its rowids and its requests."""
     one, two = connect(), connect(api_key="wrong")
     sql = f"SELECT status FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id = '{FINISHED}'"
@@ -397,7 +397,7 @@ def test_two_connections_are_independent(connect: Any, requests: Requests) -> No
         two.execute(sql).fetchall()
 
 
-def test_two_threads_use_their_own_connections(connect: Any, sandbox: Any) -> None:
+def test_threads_use_their_own_connections(connect: Any, sandbox: Any) -> None:
     """Threads with a connection each run side by side."""
     results: list[list[tuple[object, ...]]] = []
 
@@ -435,7 +435,7 @@ def test_create_table_as_select(db: apsw.Connection) -> None:
 
 
 @pytest.mark.parametrize("module", ["vector_stores", "files", "vector_store_search"])
-def test_a_table_without_a_ledger_may_have_a_name_of_its_own(
+def test_names_of_a_table_without_a_ledger(
     db: apsw.Connection, requests: Callable[[], list[str]], module: str
 ) -> None:
     """It is renamed and dropped as any table, and nothing is sent; the table that is always there stays."""
@@ -445,7 +445,7 @@ def test_a_table_without_a_ledger_may_have_a_name_of_its_own(
     assert requests() == []
 
 
-def test_a_long_life_keeps_the_latest_rowids(
+def test_rowids_kept_are_the_latest(
     db: apsw.Connection, sandbox: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A statement needs all of its own; later ones find the latest, and what was inserted for ever."""

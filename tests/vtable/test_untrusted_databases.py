@@ -94,7 +94,7 @@ def store(path: str, sql: str) -> None:
 
 
 @pytest.mark.parametrize("name", STORED)
-def test_what_is_stored_cannot_use_the_tables(connect: Any, file: str, requests: Requests, name: str) -> None:
+def test_stored_schema_cannot_use_the_tables(connect: Any, file: str, requests: Requests, name: str) -> None:
     """An error, and no request, on a file that is opened and on one that is attached."""
     stored, sql = STORED[name]
     store(file, stored)
@@ -110,7 +110,7 @@ def test_what_is_stored_cannot_use_the_tables(connect: Any, file: str, requests:
 
 @pytest.mark.parametrize("door", ["connect", "register"])
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_what_is_stored_cannot_call_the_functions(
+def test_stored_schema_cannot_call_the_functions(
     connect: Any, sandbox: Any, file: str, requests: Requests, name: str, door: str
 ) -> None:
     """Also where the schema is trusted."""
@@ -127,7 +127,7 @@ def test_what_is_stored_cannot_call_the_functions(
     db.close()
 
 
-def test_opening_a_strangers_file_sends_nothing(connect: Any, file: str, requests: Requests) -> None:
+def test_open_of_an_untrusted_file_sends_nothing(connect: Any, file: str, requests: Requests) -> None:
     """Nor does looking at its schema, copying it or checking it; listing a ledger asks for what it names."""
     store(
         file,
@@ -148,7 +148,7 @@ def test_opening_a_strangers_file_sends_nothing(connect: Any, file: str, request
     assert db.execute("SELECT id FROM openai.vector_stores WHERE id = 'vs_demo'").get == "vs_demo"
 
 
-def test_a_ledger_is_written_for_a_closing_connection_without_the_tables(
+def test_close_writes_a_ledger_for_a_connection_without_the_tables(
     sandbox: Any, connect: Any, file: str, requests: Requests
 ) -> None:
     """On a connection of its own, whose triggers reach nothing, also when every connection has the tables."""
@@ -230,7 +230,7 @@ def reading_only(door: str, file: str, sandbox: Any) -> Iterator[Callable[[str],
 
 
 @pytest.mark.parametrize("door", ["connect", "register, trusted", "dbapi", "SQLAlchemy"])
-def test_read_only_by_every_door(file: str, requests: Requests, sandbox: Any, door: str) -> None:
+def test_read_only_by_every_entry(file: str, requests: Requests, sandbox: Any, door: str) -> None:
     """Nothing but GET leaves."""
     before = len(sandbox.batches)
     for sql in WRITES:
@@ -242,7 +242,7 @@ def test_read_only_by_every_door(file: str, requests: Requests, sandbox: Any, do
     assert len(sandbox.batches) == before
 
 
-def test_the_shell_with_read_only(sandbox: Any, file: str, requests: Requests) -> None:
+def test_read_only_shell(sandbox: Any, file: str, requests: Requests) -> None:
     """Also for what its own commands open."""
     done = subprocess.run(
         [sys.executable, "-m", "openai_vtab", "--base-url", sandbox.base_url, "--read-only", file],
@@ -275,7 +275,7 @@ def root(tmp_path: Path) -> Path:
 UPLOAD = "INSERT INTO files (path, purpose) VALUES (?, 'assistants')"
 
 
-def test_what_is_no_file_is_not_opened(connect: Any, root: Path, requests: Requests) -> None:
+def test_path_that_is_no_regular_file_is_not_opened(connect: Any, root: Path, requests: Requests) -> None:
     """A FIFO would wait for ever, a device has no end; sockets and folders are none."""
     os.mkfifo(root / "fifo")
     (root / "null").symlink_to("/dev/null")
@@ -302,7 +302,7 @@ def test_what_is_no_file_is_not_opened(connect: Any, root: Path, requests: Reque
 
 
 @pytest.mark.parametrize("what", ["the file", "its folder", "a folder above it", "a FIFO", "a device", "a folder"])
-def test_a_path_that_is_swapped_before_it_is_sent(connect: Any, root: Path, sandbox: Any, what: str) -> None:
+def test_path_swapped_before_it_is_sent(connect: Any, root: Path, sandbox: Any, what: str) -> None:
     """After the check, before the COMMIT: a link out of upload_root to what has the same size is not followed."""
     db = connect(upload_root=root, max_retries=0)
     db.execute("BEGIN")
@@ -327,7 +327,7 @@ def test_a_path_that_is_swapped_before_it_is_sent(connect: Any, root: Path, sand
     assert all(b"PRIVATE" not in request.raw for request in sandbox.requests)
 
 
-def test_a_path_that_is_swapped_all_the_time(connect: Any, root: Path, sandbox: Any) -> None:
+def test_path_swapped_all_the_time(connect: Any, root: Path, sandbox: Any) -> None:
     """However the swaps fall between check and reading: the secret never leaves."""
     link, real, name = root / "link", root / "real", root / "deep" / "x"
     link.symlink_to(root.parent / "secret")
@@ -362,7 +362,7 @@ def test_a_path_that_is_swapped_all_the_time(connect: Any, root: Path, sandbox: 
 # ledgers and names
 
 
-def test_a_rowid_edited_by_hand_stands_for_its_own_row(connect: Any, file: str, requests: Requests) -> None:
+def test_rowid_edited_by_hand_stands_for_its_own_row(connect: Any, file: str, requests: Requests) -> None:
     """Above those of a ledger are the rowids of what was looked up: another row must not be changed in its place."""
     for seq in (1 << 60, (1 << 60) + 1, (1 << 60) + 2, (1 << 63) - 1, -(1 << 63), 0, -1):
         store(
@@ -394,7 +394,7 @@ def test_a_rowid_edited_by_hand_stands_for_its_own_row(connect: Any, file: str, 
     ]
 
 
-def test_a_row_without_keys_is_not_cancelled(connect: Any, file: str, requests: Requests) -> None:
+def test_ledger_row_without_keys_is_not_cancelled(connect: Any, file: str, requests: Requests) -> None:
     """By no rowid."""
     for seq in (5, (1 << 60) + 5):
         store(
@@ -406,7 +406,7 @@ def test_a_row_without_keys_is_not_cancelled(connect: Any, file: str, requests: 
         assert [r for r in requests() if r.startswith("POST")] == []
 
 
-def test_a_shadow_table_that_is_something_else(connect: Any, file: str, requests: Requests) -> None:
+def test_shadow_table_that_is_something_else(connect: Any, file: str, requests: Requests) -> None:
     """A view over the ledger itself, one of another table, or a table with other columns: an error, or what it says."""
     for shadow in (
         "CREATE VIEW mine_ledger AS SELECT * FROM mine",
@@ -444,7 +444,7 @@ def quoted(name: str) -> str:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_any_name(connect: Any, tmp_path: Path, name: str) -> None:
+def test_names_of_any_kind(connect: Any, tmp_path: Path, name: str) -> None:
     """Of a table, of a schema, of both; renamed, dropped, and nothing else is touched."""
     db = connect(str(tmp_path / "a.db"))
     db.execute("CREATE TABLE t (a); INSERT INTO t VALUES (1)")

@@ -103,7 +103,7 @@ def test_interrupt_at_the_last_response_is_not_taken_for_success(queues: Any, re
 
 
 @pytest.mark.parametrize("refusal", [apsw.InterruptError, apsw.FullError, openai_vtab.OperationalError])
-def test_landing_that_fails_lists_what_was_carried_out(queues: Any, refusal: type[Exception]) -> None:
+def test_callback_that_fails_lists_what_was_carried_out(queues: Any, refusal: type[Exception]) -> None:
     """SQLite refuses the row of a create that has happened: the error names it, with SQLite's own as its cause."""
 
     def landed(_: Object) -> None:
@@ -232,7 +232,7 @@ def test_commit_forgets_everything(queues: Any) -> None:
     queue.rollback(asked_for=False)
 
 
-def test_doubtful_writes_make_commit_fail(queues: Any) -> None:
+def test_unknown_outcome_makes_commit_fail(queues: Any) -> None:
     """Nothing is sent of what SQLite may have undone without a word; rolled back, it is no obstacle any more."""
     queue = queues()
     queue.add(create(1))
@@ -306,7 +306,7 @@ def test_commit_that_cannot_begin_lists_what_a_read_has_sent(queues: Any, tmp_pa
 
 
 @pytest.mark.parametrize("reader", [None, "a SELECT"])
-def test_interrupt_while_landing_carries_the_report(queues: Any, reader: object) -> None:
+def test_interrupt_in_a_callback_carries_the_report(queues: Any, reader: object) -> None:
     """Ctrl-C while the results are written into the ledger: nothing of what was carried out is left out."""
     stop = KeyboardInterrupt()
     landed: list[Object] = []

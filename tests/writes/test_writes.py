@@ -80,7 +80,7 @@ def test_insert_select_from_a_local_table(db: apsw.Connection, sandbox: Any, req
     assert requests() == [POST]
 
 
-def test_rows_of_one_statement_are_sent_concurrently(connect: Any, sandbox: Any, requests: Requests) -> None:
+def test_insert_of_many_rows_is_concurrent(connect: Any, sandbox: Any, requests: Requests) -> None:
     """An INSERT … SELECT of twenty rows sends twenty requests at its end, several at once."""
     db = connect(max_concurrency=8)
     db.execute(
@@ -123,7 +123,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("columns", "sentence"), REFUSED.values(), ids=REFUSED)
-def test_a_wrong_row_is_refused_before_anything_is_sent(
+def test_insert_refuses_a_wrong_row_before_anything_is_sent(
     db: apsw.Connection, requests: Requests, columns: dict[str, Any], sentence: str
 ) -> None:
     """The error names the table, the column, the problem and what to write; a right row before it is not sent either."""
@@ -137,7 +137,7 @@ def test_a_wrong_row_is_refused_before_anything_is_sent(
     assert requests() == []
 
 
-def test_the_limit_of_files_is_a_setting(connect: Any, requests: Requests) -> None:
+def test_insert_has_a_limit_of_files_by_setting(connect: Any, requests: Requests) -> None:
     """Compatible servers have other limits."""
     db = connect(max_files_per_batch=2)
     with pytest.raises(openai_vtab.RowError, match="3 files are more than the 2 that one batch may have"):
@@ -146,13 +146,13 @@ def test_the_limit_of_files_is_a_setting(connect: Any, requests: Requests) -> No
     assert requests() == [POST]
 
 
-def test_2000_files_are_one_request(db: apsw.Connection, sandbox: Any) -> None:
+def test_insert_of_2000_files_is_one_request(db: apsw.Connection, sandbox: Any) -> None:
     """The largest batch goes out whole."""
     insert(db, vector_store_id="vs_demo", file_ids=json.dumps([f"file-{i}" for i in range(2000)]))
     assert [len(r.body["file_ids"]) for r in sandbox.requests] == [2000]
 
 
-def test_the_query_that_splits_works_as_the_error_shows_it(connect: Any, sandbox: Any) -> None:
+def test_insert_split_by_the_query_of_the_error_works(connect: Any, sandbox: Any) -> None:
     """What the error says to write creates one batch for each part."""
     db = connect(attach_files_per_minute=0)
     db.execute(
@@ -174,7 +174,7 @@ def test_returning_gives_what_was_inserted(db: apsw.Connection) -> None:
     assert db.execute(sql).fetchall() == [(None, "vs_demo")]
 
 
-def test_a_store_that_does_not_exist_is_an_error_of_the_insert(db: apsw.Connection, requests: Requests) -> None:
+def test_insert_into_an_absent_store_raises(db: apsw.Connection, requests: Requests) -> None:
     """404 is no row only for a read."""
     with pytest.raises(openai_vtab.APIError) as caught:
         insert(db, vector_store_id="vs_none", file_ids='["file-new-01"]')
@@ -204,7 +204,7 @@ def test_update_of_several_batches(db: apsw.Connection, sandbox: Any, requests: 
     )
 
 
-def test_update_of_what_does_not_exist_does_nothing(db: apsw.Connection, requests: Requests) -> None:
+def test_update_of_an_absent_batch_does_nothing(db: apsw.Connection, requests: Requests) -> None:
     """No row, no request that writes."""
     db.execute(f"UPDATE {T} SET status = 'cancelled' WHERE vector_store_id = 'vs_demo' AND batch_id = 'vsfb_none'")
     assert requests() == [f"GET {DEMO}vsfb_none"]
@@ -223,7 +223,7 @@ def test_update_of_what_does_not_exist_does_nothing(db: apsw.Connection, request
         ("file_ids = '[]'", "file_ids = '[]'"),
     ],
 )
-def test_any_other_set_is_refused(db: apsw.Connection, requests: Requests, assignment: str, refused: str) -> None:
+def test_update_refuses_any_other_set(db: apsw.Connection, requests: Requests, assignment: str, refused: str) -> None:
     """The sentence says what is possible; nothing is written."""
     with pytest.raises(openai_vtab.UnsupportedWriteError) as caught:
         db.execute(f"UPDATE {T} SET {assignment} WHERE {KEYS}")
@@ -242,13 +242,13 @@ def test_delete_is_refused(db: apsw.Connection, requests: Requests) -> None:
     assert requests() == [f"GET {DEMO}vsfb_demo_running"]
 
 
-def test_setting_the_rowid_is_refused(db: apsw.Connection) -> None:
+def test_update_of_the_rowid_is_refused(db: apsw.Connection) -> None:
     """It is the table's own."""
     with pytest.raises(openai_vtab.UnsupportedWriteError, match="the rowid cannot be SET"):
         db.execute(f"UPDATE {T} SET rowid = 99 WHERE {KEYS}")
 
 
-def test_the_function_cancels_and_returns_the_batch(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+def test_function_cancels_and_returns_the_batch(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
     """JSON, as the API answers: the cancel is asynchronous."""
     answer = json.loads(db.execute("SELECT cancel_vector_store_file_batch('vs_demo', 'vsfb_demo_running')").get)
     assert (answer["id"], answer["status"]) == ("vsfb_demo_running", "in_progress")
@@ -256,7 +256,7 @@ def test_the_function_cancels_and_returns_the_batch(db: apsw.Connection, sandbox
     assert sandbox.batches["vs_demo", "vsfb_demo_running"]["status"] == "cancelled"
 
 
-def test_the_function_with_null_is_null(db: apsw.Connection, requests: Requests) -> None:
+def test_function_with_null_is_null(db: apsw.Connection, requests: Requests) -> None:
     """As every SQL function."""
     assert db.execute(
         "SELECT cancel_vector_store_file_batch(NULL, 'x'), cancel_vector_store_file_batch('x', NULL)"
@@ -264,7 +264,7 @@ def test_the_function_with_null_is_null(db: apsw.Connection, requests: Requests)
     assert requests() == []
 
 
-def test_the_functions_errors_are_the_apis(db: apsw.Connection, requests: Requests) -> None:
+def test_function_raises_the_apis_error(db: apsw.Connection, requests: Requests) -> None:
     """A finished batch cannot be cancelled; what is no id is refused before it is sent."""
     with pytest.raises(openai_vtab.APIError, match="is completed and cannot be cancelled"):
         db.execute("SELECT cancel_vector_store_file_batch('vs_demo', 'vsfb_demo_finished')").fetchall()
@@ -274,7 +274,7 @@ def test_the_functions_errors_are_the_apis(db: apsw.Connection, requests: Reques
     assert requests() == []
 
 
-def test_the_function_is_for_direct_use_only(sandbox: Any, requests: Requests) -> None:
+def test_function_is_for_direct_use_only(sandbox: Any, requests: Requests) -> None:
     """DIRECTONLY: a view cannot call it, not even where the schema is trusted."""
     db = apsw.Connection(":memory:")
     openai_vtab.register(db, base_url=sandbox.base_url, api_key=sandbox.api_key)
@@ -312,7 +312,7 @@ def test_rollback_sends_nothing(db: apsw.Connection, requests: Requests) -> None
     assert requests() == [POST]
 
 
-def test_a_failed_create_fails_the_commit_and_the_local_changes(db: apsw.Connection, sandbox: Any) -> None:
+def test_commit_fails_with_a_failed_create_and_undoes_local_changes(db: apsw.Connection, sandbox: Any) -> None:
     """Local and remote together: the journal row exists exactly when the batch was created."""
     from openai_vtab.sandbox import Status
 
@@ -337,7 +337,7 @@ def test_a_failed_create_fails_the_commit_and_the_local_changes(db: apsw.Connect
     assert db.execute("SELECT count(*) FROM journal").get == 1
 
 
-def test_partial_failure_lists_what_was_done(connect: Any, sandbox: Any) -> None:
+def test_commit_that_fails_in_part_lists_what_was_done(connect: Any, sandbox: Any) -> None:
     """Of three rows the second fails: the error has the ids that exist, and the rows that were not written."""
     from openai_vtab.sandbox import Status
 
@@ -357,7 +357,7 @@ def test_partial_failure_lists_what_was_done(connect: Any, sandbox: Any) -> None
     assert len([r for r in sandbox.requests if r.method == "POST"]) == 2
 
 
-def test_a_read_inside_the_transaction_sends_first(
+def test_select_inside_a_transaction_sends_first(
     db: apsw.Connection, requests: Requests, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Read your own writes; a later ROLLBACK cannot undo it, and says so in a warning."""
@@ -397,7 +397,7 @@ def test_upsert_is_sqlites_own_refusal(db: apsw.Connection, requests: Requests) 
 
 
 @pytest.mark.parametrize("end", ["COMMIT", "ROLLBACK TO here; COMMIT", "ROLLBACK"])
-def test_a_transaction_whose_row_failed_cannot_be_committed(db: apsw.Connection, sandbox: Any, end: str) -> None:
+def test_commit_after_a_failed_row_is_refused(db: apsw.Connection, sandbox: Any, end: str) -> None:
     """Also when it was a read that had sent the row; what is rolled back does not count."""
     db.execute("CREATE TABLE journal (what)")
     db.execute("BEGIN; INSERT INTO journal VALUES ('before'); SAVEPOINT here; INSERT INTO journal VALUES ('after')")
@@ -433,7 +433,7 @@ def test_returning_that_is_not_read_to_its_end_keeps_its_rows(
 
 
 @pytest.mark.parametrize("whose", ["key", "progress"])
-def test_a_function_of_the_users_that_fails_in_a_commit(connect: Any, sandbox: Any, whose: str, caplog: Any) -> None:
+def test_commit_with_a_user_function_that_fails(connect: Any, sandbox: Any, whose: str, caplog: Any) -> None:
     """The key's for the second row, or sys.exit in the progress's: all that was sent is told of, a ledger remembers it."""
     calls: list[int] = []
 

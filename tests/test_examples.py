@@ -158,13 +158,13 @@ def test_cassettes_commands_run(command: str, tmp_path: Path) -> None:
     for name in ("tests", "cassettes"):
         shutil.copytree(ROOT / name, tmp_path / name)
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    cassette = tmp_path / "cassettes" / "test_vector_stores" / "test_a_life.yaml"
+    cassette = tmp_path / "cassettes" / "test_vector_stores" / "test_life_of_a_store.yaml"
     before = cassette.read_text(encoding="utf-8")
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     with sandbox.run(processing_seconds=0.5) as api:
         if "OPENAI_API_KEY" in command:
             environment["OPENAI_BASE_URL"] = api.base_url
-        command = command.strip().replace("…", api.api_key) + " -m vcr -k a_life -p no:cacheprovider"
+        command = command.strip().replace("…", api.api_key) + " -m vcr -k life -p no:cacheprovider"
         done = subprocess.run(
             ["bash", "-c", command],
             cwd=tmp_path,

@@ -129,7 +129,7 @@ def test_error_carries_the_apis_words(replayed: apsw.Connection, place: Place) -
 
 def test_cassette_does_not_replay_another_body(vcr_config: dict[str, Any], vcr_cassette_dir: str) -> None:
     """A cassette that matched without the body would hide a wrong file id."""
-    path = f"{vcr_cassette_dir}/test_create_and_read_until_it_is_finished.yaml"
+    path = f"{vcr_cassette_dir}/test_insert_and_select_until_it_has_finished.yaml"
     with (
         closing(openai_vtab.connect(api_key="no-key-is-needed-to-replay", max_retries=0)) as db,
         vcr.use_cassette(path, record_mode="none", **vcr_config) as cassette,

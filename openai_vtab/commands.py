@@ -18,11 +18,12 @@ from typing import Any, cast
 
 import apsw
 
-from . import bars, describe
+from . import bars
 from .errors import APIConnectionError, APIError, visible
-from .log import COLUMNS
+from .schema import docs
 from .stock import OTHERS, Stock
 from .tables import TABLES
+from .transport.request_log import COLUMNS
 
 LOOKS = 2.0  # seconds between two looks of .watch
 SHORTEST_LOOK, LONGEST_LOOK = 0.2, 3600.0
@@ -209,7 +210,7 @@ class Commands(Stock):
         module = made.upper().partition("USING")[2].strip(' "[`];').lower() or name.lower()
         for table in TABLES:
             if module in (table.name, f"openai.{table.name}", *table.aliases):
-                return describe.text(table)
+                return docs.text(table)
         raise self.Error(f'No table "{name}" of the API; .describe lists them')
 
 

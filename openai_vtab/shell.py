@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import apsw
 
-from . import __version__
+from ._version import __version__
 from .bars import ProgressBar
 from .commands import Commands
 from .connection import register

@@ -6,7 +6,7 @@ The keys are hidden columns, so that it is also a function: vector_store_file_co
 >>> SELECT group_concat(text, '') FROM vector_store_file_content('vs_…', 'file-…')
 """
 
-from ..spec import ERROR, PLACE, RAW, Column, Method, Table
+from ..schema.table import ERROR, PLACE, RAW, Column, Method, Table
 
 vector_store_file_content = Table(
     "vector_store_file_content",

@@ -27,8 +27,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..api import Object, Request, Response
-from ..flow import Flag
+from ..protocol import Object, Request, Response
+from ..transport.limits import Flag
 from .order import counts_and_followers, waits_for
 from .outcome import outcome_unknown
 from .write import State, Write

@@ -24,7 +24,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..spec import Method, Table
+from ..schema.table import Method, Table
 
 FILES = "/files/{file_id}"
 

@@ -14,8 +14,8 @@ from concurrent.futures import CancelledError
 
 import apsw
 
-from ..api import Request, certainly_refused
 from ..errors import APIConnectionError, APIError, WriteError
+from ..protocol import Request, certainly_refused
 from .write import State, Write
 
 REPEATING = "writing them again would do it again"

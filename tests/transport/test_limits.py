@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 
 import openai_vtab
-from openai_vtab.flow import Attaching, Flag, Flow, Patience
 from openai_vtab.sandbox import Cut, Status
+from openai_vtab.transport.limits import AttachQuota, ConcurrencyLimiter, Flag, WaitBudget
 
 T = "vector_store_file_batches"
 GOING_ON = Flag()
 
 
-def one(flow: Flow, wait: float | None = None) -> None:
+def one(flow: ConcurrencyLimiter, wait: float | None = None) -> None:
     """A request from its beginning to what its answer said."""
     began = flow.begin(GOING_ON)
     assert began is not None
@@ -29,7 +29,7 @@ def one(flow: Flow, wait: float | None = None) -> None:
 
 def test_concurrency_is_halved_by_a_429_and_grows_by_one_each_round() -> None:
     """Down to one, and back to all."""
-    flow = Flow(8)
+    flow = ConcurrencyLimiter(8)
     seen = []
     for _ in range(5):
         one(flow, wait=0)
@@ -47,7 +47,7 @@ def test_concurrency_is_halved_by_a_429_and_grows_by_one_each_round() -> None:
 
 def test_concurrency_is_halved_once_by_one_rounds_responses() -> None:
     """Eight that were under way together are one limit."""
-    flow = Flow(8)
+    flow = ConcurrencyLimiter(8)
     began = [flow.begin(GOING_ON) for _ in range(8)]
     for when in began:
         assert when is not None
@@ -58,12 +58,12 @@ def test_concurrency_is_halved_once_by_one_rounds_responses() -> None:
 
 def test_rate_limit_holds_all_as_long_as_one_is_told_to_wait() -> None:
     """And no longer once the statement is gone."""
-    flow = Flow(8)
+    flow = ConcurrencyLimiter(8)
     one(flow, wait=0.15)
     started = time.monotonic()
     flow.begin(GOING_ON)
     assert 0.1 < time.monotonic() - started < 0.4
-    one_that_waits = Flow(8)
+    one_that_waits = ConcurrencyLimiter(8)
     one(one_that_waits, wait=60)
     gone = Flag()
     threading.Timer(0.1, gone.set).start()
@@ -74,7 +74,7 @@ def test_rate_limit_holds_all_as_long_as_one_is_told_to_wait() -> None:
 
 def test_concurrency_slot_that_becomes_free_is_taken() -> None:
     """At most as many as are allowed are under way."""
-    flow = Flow(1)
+    flow = ConcurrencyLimiter(1)
     flow.begin(GOING_ON)
     threading.Timer(0.1, flow.end, [GOING_ON]).start()
     started = time.monotonic()
@@ -125,7 +125,7 @@ def test_rate_limit_waits_that_overlap_count_once(monkeypatch: pytest.MonkeyPatc
     """Sixteen that wait two seconds at the same time have waited two seconds."""
     now = 100.0
     monkeypatch.setattr("time.monotonic", lambda: now)
-    patience = Patience(5)
+    patience = WaitBudget(5)
     assert all(patience.allows(2) for _ in range(16))
     assert patience.waited == 2
     now += 1
@@ -206,7 +206,7 @@ class Clock:
 def test_quota_limits_what_begins_in_any_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the minute's beginning, and as soon as it is possible; vector stores do not share their requests."""
     clock = Clock(monkeypatch)
-    attaching = Attaching(requests=3, files=10)
+    attaching = AttachQuota(requests=3, files=10)
     assert [attaching.begin("a", 1) for _ in range(3)] == [0, 0, 0]
     assert attaching.begin("a", 1) == 61
     assert attaching.begin("b", 6) == 0
@@ -223,8 +223,8 @@ def test_quota_limits_what_begins_in_any_minute(monkeypatch: pytest.MonkeyPatch)
 def test_quota_of_zero_is_no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of either."""
     Clock(monkeypatch)
-    assert not any(Attaching(requests=0, files=0).begin("a", 2000) for _ in range(1000))
-    files_only = Attaching(requests=0, files=2)
+    assert not any(AttachQuota(requests=0, files=0).begin("a", 2000) for _ in range(1000))
+    files_only = AttachQuota(requests=0, files=2)
     assert [files_only.begin("a", 1) for _ in range(3)] == [0, 0, 61]
 
 
@@ -236,7 +236,7 @@ def test_quota_keeps_a_large_insert_below_openais_limit(
     connect: Any, sandbox: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, limit: Any
 ) -> None:
     """It goes on when the minute is over, instead of being refused; and says what it waits for."""
-    monkeypatch.setattr("openai_vtab.flow.MINUTE", 0.4)
+    monkeypatch.setattr("openai_vtab.transport.limits.MINUTE", 0.4)
     caplog.set_level(logging.INFO, "openai_vtab")
     db = connect(**limit)
     rows = [["vs_demo", '["file-new-01"]']] * 10
@@ -252,7 +252,7 @@ def test_quota_is_never_exceeded(
     connect: Any, sandbox: Any, monkeypatch: pytest.MonkeyPatch, kept: bool
 ) -> None:
     """By a server that counts as OpenAI does; without the limits here it refuses, and all is created all the same."""
-    monkeypatch.setattr("openai_vtab.flow.MINUTE", 0.6)
+    monkeypatch.setattr("openai_vtab.transport.limits.MINUTE", 0.6)
     sandbox.rate_limit(15, 0.5)
     db = connect(attach_requests_per_minute=15 if kept else 0)
     db.execute(ROWS.format(T, "file_ids"), (json.dumps([["vs_demo", '["file-new-01"]']] * 40),))
@@ -263,7 +263,7 @@ def test_quota_is_never_exceeded(
 
 def test_quota_counts_stores_and_files(connect: Any, sandbox: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whichever table attaches them: the organisation's minute is one."""
-    monkeypatch.setattr("openai_vtab.flow.MINUTE", 0.4)
+    monkeypatch.setattr("openai_vtab.transport.limits.MINUTE", 0.4)
     db = connect(attach_files_per_minute=4)
     db.execute("INSERT INTO vector_stores (name, file_ids) VALUES ('three', ?)", (json.dumps(["file-new-01"] * 1),))
     db.execute("INSERT INTO vector_store_files (vector_store_id, file_id) VALUES ('vs_demo', 'file-new-02')")

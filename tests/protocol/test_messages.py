@@ -117,13 +117,8 @@ def test_response_of_any_other_failure_raises(status: int, body: Any) -> None:
     assert "base_url" not in str(caught.value)
 
 
-<<<<<<< HEAD:tests/protocol/test_messages.py
-@pytest.mark.parametrize("request_", [READ, api.build(batches, CANCEL, KEYS)], ids=["read", "write"])
-def test_response_of_an_unknown_route_names_base_url(request_: Request) -> None:
-=======
 @pytest.mark.parametrize("request_", [READ, protocol.build(batches, CANCEL, KEYS)], ids=["read", "write"])
 def test_response_of_an_unknown_route_names_base_url(request_: Request) -> None:
->>>>>>> main:tests/test_api.py
     """For a read and a write; `message` keeps the server's words alone."""
     with pytest.raises(APIError, match=r"no such route: check base_url \(https://x/v1\), which usually ends") as caught:
         protocol.parse_object(request_, answer({"error": {"message": "Invalid URL (GET /v1/x)"}}, 404))

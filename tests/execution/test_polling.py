@@ -27,7 +27,9 @@ def waiting(batch: str, seconds: object = 20) -> str:
     return f"SELECT status FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id = '{batch}' AND wait_seconds = {seconds}"
 
 
-def test_polling_returns_the_row_once_the_batch_has_finished(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+def test_polling_returns_the_row_once_the_batch_has_finished(
+    db: apsw.Connection, sandbox: Any, requests: Requests
+) -> None:
     """Asked again until then, and given once, with the seconds as they were written."""
     sandbox.quirks.poll_after_ms = 60
     (batch,) = batches(sandbox, 0.3)
@@ -46,7 +48,9 @@ def test_polling_ends_at_once_for_a_finished_batch(db: apsw.Connection, requests
     assert len(requests()) == 1
 
 
-def test_polling_returns_the_row_as_it_stands_when_the_time_is_over(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+def test_polling_returns_the_row_as_it_stands_when_the_time_is_over(
+    db: apsw.Connection, sandbox: Any, requests: Requests
+) -> None:
     """Asked a last time then; the pauses grow when the API gives no hint."""
     began = time.monotonic()
     assert db.execute(waiting("vsfb_demo_running", 1.4)).get == "in_progress"

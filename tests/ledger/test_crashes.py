@@ -18,8 +18,6 @@ from openai_vtab.sandbox import Slow
 from .batches import FINISHED, RUNNING, Requests, created
 from .files import CHILD, ROWS, intact, run
 
-ONE = "INSERT INTO my_batches (vector_store_id, file_ids) VALUES ('vs_demo', '[\"file-new-01\"]')"
-SELECT = "SELECT id, status FROM my_batches"
 
 JOURNAL = "db.execute('INSERT INTO journal VALUES (1)')\n"
 BOTH = f"db.execute('BEGIN'); db.execute({ONE!r})\n{JOURNAL}"

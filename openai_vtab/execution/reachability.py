@@ -40,7 +40,7 @@ def _look_above(session: StatementSession, request: Request) -> None:
 def _look_at(session: StatementSession, parent: Request) -> None:
     """Send the GET of the parent, and record that its route was reached, or why not."""
     try:
-        response = session.answer(parent)
+        response = session.response(parent)
         if not protocol.is_undecided(parent, response):
             protocol.prove(parent, response)
     except NOT_READ as error:

@@ -76,7 +76,7 @@ class WorkerPool:
                 "the connection was opened before this process was forked, and is its parent's: open one here"
             )
 
-    def patience(self) -> WaitBudget:
+    def wait_budget(self) -> WaitBudget:
         """What the requests of one statement share."""
         return WaitBudget(self.client.settings.rate_limit_wait)
 
@@ -85,8 +85,8 @@ class WorkerPool:
         tell = self.client.settings.progress
         return None if tell is None else Meter(tell)
 
-    def submit(self, call: Callable[[], T], patience: WaitBudget) -> Future[T]:
-        """Have `call` run by a thread of the pool, unless it is abandoned before it begins."""
+    def submit(self, call: Callable[[], T], wait_budget: WaitBudget) -> Future[T]:
+        """Have `call` run by a thread of the pool, unless it is cancelled before it begins."""
         self.refuse_if_inherited()
         future: Future[T] = Future()
         if self.client.settings.dry_run:  # nothing to wait for: what is shown comes in the order asked for
@@ -101,30 +101,30 @@ class WorkerPool:
                 name = f"openai_vtab-{self._threads + 1}"
                 threading.Thread(target=_work, args=(self, self._tasks), name=name, daemon=True).start()
                 self._threads += 1  # afterwards: a signal in between must not count a thread that never began
-        self._tasks.put((future, call, patience.abandoned))
+        self._tasks.put((future, call, wait_budget.cancelled))
         return future
 
     def _stuck(self) -> int:
         """How many threads wait for what an interrupted statement has left under way."""
-        return sum(abandoned.is_set() for abandoned in self._under_way)
+        return sum(cancelled.is_set() for cancelled in self._under_way)
 
-    def begin(self, abandoned: Flag) -> None:
+    def begin(self, cancelled: Flag) -> None:
         """A thread begins to work for a statement."""
         with self._lock:
-            self._under_way.append(abandoned)
+            self._under_way.append(cancelled)
 
-    def end(self, abandoned: Flag, tasks: SimpleQueue[_Task | None]) -> bool:
+    def end(self, cancelled: Flag, tasks: SimpleQueue[_Task | None]) -> bool:
         """A thread has done a task of that queue. Returns whether the thread must end, because it was replaced."""
         with self._lock:
-            self._under_way.remove(abandoned)
+            self._under_way.remove(cancelled)
             self._unfinished -= 1
             surplus = tasks is self._tasks and self._threads > self.size + self._stuck()
             self._threads -= surplus
             return surplus
 
-    def send(self, request: Request, patience: WaitBudget, predicted: bool = False) -> Future[Response]:
-        """Start a request. Once it is abandoned it is not begun, and not repeated."""
-        return self.submit(lambda: self.client.send(request, patience, predicted), patience)
+    def send(self, request: Request, wait_budget: WaitBudget, predicted: bool = False) -> Future[Response]:
+        """Start a request. Once it is cancelled it is not begun, and not repeated."""
+        return self.submit(lambda: self.client.send(request, wait_budget, predicted), wait_budget)
 
     def parse_once(self, response: Response, understand: Callable[[Response], T]) -> T:
         """What an answer means. One that means nothing may be another request's: no connection is used again."""
@@ -171,10 +171,10 @@ class WorkerPool:
 
 def _work(workers: WorkerPool, tasks: SimpleQueue[_Task | None]) -> None:
     while (task := tasks.get()) is not None:
-        future, call, abandoned = task
-        workers.begin(abandoned)
+        future, call, cancelled = task
+        workers.begin(cancelled)
         try:
-            if not abandoned.is_set() and future.set_running_or_notify_cancel():
+            if not cancelled.is_set() and future.set_running_or_notify_cancel():
                 try:
                     future.set_result(call())
                 except BaseException as error:  # raised again where the answer is waited for
@@ -183,7 +183,7 @@ def _work(workers: WorkerPool, tasks: SimpleQueue[_Task | None]) -> None:
             else:
                 future.cancel()
         finally:
-            surplus = workers.end(abandoned, tasks)
+            surplus = workers.end(cancelled, tasks)
             del task, future, call  # an idle thread must not keep an answer alive
         if surplus:
             return
@@ -198,7 +198,7 @@ class StatementSession:
 
     def __init__(self, workers: WorkerPool) -> None:
         self.workers = workers
-        self.patience = workers.patience()
+        self.wait_budget = workers.wait_budget()
         self.read_ahead: ReadAhead | None = None
         self.meter = workers.meter()
         self.skip_unreadable = False  # that a key or a list cannot be read: it becomes a row that says so
@@ -217,14 +217,14 @@ class StatementSession:
         identity = request.identity
         if identity in self._answers or identity in self._downloads:
             return False
-        self._answers[identity] = self.workers.send(request, self.patience, predicted)
+        self._answers[identity] = self.workers.send(request, self.wait_budget, predicted)
         return True
 
     def predict(self, request: Request) -> bool:
         """The same for what read-ahead expects that the statement will ask for."""
         return self.start(request, predicted=True)
 
-    def expect(self, keys: int) -> None:
+    def add_expected_keys(self, keys: int) -> None:
         """So many keys of an IN list are about to be looked up."""
         if self.meter is not None:
             self.meter.expected += keys
@@ -240,7 +240,7 @@ class StatementSession:
         answer = self._answers.get(request.identity)
         return isinstance(answer, (Response, bytes)) or (answer is not None and answer.done())
 
-    def answer(self, request: Request) -> Response:
+    def response(self, request: Request) -> Response:
         """The answer, asked for now unless it has been before."""
         self.start(request)
         identity = request.identity
@@ -252,7 +252,7 @@ class StatementSession:
         try:
             response = self.workers.wait(answer, self.meter)
         except (apsw.InterruptError, KeyboardInterrupt):  # whatever keeps the cursor alive, the statement is over
-            self.patience.abandoned.set()
+            self.wait_budget.cancelled.set()
             raise
         if self.meter is not None:
             known = self.read_ahead.known if self.read_ahead is not None else None
@@ -279,7 +279,7 @@ class StatementSession:
         found = self._understood.get(request.identity)
         if found is not None:
             return cast(T, found[0])
-        response = self.answer(request)
+        response = self.response(request)
         meaning = self.workers.parse_once(response, understand)
         if response.status == OK:
             self._answers[request.identity] = response.body
@@ -295,7 +295,7 @@ class StatementSession:
         """The bytes in the answer. The latest are kept for rows of a join that ask again; others are sent for again."""
         identity = request.identity
         if identity not in self._downloads:
-            content = understand(self.answer(request))
+            content = understand(self.response(request))
             del self._answers[identity]
             self._downloads[identity] = content
             self._downloaded += len(content or b"")
@@ -309,7 +309,9 @@ class StatementSession:
         if isinstance(answer, Future):
             answer.cancel()
 
-    def until(self, settled: Callable[[Request, Response], bool], requests: Iterable[Request], deadline: float) -> None:
+    def poll_until(
+        self, settled: Callable[[Request, Response], bool], requests: Iterable[Request], deadline: float
+    ) -> None:
         """Ask all of them again and again, together, until each is settled or the deadline has come.
 
         `deadline` is on the clock of time.monotonic(). The answers are then those of the last time. The pause is
@@ -325,7 +327,7 @@ class StatementSession:
                 if self._is_settled(request, settled):
                     del pending[identity]
                 else:
-                    hints.append(_poll_after(self.answer(request)))
+                    hints.append(_poll_after(self.response(request)))
             remaining = deadline - time.monotonic()
             if not pending or remaining <= 0:
                 if self.meter is not None:
@@ -342,13 +344,13 @@ class StatementSession:
 
     def _is_settled(self, request: Request, settled: Callable[[Request, Response], bool]) -> bool:
         try:
-            return settled(request, self.answer(request))
+            return settled(request, self.response(request))
         except NOT_READ:
             if not self.skip_unreadable:
                 raise
             return True
 
-    def failed(self, request: Request, error: Exception) -> None:
+    def record_unreadable(self, request: Request, error: Exception) -> None:
         """The request's key or list cannot be read. Raises the error again, unless the statement goes on without."""
         if not self.skip_unreadable:
             raise error
@@ -358,7 +360,9 @@ class StatementSession:
         """When a wait of so many seconds ends: one deadline for the whole statement, from its first wait on."""
         return self._deadlines.setdefault(seconds, time.monotonic() + seconds)
 
-    def ahead(self, items: Iterable[T], request: Callable[[T], Request | None]) -> Iterator[tuple[T, Request | None]]:
+    def prefetch(
+        self, items: Iterable[T], request: Callable[[T], Request | None]
+    ) -> Iterator[tuple[T, Request | None]]:
         """The items with their requests, in order, as many of them asked for already as can be under way.
 
         An item without a request only keeps its place.
@@ -387,10 +391,10 @@ class StatementSession:
 
         A cursor that SQLite has opened late may ask on by it: another statement had begun after the cursor's own.
         """
-        self.patience.abandoned.set()
+        self.wait_budget.cancelled.set()
         if self.meter is not None:
             self.meter.close()
-        self.patience = self.workers.patience()
+        self.wait_budget = self.workers.wait_budget()
         if self.not_read:
             log.warning(
                 "%d could not be read, keys or lists: the column error of their rows says why", len(self.not_read)

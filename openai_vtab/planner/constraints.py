@@ -36,14 +36,14 @@ class _Bound:
 
     keys: dict[str, int]
     names: dict[str, str]
-    steering: dict[str, int]
+    option_values: dict[str, int]
     rowid: int | None = None
     limits: tuple[int, ...] = ()
     unusable: str = ""
 
     def has(self, table: Table, name: str) -> bool:
         """Whether the column has a value."""
-        return name in self.steering if table.by_name[name].is_option else table.source(name) in self.keys
+        return name in self.option_values if table.by_name[name].is_option else table.source(name) in self.keys
 
 
 def _bind(table: Table, constraints: Sequence[Constraint], ledger: bool) -> _Bound:
@@ -61,7 +61,7 @@ def _bind(table: Table, constraints: Sequence[Constraint], ledger: bool) -> _Bou
         elif column is None:
             bound.rowid = position
         elif column.is_option:
-            bound.steering[column.name] = position
+            bound.option_values[column.name] = position
         else:
             source = column.source
             # `=` is one request for each row that asks, IN is the whole list each time

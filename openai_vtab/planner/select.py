@@ -55,15 +55,15 @@ def choose(
     the numbers of the columns that the query reads.
     """
     bound = _bind(table, constraints, ledger)
-    steering = bound.steering
+    option_values = bound.option_values
     options = _options(table, bound)
 
     def plan(idxNum: int, columns: Sequence[str], keys: Sequence[int], cost: float, rows: int) -> Plan:  # noqa: N803
         whole = tuple(position for position in keys if constraints[position].many)
         return Plan(
             idxNum,
-            ",".join((*columns, *steering)),
-            (*keys, *steering.values()),
+            ",".join((*columns, *option_values)),
+            (*keys, *option_values.values()),
             cost * IN_ROWS ** len(whole),
             rows * IN_ROWS ** len(whole),
             unique=rows == 1 and not whole,
@@ -77,19 +77,19 @@ def choose(
     for number, method in enumerate(methods):
         if all(bound.has(table, name) for name in method.needs):
             names = [name for name in method.needs if not table.by_name[name].is_option]
-            if not method.many:
+            if not method.listing:
                 keys = [bound.keys[table.source(name)] for name in names]
                 return plan(FIRST_METHOD + number, names, keys, REQUEST_COST, 1)
-            if bound.rowid is not None and table.one is not None:
+            if bound.rowid is not None and table.lookup_method is not None:
                 break
             return _listing(table, constraints, order, bound, FIRST_METHOD + number)
-    if bound.rowid is not None and table.one is not None:
+    if bound.rowid is not None and table.lookup_method is not None:
         # SQLite would compare each row with last_insert_rowid() as it is then: an INSERT … SELECT changes it meanwhile
         by_rowid = plan(BY_ROWID, ("rowid",), (bound.rowid,), REQUEST_COST, 1)
         return replace(by_rowid, exact=(bound.rowid, *options))
     if ledger:
         narrowing = [s for s in table.key if s in bound.keys and constraints[bound.keys[s]].op == EQ]
-        number = LISTED if steering or asks(table, used) else REMEMBERED
+        number = LISTED if option_values or asks(table, used) else REMEMBERED
         columns = [bound.names[source] for source in narrowing]
         keys = [bound.keys[source] for source in narrowing]
         listed = plan(number, columns, keys, LISTED_COST, LISTED_ROWS)
@@ -115,16 +115,16 @@ def _listing(
     narrowing = [name for name in method.query if bound.has(table, name)]
     given = {name: constraints[bound.keys[table.source(name)]] for name in narrowing}
     narrowing = [name for name in narrowing if given[name].op == EQ and not given[name].many]
-    if WAIT_SECONDS.name in bound.steering:  # what it would be narrowed by may change while it is waited for
+    if WAIT_SECONDS.name in bound.option_values:  # what it would be narrowed by may change while it is waited for
         narrowing = []
     keys += [bound.keys[table.source(name)] for name in narrowing]
-    names += [*narrowing, *bound.steering]
-    argv = (*keys, *bound.steering.values())
+    names += [*narrowing, *bound.option_values]
+    argv = (*keys, *bound.option_values.values())
     ordered = bool(method.ordered_by) and not whole and len(order) == 1
     ordered = ordered and order[0][0] >= 0 and table.columns[order[0][0]].name == method.ordered_by
     # the first page need not be larger than LIMIT, if nothing is left for SQLite to throw away
     terms = [position for position, term in enumerate(constraints) if term.op not in (LIMIT, OFFSET)]
-    if method.many == "pages" and not whole and set(terms) <= set(argv) and (ordered or not order):
+    if method.listing == "pages" and not whole and set(terms) <= set(argv) and (ordered or not order):
         names += ["LIMIT" if constraints[position].op == LIMIT else "OFFSET" for position in bound.limits]
         argv += bound.limits
     return Plan(
@@ -141,7 +141,7 @@ def _listing(
 
 def _options(table: Table, bound: _Bound) -> tuple[int, ...]:
     """The positions of options, which SQLite need not compare: one that is given NULL would otherwise lose the rows."""
-    return tuple(position for name, position in bound.steering.items() if name not in table.asked)
+    return tuple(position for name, position in bound.option_values.items() if name not in table.asked)
 
 
 def with_download(table: Table, chosen: Plan, used: Collection[int]) -> Plan:

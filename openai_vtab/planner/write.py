@@ -65,14 +65,18 @@ def update(table: Table, changed: Mapping[str, SQLiteValue], limits: Limits) -> 
     """The UPDATE method for the columns that are SET, and what it sends. Raises UnsupportedWriteError, RowError."""
     methods = table.of("UPDATE")
     for method in methods:
-        if changed.keys() <= (method.when.keys() | set(method.body)) and method.when.items() <= changed.items():
+        if (
+            changed.keys() <= (method.only_when_set_to.keys() | set(method.body))
+            and method.only_when_set_to.items() <= changed.items()
+        ):
             names = {table.source(name): name for name in changed if name in method.body}
             null = {source: None for source, name in names.items() if changed[name] is None}
             given = {source: name for source, name in names.items() if source not in null}
             return method, {**null, **_checked(table, given, changed, limits)}
     possible = " or ".join(
         ", ".join(
-            [f"{name} = {shown(value)}" for name, value in method.when.items()] + [f"{n} = …" for n in method.body]
+            [f"{name} = {shown(value)}" for name, value in method.only_when_set_to.items()]
+            + [f"{n} = …" for n in method.body]
         )
         for method in methods
     )
@@ -89,8 +93,8 @@ def delete(table: Table) -> Method:
         return methods[0]
     sentence = f"{table.name}: the API has no way to DELETE"
     for method in table.of("UPDATE"):
-        if method.when:
-            values = ", ".join(f"{name} = {shown(value)}" for name, value in method.when.items())
+        if method.only_when_set_to:
+            values = ", ".join(f"{name} = {shown(value)}" for name, value in method.only_when_set_to.items())
             sentence += f"; UPDATE {table.name} SET {values} is possible"
     raise UnsupportedWriteError(sentence)
 

@@ -25,7 +25,7 @@ class Request:
     `repeatable`: carrying it out twice is carrying it out once. `absent_is_none`: it reads one object, which may be
     absent. `route`: the template that the target was made from, such as "/files/{file_id}".
     `changes`: it changes something at the API.
-    `look`: the list that shows whether a create was carried out. `attaches`: to which vector store ("" a new one), and
+    `verify_path`: the list that shows whether a create was carried out. `attached_files`: to which vector store ("" a new one), and
     how many files.
     """
 
@@ -36,8 +36,8 @@ class Request:
     repeatable: bool = True
     absent_is_none: bool = False
     route: str = ""
-    look: str = ""
-    attaches: tuple[str, int] | None = None
+    verify_path: str = ""
+    attached_files: tuple[str, int] | None = None
     changes: bool = False
 
     @property

@@ -26,7 +26,7 @@ ANY_ANSWER = {"Accept": "*/*"}
 
 def build(table: Table, method: Method, parameters: Mapping[str, Any], page: Page | None = None) -> Request:
     """The request for `method` with `parameters`, a mapping of the columns' sources to checked values."""
-    path, look = method.path, method.look
+    path, look = method.path, method.verify_path
     for name in method.variables:
         segment = _segment(parameters[table.source(name)])
         path = path.replace(f"{{{name}}}", segment)
@@ -56,10 +56,10 @@ def build(table: Table, method: Method, parameters: Mapping[str, Any], page: Pag
         body,
         headers,
         repeatable=method.repeatable,
-        absent_is_none=method.verb == "SELECT" and not method.many,
+        absent_is_none=method.verb == "SELECT" and not method.listing,
         route=method.path,
-        look=look,
-        attaches=_attached(table, method, parameters),
+        verify_path=look,
+        attached_files=_attached(table, method, parameters),
         changes=method.verb != "SELECT",
     )
 
@@ -70,9 +70,9 @@ def download(table: Table, method: Method, keys: Mapping[str, str]) -> Request:
 
 
 def _attached(table: Table, method: Method, parameters: Mapping[str, Any]) -> tuple[str, int] | None:
-    if not method.attaches:
+    if not method.attached_files:
         return None
-    files = parameters[table.source(method.attaches)]
+    files = parameters[table.source(method.attached_files)]
     store = next((parameters[table.source(name)] for name in method.variables), "")
     return store, len(files) if isinstance(files, list) else 1
 
@@ -101,7 +101,7 @@ def _body(table: Table, method: Method, parameters: Mapping[str, Any]) -> Object
         if source not in parameters:
             continue
         value = parameters[source]
-        copied = {s: parameters[s] for s in map(table.source, method.each.get(name, ())) if s in parameters}
+        copied = {s: parameters[s] for s in map(table.source, method.copied_into.get(name, ())) if s in parameters}
         field = method.sent_as.get(name, source)
         body[field] = [{**copied, **item} for item in value] if copied else value
     return body

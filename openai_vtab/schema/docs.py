@@ -52,7 +52,7 @@ def columns(table: Table) -> list[dict[str, str | int | None]]:
 
 def required(method: Method) -> tuple[str, ...]:
     """The columns without which the method cannot be used; of an UPDATE, also what it must SET."""
-    return (*method.needs, *(f"{name} = {shown(value)}" for name, value in method.when.items()))
+    return (*method.needs, *(f"{name} = {shown(value)}" for name, value in method.only_when_set_to.items()))
 
 
 def optional(table: Table, method: Method) -> list[str]:

@@ -96,14 +96,14 @@ class Method:
     A variable in the route is a column of the same name. `required` columns must be given besides them; `body`
     columns are sent in the JSON body, under their sources or `sent_as`, or in a form whose file is the field
     `multipart`. `query` maps columns to parameters of the URL that narrow a list: they are used when they are given
-    by `=`. `each` names, for a body column that is a list of objects, the columns that are copied into every object
-    which lacks them. `when` binds an UPDATE by the values that are SET. `function` is the name of the SQL function
-    for an EXEC. `repeatable` tells that doing it twice is doing it once; of one that is not, `look` is the path of
-    the list that shows whether it was done. `attaches` is the column with the files that are attached to a vector
+    by `=`. `copied_into` names, for a body column that is a list of objects, the columns that are copied into every object
+    which lacks them. `only_when_set_to` binds an UPDATE by the values that are SET. `function` is the name of the SQL function
+    for an EXEC. `repeatable` tells that doing it twice is doing it once; of one that is not, `verify_path` is the path of
+    the list that shows whether it was done. `attached_files` is the column with the files that are attached to a vector
     store: OpenAI limits how many in a minute. A SELECT method that `gives` a column reads the bytes of that column
     alone, for a row that is known, when a statement reads it; the column `size` says how many bytes they are.
 
-    Any other SELECT method gives one object, or `many`: "pages" of at most `most` objects, in the order of the column
+    Any other SELECT method gives one object, or `listing`: "pages" of at most `page_size` objects, in the order of the column
     `ordered_by`, or the one list "data" of a single answer.
     """
 
@@ -111,17 +111,17 @@ class Method:
     route: str
     required: tuple[str, ...] = ()
     body: tuple[str, ...] = ()
-    each: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    when: Mapping[str, SQLiteValue] = field(default_factory=dict)
+    copied_into: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    only_when_set_to: Mapping[str, SQLiteValue] = field(default_factory=dict)
     function: str = ""
     repeatable: bool = True
-    look: str = ""
-    attaches: str = ""
+    verify_path: str = ""
+    attached_files: str = ""
     multipart: str = ""
     sent_as: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
-    many: str = ""
-    most: int = 100
+    listing: str = ""
+    page_size: int = 100
     ordered_by: str = ""
     gives: str = ""
     size: str = ""
@@ -149,7 +149,7 @@ class Method:
     @cached_property
     def accepts(self) -> frozenset[str]:
         """Every column that may be given."""
-        copied = (name for names in self.each.values() for name in names)
+        copied = (name for names in self.copied_into.values() for name in names)
         return frozenset((*self.needs, *self.body, *self.query, *copied))
 
 
@@ -186,7 +186,9 @@ class Table:
             if method.verb not in VERBS:
                 raise ValueError(f"table {self.name}: verb {method.verb!r} is none of {VERBS}")
             unknown = (
-                method.accepts | method.when.keys() | ({method.attaches, method.gives, method.size} - {""})
+                method.accepts
+                | method.only_when_set_to.keys()
+                | ({method.attached_files, method.gives, method.size} - {""})
             ) - known
             if unknown:
                 raise ValueError(f"table {self.name}, {method.route}: no column {', '.join(sorted(unknown))}")
@@ -230,9 +232,9 @@ class Table:
         return frozenset(n for m in self.of("SELECT") for n in m.required if self.by_name[n].is_option)
 
     @cached_property
-    def one(self) -> Method | None:
+    def lookup_method(self) -> Method | None:
         """The method that reads a single object, if there is one."""
-        return next((method for method in self.of("SELECT") if not method.many), None)
+        return next((method for method in self.of("SELECT") if not method.listing), None)
 
     @cached_property
     def schema(self) -> str:

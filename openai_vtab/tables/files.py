@@ -47,7 +47,12 @@ files = Table(
     methods=(
         Method("SELECT", "GET /files/{file_id}"),
         Method(
-            "SELECT", "GET /files", query={"purpose": "purpose"}, many="pages", most=10_000, ordered_by="created_at"
+            "SELECT",
+            "GET /files",
+            query={"purpose": "purpose"},
+            listing="pages",
+            page_size=10_000,
+            ordered_by="created_at",
         ),
         Method("SELECT", "GET /files/{file_id}/content", gives="content", size="bytes"),
         Method(
@@ -57,7 +62,7 @@ files = Table(
             body=("purpose", "expires_after", "filename", "content"),
             multipart="file",
             repeatable=False,
-            look="/files",
+            verify_path="/files",
         ),
         Method(
             "INSERT",
@@ -66,7 +71,7 @@ files = Table(
             body=("purpose", "expires_after", "path"),
             multipart="file",
             repeatable=False,
-            look="/files",
+            verify_path="/files",
         ),
         Method("DELETE", "DELETE /files/{file_id}"),
     ),

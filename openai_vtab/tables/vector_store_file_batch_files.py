@@ -32,7 +32,7 @@ vector_store_file_batch_files = Table(
             "SELECT",
             "GET /vector_stores/{vector_store_id}/file_batches/{batch_id}/files",
             query={"status": "filter"},
-            many="pages",
+            listing="pages",
             ordered_by="created_at",
         ),
     ),

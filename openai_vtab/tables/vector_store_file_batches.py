@@ -68,8 +68,8 @@ vector_store_file_batches = Table(
             required=("file_ids",),
             body=("file_ids", "chunking_strategy", "attributes"),
             repeatable=False,
-            look="/vector_stores/{vector_store_id}/files",
-            attaches="file_ids",
+            verify_path="/vector_stores/{vector_store_id}/files",
+            attached_files="file_ids",
         ),
         Method(
             "INSERT",
@@ -77,15 +77,15 @@ vector_store_file_batches = Table(
             required=("files",),
             body=("files",),
             # at the top of the body the API would silently ignore them
-            each={"files": ("chunking_strategy", "attributes")},
+            copied_into={"files": ("chunking_strategy", "attributes")},
             repeatable=False,
-            look="/vector_stores/{vector_store_id}/files",
-            attaches="files",
+            verify_path="/vector_stores/{vector_store_id}/files",
+            attached_files="files",
         ),
         Method(
             "UPDATE",
             "POST /vector_stores/{vector_store_id}/file_batches/{batch_id}/cancel",
-            when={"status": "cancelled"},
+            only_when_set_to={"status": "cancelled"},
         ),
         Method(
             "EXEC",

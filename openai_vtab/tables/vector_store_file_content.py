@@ -20,7 +20,7 @@ vector_store_file_content = Table(
         RAW,
         ERROR,
     ),
-    methods=(Method("SELECT", "GET /vector_stores/{vector_store_id}/files/{file_id}/content", many="data"),),
+    methods=(Method("SELECT", "GET /vector_stores/{vector_store_id}/files/{file_id}/content", listing="data"),),
     object="vector_store.file_content.page",
     aliases=("openai.vector_stores.vector_store_file_content",),
     examples=("SELECT part, text FROM vector_store_file_content('vs_demo', 'file-demo-01');",),

@@ -53,7 +53,7 @@ vector_store_files = Table(
     ),
     methods=(
         Method("SELECT", f"GET {_PATH}/{{file_id}}"),
-        Method("SELECT", f"GET {_PATH}", query={"status": "filter"}, many="pages", ordered_by="created_at"),
+        Method("SELECT", f"GET {_PATH}", query={"status": "filter"}, listing="pages", ordered_by="created_at"),
         Method(
             "INSERT",
             f"POST {_PATH}",
@@ -61,8 +61,8 @@ vector_store_files = Table(
             body=("file_id", "attributes", "chunking_strategy"),
             sent_as={"file_id": "file_id"},
             repeatable=False,
-            look=_PATH,
-            attaches="file_id",
+            verify_path=_PATH,
+            attached_files="file_id",
         ),
         Method("UPDATE", f"POST {_PATH}/{{file_id}}", body=("attributes",)),
         Method("DELETE", f"DELETE {_PATH}/{{file_id}}"),

@@ -72,7 +72,7 @@ vector_store_search = Table(
             "POST /vector_stores/{vector_store_id}/search",
             required=("query",),
             body=("query", "max_num_results", "filters", "ranking_options", "rewrite_query"),
-            many="data",
+            listing="data",
         ),
     ),
     object="vector_store.search_results.page",

@@ -70,7 +70,7 @@ class Client:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.base_url = settings.checked_base_url()
-        self.flow = ConcurrencyLimiter(settings.max_concurrency)
+        self.limiter = ConcurrencyLimiter(settings.max_concurrency)
         self.attaching = AttachQuota(settings.attach_requests_per_minute, settings.attach_files_per_minute)
         self.log = Log()
         self._latest_keys: deque[Secret] = deque(maxlen=KEYS_KEPT)
@@ -85,37 +85,37 @@ class Client:
     def send(
         self,
         request: Request,
-        patience: WaitBudget,
+        wait_budget: WaitBudget,
         predicted: bool = False,
         on_send: Callable[[], bool] | None = None,
     ) -> Response:
         """The answer, whatever its status. Raises APIError, APIConnectionError, APITimeoutError, ConfigurationError.
 
         An exception whose attribute `sent` is False says that the request certainly never left this machine.
-        Nothing is begun or repeated any more once `patience` is abandoned (CancelledError): the statement that asked
+        Nothing is begun or repeated any more once `wait_budget` is cancelled (CancelledError): the statement that asked
         is gone. `predicted` is what the log says of who asked. `on_send` is called before each attempt, when its first
         byte is about to leave; nothing is sent when it returns False. This is the one place where a dry run ends.
         """
         if self.settings.dry_run:
             return self._not_sent(request, predicted)
-        if request.attaches is not None:
-            self._wait_to_attach(*request.attaches, patience)
+        if request.attached_files is not None:
+            self._wait_to_attach(*request.attached_files, wait_budget)
         record: Record | None = None
         outcome: Outcome | None = None
         tries = _Tries()
-        while (began := self.flow.begin(patience.abandoned)) is not None:
+        while (began := self.limiter.acquire(wait_budget.cancelled)) is not None:
             try:
                 attempt = self._attempt(request, record, predicted, on_send, tries)
             except BaseException as error:
                 _not_begun(error, record, tries)
                 raise
             finally:
-                self.flow.end(patience.abandoned)
+                self.limiter.release(wait_budget.cancelled)
             if attempt is None:
                 break
             record, outcome = attempt
-            outcome, wait = self._wait_before_repeating(request, outcome, tries, patience, began)
-            if wait is None or patience.abandoned.wait(wait):
+            outcome, wait = self._wait_before_repeating(request, outcome, tries, wait_budget, began)
+            if wait is None or wait_budget.cancelled.wait(wait):
                 break
         if outcome is None:
             raise CancelledError
@@ -125,11 +125,11 @@ class Client:
         raise outcome
 
     def _wait_before_repeating(
-        self, request: Request, outcome: Outcome, tries: _Tries, patience: WaitBudget, began: float
+        self, request: Request, outcome: Outcome, tries: _Tries, wait_budget: WaitBudget, began: float
     ) -> tuple[Outcome, float | None]:
         """Return the outcome (with its note) and the seconds until the retry; None means no retry.
 
-        Counts the attempt, and tells `flow` of a limit.
+        Counts the attempt, and tells `limiter` of a limit.
         """
         limited = isinstance(outcome, Response) and outcome.status == TOO_MANY_REQUESTS
         wait = wait_before_repeating(request, outcome, tries.limits if limited else tries.failures)
@@ -137,9 +137,9 @@ class Client:
             outcome = replace(outcome, uncertain=True) if tries.uncertain else outcome
             # no longer than a statement may wait: the next one is told itself, and fails then
             pause = min(wait or 0.0, self.settings.rate_limit_wait)
-            self.flow.learn(began, pause if limited else None)
-            if limited and wait is not None and not patience.allows(wait):
-                return replace(outcome, note=self._impatient(patience, wait)), None
+            self.limiter.record(began, pause if limited else None)
+            if limited and wait is not None and not wait_budget.allows(wait):
+                return replace(outcome, note=self._impatient(wait_budget, wait)), None
         if wait is None or (not limited and tries.failures == self.settings.max_retries):
             return outcome, None
         tries.limits += limited
@@ -148,15 +148,15 @@ class Client:
         tries.uncertain |= request.repeatable and not limited and getattr(outcome, "sent", True)
         return outcome, wait
 
-    def _impatient(self, patience: WaitBudget, wait: float) -> str:
+    def _impatient(self, wait_budget: WaitBudget, wait: float) -> str:
         most = self.settings.rate_limit_wait
         return (
-            f"{patience.waited:.0f} s were waited for limits, {wait:.1f} s more are asked for, and "
+            f"{wait_budget.waited:.0f} s were waited for limits, {wait:.1f} s more are asked for, and "
             f"rate_limit_wait is {most:g} s for a statement"
         )
 
-    def _wait_to_attach(self, store: str, files: int, patience: WaitBudget) -> None:
-        """Wait for a turn under OpenAI's own limits; not counted as patience, because it is known to go on."""
+    def _wait_to_attach(self, store: str, files: int, wait_budget: WaitBudget) -> None:
+        """Wait for a turn under OpenAI's own limits; not counted as wait_budget, because it is known to go on."""
         told = False
         while wait := self.attaching.begin(store, files):
             if not told:
@@ -170,7 +170,7 @@ class Client:
                     self.settings.attach_files_per_minute,
                 )
                 told = True
-            if patience.abandoned.wait(wait):
+            if wait_budget.cancelled.wait(wait):
                 raise CancelledError
 
     def _not_sent(self, request: Request, predicted: bool) -> Response:

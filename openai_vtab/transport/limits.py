@@ -3,7 +3,7 @@
 All threads of a connection share one `Flow` and one `Attaching`, so that they slow down together; the requests of one
 statement share one `Patience`. It must not know HTTP.
 
->>> began = flow.begin(abandoned); ...; flow.end(abandoned); flow.learn(began, wait=2.0)     # 429, Retry-After: 2
+>>> began = limiter.acquire(cancelled); ...; limiter.release(cancelled); limiter.record(began, wait=2.0)     # 429, Retry-After: 2
 """
 
 from __future__ import annotations
@@ -49,17 +49,17 @@ class ConcurrencyLimiter:
         self._halved = 0.0
         self._changed = threading.Condition()
 
-    def begin(self, abandoned: Flag) -> float | None:
-        """Wait for a place. When the request began, for `learn`; None once `abandoned` is set: it must not begin."""
+    def acquire(self, cancelled: Flag) -> float | None:
+        """Wait for a place. When the request began, for `record`; None once `cancelled` is set: it must not begin."""
         with self._changed:
             while True:
-                if abandoned.is_set():
+                if cancelled.is_set():
                     return None
                 pause = self._not_before - time.monotonic()
                 if pause <= 0 and self._has_room():
                     break
                 self._changed.wait(min(pause, SLICE) if pause > 0 else SLICE)
-            self._under_way.append(abandoned)
+            self._under_way.append(cancelled)
             return time.monotonic()
 
     def _has_room(self) -> bool:
@@ -67,15 +67,15 @@ class ConcurrencyLimiter:
         allowed = max(1, int(self.allowed))
         if len(self._under_way) < allowed:
             return True
-        return sum(not abandoned.is_set() for abandoned in self._under_way) < allowed
+        return sum(not cancelled.is_set() for cancelled in self._under_way) < allowed
 
-    def end(self, abandoned: Flag) -> None:
-        """The request of `begin` with the same flag is over."""
+    def release(self, cancelled: Flag) -> None:
+        """The request of `acquire` with the same flag is over."""
         with self._changed:
-            self._under_way.remove(abandoned)
+            self._under_way.remove(cancelled)
             self._changed.notify()
 
-    def learn(self, began: float, wait: float | None) -> None:
+    def record(self, began: float, wait: float | None) -> None:
         """The answer to the request that began then: a limit, with so many seconds to wait, or (None) none."""
         with self._changed:
             if wait is not None:
@@ -93,7 +93,7 @@ class WaitBudget:
     """What the requests of one statement share: whether it has been given up, and how long it may wait for limits."""
 
     def __init__(self, seconds: float) -> None:
-        self.abandoned = Flag()
+        self.cancelled = Flag()
         self.waited = 0.0  # seconds: those in which several requests wait count once
         self._seconds = seconds
         self._until = 0.0

@@ -48,8 +48,8 @@ def _function(context: ConnectionContext, table: Table, method: Method) -> Any:
         context.refuse_if_read_only(table, method)
         request = protocol.build(table, method, keys)
         context.writes.flush(context.statement)  # what was written before is sent before
-        patience = context.statement.patience
-        response = context.workers.wait(context.workers.send(request, patience))
+        wait_budget = context.statement.wait_budget
+        response = context.workers.wait(context.workers.send(request, wait_budget))
         if response.status == protocol.NOT_SENT:
             return None
 

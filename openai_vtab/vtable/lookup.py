@@ -38,14 +38,14 @@ NOT_IN_LEDGER = 1 << 60
 class ScanOptions:
     """What one Filter has been given beside the keys.
 
-    `asking` is the statement, `steering` the values that say how to read. `single` tells that it is one key, of a row
+    `asking` is the statement, `option_values` the values that say how to read. `single` tells that it is one key, of a row
     of a join perhaps. With `note`, only the requests are wanted that it would send. A list must come in `order`
     (asc or desc) when there is one, and `at_most` so many rows of it will be read. `download` gives a column that the
     statement reads.
     """
 
     session: StatementSession
-    steering: Mapping[str, Any] = field(default_factory=dict)
+    option_values: Mapping[str, Any] = field(default_factory=dict)
     single: bool = False
     note: RequestRecorder | None = None
     order: str = ""
@@ -85,7 +85,7 @@ class Rows:
 
     def by_key(self, scan: ScanOptions, method: Method, keys: Iterable[dict[str, Any]]) -> Iterator[Row]:
         """The objects with these keys, in their order; those that do not exist are left out. Or their lists."""
-        if method.many:
+        if method.listing:
             return self._lists(scan, method, keys)
         ledger = self.ledger
         return self._rows(scan, method, (_Item(key, ledger.find(key) if ledger else None) for key in keys))
@@ -98,7 +98,7 @@ class Rows:
 
     @property
     def _one(self) -> Method:
-        method = self.table.one
+        method = self.table.lookup_method
         assert method is not None  # noqa: S101 - plan.choose looks up only where there is one
         return method
 
@@ -116,7 +116,7 @@ class Rows:
         What is read of the ledger ends with an error: its traceback would keep it half read, and SQLite then refuses
         ROLLBACK after an interrupt, and to close the connection.
         """
-        finished = () if scan.steering else self.table.finished
+        finished = () if scan.option_values else self.table.finished
         with closing(entries):
             for entry in entries:
                 if entry.status in finished:
@@ -151,12 +151,12 @@ class Rows:
 
     def _lists(self, scan: ScanOptions, method: Method, keys: Iterable[dict[str, Any]]) -> Iterator[Row]:
         """The objects of each list, one list after the other; as many as can be are asked for at once."""
-        waits = WAIT_SECONDS.name in scan.steering and scan.note is None
+        waits = WAIT_SECONDS.name in scan.option_values and scan.note is None
 
         def first(key: dict[str, Any]) -> Request:
             return protocol.build(self.table, method, key, self._page(scan, method))
 
-        pairs = ((key, first(key)) for key in keys) if scan.note is not None else scan.session.ahead(keys, first)
+        pairs = ((key, first(key)) for key in keys) if scan.note is not None else scan.session.prefetch(keys, first)
         for key, request in pairs:
             if request is None:
                 continue
@@ -173,9 +173,13 @@ class Rows:
             yield self.rowids.of((request.identity, FAILURE)), error_row(scan.session, key, request, error)
 
     def _page(self, scan: ScanOptions, method: Method, after: str | None = None) -> Page | None:
-        if method.many != "pages":
+        if method.listing != "pages":
             return None
-        limit = method.most if after is not None or scan.at_most is None else max(1, min(method.most, scan.at_most))
+        limit = (
+            method.page_size
+            if after is not None or scan.at_most is None
+            else max(1, min(method.page_size, scan.at_most))
+        )
         return Page(limit, scan.order or "desc", after)
 
     def _objects(
@@ -215,7 +219,7 @@ class Rows:
                 row = {**item, **echoed}
                 if scan.order:
                     last = self._in_order(method, scan.order, last, row.get(method.ordered_by))
-                if method.many == "pages":
+                if method.listing == "pages":
                     yield self.rowids.of(tuple(str(row.get(source)) for source in self.table.key)), row
                 else:
                     yield self.rowids.of((request.identity, str(place))), {**row, PLACE: place}
@@ -230,7 +234,7 @@ class Rows:
         A server that knows no pages gives its whole list again, and does not say that it goes on. Raises APIError when
         the server does say whether it goes on.
         """
-        answer = session.answer(request)
+        answer = session.response(request)
         if protocol.tells_the_end(request, answer):
             raise protocol.repeated_page_error(request, answer)
         unseen = [item for item in objects if item["id"] not in seen]
@@ -261,8 +265,8 @@ class Rows:
             if fields.get(FAILURE) is None and not self._is_final(fields.get("status")):
                 keys = {source: fields.get(source) for source in self.table.key}
                 waited[number] = keys, protocol.build(self.table, self._one, keys)
-        deadline = scan.session.deadline(scan.steering[WAIT_SECONDS.name])
-        scan.session.until(self.is_finished, (request for _, request in waited.values()), deadline)
+        deadline = scan.session.deadline(scan.option_values[WAIT_SECONDS.name])
+        scan.session.poll_until(self.is_finished, (request for _, request in waited.values()), deadline)
         for number, row in enumerate(found):
             if number not in waited:
                 yield row
@@ -277,7 +281,7 @@ class Rows:
 
     def _rows(self, scan: ScanOptions, method: Method, items: Iterable[_Item]) -> Iterator[Row]:
         session = scan.session
-        refresh = bool(scan.steering.get(REFRESH.name))
+        refresh = bool(scan.option_values.get(REFRESH.name))
 
         def request_of(item: _Item) -> Request | None:
             entry = item.entry
@@ -295,17 +299,17 @@ class Rows:
                 elif item.entry is not None:
                     yield self._rowid(item), item.entry
             return
-        if WAIT_SECONDS.name in scan.steering:
+        if WAIT_SECONDS.name in scan.option_values:
             items = list(items)
-            deadline = session.deadline(scan.steering[WAIT_SECONDS.name])
+            deadline = session.deadline(scan.option_values[WAIT_SECONDS.name])
             asked = [(item, request) for item in items if (request := request_of(item)) is not None]
             for item, request in asked:
                 self._until_visible(session, item, request)
-            session.until(self.is_finished, (request for _, request in asked), deadline)
-        for item, request in session.ahead(items, request_of):
+            session.poll_until(self.is_finished, (request for _, request in asked), deadline)
+        for item, request in session.prefetch(items, request_of):
             found: Fields | None = item.entry
             if request is not None:
-                if scan.single and WAIT_SECONDS.name not in scan.steering:
+                if scan.single and WAIT_SECONDS.name not in scan.option_values:
                     session.look_up(request)
                 try:
                     found = self._asked(session, item, request)
@@ -318,7 +322,7 @@ class Rows:
         self._until_visible(session, item, request)
         row = self._object(session, request, item.keys)
         if row is None:
-            if session.answer(request).status == protocol.NOT_SENT:
+            if session.response(request).status == protocol.NOT_SENT:
                 return item.entry or (dict(item.keys) if session.assume_exists else None)
             return item.entry and item.entry.lost()
         if self.ledger is None:
@@ -349,7 +353,7 @@ class Rows:
         created = self.created.get(tuple(item.keys[source] for source in self.table.key))
         if created is not None:
             deadline = created + READ_AFTER_WRITE_SECONDS
-            session.until(lambda r, response: _present(r, response) is not None, [request], deadline)
+            session.poll_until(lambda r, response: _present(r, response) is not None, [request], deadline)
 
     def _at(self, rowids: Iterable[int]) -> Iterator[_Item]:
         for rowid in rowids:
@@ -386,7 +390,7 @@ def _present(request: Request, response: Response) -> Object | None:
 
 def error_row(session: StatementSession, keys: Mapping[str, Any], request: Request, error: Exception) -> Object:
     """An error row: the keys, and the reason they could not be read. Raises the error unless the statement goes on."""
-    session.failed(request, error)
+    session.record_unreadable(request, error)
     message = getattr(error, "message", None) or str(error)
     return {
         **keys,

@@ -248,7 +248,7 @@ class VTable:
 
     def _adopt(self, ledger: Ledger, keys: dict[str, str]) -> int:
         """INSERT of the keys alone: the ledger lists an object made elsewhere, if the API has it."""
-        method = self.table.one
+        method = self.table.lookup_method
         assert method is not None  # noqa: S101 - what is remembered can be looked up
         request = protocol.build(self.table, method, keys)
         if self.context.settings.dry_run:
@@ -379,7 +379,7 @@ class Cursor:
         self.note = vtable.context.note
         self._rows: Iterator[tuple[int, Fields]] = iter(())
         self._row: tuple[int, Fields] | None = None
-        self._steering: dict[str, SQLiteValue] = {}
+        self._option_values: dict[str, SQLiteValue] = {}
         self._never_numbers: dict[str, set[int]] = {}
 
     def Filter(self, idxNum: int, idxStr: str, args: tuple[Any, ...]) -> None:  # noqa: N803 - SQLite's names
@@ -394,14 +394,14 @@ class Cursor:
         download = next((word for word in words if word in self.table.downloads), None)
         given = dict(zip(names.split(",") if names else (), args, strict=True))
         at_most = [given.pop(name) for name in ("LIMIT", "OFFSET") if name in given]
-        steering = {name: given.pop(name) for name in list(given) if name != "rowid" and self._steers(name)}
-        if any(steering.get(name, "") is None for name in self.table.asked):  # equal to nothing
+        option_values = {name: given.pop(name) for name in list(given) if name != "rowid" and self._is_option(name)}
+        if any(option_values.get(name, "") is None for name in self.table.asked):  # equal to nothing
             self._rows = iter(())
         else:
             # an option that is NULL is not given
-            checked = {name: self._checked(name, value) for name, value in steering.items() if value is not None}
+            checked = {name: self._checked(name, value) for name, value in option_values.items() if value is not None}
             # what the API takes as JSON comes back as it was written
-            self._steering = steering | {
+            self._option_values = option_values | {
                 name: value
                 for name, value in checked.items()
                 if isinstance(value, (str, int, float)) and not isinstance(value, bool)
@@ -435,7 +435,7 @@ class Cursor:
             texts = {self.table.source(name): self._texts(value) for name, value in given.items()}
             return rows.listed(scan, texts, ask=idxNum == planner.LISTED)
         method = self.table.of("SELECT")[idxNum - planner.FIRST_METHOD]
-        fixed = {self.table.source(name): value for name, value in scan.steering.items() if name in method.body}
+        fixed = {self.table.source(name): value for name, value in scan.option_values.items() if name in method.body}
         for name in [name for name in method.query if name in given]:
             value = given.pop(name)
             if value is None:  # equal to nothing
@@ -445,8 +445,8 @@ class Cursor:
             else:  # SQLite compares, and throws rows away: LIMIT does not tell how many it reads
                 scan.at_most = None
         texts = {self.table.source(name): self._texts(value) for name, value in given.items()}
-        if many and not method.many and self.note is None:
-            self.session.expect(math.prod(map(len, texts.values())))
+        if many and not method.listing and self.note is None:
+            self.session.add_expected_keys(math.prod(map(len, texts.values())))
         keys = ({**fixed, **dict(zip(texts, key, strict=True))} for key in itertools.product(*texts.values()))
         return rows.by_key(scan, method, keys)
 
@@ -461,7 +461,7 @@ class Cursor:
             self._never_numbers[idxStr] = self.vtable.context.never_numbers(self.session, idxStr)
         return not numbers.isdisjoint(self._never_numbers[idxStr])
 
-    def _steers(self, name: str) -> bool:
+    def _is_option(self, name: str) -> bool:
         return self.table.by_name[name].is_option
 
     def _narrows(self, name: str, value: SQLiteValue) -> bool:
@@ -488,7 +488,7 @@ class Cursor:
         if number < 0:
             return self._row[0]
         get = self.getters[number]
-        return self._steering_column(number) if get is None else get(self._row[1])
+        return self._option_column(number) if get is None else get(self._row[1])
 
     def ColumnNoChange(self, number: int) -> Any:
         """An UPDATE asks for a column that it does not SET: so that UpdateChangeRow knows what is SET."""
@@ -512,15 +512,15 @@ class Cursor:
             return checked
         raise ProgrammingError(problem)
 
-    def _steering_column(self, number: int) -> SQLiteValue:
+    def _option_column(self, number: int) -> SQLiteValue:
         """What says how to read is as it was given; where SQLite did not hand it over, NULL would lose the row."""
         name = self.table.columns[number].name
-        if name not in self._steering:
+        if name not in self._option_values:
             raise ProgrammingError(
                 f"{self.table.name}.{name}: it has no value of its own; write {name} = … with a value, or "
                 "with a column of a table that comes earlier in the join"
             )
-        return self._steering[name]
+        return self._option_values[name]
 
     def _texts(self, value: Any) -> list[str]:
         """The keys that a value of argv stands for, in a stable order."""

@@ -147,13 +147,13 @@ class WriteQueue:
             self._show(due)
             return
         self._committing = reader is None
-        patience = self.workers.patience()
+        wait_budget = self.workers.wait_budget()
         client = self.workers.client
         self._delivery = delivery = Delivery(
             due,
-            lambda request, begin: client.send(request, patience, on_send=begin),
+            lambda request, begin: client.send(request, wait_budget, on_send=begin),
             self.workers.parse_once,
-            patience.abandoned,
+            wait_budget.cancelled,
         )
         stop: BaseException | None = None
         meter = self.workers.meter()
@@ -164,7 +164,7 @@ class WriteQueue:
                 meter.writes(delivery.finished, len(due))
 
         try:
-            delivery.run(partial(self.workers.submit, patience=patience), self.workers.size, tick)
+            delivery.run(partial(self.workers.submit, wait_budget=wait_budget), self.workers.size, tick)
             if meter is not None:
                 meter.close()
         except BaseException as error:
@@ -181,9 +181,9 @@ class WriteQueue:
 
     def _show(self, due: Sequence[Write]) -> None:
         """Show the requests of a dry run, one after the other: nothing is sent, and nothing can fail."""
-        patience = self.workers.patience()
+        wait_budget = self.workers.wait_budget()
         for write in due:
-            self.workers.client.send(write.request, patience)
+            self.workers.client.send(write.request, wait_budget)
             write.move_to(State.SHOWN)
 
     def _fail(self, problem: BaseException, reader: object) -> NoReturn:

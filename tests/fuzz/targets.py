@@ -81,7 +81,7 @@ def answers(data: bytes) -> None:
     uncertain = source.byte() % 2 == 1
     body = source.dumped(ANSWERED if source.byte() % 2 else names)
     response = Response(status, headers, body, "https://api.openai.com/v1", uncertain)
-    absent_is_none = method.verb == "SELECT" and not method.many
+    absent_is_none = method.verb == "SELECT" and not method.listing
     target = re.sub(r"{\w+}", "vs_1", method.path)
     request = Request(
         method.http,
@@ -89,7 +89,7 @@ def answers(data: bytes) -> None:
         repeatable=method.repeatable,
         absent_is_none=absent_is_none,
         route=method.path,
-        look=method.look,
+        look=method.verify_path,
     )
     wait = wait_before_repeating(request, response, 0)
     assert wait is None or (0 <= wait < math.inf if status == 429 else 0 <= wait <= 120), wait
@@ -100,8 +100,8 @@ def answers(data: bytes) -> None:
     assert len(str(failure)) < 7000, len(str(failure))
     keys = {source: KEYS[source] for source in table.key if source in KEYS}
     try:
-        if method.many:
-            page = Page(100) if method.many == "pages" else None
+        if method.listing:
+            page = Page(100) if method.listing == "pages" else None
             objects, after = protocol.listed(request, response, page)
             assert after is None or (isinstance(after, str) and page is not None)
         elif method.verb == "DELETE":

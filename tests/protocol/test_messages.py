@@ -53,7 +53,7 @@ def test_request_of_a_create_is_not_idempotent_and_carries_only_its_body() -> No
     assert (request.method, request.target) == ("POST", "/vector_stores/vs_1/file_batches")
     assert json.loads(request.body or b"") == {"file_ids": ["a"], "attributes": {"ü": 1}}
     assert not request.repeatable
-    assert request.look == "/vector_stores/vs_1/files"
+    assert request.verify_path == "/vector_stores/vs_1/files"
     assert not request.absent_is_none
 
 

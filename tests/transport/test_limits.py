@@ -19,66 +19,66 @@ T = "vector_store_file_batches"
 GOING_ON = Flag()
 
 
-def one(flow: ConcurrencyLimiter, wait: float | None = None) -> None:
+def one(limiter: ConcurrencyLimiter, wait: float | None = None) -> None:
     """A request from its beginning to what its answer said."""
-    began = flow.begin(GOING_ON)
+    began = limiter.acquire(GOING_ON)
     assert began is not None
-    flow.end(GOING_ON)
-    flow.learn(began, wait)
+    limiter.release(GOING_ON)
+    limiter.record(began, wait)
 
 
 def test_concurrency_is_halved_by_a_429_and_grows_by_one_each_round() -> None:
     """Down to one, and back to all."""
-    flow = ConcurrencyLimiter(8)
+    limiter = ConcurrencyLimiter(8)
     seen = []
     for _ in range(5):
-        one(flow, wait=0)
-        seen.append(flow.allowed)
+        one(limiter, wait=0)
+        seen.append(limiter.allowed)
     assert seen == [4, 2, 1, 1, 1]
-    one(flow)
-    assert flow.allowed == 2
-    one(flow)
-    one(flow)
-    assert flow.allowed == pytest.approx(2.9)
+    one(limiter)
+    assert limiter.allowed == 2
+    one(limiter)
+    one(limiter)
+    assert limiter.allowed == pytest.approx(2.9)
     for _ in range(40):
-        one(flow)
-    assert flow.allowed == 8
+        one(limiter)
+    assert limiter.allowed == 8
 
 
 def test_concurrency_is_halved_once_by_one_rounds_responses() -> None:
     """Eight that were under way together are one limit."""
-    flow = ConcurrencyLimiter(8)
-    began = [flow.begin(GOING_ON) for _ in range(8)]
+    limiter = ConcurrencyLimiter(8)
+    began = [limiter.acquire(GOING_ON) for _ in range(8)]
     for when in began:
         assert when is not None
-        flow.end(GOING_ON)
-        flow.learn(when, 0)
-    assert flow.allowed == 4
+        limiter.release(GOING_ON)
+        limiter.record(when, 0)
+    assert limiter.allowed == 4
 
 
 def test_rate_limit_holds_all_as_long_as_one_is_told_to_wait() -> None:
     """And no longer once the statement is gone."""
-    flow = ConcurrencyLimiter(8)
-    one(flow, wait=0.15)
+    limiter = ConcurrencyLimiter(8)
+    one(limiter, wait=0.15)
     started = time.monotonic()
-    flow.begin(GOING_ON)
+    limiter.acquire(GOING_ON)
     assert 0.1 < time.monotonic() - started < 0.4
     one_that_waits = ConcurrencyLimiter(8)
     one(one_that_waits, wait=60)
     gone = Flag()
     threading.Timer(0.1, gone.set).start()
     started = time.monotonic()
-    assert one_that_waits.begin(gone) is None
+    assert one_that_waits.acquire(gone) is None
     assert time.monotonic() - started < 0.5
 
 
 def test_concurrency_slot_that_becomes_free_is_taken() -> None:
     """At most as many as are allowed are under way."""
-    flow = ConcurrencyLimiter(1)
-    flow.begin(GOING_ON)
-    threading.Timer(0.1, flow.end, [GOING_ON]).start()
+    limiter = ConcurrencyLimiter(1)
+    limiter.acquire(GOING_ON)
+    threading.Timer(0.1, limiter.release, [GOING_ON]).start()
     started = time.monotonic()
-    flow.begin(GOING_ON)
+    limiter.acquire(GOING_ON)
     assert 0.05 < time.monotonic() - started < 0.3
 
 

@@ -18,6 +18,8 @@ from openai_vtab import sandbox
 from openai_vtab.settings import Keywords, Settings
 from openai_vtab.tables import TABLES
 
+from .support.slow import slow_except
+
 ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted((ROOT / "examples").glob("*.*"))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -42,9 +44,10 @@ SHOWN = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("example", [e for e in EXAMPLES if e.suffix == ".sql"], ids=lambda e: e.name)
-def test_examples_in_sql_run_in_the_shell(example: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", slow_except([e.name for e in EXAMPLES if e.suffix == ".sql"], "quickstart.sql"))
+def test_examples_in_sql_run_in_the_shell(name: str, tmp_path: Path) -> None:
     """With the sandbox; what has a database file also a second time, without an error."""
+    example = ROOT / "examples" / name
     for _ in range(2 if example.name == "join.sql" else 1):
         database = str(tmp_path / "my.db") if example.name == "join.sql" else ":memory:"
         done = subprocess.run(
@@ -148,10 +151,11 @@ def test_readme_opens_with_the_two_commands() -> None:
     commands = [line.partition("  ")[0] for line in blocks("sh")[0].splitlines()]
     assert commands == [
         "pip install '.[sandbox]' && openai-vtab --sandbox < examples/quickstart.sql",
-        "pip install '.[test]' && pytest",
+        "pip install '.[test]' && pytest -n 4",
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", blocks("sh", (ROOT / "cassettes" / "README.md").read_text(encoding="utf-8")))
 def test_cassettes_commands_run(command: str, tmp_path: Path) -> None:
     """On a copy, some of them, from the sandbox; the one with a key as if the sandbox was the API."""

@@ -7,11 +7,13 @@ import socket
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
 
 from openai_vtab.sandbox import KEY
+
+pytestmark = pytest.mark.slow
+nbformat = pytest.importorskip("nbformat", reason="nbformat is in the extra `slow`")
+nbclient = pytest.importorskip("nbclient", reason="nbclient is in the extra `slow`")
 
 NOTEBOOK = Path(__file__).parent.parent / "examples" / "notebook.ipynb"
 
@@ -33,7 +35,7 @@ def test_notebook_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))  # a kernel leaves its history there
     committed = nbformat.read(NOTEBOOK, 4)
     ran = nbformat.read(NOTEBOOK, 4)
-    NotebookClient(ran, timeout=60, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    nbclient.NotebookClient(ran, timeout=60, resources={"metadata": {"path": str(tmp_path)}}).execute()
     assert kinds(ran) == kinds(committed)
     outputs = [output for cell in kinds(ran) for output in cell]
     assert outputs.count(["text/html", "text/plain"]) == 5

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from openai_vtab.transport.client import Client
 
+from ..support.slow import few_and_many
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -28,11 +30,12 @@ def targets() -> Any:
     sys.modules.pop("tests.fuzz.targets")
 
 
+@pytest.mark.parametrize("examples", few_and_many(30, 300))
 @pytest.mark.parametrize("name", ["answers", "remembered", "given", "checked", "statements"])
-def test_fuzz_target_raises_only_the_packages_errors(targets: Any, name: str) -> None:
+def test_fuzz_target_raises_only_the_packages_errors(targets: Any, name: str, examples: int) -> None:
     """Answers, ledgers and SQL values of any kind."""
 
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=examples, deadline=None)
     @given(st.binary(max_size=300))
     def run(data: bytes) -> None:
         targets.TARGETS[name](data)

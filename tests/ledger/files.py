@@ -16,6 +16,7 @@ from .batches import FINISHED, MODULE, RUNNING
 
 CREATE = f"CREATE VIRTUAL TABLE my_batches USING {MODULE}"
 
+SELECT = "SELECT id, status FROM my_batches"
 ROWS = [(FINISHED, "completed"), (RUNNING, "in_progress")]
 
 

@@ -12,13 +12,10 @@ import pytest
 import openai_vtab
 from openai_vtab.sandbox import Status
 
-from .batches import FAILURES, FINISHED, MODULE, RUNNING, Requests, created
-from .files import CREATE, ROWS, fill, intact, look_up, tables
+from .batches import FAILURES, FINISHED, MODULE, ONE, RUNNING, Requests, created
+from .files import CREATE, ROWS, SELECT, fill, intact, look_up, tables
 
 DEMO = "/vector_stores/vs_demo/file_batches/"
-
-ONE = "INSERT INTO my_batches (vector_store_id, file_ids) VALUES ('vs_demo', '[\"file-new-01\"]')"
-SELECT = "SELECT id, status FROM my_batches"
 
 
 def read_only(file: str, sandbox: Any) -> apsw.Connection:

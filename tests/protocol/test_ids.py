@@ -10,11 +10,12 @@ from urllib.parse import quote, unquote
 
 import apsw
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import openai_vtab
 
+from ..support.slow import few_and_many
 from ..support.wire import Wire, answer, wire
 
 B = "vector_store_file_batches"
@@ -223,20 +224,27 @@ def test_path_of_a_write_has_the_id_or_is_refused(db: apsw.Connection, lines: Li
             assert lines() == on_the_wire(id, request)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(id=st.text(st.characters(codec="utf-8"), min_size=1, max_size=30) | st.text("./\\%2efF?#;&= \r\n", min_size=1))
-def test_path_of_any_text(db: apsw.Connection, lines: Lines, id: str) -> None:
+@pytest.mark.parametrize("examples", few_and_many(20, 150))
+def test_path_of_any_text(db: apsw.Connection, lines: Lines, examples: int) -> None:
     """Read, cancelled, and given to the function."""
-    read, cancel = READS["batch"], READS["cancel"]
-    for sql, requests in (read, cancel):
-        db.execute(sql, (id,)).fetchall()
-        assert lines() == ([] if id in (".", "..") else on_the_wire(id, *requests))
-    sql, request = WRITES["cancel"]
-    try:
-        db.execute(sql, (id,)).fetchall()
-        assert lines() == on_the_wire(id, request)
-    except openai_vtab.RowError:
-        assert lines() == []
+
+    @settings(max_examples=examples, deadline=None)
+    @given(
+        id=st.text(st.characters(codec="utf-8"), min_size=1, max_size=30) | st.text("./\\%2efF?#;&= \r\n", min_size=1)
+    )
+    def run(id: str) -> None:
+        read, cancel = READS["batch"], READS["cancel"]
+        for sql, requests in (read, cancel):
+            db.execute(sql, (id,)).fetchall()
+            assert lines() == ([] if id in (".", "..") else on_the_wire(id, *requests))
+        sql, request = WRITES["cancel"]
+        try:
+            db.execute(sql, (id,)).fetchall()
+            assert lines() == on_the_wire(id, request)
+        except openai_vtab.RowError:
+            assert lines() == []
+
+    run()
 
 
 @pytest.mark.parametrize(

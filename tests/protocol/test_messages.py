@@ -284,7 +284,9 @@ def test_response_to_a_create_needs_an_id() -> None:
 @pytest.mark.parametrize("method", [GET, CREATE, CANCEL], ids=["get", "create", "cancel"])
 def test_response_examples_of_the_documentation_are_parsed(method: Any) -> None:
     """The example answers in the API's own description have every visible column."""
-    examples = json.loads((Path(__file__).parents[1] / "support" / "api-examples.json").read_text(encoding="utf-8"))["endpoints"]
+    examples = json.loads((Path(__file__).parents[1] / "support" / "api-examples.json").read_text(encoding="utf-8"))[
+        "endpoints"
+    ]
     example = examples[method.route]["response"]
     request = protocol.build(batches, method, {**KEYS, "file_ids": ["a"]})
     row = protocol.parse_object(request, answer(example))

@@ -7,9 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 def test_interrupts_at_random_moments_lose_nothing() -> None:
     """SIGKILL, SIGINT once and twice, SystemExit from a handler and from the progress function; the seed is printed."""
     command = [sys.executable, "-m", "tests.soak.interrupts", "--seconds", "12"]

@@ -6,9 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 def test_soak_loses_doubles_and_leaves_nothing() -> None:
     """Random statements from sixteen connections in two processes, while one request in twenty fails."""
     command = [sys.executable, "-m", "tests.soak", "--seconds", "30"]

@@ -101,9 +101,7 @@ def upload(db: apsw.Connection, **columns: Any) -> None:
     ],
     ids=["bytes", "text", "line ends", "3 MB"],
 )
-def test_upload_of_any_content(
-    db: apsw.Connection, sandbox: Any, bodies: Bodies, content: Any, bytes_: bytes
-) -> None:
+def test_upload_of_any_content(db: apsw.Connection, sandbox: Any, bodies: Bodies, content: Any, bytes_: bytes) -> None:
     """A BLOB byte by byte, text as UTF-8."""
     upload(db, filename="a.md", content=content, purpose="assistants")
     assert bodies() == [("POST /files", {"purpose": "assistants", "file": ("a.md", bytes_)})]
@@ -167,7 +165,9 @@ def test_insert_refuses(db: apsw.Connection, requests: Requests, case: str) -> N
     assert requests() == []
 
 
-def test_upload_of_the_largest_file(connect: Any, requests: Requests, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_upload_of_the_largest_file(
+    connect: Any, requests: Requests, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """512 MB at the API; one byte more is refused, from wherever it comes."""
     assert validators.MAX_FILE == 512 * 1024 * 1024
     monkeypatch.setattr(validators, "MAX_FILE", 1000)
@@ -495,7 +495,9 @@ def test_download_that_is_refused_is_an_error_row(connect: Any, sandbox: Any, ma
     assert db.execute(sql).fetchall() == [(b"\xff4", "file-04")]
 
 
-def test_download_before_a_file_that_cannot_be_read_is_returned(db: apsw.Connection, sandbox: Any, many: list[str]) -> None:
+def test_download_before_a_file_that_cannot_be_read_is_returned(
+    db: apsw.Connection, sandbox: Any, many: list[str]
+) -> None:
     """An error among the files that are looked at ahead is raised when it is their turn."""
     sandbox.inject(Status(400, message="No."), path=r"/files/file-03$")
     found = []

@@ -140,7 +140,9 @@ def test_limit_with_a_status_reads_one_page_of_that_size(db: apsw.Connection, re
     assert plan(db, sql).endswith("status,LIMIT desc")
 
 
-def test_limit_with_a_purpose_reads_one_page_of_that_size(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+def test_limit_with_a_purpose_reads_one_page_of_that_size(
+    db: apsw.Connection, sandbox: Any, requests: Requests
+) -> None:
     """As with the status."""
     sandbox.add_file("b.md", id="file-b", purpose="user_data")
     assert db.execute("SELECT id FROM files WHERE purpose = 'user_data' LIMIT 5").fetchall() == [("file-b",)]
@@ -161,9 +163,7 @@ def test_limit_with_a_purpose_reads_one_page_of_that_size(db: apsw.Connection, s
         "AND usage_bytes >= 0 ORDER BY created_at DESC LIMIT 5",
     ],
 )
-def test_limit_is_not_pushed_where_sqlite_filters(
-    db: apsw.Connection, requests: Requests, it: List, more: str
-) -> None:
+def test_limit_is_not_pushed_where_sqlite_filters(db: apsw.Connection, requests: Requests, it: List, more: str) -> None:
     """It must not ask for page after page of five."""
     assert len(db.execute(it.sql("id", more)).fetchall()) == 5
     assert requests()[0] in (it.get(), it.get(order="asc"))
@@ -376,7 +376,9 @@ def test_pagination_without_has_more(
 
 
 @every
-def test_pagination_that_the_server_does_not_know(db: apsw.Connection, sandbox: Any, requests: Requests, it: List) -> None:
+def test_pagination_that_the_server_does_not_know(
+    db: apsw.Connection, sandbox: Any, requests: Requests, it: List
+) -> None:
     """It gives its one list again, without has_more: each object comes once, with a LIMIT as well."""
     sandbox.inject(Answer(page([A, B], has_more=...)), times=2, path=it.path)
     assert db.execute(it.sql()).fetchall() == [("a",), ("b",)]
@@ -393,7 +395,9 @@ def test_pagination_that_the_server_does_not_know(db: apsw.Connection, sandbox: 
 
 @paged
 @pytest.mark.parametrize("quirk", ["after_ignored", "unknown_after_is_first_page"])
-def test_pagination_through_a_proxy_that_drops_the_cursor(db: apsw.Connection, sandbox: Any, it: List, quirk: str) -> None:
+def test_pagination_through_a_proxy_that_drops_the_cursor(
+    db: apsw.Connection, sandbox: Any, it: List, quirk: str
+) -> None:
     """Endless in other clients. A cursor that the server no longer knows is page one again: an error, too."""
     setattr(sandbox.quirks, quirk, True)
     if quirk == "unknown_after_is_first_page":
@@ -424,9 +428,7 @@ def test_pagination_that_is_refused_raises(connect: Any, sandbox: Any, it: List,
 
 
 @paged
-def test_retry_of_a_page_that_fails(
-    connect: Any, sandbox: Any, requests: Requests, it: List
-) -> None:
+def test_retry_of_a_page_that_fails(connect: Any, sandbox: Any, requests: Requests, it: List) -> None:
     """The rows before it have been given; the end never is."""
     sandbox.inject(Status(503, headers={"retry-after": "0"}), path=it.path, after=1)
     assert len(connect().execute(it.sql()).fetchall()) == COUNT
@@ -634,9 +636,7 @@ def test_prefetch_paginates_the_lists_of_a_join_concurrently(
     assert len(taken) == len(set(taken)) == len(counted)
 
 
-def test_prefetch_error_is_ignored_by_a_query_that_stops_before(
-    db: apsw.Connection, sandbox: Any
-) -> None:
+def test_prefetch_error_is_ignored_by_a_query_that_stops_before(db: apsw.Connection, sandbox: Any) -> None:
     """A store that is gone comes after the rows that are wanted."""
     for name in ("vs_001", "vs_002", "vs_003", "vs_004"):
         sandbox.add_batch(name, ["file-000"], processing_seconds=0)
@@ -653,7 +653,9 @@ def test_prefetch_error_is_ignored_by_a_query_that_stops_before(
         db.execute(sql).fetchall()
 
 
-def test_filter_by_a_purpose_that_is_not_text_is_left_to_sqlite(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+def test_filter_by_a_purpose_that_is_not_text_is_left_to_sqlite(
+    db: apsw.Connection, sandbox: Any, requests: Requests
+) -> None:
     """5 equals the text '5' in a column of text."""
     sandbox.add_file("x.md", id="file-five", purpose="5")
     db.execute("CREATE TABLE n (n INTEGER); INSERT INTO n VALUES (5)")

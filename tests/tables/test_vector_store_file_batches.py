@@ -65,7 +65,9 @@ def test_insert_and_select_until_it_has_finished(
 
 
 @pytest.mark.vcr
-def test_insert_files_with_attributes_of_their_own(replayed: apsw.Connection, place: Place, cassette: Any, sent: Sent) -> None:
+def test_insert_files_with_attributes_of_their_own(
+    replayed: apsw.Connection, place: Place, cassette: Any, sent: Sent
+) -> None:
     """The shared strategy is in each object."""
     replayed.execute(
         f"INSERT INTO {T} (vector_store_id, data__files, data__chunking_strategy) VALUES (?, json_array("

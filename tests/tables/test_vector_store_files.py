@@ -24,7 +24,9 @@ FILE_1, FILE_2, FILE_3 = FILES
 
 
 @pytest.mark.vcr
-def test_life_of_an_attached_file(replayed: apsw.Connection, place: Place, cassette: Any, sent: Sent, pause: Callable[[], None]) -> None:
+def test_life_of_an_attached_file(
+    replayed: apsw.Connection, place: Place, cassette: Any, sent: Sent, pause: Callable[[], None]
+) -> None:
     """Attach with attributes, read until it is finished, retag, detach: the requests, in order."""
     store, file = place.real(STORE), place.real(FILE_1)
     key = f"vector_store_id = '{store}' AND file_id = '{file}'"
@@ -264,7 +266,9 @@ def test_transactions_send_what_was_committed(db: apsw.Connection, bodies: Bodie
     ]
 
 
-def test_unknown_outcome_of_an_attach_whose_response_is_lost(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+def test_unknown_outcome_of_an_attach_whose_response_is_lost(
+    db: apsw.Connection, sandbox: Any, requests: Requests
+) -> None:
     """It is not repeated; the error says which list tells."""
     sandbox.inject(Cut("answer"), method="POST")
     with pytest.raises(openai_vtab.APIConnectionError, match=f"GET {DEMO}"):

@@ -269,7 +269,9 @@ def test_or_over_two_queries(db: apsw.Connection) -> None:
         ("query = 'q' AND rewrite_query = 2", f"{T}.rewrite_query: 2 is neither yes nor no; write 1 or 0"),
     ],
 )
-def test_arguments_that_are_wrong_are_refused(db: apsw.Connection, requests: Requests, where: str, problem: str) -> None:
+def test_arguments_that_are_wrong_are_refused(
+    db: apsw.Connection, requests: Requests, where: str, problem: str
+) -> None:
     """Before they are sent, with the column and what to write."""
     with pytest.raises(openai_vtab.ProgrammingError) as caught:
         db.execute(f"SELECT * FROM {T} WHERE vector_store_id = 'vs_demo' AND {where}").fetchall()
@@ -286,9 +288,7 @@ def test_arguments_that_are_wrong_are_refused(db: apsw.Connection, requests: Req
         ("WHERE vector_store_id = 'vs_demo' AND query LIKE 'x%'", "query"),
     ],
 )
-def test_missing_keys_are_named(
-    db: apsw.Connection, requests: Requests, where: str, missing: str
-) -> None:
+def test_missing_keys_are_named(db: apsw.Connection, requests: Requests, where: str, missing: str) -> None:
     """The store and the query are needed."""
     with pytest.raises(
         openai_vtab.MissingColumnsError, match=f"{T} needs vector_store_id = … AND query = … .*missing: {missing}$"

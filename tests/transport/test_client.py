@@ -54,9 +54,7 @@ def test_headers_without_openai_beta(connect: Any, sandbox: Any) -> None:
     assert "openai-beta" not in sandbox.requests[0].headers
 
 
-def test_headers_ignore_a_netrc(
-    connect: Any, sandbox: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_headers_ignore_a_netrc(connect: Any, sandbox: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The requests library would, for any host that a netrc file names."""
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login me password secret\n")
@@ -192,7 +190,9 @@ def test_retry_of_a_read(db: apsw.Connection, sandbox: Any, requests: Requests, 
 
 
 @pytest.mark.parametrize("status", [301, 400, 401, 403, 418, 422])
-def test_retry_is_not_tried_where_it_cannot_help(db: apsw.Connection, sandbox: Any, requests: Requests, status: int) -> None:
+def test_retry_is_not_tried_where_it_cannot_help(
+    db: apsw.Connection, sandbox: Any, requests: Requests, status: int
+) -> None:
     """And a redirect is not followed: the key would go with it."""
     sandbox.inject(Status(status, headers={"location": "http://127.0.0.1:9/v1/elsewhere"}))
     with pytest.raises(openai_vtab.APIError, match=f"answered {status}"):
@@ -375,9 +375,7 @@ def test_response_with_odd_values_becomes_sql_values(db: apsw.Connection, sandbo
     assert db.execute(sql).get[2:] == ("[1]", None, None, "vs_demo", None, None, None, None)
 
 
-def test_response_to_a_create_without_an_id_is_unknown(
-    db: apsw.Connection, sandbox: Any, requests: Requests
-) -> None:
+def test_response_to_a_create_without_an_id_is_unknown(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
     """The batch may exist; the error says so."""
     for body in ({}, {"id": None}, {"id": ""}, {"id": 5}):
         sandbox.inject(Answer(body), method="POST")

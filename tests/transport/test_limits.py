@@ -248,9 +248,7 @@ def test_quota_keeps_a_large_insert_below_openais_limit(
 
 
 @pytest.mark.parametrize("kept", [True, False])
-def test_quota_is_never_exceeded(
-    connect: Any, sandbox: Any, monkeypatch: pytest.MonkeyPatch, kept: bool
-) -> None:
+def test_quota_is_never_exceeded(connect: Any, sandbox: Any, monkeypatch: pytest.MonkeyPatch, kept: bool) -> None:
     """By a server that counts as OpenAI does; without the limits here it refuses, and all is created all the same."""
     monkeypatch.setattr("openai_vtab.transport.limits.MINUTE", 0.6)
     sandbox.rate_limit(15, 0.5)
@@ -327,9 +325,7 @@ def test_retry_of_a_delete_that_finds_nothing_is_done(db: Any, sandbox: Any) -> 
 
 
 @pytest.mark.parametrize("asked", ["86400", "inf", "1e400", "nan"])
-def test_rate_limit_beyond_the_budget_does_not_stop_the_next_statement(
-    connect: Any, sandbox: Any, asked: str
-) -> None:
+def test_rate_limit_beyond_the_budget_does_not_stop_the_next_statement(connect: Any, sandbox: Any, asked: str) -> None:
     """It asks again by itself, and hears whether the limit is still there."""
     db = connect(rate_limit_wait=0.1)
     sql = f"SELECT status FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id = 'vsfb_demo_finished'"

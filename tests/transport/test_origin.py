@@ -238,7 +238,9 @@ def test_tls_trusts_a_bundle(
 
 
 @pytest.mark.parametrize("names", [("api.example.org",), ("10.0.0.1",), ("*.localhost",)])
-def test_tls_refuses_a_certificate_of_another_name(connect: Connect, authority: trustme.CA, bundle: str, names: tuple[str]) -> None:
+def test_tls_refuses_a_certificate_of_another_name(
+    connect: Connect, authority: trustme.CA, bundle: str, names: tuple[str]
+) -> None:
     """Trusted, but not for this host."""
     with wire(lambda _: answer(BATCH), tls_of(authority, *names)) as server:
         for host in ("127.0.0.1", "localhost"):

@@ -30,6 +30,8 @@ from openai_vtab.settings import Settings
 from openai_vtab.shell import Shell
 from openai_vtab.transport.request_log import answer_without_key
 
+from ..support.slow import slow_except
+
 T = "vector_store_file_batches"
 SELECT = f"SELECT * , raw FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id = 'vsfb_demo_finished'"
 LIST = "SELECT *, raw FROM vector_stores"
@@ -109,7 +111,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("openai_vtab.transport.client.FIRST_WAIT", 0.001)
 
 
-@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("key", slow_except(KEYS, KEYS[1]))
 def test_redaction_of_any_response(key: str, sandbox: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """In no row, exception, log line or file, by any statement; the quotation is there, with [key] in it."""
     caplog.set_level(logging.DEBUG)
@@ -274,7 +276,7 @@ ENCODINGS = ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("key", slow_except(KEYS, KEYS[1]))
 def test_redaction_of_other_encodings_than_utf_8(key: str, encoding: str, sandbox: Any, tmp_path: Path) -> None:
     """JSON may be UTF-16 or UTF-32, and is read: in no row, ledger, exception or row of openai_requests."""
     sandbox._server.api.api_key = key
@@ -476,7 +478,10 @@ def test_redaction_of_every_repr(sandbox: Any, tmp_path: Path) -> None:
         getattr(connection, "dispose", getattr(connection, "close", None))()
 
 
-@pytest.mark.parametrize("options", [(), ("--dry-run",), ("--read-only",)])
+@pytest.mark.parametrize(
+    "options",
+    [pytest.param((), marks=pytest.mark.slow), ("--dry-run",), pytest.param(("--read-only",), marks=pytest.mark.slow)],
+)
 def test_redaction_in_the_shell(sandbox: Any, tmp_path: Path, options: tuple[str, ...]) -> None:
     """.requests, .schema, .dump, .connection, errors, dry runs; tracebacks are off."""
     key = KEYS[1]
@@ -514,7 +519,9 @@ def test_redaction_in_the_shell(sandbox: Any, tmp_path: Path, options: tuple[str
     assert_no_key(key, said, *(path.read_bytes() for path in tmp_path.iterdir()))
 
 
-def test_redaction_in_a_dry_run(sandbox: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_redaction_in_a_dry_run(
+    sandbox: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The key is not among what would be sent."""
     key = KEYS[1]
     for given in (key, None):
@@ -544,7 +551,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-@pytest.mark.parametrize("mode", ["wal", "delete"])
+@pytest.mark.parametrize("mode", slow_except(["wal", "delete"], "wal"))
 def test_redaction_in_a_crash(sandbox: Any, tmp_path: Path, mode: str) -> None:
     """In the middle of a transaction: the file, its journal or its WAL."""
     key = sandbox.api_key

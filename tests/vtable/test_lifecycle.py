@@ -18,6 +18,8 @@ import pytest
 import openai_vtab
 from openai_vtab.sandbox import Slow
 
+from ..support.slow import slow_except
+
 T = "vector_store_file_batches"
 SELECT = f"SELECT status FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id = 'vsfb_demo_finished'"
 INSERT = f"INSERT INTO {T} (vector_store_id, file_ids) VALUES ('vs_demo', '[\"file-new-01\"]')"
@@ -422,7 +424,7 @@ LIVES = {
         0, "401 invalid_api_key",
     ),
 }  # fmt: skip
-SLOW = {
+LIVES_WHILE_WAITING = {
     # the same, beside a server that takes ten seconds
     "a daemon thread that waits": ("db = openai_vtab.connect(); t = threading.Thread(target=db.execute, args=(SELECT,), daemon=True); t.start(); under_way()", 0, ""),
     "a daemon thread that commits": ("db = openai_vtab.connect(FILE); db.execute('BEGIN; ' + INSERT); t = threading.Thread(target=db.execute, args=('COMMIT',), daemon=True); t.start(); under_way()", 0, ""),
@@ -446,18 +448,28 @@ SLOW = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("life", [*LIVES, *SLOW])
+FAST = (
+    "a half-read cursor",
+    "a transaction that has been sent",
+    "closed, no thread is left",
+    "a fork's child with its parent's",
+    "a daemon thread that waits",
+    "SIGINT, caught",
+)
+
+
+@pytest.mark.parametrize("life", slow_except([*LIVES, *LIVES_WHILE_WAITING], *FAST))
 def test_exit_of_every_kind(sandbox: Any, tmp_path: Path, life: str) -> None:
     """No hang, no traceback, no crash, the exit status that it should be; a fork leaves its parent's alone."""
-    code, status, output = {**LIVES, **SLOW}[life]
-    if life in SLOW:
+    code, status, output = {**LIVES, **LIVES_WHILE_WAITING}[life]
+    if life in LIVES_WHILE_WAITING:
         sandbox.latency = 10
     elif "another thread waits" in life or "under way" in life:
         sandbox.latency = 1
     begin = time.monotonic()
     found = python(f"FILE = {str(tmp_path / 'a.db')!r}\n{PRELUDE}\n{code}", sandbox, status=status)
     assert found.split() == output.split()
-    assert life not in SLOW or time.monotonic() - begin < 9
+    assert life not in LIVES_WHILE_WAITING or time.monotonic() - begin < 9
     sandbox.latency = 0
 
 

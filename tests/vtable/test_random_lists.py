@@ -11,13 +11,15 @@ from urllib.parse import parse_qsl, unquote
 
 import apsw
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import openai_vtab
 from openai_vtab.protocol import Request, Response
 from openai_vtab.transport.client import Client
 from openai_vtab.transport.limits import WaitBudget
+
+from ..support.slow import few_and_many
 
 STATUSES = ["in_progress", "completed", "failed", "cancelled"]
 STORES = {
@@ -160,34 +162,44 @@ def found(db: apsw.Connection, sql: str, stores: str, files: str) -> list[Any]:
     return db.execute(sql.replace("{s}", stores).replace("{f}", files)).fetchall()
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(sql=queries())
+@pytest.mark.parametrize("examples", few_and_many(30, 250))
 def test_random_queries_over_lists_give_what_ordinary_tables_give(
-    db: apsw.Connection, answering: Answering, sql: str
+    db: apsw.Connection, answering: Answering, examples: int
 ) -> None:
     """The same rows, and no request twice in one statement."""
-    expected = sorted(map(repr, found(db, sql, "stores", "attached")))
-    answering.targets.clear()
-    assert sorted(map(repr, found(db, sql, "vector_stores", "vector_store_files"))) == expected
-    assert len(answering.targets) == len(set(answering.targets))
+
+    @settings(max_examples=examples, deadline=None)
+    @given(sql=queries())
+    def run(sql: str) -> None:
+        expected = sorted(map(repr, found(db, sql, "stores", "attached")))
+        answering.targets.clear()
+        assert sorted(map(repr, found(db, sql, "vector_stores", "vector_store_files"))) == expected
+        assert len(answering.targets) == len(set(answering.targets))
+
+    run()
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    table=st.sampled_from(["{s} AS x WHERE 1", "{s} AS x", "{f} AS x WHERE vector_store_id = 'vs_6'", "{f} AS x WHERE vector_store_id = 'vs_5' AND status = 'failed'", "{f} AS x WHERE vector_store_id IN ('vs_4', 'vs_6')"]),
-    direction=st.sampled_from(["", "DESC"]),
-    further=st.sampled_from(["", ", id", ", id DESC"]),
-    limit=st.integers(-1, 8),
-    offset=st.integers(0, 5),
-)  # fmt: skip
+@pytest.mark.parametrize("examples", few_and_many(20, 150))
 def test_random_orders_and_limits_over_lists_give_the_same(
-    db: apsw.Connection, answering: Answering, table: str, direction: str, further: str, limit: int, offset: int
+    db: apsw.Connection, answering: Answering, examples: int
 ) -> None:
     """The order of equals is not promised: of those, what the query is ordered by."""
-    column = "id, vector_store_id" if further and "{f}" in table else "id" if further else "created_at"
-    further = further + (", vector_store_id" if "vector_store_id" in column else "")
-    sql = f"SELECT {column} FROM {table} ORDER BY created_at {direction}{further} LIMIT {limit} OFFSET {offset}"
-    expected = found(db, sql, "stores", "attached")
-    answering.targets.clear()
-    assert found(db, sql, "vector_stores", "vector_store_files") == expected
-    assert len(answering.targets) == len(set(answering.targets))
+
+    @settings(max_examples=examples, deadline=None)
+    @given(
+        table=st.sampled_from(["{s} AS x WHERE 1", "{s} AS x", "{f} AS x WHERE vector_store_id = 'vs_6'", "{f} AS x WHERE vector_store_id = 'vs_5' AND status = 'failed'", "{f} AS x WHERE vector_store_id IN ('vs_4', 'vs_6')"]),
+        direction=st.sampled_from(["", "DESC"]),
+        further=st.sampled_from(["", ", id", ", id DESC"]),
+        limit=st.integers(-1, 8),
+        offset=st.integers(0, 5),
+    )  # fmt: skip
+    def run(table: str, direction: str, further: str, limit: int, offset: int) -> None:
+        column = "id, vector_store_id" if further and "{f}" in table else "id" if further else "created_at"
+        further = further + (", vector_store_id" if "vector_store_id" in column else "")
+        sql = f"SELECT {column} FROM {table} ORDER BY created_at {direction}{further} LIMIT {limit} OFFSET {offset}"
+        expected = found(db, sql, "stores", "attached")
+        answering.targets.clear()
+        assert found(db, sql, "vector_stores", "vector_store_files") == expected
+        assert len(answering.targets) == len(set(answering.targets))
+
+    run()

@@ -10,13 +10,15 @@ from typing import Any
 
 import apsw
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import openai_vtab
 from openai_vtab.protocol import Request, Response
 from openai_vtab.transport.client import Client
 from openai_vtab.transport.limits import WaitBudget
+
+from ..support.slow import few_and_many
 
 STORES = ["vs_1", "vs_2", "7"]
 BATCHES = ["b_1", "b_2", "b_3", "B_1", "10", "é"]
@@ -235,40 +237,62 @@ def compare(db: apsw.Connection, one_by_one: apsw.Connection, answering: Answeri
         assert len(asked) <= 2 * len(needed)
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(sql=queries())
+@pytest.mark.parametrize("examples", few_and_many(40, 400))
 def test_random_queries_give_what_an_ordinary_table_gives(
-    db: apsw.Connection, one_by_one: apsw.Connection, answering: Answering, sql: str
+    db: apsw.Connection, one_by_one: apsw.Connection, answering: Answering, examples: int
 ) -> None:
     """The same rows, no request twice in one statement, and never more than twice the requests it needs."""
-    compare(db, one_by_one, answering, sql, ordered=False)
+
+    @settings(max_examples=examples, deadline=None)
+    @given(sql=queries())
+    def run(sql: str) -> None:
+        compare(db, one_by_one, answering, sql, ordered=False)
+
+    run()
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(sql=queries(), limit=st.integers(0, 5))
+@pytest.mark.parametrize("examples", few_and_many(20, 150))
 def test_random_limits_send_few_requests(
-    db: apsw.Connection, one_by_one: apsw.Connection, answering: Answering, sql: str, limit: int
+    db: apsw.Connection, one_by_one: apsw.Connection, answering: Answering, examples: int
 ) -> None:
     """How many rows come is the same; which ones, SQLite does not promise."""
-    sql = f"SELECT count(*) FROM (SELECT 1 FROM ({sql}) LIMIT {limit})"
-    compare(db, one_by_one, answering, sql, ordered=True)
+
+    @settings(max_examples=examples, deadline=None)
+    @given(sql=queries(), limit=st.integers(0, 5))
+    def run(sql: str, limit: int) -> None:
+        sql = f"SELECT count(*) FROM (SELECT 1 FROM ({sql}) LIMIT {limit})"
+        compare(db, one_by_one, answering, sql, ordered=True)
+
+    run()
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    condition=where, order=st.permutations(["id", "vector_store_id DESC", "created_at", "l.n"]), limit=st.integers(0, 5)
-)
+@pytest.mark.parametrize("examples", few_and_many(20, 150))
 def test_random_orders_and_limits_give_the_same(
-    db: apsw.Connection, one_by_one: apsw.Connection, answering: Answering, condition: str, order: list[str], limit: int
+    db: apsw.Connection, one_by_one: apsw.Connection, answering: Answering, examples: int
 ) -> None:
     """With a total order the rows come in it."""
-    sql = f"SELECT l.n, id, vector_store_id, created_at FROM local AS l JOIN {{t}} AS b ON {condition} ORDER BY {', '.join(order)} LIMIT {limit}"
-    compare(db, one_by_one, answering, sql, ordered=True)
+
+    @settings(max_examples=examples, deadline=None)
+    @given(
+        condition=where,
+        order=st.permutations(["id", "vector_store_id DESC", "created_at", "l.n"]),
+        limit=st.integers(0, 5),
+    )
+    def run(condition: str, order: list[str], limit: int) -> None:
+        sql = f"SELECT l.n, id, vector_store_id, created_at FROM local AS l JOIN {{t}} AS b ON {condition} ORDER BY {', '.join(order)} LIMIT {limit}"
+        compare(db, one_by_one, answering, sql, ordered=True)
+
+    run()
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(sql=queries())
-def test_random_queries_with_error_rows_give_the_same(tolerant: apsw.Connection, sql: str) -> None:
+@pytest.mark.parametrize("examples", few_and_many(20, 150))
+def test_random_queries_with_error_rows_give_the_same(tolerant: apsw.Connection, examples: int) -> None:
     """With errors='row': SQLite joins, compares and counts it as a row with NULLs."""
-    rows = tolerant.execute(sql.replace("{t}", "vector_store_file_batches")).fetchall()
-    assert sorted(map(repr, rows)) == sorted(map(repr, tolerant.execute(sql.replace("{t}", "plain")).fetchall()))
+
+    @settings(max_examples=examples, deadline=None)
+    @given(sql=queries())
+    def run(sql: str) -> None:
+        rows = tolerant.execute(sql.replace("{t}", "vector_store_file_batches")).fetchall()
+        assert sorted(map(repr, rows)) == sorted(map(repr, tolerant.execute(sql.replace("{t}", "plain")).fetchall()))
+
+    run()

@@ -125,9 +125,7 @@ def test_collation_nocase_is_left_to_sqlite(db: apsw.Connection, requests: Reque
 
 
 @pytest.mark.parametrize("key", [None, b"vsfb_demo_finished", "", ".", ".."])
-def test_id_that_cannot_be_one_sends_nothing(
-    db: apsw.Connection, requests: Requests, key: object
-) -> None:
+def test_id_that_cannot_be_one_sends_nothing(db: apsw.Connection, requests: Requests, key: object) -> None:
     """NULL and BLOBs equal no text; an empty or dotted path segment would reach another endpoint."""
     assert db.execute(f"SELECT * FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id = ?", (key,)).fetchall() == []
     assert db.execute(f"SELECT * FROM {T} WHERE vector_store_id = ? AND id IN (?, NULL)", (key, key)).fetchall() == []
@@ -158,9 +156,7 @@ def test_number_is_the_text_that_sqlite_compares(
     "key",
     ["../../files", "a/b", "a?x=1", "a#b", "a%2Fb", "naïve", "日本", "a b", "a\nb", "x" * 3000, "'; DROP", "a\x00b"],
 )
-def test_id_is_one_path_segment(
-    db: apsw.Connection, sandbox: Any, requests: Requests, key: str
-) -> None:
+def test_id_is_one_path_segment(db: apsw.Connection, sandbox: Any, requests: Requests, key: str) -> None:
     """Nothing in an id can reach another endpoint; it is percent-encoded and comes back as it was."""
     from urllib.parse import unquote
 
@@ -266,7 +262,9 @@ def test_cache_of_a_statement_has_each_pair_once(local: apsw.Connection, request
     assert len(requests()) == 3, "the next statement asks again"
 
 
-def test_cache_is_not_shared_with_a_statement_within_a_scan(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+def test_cache_is_not_shared_with_a_statement_within_a_scan(
+    db: apsw.Connection, sandbox: Any, requests: Requests
+) -> None:
     """Polling while another statement is half-read is not answered from that statement's snapshot."""
     sql = f"SELECT status FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id = '{RUNNING}'"
     outer = db.execute(sql + " UNION ALL SELECT 'second'")
@@ -362,9 +360,7 @@ def test_trigger_creates_batches_with_trusted_schema(sandbox: Any, requests: Req
 
 
 @pytest.mark.parametrize("temp", ["", "TEMP"])
-def test_trigger_cannot_write_without_trusted_schema(
-    local: apsw.Connection, requests: Requests, temp: str
-) -> None:
+def test_trigger_cannot_write_without_trusted_schema(local: apsw.Connection, requests: Requests, temp: str) -> None:
     """With connect() a trigger cannot reach the API: SQLite makes no difference for TEMP triggers."""
     local.execute(
         f"CREATE {temp} TRIGGER ingest AFTER UPDATE OF title ON documents BEGIN "
@@ -435,9 +431,7 @@ def test_create_table_as_select(db: apsw.Connection) -> None:
 
 
 @pytest.mark.parametrize("module", ["vector_stores", "files", "vector_store_search"])
-def test_names_of_a_table_without_a_ledger(
-    db: apsw.Connection, requests: Callable[[], list[str]], module: str
-) -> None:
+def test_names_of_a_table_without_a_ledger(db: apsw.Connection, requests: Callable[[], list[str]], module: str) -> None:
     """It is renamed and dropped as any table, and nothing is sent; the table that is always there stays."""
     db.execute(f"CREATE VIRTUAL TABLE mine USING {module}; ALTER TABLE mine RENAME TO yours; DROP TABLE yours")
     assert db.execute("SELECT count(*) FROM sqlite_schema").get == 0
@@ -445,9 +439,7 @@ def test_names_of_a_table_without_a_ledger(
     assert requests() == []
 
 
-def test_rowids_kept_are_the_latest(
-    db: apsw.Connection, sandbox: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rowids_kept_are_the_latest(db: apsw.Connection, sandbox: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A statement needs all of its own; later ones find the latest, and what was inserted for ever."""
     monkeypatch.setattr("openai_vtab.sqlite.rowids.KEPT", 5)
     ids = [sandbox.add_batch("vs_demo", ["file-new-01"]) for _ in range(12)]

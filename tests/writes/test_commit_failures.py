@@ -353,7 +353,9 @@ LANDINGS = {
 
 @doors
 @pytest.mark.parametrize("landing", LANDINGS)
-def test_response_that_sqlite_refuses_to_record(sandbox: Any, file: str, settings: Any, door: Door, landing: str) -> None:
+def test_response_that_sqlite_refuses_to_record(
+    sandbox: Any, file: str, settings: Any, door: Door, landing: str
+) -> None:
     """The response cannot be written into the ledger: nothing is forgotten, and it is written once that is possible."""
     with door(file, settings) as opened:
         LANDINGS[landing](opened.apsw, sandbox)

@@ -17,6 +17,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 import openai_vtab
 from openai_vtab import sandbox as sandbox_package
 
+from ..support.slow import few_and_many
+
 T = "vector_store_file_batches"
 
 
@@ -255,10 +257,11 @@ def quiet() -> Iterator[None]:
         logger.disabled = before
 
 
+@pytest.mark.parametrize("examples", few_and_many(8, 100))
 @pytest.mark.parametrize("machine", [Transactions, LedgerTransactions])
-def test_random_transactions(machine: type[Transactions]) -> None:
+def test_random_transactions(machine: type[Transactions], examples: int) -> None:
     """Some hundred steps, each compared with the model."""
     with quiet():
         run_state_machine_as_test(
-            machine, settings=settings(max_examples=100, stateful_step_count=30, deadline=None, derandomize=True)
+            machine, settings=settings(max_examples=examples, stateful_step_count=30, deadline=None, derandomize=True)
         )

@@ -11,6 +11,7 @@ import pytest
 
 import openai_vtab
 
+from ...support.slow import slow_except
 from .joins import IDS, JOIN, ON, ROWS, N, Requests, Run, T, assert_no_threads, python
 
 PATH = "/vector_stores/vs_demo/file_batches/"
@@ -173,7 +174,7 @@ def test_replay_with_register_as_a_connection_hook(sandbox: Any, fill: Any, monk
     db.close()
 
 
-@pytest.mark.parametrize("mode", ["box", "json", "list"])
+@pytest.mark.parametrize("mode", slow_except(["box", "json", "list"], "box"))
 def test_prefetch_in_the_shell(sandbox: Any, fill: Any, requests: Requests, mode: str) -> None:
     """In every output mode; each key once."""
     fill(apsw.Connection(":memory:"))

@@ -5,7 +5,6 @@ The server is a socket and a function for each of its connections.
 
 from __future__ import annotations
 
-import json
 import random
 import re
 import socket
@@ -15,7 +14,7 @@ import time
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import apsw
@@ -25,11 +24,15 @@ import trustme
 import openai_vtab
 from openai_vtab.sandbox import Answer, Raw, Wire
 
+from ..support.server import answer, request, serving
+
 T = "vector_store_file_batches"
 SELECT = f"SELECT id FROM {T} WHERE vector_store_id = 'vs_1' AND batch_id = '%s'"
 INSERT = f"INSERT INTO {T} (vector_store_id, file_ids) VALUES ('vs_1', '[\"file-1\"]')"
 UPLOAD = "INSERT INTO files (filename, content, purpose) VALUES ('a.bin', zeroblob(30000000), 'assistants')"
 AUTHORITY = trustme.CA()  # who signs for the servers here
+TLS = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+AUTHORITY.issue_cert("127.0.0.1").configure_cert(TLS)
 OK = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 SLOW_HEADERS = OK + b"".join(b"x-%d: y\r\n" % n for n in range(90))
 
@@ -51,45 +54,6 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("openai_vtab.transport.connections.SLOWEST_UPLOAD", 1e9)
 
 
-class Listening:
-    """Where it is, and how many have connected."""
-
-    def __init__(self, port: int) -> None:
-        self.port = port
-        self.connections = 0
-
-
-@contextmanager
-def serving(serve: Callable[[Connection], None], secure: bool = False) -> Iterator[Listening]:
-    """Each connection is given to `serve`, in a thread of its own, and closed when that is over."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    here = Listening(listener.getsockname()[1])
-    opened: list[Connection] = []
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    AUTHORITY.issue_cert("127.0.0.1").configure_cert(context)
-
-    def one(connection: Connection) -> None:
-        with suppress(OSError), connection, ExitStack() as secured:
-            serve(secured.enter_context(context.wrap_socket(connection, server_side=True)) if secure else connection)
-
-    def accept() -> None:
-        with suppress(OSError):
-            while True:
-                connection = listener.accept()[0]
-                here.connections += 1
-                opened.append(connection)
-                threading.Thread(target=one, args=(connection,), daemon=True).start()
-
-    thread = threading.Thread(target=accept, daemon=True)
-    thread.start()
-    yield here
-    listener.shutdown(socket.SHUT_RDWR)
-    listener.close()
-    thread.join()
-    for connection in opened:
-        connection.close()
-
-
 @contextmanager
 def connected(port: int, scheme: str = "http", host: str = "127.0.0.1", **settings: Any) -> Iterator[apsw.Connection]:
     """A connection to 127.0.0.1 on this port; to another host by a proxy alone."""
@@ -97,27 +61,6 @@ def connected(port: int, scheme: str = "http", host: str = "127.0.0.1", **settin
     db = openai_vtab.connect(base_url=url, api_key="sk-raw-servers", **{"max_retries": 1, **settings})
     yield db
     db.close()
-
-
-def request(connection: Connection) -> bytes:
-    """The next request's head and body; b"" when there is none."""
-    data = b""
-    while b"\r\n\r\n" not in data:
-        more = connection.recv(65536)
-        if not more:
-            return b""
-        data += more
-    head, _, body = data.partition(b"\r\n\r\n")
-    length = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
-    while length and len(body) < int(length[1]):
-        body += connection.recv(65536)
-    return head + b"\r\n\r\n" + body
-
-
-def answer(body: Any) -> bytes:
-    """200, and JSON."""
-    data = json.dumps(body).encode()
-    return OK + b"content-length: %d\r\n\r\n" % len(data) + data
 
 
 def batch(asked: bytes) -> dict[str, str]:
@@ -228,7 +171,7 @@ def test_timeout_ends_a_dripping_response(bundle: str, scheme: str, begun: bytes
         drip(connection, SLOW_HEADERS)
 
     with (
-        serving(serve, secure=scheme == "https") as server,
+        serving(serve, tls=TLS if scheme == "https" else None) as server,
         connected(server.port, scheme, timeout=0.3, ca_bundle=bundle) as db,
     ):
         sql = SELECT % "vsfb_a"
@@ -265,7 +208,7 @@ def test_timeout_ends_a_tls_handshake() -> None:
 
 def test_tls_refuses_an_untrusted_certificate() -> None:
     """Nothing was sent, and a create is as it was."""
-    with serving(lambda connection: None, secure=True) as server, connected(server.port, "https") as db:
+    with serving(lambda connection: None, tls=TLS) as server, connected(server.port, "https") as db:
         with pytest.raises(
             openai_vtab.APIConnectionError, match=r"cannot connect: .*certificate verify fail"
         ) as caught:
@@ -290,7 +233,7 @@ def test_timeout_ends_an_upload_that_is_not_read(bundle: str, scheme: str, reads
             time.sleep(0.05)
 
     with (
-        serving(serve, secure=scheme == "https") as server,
+        serving(serve, tls=TLS if scheme == "https" else None) as server,
         connected(server.port, scheme, timeout=0.5, ca_bundle=bundle) as db,
     ):
         match = r"no answer within 0\.5 s; it may have been carried out .*\(GET /files\)"

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 import openai_vtab
 
+from ..support.server import Wire, answer, wire
 from ..support.slow import few_and_many
-from ..support.wire import Wire, answer, wire
 
 B = "vector_store_file_batches"
 

@@ -15,7 +15,7 @@ import trustme
 import openai_vtab
 from openai_vtab.settings import Settings
 
-from ..support.wire import Wire, answer, wire
+from ..support.server import Wire, answer, wire
 
 KEY = "sk-for-one-origin-only"
 T = "vector_store_file_batches"

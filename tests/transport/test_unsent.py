@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 
 import openai_vtab
 
-from ..support.wire import answer, wire
+from ..support.server import Server, answer, request, serving, wire
 
 T = "vector_store_file_batches"
 KEY = "sk-0123456789abcdef"
@@ -160,51 +160,44 @@ def test_unsent_is_nothing_of_which_a_byte_may_have_left(
     assert db.execute("SELECT id, status FROM led_ledger").fetchall() == [(None, "unknown")]
 
 
-class Once(threading.Thread):
+@contextmanager
+def once(response: bytes = b"") -> Iterator[Server]:
     """A server that reads one request, answers it or not, closes the connection, and is gone."""
 
-    def __init__(self, response: bytes = b"") -> None:
-        super().__init__(daemon=True)
-        self.response = response
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}/v1"
-        self.start()
+    def serve(connection: socket.socket) -> None:
+        server.refuse()
+        request(connection)
+        connection.sendall(response)
 
-    def run(self) -> None:
-        connection, _ = self.listener.accept()
-        self.listener.close()
-        connection.recv(65536)
-        connection.sendall(self.response)
-        connection.close()
+    with serving(serve) as server:
+        yield server
 
 
 def test_unsent_is_no_retry_of_what_may_have_been_carried_out(connect: Any) -> None:
     """The last attempt found no connection, or no key; the first had left."""
-    server = Once()
-    db = connect(server.url, max_retries=2)
-    with pytest.raises(openai_vtab.APIConnectionError, match="cannot connect") as caught:
-        db.execute(SELECT).fetchall()
+    with once() as server:
+        db = connect(server.url(), max_retries=2)
+        with pytest.raises(openai_vtab.APIConnectionError, match="cannot connect") as caught:
+            db.execute(SELECT).fetchall()
     assert caught.value.sent
-    server.join()
 
-    server = Once()
     keys = iter([KEY])
-    db = connect(server.url, max_retries=2, api_key=lambda: next(keys))
-    with pytest.raises(
-        openai_vtab.ConfigurationError, match=r"StopIteration, raised by the function given as api_key"
-    ) as no_key:
-        db.execute(SELECT).fetchall()
+    with once() as server:
+        db = connect(server.url(), max_retries=2, api_key=lambda: next(keys))
+        with pytest.raises(
+            openai_vtab.ConfigurationError, match=r"StopIteration, raised by the function given as api_key"
+        ) as no_key:
+            db.execute(SELECT).fetchall()
     assert no_key.value.sent
-    server.join()
     assert db.execute("SELECT error FROM openai_requests").get == str(no_key.value)
 
 
 def test_unsent_is_a_retry_of_what_was_not_carried_out(connect: Any) -> None:
     """A create that an overloaded server has refused, and that then found no connection."""
-    server = Once(answer({"error": {"message": "busy", "code": "server_is_overloaded"}}, 503, {"retry-after": "0"}))
-    db = connect(server.url, max_retries=1)
-    assert_unsent(db, INSERT, "cannot connect: Connection refused", openai_vtab.APIConnectionError)
-    server.join()
+    response = answer({"error": {"message": "busy", "code": "server_is_overloaded"}}, 503, {"retry-after": "0"})
+    with once(response) as server:
+        db = connect(server.url(), max_retries=1)
+        assert_unsent(db, INSERT, "cannot connect: Connection refused", openai_vtab.APIConnectionError)
 
 
 def test_unsent_without_a_key(connect: Any) -> None:

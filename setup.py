@@ -25,7 +25,7 @@ TEST = [  # what the fast suite needs
     "vcrpy>=9.2.0",
 ]
 LINT = [
-    "import-linter>=2.5",
+    "import-linter>=2.17",
     "mypy>=1.18.1",
     "ruff>=0.16.0",
     "types-requests>=2.33.0.20261030",

@@ -1,11 +1,10 @@
-"""What is the same for every table that the API lists: which pages are asked for, when, and that none is missing."""
+"""What is the same for every table that the API lists: pages, filters, rowids, errors; none is missing."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import apsw
@@ -14,79 +13,13 @@ import pytest
 import openai_vtab
 from openai_vtab.sandbox import Answer, Slow, Status
 
+from .lists import COUNT, LISTS, List, every, ids, page, paged, statused
+
+pytestmark = pytest.mark.usefixtures("many")
+
 Requests = Callable[[], list[str]]
-COUNT = 250
 
-
-@dataclass(frozen=True)
-class List:
-    """A list as a table and its condition, and as the API has it."""
-
-    table: str
-    where: str
-    path: str
-    most: int = 100
-
-    def sql(self, columns: str = "id", more: str = "") -> str:
-        # SQLite tells a table of no LIMIT beside a term that is not the table's, such as WHERE true
-        where = self.where if self.where != "true" else more.removeprefix("AND ") if more.startswith("AND ") else ""
-        rest = "" if self.where == "true" and where else more
-        return f"SELECT {columns} FROM {self.table}{' WHERE ' if where else ''}{where} {rest}"
-
-    def get(self, query: str = "", *, limit: int | None = None, order: str = "desc", after: str = "") -> str:
-        """The request for a page."""
-        cursor = f"&after={after}" if after else ""
-        return f"GET {self.path}?{query}limit={limit or self.most}&order={order}{cursor}"
-
-
-LISTS = [
-    List("vector_stores", "true", "/vector_stores"),
-    List("vector_store_files", "vector_store_id = 'vs_many'", "/vector_stores/vs_many/files"),
-    List(
-        "vector_store_file_batch_files",
-        "vector_store_id = 'vs_many' AND batch_id = 'vsfb_many'",
-        "/vector_stores/vs_many/file_batches/vsfb_many/files",
-    ),
-    List("files", "true", "/files", 10_000),
-]
-PAGED = LISTS[:3]  # those whose pages are small enough to have several
-STATUSED = LISTS[1:3]
-
-
-def ids(lists: list[List]) -> Any:
-    return pytest.mark.parametrize("it", lists, ids=[it.table for it in lists])
-
-
-every, paged, statused = ids(LISTS), ids(PAGED), ids(STATUSED)
 looked_up = ids([it for it in LISTS if "batch" not in it.table])  # the API has no GET of one file of a batch
-
-
-@pytest.fixture(autouse=True)
-def many(sandbox: Any) -> None:
-    """250 stores and 250 files in a batch of one of them, each a second younger than the one before; a third failed."""
-    state = sandbox._state
-    sandbox.add_store("vs_many")
-    for number in range(COUNT - 3):
-        sandbox.add_store(f"vs_{number:03}")
-    names = [sandbox.add_file(f"{n}.{'csv' if n % 3 else 'md'}", id=f"file-{n:03}") for n in range(COUNT)]
-    sandbox.add_batch("vs_many", names, "vsfb_many", processing_seconds=0)
-    for number, store in enumerate(state.stores.values()):
-        store.created_at = 1_700_000_000 + number
-    for number, id in enumerate(names):
-        state.files[id].created_at += number
-        state.stores["vs_many"].files[id].created_at = 1_700_000_000 + number
-
-
-def plan(db: apsw.Connection, sql: str) -> str:
-    return "; ".join(row[3] for row in db.execute("EXPLAIN QUERY PLAN " + sql))
-
-
-def page(items: list[Any], **more: Any) -> Any:
-    """A page as a server may answer it; None leaves a member out."""
-    last = items[-1]["id"] if items and isinstance(items[-1], dict) else None
-    first = items[0]["id"] if items and isinstance(items[0], dict) else None
-    whole = {"object": "list", "data": items, "first_id": first, "last_id": last, "has_more": False, **more}
-    return {name: value for name, value in whole.items() if value is not ...}
 
 
 @paged
@@ -106,118 +39,6 @@ def test_pagination_of_files_has_pages_of_ten_thousand(db: apsw.Connection, sand
     assert requests() == [LISTS[3].get(), LISTS[3].get(after=found[-2])]
 
 
-@every
-@pytest.mark.parametrize(
-    ("more", "limit", "order"),
-    [
-        ("LIMIT 5", 5, "desc"),
-        ("LIMIT 5 OFFSET 3", 8, "desc"),
-        ("ORDER BY created_at DESC LIMIT 5", 5, "desc"),
-        ("ORDER BY created_at LIMIT 5", 5, "asc"),
-        ("ORDER BY created_at LIMIT 5 OFFSET 2", 7, "asc"),
-        ("LIMIT 1", 1, "desc"),
-    ],
-)
-def test_limit_reads_one_page_of_that_size(
-    db: apsw.Connection, requests: Requests, it: List, more: str, limit: int, order: str
-) -> None:
-    """Nothing is read that is thrown away, but for OFFSET's rows."""
-    found = db.execute(it.sql("id, created_at", more)).fetchall()
-    assert requests() == [it.get(limit=limit, order=order)]
-    everything = db.execute(it.sql("id, created_at", f"ORDER BY +created_at {order}, id {order}")).fetchall()
-    offset = limit - len(found)
-    if "created_at" in more:
-        assert [at for _, at in found] == [at for _, at in everything[offset:limit]]
-    assert len(found) == int(more.partition("LIMIT ")[2].split()[0])
-
-
-@statused
-def test_limit_with_a_status_reads_one_page_of_that_size(db: apsw.Connection, requests: Requests, it: List) -> None:
-    """The API filters, so that no row is thrown away."""
-    sql = it.sql("id, status", "AND status = 'failed' ORDER BY created_at DESC LIMIT 5")
-    assert db.execute(sql).fetchall() == [(f"file-{n}", "failed") for n in (248, 247, 245, 244, 242)]
-    assert requests() == [it.get("filter=failed&", limit=5)]
-    assert plan(db, sql).endswith("status,LIMIT desc")
-
-
-def test_limit_with_a_purpose_reads_one_page_of_that_size(
-    db: apsw.Connection, sandbox: Any, requests: Requests
-) -> None:
-    """As with the status."""
-    sandbox.add_file("b.md", id="file-b", purpose="user_data")
-    assert db.execute("SELECT id FROM files WHERE purpose = 'user_data' LIMIT 5").fetchall() == [("file-b",)]
-    assert db.execute("SELECT id FROM files WHERE purpose = 'a b&c/ü' LIMIT 5").fetchall() == []
-    query = "limit=5&order=desc"
-    assert requests() == [f"GET /files?purpose=user_data&{query}", f"GET /files?purpose=a%20b%26c%2F%C3%BC&{query}"]
-
-
-@paged
-@pytest.mark.parametrize(
-    "more",
-    [
-        "AND id LIKE '%7' LIMIT 5",
-        "ORDER BY id LIMIT 5",
-        "ORDER BY created_at, id LIMIT 5",
-        "GROUP BY id LIMIT 5",
-        "AND created_at > 0 LIMIT 5",
-        "AND usage_bytes >= 0 ORDER BY created_at DESC LIMIT 5",
-    ],
-)
-def test_limit_is_not_pushed_where_sqlite_filters(db: apsw.Connection, requests: Requests, it: List, more: str) -> None:
-    """It must not ask for page after page of five."""
-    assert len(db.execute(it.sql("id", more)).fetchall()) == 5
-    assert requests()[0] in (it.get(), it.get(order="asc"))
-
-
-@paged
-def test_limit_above_a_page(db: apsw.Connection, requests: Requests, it: List) -> None:
-    """Whole pages until there are enough, and none more."""
-    found = [id for (id,) in db.execute(it.sql("id", "LIMIT 150"))]
-    assert len(found) == 150
-    assert requests() == [it.get(), it.get(after=found[99])]
-
-
-@paged
-def test_prefetch_of_a_limits_later_pages(connect: Any, sandbox: Any, requests: Requests, it: List) -> None:
-    """The second page is needed, and is asked for while the first is read."""
-    rows = connect().execute(it.sql("id", "LIMIT 150"))
-    for _ in range(80):
-        next(rows)
-    time.sleep(0.1)
-    assert len(requests()) == 2
-    rows.close(True)
-
-
-@paged
-def test_prefetch_requests_the_next_page_while_one_is_read(db: apsw.Connection, requests: Requests, it: List) -> None:
-    """Not before half of it has been read, and not two pages ahead."""
-    rows = db.execute(it.sql())
-    for _ in range(40):
-        next(rows)
-    time.sleep(0.05)
-    assert len(requests()) == 1
-    for _ in range(40):
-        next(rows)
-    time.sleep(0.05)
-    assert len(requests()) == 1
-    for _ in range(40):
-        next(rows)
-    time.sleep(0.05)
-    assert requests() == []
-    rows.close(True)
-
-
-@ids(LISTS[1:2])
-def test_prefetch_does_not_delay_the_page_that_is_read(connect: Any, sandbox: Any, it: List) -> None:
-    """Three pages of 0.3 s, each read for 0.3 s: not 1.8 s."""
-    sandbox.inject(Slow(0.3), times=None, path=it.path)
-    began = time.monotonic()
-    for number, _ in enumerate(connect().execute(it.sql())):
-        if number % 100 == 75:
-            time.sleep(0.3)
-    assert time.monotonic() - began < 1.6
-
-
 @paged
 def test_pagination_stops_with_an_inner_join(db: apsw.Connection, requests: Requests, it: List) -> None:
     """LIMIT of the join is not the list's, which is left when the join has its rows."""
@@ -228,75 +49,6 @@ def test_pagination_stops_with_an_inner_join(db: apsw.Connection, requests: Requ
     assert requests() == [it.get()]
     assert db.execute(f"SELECT EXISTS (SELECT 1 FROM {it.table} AS i JOIN few ON {it.where} AND x = 2)").get == 1
     assert len(requests()) == 1
-
-
-@every
-@pytest.mark.parametrize("direction", ["ASC", "DESC"])
-def test_order_of_the_api_is_not_sorted_again(
-    db: apsw.Connection, requests: Requests, it: List, direction: str
-) -> None:
-    """The plan says which way, and has no sorter."""
-    sql = it.sql("created_at", f"ORDER BY created_at {direction}")
-    assert "TEMP B-TREE" not in plan(db, sql)
-    assert plan(db, sql).endswith(f" {direction.lower()}")
-    found = [at for (at,) in db.execute(sql)]
-    assert found == sorted(found, reverse=direction == "DESC")
-    assert all(f"order={direction.lower()}" in request for request in requests())
-
-
-@every
-@pytest.mark.parametrize("order", ["+created_at", "id", "created_at, id", "created_at COLLATE NOCASE DESC, id"])
-def test_order_by_other_columns_is_sorted_by_sqlite(db: apsw.Connection, it: List, order: str) -> None:
-    """The list is read as it comes."""
-    assert "TEMP B-TREE" in plan(db, it.sql("id", f"ORDER BY {order}"))
-
-
-def test_order_of_several_lists_is_sorted_by_sqlite(db: apsw.Connection, sandbox: Any) -> None:
-    """Each has its order, together they have none."""
-    for direction in ("ASC", "DESC"):
-        where = "vector_store_id IN ('vs_demo', 'vs_many', 'vs_archive')"
-        sql = f"SELECT created_at FROM vector_store_files WHERE {where} ORDER BY created_at {direction}"
-        assert "TEMP B-TREE" in plan(db, sql)
-        found = [at for (at,) in db.execute(sql)]
-        assert found == sorted(found, reverse=direction == "DESC")
-
-
-def test_order_of_an_outer_list_is_kept_in_a_join(db: apsw.Connection) -> None:
-    """Whatever SQLite takes for sorted is sorted."""
-    db.execute("CREATE TABLE few (x); INSERT INTO few VALUES (1), (2), (3)")
-    for sql in (
-        "SELECT created_at FROM vector_stores, few ORDER BY created_at",
-        "SELECT f.created_at FROM few, vector_store_files AS f WHERE vector_store_id = 'vs_many' ORDER BY f.created_at DESC",
-        "SELECT f.created_at FROM few CROSS JOIN vector_store_files AS f WHERE vector_store_id = 'vs_many' ORDER BY f.created_at DESC",
-        "SELECT f.created_at FROM vector_stores AS v JOIN vector_store_files AS f ON f.vector_store_id = v.id AND v.name <> 'x' ORDER BY f.created_at",
-        "SELECT DISTINCT created_at FROM vector_stores ORDER BY created_at DESC",
-        "SELECT created_at, count(*) FROM vector_stores GROUP BY created_at ORDER BY created_at DESC",
-        "SELECT max(created_at) FROM vector_stores GROUP BY created_at",
-    ):
-        found = [row[0] for row in db.execute(sql)]
-        assert found == sorted(found, reverse="DESC" in sql), sql
-
-
-@every
-def test_order_that_the_server_ignores_raises(db: apsw.Connection, sandbox: Any, it: List) -> None:
-    """SQLite has been promised the order; the sentence says how to have it sorted, which then works."""
-    items = [{"id": f"x{at}", "object": "x", "created_at": at} for at in (3, 1, 2)]
-    sandbox.inject(Answer(page(items)), times=2, path=it.path)
-    with pytest.raises(
-        openai_vtab.OperationalError, match=f"{it.table}: the server's list is not in the order of"
-    ) as caught:
-        db.execute(it.sql("id", "ORDER BY created_at DESC")).fetchall()
-    assert "write ORDER BY +created_at" in str(caught.value)
-    assert db.execute(it.sql("id", "ORDER BY +created_at DESC")).fetchall() == [("x3",), ("x2",), ("x1",)]
-
-
-@every
-def test_order_within_one_second_is_free(db: apsw.Connection, sandbox: Any, it: List) -> None:
-    """Equal is in order."""
-    items = [{"id": name, "object": "x", "created_at": 7} for name in "bac"]
-    sandbox.inject(Answer(page(items)), times=2, path=it.path)
-    for direction in ("ASC", "DESC"):
-        assert len(db.execute(it.sql("id", f"ORDER BY created_at {direction}")).fetchall()) == 3
 
 
 A, B = {"id": "a", "object": "x", "created_at": 2}, {"id": "b", "object": "x", "created_at": 1}
@@ -607,50 +359,6 @@ def test_in_list_of_stores_is_paginated_concurrently(connect: Any, sandbox: Any,
     assert sorted(found) == sorted((name, id) for name in names for id in ("file-000", "file-001"))
     assert sandbox.max_in_flight == 8
     assert sorted(requests()) == [f"GET /vector_stores/{name}/files?limit=100&order=desc" for name in names]
-
-
-@pytest.mark.parametrize("source", ["a local table", "the list of stores"])
-def test_prefetch_paginates_the_lists_of_a_join_concurrently(
-    connect: Any, sandbox: Any, requests: Requests, source: str
-) -> None:
-    """Read ahead; each list once."""
-    db = connect(max_concurrency=8)
-    names = [f"vs_{n:03}" for n in range(40)]
-    for name in names:
-        sandbox.add_batch(name, ["file-000", "file-001"], processing_seconds=0)
-    db.execute("CREATE TABLE mine (store TEXT)")
-    db.executemany("INSERT INTO mine VALUES (?)", [(name,) for name in names])
-    sandbox.reset_counters()
-    sandbox.latency = 0.05
-    join = (
-        "mine AS m JOIN vector_store_files AS f ON f.vector_store_id = m.store"
-        if source == "a local table"
-        else "vector_stores AS v JOIN vector_store_files AS f ON f.vector_store_id = v.id WHERE v.total_count = 2"
-    )
-    began = time.monotonic()
-    counted = dict(db.execute(f"SELECT f.vector_store_id, count(*) FROM {join} GROUP BY 1"))
-    assert time.monotonic() - began < 1.5
-    assert {name: counted[name] for name in names} == dict.fromkeys(names, 2)
-    assert sandbox.max_in_flight >= 6
-    taken = [request for request in requests() if "/files" in request]
-    assert len(taken) == len(set(taken)) == len(counted)
-
-
-def test_prefetch_error_is_ignored_by_a_query_that_stops_before(db: apsw.Connection, sandbox: Any) -> None:
-    """A store that is gone comes after the rows that are wanted."""
-    for name in ("vs_001", "vs_002", "vs_003", "vs_004"):
-        sandbox.add_batch(name, ["file-000"], processing_seconds=0)
-    db.execute("CREATE TABLE mine (store)")
-    db.execute("INSERT INTO mine VALUES ('vs_001'), ('vs_002'), ('vs_003'), ('vs_004'), ('vs_gone')")
-    sql = "SELECT f.vector_store_id FROM mine AS m CROSS JOIN vector_store_files AS f ON f.vector_store_id = m.store"
-    rows = db.execute(sql)
-    for name in ("vs_001", "vs_002", "vs_003", "vs_004"):
-        assert next(rows) == (name,)
-        time.sleep(0.05)
-    assert any("vs_gone" in request.path for request in sandbox.requests)
-    rows.close(True)
-    with pytest.raises(openai_vtab.APIError, match="vs_gone"):
-        db.execute(sql).fetchall()
 
 
 def test_filter_by_a_purpose_that_is_not_text_is_left_to_sqlite(

@@ -15,6 +15,8 @@ import openai_vtab
 from openai_vtab.sandbox import Cut, Status
 from openai_vtab.transport.limits import AttachQuota, ConcurrencyLimiter, Flag, WaitBudget
 
+from ..support.clock import FakeClock
+
 T = "vector_store_file_batches"
 GOING_ON = Flag()
 
@@ -58,28 +60,33 @@ def test_concurrency_is_halved_once_by_one_rounds_responses() -> None:
 
 def test_rate_limit_holds_all_as_long_as_one_is_told_to_wait() -> None:
     """And no longer once the statement is gone."""
-    limiter = ConcurrencyLimiter(8)
-    one(limiter, wait=0.15)
-    started = time.monotonic()
+    clock = FakeClock()
+    limiter = ConcurrencyLimiter(8, clock)
+    one(limiter, wait=15)
     limiter.acquire(GOING_ON)
-    assert 0.1 < time.monotonic() - started < 0.4
+    assert clock.slept == pytest.approx(15)
     one_that_waits = ConcurrencyLimiter(8)
     one(one_that_waits, wait=60)
     gone = Flag()
-    threading.Timer(0.1, gone.set).start()
+    threading.Timer(0.05, gone.set).start()
     started = time.monotonic()
     assert one_that_waits.acquire(gone) is None
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 5
 
 
 def test_concurrency_slot_that_becomes_free_is_taken() -> None:
     """At most as many as are allowed are under way."""
     limiter = ConcurrencyLimiter(1)
     limiter.acquire(GOING_ON)
-    threading.Timer(0.1, limiter.release, [GOING_ON]).start()
-    started = time.monotonic()
+    released = threading.Event()
+
+    def release() -> None:
+        released.set()
+        limiter.release(GOING_ON)
+
+    threading.Timer(0.05, release).start()
     limiter.acquire(GOING_ON)
-    assert 0.05 < time.monotonic() - started < 0.3
+    assert released.is_set()
 
 
 def test_concurrency_falls_for_a_limited_server(connect: Any, sandbox: Any) -> None:
@@ -121,17 +128,16 @@ def test_concurrency_grows_back(connect: Any, sandbox: Any) -> None:
     assert most_in_flight(20) == 8
 
 
-def test_rate_limit_waits_that_overlap_count_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rate_limit_waits_that_overlap_count_once() -> None:
     """Sixteen that wait two seconds at the same time have waited two seconds."""
-    now = 100.0
-    monkeypatch.setattr("time.monotonic", lambda: now)
-    patience = WaitBudget(5)
+    clock = FakeClock()
+    patience = WaitBudget(5, clock)
     assert all(patience.allows(2) for _ in range(16))
     assert patience.waited == 2
-    now += 1
+    clock.advance(1)
     assert patience.allows(2)
     assert patience.waited == 3
-    now += 10
+    clock.advance(10)
     assert not patience.allows(2.5)
     assert patience.allows(2)
     assert patience.waited == 5
@@ -143,9 +149,9 @@ ONE = f"SELECT status FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id = 
 LIMIT = Status(429, code="rate_limit_exceeded", message="Slow down.", headers={"retry-after": "0.2"})
 
 
-def test_rate_limit_is_waited_for_as_long_as_the_statement_may(connect: Any, sandbox: Any) -> None:
+def test_rate_limit_is_waited_for_as_long_as_the_statement_may(connect: Any, sandbox: Any, clock: FakeClock) -> None:
     """More often than other failures are repeated."""
-    db = connect(max_retries=1)
+    db = connect(clock=clock, max_retries=1)
     sandbox.inject(LIMIT, times=3)
     assert db.execute(ONE).get == "completed"
     assert len(sandbox.requests) == 4
@@ -168,10 +174,10 @@ def test_rate_limit_that_stays_raises_and_says_the_wait(connect: Any, sandbox: A
         db.execute(ONE).fetchall()
 
 
-def test_rate_limit_raises_at_once_without_a_wait_budget(connect: Any, sandbox: Any) -> None:
+def test_rate_limit_raises_at_once_without_a_wait_budget(connect: Any, sandbox: Any, clock: FakeClock) -> None:
     """Also when less is left than is asked for."""
     for setting, sent in ((0, 1), (0.3, 2)):
-        db = connect(rate_limit_wait=setting)
+        db = connect(clock=clock, rate_limit_wait=setting)
         sandbox.inject(LIMIT, times=sent)
         sandbox.reset_counters()
         with pytest.raises(openai_vtab.APIError, match=f"rate_limit_wait is {setting:g} s"):
@@ -195,36 +201,28 @@ def test_rate_limit_within_a_commit_names_what_is_done(connect: Any, sandbox: An
     assert [what for _, what in error.not_done[1:]] == ["not sent", "not sent"]
 
 
-class Clock:
-    """What time.monotonic() gives."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now = 1000.0
-        monkeypatch.setattr("time.monotonic", lambda: self.now)
-
-
-def test_quota_limits_what_begins_in_any_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_quota_limits_what_begins_in_any_minute() -> None:
     """Whatever the minute's beginning, and as soon as it is possible; vector stores do not share their requests."""
-    clock = Clock(monkeypatch)
-    attaching = AttachQuota(requests=3, files=10)
+    clock = FakeClock()
+    attaching = AttachQuota(requests=3, files=10, clock=clock)
     assert [attaching.begin("a", 1) for _ in range(3)] == [0, 0, 0]
     assert attaching.begin("a", 1) == 61
     assert attaching.begin("b", 6) == 0
-    clock.now += 30
+    clock.advance(30)
     assert attaching.begin("b", 1) == 0
     assert attaching.begin("b", 1) == 31  # ten files
-    clock.now += 31
+    clock.advance(31)
     assert attaching.begin("a", 9) == 0
-    clock.now += 61
+    clock.advance(61)
     assert attaching.begin("a", 50) == 0  # more than is allowed at once goes alone
     assert attaching.begin("b", 1) == 61
 
 
-def test_quota_of_zero_is_no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_quota_of_zero_is_no_limit() -> None:
     """Of either."""
-    Clock(monkeypatch)
-    assert not any(AttachQuota(requests=0, files=0).begin("a", 2000) for _ in range(1000))
-    files_only = AttachQuota(requests=0, files=2)
+    clock = FakeClock()
+    assert not any(AttachQuota(requests=0, files=0, clock=clock).begin("a", 2000) for _ in range(1000))
+    files_only = AttachQuota(requests=0, files=2, clock=clock)
     assert [files_only.begin("a", 1) for _ in range(3)] == [0, 0, 61]
 
 
@@ -233,17 +231,21 @@ ROWS = "INSERT INTO {} (vector_store_id, {}) SELECT value ->> 0, value ->> 1 FRO
 
 @pytest.mark.parametrize("limit", [{"attach_requests_per_minute": 4}, {"attach_files_per_minute": 4}])
 def test_quota_keeps_a_large_insert_below_openais_limit(
-    connect: Any, sandbox: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, limit: Any
+    connect: Any, sandbox: Any, clock: FakeClock, caplog: pytest.LogCaptureFixture, limit: Any
 ) -> None:
     """It goes on when the minute is over, instead of being refused; and says what it waits for."""
-    monkeypatch.setattr("openai_vtab.transport.limits.MINUTE", 0.4)
+    times: list[float] = []
+
+    def key() -> str:
+        times.append(clock.monotonic())
+        return str(sandbox.api_key)
+
     caplog.set_level(logging.INFO, "openai_vtab")
-    db = connect(**limit)
+    db = connect(clock=clock, api_key=key, max_concurrency=1, **limit)
     rows = [["vs_demo", '["file-new-01"]']] * 10
     db.execute(ROWS.format(T, "file_ids"), (json.dumps(rows),))
-    times = [request.at for request in sandbox.requests if request.method == "POST"]
-    assert len(times) == 10
-    assert all(later - earlier > 0.35 for earlier, later in zip(times, times[4:], strict=False))
+    assert len(times) == len(sandbox.requests) == 10
+    assert all(later - earlier >= 60 for earlier, later in zip(times, times[4:], strict=False))
     assert any("to attach 1 more files to vs_demo: at most" in message for message in caplog.messages)
 
 
@@ -259,26 +261,24 @@ def test_quota_is_never_exceeded(connect: Any, sandbox: Any, monkeypatch: pytest
     assert (statuses.count(429) == 0) is kept
 
 
-def test_quota_counts_stores_and_files(connect: Any, sandbox: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_quota_counts_stores_and_files(connect: Any, clock: FakeClock) -> None:
     """Whichever table attaches them: the organisation's minute is one."""
-    monkeypatch.setattr("openai_vtab.transport.limits.MINUTE", 0.4)
-    db = connect(attach_files_per_minute=4)
+    db = connect(clock=clock, attach_files_per_minute=4)
     db.execute("INSERT INTO vector_stores (name, file_ids) VALUES ('three', ?)", (json.dumps(["file-new-01"] * 1),))
     db.execute("INSERT INTO vector_store_files (vector_store_id, file_id) VALUES ('vs_demo', 'file-new-02')")
     db.execute(
         f"INSERT INTO {T} (vector_store_id, files) VALUES ('vs_demo', ?)",
         (json.dumps([{"file_id": "file-new-03"}, {"file_id": "file-new-04"}]),),
     )
+    assert clock.slept == 0
     db.execute("INSERT INTO vector_store_files (vector_store_id, file_id) VALUES ('vs_demo', 'file-new-05')")
-    times = [request.at for request in sandbox.requests if request.method == "POST"]
-    assert times[3] - times[0] > 0.35
-    assert times[2] - times[0] < 0.35
+    assert clock.slept >= 60
 
 
 def test_interrupt_ends_the_wait_for_the_quota(connect: Any, sandbox: Any) -> None:
     """What waited was not sent, and the error says so."""
     db = connect(attach_requests_per_minute=1)
-    threading.Timer(0.3, db.interrupt).start()
+    threading.Timer(0.1, db.interrupt).start()
     started = time.monotonic()
     with pytest.raises(openai_vtab.WriteError) as caught:
         db.execute(ROWS.format(T, "file_ids"), (json.dumps([["vs_demo", '["file-new-01"]']] * 3),))
@@ -288,16 +288,15 @@ def test_interrupt_ends_the_wait_for_the_quota(connect: Any, sandbox: Any) -> No
     assert len([request for request in sandbox.requests if request.method == "POST"]) == 1
 
 
-def test_rate_limit_that_needs_a_person_is_not_waited_for(connect: Any, sandbox: Any) -> None:
+def test_rate_limit_that_needs_a_person_is_not_waited_for(connect: Any, sandbox: Any, clock: FakeClock) -> None:
     """An account without money is not slow, it is empty."""
-    db = connect()
+    db = connect(clock=clock)
     sandbox.inject(Status(429, code="insufficient_quota"), times=None)
-    started = time.monotonic()
     with pytest.raises(openai_vtab.APIError, match="insufficient_quota"):
         db.execute(
             f"SELECT id FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id = 'vsfb_demo_running'"
         ).fetchall()
-    assert time.monotonic() - started < 0.4
+    assert clock.slept == 0
 
 
 def test_rate_limit_wait_ends_when_another_row_has_failed(connect: Any, sandbox: Any) -> None:
@@ -325,14 +324,14 @@ def test_retry_of_a_delete_that_finds_nothing_is_done(db: Any, sandbox: Any) -> 
 
 
 @pytest.mark.parametrize("asked", ["86400", "inf", "1e400", "nan"])
-def test_rate_limit_beyond_the_budget_does_not_stop_the_next_statement(connect: Any, sandbox: Any, asked: str) -> None:
+def test_rate_limit_beyond_the_budget_does_not_stop_the_next_statement(
+    connect: Any, sandbox: Any, clock: FakeClock, asked: str
+) -> None:
     """It asks again by itself, and hears whether the limit is still there."""
-    db = connect(rate_limit_wait=0.1)
+    db = connect(clock=clock, rate_limit_wait=0.1)
     sql = f"SELECT status FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id = 'vsfb_demo_finished'"
     sandbox.inject(Status(429, headers={"retry-after": asked}))
     with pytest.raises(openai_vtab.APIError, match="rate_limit_wait"):
         db.execute(sql).fetchall()
-    timer = threading.Timer(5, db.interrupt)
-    timer.start()
     assert db.execute(sql).get == "completed"
-    timer.cancel()
+    assert clock.slept < 60

@@ -92,7 +92,7 @@ def test_busy_database_does_not_stop_a_select(file: str, connect: Any, timeout: 
     began = time.monotonic()
     assert look_up(db, FAILURES) == "completed"
     assert db.execute(SELECT).fetchall() == ROWS
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 2
     busy.execute("COMMIT")
     assert db.execute("PRAGMA busy_timeout").get == timeout
     assert db.execute(SELECT).fetchall() == [*ROWS, (FAILURES, "completed")]

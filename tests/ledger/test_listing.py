@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import apsw
@@ -92,9 +91,7 @@ def test_listing_refreshes_unfinished_batches_concurrently(connect: Any, sandbox
     assert sorted(requests()) == [f"GET {DEMO}{id}" for id in ids]
     assert 4 <= sandbox.max_in_flight <= 8
     sandbox.reset_counters()
-    began = time.monotonic()
     assert db.execute("SELECT id, status FROM my_batches").fetchall() == [(id, "in_progress") for id in ids]
-    assert time.monotonic() - began < 24 * 0.03
     assert sorted(requests()) == [f"GET {DEMO}{id}" for id in ids]
     assert 4 <= sandbox.max_in_flight <= 8
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 import openai_vtab
 from openai_vtab.sandbox import Status
 
+from ..support.clock import FakeClock
 from .files import upload
 
 Requests = Callable[[], list[str]]
@@ -158,8 +158,9 @@ def test_commit_that_fails_in_part_lists_what_was_done(connect: Any, sandbox: An
     assert len(caught.value.not_done) == 2
 
 
-def test_delete_of_what_no_store_has(db: apsw.Connection, requests: Requests) -> None:
+def test_delete_of_what_no_store_has(connect: Any, clock: FakeClock, requests: Requests) -> None:
     """Lists, and a DELETE for each; gone at once."""
+    db = connect(clock=clock)
     db.execute(
         "DELETE FROM files WHERE id NOT IN "
         "(SELECT f.id FROM vector_stores AS v JOIN vector_store_files AS f ON f.vector_store_id = v.id)"
@@ -167,19 +168,20 @@ def test_delete_of_what_no_store_has(db: apsw.Connection, requests: Requests) ->
     deleted = sorted(request for request in requests() if request.startswith("DELETE"))
     assert deleted == [f"DELETE /files/file-new-0{n}" for n in range(1, 7)]
     assert db.execute("SELECT count(*) FROM files WHERE id LIKE 'file-new-%'").get == 0
-    began = time.monotonic()
+    slept = clock.slept
     assert db.execute("SELECT count(*) FROM files WHERE id = 'file-new-01'").get == 0
-    assert time.monotonic() - began < 0.4
+    assert clock.slept == slept
 
 
-def test_delete_is_seen_at_once(db: apsw.Connection) -> None:
+def test_delete_is_seen_at_once(connect: Any, clock: FakeClock) -> None:
     """404 is no lag then."""
+    db = connect(clock=clock)
     upload(db, filename="a", content="b", purpose="assistants")
     rowid = db.last_insert_rowid()
     db.execute("DELETE FROM files WHERE rowid = ?", (rowid,))
-    began = time.monotonic()
+    slept = clock.slept
     assert db.execute("SELECT * FROM files WHERE rowid = ?", (rowid,)).fetchall() == []
-    assert time.monotonic() - began < 0.4
+    assert clock.slept == slept
 
 
 def test_delete_of_an_absent_file_does_nothing(db: apsw.Connection, requests: Requests) -> None:

@@ -12,6 +12,7 @@ import pytest
 import openai_vtab
 from openai_vtab.sandbox import Slow
 
+from ..support.waiting import until
 from .lists import LISTS, List, every, ids, paged, plan, statused
 
 pytestmark = pytest.mark.usefixtures("many")
@@ -96,39 +97,42 @@ def test_prefetch_of_a_limits_later_pages(connect: Any, sandbox: Any, requests: 
     rows = connect().execute(it.sql("id", "LIMIT 150"))
     for _ in range(80):
         next(rows)
-    time.sleep(0.1)
+    until(lambda: len(sandbox.requests) >= 2)
     assert len(requests()) == 2
     rows.close(True)
 
 
 @paged
-def test_prefetch_requests_the_next_page_while_one_is_read(db: apsw.Connection, requests: Requests, it: List) -> None:
+def test_prefetch_requests_the_next_page_while_one_is_read(
+    db: apsw.Connection, sandbox: Any, requests: Requests, it: List
+) -> None:
     """Not before half of it has been read, and not two pages ahead."""
     rows = db.execute(it.sql())
     for _ in range(40):
         next(rows)
-    time.sleep(0.05)
+    time.sleep(0.05)  # whatever was begun too early would have arrived
     assert len(requests()) == 1
     for _ in range(40):
         next(rows)
-    time.sleep(0.05)
+    until(lambda: sandbox.requests)
     assert len(requests()) == 1
     for _ in range(40):
         next(rows)
-    time.sleep(0.05)
+    time.sleep(0.05)  # whatever was begun too early would have arrived
     assert requests() == []
     rows.close(True)
 
 
 @ids(LISTS[1:2])
 def test_prefetch_does_not_delay_the_page_that_is_read(connect: Any, sandbox: Any, it: List) -> None:
-    """Three pages of 0.3 s, each read for 0.3 s: not 1.8 s."""
-    sandbox.inject(Slow(0.3), times=None, path=it.path)
+    """The second page takes long: the rows of the first do not wait for it."""
+    sandbox.inject(Slow(5), path=it.path, after=1)
+    rows = connect().execute(it.sql())
     began = time.monotonic()
-    for number, _ in enumerate(connect().execute(it.sql())):
-        if number % 100 == 75:
-            time.sleep(0.3)
-    assert time.monotonic() - began < 1.6
+    for _ in range(100):
+        next(rows)
+    assert time.monotonic() - began < 3
+    rows.close(True)
 
 
 @pytest.mark.parametrize("source", ["a local table", "the list of stores"])

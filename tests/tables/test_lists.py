@@ -328,7 +328,7 @@ def test_interrupt_ends_pagination(db: apsw.Connection, sandbox: Any, it: List) 
     began = time.monotonic()
     with pytest.raises(apsw.InterruptError):
         db.execute(it.sql()).fetchall()
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 2
     timer.join()
 
 
@@ -351,11 +351,9 @@ def test_in_list_of_stores_is_paginated_concurrently(connect: Any, sandbox: Any,
     sandbox.reset_counters()
     sandbox.latency = 0.05
     marks = ", ".join("?" * len(names))
-    began = time.monotonic()
     found = db.execute(
         f"SELECT vector_store_id, id FROM vector_store_files WHERE vector_store_id IN ({marks})", names
     ).fetchall()
-    assert time.monotonic() - began < 0.6
     assert sorted(found) == sorted((name, id) for name in names for id in ("file-000", "file-001"))
     assert sandbox.max_in_flight == 8
     assert sorted(requests()) == [f"GET /vector_stores/{name}/files?limit=100&order=desc" for name in names]

@@ -19,6 +19,7 @@ import openai_vtab
 from openai_vtab.sandbox import Slow
 
 from ..support.slow import slow_except
+from ..support.waiting import until
 
 T = "vector_store_file_batches"
 SELECT = f"SELECT status FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id = 'vsfb_demo_finished'"
@@ -251,9 +252,7 @@ def waiting(db: Any, sandbox: Any, what: str, outcome: list[Any]) -> threading.T
 
     thread = threading.Thread(target=run)
     thread.start()
-    deadline = time.monotonic() + 10
-    while not sandbox.requests and time.monotonic() < deadline:
-        time.sleep(0.005)
+    until(lambda: sandbox.requests)
     time.sleep(0.1 if what == "wait" else 0.02)
     return thread
 
@@ -506,9 +505,7 @@ def test_interrupt_by_ctrl_c_ends_a_program(sandbox: Any) -> None:
     )
     assert program.stdout is not None
     program.stdout.readline()
-    deadline = time.monotonic() + 10
-    while not sandbox.requests and time.monotonic() < deadline:
-        time.sleep(0.005)
+    until(lambda: sandbox.requests)
     begin = time.monotonic()
     program.send_signal(signal.SIGINT)
     _, said = program.communicate(timeout=9)

@@ -41,7 +41,7 @@ def test_interrupt_during_the_requests_of_a_join(db: apsw.Connection, sandbox: A
     begin = time.monotonic()
     with pytest.raises(apsw.InterruptError):
         db.execute(JOIN).fetchall()
-    assert time.monotonic() - begin < 1
+    assert time.monotonic() - begin < 2
     timer.join()
     sandbox.clear_faults()
     assert db.execute(f"{JOIN} WHERE d.n < 5").fetchall() == ROWS[:5]

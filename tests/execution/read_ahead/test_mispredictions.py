@@ -269,7 +269,7 @@ def test_replay_that_never_ends_costs_a_moment(db: apsw.Connection, requests: Re
     )
     begin = time.monotonic()
     assert db.execute(sql).fetchall() == [(n, IDS[n % 5]) for n in range(200)]
-    assert time.monotonic() - begin < 1
+    assert time.monotonic() - begin < 3
     assert len(requests()) == 5
 
 

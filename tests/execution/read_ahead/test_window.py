@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import time
 from collections.abc import Iterable
 
 import pytest
@@ -12,6 +11,8 @@ import pytest
 from openai_vtab.execution import read_ahead
 from openai_vtab.execution.read_ahead import ReadAhead
 from openai_vtab.protocol import Request
+
+from ...support.clock import FakeClock
 
 
 class Statement:
@@ -23,7 +24,8 @@ class Statement:
         self.replays = 0
         self.patience: list[float] = []
         self.complete = True
-        self.ahead = ReadAhead(self.start, most, self.replay)
+        self.clock = FakeClock()
+        self.ahead = ReadAhead(self.start, most, self.replay, clock=self.clock)
 
     def start(self, request: Request) -> bool:
         new = request.target not in self.asked
@@ -33,7 +35,7 @@ class Statement:
     def replay(self, note: read_ahead.RequestRecorder, patience: float) -> bool:
         self.replays += 1
         self.patience.append(patience)
-        time.sleep(0 if self.complete else patience)
+        self.clock.sleep(0 if self.complete else patience)
         for request in self.coming:
             note(request)
         return self.complete
@@ -144,11 +146,10 @@ def test_replay_that_was_cut_short_runs_again_only_with_more_time(monkeypatch: p
     monkeypatch.setattr(read_ahead, "PATIENCE", 0.02)
     statement = Statement([])
     statement.complete = False
-    begin = time.monotonic()
     for number in itertools.count():
         statement.look_up(f"/{number}")
-        time.sleep(0.001)
-        if time.monotonic() - begin > 0.5:
+        statement.clock.advance(0.001)
+        if statement.clock.slept > 0.5:
             break
     assert 2 <= statement.replays <= 5
     assert all(later >= 2 * before for before, later in itertools.pairwise(statement.patience))

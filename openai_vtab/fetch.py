@@ -25,7 +25,7 @@ from .api import NO_HEADERS, Request, Response
 from .errors import APIConnectionError, APIError, ProgrammingError
 from .flow import Flag, Patience
 from .http import Client, duration
-from .progress import Meter
+from .progress import ProgressReporter
 from .readahead import ReadAhead
 
 log = logging.getLogger("openai_vtab")
@@ -80,10 +80,10 @@ class Fetch:
         """What the requests of one statement share."""
         return Patience(self.client.settings.rate_limit_wait)
 
-    def meter(self) -> Meter | None:
+    def meter(self) -> ProgressReporter | None:
         """What tells how far a statement is, if somebody wants to know."""
         tell = self.client.settings.progress
-        return None if tell is None else Meter(tell)
+        return None if tell is None else ProgressReporter(tell)
 
     def submit(self, call: Callable[[], T], patience: Patience) -> Future[T]:
         """Have `call` run by a thread of the pool, unless it is abandoned before it begins."""
@@ -135,7 +135,7 @@ class Fetch:
                 self.client.renew()
             raise
 
-    def wait(self, future: Future[T], meter: Meter | None = None) -> T:
+    def wait(self, future: Future[T], meter: ProgressReporter | None = None) -> T:
         """The result, waited for in slices so that `connection.interrupt()` is heard. Raises its error."""
         self.refuse_if_inherited()  # nobody is there who would answer what was asked before the fork
         while not future.done():
@@ -148,7 +148,7 @@ class Fetch:
                     meter.look()
         return future.result()
 
-    def pause(self, seconds: float, meter: Meter | None = None) -> None:
+    def pause(self, seconds: float, meter: ProgressReporter | None = None) -> None:
         """Wait in slices, so that `connection.interrupt()` is heard."""
         end = time.monotonic() + seconds
         while (remaining := end - time.monotonic()) > 0:

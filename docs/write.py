@@ -5,7 +5,7 @@ python docs/write.py
 
 from pathlib import Path
 
-from openai_vtab import describe
+from openai_vtab.schema import docs
 from openai_vtab.tables import TABLES
 
 ROOT = Path(__file__).parent.parent
@@ -17,8 +17,8 @@ def written() -> dict[Path, str]:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     before, _, rest = readme.partition(BEGIN)
     after = rest.partition(END)[2]
-    pages = {ROOT / "docs" / "tables" / f"{table.name}.md": describe.page(table) for table in TABLES}
-    return {**pages, ROOT / "README.md": before + BEGIN + describe.overview(TABLES) + END + after}
+    pages = {ROOT / "docs" / "tables" / f"{table.name}.md": docs.page(table) for table in TABLES}
+    return {**pages, ROOT / "README.md": before + BEGIN + docs.overview(TABLES) + END + after}
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ The names below are loaded when they are first used, so that `import openai_vtab
 
 from __future__ import annotations
 
+from ._version import __version__ as __version__
+
 TYPE_CHECKING = False  # typing's own would take longer to load than all the rest
 if TYPE_CHECKING:
     from .connection import connect, register
@@ -32,8 +34,6 @@ if TYPE_CHECKING:
         Warning,
         WriteError,
     )
-
-__version__ = "0.1.0"
 
 __all__ = [
     "APIConnectionError",

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import apsw
 
-from . import functions, introspection
 from .errors import Error
-from .registration import Registration, roll_back
 from .settings import Keywords, Settings, hide_key
 from .tables import TABLES
-from .vtab import Module
+from .vtable import functions, introspection
+from .vtable.context import ConnectionContext, roll_back
+from .vtable.table import Module
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -91,10 +91,10 @@ def register(connection: apsw.Connection, **settings: Unpack[Keywords]) -> None:
         known = ", ".join(Keywords.__annotations__)
         problem = f"{error}; the settings are {known}"
     else:
-        registration = Registration(connection, chosen)
+        context = ConnectionContext(connection, chosen)
         for table in TABLES:
-            Module(registration, table).create(connection)
-            functions.create(connection, registration, table)
-        registration.internal_sql.ours |= introspection.create(connection, TABLES, registration.fetch.client.log)
+            Module(context, table).create(connection)
+            functions.create(connection, context, table)
+        context.internal_sql.ours |= introspection.create(connection, TABLES, context.workers.client.log)
         return
     raise TypeError(problem.replace("Settings.__init__()", "register()"))

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from openai_vtab import api
-from openai_vtab.absence import Verdict
-from openai_vtab.api import Request, Response
+from openai_vtab import protocol
+from openai_vtab.protocol import Request, Response
+from openai_vtab.protocol.not_found import Verdict
 
 ABSENT, NO_ROUTE, UNDECIDED, OTHER = Verdict.ABSENT, Verdict.NO_ROUTE, Verdict.UNDECIDED, Verdict.OTHER
 
@@ -160,7 +160,7 @@ BODIES: list[tuple[str, Request, Any, Verdict]] = [
 def judged(request: Request, status: int, body: Any) -> Verdict:
     """The verdict on a response."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return api._verdict(request, Response(status, {}, data, "https://x/v1"))
+    return protocol._verdict(request, Response(status, {}, data, "https://x/v1"))
 
 
 @pytest.mark.parametrize(
@@ -227,7 +227,7 @@ def test_other_statuses_say_neither(status: int) -> None:
 )
 def test_an_id_is_not_taken_for_words(id: str) -> None:
     """An id that reads like a server's message is still an id."""
-    request = Request("GET", "/files/" + api._quoted(id), route="/files/{file_id}")
+    request = Request("GET", "/files/" + protocol._quoted(id), route="/files/{file_id}")
     assert judged(request, 404, openai(f"No such File object: {id}"[:2000])) is ABSENT
     assert judged(request, 404, openai(f"Invalid URL (GET /v1/files/{id})"[:2000])) is NO_ROUTE
     assert judged(request, 404, openai("Not found")) is UNDECIDED

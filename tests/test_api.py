@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from openai_vtab import api
-from openai_vtab.api import Request, Response
+from openai_vtab import protocol
 from openai_vtab.errors import APIError
+from openai_vtab.protocol import Request, Response
 from openai_vtab.tables import vector_store_file_batches as batches
 from openai_vtab.writes.outcome import outcome_unknown
 
 GET, CREATE, CREATE_FILES, CANCEL = batches.methods[:4]
 KEYS = {"vector_store_id": "vs_1", "id": "vsfb_1"}
-READ = api.build(batches, GET, KEYS)
+READ = protocol.build(batches, GET, KEYS)
 
 
 def answer(body: Any, status: int = 200, **headers: str) -> Response:
@@ -44,16 +44,16 @@ def test_a_get() -> None:
 )
 def test_an_id_is_one_segment(id: str, segment: str) -> None:
     """It cannot reach another endpoint."""
-    assert api.build(batches, GET, {**KEYS, "id": id}).target == f"/vector_stores/vs_1/file_batches/{segment}"
+    assert protocol.build(batches, GET, {**KEYS, "id": id}).target == f"/vector_stores/vs_1/file_batches/{segment}"
 
 
 def test_a_create_is_not_repeatable_and_carries_only_its_body() -> None:
     """The key goes into the path."""
-    request = api.build(batches, CREATE, {"vector_store_id": "vs_1", "file_ids": ["a"], "attributes": {"ü": 1}})
+    request = protocol.build(batches, CREATE, {"vector_store_id": "vs_1", "file_ids": ["a"], "attributes": {"ü": 1}})
     assert (request.method, request.target) == ("POST", "/vector_stores/vs_1/file_batches")
     assert json.loads(request.body or b"") == {"file_ids": ["a"], "attributes": {"ü": 1}}
     assert not request.repeatable
-    assert request.look == "/vector_stores/vs_1/files"
+    assert request.verify_path == "/vector_stores/vs_1/files"
     assert not request.absent_is_none
 
 
@@ -61,15 +61,15 @@ def test_shared_options_are_copied_into_files() -> None:
     """An item's own win, a null too; without shared ones the items stay as they are."""
     items = [{"file_id": "a"}, {"file_id": "b", "attributes": None}]
     shared = {"vector_store_id": "vs_1", "files": items, "attributes": {"x": 1}}
-    body = json.loads(api.build(batches, CREATE_FILES, shared).body or b"")
+    body = json.loads(protocol.build(batches, CREATE_FILES, shared).body or b"")
     assert body == {"files": [{"file_id": "a", "attributes": {"x": 1}}, {"file_id": "b", "attributes": None}]}
-    plain = api.build(batches, CREATE_FILES, {"vector_store_id": "vs_1", "files": items})
+    plain = protocol.build(batches, CREATE_FILES, {"vector_store_id": "vs_1", "files": items})
     assert json.loads(plain.body or b"") == {"files": items}
 
 
 def test_a_cancel_has_no_body_and_may_be_repeated() -> None:
     """It is idempotent."""
-    request = api.build(batches, CANCEL, {**KEYS, "status": "cancelled"})
+    request = protocol.build(batches, CANCEL, {**KEYS, "status": "cancelled"})
     assert (request.method, request.target, request.body) == ("POST", READ.target + "/cancel", None)
     assert request.repeatable
 
@@ -77,7 +77,7 @@ def test_a_cancel_has_no_body_and_may_be_repeated() -> None:
 def test_decipher_gives_the_object() -> None:
     """Of any 2xx."""
     for status in (200, 201):
-        assert api.decipher(READ, answer({"id": "vsfb_1"}, status)) == {"id": "vsfb_1"}
+        assert protocol.parse_object(READ, answer({"id": "vsfb_1"}, status)) == {"id": "vsfb_1"}
 
 
 @pytest.mark.parametrize(
@@ -93,9 +93,9 @@ def test_decipher_gives_the_object() -> None:
 )
 def test_a_proven_absence_is_none(status: int, body: Any) -> None:
     """For a GET of one object only; for a write it is an error."""
-    assert api.decipher(READ, answer(body, status)) is None
+    assert protocol.parse_object(READ, answer(body, status)) is None
     with pytest.raises(APIError) as caught:
-        api.decipher(api.build(batches, CANCEL, KEYS), answer(body, status))
+        protocol.parse_object(protocol.build(batches, CANCEL, KEYS), answer(body, status))
     assert caught.value.status == status
     assert "base_url" not in str(caught.value)
 
@@ -111,32 +111,32 @@ def test_a_proven_absence_is_none(status: int, body: Any) -> None:
 def test_another_failure_is_an_error(status: int, body: Any) -> None:
     """That is not about the object or the address."""
     with pytest.raises(APIError) as caught:
-        api.decipher(READ, answer(body, status))
+        protocol.parse_object(READ, answer(body, status))
     assert caught.value.status == status
-    assert not api.is_undecided(READ, answer(body, status))
+    assert not protocol.is_undecided(READ, answer(body, status))
     assert "base_url" not in str(caught.value)
 
 
-@pytest.mark.parametrize("request_", [READ, api.build(batches, CANCEL, KEYS)], ids=["read", "write"])
+@pytest.mark.parametrize("request_", [READ, protocol.build(batches, CANCEL, KEYS)], ids=["read", "write"])
 def test_an_unknown_route_names_base_url(request_: Request) -> None:
     """For a read and a write; `message` keeps the server's words alone."""
     with pytest.raises(APIError, match=r"no such route: check base_url \(https://x/v1\), which usually ends") as caught:
-        api.decipher(request_, answer({"error": {"message": "Invalid URL (GET /v1/x)"}}, 404))
+        protocol.parse_object(request_, answer({"error": {"message": "Invalid URL (GET /v1/x)"}}, 404))
     assert (caught.value.status, caught.value.message) == (404, "Invalid URL (GET /v1/x)")
 
 
 def test_an_undecided_404_is_an_error_unless_it_is_settled() -> None:
     """It names base_url, and what a look at the parent gave."""
     empty = answer(b"", 404)
-    assert api.is_undecided(READ, empty)
+    assert protocol.is_undecided(READ, empty)
     with pytest.raises(APIError, match=r"check base_url \(https://x/v1\)") as caught:
-        api.decipher(READ, empty)
+        protocol.parse_object(READ, empty)
     assert (caught.value.status, caught.value.message) == (404, "an empty answer")
-    assert "(GET https://x: gone)" in str(api.undecided(READ, empty, "GET https://x: gone"))
-    cancel = api.build(batches, CANCEL, KEYS)
-    assert not api.is_undecided(cancel, empty)
+    assert "(GET https://x: gone)" in str(protocol.undecided(READ, empty, "GET https://x: gone"))
+    cancel = protocol.build(batches, CANCEL, KEYS)
+    assert not protocol.is_undecided(cancel, empty)
     with pytest.raises(APIError, match=r"answered 404: an empty answer .*; this does not tell .*: check base_url"):
-        api.decipher(cancel, empty)
+        protocol.parse_object(cancel, empty)
 
 
 @pytest.mark.parametrize(
@@ -155,13 +155,13 @@ def test_an_undecided_404_is_an_error_unless_it_is_settled() -> None:
 def test_a_response_that_need_not_be_the_apis_names_base_url(status: int, body: Any) -> None:
     """For every kind of request; an error of the API's own does not."""
     hint = r"check base_url \(https://x/v1\)"
-    for request in (READ, api.build(batches, CANCEL, KEYS), Request("GET", "/files"), Request("POST", "/files")):
+    for request in (READ, protocol.build(batches, CANCEL, KEYS), Request("GET", "/files"), Request("POST", "/files")):
         with pytest.raises(APIError, match=hint):
-            api.decipher(request, answer(body, status))
+            protocol.parse_object(request, answer(body, status))
     with pytest.raises(APIError, match=hint):
-        api.listed(Request("GET", "/files"), answer(body, status), api.Page(100))
+        protocol.listed(Request("GET", "/files"), answer(body, status), protocol.Page(100))
     with pytest.raises(APIError) as caught:
-        api.decipher(READ, answer({"error": {"message": "Too many"}}, 429))
+        protocol.parse_object(READ, answer({"error": {"message": "Too many"}}, 429))
     assert "base_url" not in str(caught.value)
 
 
@@ -187,7 +187,7 @@ def test_the_parents_of_a_request(route: str, target: str, parents: list[str]) -
     request = Request("GET", target, absent_is_none=True, route=route)
     found = []
     while request.absent_is_none:
-        request = api.above(request)
+        request = protocol.above(request)
         assert (request.method, request.body) == ("GET", None)
         found.append(request.target)
     assert found == parents
@@ -196,16 +196,16 @@ def test_the_parents_of_a_request(route: str, target: str, parents: list[str]) -
 @pytest.mark.parametrize("body", [{"status": "healthy"}, {"id": 7}, {"error": {"message": "no"}}, b"<html>", b""])
 def test_only_the_apis_own_answer_proves_a_route(body: Any) -> None:
     """A page that answers 200 for every address does not."""
-    store = api.above(READ)
-    stores = api.above(store)
-    api.prove(store, answer({"id": "vs_1"}))
-    api.prove(store, answer({"error": {"message": "No vector store found with id 'vs_1'."}}, 404))
-    api.prove(stores, answer({"object": "list", "data": []}))
+    store = protocol.above(READ)
+    stores = protocol.above(store)
+    protocol.prove(store, answer({"id": "vs_1"}))
+    protocol.prove(store, answer({"error": {"message": "No vector store found with id 'vs_1'."}}, 404))
+    protocol.prove(stores, answer({"object": "list", "data": []}))
     for request in (store, stores):
         with pytest.raises(APIError):
-            api.prove(request, answer(body))
+            protocol.prove(request, answer(body))
     with pytest.raises(APIError):
-        api.prove(stores, answer({"error": {"message": "No vector store found"}}, 404))
+        protocol.prove(stores, answer({"error": {"message": "No vector store found"}}, 404))
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ def test_only_the_apis_own_answer_proves_a_route(body: Any) -> None:
 )
 def test_an_error_in_any_shape(body: Any, fields: tuple[str | None, ...]) -> None:
     """OpenAI's, FastAPI's, a proxy's, or none."""
-    error = api.failure(READ, answer(body, 500))
+    error = protocol.failure(READ, answer(body, 500))
     assert (error.message, error.type, error.param, error.code) == fields
     assert (error.status, error.request_id) == (500, "req_1")
     assert str(error).startswith("GET https://x/v1/vector_stores/vs_1/file_batches/vsfb_1: answered 500: ")
@@ -241,41 +241,44 @@ def test_an_error_in_any_shape(body: Any, fields: tuple[str | None, ...]) -> Non
 def test_a_success_that_is_no_object(body: bytes) -> None:
     """Is an error, not a row of NULLs."""
     with pytest.raises(APIError, match="the answer is not a JSON object"):
-        api.decipher(READ, answer(body))
+        protocol.parse_object(READ, answer(body))
 
 
 def test_an_error_with_status_200() -> None:
     """Some gateways do that."""
     with pytest.raises(APIError, match="overloaded"):
-        api.decipher(READ, answer({"error": {"message": "overloaded"}}))
+        protocol.parse_object(READ, answer({"error": {"message": "overloaded"}}))
 
 
 def test_the_keys_asked_for_win() -> None:
     """Also over the vector store's object in place of the batch's."""
     store = {"id": "vs_1", "object": "vector_store", "status": "completed", "name": "n"}
-    row = api.keyed(batches, READ, answer(store), store, KEYS)
+    row = protocol.verify_keys(batches, READ, answer(store), store, KEYS)
     assert row == {**store, "id": "vsfb_1", "vector_store_id": "vs_1", "object": "vector_store.file_batch"}
     spelt = {"id": "vsfb_1", "object": "vector_store.files_batch"}
-    assert api.keyed(batches, READ, answer(spelt), spelt, KEYS)["object"] == "vector_store.files_batch"
+    assert protocol.verify_keys(batches, READ, answer(spelt), spelt, KEYS)["object"] == "vector_store.files_batch"
 
 
 @pytest.mark.parametrize("other", [{"id": "vsfb_2"}, {"id": "vsfb_1", "vector_store_id": "vs_2"}, {"id": 7}])
 def test_another_object_is_an_error(other: dict[str, Any]) -> None:
     """Its values under the asked-for keys would be wrong."""
     with pytest.raises(APIError, match="asked for"):
-        api.keyed(batches, READ, answer(other), other, KEYS)
+        protocol.verify_keys(batches, READ, answer(other), other, KEYS)
 
 
 def test_created_needs_an_id() -> None:
     """Else the batch could not be found again, and may exist."""
-    request = api.build(batches, CREATE, {"vector_store_id": "vs_1", "file_ids": ["a"]})
+    request = protocol.build(batches, CREATE, {"vector_store_id": "vs_1", "file_ids": ["a"]})
     keys = {"vector_store_id": "vs_1"}
-    assert api.created(batches, request, answer({"id": "vsfb_9"}), keys) == {"vector_store_id": "vs_1", "id": "vsfb_9"}
+    assert protocol.created(batches, request, answer({"id": "vsfb_9"}), keys) == {
+        "vector_store_id": "vs_1",
+        "id": "vsfb_9",
+    }
     for body in ({}, {"id": None}, {"id": 7}, {"id": ""}):
         with pytest.raises(APIError, match="the object may exist all the same"):
-            api.created(batches, request, answer(body), keys)
+            protocol.created(batches, request, answer(body), keys)
     with pytest.raises(APIError, match="asked for vector_store_id 'vs_1', but the answer is 'vs_2'"):
-        api.created(batches, request, answer({"id": "vsfb_9", "vector_store_id": "vs_2"}), keys)
+        protocol.created(batches, request, answer({"id": "vsfb_9", "vector_store_id": "vs_2"}), keys)
 
 
 @pytest.mark.parametrize("method", [GET, CREATE, CANCEL], ids=["get", "create", "cancel"])
@@ -283,8 +286,8 @@ def test_the_documented_examples_are_understood(method: Any) -> None:
     """The example answers in the API's own description have every visible column."""
     examples = json.loads((Path(__file__).parent / "api-examples.json").read_text(encoding="utf-8"))["endpoints"]
     example = examples[method.route]["response"]
-    request = api.build(batches, method, {**KEYS, "file_ids": ["a"]})
-    row = api.decipher(request, answer(example))
+    request = protocol.build(batches, method, {**KEYS, "file_ids": ["a"]})
+    row = protocol.parse_object(request, answer(example))
     assert row is not None
     assert {column.name for column in batches.columns if not column.hidden} <= row.keys()
 
@@ -293,17 +296,17 @@ def test_an_object_without_an_id_is_none() -> None:
     """Whatever answers 200 and JSON: a row of NULLs under the asked-for keys would be wrong."""
     for body in ({}, {"status": "healthy"}, {"id": None}):
         with pytest.raises(APIError, match="the answer has no id"):
-            api.keyed(batches, READ, answer(body), body, KEYS)
+            protocol.verify_keys(batches, READ, answer(body), body, KEYS)
 
 
 def test_what_a_delete_answers() -> None:
     """Done, also without a word; not when it says so, or speaks of another."""
     request = Request("DELETE", "/files/file-1")
     for response in (answer({"id": "file-1", "deleted": True}), answer({}), answer(b"", 204)):
-        assert api.deleted(request, response, {"id": "file-1"}).get("deleted", True)
+        assert protocol.deleted(request, response, {"id": "file-1"}).get("deleted", True)
     for body, problem in (({"deleted": False}, "it was not deleted"), ({"id": "file-2"}, "asked for id 'file-1', but")):
         with pytest.raises(APIError, match=problem):
-            api.deleted(request, answer(body), {"id": "file-1"})
+            protocol.deleted(request, answer(body), {"id": "file-1"})
 
 
 @pytest.mark.parametrize(
@@ -316,7 +319,7 @@ def test_what_a_delete_answers() -> None:
 )
 def test_what_may_have_been_carried_out(status: int, code: str | None, unknown: bool) -> None:
     """Of a create, after an answer that is no object; a gateway's 524 is a time-out, too."""
-    create = api.build(batches, CREATE, {"vector_store_id": "vs_1", "file_ids": ["a"]})
+    create = protocol.build(batches, CREATE, {"vector_store_id": "vs_1", "file_ids": ["a"]})
     error = APIError("no", request="POST x", status=status, code=code)
     assert outcome_unknown(create, error) is unknown
     assert not outcome_unknown(READ, error)

@@ -13,9 +13,9 @@ import apsw
 import pytest
 
 import openai_vtab
-from openai_vtab.api import Request, Response
-from openai_vtab.flow import Patience
-from openai_vtab.http import Client
+from openai_vtab.protocol import Request, Response
+from openai_vtab.transport.client import Client
+from openai_vtab.transport.limits import WaitBudget
 
 TABLE = "vector_store_file_batches"
 STORES = ["5", "-7", "1.5", "vs_1", "VS_1", "é", "9007199254740993"]
@@ -28,7 +28,7 @@ VALUES = [
 ROWS = list(itertools.product(STORES, BATCHES))
 
 
-def answer(client: Client, request: Request, patience: Patience, predicted: bool = False) -> Response:
+def answer(client: Client, request: Request, patience: WaitBudget, predicted: bool = False) -> Response:
     from urllib.parse import unquote
 
     _, _, store, _, batch = request.target.split("/")

@@ -9,7 +9,7 @@ from typing import Any
 import apsw
 import pytest
 
-from openai_vtab import describe
+from openai_vtab.schema import docs
 from openai_vtab.tables import TABLES
 
 ROOT = Path(__file__).parent.parent
@@ -66,7 +66,7 @@ def test_the_documentation_is_what_the_descriptions_say() -> None:
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 def test_the_description_for_a_terminal(table: Any) -> None:
     """Every verb, column and example."""
-    text = describe.text(table)
+    text = docs.text(table)
     for column in table.columns:
         assert f" {column.name} " in text
     for method in table.methods:

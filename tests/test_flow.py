@@ -12,73 +12,73 @@ from typing import Any
 import pytest
 
 import openai_vtab
-from openai_vtab.flow import Attaching, Flag, Flow, Patience
 from openai_vtab.sandbox import Cut, Status
+from openai_vtab.transport.limits import AttachQuota, ConcurrencyLimiter, Flag, WaitBudget
 
 T = "vector_store_file_batches"
 GOING_ON = Flag()
 
 
-def one(flow: Flow, wait: float | None = None) -> None:
+def one(limiter: ConcurrencyLimiter, wait: float | None = None) -> None:
     """A request from its beginning to what its answer said."""
-    began = flow.begin(GOING_ON)
+    began = limiter.acquire(GOING_ON)
     assert began is not None
-    flow.end(GOING_ON)
-    flow.learn(began, wait)
+    limiter.release(GOING_ON)
+    limiter.record(began, wait)
 
 
 def test_a_limit_halves_it_and_each_round_without_one_adds_one() -> None:
     """Down to one, and back to all."""
-    flow = Flow(8)
+    limiter = ConcurrencyLimiter(8)
     seen = []
     for _ in range(5):
-        one(flow, wait=0)
-        seen.append(flow.allowed)
+        one(limiter, wait=0)
+        seen.append(limiter.allowed)
     assert seen == [4, 2, 1, 1, 1]
-    one(flow)
-    assert flow.allowed == 2
-    one(flow)
-    one(flow)
-    assert flow.allowed == pytest.approx(2.9)
+    one(limiter)
+    assert limiter.allowed == 2
+    one(limiter)
+    one(limiter)
+    assert limiter.allowed == pytest.approx(2.9)
     for _ in range(40):
-        one(flow)
-    assert flow.allowed == 8
+        one(limiter)
+    assert limiter.allowed == 8
 
 
 def test_the_answers_of_one_round_halve_it_once() -> None:
     """Eight that were under way together are one limit."""
-    flow = Flow(8)
-    began = [flow.begin(GOING_ON) for _ in range(8)]
+    limiter = ConcurrencyLimiter(8)
+    began = [limiter.acquire(GOING_ON) for _ in range(8)]
     for when in began:
         assert when is not None
-        flow.end(GOING_ON)
-        flow.learn(when, 0)
-    assert flow.allowed == 4
+        limiter.release(GOING_ON)
+        limiter.record(when, 0)
+    assert limiter.allowed == 4
 
 
 def test_all_wait_as_long_as_one_is_told_to() -> None:
     """And no longer once the statement is gone."""
-    flow = Flow(8)
-    one(flow, wait=0.15)
+    limiter = ConcurrencyLimiter(8)
+    one(limiter, wait=0.15)
     started = time.monotonic()
-    flow.begin(GOING_ON)
+    limiter.acquire(GOING_ON)
     assert 0.1 < time.monotonic() - started < 0.4
-    one_that_waits = Flow(8)
+    one_that_waits = ConcurrencyLimiter(8)
     one(one_that_waits, wait=60)
     gone = Flag()
     threading.Timer(0.1, gone.set).start()
     started = time.monotonic()
-    assert one_that_waits.begin(gone) is None
+    assert one_that_waits.acquire(gone) is None
     assert time.monotonic() - started < 0.5
 
 
 def test_a_place_becomes_free() -> None:
     """At most as many as are allowed are under way."""
-    flow = Flow(1)
-    flow.begin(GOING_ON)
-    threading.Timer(0.1, flow.end, [GOING_ON]).start()
+    limiter = ConcurrencyLimiter(1)
+    limiter.acquire(GOING_ON)
+    threading.Timer(0.1, limiter.release, [GOING_ON]).start()
     started = time.monotonic()
-    flow.begin(GOING_ON)
+    limiter.acquire(GOING_ON)
     assert 0.05 < time.monotonic() - started < 0.3
 
 
@@ -125,7 +125,7 @@ def test_waits_that_overlap_count_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sixteen that wait two seconds at the same time have waited two seconds."""
     now = 100.0
     monkeypatch.setattr("time.monotonic", lambda: now)
-    patience = Patience(5)
+    patience = WaitBudget(5)
     assert all(patience.allows(2) for _ in range(16))
     assert patience.waited == 2
     now += 1
@@ -206,7 +206,7 @@ class Clock:
 def test_in_any_minute_at_most_so_many_begin(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the minute's beginning, and as soon as it is possible; vector stores do not share their requests."""
     clock = Clock(monkeypatch)
-    attaching = Attaching(requests=3, files=10)
+    attaching = AttachQuota(requests=3, files=10)
     assert [attaching.begin("a", 1) for _ in range(3)] == [0, 0, 0]
     assert attaching.begin("a", 1) == 61
     assert attaching.begin("b", 6) == 0
@@ -223,8 +223,8 @@ def test_in_any_minute_at_most_so_many_begin(monkeypatch: pytest.MonkeyPatch) ->
 def test_zero_is_no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of either."""
     Clock(monkeypatch)
-    assert not any(Attaching(requests=0, files=0).begin("a", 2000) for _ in range(1000))
-    files_only = Attaching(requests=0, files=2)
+    assert not any(AttachQuota(requests=0, files=0).begin("a", 2000) for _ in range(1000))
+    files_only = AttachQuota(requests=0, files=2)
     assert [files_only.begin("a", 1) for _ in range(3)] == [0, 0, 61]
 
 
@@ -236,7 +236,7 @@ def test_a_large_insert_stays_below_what_openai_allows(
     connect: Any, sandbox: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, limit: Any
 ) -> None:
     """It goes on when the minute is over, instead of being refused; and says what it waits for."""
-    monkeypatch.setattr("openai_vtab.flow.MINUTE", 0.4)
+    monkeypatch.setattr("openai_vtab.transport.limits.MINUTE", 0.4)
     caplog.set_level(logging.INFO, "openai_vtab")
     db = connect(**limit)
     rows = [["vs_demo", '["file-new-01"]']] * 10
@@ -252,7 +252,7 @@ def test_below_the_limit_nothing_is_refused(
     connect: Any, sandbox: Any, monkeypatch: pytest.MonkeyPatch, kept: bool
 ) -> None:
     """By a server that counts as OpenAI does; without the limits here it refuses, and all is created all the same."""
-    monkeypatch.setattr("openai_vtab.flow.MINUTE", 0.6)
+    monkeypatch.setattr("openai_vtab.transport.limits.MINUTE", 0.6)
     sandbox.rate_limit(15, 0.5)
     db = connect(attach_requests_per_minute=15 if kept else 0)
     db.execute(ROWS.format(T, "file_ids"), (json.dumps([["vs_demo", '["file-new-01"]']] * 40),))
@@ -263,7 +263,7 @@ def test_below_the_limit_nothing_is_refused(
 
 def test_a_store_and_a_file_count_too(connect: Any, sandbox: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whichever table attaches them: the organisation's minute is one."""
-    monkeypatch.setattr("openai_vtab.flow.MINUTE", 0.4)
+    monkeypatch.setattr("openai_vtab.transport.limits.MINUTE", 0.4)
     db = connect(attach_files_per_minute=4)
     db.execute("INSERT INTO vector_stores (name, file_ids) VALUES ('three', ?)", (json.dumps(["file-new-01"] * 1),))
     db.execute("INSERT INTO vector_store_files (vector_store_id, file_id) VALUES ('vs_demo', 'file-new-02')")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openai_vtab.http import Client
+from openai_vtab.transport.client import Client
 
 ROOT = Path(__file__).parent.parent
 

@@ -15,11 +15,11 @@ import apsw
 import pytest
 
 import openai_vtab
-from openai_vtab import fetch
-from openai_vtab.api import Request, Response
 from openai_vtab.errors import APIConnectionError
-from openai_vtab.http import retry_after, wait_before_repeating
+from openai_vtab.execution import workers
+from openai_vtab.protocol import Request, Response
 from openai_vtab.sandbox import Answer, Cut, Drip, Raw, Slow, Status
+from openai_vtab.transport.client import retry_after, wait_before_repeating
 
 T = "vector_store_file_batches"
 SELECT = f"SELECT id, status, object FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id = 'vsfb_demo_finished'"
@@ -34,7 +34,7 @@ Requests = Callable[[], list[str]]
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waiting before a repetition takes no time here; how long it is has a test of its own."""
-    monkeypatch.setattr("openai_vtab.http.FIRST_WAIT", 0.001)
+    monkeypatch.setattr("openai_vtab.transport.client.FIRST_WAIT", 0.001)
 
 
 def test_the_headers_of_a_request(connect: Any, sandbox: Any) -> None:
@@ -111,7 +111,7 @@ def test_401_names_the_setting_of_the_key(sandbox: Any, monkeypatch: pytest.Monk
 
 def test_a_refused_connection_names_the_address_and_the_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
     """What to check, and how often it was tried."""
-    monkeypatch.setattr("openai_vtab.http.FIRST_WAIT", 0.001)
+    monkeypatch.setattr("openai_vtab.transport.client.FIRST_WAIT", 0.001)
     db = openai_vtab.connect(base_url="http://127.0.0.1:9/v1", api_key="k", max_retries=2)
     with pytest.raises(openai_vtab.APIConnectionError) as caught:
         db.execute("SELECT * FROM vector_stores").fetchall()
@@ -473,7 +473,7 @@ def test_azure_gets_its_own_header() -> None:
 @pytest.mark.parametrize("attempt", range(8))
 def test_the_wait_grows_from_half_a_second_to_eight(monkeypatch: pytest.MonkeyPatch, attempt: int) -> None:
     """Doubling, with up to a quarter off."""
-    monkeypatch.setattr("openai_vtab.http.FIRST_WAIT", 0.5)
+    monkeypatch.setattr("openai_vtab.transport.client.FIRST_WAIT", 0.5)
     broken = APIConnectionError("x", request="GET x", sent=True)
     waits = [wait_before_repeating(Request("GET", "/x"), broken, attempt) for _ in range(50)]
     full = min(0.5 * 2**attempt, 8)
@@ -538,7 +538,7 @@ def test_retry_after_that_is_absurd_is_none(text: str) -> None:
     """It hides neither the response nor, in milliseconds, a usable one; so is openai-poll-after-ms."""
     assert retry_after(Response(500, {"retry-after": text}, b"", "x")) in (None, 0.0)
     assert retry_after(Response(500, {"retry-after-ms": text, "retry-after": "3"}, b"", "x")) == 3
-    assert fetch._poll_after(Response(200, {"openai-poll-after-ms": text}, b"", "x")) is None
+    assert workers._poll_after(Response(200, {"openai-poll-after-ms": text}, b"", "x")) is None
 
 
 @pytest.mark.parametrize("text", ["Fri, 31 Dec 99999999999 23:59:59 GMT", "1e999", "9" * 5000])
@@ -573,7 +573,7 @@ def test_retry_after_is_honoured_up_to_two_minutes() -> None:
 
 def test_a_limit_that_says_at_once_is_believed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """After that, the pauses grow as if it had said nothing: nobody is asked for ever without one."""
-    monkeypatch.setattr("openai_vtab.http.FIRST_WAIT", 0.5)
+    monkeypatch.setattr("openai_vtab.transport.client.FIRST_WAIT", 0.5)
     limit = Response(429, {"retry-after": "0"}, b"", "x")
     waits = [wait_before_repeating(Request("GET", "/x"), limit, attempt) for attempt in range(3)]
     assert waits[0] == 0

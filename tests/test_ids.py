@@ -307,7 +307,7 @@ def test_an_id_is_an_id_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_an_id_leaves_nothing_behind(db: apsw.Connection, server: Wire, tmp_path: Any) -> None:
     """A million characters arrive, too; they are not kept for ever by what remembers how ids are written."""
-    from openai_vtab.api import LONGEST_KEPT, _quoted_once
+    from openai_vtab.protocol.requests import LONGEST_KEPT, _quoted_once
 
     before = _quoted_once.cache_info().currsize
     for length in (LONGEST_KEPT + 1, 1_000_000):

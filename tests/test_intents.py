@@ -17,8 +17,8 @@ import apsw
 import pytest
 
 import openai_vtab
-from openai_vtab import intents
-from openai_vtab.intents import IntentLog, Outcome
+from openai_vtab.ledger import intents
+from openai_vtab.ledger.intents import IntentLog, Outcome
 from openai_vtab.sandbox import Slow
 
 MODULE = "vector_store_file_batches"

@@ -25,10 +25,10 @@ import pytest
 
 import openai_vtab
 from openai_vtab import dbapi
-from openai_vtab.log import answer_without_key
 from openai_vtab.sandbox import Answer, Cut, Raw, Slow
 from openai_vtab.settings import Settings
 from openai_vtab.shell import Shell
+from openai_vtab.transport.request_log import answer_without_key
 
 T = "vector_store_file_batches"
 SELECT = f"SELECT * , raw FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id = 'vsfb_demo_finished'"
@@ -106,7 +106,7 @@ def quotations(key: str) -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("openai_vtab.http.FIRST_WAIT", 0.001)
+    monkeypatch.setattr("openai_vtab.transport.client.FIRST_WAIT", 0.001)
 
 
 @pytest.mark.parametrize("key", KEYS)

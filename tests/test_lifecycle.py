@@ -194,7 +194,7 @@ def test_two_threads_share_one_connection_in_turn(connect: Any) -> None:
 def test_a_connection_that_lives_to_the_very_end_does_not_crash(sandbox: Any) -> None:
     """A connection in another module's function is freed after APSW itself would be: it is closed before."""
     code = (
-        "import sys, openai_vtab, openai_vtab.plan as plan\n"
+        "import sys, openai_vtab, openai_vtab.planner as plan\n"
         "db = openai_vtab.connect()\n"
         "choose = plan.choose\n"
         "def keeping(*given, **more): return choose(*given, **more)\n"
@@ -442,7 +442,7 @@ SLOW = {
     ),
     "sys.exit in the progress": ("db = openai_vtab.connect(progress=lambda _: sys.exit(5)); db.execute(IN).fetchall()", 5, ""),
     "sys.exit in the progress of a COMMIT": ("import logging; logging.disable(); db = openai_vtab.connect(progress=lambda _: sys.exit(5)); db.execute(INSERT)", 5, ""),
-    "a thread of the pool, at the exit": ("from openai_vtab.api import Request\ndb = openai_vtab.connect(); soon(db.interrupt); said(lambda: db.execute(IN).fetchall()); print(any(t.name.startswith('openai_vtab') for t in threading.enumerate()))", 0, "True"),
+    "a thread of the pool, at the exit": ("from openai_vtab.protocol import Request\ndb = openai_vtab.connect(); soon(db.interrupt); said(lambda: db.execute(IN).fetchall()); print(any(t.name.startswith('openai_vtab') for t in threading.enumerate()))", 0, "True"),
 }  # fmt: skip
 
 

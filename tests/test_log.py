@@ -14,8 +14,8 @@ import apsw
 import pytest
 
 import openai_vtab
-from openai_vtab.log import COLUMNS, KEPT, Log
 from openai_vtab.sandbox import Answer, Status
+from openai_vtab.transport.request_log import COLUMNS, KEPT, Log
 
 T = "vector_store_file_batches"
 ONE = f"SELECT status FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id = ?"

@@ -7,28 +7,24 @@ from itertools import permutations
 import pytest
 
 from openai_vtab.errors import RowError, UnsupportedWriteError
-from openai_vtab.plan import (
+from openai_vtab.planner import (
     BY_ROWID,
-    EQ,
     FIRST_METHOD,
-    IS,
-    ISNULL,
     LISTED,
-    LISTED_COST,
     NOTHING,
-    NOTHING_COST,
     REMEMBERED,
     Constraint,
     adopted,
-    asks,
     choose,
     delete,
     insert,
     missing_columns,
     update,
 )
+from openai_vtab.planner.constraints import EQ, IS, ISNULL
+from openai_vtab.planner.select import LISTED_COST, NOTHING_COST, asks
+from openai_vtab.schema.validators import Limits
 from openai_vtab.tables import vector_store_file_batches as batches
-from openai_vtab.values import Limits
 
 NUMBER = {column.name: number for number, column in enumerate(batches.columns)}
 GT = 4

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import openai_vtab
-from openai_vtab.api import Request, Response
-from openai_vtab.flow import Patience
-from openai_vtab.http import Client
+from openai_vtab.protocol import Request, Response
+from openai_vtab.transport.client import Client
+from openai_vtab.transport.limits import WaitBudget
 
 STORES = ["vs_1", "vs_2", "7"]
 BATCHES = ["b_1", "b_2", "b_3", "B_1", "10", "é"]
@@ -59,7 +59,7 @@ class Answering:
         self.targets: list[str] = []
         self.failing: set[tuple[str, str]] = set()
 
-    def send(self, request: Request, patience: Patience, predicted: bool = False) -> Response:
+    def send(self, request: Request, patience: WaitBudget, predicted: bool = False) -> Response:
         from urllib.parse import unquote
 
         assert request.method == "GET"

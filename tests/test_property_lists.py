@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import openai_vtab
-from openai_vtab.api import Request, Response
-from openai_vtab.flow import Patience
-from openai_vtab.http import Client
+from openai_vtab.protocol import Request, Response
+from openai_vtab.transport.client import Client
+from openai_vtab.transport.limits import WaitBudget
 
 STATUSES = ["in_progress", "completed", "failed", "cancelled"]
 STORES = {
@@ -46,7 +46,7 @@ class Answering:
     def __init__(self) -> None:
         self.targets: list[str] = []
 
-    def send(self, request: Request, patience: Patience, predicted: bool = False) -> Response:
+    def send(self, request: Request, patience: WaitBudget, predicted: bool = False) -> Response:
         assert request.method == "GET"
         self.targets.append(request.target)
         path, _, query = request.target.partition("?")

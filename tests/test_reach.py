@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 import openai_vtab
-from openai_vtab import rows
 from openai_vtab.sandbox import Answer, Cut, Status
+from openai_vtab.vtable import lookup
 
 T = "vector_store_file_batches"
 BATCH = f"{T} WHERE vector_store_id = 'vs_demo' AND batch_id"
@@ -227,7 +227,7 @@ def test_404_after_ones_own_create_is_settled_when_the_time_is_over(
     connect: Any, sandbox: Any, requests: Requests, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Then it is no row, because the parent is there; and an unknown route is an error at once."""
-    monkeypatch.setattr(rows, "VISIBLE_WITHIN", 0.0)
+    monkeypatch.setattr(lookup, "READ_AFTER_WRITE_SECONDS", 0.0)
     db = connect()
     db.execute(f"INSERT INTO {T} (vector_store_id, file_ids) VALUES ('vs_demo', '[\"file-new-01\"]')")
     (batch,) = (id for store, id in sandbox.batches if store == "vs_demo" and not id.startswith("vsfb_demo"))

@@ -19,9 +19,9 @@ import apsw.ext
 import pytest
 
 import openai_vtab
-from openai_vtab import readahead
-from openai_vtab.api import Request
-from openai_vtab.readahead import ReadAhead
+from openai_vtab.execution import read_ahead
+from openai_vtab.execution.read_ahead import ReadAhead
+from openai_vtab.protocol import Request
 from openai_vtab.sandbox import Slow, Status
 
 T = "vector_store_file_batches"
@@ -55,7 +55,7 @@ class Statement:
         self.asked[request.target] = True
         return new
 
-    def replay(self, note: readahead.Note, patience: float) -> bool:
+    def replay(self, note: read_ahead.RequestRecorder, patience: float) -> bool:
         self.replays += 1
         self.patience.append(patience)
         time.sleep(0 if self.complete else patience)
@@ -146,7 +146,7 @@ def test_the_end_of_a_statement_is_logged(caplog: pytest.LogCaptureFixture) -> N
 
 def test_more_keys_than_are_noted_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The next are noted before the first are used up; each is predicted once, in order."""
-    monkeypatch.setattr(readahead, "KEYS", 10)
+    monkeypatch.setattr(read_ahead, "KEYS", 10)
     statement = Statement(keys(95), most=4)
     held = 0
     for key in keys(95):
@@ -166,7 +166,7 @@ def test_a_complete_replay_is_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_replay_that_was_cut_short_is_tried_again_only_with_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """It begins anew each time: with no more time than before it would come no farther."""
-    monkeypatch.setattr(readahead, "PATIENCE", 0.02)
+    monkeypatch.setattr(read_ahead, "PATIENCE", 0.02)
     statement = Statement([])
     statement.complete = False
     begin = time.monotonic()
@@ -185,7 +185,7 @@ def test_a_replay_that_fails_by_python_leaves_the_rest_as_it_was() -> None:
     statement = Statement(keys(5))
     statement.look_up("/0")
 
-    def interrupted(note: readahead.Note, patience: float) -> bool:
+    def interrupted(note: read_ahead.RequestRecorder, patience: float) -> bool:
         raise KeyboardInterrupt
 
     statement.ahead._replay = interrupted
@@ -1058,10 +1058,10 @@ def test_on_an_ordinary_connection(sandbox: Any, fill: Any, tmp_path: Any) -> No
 
 def test_a_trigger_that_reads_the_table(sandbox: Any, fill: Any, requests: Requests) -> None:
     """Where the schema is trusted: its keys are asked for one by one, once in each statement."""
-    for read_ahead in (False, True):
+    for ahead in (False, True):
         db = apsw.Connection(":memory:")
         fill(db)
-        openai_vtab.register(db, base_url=sandbox.base_url, api_key=sandbox.api_key, read_ahead=read_ahead)
+        openai_vtab.register(db, base_url=sandbox.base_url, api_key=sandbox.api_key, read_ahead=ahead)
         db.execute("CREATE TABLE e (n, status)")
         db.execute(
             f"CREATE TEMP TRIGGER look AFTER INSERT ON e BEGIN UPDATE e SET status = (SELECT t.status FROM d JOIN {T} AS t ON {ON} WHERE d.n = new.n) WHERE n = new.n; END"

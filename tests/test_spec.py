@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from openai_vtab import values
-from openai_vtab.spec import Column, Method, Table
+from openai_vtab.schema import validators
+from openai_vtab.schema.table import Column, Method, Table
 from openai_vtab.tables import TABLES
 
 ID = Column("id", "TEXT", "The id.")
-NAME = Column("name", "TEXT", "The name.", check=values.identifier)
+NAME = Column("name", "TEXT", "The name.", check=validators.identifier)
 GET = Method("SELECT", "GET /models/{id}")
 
 
@@ -50,9 +50,9 @@ def test_the_key_is_the_first_get_by_source() -> None:
         (lambda: table((ID, ID)), "two columns have one name"),
         (lambda: table(methods=(Method("LOOK", "GET /models/{id}"),)), "verb 'LOOK' is none of"),
         (lambda: table(methods=(Method("SELECT", "GET /models/{key}"),)), "no column key"),
-        (lambda: table(methods=(GET, Method("UPDATE", "POST /models/{id}", when={"stat": "x"}))), "no column stat"),
+        (lambda: table(methods=(GET, Method("UPDATE", "POST /models/{id}", only_when_set_to={"stat": "x"}))), "no column stat"),
         (lambda: table(methods=(GET, Method("INSERT", "POST /models", body=("id",)))), "no check for id"),
-        (lambda: table((ID, Column("again", "INTEGER", "Ask again.", steers=True))), "no check for again"),
+        (lambda: table((ID, Column("again", "INTEGER", "Ask again.", is_option=True))), "no check for again"),
     ],
 )
 def test_a_wrong_description_fails_when_it_is_made(make: Any, problem: str) -> None:

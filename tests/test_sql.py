@@ -10,7 +10,7 @@ import apsw
 import pytest
 
 import openai_vtab
-from openai_vtab import vtab
+from openai_vtab.vtable import table
 
 T = "vector_store_file_batches"
 DEMO = "/vector_stores/vs_demo/file_batches/"
@@ -449,7 +449,7 @@ def test_a_long_life_keeps_the_latest_rowids(
     db: apsw.Connection, sandbox: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A statement needs all of its own; later ones find the latest, and what was inserted for ever."""
-    monkeypatch.setattr("openai_vtab.rowids.KEPT", 5)
+    monkeypatch.setattr("openai_vtab.sqlite.rowids.KEPT", 5)
     ids = [sandbox.add_batch("vs_demo", ["file-new-01"]) for _ in range(12)]
     listed = ", ".join(f"'{id}'" for id in ids)
     table = "vector_store_file_batches WHERE vector_store_id = 'vs_demo'"
@@ -482,7 +482,7 @@ WHERE_INSERTED = [
 @pytest.mark.parametrize("where", WHERE_INSERTED)
 def test_rowids_of_what_was_inserted_are_read_once(db: apsw.Connection, where: str) -> None:
     """INSERT … SELECT changes last_insert_rowid() with each row: SQLite must not compare with it again."""
-    if " OR " in where and not vtab.TAKES_WHOLE_LISTS:
+    if " OR " in where and not table.TAKES_WHOLE_LISTS:
         pytest.skip("without whole lists, SQLite evaluates each term of an OR when it comes to it, over any table")
     db.execute("INSERT INTO files (filename, content, purpose) VALUES " + ", ".join(["('a', 'b', 'assistants')"] * 3))
     ids = [id for (id,) in db.execute(f"SELECT id FROM files WHERE {where}")]
@@ -503,5 +503,5 @@ def test_rowids_compare_as_those_of_an_ordinary_table(db: apsw.Connection, term:
     """SQLite leaves the comparison to the table."""
     db.execute("SELECT count(*) FROM files").fetchall()
     db.execute("CREATE TABLE plain (x); INSERT INTO plain VALUES (1)")
-    for table in ("files", "plain"):
-        assert db.execute(f"SELECT count(*) FROM {table} WHERE {term.format(value)}").get == equal
+    for name in ("files", "plain"):
+        assert db.execute(f"SELECT count(*) FROM {name} WHERE {term.format(value)}").get == equal

@@ -25,7 +25,7 @@ DELETE = "DELETE FROM files WHERE id = 'file-1'"
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("openai_vtab.http.FIRST_WAIT", 0.001)
+    monkeypatch.setattr("openai_vtab.transport.client.FIRST_WAIT", 0.001)
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ def test_unsent_is_nothing_of_which_a_byte_may_have_left(
         raise error("odd")
 
     with wire(lambda _: answer({"id": "vsfb_1"})) as server:
-        monkeypatch.setattr("openai_vtab.pool._Incoming.readinto", fail)
+        monkeypatch.setattr("openai_vtab.transport.connections.DeadlineStream.readinto", fail)
         db = connect(server.url(), max_retries=0)
         for sql in (SELECT, INSERT):
             with pytest.raises(openai_vtab.APIConnectionError, match=r"the connection broke: '?odd") as caught:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from openai_vtab.upload import CHUNK, File, form
+from openai_vtab.protocol.multipart import CHUNK, form
+from openai_vtab.schema.local_file import File
 
 from .contract import fields
 

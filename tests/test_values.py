@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from openai_vtab.columns import sql_value
 from openai_vtab.errors import DataError
-from openai_vtab.values import (
+from openai_vtab.schema.decode import sql_value
+from openai_vtab.schema.validators import (
+    InvalidValue,
     Limits,
-    Refused,
     attributes,
     boolean,
     chunking_strategy,
@@ -78,7 +78,7 @@ def test_identifier_takes_any_printable_text(value: str) -> None:
 )
 def test_identifier_refuses(value: Any, problem: str) -> None:
     """With the value's problem and what to write."""
-    with pytest.raises(Refused, match="write the") as caught:
+    with pytest.raises(InvalidValue, match="write the") as caught:
         identifier(value, L)
     assert problem in str(caught.value)
 
@@ -106,7 +106,7 @@ def test_identifier_refuses(value: Any, problem: str) -> None:
 )
 def test_file_ids_refuses(value: Any, problem: str) -> None:
     """Everything but a JSON array of 1 to the limit's ids."""
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(InvalidValue) as caught:
         file_ids(value, L)
     assert problem in str(caught.value)
 
@@ -128,7 +128,7 @@ def test_file_ids_keeps_order_and_duplicates() -> None:
 )
 def test_files_refuses(value: str, problem: str) -> None:
     """With the item's number."""
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(InvalidValue) as caught:
         files(value, L)
     assert problem in str(caught.value)
 
@@ -171,7 +171,7 @@ def test_attributes_at_the_limits(value: Any) -> None:
 )
 def test_attributes_refuses(value: Any, problem: str) -> None:
     """One step beyond each limit."""
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(InvalidValue) as caught:
         attributes(json.dumps(value), L)
     assert problem in str(caught.value)
 
@@ -179,7 +179,7 @@ def test_attributes_refuses(value: Any, problem: str) -> None:
 @pytest.mark.parametrize(("number", "shown"), [("1e999", "Infinity"), ("-" + "9" * 400, "-9{56}…")])
 def test_attributes_refuses_a_number_beyond_all_numbers(number: str, shown: str) -> None:
     """JSON can spell it, and Python reads it."""
-    with pytest.raises(Refused, match=f"the attribute 'k' is {shown}"):
+    with pytest.raises(InvalidValue, match=f"the attribute 'k' is {shown}"):
         attributes(f'{{"k": {number}}}', L)
 
 
@@ -210,7 +210,7 @@ def test_chunking_strategy_at_the_limits(value: str) -> None:
 )
 def test_chunking_strategy_refuses(value: str, problem: str) -> None:
     """With what to write instead."""
-    with pytest.raises(Refused, match="; write ") as caught:
+    with pytest.raises(InvalidValue, match="; write ") as caught:
         chunking_strategy(value, L)
     assert problem in str(caught.value)
 
@@ -231,7 +231,7 @@ def test_flag(value: Any, number: int) -> None:
 @pytest.mark.parametrize("value", [2, -1, 0.5, "1", "yes", "", None, b"\x01", math.inf])
 def test_flag_refuses(value: Any) -> None:
     """Everything else, by its value."""
-    with pytest.raises(Refused, match="is neither yes nor no; write 1 or 0"):
+    with pytest.raises(InvalidValue, match="is neither yes nor no; write 1 or 0"):
         flag(value, L)
 
 
@@ -382,7 +382,7 @@ def nested(depth: int) -> str:
 )  # fmt: skip
 def test_what_the_api_does_not_take_is_refused(check: Any, value: Any, problem: str) -> None:
     """With the problem, and what to write."""
-    with pytest.raises(Refused, match="; write ") as caught:
+    with pytest.raises(InvalidValue, match="; write ") as caught:
         check(value, L)
     assert problem in str(caught.value)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import apsw
 
-from .. import __version__
+from .._version import __version__
 from ..connection import register
 from ..errors import ConfigurationError, Error
 from .commands import CommandShell

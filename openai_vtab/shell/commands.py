@@ -17,10 +17,10 @@ from typing import Any, cast
 
 import apsw
 
-from .. import describe
 from ..errors import APIConnectionError, APIError
-from ..log import COLUMNS
+from ..schema import docs
 from ..tables import TABLES
+from ..transport.request_log import COLUMNS
 from . import ledgers
 from .apsw_shell import META_TABLES, TableShell
 from .render import MARGIN, Style, batch_lines, fold
@@ -115,9 +115,9 @@ class CommandShell(TableShell):
         Without TABLE it lists the tables.
         """
         if not cmd:
-            docs = {**{table.name: table.doc for table in TABLES}, **META_TABLES}
-            longest = max(map(len, docs))
-            text = "\n".join(f"{name:{longest}}  {doc}" for name, doc in docs.items())
+            all_docs = {**{table.name: table.doc for table in TABLES}, **META_TABLES}
+            longest = max(map(len, all_docs))
+            text = "\n".join(f"{name:{longest}}  {doc}" for name, doc in all_docs.items())
             self._write_lines(fold(text, self._text_width()))
         for name in cmd:
             self._write_lines(fold(self._description(name), self._text_width()))
@@ -187,5 +187,5 @@ class CommandShell(TableShell):
         module = made.upper().partition("USING")[2].strip(' "[`];').lower() or name.lower()
         for table in TABLES:
             if module in (table.name, f"openai.{table.name}", *table.aliases):
-                return describe.text(table)
+                return docs.text(table)
         raise self.Error(f'No table of the API is named "{name}"; .describe lists the tables')

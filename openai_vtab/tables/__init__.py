@@ -1,6 +1,6 @@
 """The tables: one file each, data only. To add one, write its file and name it here."""
 
-from ..spec import Table
+from ..schema.table import Table
 from .files import files
 from .vector_store_file_batch_files import vector_store_file_batch_files
 from .vector_store_file_batches import vector_store_file_batches

@@ -7,16 +7,16 @@ ever what was deleted first, https://github.com/openai/openai-dotnet/issues/540
 >>> SELECT id, filename, bytes FROM files WHERE purpose = 'assistants' ORDER BY created_at DESC LIMIT 10
 """
 
-from .. import values
-from ..spec import ERROR, RAW, Column, Method, Table
+from ..schema import validators
+from ..schema.table import ERROR, RAW, Column, Method, Table
 
 files = Table(
     "files",
     "Uploaded files.",
     columns=(
         Column("id", "TEXT", "The file's id, file-… at OpenAI."),
-        Column("filename", "TEXT", "Its name, which need not be unique.", check=values.filename),
-        Column("purpose", "TEXT", "What it is for: assistants, user_data, batch and others.", check=values.text),
+        Column("filename", "TEXT", "Its name, which need not be unique.", check=validators.filename),
+        Column("purpose", "TEXT", "What it is for: assistants, user_data, batch and others.", check=validators.text),
         Column("bytes", "INTEGER", "Its size: bytes."),
         Column("created_at", "INTEGER", "When it was uploaded: Unix seconds, UTC."),
         Column("expires_at", "INTEGER", "When it will be deleted: Unix seconds, UTC; null when never."),
@@ -29,15 +29,17 @@ files = Table(
             "Its bytes, downloaded when you name the column; OpenAI refuses that for assistants and other purposes. "
             "To upload: a BLOB or text.",
             hidden=True,
-            check=values.content,
+            check=validators.content,
         ),
-        Column("path", "TEXT", "To upload: a file of this machine below upload_root.", hidden=True, check=values.path),
+        Column(
+            "path", "TEXT", "To upload: a file of this machine below upload_root.", hidden=True, check=validators.path
+        ),
         Column(
             "expires_after",
             "TEXT",
             "To upload: when it shall be deleted, JSON.",
             hidden=True,
-            check=values.file_expires_after,
+            check=validators.file_expires_after,
         ),
         RAW,
         ERROR,
@@ -45,7 +47,12 @@ files = Table(
     methods=(
         Method("SELECT", "GET /files/{file_id}"),
         Method(
-            "SELECT", "GET /files", query={"purpose": "purpose"}, many="pages", most=10_000, ordered_by="created_at"
+            "SELECT",
+            "GET /files",
+            query={"purpose": "purpose"},
+            listing="pages",
+            page_size=10_000,
+            ordered_by="created_at",
         ),
         Method("SELECT", "GET /files/{file_id}/content", gives="content", size="bytes"),
         Method(
@@ -55,7 +62,7 @@ files = Table(
             body=("purpose", "expires_after", "filename", "content"),
             multipart="file",
             repeatable=False,
-            look="/files",
+            verify_path="/files",
         ),
         Method(
             "INSERT",
@@ -64,7 +71,7 @@ files = Table(
             body=("purpose", "expires_after", "path"),
             multipart="file",
             repeatable=False,
-            look="/files",
+            verify_path="/files",
         ),
         Method("DELETE", "DELETE /files/{file_id}"),
     ),

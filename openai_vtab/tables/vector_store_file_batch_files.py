@@ -8,7 +8,7 @@ vector_store_file_batch_files('vs_…', 'vsfb_…').
 ... JOIN files AS f USING (file_id) WHERE b.status = 'failed'
 """
 
-from ..spec import ERROR, RAW, Column, Method, Table
+from ..schema.table import ERROR, RAW, Column, Method, Table
 from .vector_store_files import REASON, STATE
 
 vector_store_file_batch_files = Table(
@@ -32,7 +32,7 @@ vector_store_file_batch_files = Table(
             "SELECT",
             "GET /vector_stores/{vector_store_id}/file_batches/{batch_id}/files",
             query={"status": "filter"},
-            many="pages",
+            listing="pages",
             ordered_by="created_at",
         ),
     ),

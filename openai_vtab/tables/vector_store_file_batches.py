@@ -7,8 +7,8 @@ The API has no list of batches and no deletion of one.
 >>> SELECT status, failed_count FROM vector_store_file_batches WHERE vector_store_id = 'vs_…' AND batch_id = 'vsfb_…'
 """
 
-from .. import values
-from ..spec import ERROR, RAW, REFRESH, WAIT_SECONDS, Column, Method, Table
+from ..schema import validators
+from ..schema.table import ERROR, RAW, REFRESH, WAIT_SECONDS, Column, Method, Table
 
 _FILE_IDS = "To create: a JSON array of 1 to 2000 file ids; or give files instead."
 _FILES = "To create: a JSON array of objects {file_id, attributes?, chunking_strategy?}; or give file_ids instead."
@@ -32,24 +32,24 @@ vector_store_file_batches = Table(
             "vector_store_id",
             "TEXT",
             "The vector store that the files are attached to.",
-            check=values.identifier,
+            check=validators.identifier,
         ),
         Column("batch_id", "TEXT", "The same as id.", hidden=True, source="id"),
-        Column("file_ids", "TEXT", _FILE_IDS, hidden=True, check=values.file_ids),
-        Column("files", "TEXT", _FILES, hidden=True, check=values.files),
-        Column("chunking_strategy", "TEXT", _CHUNKING, hidden=True, check=values.chunking_strategy),
-        Column("attributes", "TEXT", _ATTRIBUTES, hidden=True, check=values.attributes),
-        Column("data__file_ids", "TEXT", "The same as file_ids.", True, "file_ids", values.file_ids),
-        Column("data__files", "TEXT", "The same as files.", True, "files", values.files),
+        Column("file_ids", "TEXT", _FILE_IDS, hidden=True, check=validators.file_ids),
+        Column("files", "TEXT", _FILES, hidden=True, check=validators.files),
+        Column("chunking_strategy", "TEXT", _CHUNKING, hidden=True, check=validators.chunking_strategy),
+        Column("attributes", "TEXT", _ATTRIBUTES, hidden=True, check=validators.attributes),
+        Column("data__file_ids", "TEXT", "The same as file_ids.", True, "file_ids", validators.file_ids),
+        Column("data__files", "TEXT", "The same as files.", True, "files", validators.files),
         Column(
             "data__chunking_strategy",
             "TEXT",
             "The same as chunking_strategy.",
             True,
             "chunking_strategy",
-            values.chunking_strategy,
+            validators.chunking_strategy,
         ),
-        Column("data__attributes", "TEXT", "The same as attributes.", True, "attributes", values.attributes),
+        Column("data__attributes", "TEXT", "The same as attributes.", True, "attributes", validators.attributes),
         Column("in_progress_count", "INTEGER", "Files not yet processed.", True, "file_counts.in_progress"),
         Column("completed_count", "INTEGER", "Files that can be searched.", True, "file_counts.completed"),
         Column("failed_count", "INTEGER", "Files that failed.", True, "file_counts.failed"),
@@ -68,8 +68,8 @@ vector_store_file_batches = Table(
             required=("file_ids",),
             body=("file_ids", "chunking_strategy", "attributes"),
             repeatable=False,
-            look="/vector_stores/{vector_store_id}/files",
-            attaches="file_ids",
+            verify_path="/vector_stores/{vector_store_id}/files",
+            attached_files="file_ids",
         ),
         Method(
             "INSERT",
@@ -77,15 +77,15 @@ vector_store_file_batches = Table(
             required=("files",),
             body=("files",),
             # at the top of the body the API would silently ignore them
-            each={"files": ("chunking_strategy", "attributes")},
+            copied_into={"files": ("chunking_strategy", "attributes")},
             repeatable=False,
-            look="/vector_stores/{vector_store_id}/files",
-            attaches="files",
+            verify_path="/vector_stores/{vector_store_id}/files",
+            attached_files="files",
         ),
         Method(
             "UPDATE",
             "POST /vector_stores/{vector_store_id}/file_batches/{batch_id}/cancel",
-            when={"status": "cancelled"},
+            only_when_set_to={"status": "cancelled"},
         ),
         Method(
             "EXEC",

@@ -6,7 +6,7 @@ The keys are hidden columns, so that it is also a function: vector_store_file_co
 >>> SELECT group_concat(text, '') FROM vector_store_file_content('vs_…', 'file-…')
 """
 
-from ..spec import ERROR, PLACE, RAW, Column, Method, Table
+from ..schema.table import ERROR, PLACE, RAW, Column, Method, Table
 
 vector_store_file_content = Table(
     "vector_store_file_content",
@@ -20,7 +20,7 @@ vector_store_file_content = Table(
         RAW,
         ERROR,
     ),
-    methods=(Method("SELECT", "GET /vector_stores/{vector_store_id}/files/{file_id}/content", many="data"),),
+    methods=(Method("SELECT", "GET /vector_stores/{vector_store_id}/files/{file_id}/content", listing="data"),),
     object="vector_store.file_content.page",
     aliases=("openai.vector_stores.vector_store_file_content",),
     examples=("SELECT part, text FROM vector_store_file_content('vs_demo', 'file-demo-01');",),

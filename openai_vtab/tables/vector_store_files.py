@@ -8,8 +8,8 @@ Names are in `files`: join them by file_id.
 >>> SELECT file_id, last_error_message FROM vector_store_files WHERE vector_store_id = 'vs_…' AND status = 'failed'
 """
 
-from .. import values
-from ..spec import ERROR, RAW, WAIT_SECONDS, Column, Method, Table
+from ..schema import validators
+from ..schema.table import ERROR, RAW, WAIT_SECONDS, Column, Method, Table
 
 STATUSES = ("in_progress", "completed", "failed", "cancelled")
 STATE = (  # what becomes of an attached file, here and in a batch
@@ -34,18 +34,18 @@ vector_store_files = Table(
     "vector_store_files",
     "Files that are attached to a vector store.",
     columns=(
-        Column("id", "TEXT", "The file's id, file-… at OpenAI.", check=values.identifier),
-        Column("vector_store_id", "TEXT", "The vector store that it is attached to.", check=values.identifier),
+        Column("id", "TEXT", "The file's id, file-… at OpenAI.", check=validators.identifier),
+        Column("vector_store_id", "TEXT", "The vector store that it is attached to.", check=validators.identifier),
         *STATE,
         Column(
             "attributes",
             "TEXT",
             "At most 16 pairs that a search can filter by: a JSON object.",
-            check=values.attributes,
+            check=validators.attributes,
         ),
-        Column("chunking_strategy", "TEXT", "How it is cut into chunks: JSON.", check=values.chunking_strategy),
+        Column("chunking_strategy", "TEXT", "How it is cut into chunks: JSON.", check=validators.chunking_strategy),
         Column("object", "TEXT", "Always vector_store.file."),
-        Column("file_id", "TEXT", "The same as id.", hidden=True, source="id", check=values.identifier),
+        Column("file_id", "TEXT", "The same as id.", hidden=True, source="id", check=validators.identifier),
         *REASON,
         WAIT_SECONDS,
         RAW,
@@ -53,7 +53,7 @@ vector_store_files = Table(
     ),
     methods=(
         Method("SELECT", f"GET {_PATH}/{{file_id}}"),
-        Method("SELECT", f"GET {_PATH}", query={"status": "filter"}, many="pages", ordered_by="created_at"),
+        Method("SELECT", f"GET {_PATH}", query={"status": "filter"}, listing="pages", ordered_by="created_at"),
         Method(
             "INSERT",
             f"POST {_PATH}",
@@ -61,8 +61,8 @@ vector_store_files = Table(
             body=("file_id", "attributes", "chunking_strategy"),
             sent_as={"file_id": "file_id"},
             repeatable=False,
-            look=_PATH,
-            attaches="file_id",
+            verify_path=_PATH,
+            attached_files="file_id",
         ),
         Method("UPDATE", f"POST {_PATH}/{{file_id}}", body=("attributes",)),
         Method("DELETE", f"DELETE {_PATH}/{{file_id}}"),

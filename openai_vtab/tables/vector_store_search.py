@@ -7,8 +7,8 @@ that it is also a function: vector_store_search('vs_…', 'refund policy', 5).
 >>> SELECT filename, score, content FROM vector_store_search('vs_…', 'refund policy') ORDER BY score DESC LIMIT 3
 """
 
-from .. import values
-from ..spec import ERROR, RAW, Column, Method, Table
+from ..schema import validators
+from ..schema.table import ERROR, RAW, Column, Method, Table
 
 vector_store_search = Table(
     "vector_store_search",
@@ -28,40 +28,40 @@ vector_store_search = Table(
             "TEXT",
             "What to search for: text, or a JSON array of texts.",
             hidden=True,
-            check=values.query,
-            steers=True,
+            check=validators.query,
+            is_option=True,
         ),
         Column(
             "max_num_results",
             "INTEGER",
             "How many passages at most: 1 to 50, 10 unless given.",
             hidden=True,
-            check=values.results,
-            steers=True,
+            check=validators.results,
+            is_option=True,
         ),
         Column(
             "filters",
             "TEXT",
             'Which files count, by their attributes: JSON such as {"type": "eq", "key": "lang", "value": "en"}.',
             hidden=True,
-            check=values.filters,
-            steers=True,
+            check=validators.filters,
+            is_option=True,
         ),
         Column(
             "ranking_options",
             "TEXT",
             'How passages are ranked: JSON, {"ranker": "auto", "score_threshold": 0.5}.',
             hidden=True,
-            check=values.ranking_options,
-            steers=True,
+            check=validators.ranking_options,
+            is_option=True,
         ),
         Column(
             "rewrite_query",
             "INTEGER",
             "1 lets the API put the query in other words.",
             hidden=True,
-            check=values.boolean,
-            steers=True,
+            check=validators.boolean,
+            is_option=True,
         ),
         RAW,
         ERROR,
@@ -72,7 +72,7 @@ vector_store_search = Table(
             "POST /vector_stores/{vector_store_id}/search",
             required=("query",),
             body=("query", "max_num_results", "filters", "ranking_options", "rewrite_query"),
-            many="data",
+            listing="data",
         ),
     ),
     object="vector_store.search_results.page",

@@ -7,24 +7,24 @@ by GB and day. A store that has expired has lost its files.
 >>> SELECT name, usage_bytes, completed_count FROM vector_stores ORDER BY usage_bytes DESC
 """
 
-from .. import values
-from ..spec import ERROR, RAW, WAIT_SECONDS, Column, Method, Table
+from ..schema import validators
+from ..schema.table import ERROR, RAW, WAIT_SECONDS, Column, Method, Table
 
 vector_stores = Table(
     "vector_stores",
     "Containers of files that can be searched.",
     columns=(
         Column("id", "TEXT", "The vector store's id, vs_… at OpenAI."),
-        Column("name", "TEXT", "Its name, which need not be unique.", check=values.text),
+        Column("name", "TEXT", "Its name, which need not be unique.", check=validators.text),
         Column("status", "TEXT", "in_progress, completed or expired; an empty store is completed."),
         Column("usage_bytes", "INTEGER", "The bytes of its processed files, which are charged for."),
         Column("file_counts", "TEXT", "How many files are in which state: a JSON object of five numbers."),
         Column("created_at", "INTEGER", "When it was created: Unix seconds, UTC."),
         Column("last_active_at", "INTEGER", "When it was last used: Unix seconds, UTC; null when never."),
-        Column("expires_after", "TEXT", "When it expires by itself: JSON.", check=values.store_expires_after),
+        Column("expires_after", "TEXT", "When it expires by itself: JSON.", check=validators.store_expires_after),
         Column("expires_at", "INTEGER", "When it will expire: Unix seconds, UTC; null when never."),
-        Column("metadata", "TEXT", "At most 16 pairs of text: a JSON object.", check=values.metadata),
-        Column("description", "TEXT", "Its description; null when it has none.", check=values.text),
+        Column("metadata", "TEXT", "At most 16 pairs of text: a JSON object.", check=validators.metadata),
+        Column("description", "TEXT", "Its description; null when it has none.", check=validators.text),
         Column("object", "TEXT", "Always vector_store."),
         Column("vector_store_id", "TEXT", "The same as id.", hidden=True, source="id"),
         Column("in_progress_count", "INTEGER", "Files not yet processed.", True, "file_counts.in_progress"),
@@ -37,14 +37,14 @@ vector_stores = Table(
             "TEXT",
             "To create: a JSON array of 1 to 500 file ids.",
             hidden=True,
-            check=values.store_file_ids,
+            check=validators.store_file_ids,
         ),
         Column(
             "chunking_strategy",
             "TEXT",
             "To create, with file_ids: how they are cut, JSON.",
             hidden=True,
-            check=values.chunking_strategy,
+            check=validators.chunking_strategy,
         ),
         WAIT_SECONDS,
         RAW,
@@ -52,22 +52,22 @@ vector_stores = Table(
     ),
     methods=(
         Method("SELECT", "GET /vector_stores/{vector_store_id}"),
-        Method("SELECT", "GET /vector_stores", many="pages", ordered_by="created_at"),
+        Method("SELECT", "GET /vector_stores", listing="pages", ordered_by="created_at"),
         Method(
             "INSERT",
             "POST /vector_stores",
             required=("file_ids",),
             body=("name", "description", "file_ids", "chunking_strategy", "expires_after", "metadata"),
             repeatable=False,
-            look="/vector_stores",
-            attaches="file_ids",
+            verify_path="/vector_stores",
+            attached_files="file_ids",
         ),
         Method(
             "INSERT",
             "POST /vector_stores",
             body=("name", "description", "expires_after", "metadata"),
             repeatable=False,
-            look="/vector_stores",
+            verify_path="/vector_stores",
         ),
         Method("UPDATE", "POST /vector_stores/{vector_store_id}", body=("name", "expires_after", "metadata")),
         Method("DELETE", "DELETE /vector_stores/{vector_store_id}"),

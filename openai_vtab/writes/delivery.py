@@ -15,7 +15,7 @@ threading.Condition and Event are written in Python, and a signal between two of
 What the main thread does after that (stop the retries, wait a moment for what is under way, report) can be cut short
 as well. Whoever looks at the writes later, at the connection's next statement, finds their states.
 
->>> delivery = Delivery(writes, client_send, understand, patience.abandoned)
+>>> delivery = Delivery(writes, client_send, understand, wait_budget.cancelled)
 >>> delivery.run(pool.submit, threads=16, tick=raise_if_interrupted)
 """
 
@@ -27,8 +27,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..api import Object, Request, Response
-from ..flow import Flag
+from ..protocol import Object, Request, Response
+from ..transport.limits import Flag
 from .order import counts_and_followers, waits_for
 from .outcome import outcome_unknown
 from .write import State, Write
@@ -45,12 +45,12 @@ Understand = Callable[[Response, Callable[[Response], Object]], Object]
 class Delivery:
     """Sends each write once its predecessors have been confirmed; the first failure keeps all others from beginning."""
 
-    def __init__(self, writes: Sequence[Write], send: Send, understand: Understand, abandoned: Flag) -> None:
+    def __init__(self, writes: Sequence[Write], send: Send, understand: Understand, cancelled: Flag) -> None:
         self.writes = writes
         self.finished = 0
         self._send = send
         self._understand = understand
-        self._abandoned = abandoned  # ends the retries and waits of the requests
+        self._abandoned = cancelled  # ends the retries and waits of the requests
         self._missing, self._followers = counts_and_followers(waits_for([write.concerns for write in writes]))
         self._ready = deque(place for place, missing in enumerate(self._missing) if not missing)
         self._main_is_waiting = threading.Lock()

@@ -24,7 +24,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..spec import Method, Table
+from ..schema.table import Method, Table
 
 FILES = "/files/{file_id}"
 
@@ -47,7 +47,7 @@ def concerns(table: Table, method: Method, parameters: Mapping[str, Any]) -> Con
     changes, uses = set(objects[-1:]), set(objects[:-1])
     if method.verb == "INSERT":
         changes, uses = set(), set(objects)
-    attached = _file_ids(parameters.get(table.source(method.attaches))) if method.attaches else []
+    attached = _file_ids(parameters.get(table.source(method.attached_files))) if method.attached_files else []
     for file_id in attached:
         uses.add(FILES.format(file_id=file_id))
         if objects:

@@ -14,8 +14,8 @@ from concurrent.futures import CancelledError
 
 import apsw
 
-from ..api import Request, certainly_refused
 from ..errors import APIConnectionError, APIError, WriteError
+from ..protocol import Request, certainly_refused
 from .write import State, Write
 
 REPEATING = "writing them again would do it again"
@@ -114,5 +114,5 @@ def refused_landing(error: BaseException, writes: Sequence[Write]) -> WriteError
 
 def _look(request: Request) -> str:
     """What to do about a create with an unknown outcome: the list of what is there tells."""
-    where = f" (GET {request.look})" if request.look else ""
+    where = f" (GET {request.verify_path})" if request.verify_path else ""
     return f"it may have been carried out all the same: before you write it again, look at what is there{where}"

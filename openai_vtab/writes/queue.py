@@ -41,8 +41,8 @@ from typing import NoReturn
 import apsw
 
 from ..errors import Error, ProgrammingError, WriteError
-from ..fetch import Fetch
-from ..intents import IntentLog
+from ..execution.workers import WorkerPool
+from ..ledger.intents import IntentLog
 from .delivery import Delivery
 from .outcome import failure, lost_commit, refused_landing, report
 from .write import Landed, State, Write
@@ -59,8 +59,8 @@ DOUBTFUL = (
 class WriteQueue:
     """The writes of the open transaction, in the order of their numbers, which grow for the life of the connection."""
 
-    def __init__(self, fetch: Fetch) -> None:
-        self.fetch = fetch
+    def __init__(self, workers: WorkerPool) -> None:
+        self.workers = workers
         self.unsettled: list[IntentLog] = []  # of transactions that are over, for which ledgers may lack rows
         self.next_number = 0
         self._queued: list[Write] = []
@@ -136,27 +136,27 @@ class WriteQueue:
 
     def _send(self, due: list[Write], reader: object) -> None:
         try:
-            self.fetch.refuse_if_inherited()
+            self.workers.refuse_if_inherited()
             self._refuse_dropped(due)
             self._write_intents(due)
         except Error as error:
             self._fail(self._not_begun(error), reader)
         self._sent.update((write.number, write) for write in due)
         self._queued = [write for write in self._queued if write.number not in self._sent]
-        if self.fetch.client.settings.dry_run:
+        if self.workers.client.settings.dry_run:
             self._show(due)
             return
         self._committing = reader is None
-        patience = self.fetch.patience()
-        client = self.fetch.client
+        wait_budget = self.workers.wait_budget()
+        client = self.workers.client
         self._delivery = delivery = Delivery(
             due,
-            lambda request, begin: client.send(request, patience, on_send=begin),
-            self.fetch.understood,
-            patience.abandoned,
+            lambda request, begin: client.send(request, wait_budget, on_send=begin),
+            self.workers.parse_once,
+            wait_budget.cancelled,
         )
         stop: BaseException | None = None
-        meter = self.fetch.meter()
+        meter = self.workers.meter()
 
         def tick() -> None:
             self._raise_if_interrupted()
@@ -164,7 +164,7 @@ class WriteQueue:
                 meter.writes(delivery.finished, len(due))
 
         try:
-            delivery.run(partial(self.fetch.submit, patience=patience), self.fetch.size, tick)
+            delivery.run(partial(self.workers.submit, wait_budget=wait_budget), self.workers.size, tick)
             if meter is not None:
                 meter.close()
         except BaseException as error:
@@ -181,9 +181,9 @@ class WriteQueue:
 
     def _show(self, due: Sequence[Write]) -> None:
         """Show the requests of a dry run, one after the other: nothing is sent, and nothing can fail."""
-        patience = self.fetch.patience()
+        wait_budget = self.workers.wait_budget()
         for write in due:
-            self.fetch.client.send(write.request, patience)
+            self.workers.client.send(write.request, wait_budget)
             write.move_to(State.SHOWN)
 
     def _fail(self, problem: BaseException, reader: object) -> NoReturn:
@@ -218,7 +218,7 @@ class WriteQueue:
             intents.write(mine, self._raise_if_interrupted)
 
     def _raise_if_interrupted(self) -> None:
-        if self.fetch.interrupted():
+        if self.workers.interrupted():
             raise apsw.InterruptError("interrupted")
 
     def _collect(self) -> None:

@@ -35,8 +35,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple, Protocol
 
-from ..api import Object, Request, Response
-from ..intents import Intent
+from ..ledger.intents import Intent
+from ..protocol import Object, Request, Response
 from .order import NOTHING, Concerns
 
 

@@ -95,7 +95,7 @@ class Reading(Case):
         """Read the local table, fetch each key once, and put them together."""
         known: Sequence[Row] = db.execute(self.local).fetchall() if isinstance(self.local, str) else self.local
         pairs: list[Pair] = list(dict.fromkeys((store, batch_id) for _, store, batch_id in known))
-        found = dict(zip(pairs, client.fetch(pairs), strict=True))
+        found = dict(zip(pairs, client.workers(pairs), strict=True))
         rows = [self.row(label, found[store, batch_id]) for label, store, batch_id in known]
         if not self.into:
             return rows
@@ -147,7 +147,7 @@ class Foreknown:
 
     created: list[New] = field(default_factory=list)
 
-    def fetch(self, pairs: Sequence[Pair]) -> list[Batch]:
+    def workers(self, pairs: Sequence[Pair]) -> list[Batch]:
         """What the server says."""
         return [batch(*pair) for pair in pairs]
 
@@ -271,7 +271,7 @@ def table_created(keys: int) -> Reading:
     )
 
 
-def repeated(keys: int) -> Reading:
+def repeated_page_error(keys: int) -> Reading:
     """A join in which every key comes often. It is compared with our own plain join of the distinct keys."""
     return _over_documents(
         keys,
@@ -366,7 +366,7 @@ def cases(keys: int) -> list[tuple[Case, Callable[[int], Case]]]:
         (exists, keys),
         (inserted, keys),
         (table_created, keys),
-        (repeated, keys),
+        (repeated_page_error, keys),
         (limited, keys),
         (filtered, keys),
         (created, max(1, keys // 5)),

@@ -138,7 +138,7 @@ def running() -> Iterator[Sandbox]:
     """A sandbox for any number of cells at once; waits between repetitions take no time."""
     with (
         sandbox_package.run(processing_seconds=3600, api_key=KEY) as sandbox,
-        mock.patch("openai_vtab.http.FIRST_WAIT", 0.001),
+        mock.patch("openai_vtab.transport.client.FIRST_WAIT", 0.001),
     ):
         yield sandbox
 
@@ -230,15 +230,15 @@ def expected(fault: Fault, statement: Statement, lasting: bool) -> Outcome:
     create = statement.kind == CREATE
     if effect == FINE or (effect == ABSENT and statement.kind == ONE):
         return Outcome(None, False, 1)
-    repeated = effect == LIMIT or (effect in (BROKEN, SLOW, STATUS) and not create)
-    if repeated and not lasting:
+    repeated_page_error = effect == LIMIT or (effect in (BROKEN, SLOW, STATUS) and not create)
+    if repeated_page_error and not lasting:
         return Outcome(None, False, 2)
     error = {BROKEN: openai_vtab.APIConnectionError, SLOW: openai_vtab.APITimeoutError}.get(
         effect, openai_vtab.APIError
     )
     status = fault.status or 0
     unknown = create and effect != LIMIT and (status < 400 or status == 408 or status >= 500)
-    return Outcome(error, unknown, 1 + retries(fault) if repeated else 1)
+    return Outcome(error, unknown, 1 + retries(fault) if repeated_page_error else 1)
 
 
 def judge(fault: Fault, statement: Statement, lasting: bool, seen: Seen) -> str:

@@ -16,7 +16,7 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["openai_vtab"], enable_loader_override=False):
-    from openai_vtab.http import Client
+    from openai_vtab.transport.client import Client
 
     from .targets import ANSWERING, TARGETS
 

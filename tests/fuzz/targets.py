@@ -17,15 +17,16 @@ from typing import Any
 import apsw
 
 import openai_vtab
-from openai_vtab import api, plan, values
-from openai_vtab.api import Page, Request, Response
-from openai_vtab.columns import getter
-from openai_vtab.flow import Patience
-from openai_vtab.http import Client, retry_after, wait_before_repeating
-from openai_vtab.ledger import Entry, Ledger
+from openai_vtab import planner, protocol
+from openai_vtab.ledger.store import Ledger, LedgerRow
+from openai_vtab.protocol import Page, Request, Response
+from openai_vtab.schema import validators
+from openai_vtab.schema.decode import getter
+from openai_vtab.schema.local_file import File
+from openai_vtab.schema.validators import InvalidValue, Limits
 from openai_vtab.tables import TABLES
-from openai_vtab.upload import File
-from openai_vtab.values import Limits, Refused
+from openai_vtab.transport.client import Client, retry_after, wait_before_repeating
+from openai_vtab.transport.limits import WaitBudget
 
 from .source import Source
 
@@ -80,7 +81,7 @@ def answers(data: bytes) -> None:
     uncertain = source.byte() % 2 == 1
     body = source.dumped(ANSWERED if source.byte() % 2 else names)
     response = Response(status, headers, body, "https://api.openai.com/v1", uncertain)
-    absent_is_none = method.verb == "SELECT" and not method.many
+    absent_is_none = method.verb == "SELECT" and not method.listing
     target = re.sub(r"{\w+}", "vs_1", method.path)
     request = Request(
         method.http,
@@ -88,30 +89,30 @@ def answers(data: bytes) -> None:
         repeatable=method.repeatable,
         absent_is_none=absent_is_none,
         route=method.path,
-        look=method.look,
+        look=method.verify_path,
     )
     wait = wait_before_repeating(request, response, 0)
     assert wait is None or (0 <= wait < math.inf if status == 429 else 0 <= wait <= 120), wait
     asked = retry_after(response)
     assert asked is None or 0 <= asked < math.inf, asked
-    failure = api.failure(request, response)
+    failure = protocol.failure(request, response)
     assert failure.request.endswith(target)
     assert len(str(failure)) < 7000, len(str(failure))
     keys = {source: KEYS[source] for source in table.key if source in KEYS}
     try:
-        if method.many:
-            page = Page(100) if method.many == "pages" else None
-            objects, after = api.listed(request, response, page)
+        if method.listing:
+            page = Page(100) if method.listing == "pages" else None
+            objects, after = protocol.listed(request, response, page)
             assert after is None or (isinstance(after, str) and page is not None)
         elif method.verb == "DELETE":
-            objects = [api.deleted(request, response, keys)]
+            objects = [protocol.deleted(request, response, keys)]
         elif not method.repeatable:
-            found = api.created(table, request, response, {})
+            found = protocol.created(table, request, response, {})
             assert all(isinstance(found[source], str) and found[source] for source in table.key)
             objects = [found]
         else:
-            answer = api.decipher(request, response)
-            objects = [] if answer is None else [api.keyed(table, request, response, answer, keys)]
+            answer = protocol.parse_object(request, response)
+            objects = [] if answer is None else [protocol.verify_keys(table, request, response, answer, keys)]
             assert all(item[source] == key for item in objects for source, key in keys.items())
     except openai_vtab.APIError as error:
         assert error.request.endswith(target)
@@ -125,7 +126,7 @@ def answers(data: bytes) -> None:
 def getters(name: str) -> tuple[Callable[[Any], Any], ...]:
     """How the columns of a table are read."""
     table = next(table for table in TABLES if table.name == name)
-    return tuple(getter(column) for column in table.columns if not column.steers)
+    return tuple(getter(column) for column in table.columns if not column.is_option)
 
 
 class Stored:
@@ -147,11 +148,11 @@ def remembered(data: bytes) -> None:
     answer, sent = (source.dumped(names) if source.byte() % 4 else source.sql() for _ in range(2))
     ledger = Ledger(Stored(sent), table, "main", "mine", "")  # type: ignore[arg-type] - it is only read
     keys = tuple(source.sql() if source.byte() % 2 else "vs_1" for _ in table.key)
-    entry = Entry(ledger, 1, keys, str(source.sql()), answer)
+    entry = LedgerRow(ledger, 1, keys, str(source.sql()), answer)
     entries = [entry, entry.lost()]
     response = Response(200, {}, source.dumped(names), "https://api.openai.com/v1")
     try:
-        answered = api.decipher(Request("GET", "/x"), response)
+        answered = protocol.parse_object(Request("GET", "/x"), response)
     except openai_vtab.APIError:
         pass
     else:
@@ -174,11 +175,11 @@ def given(data: bytes) -> None:
     row = {name: value for name in some if (value := source.sql()) is not None}
     try:
         if method is not None and method.verb == "UPDATE":
-            chosen, sent = plan.update(table, row, limits)
+            chosen, sent = planner.update(table, row, limits)
             parameters = {**dict.fromkeys(map(table.source, chosen.variables), "id"), **sent}
         else:
-            chosen, parameters = plan.insert(table, row, limits)
-        request = api.build(table, chosen, parameters)
+            chosen, parameters = planner.insert(table, row, limits)
+        request = protocol.build(table, chosen, parameters)
     except openai_vtab.Error as error:
         table_named, _, rest = str(error).partition(table.name)
         assert not table_named, error
@@ -197,12 +198,12 @@ def checked(data: bytes) -> None:
     check = source.choice(CHECKS)
     try:
         found = check(source.sql(), Limits(files_per_batch=3))
-    except Refused as refused:
+    except InvalidValue as refused:
         assert "; write " in str(refused)
         return
     assert found is None or isinstance(found, (str, bytes, int, float, list, dict, File))
     assert not isinstance(found, float) or math.isfinite(found)
-    values.shown_json(found if not isinstance(found, (bytes, File)) else None)
+    validators.shown_json(found if not isinstance(found, (bytes, File)) else None)
 
 
 class Answering:
@@ -214,7 +215,7 @@ class Answering:
     def send(
         self,
         request: Request,
-        patience: Patience,
+        patience: WaitBudget,
         predicted: bool = False,
         on_send: Callable[[], bool] | None = None,
     ) -> Response:

@@ -16,8 +16,8 @@ import apsw
 import pytest
 
 import openai_vtab
-from openai_vtab import values
 from openai_vtab.sandbox import Answer, Cut, Raw, Status
+from openai_vtab.schema import validators
 
 Requests = Callable[[], list[str]]
 Sent = Callable[[Any], list[tuple[str, Any]]]
@@ -169,8 +169,8 @@ def test_insert_refuses(db: apsw.Connection, requests: Requests, case: str) -> N
 
 def test_the_largest_file(connect: Any, requests: Requests, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """512 MB at the API; one byte more is refused, from wherever it comes."""
-    assert values.MAX_FILE == 512 * 1024 * 1024
-    monkeypatch.setattr(values, "MAX_FILE", 1000)
+    assert validators.MAX_FILE == 512 * 1024 * 1024
+    monkeypatch.setattr(validators, "MAX_FILE", 1000)
     db = connect(upload_root=tmp_path)
     upload(db, filename="a", content=b"x" * 1000, purpose="assistants")
     (tmp_path / "b").write_bytes(b"x" * 1000)
@@ -523,7 +523,7 @@ def test_content_that_was_used_is_forgotten(
     sql = "SELECT count(DISTINCT content) FROM json_each('[1, 2, 3]') CROSS JOIN files WHERE file_id IN ('file-01', 'file-02')"
     assert db.execute(sql).get == 2
     assert sorted(contents(requests())) == ["file-01", "file-02"]
-    monkeypatch.setattr("openai_vtab.fetch.DOWNLOADED", 1)
+    monkeypatch.setattr("openai_vtab.execution.workers.DOWNLOADED", 1)
     assert db.execute(sql).get == 2
     assert len(contents(requests())) > 2
 

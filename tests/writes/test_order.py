@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from openai_vtab.spec import Method
+from openai_vtab.schema.table import Method
 from openai_vtab.tables import TABLES
 from openai_vtab.writes.order import Concerns, concerns, counts_and_followers, waits_for
 

@@ -10,9 +10,9 @@ import apsw
 import pytest
 
 import openai_vtab
-from openai_vtab.api import Object, Request, Response
 from openai_vtab.errors import Error
-from openai_vtab.fetch import Fetch
+from openai_vtab.execution.workers import WorkerPool
+from openai_vtab.protocol import Object, Request, Response
 from openai_vtab.settings import Settings
 from openai_vtab.writes.outcome import report
 from openai_vtab.writes.queue import WriteQueue
@@ -45,7 +45,7 @@ def ok(request: Request) -> Response:
 
 def queue_over(answer: Send = ok, interrupted: Callable[[], bool] = lambda: False) -> WriteQueue:
     network: Any = Network(answer)
-    return WriteQueue(Fetch(network, interrupted))
+    return WriteQueue(WorkerPool(network, interrupted))
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def queues() -> Iterator[Callable[..., WriteQueue]]:
 
     yield make
     for queue in made:
-        queue.fetch.close()
+        queue.workers.close()
 
 
 def create(rowid: int = 1, target: str = "/vector_stores/vs_1/file_batches", **more: Any) -> Write:
@@ -95,7 +95,7 @@ def test_interrupt_at_the_last_response_is_not_taken_for_success(queues: Any, re
     assert (caught.value.done, caught.value.not_done, caught.value.unknown) == ([(1, "vsfb_1")], [], [])
     assert landed == []
     if reader is not None:  # the transaction goes on
-        queue.fetch.interrupted = lambda: False
+        queue.workers.interrupted = lambda: False
         queue.flush()
         assert landed == [{"id": "vsfb_1"}]
     else:
@@ -135,7 +135,7 @@ def test_failure_reports_done_unknown_and_not_sent(queues: Any) -> None:
     assert caught.value.done == [(1, "vsfb_1")]
     assert [rowid for rowid, _ in caught.value.unknown] == [2]
     assert caught.value.not_done == [(3, "not sent")]
-    assert queue.fetch.client.sent == ["/done", "/cut"]
+    assert queue.workers.client.sent == ["/done", "/cut"]
     assert queue.is_empty
 
 
@@ -185,7 +185,7 @@ def test_interrupt_stays_what_it_is_and_carries_the_report(
     assert str(told) in caught.value.__notes__
     assert str(told) in caplog.text
     held.set()
-    assert queue.fetch.client.sent == ["/vector_stores/vs_1/file_batches"]
+    assert queue.workers.client.sent == ["/vector_stores/vs_1/file_batches"]
 
 
 def test_rollback_after_commit_was_sent_raises(queues: Any) -> None:
@@ -206,7 +206,7 @@ def test_rollback_by_the_user_after_a_busy_commit_raises(queues: Any) -> None:
     queue.add(create())
     queue.flush()
     queue.flush()  # COMMIT once more
-    assert len(queue.fetch.client.sent) == 1
+    assert len(queue.workers.client.sent) == 1
     with pytest.raises(openai_vtab.WriteError):
         queue.rollback(asked_for=True)
 
@@ -241,13 +241,13 @@ def test_doubtful_writes_make_commit_fail(queues: Any) -> None:
     queue.doubt(1)
     with pytest.raises(openai_vtab.WriteError, match="cannot be committed"):
         queue.flush()
-    assert queue.fetch.client.sent == []
+    assert queue.workers.client.sent == []
     queue.savepoint(0)
     queue.add(create(3))
     queue.doubt(2)
     queue.rollback_to(0)
     queue.flush()
-    assert queue.fetch.client.sent == []
+    assert queue.workers.client.sent == []
 
 
 def test_queue_of_many_statements_is_judged_in_linear_time(queues: Any) -> None:
@@ -271,7 +271,7 @@ def test_states_of_a_write_that_cannot_write_down_its_intent(queues: Any, tmp_pa
     with pytest.raises(Error, match="the rows were not sent"):
         queue.flush()
     assert write.state is State.QUEUED
-    assert queue.fetch.client.sent == []
+    assert queue.workers.client.sent == []
 
 
 def test_report_sees_each_write_at_one_moment() -> None:
@@ -354,7 +354,7 @@ def test_dry_run_lets_interrupts_through() -> None:
     network: Any = Network(answer)
     network.settings = Settings(dry_run=True)
     network.send = lambda request, patience: answer(request)
-    queue = WriteQueue(Fetch(network, lambda: False))
+    queue = WriteQueue(WorkerPool(network, lambda: False))
     queue.add(create())
     with pytest.raises(KeyboardInterrupt):
         queue.flush()

@@ -8,8 +8,8 @@ from itertools import product
 
 import pytest
 
-from openai_vtab.api import Request
-from openai_vtab.intents import IntentLog, Outcome
+from openai_vtab.ledger.intents import IntentLog, Outcome
+from openai_vtab.protocol import Request
 from openai_vtab.writes import write as module
 from openai_vtab.writes.write import NEXT_STATES, State, Write
 

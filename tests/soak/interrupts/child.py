@@ -18,8 +18,8 @@ from typing import Any
 
 import openai_vtab
 import openai_vtab.connection
-import openai_vtab.pool  # here, where it is imported once for all trials, and not in each of them
-from openai_vtab import intents
+import openai_vtab.transport.connections  # here, where it is imported once for all trials, and not in each of them
+from openai_vtab.ledger import intents
 from openai_vtab.writes import delivery
 
 ROWS = 20  # creates in a commit

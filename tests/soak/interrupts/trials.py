@@ -30,7 +30,7 @@ from typing import Any
 import apsw
 
 import openai_vtab
-from openai_vtab import intents
+from openai_vtab.ledger import intents
 
 from .child import CONCURRENCY, KEY, PATIENCE, ROWS, Orders, child, connected, recovery
 from .server import LATENCY, Server, serving

@@ -1,0 +1,1 @@
+"""The threads: the requests of a statement, sent side by side."""

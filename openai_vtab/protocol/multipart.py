@@ -1,0 +1,106 @@
+"""A file on its way to the API: a multipart form that is read while it is sent.
+
+It must not know tables, or the API's names of the fields.
+
+>>> form({"purpose": "assistants", "file": File("a.md", b"some text")})
+
+https://www.rfc-editor.org/rfc/rfc7578
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import BinaryIO
+
+from ..schema.local_file import File
+
+CHUNK = 1 << 20  # bytes
+
+
+class Upload:
+    """The body of a request: its length is known, and it can be read again when the request is repeated."""
+
+    def __init__(self, parts: list[tuple[bytes | File, int]], content_type: str) -> None:
+        self._parts = parts
+        self._length = sum(size for _, size in parts)
+        self.content_type = content_type
+
+    def __len__(self) -> int:
+        return self._length
+
+    def check(self) -> None:
+        """Look at the files once more before anything is sent. Raises OSError when one of them has changed."""
+        for part, size in self._parts:
+            if isinstance(part, File):
+                with _reopened(part) as file:
+                    if os.fstat(file.fileno()).st_size != size:
+                        raise OSError(_changed(part))
+
+    def __iter__(self) -> Iterator[bytes]:
+        for part, size in self._parts:
+            if isinstance(part, bytes):
+                view = memoryview(part)
+                for begin in range(0, len(view), CHUNK):
+                    yield bytes(view[begin : begin + CHUNK])
+            else:
+                # what has been sent of it is not whole, and is not ended: nobody can take it for the file
+                left = size
+                with _reopened(part) as file:
+                    while left >= 0 and (chunk := file.read(min(CHUNK, left + 1))):
+                        left -= len(chunk)
+                        if left >= 0:
+                            yield chunk
+                if left:
+                    raise OSError(_changed(part))
+
+
+def _changed(file: File) -> str:
+    return f"{file.filename} has changed since it was to be uploaded"
+
+
+def _reopened(file: File) -> BinaryIO:
+    try:
+        return file.open()
+    except OSError as error:
+        why = error.strerror or str(error)
+    raise OSError(f"{_changed(file)}: {why}")  # not within the except: http.py would look for the first cause
+
+
+def form(fields: Mapping[str, str | File | Mapping[str, str | int]]) -> Upload:
+    """A form of text, of files, and of objects, whose members are fields of their own: expires_after[anchor]."""
+    import secrets  # here: most programs upload nothing
+
+    boundary = secrets.token_hex(16)
+    parts: list[tuple[bytes | File, int]] = []
+
+    def add(part: bytes | File, size: int) -> None:
+        parts.append((part, size))
+
+    def text(name: str, value: object) -> None:
+        head = f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+        add(head, len(head))
+
+    for name, value in fields.items():
+        if isinstance(value, File):
+            filename = value.filename.translate(_ESCAPED)
+            head = (
+                f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"; filename="{filename}"\r\n'
+                "Content-Type: application/octet-stream\r\n\r\n"
+            ).encode()
+            add(head, len(head))
+            add(value.content if isinstance(value.content, bytes) else value, len(value))
+            add(b"\r\n", 2)
+        elif isinstance(value, Mapping):
+            for member, item in value.items():
+                text(f"{name}[{member}]", item)
+        else:
+            text(name, value)
+    end = f"--{boundary}--\r\n".encode()
+    add(end, len(end))
+    return Upload(parts, f"multipart/form-data; boundary={boundary}")
+
+
+# A quoted string of RFC 9110: werkzeug, python-multipart, busboy and Go read the name as it was. A quotation mark that
+# is written as %22, as browsers do, stays %22 at all of them but werkzeug. A line break would end the header.
+_ESCAPED = str.maketrans({"\\": "\\\\", '"': '\\"', "\r": "%0D", "\n": "%0A"})

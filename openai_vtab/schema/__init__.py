@@ -1,0 +1,1 @@
+"""What a table is: its columns, methods, values and documentation."""

@@ -1,0 +1,131 @@
+"""What there is, in words: the tables, what can be done with them, their columns. From the descriptions alone.
+
+SQL (openai_tables, openai_columns), the shell's .describe and the pages in docs/ say what this file says.
+It must not know SQLite or HTTP.
+
+>>> methods(vector_stores)[0]["path"]
+'/vector_stores/{vector_store_id}'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .table import Column, Method, Table
+from .validators import shown
+
+TABLE_COLUMNS = ("table_name", "verb", "method", "path", "required", "optional", "doc", "example")
+COLUMN_COLUMNS = ("table_name", "name", "type", "hidden", "same_as", "doc")
+
+
+def methods(table: Table) -> list[dict[str, str]]:
+    """A row for each method: TABLE_COLUMNS."""
+    return [
+        {
+            "table_name": table.name,
+            "verb": method.verb,
+            "method": method.http,
+            "path": method.path,
+            "required": ", ".join(required(method)),
+            "optional": ", ".join(optional(table, method)),
+            "doc": table.doc,
+            "example": example(table, method),
+        }
+        for method in table.methods
+    ]
+
+
+def columns(table: Table) -> list[dict[str, str | int | None]]:
+    """A row for each column: COLUMN_COLUMNS."""
+    return [
+        {
+            "table_name": table.name,
+            "name": column.name,
+            "type": column.type,
+            "hidden": int(column.hidden),
+            "same_as": same_as(table, column),
+            "doc": column.doc,
+        }
+        for column in table.columns
+    ]
+
+
+def required(method: Method) -> tuple[str, ...]:
+    """The columns without which the method cannot be used; of an UPDATE, also what it must SET."""
+    return (*method.needs, *(f"{name} = {shown(value)}" for name, value in method.only_when_set_to.items()))
+
+
+def optional(table: Table, method: Method) -> list[str]:
+    """The columns that it takes besides, in the table's order; those that say how to read count for every SELECT."""
+    reads = method.verb == "SELECT"
+    return [
+        column.name
+        for column in table.columns
+        if column.name not in method.needs and (column.name in method.accepts or (reads and column.is_option))
+    ]
+
+
+def same_as(table: Table, column: Column) -> str | None:
+    """The column that it is another name of."""
+    first = next(other for other in table.columns if other.source == column.source)
+    return None if first is column else first.name
+
+
+def example(table: Table, method: Method) -> str:
+    """The first example that shows the method, "" when none does."""
+    for text in table.examples:
+        verb = "EXEC" if any(m.function and m.function in text for m in table.methods) else text.split(None, 1)[0]
+        if verb == method.verb:
+            return text
+    return ""
+
+
+def page(table: Table) -> str:
+    """The table's page in docs/, Markdown."""
+    lines = [f"# {table.name}", "", table.doc, ""]
+    if table.aliases:
+        lines += ["It is also " + ", ".join(f'`"{name}"`' for name in table.aliases) + ".", ""]
+    lines += ["| verb | request | required | optional |", "|---|---|---|---|"]
+    lines += [
+        f"| {row['verb']} | `{row['method']} {row['path']}` | {_code(row['required'])} | {_code(row['optional'])} |"
+        for row in methods(table)
+    ]
+    for title, hidden in (("Columns", False), ("Hidden columns, to be named when you want them", True)):
+        chosen = [column for column in table.columns if column.hidden is hidden]
+        if chosen:
+            lines += ["", f"## {title}", "", "| column | type | |", "|---|---|---|"]
+            lines += [f"| `{column.name}` | {column.type} | {column.doc} |" for column in chosen]
+    lines += ["", "## Examples", "", "```sql", *"\n\n".join(table.examples).splitlines(), "```"]
+    return "\n".join(lines) + "\n"
+
+
+def overview(tables: Iterable[Table]) -> str:
+    """The README's table of tables, Markdown."""
+    lines = ["| table | SELECT needs | INSERT | UPDATE | DELETE |", "|---|---|---|---|---|"]
+    for table in tables:
+        needs = " or ".join(_code(", ".join(method.needs)) or "nothing: a list" for method in table.of("SELECT"))
+        writes = [_writes(table, verb) for verb in ("INSERT", "UPDATE", "DELETE")]
+        lines.append(f"| [`{table.name}`](docs/tables/{table.name}.md) | {needs} | {' | '.join(writes)} |")
+    return "\n".join(lines) + "\n"
+
+
+def text(table: Table) -> str:
+    """The same for a terminal."""
+    lines = [f"{table.name}: {table.doc}", ""]
+    for row in methods(table):
+        lines.append(f"{row['verb']}  {row['method']} {row['path']}")
+        lines += [f"    {word}: {row[word]}" for word in ("required", "optional") if row[word]]
+    width = max(len(column.name) for column in table.columns)
+    lines += ["", "Columns (* hidden):"]
+    lines += [f"  {'*' if c.hidden else ' '} {c.name:{width}}  {c.type:7}  {c.doc}" for c in table.columns]
+    return "\n".join([*lines, "", "Examples:", "", *"\n\n".join(table.examples).splitlines()]) + "\n"
+
+
+def _writes(table: Table, verb: str) -> str:
+    found = table.of(verb)
+    words = [_code(", ".join(method.required or method.body or required(method)[-1:])) for method in found]
+    return " or ".join(words) if verb != "DELETE" else ("yes" if found else "")
+
+
+def _code(names: str) -> str:
+    return ", ".join(f"`{name}`" for name in names.split(", ")) if names else ""

@@ -1,0 +1,1 @@
+"""The virtual tables, as SQLite calls them through APSW."""

@@ -1,0 +1,95 @@
+"""openai_tables and openai_columns: the descriptions as tables; openai_requests: the log of what was sent.
+
+It must not know any particular table, and sends nothing.
+
+>>> SELECT verb, method, path, required FROM openai_tables WHERE table_name = 'vector_stores'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import apsw
+
+from ..schema import docs
+from ..schema.table import Table
+from ..schema.validators import SQLiteValue
+from ..transport.request_log import COLUMNS, Log
+
+Row = tuple[SQLiteValue, ...]
+
+
+def create(connection: apsw.Connection, tables: Sequence[Table], log: Log) -> set[str]:
+    """Make the three tables known to the connection; their names."""
+
+    def rows(of: Callable[[Table], Sequence[dict[str, Any]]]) -> list[Row]:
+        return [tuple(row.values()) for table in tables for row in of(table)]
+
+    # the rows are made when somebody looks
+    made = {
+        "openai_tables": (docs.TABLE_COLUMNS, lambda: rows(docs.methods)),
+        "openai_columns": (docs.COLUMN_COLUMNS, lambda: rows(docs.columns)),
+        "openai_requests": (tuple(COLUMNS), log.rows),
+    }
+    for name, (columns, look) in made.items():
+        module = Module(f"CREATE TABLE {name}({', '.join(columns)})", look)
+        connection.create_module(
+            name, cast(Any, module), use_bestindex_object=True, eponymous=True, eponymous_only=True, read_only=True
+        )
+    return set(made)
+
+
+class Module:
+    """A table of rows that stay as they are while they are read; it is its own VTable."""
+
+    def __init__(self, schema: str, rows: Callable[[], list[Row]]) -> None:
+        self._schema = schema
+        self._rows = rows
+
+    def Connect(self, *_: Any) -> tuple[str, Module]:
+        """SQLite opens the table."""
+        return self._schema, self
+
+    def BestIndexObject(self, info: apsw.IndexInfo) -> bool:
+        """A scan of all rows: they are few."""
+        info.estimatedRows = 100
+        return True
+
+    def Open(self) -> Cursor:
+        """SQLite begins to read."""
+        return Cursor(self._rows())
+
+    def Disconnect(self) -> None:
+        """SQLite closes the table."""
+
+
+class Cursor:
+    """One scan."""
+
+    def __init__(self, rows: list[Row]) -> None:
+        self._rows = rows
+        self._at = 0
+
+    def Filter(self, *_: Any) -> None:
+        """SQLite begins a scan."""
+        self._at = 0
+
+    def Eof(self) -> bool:
+        """Whether the scan is over."""
+        return self._at >= len(self._rows)
+
+    def Next(self) -> None:
+        """The next row."""
+        self._at += 1
+
+    def Rowid(self) -> int:
+        """The row's number."""
+        return self._at + 1
+
+    def Column(self, number: int) -> SQLiteValue:
+        """The row's value in a column."""
+        return self._rows[self._at][number] if number >= 0 else self.Rowid()
+
+    def Close(self) -> None:
+        """The scan is over."""

@@ -1,6 +1,8 @@
 """The openai-vtab command: its options, the databases it opens, its errors and its exit status.
 
-main(["--sandbox", ":memory:", "SELECT id FROM vector_stores"])
+>>> main(["--sandbox", ":memory:", "SELECT id FROM vector_stores"])
+vs_archive
+vs_demo
 """
 
 from __future__ import annotations

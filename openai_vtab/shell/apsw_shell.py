@@ -1,7 +1,9 @@
-"""APSW's shell with the tables in its .tables, .schema and completions, which read sqlite_schema and miss them.
+"""APSW's shell with the tables in its .tables, .schema and completions.
 
-.tables vector%
-.schema files
+APSW reads sqlite_schema for those, which does not contain the tables.
+
+    .tables vector%
+    .schema files
 """
 
 from __future__ import annotations

@@ -40,11 +40,11 @@ def bar(counts: Mapping[str, int], length: int, style: Style) -> str:
         return " " * length
     exact = {name: counts.get(name, 0) * length / total for name in PARTS}
     marks = {name: max(int(size), 1 if size else 0) for name, size in exact.items()}
-    while (missing := length - sum(marks.values())) != 0:
-        # The part that is furthest from its exact size gains or loses a mark.
-        sign = 1 if missing > 0 else -1
-        gaps = {name: sign * (exact[name] - marks[name]) for name in PARTS}
-        marks[max(gaps, key=gaps.__getitem__)] += sign
+    while (missing := length - sum(marks.values())) > 0:
+        gaps = {name: exact[name] - marks[name] for name in PARTS}
+        marks[max(gaps, key=gaps.__getitem__)] += 1
+    if missing < 0:  # small parts were rounded up to a mark: the largest pays for them
+        marks[max(marks, key=marks.__getitem__)] += missing
     return "".join(_coloured(_mark(name, style) * size, PARTS[name][2], style) for name, size in marks.items() if size)
 
 

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+
+from .clock import REAL, Clock
 
 log = logging.getLogger("openai_vtab")
 
@@ -33,10 +34,10 @@ class Progress:
 class ProgressReporter:
     """Reports the progress of one statement on the thread that runs it, at most every 100 ms."""
 
-    def __init__(self, callback: Callable[[Progress], None], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, callback: Callable[[Progress], None], clock: Clock = REAL) -> None:
         self._callback = callback
         self._clock = clock
-        self._next = clock() + INTERVAL
+        self._next = clock.monotonic() + INTERVAL
         self._counts = {"keys": 0, "pages": 0}
         self._waiting = False
         self._writing = False
@@ -71,7 +72,7 @@ class ProgressReporter:
 
     def look(self) -> None:
         """Report if a report is due. An exception of the callback ends a statement that reads."""
-        if self._clock() >= self._next:
+        if self._clock.monotonic() >= self._next:
             self._has_reported = True
             try:
                 self._callback(self._now)
@@ -79,7 +80,7 @@ class ProgressReporter:
                 if not self._writing:
                     raise
                 log.exception("the progress callback failed")  # the requests on their way matter more
-            self._next = self._clock() + INTERVAL
+            self._next = self._clock.monotonic() + INTERVAL
 
     def close(self) -> None:
         """Report the end of the statement. An exception is logged, since SQLite would lose it here."""

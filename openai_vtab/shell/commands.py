@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import os
 import re
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any, cast
 
 import apsw
 
+from ..clock import REAL, Clock
 from ..errors import APIConnectionError, APIError
 from ..schema import docs
 from ..tables import TABLES
@@ -35,10 +35,10 @@ MIN_WIDTH = 32  # columns that a terminal is believed to have
 
 
 class CommandShell(TableShell):
-    """APSW's shell with commands for the tables. `sleep` is how .watch waits, in seconds."""
+    """APSW's shell with commands for the tables. .watch pauses by the `clock`."""
 
-    def __init__(self, *, sleep: Callable[[float], None] = time.sleep, **streams: Any) -> None:
-        self._sleep = sleep
+    def __init__(self, *, clock: Clock = REAL, **streams: Any) -> None:
+        self._clock = clock
         self._watched: set[tuple[str, str]] = set()  # (ledger, batch) that .watch has shown in progress
         super().__init__(**streams)
 
@@ -105,7 +105,7 @@ class CommandShell(TableShell):
                     drawn = lines
                 if finished:
                     return
-                self._sleep(pause)
+                self._clock.sleep(pause)
         except KeyboardInterrupt:
             self.write(self.stdout, "\n")
 

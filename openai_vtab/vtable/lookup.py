@@ -18,7 +18,8 @@ from ..errors import OperationalError, RowError
 from ..execution.reachability import refuse_unless_reached
 from ..execution.read_ahead import RequestRecorder
 from ..execution.workers import NOT_READ, StatementSession
-from ..ledger.store import Ledger, LedgerRow
+from ..ledger.row import LedgerRow
+from ..ledger.store import Ledger
 from ..protocol import Object, Page, Request, Response
 from ..schema.decode import Fields
 from ..schema.table import FAILURE, PLACE, REFRESH, WAIT_SECONDS, Method, Table
@@ -80,7 +81,7 @@ class Rows:
     def __init__(self, table: Table, rowids: Rowids, created: dict[Key, float], ledger: Ledger | None = None) -> None:
         self.table = table
         self.rowids = ledger.rowids if ledger else rowids
-        self.created = created  # what this connection has made itself, and when (time.monotonic)
+        self.created = created  # what this connection has made itself, and when (clock.monotonic)
         self.ledger = ledger
 
     def by_key(self, scan: ScanOptions, method: Method, keys: Iterable[dict[str, Any]]) -> Iterator[Row]:
@@ -324,11 +325,10 @@ class Rows:
         if row is None:
             if session.response(request).status == protocol.NOT_SENT:
                 return item.entry or (dict(item.keys) if session.assume_exists else None)
-            return item.entry and item.entry.lost()
+            return item.entry and item.entry.with_unknown_status()
         if self.ledger is None:
             return row
-        entry = item.entry or LedgerRow(self.ledger, None, tuple(item.keys[source] for source in self.table.key), "")
-        found = entry.answered(row)
+        found = item.entry.with_response(row) if item.entry else self.ledger.row_of(item.keys, row)
         if item.entry is None or self.ledger.is_final(found):
             self.ledger.remember(item.keys, row)
         return found

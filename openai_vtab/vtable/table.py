@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
@@ -22,13 +21,14 @@ import apsw
 from .. import planner, protocol
 from ..errors import MissingColumnsError, ProgrammingError, RowError, UnsupportedWriteError
 from ..execution.workers import StatementSession
-from ..ledger.store import SUFFIX, Ledger
+from ..ledger.shadow_table import SUFFIX
+from ..ledger.store import Ledger
 from ..protocol import Object, Response
 from ..schema.decode import Fields, getter
 from ..schema.table import ERROR, Method, Table
 from ..schema.validators import InvalidValue, SQLiteValue, key_text
 from ..sqlite.rowids import Rowids
-from ..writes.order import concerns
+from ..writes.order import affected
 from ..writes.write import Write
 from .context import ConnectionContext
 from .downloads import Downloads
@@ -204,7 +204,7 @@ class VTable:
     def Rename(self, name: str) -> None:
         """ALTER TABLE … RENAME TO."""
         if self.rows.ledger is not None:
-            self.rows.ledger.rename(name)
+            self.rows.ledger.shadow.rename(name)
 
     @_tells_of_refusal
     def UpdateInsertRow(self, rowid: int | None, fields: Sequence[SQLiteValue]) -> int:
@@ -233,16 +233,16 @@ class VTable:
         def parse(response: Response) -> Object:
             answer = protocol.created(self.table, request, response, parameters)
             key = tuple(answer[source] for source in self.table.key)
-            self.context.created[key] = time.monotonic()
+            self.context.created[key] = self.context.clock.monotonic()
             if ledger is None:
                 self.module.rowids.assign(new, key)
             return answer
 
         write = Write(request, new, parse, self.context.writer, self.rows, intent=intent)
-        write.concerns = concerns(self.table, method, parameters)
+        write.affected = affected(self.table, method, parameters)
         if ledger is not None:
             write.ledger = ledger
-            write.on_landed = lambda answer: ledger.landed(new, answer, answer)
+            write.on_done = lambda answer: ledger.complete(new, answer, answer)
         self.writes.add(write)
         return new
 
@@ -263,9 +263,9 @@ class VTable:
             return protocol.verify_keys(self.table, request, response, answer, keys)
 
         write = Write(request, new, parse, self.context.writer, self.rows)
-        write.concerns = concerns(self.table, method, keys)
+        write.affected = affected(self.table, method, keys)
         write.ledger = ledger
-        write.on_landed = lambda answer: ledger.landed(new, keys, answer)
+        write.on_done = lambda answer: ledger.complete(new, keys, answer)
         self.writes.add(write)
         return new
 
@@ -310,8 +310,8 @@ class VTable:
                 created.pop(key, None)  # not there is not there from now on
             return {**answer, **keys}
 
-        affected = concerns(self.table, method, {**keys, **sent})
-        self.writes.add(Write(request, rowid, parse, self.context.writer, self.rows, affected))
+        objects = affected(self.table, method, {**keys, **sent})
+        self.writes.add(Write(request, rowid, parse, self.context.writer, self.rows, objects))
 
     def _refuse_conflict_clause(self, verb: str) -> None:
         """OR IGNORE and the like say what a conflict of keys shall do. There is none: the API gives the keys.

@@ -18,13 +18,18 @@ NEW_BATCH = "INSERT INTO mine (vector_store_id, file_ids) VALUES ('vs_demo', jso
 
 
 class Pauses:
-    """A shell's sleep: runs the test's next action instead, and raises KeyboardInterrupt after the last."""
+    """A clock whose sleep() runs the test's next action, and raises KeyboardInterrupt after the last."""
 
     def __init__(self) -> None:
         self.actions: list[Callable[[], None]] = []
         self.seconds: list[float] = []
 
-    def __call__(self, seconds: float) -> None:
+    def monotonic(self) -> float:
+        """The seconds slept."""
+        return sum(self.seconds)
+
+    def sleep(self, seconds: float, /) -> None:
+        """Do what the test has prepared."""
         self.seconds.append(seconds)
         if not self.actions:
             raise KeyboardInterrupt
@@ -56,7 +61,7 @@ def screen() -> Iterator[Screen]:
 
 @pytest.fixture
 def pauses() -> Pauses:
-    """What a shell in this process does instead of sleeping."""
+    """The clock of the shells in this process."""
     return Pauses()
 
 
@@ -70,7 +75,7 @@ def open_shell(sandbox: Any, pauses: Pauses, tmp_path: Path) -> Iterator[Callabl
             {"base_url": sandbox.base_url, "api_key": sandbox.api_key},
             stdout=stdout or io.StringIO(),
             stderr=io.StringIO(),
-            sleep=pauses,
+            clock=pauses,
         )
         opened.append(shell)
         shell.db = None, str(tmp_path / "my.db")

@@ -15,13 +15,13 @@ import pytest
 
 import openai_vtab
 
-from .command import SELECT, T, run_shell
+from .command import SELECT, T, run_process, run_shell
 from .terminal import Terminal
 
 
 def test_standard_input_is_run() -> None:
     """Rows go to standard output, nothing to standard error; the status is 0."""
-    done = run_shell("--sandbox", text=SELECT)
+    done = run_process("--sandbox", text=SELECT)
     assert (done.stdout, done.stderr, done.returncode) == ("vsfb_demo_finished|completed\n", "", 0)
 
 
@@ -81,7 +81,7 @@ def test_error_names_missing_columns() -> None:
 
 def test_error_without_a_key_has_advice() -> None:
     """At the first request, from standard input and from the arguments."""
-    for done in (run_shell(text=SELECT), run_shell(":memory:", SELECT)):
+    for done in (run_process(text=SELECT), run_process(":memory:", SELECT)):
         assert "no API key" in done.stderr
         assert done.stderr.count("openai-vtab --sandbox") == 1
         assert done.returncode == 1
@@ -139,7 +139,7 @@ def test_connection_hook_serves_apsws_own_shell(sandbox: Any) -> None:
 
 def test_banner_shows_restrictions() -> None:
     """It fits a narrow terminal."""
-    done = run_shell("-interactive", "--sandbox", "--dry-run", "--read-only", environment={"TERM": "dumb"})
+    done = run_process("-interactive", "--sandbox", "--dry-run", "--read-only", environment={"TERM": "dumb"})
     assert "Dry run: requests are shown, not sent.\nRead-only: changes at the API are refused.\n" in done.stdout
     assert max(map(len, done.stdout.splitlines())) < 60
 
@@ -176,10 +176,10 @@ def test_timer_keeps_bindings() -> None:
 def test_progress_bar_is_not_written_to_a_pipe(sandbox: Any) -> None:
     """Even when a statement takes long enough for one."""
     sandbox.latency = 0.3
-    done = run_shell("--base-url", sandbox.base_url, text=SELECT, environment={"OPENAI_API_KEY": sandbox.api_key})
+    done = run_process("--base-url", sandbox.base_url, text=SELECT, environment={"OPENAI_API_KEY": sandbox.api_key})
     assert (done.stdout, done.stderr) == ("vsfb_demo_finished|completed\n", "")
 
 
 def test_package_runs_as_a_module() -> None:
     """`python -m openai_vtab` is the command, and its version is the package's."""
-    assert run_shell("--version").stdout.startswith(f"openai-vtab {openai_vtab.__version__}, SQLite 3.")
+    assert run_process("--version").stdout.startswith(f"openai-vtab {openai_vtab.__version__}, SQLite 3.")

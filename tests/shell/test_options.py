@@ -14,7 +14,7 @@ import openai_vtab
 from openai_vtab.shell.app import Shell
 from openai_vtab.shell.options import parse_options
 
-from .command import SELECT, run_shell
+from .command import SELECT, run_process, run_shell
 
 
 def test_options_stand_in_any_order() -> None:
@@ -47,7 +47,7 @@ def test_options_of_ours_and_of_apsw_mix() -> None:
 
 def test_options_work_with_no_color() -> None:
     """While NO_COLOR is set, APSW's shell would take --sandbox for -nocolour, and ask the real API."""
-    done = run_shell("--sandbox", "-csv", ":memory:", SELECT, environment={"NO_COLOR": "1"})
+    done = run_process("--sandbox", "-csv", ":memory:", SELECT, environment={"NO_COLOR": "1"})
     assert (done.stdout.strip(), done.stderr, done.returncode) == ("vsfb_demo_finished,completed", "", 0)
 
 
@@ -77,9 +77,9 @@ def test_version_shows_ours_sqlites_and_apsws() -> None:
 
 def test_base_url_with_the_key_of_the_environment(sandbox: Any) -> None:
     """Without the key, the statement fails."""
-    done = run_shell("--base-url", sandbox.base_url, text=SELECT, environment={"OPENAI_API_KEY": sandbox.api_key})
+    done = run_process("--base-url", sandbox.base_url, text=SELECT, environment={"OPENAI_API_KEY": sandbox.api_key})
     assert done.stdout == "vsfb_demo_finished|completed\n"
-    done = run_shell("--base-url", sandbox.base_url, text=SELECT)
+    done = run_process("--base-url", sandbox.base_url, text=SELECT)
     assert "no API key: set OPENAI_API_KEY" in done.stderr
     assert done.returncode == 1
 
@@ -99,7 +99,7 @@ def test_quiet_removes_the_progress_bar(shell_on_screen: Shell) -> None:
 
 def test_dry_run_shows_requests_and_sends_none() -> None:
     """Without a key, on standard error, so that the output stays what it would be."""
-    done = run_shell("--dry-run", text=f"INSERT INTO vector_stores (name) VALUES ('x');\n{SELECT}\nSELECT 1;\n")
+    done = run_process("--dry-run", text=f"INSERT INTO vector_stores (name) VALUES ('x');\n{SELECT}\nSELECT 1;\n")
     assert (done.stdout, done.returncode) == ("1\n", 0)
     get = "GET /vector_stores/vs_demo/file_batches/vsfb_demo_finished\n"
     assert done.stderr == 'POST /vector_stores\n{\n  "name": "x"\n}\n' + get
@@ -120,7 +120,7 @@ def test_errors_as_rows_and_upload_root(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("hello")
     upload = "INSERT INTO files (path, purpose) VALUES ('a.txt', 'assistants');\n"
     bad = SELECT.replace("vsfb_demo_finished", "no")
-    done = run_shell(
+    done = run_process(
         "--sandbox",
         "--errors-as-rows",
         "--upload-root",

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ..wire import answer, wire
-from .command import T, run_shell
+from .command import T, run_process, run_shell
 from .terminal import Terminal
 
 
@@ -36,7 +36,7 @@ def test_encoding_escapes_text_for_people(encoding: str) -> None:
     """A character that the output lacks is written as ASCII. In data for a pipe, it is an error of one line."""
 
     def run(*commands: str) -> subprocess.CompletedProcess[str]:
-        return run_shell("--sandbox", ":memory:", *commands, encoding=encoding)
+        return run_process("--sandbox", ":memory:", *commands, encoding=encoding)
 
     done = run(f"CREATE VIRTUAL TABLE led USING {T}", ".describe", ".describe files", ".batches", ".requests")
     assert (done.stderr, done.returncode) == ("", 0)

@@ -74,7 +74,7 @@ def _replacement(app: App, fault: Status | Answer) -> Response:
     if isinstance(fault, Answer) or fault.body is not None:
         body = fault.body if isinstance(fault.body, bytes) else json.dumps(fault.body).encode()
         return Response(fault.status, body, {"content-type": "application/json", **fault.headers})
-    message = fault.message or f"The sandbox was told to answer {fault.status}."
+    message = fault.message or f"The sandbox was told to respond {fault.status}."
     response = app.error_response(ErrorResponse(fault.status, message, code=fault.code), fault.type)
     response.headers.update({"x-request-id": "req_fault", **fault.headers})
     return response

@@ -82,6 +82,10 @@ class VectorStoreFile:
             "attributes": self.attributes or {},
         }
 
+    def replace_attributes(self, attributes: JSON | None) -> None:
+        """Replace all attributes."""
+        self.attributes = attributes
+
     def cancel(self, now: float) -> None:
         """Cancel the file if it is still in progress."""
         if self.status(now) == "in_progress":

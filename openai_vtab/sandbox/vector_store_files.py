@@ -32,7 +32,7 @@ def update(state: State, store_id: str, file_id: str, body: JSON) -> JSON:
     file = state.store_file(store_id, file_id)
     if "attributes" not in body:
         raise ErrorResponse(400, "Missing required parameter: 'attributes'.", param="attributes")
-    file.attributes = attributes(body["attributes"])
+    file.replace_attributes(attributes(body["attributes"]))
     return file.json(state.clock())
 
 

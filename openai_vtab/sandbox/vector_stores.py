@@ -8,6 +8,8 @@ https://platform.openai.com/docs/api-reference/vector-stores
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from .errors import invalid
 from .objects import JSON, VectorStore
 from .state import State, new_id
@@ -44,15 +46,16 @@ def update(state: State, store_id: str, body: JSON) -> JSON:
     """POST /vector_stores/{vector_store_id}."""
     check_names(body, {"name", "expires_after", "metadata"})
     store = state.store(store_id)
-    if "name" in body:
-        store.name = text(body, "name") or ""
-    if "expires_after" in body:
-        store.expires_after = store_expiry(body["expires_after"])
-    if "metadata" in body:
-        store.metadata = metadata(body["metadata"])
     now = state.clock()
-    store.use(now)
-    return store.json(now)
+    changes: JSON = {"last_active_at": now}
+    if "name" in body:
+        changes["name"] = text(body, "name") or ""
+    if "expires_after" in body:
+        changes["expires_after"] = store_expiry(body["expires_after"])
+    if "metadata" in body:
+        changes["metadata"] = metadata(body["metadata"])
+    state.stores[store_id] = replace(store, **changes)
+    return state.stores[store_id].json(now)
 
 
 def delete(state: State, store_id: str) -> JSON:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
-from openai_vtab.protocol import Request, Response, error_responses, requests
+from openai_vtab.protocol import Request, Response, error_responses
 from openai_vtab.protocol.not_found import Verdict
 
 ABSENT, NO_ROUTE, UNDECIDED, OTHER = Verdict.ABSENT, Verdict.NO_ROUTE, Verdict.UNDECIDED, Verdict.OTHER

@@ -20,7 +20,7 @@ import apsw
 
 from ..clock import REAL, Clock
 from ..errors import APIError, ProgrammingError
-from ..progress import Meter
+from ..progress import ProgressReporter
 from ..protocol import Request, Response
 from ..transport.client import Client
 from ..transport.limits import INTERRUPT_POLL_SECONDS, CancelFlag, WaitBudget
@@ -68,10 +68,10 @@ class WorkerPool:
         """What the requests of one statement share."""
         return WaitBudget(self.client.settings.rate_limit_wait, self.clock)
 
-    def meter(self) -> Meter | None:
+    def meter(self) -> ProgressReporter | None:
         """What reports the progress of a statement; None unless the user has asked for it."""
         tell = self.client.settings.progress
-        return None if tell is None else Meter(tell, self.clock)
+        return None if tell is None else ProgressReporter(tell, self.clock)
 
     def send(self, request: Request, wait_budget: WaitBudget, predicted: bool = False) -> Future[Response]:
         """Send a request, unless `wait_budget` is cancelled; then it is neither sent nor retried."""
@@ -136,7 +136,7 @@ class WorkerPool:
                 self.client.close_kept_alive()
             raise
 
-    def wait(self, future: Future[T], meter: Meter | None = None) -> T:
+    def wait(self, future: Future[T], meter: ProgressReporter | None = None) -> T:
         """Return the result, or raise the exception, of a future; hear `connection.interrupt()` meanwhile.
 
         Raises apsw.InterruptError.
@@ -153,7 +153,7 @@ class WorkerPool:
                     meter.look()
         return future.result()
 
-    def pause(self, seconds: float, meter: Meter | None = None) -> None:
+    def pause(self, seconds: float, meter: ProgressReporter | None = None) -> None:
         """Wait; hear `connection.interrupt()` meanwhile. Raises apsw.InterruptError."""
         end = self.clock.monotonic() + seconds
         while (remaining := end - self.clock.monotonic()) > 0:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from ..errors import visible
 from ..protocol.multipart import Upload
-from ..schema.validators import SQLiteValue
+from ..schema.values import SQLiteValue
 
 KEPT = 1000  # requests
 COLUMNS = {

@@ -30,7 +30,7 @@ from ..execution.workers import WorkerPool
 from ..ledger.store import Ledger
 from ..protocol import Request
 from ..schema.table import Method, Table
-from ..schema.validators import Limits
+from ..schema.values import Limits
 from ..settings import Settings
 from ..sqlite.internal_sql import InternalSQL, untraced
 from ..sqlite.rowids import KEPT, Rowids

@@ -27,7 +27,7 @@ from ..execution.read_ahead import ReadAhead, RequestRecorder
 from ..execution.workers import WINDOW_FACTOR, StatementSession, WorkerPool
 from ..ledger.store import Ledger
 from ..schema.table import Method, Table
-from ..schema.validators import Limits
+from ..schema.values import Limits
 from ..settings import Settings
 from ..sqlite.internal_sql import InternalSQL, untraced
 from ..sqlite.rowids import KEPT, Rowids

@@ -21,8 +21,9 @@ from ..execution.workers import NOT_READ, StatementSession
 from ..ledger.row import LedgerRow
 from ..ledger.store import Ledger
 from ..protocol import Object, Page, Request, Response
+from ..schema.columns import REFRESH, WAIT_SECONDS
 from ..schema.decode import Fields
-from ..schema.table import FAILURE, PLACE, REFRESH, WAIT_SECONDS, Method, Table
+from ..schema.table import Listing, Method, Source, Table
 from ..sqlite.rowids import Key, Rowids
 
 Row = tuple[int, Fields]
@@ -171,10 +172,10 @@ class Rows:
         try:
             yield from objects
         except NOT_READ as error:
-            yield self.rowids.of((request.identity, FAILURE)), error_row(scan.session, key, request, error)
+            yield self.rowids.of((request.identity, Source.ERROR)), error_row(scan.session, key, request, error)
 
     def _page(self, scan: ScanOptions, method: Method, after: str | None = None) -> Page | None:
-        if method.listing != "pages":
+        if method.listing is not Listing.PAGES:
             return None
         limit = (
             method.page_size
@@ -220,10 +221,10 @@ class Rows:
                 row = {**item, **echoed}
                 if scan.order:
                     last = self._in_order(method, scan.order, last, row.get(method.ordered_by))
-                if method.listing == "pages":
+                if method.listing is Listing.PAGES:
                     yield self.rowids.of(tuple(str(row.get(source)) for source in self.table.key)), row
                 else:
-                    yield self.rowids.of((request.identity, str(place))), {**row, PLACE: place}
+                    yield self.rowids.of((request.identity, str(place))), {**row, Source.POSITION: place}
                 place += 1
             request = following
 
@@ -236,7 +237,7 @@ class Rows:
         the server does say whether it goes on.
         """
         answer = session.response(request)
-        if protocol.tells_the_end(request, answer):
+        if protocol.has_end_marker(request, answer):
             raise protocol.repeated_page_error(request, answer)
         unseen = [item for item in objects if item["id"] not in seen]
         return unseen, unseen[-1]["id"] if unseen else None
@@ -263,7 +264,7 @@ class Rows:
         found = list(itertools.islice(rows, scan.at_most))
         waited: dict[int, tuple[dict[str, Any], Request]] = {}
         for number, (_, fields) in enumerate(found):
-            if fields.get(FAILURE) is None and not self._is_final(fields.get("status")):
+            if fields.get(Source.ERROR) is None and not self._is_final(fields.get("status")):
                 keys = {source: fields.get(source) for source in self.table.key}
                 waited[number] = keys, protocol.build(self.table, self._one, keys)
         deadline = scan.session.deadline(scan.option_values[WAIT_SECONDS.name])
@@ -394,7 +395,7 @@ def error_row(session: StatementSession, keys: Mapping[str, Any], request: Reque
     message = getattr(error, "message", None) or str(error)
     return {
         **keys,
-        FAILURE: {
+        Source.ERROR: {
             "status": getattr(error, "status", None),
             "code": getattr(error, "code", None),
             "message": "; ".join(filter(None, (message, getattr(error, "hint", "")))),

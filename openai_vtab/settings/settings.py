@@ -47,7 +47,7 @@ class Settings:
     api_key: Key = setting(
         None,
         Kind(),
-        "The key, or a function that returns it and is called for every request.",
+        "The key, or a function that returns the key. The function is called for every request.",
         environment="OPENAI_API_KEY",
         url_name="",
         repr=False,
@@ -78,10 +78,11 @@ class Settings:
     max_retries: int = setting(
         4,
         Number(0, sys.maxsize, is_whole=True),
-        "Retries of a request where a retry is safe. A create is never sent twice unless it certainly had no effect.",
+        "How often a request is retried, where a retry is safe. An INSERT is retried only when the first attempt "
+        "certainly had no effect.",
     )
     rate_limit_wait: float = setting(
-        300.0, Number(0), "Seconds that one statement may wait in all while the API responds with 429."
+        300.0, Number(0), "The total number of seconds that one statement may wait because of 429 responses."
     )
     attach_requests_per_minute: int = setting(
         300,
@@ -124,7 +125,10 @@ class Settings:
         "Send nothing; show each request that would be sent: [What a query sends](docs/requests.md#a-dry-run).",
     )
     read_only: bool = setting(
-        False, Flag(), "Refuse every INSERT, UPDATE, DELETE and function that would change something at the API."
+        False,
+        Flag(),
+        "Refuse everything that would change something at the API: INSERT, UPDATE, DELETE, and the SQL function that "
+        "cancels a batch.",
     )
     errors: Literal["raise", "row"] = setting(
         "raise",
@@ -135,7 +139,7 @@ class Settings:
     progress: Callable[[Progress], None] | None = setting(
         None,
         ProgressFunction(),
-        "A function that is called with how far a statement has got: keys, pages, batches, rows written. See "
+        "A function that receives the progress of a statement: keys, pages, batches, rows written. See "
         "[Progress](docs/requests.md#progress).",
         url_name="",
     )

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterator
 
 from .. import protocol
-from ..execution.workers import NOT_READ
+from ..execution.statement import NOT_READ
 from ..protocol import Object, Request
 from ..schema.decode import Fields, sql_value
 from ..schema.table import Method, Source
@@ -70,7 +70,7 @@ class Downloads:
         session, request = self._scan.session, self._request(fields)
         self._start_ahead()
         if self._scan.single:
-            session.look_up(request)
+            session.look_up(request, alone=True)
         try:
             return session.download(
                 request, lambda response: protocol.downloaded(request, response, self._size(fields))

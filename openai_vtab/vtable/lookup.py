@@ -8,16 +8,16 @@ It decides what need not be asked for and what is remembered. It must not know S
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
 from .. import protocol
 from ..errors import OperationalError, RowError
+from ..execution.polling import poll_until
 from ..execution.reachability import refuse_unless_reached
-from ..execution.read_ahead import RequestRecorder
-from ..execution.workers import NOT_READ, StatementSession
+from ..execution.statement import NOT_READ, StatementSession
 from ..ledger.row import LedgerRow
 from ..ledger.store import Ledger
 from ..protocol import Object, Page, Request, Response
@@ -34,6 +34,18 @@ READ_AFTER_WRITE_SECONDS = 10.0
 FIRST = object()  # in the place of what comes before the first row of a list
 # Above every rowid of a ledger: those of objects that are not in it
 NOT_IN_LEDGER = 1 << 60
+
+
+class RequestRecorder:
+    """Takes the requests that a replay would send. `partial`: more will be known when a response has come."""
+
+    def __init__(self, record: Callable[[Request], None]) -> None:
+        self._record = record
+        self.partial = False
+
+    def __call__(self, request: Request) -> None:
+        """Record a request."""
+        self._record(request)
 
 
 @dataclass
@@ -200,7 +212,7 @@ class Rows:
                 scan.note(request)
                 return
             if scan.single and scan.note is None and not place:
-                scan.session.look_up(request)  # the lists of a join; a list's own pages follow each other
+                scan.session.look_up(request, alone=True)  # the lists of a join; a list's own pages follow each other
             objects, after = self._understood(scan.session, request, page, echoed)
             if page is not None:
                 if not seen.isdisjoint(item["id"] for item in objects):
@@ -268,7 +280,7 @@ class Rows:
                 keys = {source: fields.get(source) for source in self.table.key}
                 waited[number] = keys, protocol.build(self.table, self._one, keys)
         deadline = scan.session.deadline(scan.option_values[WAIT_SECONDS.name])
-        scan.session.poll_until(self.is_finished, (request for _, request in waited.values()), deadline)
+        poll_until(scan.session, self.is_finished, (request for _, request in waited.values()), deadline)
         for number, row in enumerate(found):
             if number not in waited:
                 yield row
@@ -307,12 +319,12 @@ class Rows:
             asked = [(item, request) for item in items if (request := request_of(item)) is not None]
             for item, request in asked:
                 self._until_visible(session, item, request)
-            session.poll_until(self.is_finished, (request for _, request in asked), deadline)
+            poll_until(session, self.is_finished, (request for _, request in asked), deadline)
         for item, request in session.prefetch(items, request_of):
             found: Fields | None = item.entry
             if request is not None:
                 if scan.single and WAIT_SECONDS.name not in scan.option_values:
-                    session.look_up(request)
+                    session.look_up(request, alone=True)
                 try:
                     found = self._asked(session, item, request)
                 except NOT_READ as error:
@@ -347,14 +359,14 @@ class Rows:
                 session.workers.reached.add(request.route)
             return found
 
-        return session.parse_once(request, understand, lambda _: 1)
+        return session.parse_once(request, understand)
 
     def _until_visible(self, session: StatementSession, item: _Item, request: Request) -> None:
         """Have an object that this connection has just made asked for until the API knows it."""
         created = self.created.get(tuple(item.keys[source] for source in self.table.key))
         if created is not None:
             deadline = created + READ_AFTER_WRITE_SECONDS
-            session.poll_until(lambda r, response: _present(r, response) is not None, [request], deadline)
+            poll_until(session, lambda r, response: _present(r, response) is not None, [request], deadline)
 
     def _at(self, rowids: Iterable[int]) -> Iterator[_Item]:
         for rowid in rowids:

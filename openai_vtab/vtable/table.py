@@ -20,7 +20,7 @@ import apsw
 
 from .. import planner, protocol
 from ..errors import ProgrammingError, RowError, UnsupportedWriteError
-from ..execution.workers import StatementSession
+from ..execution.statement import StatementSession
 from ..ledger.shadow_table import SUFFIX
 from ..ledger.store import Ledger
 from ..protocol import Object, Response

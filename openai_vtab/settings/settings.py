@@ -16,20 +16,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..errors import ConfigurationError, InterfaceError
 from ..progress import Progress
 from .address import checked_base_url, is_azure, stays_here
-from .description import (
-    Choice,
-    FilePath,
-    Flag,
-    Header,
-    Kind,
-    Number,
-    ProgressFunction,
-    Text,
-    described,
-    documented,
-    setting,
-)
+from .description import Option, described, documented, setting
 from .keywords import Key, StrPath
+from .kinds import Choice, FilePath, Flag, Header, Kind, Number, ProgressFunction, Text
 from .secret import Secret, fits_header, hide_key
 
 if TYPE_CHECKING:
@@ -58,6 +47,11 @@ class Settings:
         "The address of the API, https://api.openai.com/v1 when unset. For Azure, "
         "`https://NAME.openai.azure.com/openai/v1`: the key is then sent in Azure's `api-key` header.",
         environment="OPENAI_BASE_URL",
+        option=Option(
+            "base-url",
+            "the API's address (default: OPENAI_BASE_URL, or https://api.openai.com/v1)",
+            argument="URL",
+        ),
     )
     organization: str | None = setting(
         None, Header(), "Sent as the header OpenAI-Organization.", environment="OPENAI_ORG_ID"
@@ -117,24 +111,38 @@ class Settings:
     )
     read_ahead: bool = setting(True, Flag(), "Request the keys of a join ahead of SQLite, concurrently.")
     upload_root: StrPath | None = setting(
-        None, FilePath(), "The folder whose files `INSERT INTO files (path, purpose)` may read."
+        None,
+        FilePath(),
+        "The folder whose files `INSERT INTO files (path, purpose)` may read.",
+        option=Option(
+            "upload-root",
+            "the folder whose files INSERT INTO files (path, purpose) may upload (default: none)",
+            argument="DIR",
+        ),
     )
     dry_run: bool = setting(
         False,
         Flag(),
         "Send nothing; show each request that would be sent: [What a query sends](docs/requests.md#a-dry-run).",
+        option=Option("dry-run", "send nothing; show the method, path and body of each request instead", value=True),
     )
     read_only: bool = setting(
         False,
         Flag(),
         "Refuse everything that would change something at the API: INSERT, UPDATE, DELETE, and the SQL function that "
         "cancels a batch.",
+        option=Option("read-only", "refuse statements that would change something at the API", value=True),
     )
     errors: Literal["raise", "row"] = setting(
         "raise",
         Choice(("raise", "row")),
         "With `row`, a key that cannot be read becomes a row with the reason in its column `error`, and all other "
         "rows are still returned.",
+        option=Option(
+            "errors-as-rows",
+            "return a row for an object that could not be read: its keys, and the reason in the column error",
+            value="row",
+        ),
     )
     progress: Callable[[Progress], None] | None = setting(
         None,

@@ -8,7 +8,9 @@ import apsw
 import apsw.ext
 import pytest
 
-from openai_vtab.sqlite.sql_text import Cursors, is_harmless, select_part, without_parameters
+from openai_vtab.sqlite.cursors import Cursors
+from openai_vtab.sqlite.side_effects import is_harmless
+from openai_vtab.sqlite.sql_text import select_part, without_parameters
 
 PARTS = {
     "insert": ("INSERT INTO t (a, b) SELECT x, y FROM d", "SELECT x, y FROM d"),

@@ -28,15 +28,11 @@ from ..ledger.store import Ledger
 from ..schema.table import Method, Table
 from ..schema.validators import Limits
 from ..settings import Settings
+from ..sqlite.cursors import Cursors
 from ..sqlite.internal_sql import InternalSQL, untraced
+from ..sqlite.row_values import never_numbers
 from ..sqlite.rowids import KEPT, Rowids
-from ..sqlite.sql_text import (
-    Cursors,
-    changes_rows,
-    first_word,
-    never_numbers,
-    select_part,
-)
+from ..sqlite.sql_text import changes_rows, first_word, select_part
 from ..transport.client import Client
 from ..writes.queue import WriteQueue
 from ..writes.settlement import Settlement

@@ -76,7 +76,7 @@ class Cursors:
                     cursor.exec_trace = own
 
     def with_values(self, sql: str) -> str | None:
-        """Return the text of a running statement with the values of its parameters; None if they cannot be determined."""
+        """Return the text of a running statement with its parameters' values; None if they cannot be determined."""
         places = [match.start() for match in _WORD.finditer(sql) if match[0][0] in "?:@$"]
         if not places:
             return sql

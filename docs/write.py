@@ -1,4 +1,4 @@
-"""Writes what the documentation says of the tables, from their descriptions: docs/tables/ and the README's overview.
+"""Write the pages of docs/tables/ and the README's table of tables from the tables' descriptions.
 
 python docs/write.py
 """
@@ -13,7 +13,7 @@ BEGIN, END = "<!-- tables -->\n", "<!-- end -->\n"
 
 
 def written() -> dict[Path, str]:
-    """What each file shall say."""
+    """Return the text of each file that is generated."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     before, _, rest = readme.partition(BEGIN)
     after = rest.partition(END)[2]

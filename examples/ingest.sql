@@ -1,4 +1,4 @@
--- Ingest a table of documents: one batch for each language, wait for all of them, and list where files failed.
+-- Ingest a table of documents: create one batch for each language, wait for all, and list failures.
 -- openai-vtab --sandbox < examples/ingest.sql
 .mode box
 
@@ -10,7 +10,7 @@ INSERT INTO documents VALUES
   ('Repairs',  'de', 'file-new-06');
 CREATE TABLE imports (lang TEXT PRIMARY KEY, files INTEGER, batch INTEGER, batch_id TEXT);
 
--- One transaction: the rows of imports are there exactly when every batch was created.
+-- One transaction: the rows of imports exist only if every batch was created.
 BEGIN;
 INSERT INTO vector_store_file_batches (vector_store_id, file_ids, attributes)
 SELECT 'vs_demo', json_group_array(file_id), json_object('lang', lang) FROM documents WHERE lang = 'en';
@@ -20,16 +20,16 @@ SELECT 'vs_demo', json_group_array(file_id), json_object('lang', lang) FROM docu
 INSERT INTO imports SELECT lang, count(*), last_insert_rowid(), NULL FROM documents WHERE lang = 'de';
 COMMIT;
 
--- The batches' ids, to keep: rowids are good for this connection only.
+-- Store the batches' ids, because their rowids are valid for this connection only.
 UPDATE imports SET batch_id = (SELECT id FROM vector_store_file_batches AS b WHERE b.rowid = imports.batch);
 
--- Wait for all of them together, at most a minute: completed says nothing of failed files, the counts do.
+-- Wait for all batches together, up to a minute. A completed batch may have failed files, so read the counts.
 SELECT i.lang, i.files, b.status, b.completed_count AS done, b.failed_count AS failed
 FROM imports AS i JOIN vector_store_file_batches AS b USING (batch_id)
 WHERE b.vector_store_id = 'vs_demo' AND b.wait_seconds = 60
 ORDER BY i.lang;
 
--- What needs a look: anything but completed without failures.
+-- List what needs attention: every batch that is not completed, or has failed files.
 SELECT d.lang, group_concat(d.title, ', ') AS documents
 FROM imports AS i
 JOIN vector_store_file_batches AS b USING (batch_id)

@@ -1,6 +1,8 @@
 """A Python program with an apsw.Connection: create a batch, wait for it, report what failed.
 
-python examples/python_connection.py            with OPENAI_API_KEY set: your account; without: the sandbox
+python examples/python_connection.py
+
+With OPENAI_API_KEY set, it uses your account; without, the sandbox.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ def main() -> None:
         db.execute("CREATE TABLE documents (file_id TEXT PRIMARY KEY, batch_id TEXT)")
         db.executemany("INSERT INTO documents (file_id) VALUES (?)", [(file_id,) for file_id in FILES])
 
-        with db:  # one transaction: the batch is created exactly when it commits
+        with db:  # one transaction: the batch is created when it commits
             db.execute(
                 "INSERT INTO vector_store_file_batches (vector_store_id, file_ids, attributes)"
                 " SELECT ?, json_group_array(file_id), json_object('source', 'example') FROM documents",
@@ -50,7 +52,7 @@ def main() -> None:
 
 
 def connect(stack: ExitStack) -> apsw.Connection:
-    """Your account when there is a key, else the sandbox."""
+    """Connect to your account if there is a key, otherwise to the sandbox."""
     if "OPENAI_API_KEY" in os.environ:
         db = openai_vtab.connect()
     else:

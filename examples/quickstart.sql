@@ -1,40 +1,40 @@
 -- From a local table to a batch of files in a vector store, and back.
--- No key, no network:    openai-vtab --sandbox < examples/quickstart.sql
+-- Without key or network:    openai-vtab --sandbox < examples/quickstart.sql
 -- vs_demo and the files file-new-01 … file-new-06 are the sandbox's demo data.
 .mode box
 
--- A batch is a row. It needs both of its keys.
+-- A batch is a row. The query must give both of its keys.
 SELECT id, status, file_counts ->> 'completed' AS files
 FROM vector_store_file_batches
 WHERE vector_store_id = 'vs_demo' AND batch_id = 'vsfb_demo_finished';
 
--- Documents in SQLite, their files at OpenAI.
+-- The documents are in SQLite, their files at OpenAI.
 CREATE TABLE documents (title TEXT, file_id TEXT, vector_store_id TEXT, batch_id TEXT);
 INSERT INTO documents (title, file_id) VALUES
   ('Returns',  'file-new-01'),
   ('Shipping', 'file-new-02'),
   ('Warranty', 'file-new-03');
 
--- INSERT creates a batch: one request for all documents that have none yet.
+-- INSERT creates a batch: one request for all documents that have no batch yet.
 INSERT INTO vector_store_file_batches (vector_store_id, file_ids)
 SELECT 'vs_demo', json_group_array(file_id) FROM documents WHERE batch_id IS NULL;
 
--- RETURNING cannot give the new id (SQLite returns what was inserted); last_insert_rowid() can.
+-- RETURNING cannot give the new id, because SQLite returns the inserted values. last_insert_rowid() can.
 UPDATE documents SET (vector_store_id, batch_id) =
   (SELECT vector_store_id, id FROM vector_store_file_batches WHERE rowid = last_insert_rowid());
 
--- Join your own data with what is running.
+-- Join your own table with its batches.
 SELECT d.title, b.status, b.file_counts ->> 'total' AS files
 FROM documents AS d JOIN vector_store_file_batches AS b USING (vector_store_id, batch_id);
 
--- Which of these batches had files that failed?
+-- Which of these batches have failed files?
 SELECT id, status, failed_count, total_count
 FROM vector_store_file_batches
 WHERE vector_store_id = 'vs_demo'
   AND batch_id IN ('vsfb_demo_finished', 'vsfb_demo_running', 'vsfb_demo_failures')
 ORDER BY failed_count DESC, id;
 
--- Stop one that is running.
+-- Cancel a running batch.
 UPDATE vector_store_file_batches SET status = 'cancelled'
 WHERE vector_store_id = 'vs_demo' AND batch_id = 'vsfb_demo_running';
 

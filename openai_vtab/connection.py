@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import apsw
 
+from .clock import REAL, Clock
 from .errors import Error
 from .settings import Keywords, Settings, hide_key
 from .tables import TABLES
@@ -91,10 +92,15 @@ def register(connection: apsw.Connection, **settings: Unpack[Keywords]) -> None:
         known = ", ".join(Keywords.__annotations__)
         problem = f"{error}; the settings are {known}"
     else:
-        context = ConnectionContext(connection, chosen)
-        for table in TABLES:
-            Module(context, table).create(connection)
-            functions.create(connection, context, table)
-        context.internal_sql.ours |= introspection.create(connection, TABLES, context.workers.client.log)
+        register_tables(connection, chosen)
         return
     raise TypeError(problem.replace("Settings.__init__()", "register()"))
+
+
+def register_tables(connection: apsw.Connection, settings: Settings, *, clock: Clock = REAL) -> None:
+    """Make the tables and functions known to a connection, with checked settings."""
+    context = ConnectionContext(connection, settings, clock=clock)
+    for table in TABLES:
+        Module(context, table).create(connection)
+        functions.create(connection, context, table)
+    context.internal_sql.ours |= introspection.create(connection, TABLES, context.workers.client.log)

@@ -8,9 +8,10 @@ It must not know terminals, SQLite or HTTP.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+
+from .clock import REAL, Clock
 
 log = logging.getLogger("openai_vtab")
 
@@ -35,9 +36,10 @@ class Progress:
 class Meter:
     """The progress of one statement, told on the thread that runs it, at most every 100 ms."""
 
-    def __init__(self, tell: Callable[[Progress], None]) -> None:
+    def __init__(self, tell: Callable[[Progress], None], clock: Clock = REAL) -> None:
+        self._clock = clock
         self._tell = tell
-        self._next = time.monotonic() + INTERVAL
+        self._next = self._clock.monotonic() + INTERVAL
         self._counts = {"keys": 0, "pages": 0}
         self._waiting = False
         self._writing = False
@@ -72,7 +74,7 @@ class Meter:
 
     def look(self) -> None:
         """Tell, if it is time to. What the callback raises ends a statement that reads."""
-        if time.monotonic() >= self._next:
+        if self._clock.monotonic() >= self._next:
             self._told = self._now
             try:
                 self._tell(self._now)
@@ -80,7 +82,7 @@ class Meter:
                 if not self._writing:
                     raise
                 log.exception("the progress callback failed")  # what is on its way is more important
-            self._next = time.monotonic() + INTERVAL
+            self._next = self._clock.monotonic() + INTERVAL
 
     def close(self) -> None:
         """The statement is over. SQLite says so where an exception would go nowhere."""

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import pytest
 
 import openai_vtab
 from openai_vtab import sandbox
+from openai_vtab.sandbox import Answer
+from openai_vtab.schema import table as description
 from openai_vtab.settings import Keywords, Settings
 from openai_vtab.tables import TABLES
 
@@ -143,6 +146,19 @@ def test_the_python_of_a_page_runs(
             names[name].close() if name == "con" else names[name].dispose()
 
 
+def test_contributing_example_is_a_table(
+    connect: Callable[..., apsw.Connection], sandbox: Any, requests: Callable[[], list[str]], monkeypatch: Any
+) -> None:
+    """The data file that CONTRIBUTING.md shows is all that a new resource needs."""
+    (block,) = blocks("python", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))
+    names = dict(vars(description))
+    exec(compile(block, "CONTRIBUTING.md", "exec"), names)  # noqa: S102 - our own page
+    monkeypatch.setattr("openai_vtab.connection.TABLES", (*TABLES, names["models"]))
+    sandbox.inject(Answer({"id": "gpt-4o", "object": "model", "created": 1715367049, "owned_by": "system"}))
+    assert connect().execute(names["models"].examples[0]).fetchall() == [("system",)]
+    assert requests() == ["GET /models/gpt-4o"]
+
+
 def test_the_readmes_first_commands_are_the_two() -> None:
     """Nothing is needed before them."""
     commands = [line.partition("  ")[0] for line in blocks("sh")[0].splitlines()]
@@ -182,11 +198,14 @@ def test_the_commands_that_record_the_cassettes_run(command: str, tmp_path: Path
     assert api.base_url not in after
 
 
+OTHER_KINDS = {"stackql.md": ["stackql"], "architecture.md": ["mermaid"]}
+
+
 def test_no_block_is_of_a_kind_that_nothing_runs() -> None:
-    """SQL, Python and commands are run; StackQL's are there to compare, and what has no name is output."""
+    """SQL, Python and commands run. Blocks without a name are output; StackQL's statements and diagrams do not run."""
     for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "cassettes" / "README.md", *PAGES):
         kinds = set(re.findall(r"^```(\w*)$", page.read_text(encoding="utf-8"), re.MULTILINE))
-        assert kinds <= {"", "sql", "python", "sh", *(["stackql"] if page.name == "stackql.md" else [])}, page
+        assert kinds <= {"", "sql", "python", "sh", *OTHER_KINDS.get(page.name, ())}, page
         if "sh" in kinds:
             assert page.parent.name != "docs"
 

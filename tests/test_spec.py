@@ -50,7 +50,10 @@ def test_the_key_is_the_first_get_by_source() -> None:
         (lambda: table((ID, ID)), "two columns have one name"),
         (lambda: table(methods=(Method("LOOK", "GET /models/{id}"),)), "verb 'LOOK' is none of"),
         (lambda: table(methods=(Method("SELECT", "GET /models/{key}"),)), "no column key"),
-        (lambda: table(methods=(GET, Method("UPDATE", "POST /models/{id}", only_when_set_to={"stat": "x"}))), "no column stat"),
+        (
+            lambda: table(methods=(GET, Method("UPDATE", "POST /models/{id}", only_when_set_to={"stat": "x"}))),
+            "no column stat",
+        ),
         (lambda: table(methods=(GET, Method("INSERT", "POST /models", body=("id",)))), "no check for id"),
         (lambda: table((ID, Column("again", "INTEGER", "Ask again.", is_option=True))), "no check for again"),
     ],

@@ -15,11 +15,11 @@ This file must not know SQL, SQLite or HTTP.
 from __future__ import annotations
 
 import logging
-import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
+from ..clock import REAL, Clock
 from ..errors import Error
 from ..protocol import Request
 
@@ -52,11 +52,12 @@ class RequestRecorder:
 class ReadAhead:
     """What one statement will ask for. `start` asks for it unless it has been, and tells whether it had to."""
 
-    def __init__(self, start: Callable[[Request], bool], most: int, replay: Replay) -> None:
+    def __init__(self, start: Callable[[Request], bool], most: int, replay: Replay, *, clock: Clock = REAL) -> None:
+        self._clock = clock
         self._start = start
         self._most = most
         self._replay = replay
-        self._began = time.monotonic()
+        self._began = self._clock.monotonic()
         self._spent = self._last = 0.0  # seconds of noting: all of it, and the last time
         self._used: dict[str, bool] = {}  # every identity noted or looked up: whether the statement has asked for it
         self._used_count = 0
@@ -123,7 +124,7 @@ class ReadAhead:
                 if len(self._coming) >= KEYS:
                     raise StopReplay
 
-        began = time.monotonic()
+        began = self._clock.monotonic()
         patience = max(PATIENCE, (began - self._began) / 2) - self._spent
         # it begins anew each time, and in the time of the last would come no farther
         if patience <= 2 * self._last:
@@ -131,5 +132,5 @@ class ReadAhead:
         noting = RequestRecorder(note)
         with suppress(StopReplay, Error):  # an error is the statement's own, if it goes so far
             self._complete = self._replay(noting, patience) and not noting.partial
-        self._last = time.monotonic() - began
+        self._last = self._clock.monotonic() - began
         self._spent += self._last

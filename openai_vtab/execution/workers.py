@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
@@ -21,6 +20,7 @@ from typing import Any, TypeVar, cast
 
 import apsw
 
+from ..clock import REAL, Clock
 from ..errors import APIConnectionError, APIError, ProgrammingError
 from ..progress import Meter
 from ..protocol import NO_HEADERS, Request, Response
@@ -52,7 +52,8 @@ class WorkerPool:
     still runs, here up to minutes. These threads are daemons, and end when the pool is closed.
     """
 
-    def __init__(self, client: Client, interrupted: Callable[[], bool]) -> None:
+    def __init__(self, client: Client, interrupted: Callable[[], bool], *, clock: Clock = REAL) -> None:
+        self.clock = clock
         self.client = client
         self.interrupted = interrupted
         self.size = client.settings.max_concurrency
@@ -78,12 +79,12 @@ class WorkerPool:
 
     def wait_budget(self) -> WaitBudget:
         """What the requests of one statement share."""
-        return WaitBudget(self.client.settings.rate_limit_wait)
+        return WaitBudget(self.client.settings.rate_limit_wait, self.clock)
 
     def meter(self) -> Meter | None:
         """What tells how far a statement is, if somebody wants to know."""
         tell = self.client.settings.progress
-        return None if tell is None else Meter(tell)
+        return None if tell is None else Meter(tell, self.clock)
 
     def submit(self, call: Callable[[], T], wait_budget: WaitBudget) -> Future[T]:
         """Have `call` run by a thread of the pool, unless it is cancelled before it begins."""
@@ -150,9 +151,9 @@ class WorkerPool:
 
     def pause(self, seconds: float, meter: Meter | None = None) -> None:
         """Wait in slices, so that `connection.interrupt()` is heard."""
-        end = time.monotonic() + seconds
-        while (remaining := end - time.monotonic()) > 0:
-            time.sleep(min(SLICE, remaining))
+        end = self.clock.monotonic() + seconds
+        while (remaining := end - self.clock.monotonic()) > 0:
+            self.clock.sleep(min(SLICE, remaining))
             if self.interrupted():
                 raise apsw.InterruptError("interrupted")
             if meter is not None:
@@ -314,7 +315,7 @@ class StatementSession:
     ) -> None:
         """Ask all of them again and again, together, until each is settled or the deadline has come.
 
-        `deadline` is on the clock of time.monotonic(). The answers are then those of the last time. The pause is
+        `deadline` is on the pool's clock. The answers are then those of the last time. The pause is
         what the API asks for each time, otherwise it grows.
         """
         pending = {request.identity: request for request in requests}
@@ -328,7 +329,7 @@ class StatementSession:
                     del pending[identity]
                 else:
                     hints.append(_poll_after(self.response(request)))
-            remaining = deadline - time.monotonic()
+            remaining = deadline - self.workers.clock.monotonic()
             if not pending or remaining <= 0:
                 if self.meter is not None:
                     self.meter.waited()
@@ -358,7 +359,7 @@ class StatementSession:
 
     def deadline(self, seconds: float) -> float:
         """When a wait of so many seconds ends: one deadline for the whole statement, from its first wait on."""
-        return self._deadlines.setdefault(seconds, time.monotonic() + seconds)
+        return self._deadlines.setdefault(seconds, self.workers.clock.monotonic() + seconds)
 
     def prefetch(
         self, items: Iterable[T], request: Callable[[T], Request | None]

@@ -84,13 +84,13 @@ def page(table: Table) -> str:
     """The table's page in docs/, Markdown."""
     lines = [f"# {table.name}", "", table.doc, ""]
     if table.aliases:
-        lines += ["It is also " + ", ".join(f'`"{name}"`' for name in table.aliases) + ".", ""]
+        lines += ["Another name is " + ", ".join(f'`"{name}"`' for name in table.aliases) + ".", ""]
     lines += ["| verb | request | required | optional |", "|---|---|---|---|"]
     lines += [
         f"| {row['verb']} | `{row['method']} {row['path']}` | {_code(row['required'])} | {_code(row['optional'])} |"
         for row in methods(table)
     ]
-    for title, hidden in (("Columns", False), ("Hidden columns, to be named when you want them", True)):
+    for title, hidden in (("Columns", False), ("Hidden columns (name them to read them)", True)):
         chosen = [column for column in table.columns if column.hidden is hidden]
         if chosen:
             lines += ["", f"## {title}", "", "| column | type | |", "|---|---|---|"]

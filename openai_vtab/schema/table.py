@@ -60,7 +60,7 @@ class Column:
 WAIT_SECONDS = Column(
     "wait_seconds",
     "REAL",
-    "In a query: wait at most so many seconds until the row is finished, then give it as it is.",
+    "In a query: wait up to this many seconds until the row has finished; then return it as it stands.",
     hidden=True,
     check=seconds,
     is_option=True,
@@ -68,21 +68,21 @@ WAIT_SECONDS = Column(
 RAW = Column(
     "raw",
     "TEXT",
-    "The whole object as the API has answered it, with the keys it was asked by: JSON.",
+    "The whole object that the API returned, with the keys of the request: JSON.",
     hidden=True,
     source=WHOLE,
 )
 ERROR = Column(
     "error",
     "TEXT",
-    "Why there are only the keys, with errors='row': JSON with status, code, message and request_id. NULL otherwise.",
+    "With errors='row', why the row has only its keys: JSON with status, code, message and request_id; null otherwise.",
     hidden=True,
     source=FAILURE,
 )
 REFRESH = Column(
     "refresh",
     "INTEGER",
-    "In a query: 1 asks the API also for what a ledger remembers as finished.",
+    "In a query: 1 looks up finished objects of a ledger, too.",
     hidden=True,
     check=flag,
     is_option=True,

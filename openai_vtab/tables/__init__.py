@@ -1,4 +1,4 @@
-"""The tables: one file each, data only. To add one, write its file and name it here."""
+"""The tables: one data file each. To add a table, write its file and name it in TABLES."""
 
 from ..schema.table import Table
 from .files import files

@@ -1,8 +1,8 @@
-"""files: what has been uploaded, whether it is attached to a vector store or not.
+"""files: the uploaded files, attached to a vector store or not.
 
 https://platform.openai.com/docs/api-reference/files
-Limits: 512 MB a file, 1000 uploads a minute. Detach a file before you delete it: a store has been seen to list for
-ever what was deleted first, https://github.com/openai/openai-dotnet/issues/540
+Limits: 512 MB a file, 1000 uploads a minute. Detach a file before you delete it: a store has been seen to list a
+deleted file permanently, https://github.com/openai/openai-dotnet/issues/540
 
 >>> SELECT id, filename, bytes FROM files WHERE purpose = 'assistants' ORDER BY created_at DESC LIMIT 10
 """
@@ -15,29 +15,33 @@ files = Table(
     "Uploaded files.",
     columns=(
         Column("id", "TEXT", "The file's id, file-… at OpenAI."),
-        Column("filename", "TEXT", "Its name, which need not be unique.", check=validators.filename),
-        Column("purpose", "TEXT", "What it is for: assistants, user_data, batch and others.", check=validators.text),
-        Column("bytes", "INTEGER", "Its size: bytes."),
-        Column("created_at", "INTEGER", "When it was uploaded: Unix seconds, UTC."),
-        Column("expires_at", "INTEGER", "When it will be deleted: Unix seconds, UTC; null when never."),
+        Column("filename", "TEXT", "The file's name, which need not be unique.", check=validators.filename),
+        Column("purpose", "TEXT", "The purpose: assistants, user_data, batch or another.", check=validators.text),
+        Column("bytes", "INTEGER", "The size: bytes."),
+        Column("created_at", "INTEGER", "When the file was uploaded: Unix seconds, UTC."),
+        Column("expires_at", "INTEGER", "When the file will be deleted: Unix seconds, UTC; null when it never will."),
         Column("status", "TEXT", "uploaded, processed or error; the API calls it deprecated."),
         Column("object", "TEXT", "Always file."),
         Column("file_id", "TEXT", "The same as id.", hidden=True, source="id"),
         Column(
             "content",
             "BLOB",
-            "Its bytes, downloaded when you name the column; OpenAI refuses that for assistants and other purposes. "
-            "To upload: a BLOB or text.",
+            "The file's bytes. A query that names this column downloads them; OpenAI refuses this for assistants and "
+            "other purposes. To upload: a BLOB or text.",
             hidden=True,
             check=validators.content,
         ),
         Column(
-            "path", "TEXT", "To upload: a file of this machine below upload_root.", hidden=True, check=validators.path
+            "path",
+            "TEXT",
+            "To upload: the path of a file on this machine, below upload_root.",
+            hidden=True,
+            check=validators.path,
         ),
         Column(
             "expires_after",
             "TEXT",
-            "To upload: when it shall be deleted, JSON.",
+            "To upload: JSON that says when the file is to be deleted.",
             hidden=True,
             check=validators.file_expires_after,
         ),

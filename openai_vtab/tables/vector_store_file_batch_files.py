@@ -1,7 +1,7 @@
-"""vector_store_file_batch_files: the files of one batch, which tell what became of each.
+"""vector_store_file_batch_files: the files of one batch, each with its status.
 
 https://platform.openai.com/docs/api-reference/vector-stores-file-batches/listBatchFiles
-A batch that is completed may have failed files. The keys are hidden columns, so that it is also a function:
+A completed batch may have failed files. The keys are hidden columns, so that the table is also a function:
 vector_store_file_batch_files('vs_…', 'vsfb_…').
 
 >>> SELECT f.filename, b.last_error_message FROM vector_store_file_batch_files('vs_…', 'vsfb_…') AS b
@@ -13,15 +13,15 @@ from .vector_store_files import REASON, STATE
 
 vector_store_file_batch_files = Table(
     "vector_store_file_batch_files",
-    "Files of a batch, and what became of each.",
+    "The files of a batch, each with its status.",
     columns=(
         Column("id", "TEXT", "The file's id, file-… at OpenAI."),
         *STATE,
-        Column("attributes", "TEXT", "At most 16 pairs that a search can filter by: a JSON object."),
-        Column("chunking_strategy", "TEXT", "How it is cut into chunks: JSON."),
+        Column("attributes", "TEXT", "Up to 16 pairs that a search can filter by: a JSON object."),
+        Column("chunking_strategy", "TEXT", "How the file is cut into chunks: JSON."),
         Column("object", "TEXT", "Always vector_store.file."),
-        Column("vector_store_id", "TEXT", "The vector store that it is attached to.", hidden=True),
-        Column("batch_id", "TEXT", "The batch that has attached it.", hidden=True),
+        Column("vector_store_id", "TEXT", "The vector store that the file is attached to.", hidden=True),
+        Column("batch_id", "TEXT", "The batch that attached the file.", hidden=True),
         Column("file_id", "TEXT", "The same as id.", hidden=True, source="id"),
         *REASON,
         RAW,

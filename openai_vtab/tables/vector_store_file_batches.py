@@ -1,8 +1,8 @@
-"""vector_store_file_batches: many files attached to a vector store in one request.
+"""vector_store_file_batches: batches of files, each attached to a vector store in one request.
 
 https://platform.openai.com/docs/api-reference/vector-stores-file-batches
 Limits: 1 to 2000 files in a batch; 300 requests a minute that attach files to one vector store.
-The API has no list of batches and no deletion of one.
+The API can neither list batches nor delete one.
 
 >>> SELECT status, failed_count FROM vector_store_file_batches WHERE vector_store_id = 'vs_…' AND batch_id = 'vsfb_…'
 """
@@ -10,23 +10,23 @@ The API has no list of batches and no deletion of one.
 from ..schema import validators
 from ..schema.table import ERROR, RAW, REFRESH, WAIT_SECONDS, Column, Method, Table
 
-_FILE_IDS = "To create: a JSON array of 1 to 2000 file ids; or give files instead."
-_FILES = "To create: a JSON array of objects {file_id, attributes?, chunking_strategy?}; or give file_ids instead."
-_CHUNKING = 'To create: JSON, {"type": "auto"} (the default) or {"type": "static", "static": {…}}, for every file.'
-_ATTRIBUTES = "To create: a JSON object of at most 16 pairs, set on every file."
+_FILE_IDS = "To create: a JSON array of 1 to 2000 file ids. Give either this or files."
+_FILES = "To create: a JSON array of objects {file_id, attributes?, chunking_strategy?}. Give either this or file_ids."
+_CHUNKING = 'To create: JSON for every file, {"type": "auto"} (the default) or {"type": "static", "static": {…}}.'
+_ATTRIBUTES = "To create: a JSON object of up to 16 pairs, set on every file."
 
 vector_store_file_batches = Table(
     "vector_store_file_batches",
-    "Batches of files that are being, or have been, attached to a vector store.",
+    "Batches of files that are being attached to a vector store, or have been.",
     columns=(
         Column("id", "TEXT", "The batch's id, vsfb_… at OpenAI."),
         Column("created_at", "INTEGER", "When the batch was created: Unix seconds, UTC."),
-        Column("file_counts", "TEXT", "How many files are in which state: a JSON object of five numbers."),
+        Column("file_counts", "TEXT", "How many files have each status, and in all: a JSON object of five numbers."),
         Column("object", "TEXT", "Always vector_store.file_batch, or the server's spelling of it."),
         Column(
             "status",
             "TEXT",
-            "in_progress, completed, cancelled or failed; completed says nothing of failed files.",
+            "in_progress, completed, cancelled or failed. A completed batch may have failed files.",
         ),
         Column(
             "vector_store_id",
@@ -50,7 +50,9 @@ vector_store_file_batches = Table(
             validators.chunking_strategy,
         ),
         Column("data__attributes", "TEXT", "The same as attributes.", True, "attributes", validators.attributes),
-        Column("in_progress_count", "INTEGER", "Files not yet processed.", True, "file_counts.in_progress"),
+        Column(
+            "in_progress_count", "INTEGER", "Files that have not been processed yet.", True, "file_counts.in_progress"
+        ),
         Column("completed_count", "INTEGER", "Files that can be searched.", True, "file_counts.completed"),
         Column("failed_count", "INTEGER", "Files that failed.", True, "file_counts.failed"),
         Column("cancelled_count", "INTEGER", "Files that a cancel stopped.", True, "file_counts.cancelled"),
@@ -76,7 +78,7 @@ vector_store_file_batches = Table(
             "POST /vector_stores/{vector_store_id}/file_batches",
             required=("files",),
             body=("files",),
-            # at the top of the body the API would silently ignore them
+            # the API silently ignores these at the top level of the body
             copied_into={"files": ("chunking_strategy", "attributes")},
             repeatable=False,
             verify_path="/vector_stores/{vector_store_id}/files",

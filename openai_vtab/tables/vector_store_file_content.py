@@ -1,7 +1,7 @@
-"""vector_store_file_content: the text that was read from a file in a vector store, part by part.
+"""vector_store_file_content: the text that was extracted from a file in a vector store, one row for each part.
 
 https://platform.openai.com/docs/api-reference/vector-stores-files/getContent
-The keys are hidden columns, so that it is also a function: vector_store_file_content('vs_…', 'file-…').
+The keys are hidden columns, so that the table is also a function: vector_store_file_content('vs_…', 'file-…').
 
 >>> SELECT group_concat(text, '') FROM vector_store_file_content('vs_…', 'file-…')
 """
@@ -12,8 +12,8 @@ vector_store_file_content = Table(
     "vector_store_file_content",
     "The text of a file in a vector store.",
     columns=(
-        Column("part", "INTEGER", "The part's number, from 0.", source=PLACE),
-        Column("type", "TEXT", "What the part is: text."),
+        Column("part", "INTEGER", "The part's number, starting at 0.", source=PLACE),
+        Column("type", "TEXT", "The kind of the part: text."),
         Column("text", "TEXT", "The part's text."),
         Column("vector_store_id", "TEXT", "The vector store that the file is attached to.", hidden=True),
         Column("file_id", "TEXT", "The file's id.", hidden=True),

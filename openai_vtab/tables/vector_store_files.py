@@ -1,9 +1,9 @@
 """vector_store_files: the files that are attached to a vector store.
 
 https://platform.openai.com/docs/api-reference/vector-stores-files
-Limits: 300 requests a minute that attach files to one vector store. Deleting a row detaches the file, which stays in
-`files`; detaching has been seen to detach it from all stores, https://github.com/openai/openai-node/issues/1710
-Names are in `files`: join them by file_id.
+Limits: 300 requests a minute that attach files to one vector store. DELETE detaches the file, which stays in `files`.
+Detaching a file has been seen to detach it from all stores, https://github.com/openai/openai-node/issues/1710
+The files' names are in `files`: join by file_id.
 
 >>> SELECT file_id, last_error_message FROM vector_store_files WHERE vector_store_id = 'vs_…' AND status = 'failed'
 """
@@ -12,38 +12,48 @@ from ..schema import validators
 from ..schema.table import ERROR, RAW, WAIT_SECONDS, Column, Method, Table
 
 STATUSES = ("in_progress", "completed", "failed", "cancelled")
-STATE = (  # what becomes of an attached file, here and in a batch
+STATE = (  # of an attached file, here and in a batch
     Column("status", "TEXT", "in_progress, completed, failed or cancelled.", values=STATUSES),
-    Column("last_error", "TEXT", "Why it failed: JSON with code and message; null when it did not."),
-    Column("usage_bytes", "INTEGER", "The bytes it takes in the vector store; 0 until it is completed."),
-    Column("created_at", "INTEGER", "When it was attached: Unix seconds, UTC."),
+    Column("last_error", "TEXT", "Why the file failed: JSON with code and message; null when it did not fail."),
+    Column("usage_bytes", "INTEGER", "The bytes that the file takes in the vector store; 0 until it is completed."),
+    Column("created_at", "INTEGER", "When the file was attached: Unix seconds, UTC."),
 )
 REASON = (
     Column(
         "last_error_code",
         "TEXT",
-        "server_error, unsupported_file, invalid_file or another.",
+        "server_error, unsupported_file, invalid_file or another; null when the file did not fail.",
         True,
         "last_error.code",
     ),
-    Column("last_error_message", "TEXT", "The API's sentence why it failed.", True, "last_error.message"),
+    Column(
+        "last_error_message",
+        "TEXT",
+        "Why the file failed, in the API's words; null when it did not fail.",
+        True,
+        "last_error.message",
+    ),
 )
 _PATH = "/vector_stores/{vector_store_id}/files"
 
 vector_store_files = Table(
     "vector_store_files",
-    "Files that are attached to a vector store.",
+    "The files that are attached to a vector store.",
     columns=(
         Column("id", "TEXT", "The file's id, file-… at OpenAI.", check=validators.identifier),
-        Column("vector_store_id", "TEXT", "The vector store that it is attached to.", check=validators.identifier),
+        Column(
+            "vector_store_id", "TEXT", "The vector store that the file is attached to.", check=validators.identifier
+        ),
         *STATE,
         Column(
             "attributes",
             "TEXT",
-            "At most 16 pairs that a search can filter by: a JSON object.",
+            "Up to 16 pairs that a search can filter by: a JSON object.",
             check=validators.attributes,
         ),
-        Column("chunking_strategy", "TEXT", "How it is cut into chunks: JSON.", check=validators.chunking_strategy),
+        Column(
+            "chunking_strategy", "TEXT", "How the file is cut into chunks: JSON.", check=validators.chunking_strategy
+        ),
         Column("object", "TEXT", "Always vector_store.file."),
         Column("file_id", "TEXT", "The same as id.", hidden=True, source="id", check=validators.identifier),
         *REASON,

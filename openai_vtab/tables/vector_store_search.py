@@ -1,8 +1,8 @@
-"""vector_store_search: the passages of a vector store that answer a query, best first.
+"""vector_store_search: the passages of a vector store that match a query, best first.
 
 https://platform.openai.com/docs/api-reference/vector-stores/search
-Limits: 1 to 50 results, 10 unless you say; a second page cannot be asked for. The arguments are hidden columns, so
-that it is also a function: vector_store_search('vs_…', 'refund policy', 5).
+Limits: 1 to 50 results, 10 by default, and no second page. The arguments are hidden columns, so that the table is also
+a function: vector_store_search('vs_…', 'refund policy', 5).
 
 >>> SELECT filename, score, content FROM vector_store_search('vs_…', 'refund policy') ORDER BY score DESC LIMIT 3
 """
@@ -12,21 +12,24 @@ from ..schema.table import ERROR, RAW, Column, Method, Table
 
 vector_store_search = Table(
     "vector_store_search",
-    "The passages of a vector store that answer a query.",
+    "The passages of a vector store that match a query.",
     columns=(
-        Column("file_id", "TEXT", "The file that the passage is in."),
-        Column("filename", "TEXT", "Its name."),
-        Column("score", "REAL", "How well it answers: 0 to 1."),
-        Column("content", "TEXT", "The passage: the texts of its parts, a line each.", source="content.text"),
+        Column("file_id", "TEXT", "The id of the file that contains the passage."),
+        Column("filename", "TEXT", "The file's name."),
+        Column("score", "REAL", "How well the passage matches: 0 to 1."),
+        Column("content", "TEXT", "The passage: the text of each part on a line of its own.", source="content.text"),
         Column(
-            "content_parts", "TEXT", "The same as the API gives it: a JSON array of {type, text}.", source="content"
+            "content_parts",
+            "TEXT",
+            "The passage as the API returns it: a JSON array of {type, text}.",
+            source="content",
         ),
         Column("attributes", "TEXT", "The file's attributes: a JSON object."),
         Column("vector_store_id", "TEXT", "The vector store to search.", hidden=True),
         Column(
             "query",
             "TEXT",
-            "What to search for: text, or a JSON array of texts.",
+            "The text to search for, or a JSON array of texts.",
             hidden=True,
             check=validators.query,
             is_option=True,
@@ -34,7 +37,7 @@ vector_store_search = Table(
         Column(
             "max_num_results",
             "INTEGER",
-            "How many passages at most: 1 to 50, 10 unless given.",
+            "The maximum number of passages: 1 to 50, 10 by default.",
             hidden=True,
             check=validators.results,
             is_option=True,
@@ -42,7 +45,7 @@ vector_store_search = Table(
         Column(
             "filters",
             "TEXT",
-            'Which files count, by their attributes: JSON such as {"type": "eq", "key": "lang", "value": "en"}.',
+            'Which files to search, by their attributes: JSON such as {"type": "eq", "key": "lang", "value": "en"}.',
             hidden=True,
             check=validators.filters,
             is_option=True,
@@ -50,7 +53,7 @@ vector_store_search = Table(
         Column(
             "ranking_options",
             "TEXT",
-            'How passages are ranked: JSON, {"ranker": "auto", "score_threshold": 0.5}.',
+            'How to rank passages: JSON such as {"ranker": "auto", "score_threshold": 0.5}.',
             hidden=True,
             check=validators.ranking_options,
             is_option=True,
@@ -58,7 +61,7 @@ vector_store_search = Table(
         Column(
             "rewrite_query",
             "INTEGER",
-            "1 lets the API put the query in other words.",
+            "1 lets the API rewrite the query.",
             hidden=True,
             check=validators.boolean,
             is_option=True,

@@ -1,8 +1,8 @@
-"""vector_stores: the containers of files that can be searched.
+"""vector_stores: containers of files that can be searched.
 
 https://platform.openai.com/docs/api-reference/vector-stores
-Limits: 500 files when a store is created; names are not unique. Storage costs money: 1 GB is free, then it is charged
-by GB and day. A store that has expired has lost its files.
+Limits: up to 500 files when a store is created; names need not be unique. Storage costs money: 1 GB is free, the rest
+is charged by GB and day. An expired store has lost its files.
 
 >>> SELECT name, usage_bytes, completed_count FROM vector_stores ORDER BY usage_bytes DESC
 """
@@ -15,19 +15,26 @@ vector_stores = Table(
     "Containers of files that can be searched.",
     columns=(
         Column("id", "TEXT", "The vector store's id, vs_… at OpenAI."),
-        Column("name", "TEXT", "Its name, which need not be unique.", check=validators.text),
-        Column("status", "TEXT", "in_progress, completed or expired; an empty store is completed."),
-        Column("usage_bytes", "INTEGER", "The bytes of its processed files, which are charged for."),
-        Column("file_counts", "TEXT", "How many files are in which state: a JSON object of five numbers."),
-        Column("created_at", "INTEGER", "When it was created: Unix seconds, UTC."),
-        Column("last_active_at", "INTEGER", "When it was last used: Unix seconds, UTC; null when never."),
-        Column("expires_after", "TEXT", "When it expires by itself: JSON.", check=validators.store_expires_after),
-        Column("expires_at", "INTEGER", "When it will expire: Unix seconds, UTC; null when never."),
-        Column("metadata", "TEXT", "At most 16 pairs of text: a JSON object.", check=validators.metadata),
-        Column("description", "TEXT", "Its description; null when it has none.", check=validators.text),
+        Column("name", "TEXT", "The store's name, which need not be unique.", check=validators.text),
+        Column("status", "TEXT", "in_progress, completed or expired. An empty store is completed."),
+        Column("usage_bytes", "INTEGER", "The size of the processed files, which is charged for: bytes."),
+        Column("file_counts", "TEXT", "How many files have each status, and in all: a JSON object of five numbers."),
+        Column("created_at", "INTEGER", "When the store was created: Unix seconds, UTC."),
+        Column("last_active_at", "INTEGER", "When the store was last used: Unix seconds, UTC; null when it never was."),
+        Column(
+            "expires_after",
+            "TEXT",
+            "After how many idle days the store expires: JSON.",
+            check=validators.store_expires_after,
+        ),
+        Column("expires_at", "INTEGER", "When the store will expire: Unix seconds, UTC; null when it never will."),
+        Column("metadata", "TEXT", "Up to 16 pairs of text: a JSON object.", check=validators.metadata),
+        Column("description", "TEXT", "The store's description; null when it has none.", check=validators.text),
         Column("object", "TEXT", "Always vector_store."),
         Column("vector_store_id", "TEXT", "The same as id.", hidden=True, source="id"),
-        Column("in_progress_count", "INTEGER", "Files not yet processed.", True, "file_counts.in_progress"),
+        Column(
+            "in_progress_count", "INTEGER", "Files that have not been processed yet.", True, "file_counts.in_progress"
+        ),
         Column("completed_count", "INTEGER", "Files that can be searched.", True, "file_counts.completed"),
         Column("failed_count", "INTEGER", "Files that could not be processed.", True, "file_counts.failed"),
         Column("cancelled_count", "INTEGER", "Files whose processing was cancelled.", True, "file_counts.cancelled"),
@@ -42,7 +49,7 @@ vector_stores = Table(
         Column(
             "chunking_strategy",
             "TEXT",
-            "To create, with file_ids: how they are cut, JSON.",
+            "To create, with file_ids: how the files are cut into chunks, JSON.",
             hidden=True,
             check=validators.chunking_strategy,
         ),

@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING
 
 from .. import protocol
 from .._version import __version__
+from ..clock import REAL, Clock
 from ..errors import APIConnectionError, APIError, APITimeoutError
 from ..protocol import NO_HEADERS, NOT_SENT, Request, Response
 from ..protocol.multipart import Upload
@@ -67,11 +68,12 @@ Outcome = Response | APIConnectionError | APIError  # of one attempt
 class Client:
     """Connections to one base URL, up to `max_concurrency` kept alive; used from many threads at once."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, clock: Clock = REAL) -> None:
         self.settings = settings
+        self.clock = clock
         self.base_url = settings.checked_base_url()
-        self.limiter = ConcurrencyLimiter(settings.max_concurrency)
-        self.attaching = AttachQuota(settings.attach_requests_per_minute, settings.attach_files_per_minute)
+        self.limiter = ConcurrencyLimiter(settings.max_concurrency, clock)
+        self.attaching = AttachQuota(settings.attach_requests_per_minute, settings.attach_files_per_minute, clock)
         self.log = Log()
         self._latest_keys: deque[Secret] = deque(maxlen=KEYS_KEPT)
         self._headers = {

@@ -9,8 +9,9 @@ statement share one `Patience`. It must not know HTTP.
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
+
+from ..clock import REAL, Clock
 
 SLICE = 0.05  # seconds between two looks whether the statement is gone
 MINUTE = 61.0  # seconds; one more, because the server's minute begins when a request arrives, not when it is sent
@@ -19,7 +20,8 @@ MINUTE = 61.0  # seconds; one more, because the server's minute begins when a re
 class Flag:
     """A flag that another thread waits for. Unlike threading.Event, no signal can leave it locked when it is set."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock = REAL) -> None:
+        self._clock = clock
         self._is_set = False
 
     def set(self) -> None:
@@ -32,35 +34,38 @@ class Flag:
 
     def wait(self, seconds: float) -> bool:
         """Wait until it is set, at most so many seconds. Returns whether it is; looks every SLICE seconds."""
-        end = time.monotonic() + seconds
-        while not self._is_set and (remaining := end - time.monotonic()) > 0:
-            time.sleep(min(SLICE, remaining))
+        end = self._clock.monotonic() + seconds
+        while not self._is_set and (remaining := end - self._clock.monotonic()) > 0:
+            self._clock.sleep(min(SLICE, remaining))
         return self._is_set
 
 
 class ConcurrencyLimiter:
     """At most `most` at once, halved at a limit, and one more for each round without one."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, clock: Clock = REAL) -> None:
+        self._clock = clock
         self.most = most
         self.allowed = float(most)
         self._under_way: list[Flag] = []  # of the statements whose requests they are
-        self._not_before = 0.0  # on the clock of time.monotonic()
+        self._not_before = 0.0
         self._halved = 0.0
         self._changed = threading.Condition()
 
     def acquire(self, cancelled: Flag) -> float | None:
         """Wait for a place. When the request began, for `record`; None once `cancelled` is set: it must not begin."""
-        with self._changed:
-            while True:
-                if cancelled.is_set():
-                    return None
-                pause = self._not_before - time.monotonic()
-                if pause <= 0 and self._has_room():
-                    break
-                self._changed.wait(min(pause, SLICE) if pause > 0 else SLICE)
-            self._under_way.append(cancelled)
-            return time.monotonic()
+        while not cancelled.is_set():
+            with self._changed:
+                now = self._clock.monotonic()
+                pause = self._not_before - now
+                if pause <= 0:
+                    if self._has_room():
+                        self._under_way.append(cancelled)
+                        return now
+                    self._changed.wait(SLICE)
+            if pause > 0:
+                self._clock.sleep(min(pause, SLICE))
+        return None
 
     def _has_room(self) -> bool:
         """Whether one more may begin. What an interrupted statement has left under way takes no place."""
@@ -79,21 +84,22 @@ class ConcurrencyLimiter:
         """The answer to the request that began then: a limit, with so many seconds to wait, or (None) none."""
         with self._changed:
             if wait is not None:
-                self._not_before = max(self._not_before, time.monotonic() + wait)
+                self._not_before = max(self._not_before, self._clock.monotonic() + wait)
             if began < self._halved:
                 return  # it says nothing about what is allowed since
             if wait is None:
                 self.allowed = min(float(self.most), self.allowed + 1 / self.allowed)
             else:
                 self.allowed = max(1.0, self.allowed / 2)
-                self._halved = time.monotonic()
+                self._halved = self._clock.monotonic()
 
 
 class WaitBudget:
     """What the requests of one statement share: whether it has been given up, and how long it may wait for limits."""
 
-    def __init__(self, seconds: float) -> None:
-        self.cancelled = Flag()
+    def __init__(self, seconds: float, clock: Clock = REAL) -> None:
+        self._clock = clock
+        self.cancelled = Flag(clock)
         self.waited = 0.0  # seconds: those in which several requests wait count once
         self._seconds = seconds
         self._until = 0.0
@@ -102,7 +108,7 @@ class WaitBudget:
     def allows(self, wait: float) -> bool:
         """Whether a request may wait so long from now on; counts it."""
         with self._lock:
-            now = time.monotonic()
+            now = self._clock.monotonic()
             longer = max(0.0, now + wait - max(now, self._until))
             if self.waited + longer > self._seconds:
                 return False
@@ -117,7 +123,8 @@ class AttachQuota:
     At most `requests` to one vector store and `files` in all, in any minute; 0 is no limit.
     """
 
-    def __init__(self, requests: int, files: int) -> None:
+    def __init__(self, requests: int, files: int, clock: Clock = REAL) -> None:
+        self._clock = clock
         self._most_requests = requests
         self._requests: dict[str, SlidingWindow] = {}
         self._files = SlidingWindow(files)
@@ -127,7 +134,7 @@ class AttachQuota:
     def begin(self, store: str, files: int) -> float:
         """0 when a request that attaches so many files may begin now, and counts; else seconds to wait for it."""
         with self._lock:
-            now = time.monotonic()
+            now = self._clock.monotonic()
             requests = self._requests.setdefault(store, SlidingWindow(self._most_requests))
             wait = max(requests.wait(1, now), self._files.wait(files, now))
             if not wait:

@@ -33,15 +33,15 @@ MOST_FORMS = 40  # decoded forms of a text that are searched for the key
 QUOTES_THE_KEY = "[the server's message quotes the key]"
 COLUMNS = {
     "number": "1 for the connection's first request.",
-    "at": "When it was first sent: Unix seconds, UTC.",
+    "at": "When the request was first sent: Unix seconds, UTC.",
     "method": "GET, POST or DELETE.",
     "path": "Path and query, below the base URL.",
-    "status": "The HTTP status of the last answer; NULL when none came, or none yet, or it was not sent (dry_run).",
-    "milliseconds": "From first sending it to the last answer, repetitions and pauses included; NULL while under way.",
-    "retries": "How often it was repeated.",
-    "bytes": "Length of the last answer's body; NULL when none came.",
-    "request_id": "The answer's x-request-id; NULL when it had none.",
-    "predicted": "1 when it was read-ahead that asked, 0 when the statement did.",
+    "status": "The HTTP status of the last response; NULL without a response, and when nothing was sent (dry_run).",
+    "milliseconds": "From the first attempt to the last response, with retries and pauses; NULL while in flight.",
+    "retries": "How often the request was retried.",
+    "bytes": "The length of the last response's body; NULL when no response came.",
+    "request_id": "The response's x-request-id; NULL when it had none.",
+    "predicted": "1 when read-ahead sent the request, 0 when the statement did.",
     "error": "What went wrong; NULL when nothing did.",
 }
 

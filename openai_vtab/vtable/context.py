@@ -21,6 +21,7 @@ from typing import Any
 
 import apsw
 
+from ..clock import REAL, Clock
 from ..errors import UnsupportedWriteError, WriteError
 from ..execution.read_ahead import ReadAhead, RequestRecorder
 from ..execution.workers import WINDOW_FACTOR, StatementSession, WorkerPool
@@ -74,16 +75,19 @@ class RunningStatement:
 class ConnectionContext:
     """The shared part of one connection."""
 
-    def __init__(self, connection: apsw.Connection, settings: Settings) -> None:
+    def __init__(self, connection: apsw.Connection, settings: Settings, *, clock: Clock = REAL) -> None:
         # weak, so that closing and forgetting a connection frees it and ends the threads
         self.connection = weak = weakref.ref(connection)
         self.settings = settings
+        self.clock = clock
         root = settings.upload_root
         self.limits = Limits(settings.max_files_per_batch, None if root is None else Path(root))
-        self.workers = WorkerPool(Client(settings), lambda: (c := weak()) is not None and c.is_interrupted)
+        self.workers = WorkerPool(
+            Client(settings, clock=clock), lambda: (c := weak()) is not None and c.is_interrupted, clock=clock
+        )
         self.writes = WriteQueue(self.workers)
         self.internal_sql = InternalSQL(weak)
-        self.created: dict[tuple[str, ...], float] = {}  # what was made through it, and when (time.monotonic)
+        self.created: dict[tuple[str, ...], float] = {}  # what was made through it, and when (clock.monotonic)
         self.settlement = Settlement(self.internal_sql, self.writes)
         self.ledgers = self.settlement.ledgers
         self.rowids: list[Rowids] = []  # of the tables that have no ledger
@@ -318,7 +322,7 @@ class ConnectionContext:
         session.assume_exists = self.settings.dry_run and changes_rows(running.sql)
         if self.settings.read_ahead:
             session.read_ahead = ReadAhead(
-                session.predict, WINDOW_FACTOR * self.workers.size, partial(self._replay, running)
+                session.predict, WINDOW_FACTOR * self.workers.size, partial(self._replay, running), clock=self.clock
             )
         return session
 

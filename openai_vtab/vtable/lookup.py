@@ -80,7 +80,7 @@ class Rows:
     def __init__(self, table: Table, rowids: Rowids, created: dict[Key, float], ledger: Ledger | None = None) -> None:
         self.table = table
         self.rowids = ledger.rowids if ledger else rowids
-        self.created = created  # what this connection has made itself, and when (time.monotonic)
+        self.created = created  # what this connection has made itself, and when (clock.monotonic)
         self.ledger = ledger
 
     def by_key(self, scan: ScanOptions, method: Method, keys: Iterable[dict[str, Any]]) -> Iterator[Row]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
@@ -233,7 +232,7 @@ class VTable:
         def parse(response: Response) -> Object:
             answer = protocol.created(self.table, request, response, parameters)
             key = tuple(answer[source] for source in self.table.key)
-            self.context.created[key] = time.monotonic()
+            self.context.created[key] = self.context.clock.monotonic()
             if ledger is None:
                 self.module.rowids.assign(new, key)
             return answer

@@ -271,7 +271,7 @@ def table_created(keys: int) -> Reading:
     )
 
 
-def repeated_page_error(keys: int) -> Reading:
+def repeated_keys(keys: int) -> Reading:
     """A join in which every key comes often. It is compared with our own plain join of the distinct keys."""
     return _over_documents(
         keys,
@@ -366,7 +366,7 @@ def cases(keys: int) -> list[tuple[Case, Callable[[int], Case]]]:
         (exists, keys),
         (inserted, keys),
         (table_created, keys),
-        (repeated_page_error, keys),
+        (repeated_keys, keys),
         (limited, keys),
         (filtered, keys),
         (created, max(1, keys // 5)),

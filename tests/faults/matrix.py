@@ -1,17 +1,17 @@
-"""Every fault against every statement: what must become of it follows from a few rules; what does is looked at.
+"""Every fault on the wire against every statement; the outcome of each cell follows from a few rules:
 
-    fault     repeatable                     a create
+    fault     an idempotent request          a create
     fine      rows                           rows
-    broken,   repeated: rows,                not repeated: an error,
-    slow      or the connection's error      that says that it may have been carried out
-    status    repeated: rows, or APIError    not repeated: APIError, "may have" for 408 and 5xx
-    limit     repeated                       repeated
+    broken,   retried: rows,                 not retried: an error that says
+    slow      or the connection's error      that the request may have been carried out
+    status    retried: rows, or APIError     not retried: APIError, "may have" for 408 and 5xx
+    limit     retried                        retried
     wrong     APIError                       APIError, "may have"
     refused   APIError                       APIError, "may have" for 3xx and 5xx
-    absent    no row; APIError               APIError
+    absent    no row; a list: APIError       APIError
 
-With errors='row', a SELECT has a row with the reason in the place of each of these errors.
-A fault meets the first request, or `lasting` all of them. It must not know how the table of faults is made.
+With errors='row', a SELECT returns a row with the reason instead of raising one of these errors.
+A fault meets the first request, or all of them if it is `lasting`.
 
 >>> with running() as sandbox: run(sandbox, fault, STATEMENTS["INSERT"], lasting=False)
 """
@@ -22,10 +22,11 @@ import itertools
 import json
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from unittest import mock
 
@@ -40,16 +41,16 @@ NEXT = f"SELECT id, status FROM {BATCHES} WHERE vector_store_id = 'vs_demo' AND 
 INSERT = "INSERT INTO {table} (vector_store_id, file_ids) VALUES ('{store}', '[\"file-new-01\"]')"
 COMMIT = ["BEGIN", *[INSERT] * 5, "COMMIT"]
 LEDGER = f"CREATE VIRTUAL TABLE mine USING {BATCHES}"
-FILES = 101  # in the list: one more than a page has
-LIMITS = 0.05  # seconds that a statement waits for 429: how many times, is left to chance
-TIMEOUT = 0.6  # seconds, where it matters; a busy machine may answer as late as that
-AT_ONCE = 14
-GRACE = 5.0  # seconds that everything beside waiting may take on a busy machine
+FILES = 101  # in the list: one more than fit on a page
+LIMITS = 0.05  # seconds for which a statement waits for rate limits; the number of retries varies
+TIMEOUT = 0.6  # seconds, for slow faults; a response on a busy machine may take as long
+AT_ONCE = 14  # cells that run concurrently: they wait more than they compute
+GRACE = 5.0  # seconds that a cell may take on a busy machine in addition to its timeouts
 
 
 @dataclass(frozen=True)
 class Statement:
-    """How many requests it needs, and of these, how many come `first`, before what the fault meets; `rows` come."""
+    """SQL, and the requests it sends: `first` of them precede those that meet the fault. It returns `rows` rows."""
 
     kind: str
     sql: list[str]
@@ -59,11 +60,11 @@ class Statement:
     rows: int = 0
     first: int = 0
     table: str = BATCHES
-    failures: int = 0  # rows with a reason, in the place of an error
+    failures: int = 0  # rows with a reason instead of an error
 
     @property
     def creates(self) -> int:
-        """How many batches it is to create."""
+        """The number of batches that it creates."""
         return self.requests if self.kind == CREATE else 0
 
 
@@ -111,31 +112,31 @@ STATEMENTS = {
 
 @dataclass
 class Seen:
-    """What has become of it."""
+    """The result of a cell."""
 
     rows: list[Any] = field(default_factory=list)
     error: Exception | None = None
     requests: int = 0
-    created: list[str] = field(default_factory=list)  # the server's
-    remembered: list[tuple[object, ...]] = field(default_factory=list)  # the ledger's: id, status
+    created: list[str] = field(default_factory=list)  # on the server
+    remembered: list[tuple[object, ...]] = field(default_factory=list)  # in the ledger: id, status
     seconds: float = 0.0
-    secrets: str = ""
-    after: list[object] = field(default_factory=list)
+    secrets: str = field(default="", repr=False)
+    after: list[object] = field(default_factory=list)  # the rows of the next statement
 
 
 def retries(fault: Fault) -> int:
-    """max_retries."""
+    """Return max_retries; a slow fault has fewer, because each attempt takes TIMEOUT."""
     return 1 if fault.effect == SLOW else 2
 
 
 def modes(fault: Fault) -> tuple[bool, ...]:
-    """Lasting or not: what may pass, both."""
+    """Return the values of `lasting` to try: both for a fault that may pass, otherwise only True."""
     return (False, True) if fault.effect in (BROKEN, SLOW, STATUS, LIMIT) else (True,)
 
 
 @contextmanager
 def running() -> Iterator[Sandbox]:
-    """A sandbox for any number of cells at once; waits between repetitions take no time."""
+    """Start a sandbox for any number of concurrent cells; retries do not wait."""
     with (
         sandbox_package.run(processing_seconds=3600, api_key=KEY) as sandbox,
         mock.patch("openai_vtab.transport.client.FIRST_WAIT", 0.001),
@@ -147,7 +148,7 @@ _stores = itertools.count()
 
 
 def run(sandbox: Sandbox, fault: Fault, statement: Statement, lasting: bool) -> Seen:
-    """One cell: in a vector store of its own, by a connection of its own."""
+    """Run one cell, with a vector store and a connection of its own."""
     store = sandbox.add_store(f"vs_cell{next(_stores)}")
     batches = tuple(sandbox.add_batch(store, ["file-new-01"]) for _ in range(5 if statement.kind != LIST else 0))
     if statement.kind == LIST:
@@ -175,7 +176,7 @@ def run(sandbox: Sandbox, fault: Fault, statement: Statement, lasting: bool) -> 
                 seen.rows += db.execute(sql.format(store=store, batches=batches, table=statement.table)).fetchall()
         except Exception as error:
             seen.error = error
-            seen.secrets = _everything(error)
+            seen.secrets = everything(error)
         seen.seconds = time.monotonic() - before
         seen.requests = len([r for r in sandbox.requests if f"/{store}/" in r.path])
         injection.times = 0
@@ -190,24 +191,38 @@ def run(sandbox: Sandbox, fault: Fault, statement: Statement, lasting: bool) -> 
     return seen
 
 
-def cells(sandbox: Sandbox, fault: Fault) -> list[tuple[str, bool, str, str]]:
-    """All of one fault, at once: the statement, whether it lasts, the outcome, and what is wrong with it."""
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a row: its column (a statement, a door), what distinguishes it within the column, and its outcome."""
+
+    column: str
+    variant: str
+    outcome: str
+    problem: str = ""
+
+
+def judged(column: str, variant: str, judge: Callable[[], str], seen: object) -> Cell:
+    """Return the cell with the outcome that `judge` returns, or with the assertion that fails there and what was seen."""
+    try:
+        return Cell(column, variant, judge())
+    except AssertionError as error:
+        line = traceback.extract_tb(error.__traceback__)[-1].line
+        return Cell(column, variant, "FAILED", f"{line}: {seen}"[:1000])
+
+
+def cells(sandbox: Sandbox, fault: Fault) -> list[Cell]:
+    """Run one fault against every statement, concurrently."""
     pairs = list(itertools.product(STATEMENTS, modes(fault)))
     with ThreadPoolExecutor(AT_ONCE) as pool:
         seen = list(pool.map(lambda pair: run(sandbox, fault, STATEMENTS[pair[0]], pair[1]), pairs))
-    found = []
-    for (name, lasting), one in zip(pairs, seen, strict=True):
-        outcome = problem = ""
-        try:
-            outcome = judge(fault, STATEMENTS[name], lasting, one)
-        except AssertionError as error:
-            line = traceback.extract_tb(error.__traceback__)[-1].line
-            outcome, problem = "FAILED", f"{line}: {one}"[:1000]
-        found.append((name, lasting, outcome, problem))
-    return found
+    return [
+        judged(name, "lasting" if lasting else "", partial(judge, fault, STATEMENTS[name], lasting, one), one)
+        for (name, lasting), one in zip(pairs, seen, strict=True)
+    ]
 
 
-def _everything(error: BaseException | None) -> str:
+def everything(error: BaseException | None) -> str:
+    """Return all text of an exception and of its causes, none of which may hold the key."""
     found: list[str] = []
     while error is not None:
         found += [str(error), repr(error), repr(vars(error)), "".join(traceback.format_exception(error))]
@@ -217,32 +232,32 @@ def _everything(error: BaseException | None) -> str:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What must become of it: `error` None for rows; `unknown` when it may have been carried out."""
+    """The outcome by the rules: `error` is None for rows; `unknown` means that a create may have been carried out."""
 
     error: type[Exception] | None
     unknown: bool
-    attempts: int  # of each request that meets the fault
+    attempts: int  # for each request that meets the fault
 
 
 def expected(fault: Fault, statement: Statement, lasting: bool) -> Outcome:
-    """By the rules."""
+    """Return the outcome by the rules."""
     effect = fault.effect
     create = statement.kind == CREATE
     if effect == FINE or (effect == ABSENT and statement.kind == ONE):
         return Outcome(None, False, 1)
-    repeated_page_error = effect == LIMIT or (effect in (BROKEN, SLOW, STATUS) and not create)
-    if repeated_page_error and not lasting:
+    retried = effect == LIMIT or (effect in (BROKEN, SLOW, STATUS) and not create)
+    if retried and not lasting:
         return Outcome(None, False, 2)
     error = {BROKEN: openai_vtab.APIConnectionError, SLOW: openai_vtab.APITimeoutError}.get(
         effect, openai_vtab.APIError
     )
     status = fault.status or 0
     unknown = create and effect != LIMIT and (status < 400 or status == 408 or status >= 500)
-    return Outcome(error, unknown, 1 + retries(fault) if repeated_page_error else 1)
+    return Outcome(error, unknown, 1 + retries(fault) if retried else 1)
 
 
 def judge(fault: Fault, statement: Statement, lasting: bool, seen: Seen) -> str:
-    """The outcome in a word or two; raises AssertionError when it is another."""
+    """Return the outcome in a few words; raise AssertionError if the rules say otherwise."""
     outcome = expected(fault, statement, lasting)
     effect = fault.effect
     assert KEY not in seen.secrets
@@ -253,10 +268,10 @@ def judge(fault: Fault, statement: Statement, lasting: bool, seen: Seen) -> str:
         assert seen.error is None, seen.error
         assert len(seen.rows) == (0 if effect == ABSENT else statement.rows)
         extra = (outcome.attempts - 1) * (statement.requests - statement.first if lasting else 1)
-        late = retries(fault) if effect == SLOW else 0  # on a busy machine, others are late, too
+        late = retries(fault) if effect == SLOW else 0  # other requests may be late, too, on a busy machine
         assert statement.requests + extra <= seen.requests <= statement.requests + extra + late
         _created(fault, statement, seen, done=statement.creates, unknown=0)
-        return ("no row" if effect == ABSENT else "ok") + (f", {extra} repeated" if extra else "")
+        return ("no row" if effect == ABSENT else "ok") + (f", {extra} retried" if extra else "")
     if statement.failures:
         return _judge_rows(outcome, fault, statement, seen)
     error = seen.error
@@ -279,13 +294,13 @@ def judge(fault: Fault, statement: Statement, lasting: bool, seen: Seen) -> str:
     assert ("may have been carried out" in text) is outcome.unknown
     assert not outcome.unknown or "/files)" in text
     _created(fault, statement, seen, done=0, unknown=int(outcome.unknown))
-    how = f"{type(error).__name__}" + (f", {outcome.attempts - 1} repeated" if outcome.attempts > 1 else "")
+    how = f"{type(error).__name__}" + (f", {outcome.attempts - 1} retried" if outcome.attempts > 1 else "")
     return how + (", may have" if outcome.unknown else "")
 
 
 def _judge_rows(outcome: Outcome, fault: Fault, statement: Statement, seen: Seen) -> str:
     assert seen.error is None, seen.error
-    assert len(seen.rows) == statement.rows  # of the list, what came before it, and the reason
+    assert len(seen.rows) == statement.rows  # a list returns the rows before the fault, and the reason
     reasons = [json.loads(why) for (why,) in seen.rows if why is not None]
     assert len(reasons) == statement.failures
     answered = outcome.error is openai_vtab.APIError
@@ -304,7 +319,7 @@ def _judge_several(
     assert bool(error.unknown) is outcome.unknown
     assert bool(refused) is not outcome.unknown
     met = len(error.unknown) + len(refused)
-    # what is under way when another fails is not repeated any more
+    # Once a request has failed, those under way are not retried any more.
     assert done + met <= seen.requests <= done + met * outcome.attempts * (100 if fault.status == 429 else 1)
     for _, why in error.unknown:
         assert "may have been carried out" in why
@@ -318,7 +333,7 @@ def _judge_several(
 
 
 def _created(fault: Fault, statement: Statement, seen: Seen, done: int, unknown: int) -> None:
-    """Nothing twice; and the ledger lists what was created, and what may have been."""
+    """Nothing is created twice; the ledger lists what was created, and what may have been."""
     assert len(seen.created) == done + (unknown if fault.carried_out else 0)
     if statement.table != BATCHES:
         assert len([id for id, _ in seen.remembered if id is not None]) == done

@@ -1,6 +1,4 @@
-"""The faults, as data: what comes over the wire, and what it is for a client.
-
-It must not know statements or what becomes of them: matrix.py has the rules for that.
+"""The faults on the wire, as data: what a client receives, and what that means to it. matrix.py has the rules.
 
 >>> Fault("cut in the body", BROKEN, Cut("body"))
 """
@@ -21,27 +19,27 @@ from openai_vtab.sandbox import Answer, Cut, Raw, Status, Wire
 
 KEY = "sk-matrix-0123456789abcdef"
 
-# What a fault is for a client
-FINE = "fine"  # odd, and understood all the same
-BROKEN = "broken"  # the connection ends, or what comes is no HTTP: it may pass
-SLOW = "slow"  # no whole answer within `timeout`: it may pass
-WRONG = "wrong"  # an answer, and none to this request: it will not pass
-STATUS = "status"  # an error status that may pass
-LIMIT = "limit"  # an error status that says that nothing was carried out, and may pass
-REFUSED = "refused"  # an error status that will not pass
-ABSENT = "absent"  # there is no such object
+# What a fault means to a client
+FINE = "fine"  # an odd response that is understood
+BROKEN = "broken"  # the connection ends, or the bytes are not HTTP: a retry may succeed
+SLOW = "slow"  # no complete response within `timeout`: a retry may succeed
+WRONG = "wrong"  # a response to something else: a retry is useless
+STATUS = "status"  # an error status: a retry may succeed
+LIMIT = "limit"  # an error status which says that nothing was carried out: a retry may succeed
+REFUSED = "refused"  # an error status: a retry is useless
+ABSENT = "absent"  # the object does not exist
 
-# What a request is for
+# Kinds of statement
 ONE, LIST, CREATE, CHANGE = "one", "list", "create", "change"
 
-# In the place of a true answer: seconds between two parts, and after the last one
+# Seconds between two parts of a response, and after the last one
 DRIP, SILENCE, MOMENT = 0.05, 1.0, 0.01
-MOST = 1_000_000  # bytes of an answer
+MOST = 1_000_000  # max_answer_bytes
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What goes wrong on the wire, and its effect; `status` is that of the answer, if there is one."""
+    """What goes wrong on the wire, and its effect on the client."""
 
     name: str
     effect: str
@@ -49,19 +47,19 @@ class Fault:
 
     @property
     def status(self) -> int | None:
-        """Of an answer that is understood as HTTP."""
+        """The status of the response; None if it is not understood as HTTP."""
         if self.effect in (BROKEN, SLOW):
             return None
         return self.on_wire.status if isinstance(self.on_wire, Status | Answer) else 200
 
     @property
     def carried_out(self) -> bool:
-        """Whether the server does what it is asked all the same."""
+        """Whether the server carries the request out although it fails."""
         return getattr(self.on_wire, "carried_out", self.on_wire != Cut("accept"))
 
 
 def wire(parts: Callable[[bytes, bytes], bytes | Iterable[bytes]], pause: float = 0.0, kept: bool = False) -> Wire:
-    """The true answer's head and body, made to one part or many."""
+    """Send what `parts` makes of the true response's head and body: one part, or several with a pause after each."""
 
     def make(head: bytes, body: bytes) -> Iterable[bytes]:
         made = parts(head, body)
@@ -71,7 +69,7 @@ def wire(parts: Callable[[bytes, bytes], bytes | Iterable[bytes]], pause: float 
 
 
 def headed(head: bytes, length: bytes | None, *lines: bytes) -> bytes:
-    """The head with another Content-Length, or none, and more lines."""
+    """Return the head with another Content-Length, or none, and additional lines."""
     first, *rest = head.removesuffix(b"\r\n\r\n").split(b"\r\n")
     rest = [line for line in rest if not line.startswith(b"content-length")]
     rest += [b"content-length: " + length] if length is not None else []
@@ -79,12 +77,12 @@ def headed(head: bytes, length: bytes | None, *lines: bytes) -> bytes:
 
 
 def length(value: bytes) -> Wire:
-    """Content-Length is this; then the connection is closed."""
+    """Send this Content-Length, and close the connection."""
     return wire(lambda head, body: headed(head, value) + body)
 
 
 def bodied(change: Callable[[bytes], bytes], *lines: bytes, kept: bool = True) -> Wire:
-    """Another body, of the right length."""
+    """Send another body, with its Content-Length."""
 
     def make(head: bytes, body: bytes) -> bytes:
         new = change(body)
@@ -94,17 +92,17 @@ def bodied(change: Callable[[bytes], bytes], *lines: bytes, kept: bool = True) -
 
 
 def chunked(change: Callable[[bytes], bytes]) -> Wire:
-    """Transfer-Encoding: chunked, with what `change` makes of the body; then the connection is closed."""
+    """Send what `change` makes of the body as Transfer-Encoding: chunked, and close the connection."""
     return wire(lambda head, body: headed(head, None, b"transfer-encoding: chunked") + change(body))
 
 
 def chunk(body: bytes) -> bytes:
-    """One chunk."""
+    """Return the body as one chunk."""
     return b"%x\r\n%b\r\n" % (len(body), body)
 
 
 def member(name: str, text: str) -> Wire:
-    """The object, or each of the list, has this member in place of its own, or besides: JSON, or not quite."""
+    """Set a member of the object, or of each object of a list, to this text, which need not be valid JSON."""
 
     def change(body: bytes) -> bytes:
         spelled = f'"{name}": {text}, '
@@ -121,7 +119,7 @@ def member(name: str, text: str) -> Wire:
 
 
 def status_line(line: bytes, *lines: bytes) -> Wire:
-    """Another status line, and more headers."""
+    """Send another status line, and additional headers."""
 
     def make(head: bytes, body: bytes) -> bytes:
         rest = headed(head, b"%d" % len(body), *lines).partition(b"\r\n")[2]
@@ -131,17 +129,17 @@ def status_line(line: bytes, *lines: bytes) -> Wire:
 
 
 def before(data: bytes) -> Wire:
-    """Something comes before the answer."""
+    """Send bytes before the response."""
     return wire(lambda head, body: data + head + body, kept=True)
 
 
 def after(data: Callable[[bytes, bytes], bytes]) -> Wire:
-    """Something comes after it, together with it, and the connection is kept."""
+    """Send bytes after the response, together with it, and keep the connection open."""
     return wire(lambda head, body: head + body + data(head, body), kept=True)
 
 
 def dripped(begin: Callable[[bytes], int]) -> Wire:
-    """From this place of the head on, byte by byte."""
+    """Send the response byte by byte from this place of the head on."""
 
     def make(head: bytes, body: bytes) -> Iterator[bytes]:
         whole, place = head + body, begin(head)
@@ -152,47 +150,47 @@ def dripped(begin: Callable[[bytes], int]) -> Wire:
 
 
 def endless(part: bytes) -> Wire:
-    """The same again and again in place of an answer."""
+    """Send the same bytes again and again instead of a response."""
     return wire(lambda head, body: itertools.repeat(part), DRIP)
 
 
 def instead(body: Any, status: int = 200, **headers: str) -> Answer:
-    """Carried out, and answered with something else."""
+    """Carry the request out, and send this response instead."""
     return Answer(body, status, {name.replace("_", "-"): value for name, value in headers.items()}, carried_out=True)
 
 
 def refused(status: int, **more: Any) -> Status:
-    """Not carried out."""
+    """Do not carry the request out, and send an error status."""
     return Status(status, **more)
 
 
 def large(head: bytes, body: bytes) -> Iterator[bytes]:
-    """100 MB."""
+    """Send 100 MB."""
     yield headed(head, b"%d" % (100 << 20))
     yield from itertools.repeat(bytes(1 << 16), 100 << 4)
 
 
 @cache
 def bomb(times: int) -> bytes:
-    """20 MB in 20 KB, packed so many times."""
+    """Return 20 MB in 20 KB, compressed once or twice."""
     packer = zlib.compressobj(wbits=31)
     packed = b"".join(packer.compress(bytes(1 << 20)) for _ in range(20)) + packer.flush()
     return packed if times == 1 else gzip.compress(packed)
 
 
 def raw_deflate(body: bytes) -> bytes:
-    """Without zlib's frame, as some servers understand "deflate"."""
+    """Return the body deflated without zlib's header, as some servers understand "deflate"."""
     packer = zlib.compressobj(wbits=-15)
     return packer.compress(body) + packer.flush()
 
 
 def others(body: bytes) -> bytes:
-    """The same about other objects."""
+    """Return the body with the ids of other objects."""
     return re.sub(rb'"(id|vector_store_id)": "(\w{6})\w', rb'"\1": "\2X', body)
 
 
 def second(head: bytes, body: bytes) -> bytes:
-    """A second answer, about other objects."""
+    """Return a second response, about other objects."""
     return head + others(body)
 
 

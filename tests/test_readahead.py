@@ -55,7 +55,7 @@ class Statement:
         self.asked[request.target] = True
         return new
 
-    def replay(self, note: read_ahead.RequestRecorder, patience: float) -> bool:
+    def replay(self, note: Callable[[Request], None], patience: float) -> bool:
         self.replays += 1
         self.patience.append(patience)
         time.sleep(0 if self.complete else patience)
@@ -185,7 +185,7 @@ def test_a_replay_that_fails_by_python_leaves_the_rest_as_it_was() -> None:
     statement = Statement(keys(5))
     statement.look_up("/0")
 
-    def interrupted(note: read_ahead.RequestRecorder, patience: float) -> bool:
+    def interrupted(note: Callable[[Request], None], patience: float) -> bool:
         raise KeyboardInterrupt
 
     statement.ahead._replay = interrupted

@@ -30,23 +30,12 @@ FIRST_USEFUL = 2
 KEYS = 10_000  # how many keys are noted at once: a few MB
 PATIENCE = 0.25  # seconds that noting may take, or as long as half of what the statement has taken so far
 
-Replay = Callable[["RequestRecorder", float], bool]
+# runs the statement again for some seconds; hands over its requests; returns whether these are all
+Replay = Callable[[Callable[[Request], None], float], bool]
 
 
 class StopReplay(BaseException):
     """Raised through a replay to end it; errors on its way are taken for the statement's own."""
-
-
-class RequestRecorder:
-    """Takes the requests that a replay would send. `partial`: more will be known when an answer has come."""
-
-    def __init__(self, take: Callable[[Request], None]) -> None:
-        self._take = take
-        self.partial = False
-
-    def __call__(self, request: Request) -> None:
-        """This one would be sent."""
-        self._take(request)
 
 
 class ReadAhead:
@@ -129,8 +118,7 @@ class ReadAhead:
         # it begins anew each time, and in the time of the last would come no farther
         if patience <= 2 * self._last:
             return
-        noting = RequestRecorder(note)
         with suppress(StopReplay, Error):  # an error is the statement's own, if it goes so far
-            self._complete = self._replay(noting, patience) and not noting.partial
+            self._complete = self._replay(note, patience)
         self._last = self._clock.monotonic() - began
         self._spent += self._last

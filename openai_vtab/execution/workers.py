@@ -197,21 +197,28 @@ class StatementSession:
     The exception are downloads that no longer fit into memory, which are sent again.
     """
 
-    def __init__(self, workers: WorkerPool) -> None:
+    def __init__(
+        self,
+        workers: WorkerPool,
+        *,
+        skip_unreadable: bool = False,
+        assume_exists: bool = False,
+        read_ahead: Callable[[StatementSession], ReadAhead] | None = None,
+    ) -> None:
         self.workers = workers
         self.wait_budget = workers.wait_budget()
-        self.read_ahead: ReadAhead | None = None
         self.meter = workers.meter()
-        self.skip_unreadable = False  # that a key or a list cannot be read: it becomes a row that says so
+        self.skip_unreadable = skip_unreadable  # that a key or a list cannot be read: it becomes a row that says so
         self.not_read: set[str] = set()  # those
         self.not_reached: dict[str, str] = {}  # routes at which it has not, and why: reach.py
-        self.assume_exists = False  # a dry run of an UPDATE or DELETE: that what is named by its keys is there
+        self.assume_exists = assume_exists  # a dry run of an UPDATE or DELETE: that what is named by its keys is there
         self._answers: dict[str, Future[Response] | Response | bytes] = {}  # what is understood is a body alone
         self._understood: dict[str, tuple[Any, int]] = {}  # the latest answers, parsed, and how many objects they are
         self._weight = 0
         self._downloads: dict[str, bytes | None] = {}
         self._downloaded = 0  # bytes
         self._deadlines: dict[float, float] = {}
+        self.read_ahead = None if read_ahead is None else read_ahead(self)
 
     def start(self, request: Request, predicted: bool = False) -> bool:
         """Ask now, to be told later. False when it has been asked already."""
@@ -230,11 +237,12 @@ class StatementSession:
         if self.meter is not None:
             self.meter.expected += keys
 
-    def look_up(self, request: Request) -> None:
-        """Ask for a single object, and for those that the statement will probably ask for next."""
+    def look_up(self, request: Request, *, alone: bool) -> bool:
+        """Send the request; if it is `alone`, also those that the statement will probably send next. Returns True."""
         self.start(request)
-        if self.read_ahead is not None:
+        if alone and self.read_ahead is not None:
             self.read_ahead.looked_up(request)
+        return True
 
     def is_answered(self, request: Request) -> bool:
         """Whether the answer can be had without waiting."""

@@ -180,9 +180,7 @@ class InternalSQL:
 
 def _refuse_within_a_statement(connection: apsw.Connection) -> None:
     if connection.txn_state() == apsw.SQLITE_TXN_WRITE:
-        raise apsw.BusyError(
-            "a statement that found the database busy is still being undone; try again"
-        )
+        raise apsw.BusyError("a statement that found the database busy is still being undone; try again")
 
 
 def untraced(cursor: apsw.Cursor, sql: str, bindings: Any) -> bool:

@@ -47,8 +47,8 @@ def _function(context: ConnectionContext, table: Table, method: Method) -> Any:
             raise RowError(problem)
         context.refuse_if_read_only(table, method)
         request = protocol.build(table, method, keys)
-        context.writes.flush(context.statement)  # what was written before is sent before
-        wait_budget = context.statement.wait_budget
+        context.writes.flush(context.session)  # what was written before is sent before
+        wait_budget = context.session.wait_budget
         response = context.workers.wait(context.workers.send(request, wait_budget))
         if response.status == protocol.NOT_SENT:
             return None

@@ -1,0 +1,204 @@
+"""The statements of one connection: which of them are running, and whether one that writes has succeeded.
+
+Theory of operation
+-------------------
+SQLite has no callback for the beginning or the failure of a statement. It has a trace with two events: STMT, when a
+statement begins, and PROFILE, when it is over. https://www.sqlite.org/c3ref/trace_v2.html
+
+A virtual table must know more: which statement calls it, so that all its requests share one snapshot; when that
+statement is over; and whether a statement that wrote rows has failed, because SQLite undoes such a statement without
+telling the tables. The tracker finds that out from the events and from total_changes():
+
+- A statement that fails is undone, and its rows are not counted. So a statement that writes has succeeded if
+  total_changes() has grown.
+- SQLite may count the rows only after PROFILE, when it resets the statement. So the verdict, `succeeded` or `failed`,
+  comes with the next event. A table that must know it earlier calls `judge`.
+- A statement that a SQL function runs is reported like a trigger's program, but with an id of its own. If it writes,
+  it succeeds or fails by itself, and its rows do not count for the statements around it. If it only reads, it belongs
+  to the statement around it.
+- A trigger's program is reported with the id of the statement that fires it. These events are ignored.
+- If the schema has changed since a statement was prepared, SQLite ends it, prepares it again and runs it, without
+  another STMT. So a table that is called when no statement is running is called by the statement that ended last.
+- A COMMIT that finds the database busy looks like one that succeeds. The transaction's tables know (queue.py).
+- Statements of the package itself are reported as well. None of them counts as running.
+
+    1, 2: ids; r: reads, w: writes; +1: total_changes() has grown by one since the last event
+
+    events                                    callbacks
+    ----------------------------------------  ----------------------------------------------------------------
+    STMT 1r                                   began 1
+    STMT 1r  PROFILE 1                        began 1, ended 1
+    STMT 1r  PROFILE 1  call  PROFILE 1       began 1, ended 1, ended 1: prepared again after a schema change
+    STMT 1w  PROFILE 1  +1 STMT 2r            began 1, ended 1, succeeded 1, began 2
+    STMT 1w  PROFILE 1  STMT 2r               began 1, ended 1, failed 1, began 2
+    STMT 1w  refused  PROFILE 1  +1 STMT 2r   began 1, ended 1, failed 1, began 2: a table has refused a row
+    STMT 1w  STMT 1w trigger  PROFILE 1       began 1, ended 1
+    STMT 1r  STMT 2r trigger  PROFILE 2       began 1: a query of a SQL function
+    STMT 1w  STMT 2w trigger  PROFILE 2  +1 PROFILE 1  STMT 3r
+                                              began 1, began 2, ended 2, succeeded 2, ended 1, failed 1, began 3:
+                                              the row is that of statement 2, which a SQL function has run
+
+`succeeded` and `failed` are called only for a statement that may have written to a table of the package: it has
+opened a session, something was queued while it ran, or another statement ran around it.
+
+>>> tracker = StatementTracker(InternalSQL(weak), open_session=…, position=…, began=…, ended=…, succeeded=…, failed=…)
+>>> connection.trace_v2(apsw.SQLITE_TRACE_STMT | apsw.SQLITE_TRACE_PROFILE, tracker.follow)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Generic, Protocol, TypeVar
+
+import apsw
+
+from ..sqlite.internal_sql import InternalSQL
+
+
+class Session(Protocol):
+    """What a statement keeps while it runs."""
+
+    def close(self) -> None:
+        """Forget it: the statement is over."""
+
+
+S = TypeVar("S", bound=Session)
+
+
+class RunningStatement(Generic[S]):
+    """A statement that has begun.
+
+    `changes` is total_changes() at its beginning, without the rows that count for others. `position` is how much was
+    queued then. `session` is opened when the statement opens a table of the package. `refused` tells that a table has
+    refused one of its rows.
+    """
+
+    __slots__ = ("changes", "id", "position", "readonly", "refused", "session", "sql")
+
+    def __init__(self, id: int, sql: str, readonly: bool, changes: int, position: int) -> None:
+        self.id = id
+        self.sql = sql
+        self.readonly = readonly
+        self.changes = changes
+        self.position = position
+        self.refused = False
+        self.session: S | None = None
+
+
+class StatementTracker(Generic[S]):
+    """Follows the statements of one connection, and reports to the callbacks.
+
+    `began(statement, connection)` is called before the statement counts as running, `ended(statement, connection)`
+    when it counts no more, `succeeded(statement)` and `failed(statement)` at the next event. `open_session` makes a
+    statement's session, which is closed when the statement ends. `position` returns a number that grows with
+    everything that is queued.
+    """
+
+    def __init__(
+        self,
+        internal_sql: InternalSQL,
+        *,
+        open_session: Callable[[RunningStatement[S]], S],
+        position: Callable[[], int],
+        began: Callable[[RunningStatement[S], apsw.Connection], None],
+        ended: Callable[[RunningStatement[S], apsw.Connection], None],
+        succeeded: Callable[[RunningStatement[S]], None],
+        failed: Callable[[RunningStatement[S]], None],
+    ) -> None:
+        self._internal_sql = internal_sql
+        self._open_session = open_session
+        self._position = position
+        self._began = began
+        self._ended = ended
+        self._succeeded = succeeded
+        self._failed = failed
+        self.running: dict[int, RunningStatement[S]] = {}  # by id, in the order of beginning
+        self.unjudged: list[RunningStatement[S]] = []  # writing statements that have ended, the latest last
+        self._latest: RunningStatement[S] | None = None  # the statement that ended last
+
+    def follow(self, event: dict[str, Any]) -> None:
+        """Take one event of apsw.Connection.trace_v2."""
+        id = event["id"]
+        if event.get("trigger") and (event["readonly"] or id in self.running):
+            return
+        ended = self.running.pop(id, None)
+        if ended is not None:
+            self._end(ended)
+        internal_sql = self._internal_sql
+        if internal_sql.running:
+            return  # a statement of the package, or a user's cursor that is collected while it runs
+        connection = event["connection"]
+        if internal_sql.unfinished:
+            internal_sql.finish(connection)
+        changes = event["total_changes"] - internal_sql.changes
+        if self.unjudged:
+            self._judge(changes, ended)
+        if ended is not None:
+            self._ended(ended, connection)
+        if event["code"] == apsw.SQLITE_TRACE_STMT:
+            begun = RunningStatement[S](id, event["sql"], event["readonly"], changes, self._position())
+            self._began(begun, connection)
+            self.running[id] = begun
+
+    def _end(self, ended: RunningStatement[S]) -> None:
+        self._latest = ended
+        if ended.session is not None:
+            ended.session.close()
+        # the rows of a statement within another one must not count for the outer one
+        if not ended.readonly and (ended.session or ended.position < self._position() or self.running):
+            self.unjudged.append(ended)
+
+    def judge(self, total_changes: int) -> None:
+        """Report which of the writing statements that have ended have succeeded."""
+        self._judge(total_changes - self._internal_sql.changes, None)
+
+    def _judge(self, changes: int, just_ended: RunningStatement[S] | None) -> None:
+        """The same, without the statement whose end SQLite reports now: its rows are not counted yet."""
+        due = [statement for statement in self.unjudged if statement is not just_ended]
+        self.unjudged = [statement for statement in self.unjudged if statement is just_ended]
+        for statement in due:
+            grown = changes - statement.changes
+            if grown > 0 and not statement.refused:
+                self._succeeded(statement)
+            else:
+                self._failed(statement)
+            for around in {*self.running.values(), *([] if just_ended is None else [just_ended])}:
+                around.changes += grown
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether a statement that writes is running, rather than being reset."""
+        return any(not statement.readonly for statement in self.running.values())
+
+    @property
+    def current(self) -> RunningStatement[S] | None:
+        """The statement that runs now: the one that began last. None if no statement has ever begun."""
+        return next(reversed(self.running.values()), None) or self._begin_again()
+
+    @property
+    def writing(self) -> RunningStatement[S]:
+        """The writing statement that runs now, and whose row SQLite hands over."""
+        found = next((statement for statement in reversed(self.running.values()) if not statement.readonly), None)
+        if found is None and self._latest is not None and not self._latest.readonly:
+            found = self._begin_again()
+        assert found is not None  # noqa: S101 - SQLite has reported the statement before it hands over a row
+        return found
+
+    def _begin_again(self) -> RunningStatement[S] | None:
+        """The statement that ended last runs again: SQLite has prepared it once more."""
+        latest = self._latest
+        if latest is None:
+            return None
+        again = RunningStatement[S](latest.id, latest.sql, latest.readonly, latest.changes, latest.position)
+        self.running[latest.id] = again
+        return again
+
+    def session_of(self, statement: RunningStatement[S]) -> S:
+        """Return the statement's session, and open it if this is the first call."""
+        if statement.session is None:
+            statement.session = self._open_session(statement)
+        return statement.session
+
+    def refuse_row(self) -> None:
+        """A table has refused a row of the writing statement that runs now: SQLite undoes the statement."""
+        self.writing.refused = True

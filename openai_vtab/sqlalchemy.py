@@ -1,8 +1,8 @@
-"""The SQLAlchemy dialect sqlite+openai_vtab: SQLAlchemy's own for SQLite, on openai_vtab.dbapi.
+"""The SQLAlchemy dialect sqlite+openai_vtab: SQLAlchemy's own dialect for SQLite, on openai_vtab.dbapi.
 
     engine = create_engine("sqlite+openai_vtab:///my.db?max_concurrency=32")
 
-docs/sqlalchemy.md has more. It must not know any table.
+docs/sqlalchemy.md is its manual.
 
 https://docs.sqlalchemy.org/en/20/dialects/sqlite.html
 """
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL, Connection
     from sqlalchemy.engine.interfaces import ConnectArgsType, DBAPIModule
 
-# What a URL's query may set; the keywords of dbapi.connect that are no text are read as their type.
-QUERY: dict[str, Callable[[str], object]] = {
+# The keywords of dbapi.connect that a URL can set, and the functions that parse their values.
+URL_SETTINGS: dict[str, Callable[[str], object]] = {
     "base_url": str,
     "organization": str,
     "project": str,
@@ -45,34 +45,37 @@ QUERY: dict[str, Callable[[str], object]] = {
     "errors": str,
 }
 
+EXPECTED = {int: "a whole number", float: "a number", util.asbool: "true or false"}
+
 
 class OpenAIVTabDialect(SQLiteDialect_pysqlite):
-    """SQLite's dialect, with the tables in every connection and their settings in the URL."""
+    """SQLite's dialect on connections with the tables; a URL can hold their settings."""
 
     driver = "openai_vtab"
     supports_statement_cache = True
 
     @classmethod
     def import_dbapi(cls) -> DBAPIModule:
-        """Our module where SQLAlchemy's dialect has sqlite3."""
+        """Return openai_vtab.dbapi, which replaces sqlite3."""
         return cast("DBAPIModule", dbapi)
 
     def create_connect_args(self, url: URL) -> ConnectArgsType:
-        """The arguments of dbapi.connect that a URL stands for."""
+        """Convert a URL to the arguments of dbapi.connect."""
         if "api_key" in url.query:
             raise exc.ArgumentError(
                 "api_key does not belong in the URL, which is logged and shown in error messages; set OPENAI_API_KEY, "
                 "or write create_engine(url, connect_args={'api_key': …})"
             )
-        options = {name: _read(name, read, url.query[name]) for name, read in QUERY.items() if name in url.query}
-        arguments, keywords = super().create_connect_args(url.difference_update_query(QUERY))
+        given = {name: parse for name, parse in URL_SETTINGS.items() if name in url.query}
+        options = {name: _parse(name, parse, url.query[name]) for name, parse in given.items()}
+        arguments, keywords = super().create_connect_args(url.difference_update_query(URL_SETTINGS))
         return arguments, {**keywords, **options}
 
     def do_commit(self, dbapi_connection: Any) -> None:
-        """Commit. When that fails the transaction is over here, because SQLAlchemy cannot repeat the commit.
+        """Commit, and roll back if that fails, because SQLAlchemy cannot repeat a commit.
 
-        Raises WriteError when the API had carried out some of it. SQLAlchemy itself rolls back only when the pool takes
-        the connection back, and logs what that raises.
+        SQLAlchemy itself rolls back when its pool takes the connection back, and only logs what that raises. Raises
+        WriteError if the API has carried out a part of the transaction.
         """
         try:
             dbapi_connection.commit()
@@ -81,7 +84,7 @@ class OpenAIVTabDialect(SQLiteDialect_pysqlite):
             raise
 
     def _get_table_sql(self, connection: Connection, table_name: str, schema: str | None = None, **more: Any) -> Any:
-        """The CREATE statement of a table; our tables, which are simply there, have none, like SQLite's own."""
+        """Return the CREATE statement of a table; None for the API's tables, which exist without one."""
         try:
             return super()._get_table_sql(connection, table_name, schema=schema, **more)
         except exc.NoSuchTableError:
@@ -90,14 +93,14 @@ class OpenAIVTabDialect(SQLiteDialect_pysqlite):
             return None
 
 
-def _read(name: str, read: Callable[[str], object], text: str | tuple[str, ...]) -> object:
-    """A setting's value in a URL."""
+def _parse(name: str, parse: Callable[[str], object], text: str | tuple[str, ...]) -> object:
+    """Parse the value of a setting in a URL."""
     if isinstance(text, tuple):
-        raise exc.ArgumentError(f"{name} is in the URL more than once")
+        raise exc.ArgumentError(f"{name} is in the URL {len(text)} times; write it once")
     try:
-        return read(text)
-    except ValueError as error:
-        raise exc.ArgumentError(f"{name} in the URL: {error}") from None
+        return parse(text)
+    except ValueError:
+        raise exc.ArgumentError(f"{name} in the URL is {text!r}; write {EXPECTED[parse]}") from None
 
 
 dialect = OpenAIVTabDialect

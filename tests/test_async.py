@@ -1,4 +1,4 @@
-"""asyncio: an async connection of APSW's with the tables; several queries run while one waits for the network."""
+"""asyncio: APSW's async connections with the tables; queries run while another one waits for the network."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ import openai_vtab
 T = "vector_store_file_batches"
 SELECT = f"SELECT status FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id = ?"
 
-pytestmark = pytest.mark.skipif(not hasattr(apsw.Connection, "as_async"), reason="APSW is older than its async mode")
+pytestmark = pytest.mark.skipif(not hasattr(apsw.Connection, "as_async"), reason="this APSW has no async mode")
 
 
 def run(program: Callable[[Any, Any], Awaitable[Any]], sandbox: Any) -> Any:
-    """Run a program with two connections."""
+    """Run a program on two async connections."""
 
     async def connect() -> Any:
         db: Any = await apsw.Connection.as_async(":memory:")
@@ -34,8 +34,8 @@ def run(program: Callable[[Any, Any], Awaitable[Any]], sandbox: Any) -> Any:
     return asyncio.run(main())
 
 
-def test_queries_and_joins(sandbox: Any, requests: Callable[[], list[str]]) -> None:
-    """Rows by await and by async for."""
+def test_async_queries_and_joins(sandbox: Any, requests: Callable[[], list[str]]) -> None:
+    """Rows are read by await and by async for."""
 
     async def program(db: Any, _: Any) -> Any:
         assert await (await db.execute(SELECT, ("vsfb_demo_finished",))).get == "completed"
@@ -47,27 +47,33 @@ def test_queries_and_joins(sandbox: Any, requests: Callable[[], list[str]]) -> N
     assert len(requests()) == 3
 
 
-def test_other_queries_run_while_one_waits(sandbox: Any) -> None:
-    """On other connections, each of which has a thread of its own; the event loop is free."""
+def test_async_queries_run_while_another_waits(sandbox: Any) -> None:
+    """Each connection has a thread of its own, and the event loop is not blocked."""
 
     async def program(db: Any, other: Any) -> list[str]:
         seen: list[str] = []
 
-        async def waiting() -> None:
-            seen.append(await (await db.execute(f"{SELECT} AND wait_seconds = 0.6", ("vsfb_demo_running",))).get)
+        async def read(db: Any, sql: str, batch: str) -> None:
+            seen.append(f"{batch}: {await (await db.execute(sql, (batch,))).get}")
 
-        task = asyncio.create_task(waiting())
-        await asyncio.sleep(0.05)
+        task = asyncio.create_task(read(db, f"{SELECT} AND wait_seconds = 30", "vsfb_demo_running"))
+        while not sandbox.requests:
+            await asyncio.sleep(0.01)
         for batch in ("vsfb_demo_finished", "vsfb_demo_failures"):
-            seen.append(await (await other.execute(SELECT, (batch,))).get)
+            await read(other, SELECT, batch)
+        sandbox.finish()
         await task
         return seen
 
-    assert run(program, sandbox) == ["completed", "completed", "in_progress"]
+    assert run(program, sandbox) == [
+        "vsfb_demo_finished: completed",
+        "vsfb_demo_failures: completed",
+        "vsfb_demo_running: completed",
+    ]
 
 
-def test_a_transaction_is_sent_when_it_commits(sandbox: Any, requests: Callable[[], list[str]]) -> None:
-    """And not when it rolls back; a failing COMMIT raises our exception."""
+def test_async_transaction_sends_writes_when_it_commits(sandbox: Any, requests: Callable[[], list[str]]) -> None:
+    """It sends nothing when it rolls back; a failing COMMIT raises our exception."""
     insert = f"INSERT INTO {T} (vector_store_id, file_ids) VALUES (?, '[\"file-new-01\"]')"
 
     async def program(db: Any, _: Any) -> None:
@@ -86,8 +92,8 @@ def test_a_transaction_is_sent_when_it_commits(sandbox: Any, requests: Callable[
     run(program, sandbox)
 
 
-def test_interrupt_ends_a_wait(sandbox: Any) -> None:
-    """A cancelled task is left at once, its wait for the network is ended by interrupt()."""
+def test_async_interrupt_cancels_a_wait(sandbox: Any) -> None:
+    """A cancelled task ends at once; interrupt() ends its wait for the network."""
 
     async def program(db: Any, _: Any) -> float:
         begin = time.monotonic()

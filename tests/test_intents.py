@@ -17,8 +17,9 @@ import apsw
 import pytest
 
 import openai_vtab
-from openai_vtab.ledger import intents
+from openai_vtab.ledger import intent_file
 from openai_vtab.ledger.intents import IntentLog, Outcome
+from openai_vtab.ledger.recovery import read_intents
 from openai_vtab.sandbox import Slow
 
 MODULE = "vector_store_file_batches"
@@ -43,13 +44,13 @@ def file(tmp_path: Path, connect: Any) -> str:
 
 def left(file: str) -> list[Path]:
     """Every file of intents in the database's folder."""
-    return sorted(Path(file).parent.glob(f"*{intents.MARK}*"))
+    return sorted(Path(file).parent.glob(f"*{intent_file.MARK}*"))
 
 
 def written(file: str, *lines: Any, boot: str | None = "this", name: str = "abc") -> Path:
     """A file of intents as a dead process leaves it; a str is a line as it stands."""
-    path = Path(f"{file}{intents.MARK}{name}")
-    head = {"format": 1, "boot": intents.boot_id() if boot == "this" else boot}
+    path = Path(f"{file}{intent_file.MARK}{name}")
+    head = {"format": 1, "boot": intent_file.boot_id() if boot == "this" else boot}
     path.write_text("".join(x if isinstance(x, str) else json.dumps(x) + "\n" for x in (head, *lines)), "utf-8")
     return path
 
@@ -82,8 +83,8 @@ def test_intents_are_written_and_read_back(tmp_path: Path) -> None:
     created.created(ANSWER)
     refused.refused()
     unknown.unknown()
-    (path,) = intents.left_behind(str(file))
-    found = intents.read(path, str(file))
+    (path,) = intent_file.left_behind(str(file))
+    found = read_intents(path, str(file))
     outcomes = [intent.outcome for intent in found.intents]
     assert outcomes == [Outcome.PLANNED, Outcome.UNKNOWN, Outcome.CREATED, Outcome.REFUSED, Outcome.UNKNOWN]
     assert [intent.id for intent in found.intents] == [intent.id for intent in made]
@@ -91,7 +92,7 @@ def test_intents_are_written_and_read_back(tmp_path: Path) -> None:
     assert found.intents[1].at == begun.at > 0
     assert len(found.unsettled()) == 3
     log.remove()
-    assert intents.left_behind(str(file)) == []
+    assert intent_file.left_behind(str(file)) == []
 
 
 LINES: dict[str, tuple[tuple[Any, ...], str | None, list[Any]]] = {
@@ -137,12 +138,12 @@ def test_intents_of_another_boot_are_told_by_its_id(
     """A power cut may have taken the later lines: what was planned may have been sent."""
     boot = tmp_path / "boot"
     boot.write_text("one\n")
-    monkeypatch.setattr(intents, "BOOT_ID", boot)
+    monkeypatch.setattr(intent_file, "BOOT_ID", boot)
     written(file, planned())
     boot.write_text("two\n")
     assert rows(opened(connect, file)) == [(None, "unknown")]
     boot.unlink()
-    assert intents.boot_id() is None
+    assert intent_file.boot_id() is None
 
 
 def test_intents_are_there_before_the_first_request(file: str, connect: Any, sandbox: Any) -> None:
@@ -271,7 +272,7 @@ def test_intents_lie_beside_the_attached_file(file: str, connect: Any, sandbox: 
     original = sandbox._server.fault_for
 
     def look(request: Any) -> Any:
-        names.update(path.name.partition(intents.MARK)[0] for path in [*left(file), *left(str(other / "x"))])
+        names.update(path.name.partition(intent_file.MARK)[0] for path in [*left(file), *left(str(other / "x"))])
         return original(request)
 
     sandbox._server.fault_for = look
@@ -317,7 +318,7 @@ def test_intents_that_cannot_be_written_send_nothing(
         def no_file(*_: Any, **__: Any) -> int:
             raise refused
 
-        patched.setattr(intents.os, "open", no_file)
+        patched.setattr(intent_file.os, "open", no_file)
         with pytest.raises(
             openai_vtab.OperationalError, match=r"the rows were not sent: .*Permission denied"
         ) as caught:
@@ -426,17 +427,17 @@ def test_intents_survive_a_line_that_was_cut_off(file: str, connect: Any, monkey
     write = os.write
 
     def half(descriptor: int, data: Any) -> int:
-        monkeypatch.setattr(intents.os, "write", write)
+        monkeypatch.setattr(intent_file.os, "write", write)
         write(descriptor, bytes(data)[: len(data) // 2])
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(intents.os, "write", half)
+    monkeypatch.setattr(intent_file.os, "write", half)
     with pytest.raises(openai_vtab.OperationalError, match="No space left"):
         first.begin()
     second.begin()
     second.created({"id": "vsfb_2"})
     assert log.path is not None
-    read = {intent.id: intent.outcome for intent in intents.read(log.path, file).intents}
+    read = {intent.id: intent.outcome for intent in read_intents(log.path, file).intents}
     assert read == {first.id: Outcome.PLANNED, second.id: Outcome.CREATED}
     log.remove()
 
@@ -457,7 +458,7 @@ def test_intents_have_the_mode_of_the_database_whatever_the_umask(file: str) -> 
 
 def test_intents_of_an_unknown_format_are_left_alone(file: str, connect: Any, caplog: pytest.LogCaptureFixture) -> None:
     """A newer version has written them: a warning says so once, and the file stays."""
-    path = Path(f"{file}{intents.MARK}abc")
+    path = Path(f"{file}{intent_file.MARK}abc")
     path.write_text('{"format":2,"boot":"x"}\n{"intent":"abc-0","ledgers":["mine"],"keys":{},"sent":{}}\n')
     db = opened(connect, file, "mine")
     db.execute("SELECT 1").fetchall()

@@ -1,6 +1,6 @@
 """The dialect sqlite+openai_vtab: Core, the ORM, reflection, URLs and pools; and pandas on top of it.
 
-SQLAlchemy's own suite for dialects is run apart from these, see docs/sqlalchemy.md.
+SQLAlchemy's own suite for dialects is tests/suites/dialect.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ def engine(sandbox: Any, tmp_path: Path) -> Iterator[sa.Engine]:
 
 
 def batches(engine: sa.Engine) -> sa.Table:
-    """The reflected table, with the hidden columns that are wanted."""
+    """The reflected table, with hidden columns."""
     hidden = [sa.Column("batch_id", sa.String), sa.Column("failed_count", sa.Integer), sa.Column("file_ids", sa.JSON)]
     return sa.Table(T, sa.MetaData(), *hidden, autoload_with=engine)
 
 
-def test_the_dialect_is_found_by_its_name(engine: sa.Engine) -> None:
-    """By the entry point, and it uses our dbapi."""
+def test_dialect_is_found_by_its_name(engine: sa.Engine) -> None:
+    """The entry point names the dialect, which uses openai_vtab.dbapi."""
     assert engine.dialect.dbapi is dbapi
     assert engine.driver == "openai_vtab"
     assert isinstance(engine.dialect, dialect_module.OpenAIVTabDialect)
 
 
 def test_core_reads_and_joins(engine: sa.Engine, requests: Callable[[], list[str]]) -> None:
-    """With bindings that reach the API, and a join to a local table."""
+    """Bindings reach the API, also in a join to a local table."""
     table = batches(engine)
     local = sa.Table("documents", sa.MetaData(), sa.Column("title", sa.String), sa.Column("batch", sa.String))
     local.create(engine)
@@ -64,8 +64,8 @@ def test_core_reads_and_joins(engine: sa.Engine, requests: Callable[[], list[str
     assert {request.partition(" ")[0] for request in requests()} == {"GET"}
 
 
-def test_writes_belong_to_the_transaction(engine: sa.Engine, requests: Callable[[], list[str]]) -> None:
-    """begin() commits, an exception rolls back; UPDATE cancels."""
+def test_transaction_sends_writes_when_it_commits(engine: sa.Engine, requests: Callable[[], list[str]]) -> None:
+    """begin() commits, and rolls back after an exception; an UPDATE cancels a batch."""
     table = batches(engine)
     new = table.insert().values(vector_store_id="vs_demo", file_ids=["file-new-01"])
     requests()
@@ -82,8 +82,8 @@ def test_writes_belong_to_the_transaction(engine: sa.Engine, requests: Callable[
     assert requests()[-1].endswith("/cancel")
 
 
-def test_errors_are_sqlalchemys_with_ours_within(engine: sa.Engine) -> None:
-    """By PEP 249's class."""
+def test_errors_are_sqlalchemys_around_our_own(engine: sa.Engine) -> None:
+    """SQLAlchemy chooses its class by PEP 249's, and keeps our exception in `orig`."""
     table = batches(engine)
     with engine.connect() as connection:
         with pytest.raises(sa.exc.ProgrammingError, match="needs vector_store_id") as missing:
@@ -98,8 +98,8 @@ def test_errors_are_sqlalchemys_with_ours_within(engine: sa.Engine) -> None:
         assert isinstance(failed.value.orig, openai_vtab.APIError)
 
 
-def test_the_orm_reads_the_table(engine: sa.Engine) -> None:
-    """Mapped by its two keys, beside a local class."""
+def test_orm_reads_the_table(engine: sa.Engine) -> None:
+    """The class is mapped by the two keys of its table, beside a local class."""
 
     class Base(orm.DeclarativeBase):
         pass
@@ -132,8 +132,8 @@ def test_the_orm_reads_the_table(engine: sa.Engine) -> None:
         assert document.batch.status == "completed"
 
 
-def test_reflection_knows_the_table_though_no_file_has_it(engine: sa.Engine) -> None:
-    """Its columns but the hidden ones; it is not listed, so that drop_all() leaves it alone."""
+def test_reflection_finds_the_table(engine: sa.Engine) -> None:
+    """The visible columns are reflected. The table is not listed, so that drop_all() leaves it alone."""
     inspector = sa.inspect(engine)
     names = ["id", "created_at", "file_counts", "object", "status", "vector_store_id"]
     assert [column["name"] for column in inspector.get_columns(T)] == names
@@ -151,8 +151,8 @@ def test_reflection_knows_the_table_though_no_file_has_it(engine: sa.Engine) -> 
         inspector.get_pk_constraint("nonsense")
 
 
-def test_a_urls_query_sets_the_settings() -> None:
-    """With the types that they have; all but the key."""
+def test_url_sets_the_settings() -> None:
+    """Each setting but the key can be in the URL, and has its type."""
     url = sa.make_url(
         "sqlite+openai_vtab:///my.db?request_timeout=2.5&allow_http=true&base_url=http://api:1/v1&timeout=9"
     )
@@ -168,25 +168,36 @@ def test_a_urls_query_sets_the_settings() -> None:
     settings = {
         "request_timeout" if name == "timeout" else name for name in openai_vtab.settings.Keywords.__annotations__
     }
-    assert set(dialect_module.QUERY) == settings - {"api_key", "progress"}  # a function has no text
+    assert set(dialect_module.URL_SETTINGS) == settings - {
+        "api_key",
+        "progress",
+    }  # A function cannot be written in a URL.
 
 
-@pytest.mark.parametrize("query", ["max_retries=many", "max_retries=1&max_retries=2", "read_ahead=perhaps"])
-def test_a_wrong_value_in_a_url_is_named(query: str) -> None:
-    """By the setting's name."""
-    with pytest.raises(sa.exc.ArgumentError, match=query.partition("=")[0]):
+@pytest.mark.parametrize(
+    ("query", "problem"),
+    [
+        ("max_retries=many", "max_retries in the URL is 'many'; write a whole number"),
+        ("rate_limit_wait=long", "rate_limit_wait in the URL is 'long'; write a number"),
+        ("max_retries=1&max_retries=2", "max_retries is in the URL 2 times; write it once"),
+        ("read_ahead=perhaps", "read_ahead in the URL is 'perhaps'; write true or false"),
+    ],
+)
+def test_url_with_a_wrong_value_is_refused(query: str, problem: str) -> None:
+    """The message names the setting and what to write."""
+    with pytest.raises(sa.exc.ArgumentError, match=f"^{problem}$"):
         sa.create_engine(f"sqlite+openai_vtab://?{query}").connect()
 
 
-def test_the_key_is_refused_in_a_url() -> None:
-    """The message says where it belongs, and does not repeat it."""
+def test_url_with_the_key_is_refused() -> None:
+    """The message says where the key belongs, and does not repeat it."""
     with pytest.raises(sa.exc.ArgumentError, match="does not belong in the URL") as caught:
         sa.create_engine("sqlite+openai_vtab://?api_key=sk-in-the-url").connect()
     assert "sk-in-the-url" not in str(caught.value)
 
 
-def test_the_pool_is_the_right_one(tmp_path: Path) -> None:
-    """A database in memory is one per thread, a file has many connections."""
+def test_pool_fits_the_database(tmp_path: Path) -> None:
+    """A database in memory has a connection for each thread, a file has many."""
     memory = sa.create_engine("sqlite+openai_vtab://")
     assert isinstance(memory.pool, sa.pool.SingletonThreadPool)
     with memory.begin() as connection:
@@ -202,7 +213,7 @@ def test_the_pool_is_the_right_one(tmp_path: Path) -> None:
 
 
 def test_pandas_reads_and_writes(engine: sa.Engine, sandbox: Any) -> None:
-    """read_sql by engine and by dbapi connection, beside a table that to_sql has made."""
+    """read_sql works with an engine and a connection, beside a table made by to_sql."""
     frame = pd.DataFrame({"batch": ["vsfb_demo_finished", "vsfb_demo_failures"], "weight": [1.5, 2.0]})
     assert frame.to_sql("weights", engine, index=False) == 2
     query = (
@@ -213,9 +224,8 @@ def test_pandas_reads_and_writes(engine: sa.Engine, sandbox: Any) -> None:
     assert pd.read_sql(query, engine).to_dict("list") == expected
     con = dbapi.connect(str(engine.url.database), base_url=sandbox.base_url, api_key=sandbox.api_key)
     with warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", "pandas only supports SQLAlchemy", UserWarning
-        )  # it knows sqlite3 by its class
+        # pandas recognizes sqlite3 by its class.
+        warnings.filterwarnings("ignore", "pandas only supports SQLAlchemy", UserWarning)
         assert pd.read_sql(query, con).to_dict("list") == expected
         assert frame.to_sql("more", con, index=False) == 2
     assert con.execute("SELECT sum(weight) FROM more").fetchone() == (3.5,)

@@ -1,11 +1,19 @@
-"""PEP 249 over APSW, and a drop-in for `import sqlite3`, with the tables in every connection.
+"""PEP 249 over APSW: a drop-in for `import sqlite3` whose connections have the tables.
 
     from openai_vtab import dbapi as sqlite3
 
     with sqlite3.connect("my.db") as connection:
         connection.execute("INSERT INTO vector_store_file_batches (vector_store_id, file_ids) VALUES (?, ?)", (…))
 
-Names are sqlite3's own; docs/dbapi.md says what is left out. It must not know any table.
+Names are sqlite3's own; docs/dbapi.md lists what is left out. This file alone connects the tables to the rest, which is
+a PEP 249 module for any apsw.Connection. Each file imports only files below it:
+
+    connection                      sqlite3's Connection
+    registering, database_ops, dump what its methods do
+    row, cursor                     sqlite3's Row and Cursor
+    blob, callbacks, exec_trace     around APSW's blobs, callbacks and statements
+    session                         an open database: its thread, its transaction
+    sql_text, exceptions, types     the text of SQL; errors; adapters, converters and PEP 249's types
 
 https://peps.python.org/pep-0249/ and https://docs.python.org/3/library/sqlite3.html
 """
@@ -14,10 +22,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from functools import partial
+from typing import Any, Literal, TypeVar, Unpack, overload
 
 import apsw
 
+from ..connection import connect as open_with_tables
 from ..errors import (
     DatabaseError,
     DataError,
@@ -30,8 +40,14 @@ from ..errors import (
     ProgrammingError,
     Warning,
 )
-from ..settings import hide_key
-from .adapting import (
+from ..settings import Shared, hide_key
+from .blob import Blob
+from .callbacks import enable_callback_tracebacks
+from .connection import BaseConnection
+from .cursor import Cursor
+from .row import Row
+from .session import LEGACY_TRANSACTION_CONTROL
+from .types import (
     BINARY,
     DATETIME,
     NUMBER,
@@ -53,23 +69,55 @@ from .adapting import (
     register_adapter,
     register_converter,
 )
-from .blob import Blob
-from .callbacks import enable_callback_tracebacks
-from .connection import LEGACY_TRANSACTION_CONTROL, Connection
-from .cursor import Cursor
-from .row import Row
-
-if TYPE_CHECKING:
-    from typing import Unpack
-
-    from .connection import Options
 
 apilevel = "2.0"
 paramstyle = "qmark"
-threadsafety = 1  # threads share the module; a connection may move between them, but two must not use it at once
+threadsafety = 1  # Threads share the module. A connection may move between them, but two must not use it at once.
 
 sqlite_version = apsw.sqlite_lib_version()
 sqlite_version_info = tuple(map(int, sqlite_version.split(".")))
+
+
+class Options(Shared, total=False):
+    """The settings of openai_vtab.connect; its `timeout` is `request_timeout` here."""
+
+    request_timeout: float
+
+
+class Connection(BaseConnection):
+    """A connection to a database with the tables; connect() describes the arguments."""
+
+    def __init__(
+        self,
+        database: str | bytes | os.PathLike[str] | os.PathLike[bytes],
+        timeout: float = 5.0,
+        detect_types: int = 0,
+        isolation_level: str | None = "",
+        check_same_thread: bool = True,
+        factory: object = None,
+        cached_statements: int = 128,
+        uri: bool = False,
+        *,
+        autocommit: bool | Literal[-1] = LEGACY_TRANSACTION_CONTROL,
+        **options: Unpack[Options],
+    ) -> None:
+        hide_key(options)
+        settings: dict[str, Any] = dict(options)
+        if "request_timeout" in settings:
+            settings["timeout"] = settings.pop("request_timeout")
+        super().__init__(
+            database,
+            timeout,
+            detect_types,
+            isolation_level,
+            check_same_thread,
+            factory,
+            cached_statements,
+            uri,
+            autocommit=autocommit,
+            open_database=partial(open_with_tables, **settings),
+        )
+
 
 C = TypeVar("C", bound=Connection)
 
@@ -108,25 +156,26 @@ def connect(
 def connect(database: Any, *arguments: Any, **keywords: Any) -> Any:
     """Open a database with the tables.
 
-    database, timeout (seconds to wait for a lock), detect_types, isolation_level, check_same_thread, factory,
-    cached_statements, uri, autocommit: as in sqlite3. The other keywords are those of openai_vtab.connect, api_key,
-    base_url and so on, but its `timeout`, which is `request_timeout` here.
+    - database, timeout (seconds to wait for a lock), detect_types, isolation_level, check_same_thread, factory,
+      cached_statements, uri, autocommit: as in sqlite3.
+    - The other keywords are those of openai_vtab.connect: api_key, base_url and so on. Its `timeout` is called
+      `request_timeout` here.
 
-    Raises OperationalError when the database cannot be opened, InterfaceError for a wrong setting.
+    Raises OperationalError if the database cannot be opened, and InterfaceError for a wrong setting.
     """
     hide_key(keywords)
-    place = 4  # of factory, among sqlite3's positional arguments
-    factory = arguments[place] if len(arguments) > place else keywords.get("factory", Connection)
+    position = 4  # of `factory` among the positional arguments after the database
+    factory = arguments[position] if len(arguments) > position else keywords.get("factory", Connection)
     return factory(database, *arguments, **keywords)
 
 
 def complete_statement(statement: str) -> bool:
-    """Whether a text ends with a whole statement: nothing is open, and there is a semicolon."""
+    """Return whether a text ends with a complete statement: a semicolon, and no open quote, comment or trigger."""
     return apsw.complete(statement)
 
 
 def __getattr__(name: str) -> int:
-    """SQLite's constants, SQLITE_OK and the others, are APSW's."""
+    """Return SQLite's constants, SQLITE_OK and the others, from APSW."""
     if name.startswith("SQLITE_"):
         value = getattr(apsw, name, None)
         if isinstance(value, int):

@@ -1,6 +1,4 @@
-"""Blob: one value of a row, read and written in place, as sqlite3.Blob.
-
-It must not know rows or statements.
+"""Blob: one value of a row, read and written in place, as in sqlite3.
 
 >>> with connection.blobopen("images", "data", 1) as blob:
 ...     blob[:4] = b"\\x89PNG"
@@ -13,121 +11,119 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 import apsw
 
 from ..errors import ProgrammingError
-from .border import border
+from .exceptions import map_errors
 
-if TYPE_CHECKING:
-    from typing import Self
-
-_MOST = 2**31 - 1
+_MAX_OFFSET = 2**31 - 1
 
 
 class Blob:
-    """An open blob; only Connection.blobopen() makes one."""
+    """An open blob, made by Connection.blobopen() only."""
 
     _blob: apsw.Blob
-    _usable: Callable[[], object]
+    _check_connection: Callable[[], object]
     _closed: bool
 
     def __new__(cls) -> Self:
-        """Refused, as by sqlite3."""
+        """Refuse to make a Blob, as sqlite3 does."""
         raise TypeError(f"cannot create '{__package__}.Blob' instances")
 
     @classmethod
-    def _of(cls, blob: apsw.Blob, usable: Callable[[], object]) -> Self:
+    def _wrap(cls, blob: apsw.Blob, check_connection: Callable[[], object]) -> Self:
+        """Wrap APSW's blob. `check_connection` raises when the connection cannot be used."""
         self = object.__new__(cls)
         self._blob = blob
-        self._usable = usable
+        self._check_connection = check_connection
         self._closed = False
         return self
 
-    def _open(self) -> apsw.Blob:
-        self._usable()
+    def _checked(self) -> apsw.Blob:
+        self._check_connection()
         if self._closed:
             raise ProgrammingError("Cannot operate on a closed blob.")
         return self._blob
 
     def close(self) -> None:
-        """Close it; it cannot be used again."""
-        self._usable()
+        """Close the blob; it cannot be used again."""
+        self._check_connection()
         if not self._closed:
-            with border:
+            with map_errors:
                 self._blob.close(True)
         self._closed = True
 
     def read(self, length: int = -1, /) -> bytes:
-        """So many bytes from the current place on, all that are left unless told."""
-        blob = self._open()
-        with border:
+        """Read up to `length` bytes from the current offset, by default all remaining ones."""
+        blob = self._checked()
+        with map_errors:
             return blob.read(length)
 
     def write(self, data: bytes, /) -> None:
-        """Write at the current place. A blob's length cannot change."""
-        blob = self._open()
+        """Write at the current offset. The length of a blob cannot change."""
+        blob = self._checked()
         if memoryview(data).nbytes > blob.length() - blob.tell():
             raise ValueError("data longer than blob length")
-        with border:
+        with map_errors:
             blob.write(data)
 
     def seek(self, offset: int, origin: int = os.SEEK_SET, /) -> None:
-        """Go to a place, from the beginning, from here or from the end."""
-        blob = self._open()
+        """Set the current offset, counted from the start, the current offset or the end."""
+        blob = self._checked()
         bases = {os.SEEK_SET: 0, os.SEEK_CUR: blob.tell(), os.SEEK_END: blob.length()}
         if origin not in bases:
             raise ValueError("'origin' should be os.SEEK_SET, os.SEEK_CUR, or os.SEEK_END")
-        if bases[origin] + offset > _MOST:
+        if bases[origin] + offset > _MAX_OFFSET:
             raise OverflowError("seek offset results in overflow")
         if not 0 <= bases[origin] + offset <= blob.length():
             raise ValueError("offset out of blob range")
         blob.seek(bases[origin] + offset)
 
     def tell(self) -> int:
-        """The current place."""
-        return self._open().tell()
+        """Return the current offset."""
+        return self._checked().tell()
 
     def __len__(self) -> int:
-        return self._open().length()
+        return self._checked().length()
 
     def __enter__(self) -> Self:
-        self._open()
+        self._checked()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._open()
+        self._checked()
         self.close()
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, slice):
-            return self._at(0, len(self))[key] if range(*key.indices(len(self))) else b""
-        return self._at(self._place(key), 1)[0]
+            return self._read_at(0, len(self))[key] if range(*key.indices(len(self))) else b""
+        return self._read_at(self._index(key), 1)[0]
 
     def __setitem__(self, key: Any, value: Any) -> None:
         if isinstance(key, slice):
-            places = range(*key.indices(len(self)))
-            with memoryview(value) as view:  # raises TypeError for what is no buffer
+            indices = range(*key.indices(len(self)))
+            with memoryview(value) as view:  # TypeError unless it is a buffer
                 if not view.c_contiguous:
                     raise BufferError("underlying buffer is not C-contiguous")
                 data = view.tobytes()
-            if len(data) != len(places):
+            if len(data) != len(indices):
                 raise IndexError("Blob slice assignment is wrong size")
-            if places:
-                whole = bytearray(self._at(0, len(self)))
-                whole[key] = data
-                self._put(min(places), whole[min(places) : max(places) + 1])
+            if indices:
+                current = bytearray(self._read_at(0, len(self)))
+                current[key] = data
+                self._write_at(min(indices), current[min(indices) : max(indices) + 1])
             return
-        place = self._place(key)
+        index = self._index(key)
         if not isinstance(value, int):
             raise TypeError(f"'{type(value).__name__}' object cannot be interpreted as an integer")
         if not 0 <= value <= 255:
             raise ValueError("byte must be in range(0, 256)")
-        self._put(place, bytes([value]))
+        self._write_at(index, bytes([value]))
 
     def __delitem__(self, key: Any) -> None:
-        self._open()
+        self._checked()
         kind = "slice" if isinstance(key, slice) else "item"
         raise TypeError(f"Blob doesn't support {kind} deletion")
 
@@ -137,36 +133,36 @@ class Blob:
     def __iter__(self) -> Any:
         raise TypeError(f"'{__package__}.Blob' object is not iterable")
 
-    def _place(self, key: Any) -> int:
+    def _index(self, key: Any) -> int:
         length = len(self)
         try:
-            place = operator.index(key)
+            index = operator.index(key)
         except TypeError:
             raise TypeError("Blob indices must be integers") from None
-        if abs(place) > _MOST:
+        if abs(index) > _MAX_OFFSET:
             raise IndexError("cannot fit 'int' into an index-sized integer")
-        if place < 0:
-            place += length
-        if not 0 <= place < length:
+        if index < 0:
+            index += length
+        if not 0 <= index < length:
             raise IndexError("Blob index out of range")
-        return place
+        return index
 
-    def _at(self, place: int, length: int) -> bytes:
-        """Bytes at a place, without leaving the current one."""
-        blob = self._open()
+    def _read_at(self, offset: int, length: int) -> bytes:
+        """Read at an offset, and return to the current one."""
+        blob = self._checked()
         before = blob.tell()
-        with border:
-            blob.seek(place)
+        with map_errors:
+            blob.seek(offset)
             try:
                 return blob.read(length)
             finally:
                 blob.seek(before)
 
-    def _put(self, place: int, data: bytes | bytearray) -> None:
-        blob = self._open()
+    def _write_at(self, offset: int, data: bytes | bytearray) -> None:
+        blob = self._checked()
         before = blob.tell()
-        with border:
-            blob.seek(place)
+        with map_errors:
+            blob.seek(offset)
             try:
                 blob.write(data)
             finally:

@@ -1,7 +1,6 @@
-"""Python functions as SQLite calls them: what they raise and return becomes what sqlite3 makes of it.
+"""Python callbacks as SQLite calls them: their results and exceptions are treated as sqlite3 treats them.
 
-An exception of the user's function is the cause (`__cause__`) of the OperationalError that the statement raises.
-It must not know connections.
+An exception in a callback is the `__cause__` of the OperationalError that the statement raises.
 
 >>> connection.create_scalar_function("half", scalar(lambda x: x / 2), 1)
 
@@ -19,22 +18,22 @@ from typing import Any
 import apsw
 
 from ..errors import DataError, OperationalError
-from .border import border
+from .exceptions import map_errors
 
 _tracebacks = False
 
 
 def enable_callback_tracebacks(flag: bool, /) -> None:
-    """Show every exception of a callback, also of those whose exceptions are otherwise ignored."""
+    """Show every exception in a callback, including those that are otherwise ignored."""
     global _tracebacks  # noqa: PLW0603 - sqlite3's switch is for the process
     _tracebacks = bool(flag)
 
 
 def report(error: Exception, callback: object) -> None:
-    """Show an exception that cannot be raised, if that is wanted."""
+    """Pass an exception to sys.unraisablehook, if enable_callback_tracebacks() asked for it."""
     if not _tracebacks:
         return
-    if sys.unraisablehook is sys.__unraisablehook__:  # which takes no arguments made in Python
+    if sys.unraisablehook is sys.__unraisablehook__:  # The default hook refuses arguments made in Python.
         traceback.print_exception(error)
     else:
         hook: Callable[[Any], object] = sys.unraisablehook
@@ -42,7 +41,7 @@ def report(error: Exception, callback: object) -> None:
         hook(SimpleNamespace(**fields, err_msg=None, object=callback))
 
 
-def _failed(problem: str, error: Exception, callback: object) -> Exception:
+def _to_raise(problem: str, error: Exception, callback: object) -> Exception:
     report(error, callback)
     if isinstance(error, MemoryError):
         return MemoryError()
@@ -51,106 +50,107 @@ def _failed(problem: str, error: Exception, callback: object) -> Exception:
     return OperationalError(problem)
 
 
-def _returned(value: Any) -> Any:
-    """What a function has returned, if SQLite can hold it."""
+def _checked_result(value: Any) -> Any:
+    """Return a function's result if SQLite can store it."""
     if isinstance(value, int):
         if not -(2**63) <= value < 2**63:
             raise OverflowError("Python int too large to convert to SQLite INTEGER")
     elif isinstance(value, str):
-        value.isascii() or value.encode()  # a lone surrogate raises
+        value.isascii() or value.encode()  # Encoding raises UnicodeEncodeError for a lone surrogate.
     elif value is not None and not isinstance(value, float) and not memoryview(value).c_contiguous:
         raise BufferError("underlying buffer is not C-contiguous")
     return value
 
 
 def scalar(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of create_function."""
+    """Wrap a function for create_function()."""
 
     def call(*values: Any) -> Any:
         try:
-            return _returned(function(*values))
+            return _checked_result(function(*values))
         except Exception as error:
-            raise _failed("user-defined function raised exception", error, function) from error
+            raise _to_raise("user-defined function raised exception", error, function) from error
 
     return call
 
 
 class _Aggregate:
-    """An instance of the user's class for one group, made with its first row: a group of none gives NULL."""
+    """One group: an instance of the user's class, made with its first row. A group without rows returns NULL."""
 
-    def __init__(self, made: Callable[[], Any]) -> None:
-        self.made = made
+    def __init__(self, factory: Callable[[], Any]) -> None:
+        self.factory = factory
         self.instance: Any = None
 
     def call(self, method: str, *values: Any) -> Any:
-        """Call one of its methods."""
+        """Call a method of the instance."""
         try:
             function = getattr(self.instance, method)
         except AttributeError as error:
-            report(error, self.made)
+            report(error, self.factory)
             raise OperationalError(f"user-defined aggregate's '{method}' method not defined") from error
         try:
-            return _returned(function(*values))
+            return _checked_result(function(*values))
         except Exception as error:
-            raise _failed(f"user-defined aggregate's '{method}' method raised error", error, self.made) from error
+            raise _to_raise(f"user-defined aggregate's '{method}' method raised error", error, self.factory) from error
 
     def step(self, *values: Any) -> None:
-        """A row comes in."""
+        """Add a row."""
         if self.instance is None:
             try:
-                self.instance = self.made()
+                self.instance = self.factory()
             except Exception as error:
-                raise _failed("user-defined aggregate's '__init__' method raised error", error, self.made) from error
+                problem = "user-defined aggregate's '__init__' method raised error"
+                raise _to_raise(problem, error, self.factory) from error
         self.call("step", *values)
 
     def inverse(self, *values: Any) -> None:
-        """A row leaves the window."""
+        """Remove a row from the window."""
         self.call("inverse", *values)
 
     def value(self) -> Any:
-        """The window's result now."""
+        """Return the result for the current window."""
         return None if self.instance is None else self.call("value")
 
     def final(self) -> Any:
-        """The group's result."""
+        """Return the result for the group."""
         return None if self.instance is None else self.call("finalize")
 
 
-def aggregate(made: Callable[[], Any]) -> Callable[[], Any]:
-    """A class of create_aggregate or create_window_function."""
-    return lambda: _Aggregate(made)
+def aggregate(factory: Callable[[], Any]) -> Callable[[], Any]:
+    """Wrap a class for create_aggregate() or create_window_function()."""
+    return lambda: _Aggregate(factory)
 
 
 def collation(compare: Callable[[str, str], int]) -> Callable[[str, str], int]:
-    """A function of create_collation. What it raises ends the statement; sqlite3 takes the two as equal."""
+    """Wrap a function for create_collation(). Its exception fails the statement; sqlite3 ignores it."""
 
     def call(left: str, right: str) -> int:
         try:
             order = compare(left, right)
             return (order > 0) - (order < 0)
         except Exception as error:
-            raise _failed("user-defined collation raised exception", error, compare) from error
+            raise _to_raise("user-defined collation raised exception", error, compare) from error
 
     return call
 
 
-def authorizer(allowed: Callable[..., Any]) -> Callable[..., int]:
-    """A function of set_authorizer: what is no answer is a refusal."""
+def authorizer(authorize: Callable[..., Any]) -> Callable[..., int]:
+    """Wrap a function for set_authorizer(). An exception, or a result that is no C int, denies the access."""
 
-    def call(*question: Any) -> int:
+    def call(*action: Any) -> int:
         try:
-            answer = allowed(*question)
+            result = authorize(*action)
         except Exception as error:
-            report(error, allowed)
+            report(error, authorize)
             return apsw.SQLITE_DENY
-        fits = isinstance(answer, int) and -(2**31) <= answer < 2**31  # SQLite itself refuses numbers it does not know
-        return answer if fits else apsw.SQLITE_DENY
+        is_c_int = isinstance(result, int) and -(2**31) <= result < 2**31  # SQLite refuses unknown numbers itself.
+        return result if is_c_int else apsw.SQLITE_DENY
 
     return call
 
 
 def progress(handler: Callable[[], Any]) -> Callable[[], bool]:
-    """A function of set_progress_handler: what it raises ends the statement, like a true answer."""
+    """Wrap a function for set_progress_handler(). An exception interrupts the statement, as a true result does."""
 
     def call() -> bool:
         try:
@@ -163,23 +163,23 @@ def progress(handler: Callable[[], Any]) -> Callable[[], bool]:
 
 
 def trace(callback: Callable[[str], Any]) -> Callable[[apsw.Cursor | str], None]:
-    """A function of set_trace_callback: it is told the statement with its values; what it raises is ignored."""
+    """Wrap a function for set_trace_callback(). It receives the SQL with its values; exceptions are ignored."""
 
     def call(statement: apsw.Cursor | str) -> None:
-        text = statement if isinstance(statement, str) else _expanded(statement, callback)
+        sql = statement if isinstance(statement, str) else _expanded_sql(statement, callback)
         try:
-            if text:  # a comment alone is no statement
-                callback(text)
+            if sql:  # A text of comments only has no statement.
+                callback(sql)
         except Exception as error:
             report(error, callback)
 
     return call
 
 
-def _expanded(cursor: apsw.Cursor, callback: object) -> str:
+def _expanded_sql(cursor: apsw.Cursor, callback: object) -> str:
     try:
-        with border:
+        with map_errors:
             return cursor.expanded_sql if cursor.has_vdbe else ""
-    except MemoryError:  # APSW's word for: longer than SQLITE_LIMIT_LENGTH
+    except MemoryError:  # APSW raises it for a text longer than SQLITE_LIMIT_LENGTH.
         report(DataError("Expanded SQL string exceeds the maximum string length"), callback)
         return cursor.sql

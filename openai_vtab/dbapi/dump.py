@@ -1,20 +1,18 @@
-"""A database as the SQL text that makes it again: sqlite3's iterdump, statement for statement.
+"""The SQL text that recreates a database: sqlite3's iterdump(), statement for statement.
 
-Tables of the API are not in a database file, so nothing is asked of it; a ledger is dumped as the table it is.
-It must not know how a connection is opened.
+Eponymous virtual tables are not in the file, so a dump reads none of them; shadow tables are dumped like any table.
 
->>> print("\\n".join(connection.iterdump()))
+>>> print("\\n".join(dump(Cursor(connection), None)))
+
+https://docs.python.org/3/library/sqlite3.html#sqlite3.Connection.iterdump
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from ..errors import OperationalError
-
-if TYPE_CHECKING:
-    from .cursor import Cursor
+from .cursor import Cursor
 
 SCHEMA = (
     "SELECT name, sql FROM sqlite_schema WHERE sql NOT NULL AND type {} AND (?1 IS NULL OR name LIKE ?1) ORDER BY {}"
@@ -22,8 +20,10 @@ SCHEMA = (
 
 
 def dump(cursor: Cursor, pattern: str | None) -> Iterator[str]:
-    """The statements, of the objects whose name is LIKE the pattern."""
-    cursor.row_factory = None
+    """Yield the statements for the objects whose name is LIKE the pattern, or for all.
+
+    The cursor must have no row factory. It is a Cursor, and none of APSW's, so that the trace callback sees the dump.
+    """
     if _violates_foreign_keys(cursor):
         yield "PRAGMA foreign_keys=OFF;"
     yield "BEGIN TRANSACTION;"
@@ -43,7 +43,7 @@ def dump(cursor: Cursor, pattern: str | None) -> Iterator[str]:
             if not virtual:
                 yield "PRAGMA writable_schema=ON;"
             virtual = True
-            # creating it would create what it keeps beside, which is dumped as well
+            # CREATE VIRTUAL TABLE would also create its shadow tables, which are dumped themselves.
             yield (
                 "INSERT INTO sqlite_master(type,name,tbl_name,rootpage,sql)"
                 f"VALUES('table',{_value(name)},{_value(name)},0,{_value(sql)});"
@@ -63,7 +63,7 @@ def dump(cursor: Cursor, pattern: str | None) -> Iterator[str]:
 def _violates_foreign_keys(cursor: Cursor) -> bool:
     try:
         return bool(cursor.execute("PRAGMA foreign_key_check").fetchall())
-    except OperationalError:  # a key that refers to nothing unique
+    except OperationalError:  # A foreign key refers to columns that are not unique.
         return True
 
 

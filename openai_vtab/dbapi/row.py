@@ -1,10 +1,10 @@
-"""Row: a tuple whose values have names, as sqlite3.Row.
-
-It must not know how rows are read.
+"""Row: a row whose values have names, as sqlite3.Row.
 
 >>> connection.row_factory = Row
 >>> connection.execute("SELECT 1 AS one").fetchone()["ONE"]
 1
+
+https://docs.python.org/3/library/sqlite3.html#row-objects
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from .cursor import Cursor
 
 
 class Row:
-    """A row of a cursor, by place or by name; names are compared without case, of ASCII letters alone.
+    """A row of a cursor, by index or by name; the case of ASCII letters in names is ignored.
 
-    As in sqlite3 it is a Sequence without its mixin methods: pandas takes what has keys() and __contains__ for a dict.
+    As in sqlite3, it is a Sequence without its mixin methods: pandas treats an object with keys() and __contains__ as a
+    dict.
     """
 
     __slots__ = ("_names", "_values")
@@ -32,15 +33,15 @@ class Row:
         self._values = values
 
     def keys(self) -> list[str]:
-        """The columns' names."""
+        """Return the names of the columns."""
         return list(self._names)
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, str):
             wanted = _folded(key)
-            for place, name in enumerate(self._names):
+            for index, name in enumerate(self._names):
                 if _folded(name) == wanted:
-                    return self._values[place]
+                    return self._values[index]
             raise IndexError("No item with that key")
         if not isinstance(key, int | slice):
             raise IndexError("Index must be int or string")

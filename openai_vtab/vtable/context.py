@@ -196,7 +196,7 @@ class ConnectionContext:
                 break
         else:
             ledger = self.settlement.new_ledger(table, schema, name, file)
-        ledger.open()
+        ledger.shadow.create_unless_exists()
         return ledger
 
     # the end of the connection

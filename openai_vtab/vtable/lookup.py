@@ -14,7 +14,7 @@ from typing import Any
 from .. import protocol
 from ..execution.reachability import refuse_unless_reached
 from ..execution.workers import NOT_READ, StatementSession
-from ..ledger.store import LedgerRow
+from ..ledger.row import LedgerRow
 from ..protocol import Object, Request, Response
 from ..schema.decode import Fields
 from ..schema.table import FAILURE, REFRESH, WAIT_SECONDS, Method, Table
@@ -147,11 +147,10 @@ class Lookup:
         if row is None:
             if session.response(request).status == protocol.NOT_SENT:
                 return entry or (dict(item.keys) if session.assume_exists else None)
-            return entry and entry.lost()
+            return entry and entry.with_unknown_status()
         if ledger is None:
             return row
-        known = entry or LedgerRow(ledger, None, tuple(item.keys[source] for source in self._table.key), "")
-        found = known.answered(row)
+        found = entry.with_response(row) if entry is not None else ledger.row_of(item.keys, row)
         if entry is None or ledger.is_final(found):
             ledger.remember(item.keys, row)
         return found

@@ -13,7 +13,7 @@ from typing import Any
 import apsw
 
 from ..errors import ProgrammingError
-from ..ledger.store import SUFFIX
+from ..ledger.shadow_table import SUFFIX
 from ..schema.decode import getter
 from ..schema.table import Table
 from ..sqlite.rowids import Rowids

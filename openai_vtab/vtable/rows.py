@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import RowError
-from ..ledger.store import Ledger, LedgerRow
+from ..ledger.row import LedgerRow
+from ..ledger.store import Ledger
 from ..schema.decode import Fields
 from ..schema.table import Table
 from ..sqlite.rowids import Key, Rowids

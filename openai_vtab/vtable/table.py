@@ -15,10 +15,10 @@ from typing import Any, TypeVar, cast
 
 import apsw
 
-from .. import planner
 from ..errors import RowError, UnsupportedWriteError
 from ..execution.workers import StatementSession
 from ..schema.validators import SQLiteValue
+from . import best_index
 from .context import ConnectionContext
 from .cursor import Cursor, Getter
 from .listing import Listing
@@ -27,12 +27,6 @@ from .replay import RecordedLookup
 from .rows import Rows
 from .scan import ScanArguments
 from .writing import RowWriter
-
-# The first APSW release that gets no IN lists as sets. In APSW 3.54.0 and 3.54.1, an empty set ends the process
-# (segmentation fault on Python 3.12 and 3.13) or the statement (SQLError <NULL> on 3.11), and no later release has been
-# verified. Raise it together with the upper bound in setup.py, once the tests pass with a newer release.
-UNVERIFIED_APSW = (3, 54)
-TAKES_WHOLE_LISTS = tuple(map(int, apsw.apsw_version().split(".")[:2])) < UNVERIFIED_APSW
 
 Update = TypeVar("Update", bound=Callable[..., Any])
 
@@ -73,36 +67,8 @@ class VTable:
         context.connected()
 
     def BestIndexObject(self, info: apsw.IndexInfo) -> bool:
-        """SQLite plans a query: pass its constraints to the planner, and the plan back."""
-        constraints = [
-            planner.Constraint(
-                info.get_aConstraint_iColumn(i),
-                info.get_aConstraint_op(i),
-                info.get_aConstraint_usable(i),
-                info.get_aConstraint_collation(i),
-                info.get_aConstraintUsage_in(i),
-            )
-            for i in range(info.nConstraint)
-        ]
-        remembers = self.rows.ledger is not None
-        order = [(info.get_aOrderBy_iColumn(i), info.get_aOrderBy_desc(i)) for i in range(info.nOrderBy)]
-        used = info.colUsed if remembers or self.table.downloads else ()
-        chosen = planner.choose(self.table, constraints, order, ledger=remembers, used=used)
-        chosen = planner.with_download(self.table, chosen, used)
-        for number, position in enumerate(chosen.argv, start=1):
-            info.set_aConstraintUsage_argvIndex(position, number)
-        if TAKES_WHOLE_LISTS:  # otherwise SQLite calls Filter once for each value, and read-ahead makes that concurrent
-            for position in chosen.whole:
-                info.set_aConstraintUsage_in(position, True)
-        for position in chosen.exact:
-            info.set_aConstraintUsage_omit(position, True)
-        info.idxNum = chosen.idxNum
-        info.idxStr = chosen.idxStr
-        info.estimatedCost = chosen.cost
-        info.estimatedRows = chosen.rows
-        info.orderByConsumed = chosen.ordered
-        if chosen.unique:
-            info.idxFlags = apsw.SQLITE_INDEX_SCAN_UNIQUE
+        """SQLite plans a query: the planner chooses what serves it."""
+        best_index.plan(self.table, info, ledger=self.rows.ledger is not None)
         return True
 
     def Open(self) -> Cursor:
@@ -147,7 +113,7 @@ class VTable:
     def Rename(self, name: str) -> None:
         """ALTER TABLE … RENAME TO."""
         if self.rows.ledger is not None:
-            self.rows.ledger.rename(name)
+            self.rows.ledger.shadow.rename(name)
 
     @_reports_refusal
     def UpdateInsertRow(self, rowid: int | None, fields: Sequence[SQLiteValue]) -> int:

@@ -15,7 +15,7 @@ from ..ledger.store import Ledger
 from ..protocol import Object, Request, Response
 from ..schema.table import Method
 from ..schema.validators import SQLiteValue
-from ..writes.order import concerns
+from ..writes.order import affected
 from ..writes.write import Write
 from .context import ConnectionContext
 from .lookup import lookup_method
@@ -43,7 +43,7 @@ class RowWriter:
         sent = {source: value for source, value in parameters.items() if source not in keys}
         if context.settings.dry_run:
             return self._show(request)
-        affected = concerns(table, method, parameters)
+        objects = affected(table, method, parameters)
         if ledger is None:
             new = self._rows.rowids.reserve()
 
@@ -52,7 +52,7 @@ class RowWriter:
                 self._rows.rowids.assign(new, key)
                 return answer
 
-            self._writes.add(Write(request, new, assign, context.writer, self._rows, affected))
+            self._writes.add(Write(request, new, assign, context.writer, self._rows, objects))
             return new
         intent = self._writes.intent_log(ledger.file).new(ledger.names, keys, sent)
         new = ledger.add(keys, sent, intent.id)
@@ -63,10 +63,10 @@ class RowWriter:
                 lambda response: self._created(request, response, parameters)[1],
                 context.writer,
                 self._rows,
-                affected,
+                objects,
                 intent,
                 ledger,
-                lambda answer: ledger.landed(new, answer, answer),
+                lambda answer: ledger.complete(new, answer, answer),
             )
         )
         return new
@@ -95,7 +95,7 @@ class RowWriter:
                 raise RowError(f"{ledger.name}: the API has none with {names}; write the keys of one that exists")
             return protocol.verify_keys(table, request, response, answer, keys)
 
-        affected = concerns(table, lookup_method(table), keys)
+        objects = affected(table, lookup_method(table), keys)
         self._writes.add(
             Write(
                 request,
@@ -103,9 +103,9 @@ class RowWriter:
                 parse,
                 self._context.writer,
                 self._rows,
-                affected,
+                objects,
                 ledger=ledger,
-                on_landed=lambda answer: ledger.landed(new, keys, answer),
+                on_done=lambda answer: ledger.complete(new, keys, answer),
             )
         )
         return new
@@ -145,5 +145,5 @@ class RowWriter:
                 created.pop(key, None)
             return {**answer, **keys}
 
-        affected = concerns(table, method, {**keys, **sent})
-        self._writes.add(Write(request, rowid, parse, self._context.writer, self._rows, affected))
+        objects = affected(table, method, {**keys, **sent})
+        self._writes.add(Write(request, rowid, parse, self._context.writer, self._rows, objects))

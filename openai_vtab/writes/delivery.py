@@ -15,8 +15,8 @@ threading.Condition and Event are written in Python, and a signal between two of
 What the main thread does after that (stop the retries, wait a moment for what is under way, report) can be cut short
 as well. Whoever looks at the writes later, at the connection's next statement, finds their states.
 
->>> delivery = Delivery(writes, client_send, understand, wait_budget.cancelled)
->>> delivery.run(pool.submit, threads=16, tick=raise_if_interrupted)
+>>> delivery = Delivery(writes, client_send, parse_once, pool.submit, wait_budget.cancelled)
+>>> delivery.run(threads=16, tick=raise_if_interrupted)
 """
 
 from __future__ import annotations
@@ -39,19 +39,21 @@ POLL_SECONDS = 0.005
 
 # sends a request; calls its second argument before each attempt, and gives up when that returns False
 Send = Callable[[Request, Callable[[], bool]], Response]
-Understand = Callable[[Response, Callable[[Response], Object]], Object]
+Parse = Callable[[Response, Callable[[Response], Object]], Object]
+Submit = Callable[[Callable[[], None]], Any]  # has a worker thread call it
 
 
 class Delivery:
     """Sends each write once its predecessors have been confirmed; the first failure keeps all others from beginning."""
 
-    def __init__(self, writes: Sequence[Write], send: Send, understand: Understand, cancelled: Flag) -> None:
+    def __init__(self, writes: Sequence[Write], send: Send, parse: Parse, submit: Submit, cancelled: Flag) -> None:
         self.writes = writes
         self.finished = 0
         self._send = send
-        self._understand = understand
-        self._abandoned = cancelled  # ends the retries and waits of the requests
-        self._missing, self._followers = counts_and_followers(waits_for([write.concerns for write in writes]))
+        self._parse = parse
+        self._submit = submit
+        self._cancelled = cancelled  # ends the retries and waits of the requests
+        self._missing, self._followers = counts_and_followers(waits_for([write.affected for write in writes]))
         self._ready = deque(place for place, missing in enumerate(self._missing) if not missing)
         self._main_is_waiting = threading.Lock()
         self._mutex = threading.Lock()
@@ -61,12 +63,12 @@ class Delivery:
         self._working = threading.Lock()  # held until the last worker has ended
         self._working.acquire()
 
-    def run(self, submit: Callable[[Callable[[], None]], Any], threads: int, tick: Callable[[], None]) -> None:
+    def run(self, threads: int, tick: Callable[[], None]) -> None:
         """Send all and wait. Raises what `tick` raises, which is called every SLICE_SECONDS; nothing begins then."""
         with self._main_is_waiting:
             tick()
             for _ in range(min(threads, len(self.writes))):
-                submit(self._work)
+                self._submit(self._work)
             while not self._working.acquire(timeout=SLICE_SECONDS):
                 tick()
 
@@ -74,7 +76,7 @@ class Delivery:
         """Begin nothing more; wait a moment for what is under way."""
         with self._mutex:
             self._stopped = True
-        self._abandoned.set()
+        self._cancelled.set()
         end = time.monotonic() + SETTLING_SECONDS
         while self._under_way and time.monotonic() < end:
             time.sleep(POLL_SECONDS)
@@ -106,7 +108,7 @@ class Delivery:
         """Send one write, and move it to its final state."""
         try:
             response = self._send(write.request, lambda: self._begin(write))
-            write.move_to(State.DONE, result=self._understand(response, write.parse))
+            write.move_to(State.DONE, result=self._parse(response, write.parse))
         except BaseException as error:
             unknown = write.state is State.BEGUN and outcome_unknown(write.request, error)
             write.move_to(State.UNKNOWN if unknown else State.NOT_DONE, error=error)
@@ -131,7 +133,7 @@ class Delivery:
                         self._ready.append(follower)
             else:
                 self._stopped = True
-                self._abandoned.set()
+                self._cancelled.set()
             self._end_if_over()
             self._changed.notify_all()
 

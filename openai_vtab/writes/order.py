@@ -14,7 +14,7 @@ is sent after the response to the earlier one. All other requests are sent concu
 
 So 200 batches of one store do not wait for each other, and a DELETE of the store waits for all of them.
 
->>> waits_for([Concerns(changes=frozenset({"/files/F"})), Concerns(uses=frozenset({"/files/F"}))])
+>>> waits_for([Affected(changes=frozenset({"/files/F"})), Affected(uses=frozenset({"/files/F"}))])
 [[], [0]]
 """
 
@@ -30,17 +30,17 @@ FILES = "/files/{file_id}"
 
 
 @dataclass(frozen=True, slots=True)
-class Concerns:
+class Affected:
     """The objects, by their paths, that a request changes and that it only uses."""
 
     changes: frozenset[str] = frozenset()
     uses: frozenset[str] = frozenset()
 
 
-NOTHING = Concerns()
+NOTHING = Affected()
 
 
-def concerns(table: Table, method: Method, parameters: Mapping[str, Any]) -> Concerns:
+def affected(table: Table, method: Method, parameters: Mapping[str, Any]) -> Affected:
     """Return the objects that a request changes and uses; `parameters` maps the columns' sources to checked values."""
     objects = _objects_of(method.path, {name: str(parameters[table.source(name)]) for name in method.variables})
     # a path such as /vector_stores/S/files/F/cancel ends with a verb, and /vector_stores/S/files with a collection
@@ -54,7 +54,7 @@ def concerns(table: Table, method: Method, parameters: Mapping[str, Any]) -> Con
             (changes if method.path.endswith("/files") else uses).add(f"{objects[-1]}{FILES.format(file_id=file_id)}")
     if "file_id" in method.variables:
         uses.add(FILES.format(file_id=parameters[table.source("file_id")]))
-    return Concerns(frozenset(changes), frozenset(uses - changes))
+    return Affected(frozenset(changes), frozenset(uses - changes))
 
 
 def _objects_of(path: str, values: Mapping[str, str]) -> list[str]:
@@ -73,7 +73,7 @@ def _file_ids(given: Any) -> list[str]:
     return [id for id in ids if isinstance(id, str)]
 
 
-def waits_for(requests: Sequence[Concerns]) -> list[list[int]]:
+def waits_for(requests: Sequence[Affected]) -> list[list[int]]:
     """For each request, in the order of the statements, the places of the earlier ones that it waits for.
 
     Takes time in proportion to the number of objects that the requests name.

@@ -14,11 +14,16 @@ from concurrent.futures import CancelledError
 
 import apsw
 
-from ..errors import APIConnectionError, APIError, WriteError
+from ..errors import APIConnectionError, APIError, Error, WriteError
 from ..protocol import Request, certainly_refused
 from .write import State, Write
 
 REPEATING = "writing them again would do it again"
+UNFINISHED = "the transaction cannot be committed: rows of it were not written when a SELECT had to see them"
+DOUBTFUL = (
+    "the transaction cannot be committed: a SQL function has written rows within another statement, and SQLite does "
+    "not tell whether that statement has failed; ROLLBACK, and call the function in a SELECT"
+)
 
 
 def outcome_unknown(request: Request, error: BaseException) -> bool:
@@ -101,8 +106,13 @@ def lost_commit(writes: Sequence[Write]) -> WriteError:
     )
 
 
-def refused_landing(error: BaseException, writes: Sequence[Write]) -> WriteError:
-    """The exception of a transaction whose results SQLite does not let into the ledger, with SQLite's as its cause."""
+def recording_failed(error: BaseException, sent: Sequence[Write], writes: Sequence[Write]) -> BaseException:
+    """The exception of a transaction whose results could not be written into the ledger, for whatever reason.
+
+    A WriteError with SQLite's exception as its cause; for an interrupt, the exception of `failure`.
+    """
+    if isinstance(error, apsw.InterruptError) or not isinstance(error, apsw.Error | Error):
+        return failure(sent, error)
     told = report(
         f"the API has carried out what cannot be written here: {error}; do not repeat the statement or the transaction "
         f"as it is: {REPEATING}",
@@ -110,6 +120,20 @@ def refused_landing(error: BaseException, writes: Sequence[Write]) -> WriteError
     )
     told.__cause__ = error
     return told
+
+
+def not_begun(error: Error, writes: Sequence[Write]) -> Error:
+    """The exception of a flush that could not begin; it lists what the transaction has sent before."""
+    told = report(str(error), writes)
+    if not (told.done or told.unknown):
+        return error
+    told.__cause__ = error
+    return told
+
+
+def incomplete(rows_failed: bool, writes: Sequence[Write]) -> WriteError:
+    """The exception of a COMMIT that cannot carry the transaction out whole."""
+    return report(UNFINISHED if rows_failed else DOUBTFUL, writes)
 
 
 def _look(request: Request) -> str:

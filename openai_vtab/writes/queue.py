@@ -16,13 +16,13 @@ and Rollback, with these exceptions (APSW 3.53, SQLite 3.53):
 
     callback           with nothing sent     with something carried out
     -----------------  --------------------  ------------------------------------------------------------------------
-    Sync, all done     sends the queue       lands the results in the ledgers; the rows stay until Commit or Rollback
+    Sync, all done     sends the queue       records the results in the ledgers; the rows stay until Commit or Rollback
     Sync, one failed   nothing more begins   raises: SQLite calls Rollback; the intents are settled afterwards
     Commit             forgets all           removes the intents
     Rollback           drops the queue       by the user's ROLLBACK: logs a warning; otherwise raises WriteError
     RollbackTo         drops what came since the savepoint; what was carried out is logged, and settled afterwards
 
->>> queue = WriteQueue(fetch)
+>>> queue = WriteQueue(workers)
 >>> queue.add(Write(request, rowid=1, parse=parse_object))
 >>> queue.flush()
 
@@ -31,44 +31,36 @@ https://www.sqlite.org/vtab.html#xsync
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from bisect import bisect_left
-from collections.abc import Sequence
-from functools import partial
 from typing import NoReturn
 
-import apsw
-
-from ..errors import Error, ProgrammingError, WriteError
+from ..errors import Error, WriteError
 from ..execution.workers import WorkerPool
 from ..ledger.intents import IntentLog
 from .delivery import Delivery
-from .outcome import failure, lost_commit, refused_landing, report
-from .write import Landed, State, Write
+from .outcome import failure, incomplete, lost_commit, not_begun, recording_failed
+from .results import Results
+from .savepoints import Savepoints
+from .sender import Sender
+from .write import State, Write
 
 log = logging.getLogger("openai_vtab")
-
-UNFINISHED = "the transaction cannot be committed: rows of it were not written when a SELECT had to see them"
-DOUBTFUL = (
-    "the transaction cannot be committed: a SQL function has written rows within another statement, and SQLite does "
-    "not tell whether that statement has failed; ROLLBACK, and call the function in a SELECT"
-)
 
 
 class WriteQueue:
     """The writes of the open transaction, in the order of their numbers, which grow for the life of the connection."""
 
     def __init__(self, workers: WorkerPool) -> None:
-        self.workers = workers
+        self._sender = Sender(workers)
         self.unsettled: list[IntentLog] = []  # of transactions that are over, for which ledgers may lack rows
         self.next_number = 0
         self._queued: list[Write] = []
         self._sent: dict[int, Write] = {}
-        self._to_land: dict[int, Write] = {}  # of those: done, and not yet in the ledger
+        self._results = Results()  # of those: done, and not yet in the ledger
         self._failed: dict[int, Write] = {}  # of those: failed when a read had them sent
         self._delivery: Delivery | None = None  # until its outcomes are here
-        self._savepoints: dict[int, tuple[int, object]] = {}  # level: number of the first write after it, who began it
+        self._savepoints = Savepoints()
         self._first: dict[object, int] = {}  # running statement: the number of its first write
         self._logs: dict[str, IntentLog] = {}  # by database file
         self._committing = False  # COMMIT is sending, or was interrupted while it was
@@ -84,7 +76,7 @@ class WriteQueue:
 
     def add(self, write: Write) -> None:
         """Queue a write. Nothing is sent."""
-        write.number = self.next_number
+        write.queue_as(self.next_number)
         self.next_number += 1
         self._first.setdefault(write.reader, write.number)
         self._queued.append(write)
@@ -124,67 +116,33 @@ class WriteQueue:
         due = [write for write in self._queued if reader is None or write.reader is not reader]
         if due:
             self._send(due, reader)
-        self._land(reader)
+        self._record(reader)
         if reader is None:
             self._synced, self._committing = True, False
 
     def _refuse_unfinished(self) -> None:
         """Raise WriteError when COMMIT cannot carry the transaction out whole."""
-        problem = UNFINISHED if self._failed else DOUBTFUL
         if self._failed or any(write.doubtful for write in self._queued):
-            self._fail(report(problem, self._all()), None)
+            self._fail(incomplete(bool(self._failed), self._all()), None)
 
     def _send(self, due: list[Write], reader: object) -> None:
         try:
-            self.workers.refuse_if_inherited()
-            self._refuse_dropped(due)
-            self._write_intents(due)
+            self._sender.prepare(due, self._logs.values())
         except Error as error:
-            self._fail(self._not_begun(error), reader)
+            self._fail(not_begun(error, self._all()), reader)
         self._sent.update((write.number, write) for write in due)
         self._queued = [write for write in self._queued if write.number not in self._sent]
-        if self.workers.client.settings.dry_run:
-            self._show(due)
+        if self._sender.is_dry_run:
+            self._sender.show(due)
             return
         self._committing = reader is None
-        wait_budget = self.workers.wait_budget()
-        client = self.workers.client
-        self._delivery = delivery = Delivery(
-            due,
-            lambda request, begin: client.send(request, wait_budget, on_send=begin),
-            self.workers.parse_once,
-            wait_budget.cancelled,
-        )
-        stop: BaseException | None = None
-        meter = self.workers.meter()
-
-        def tick() -> None:
-            self._raise_if_interrupted()
-            if meter is not None:
-                meter.writes(delivery.finished, len(due))
-
-        try:
-            delivery.run(partial(self.workers.submit, wait_budget=wait_budget), self.workers.size, tick)
-            if meter is not None:
-                meter.close()
-        except BaseException as error:
-            stop = error
-            delivery.stop()
-            if meter is not None:
-                with contextlib.suppress(BaseException):  # what it raises must not replace the interrupt
-                    meter.close()
+        self._delivery = delivery = self._sender.delivery(due)
+        stop = self._sender.run(delivery)
         self._collect()
         if stop is not None or any(write.state is not State.DONE for write in due):
             if stop is None and reader is not None:
-                self._land_done(reader)
+                self._record_done(reader)
             self._fail(failure(list(self._sent.values()), stop), reader)
-
-    def _show(self, due: Sequence[Write]) -> None:
-        """Show the requests of a dry run, one after the other: nothing is sent, and nothing can fail."""
-        wait_budget = self.workers.wait_budget()
-        for write in due:
-            self.workers.client.send(write.request, wait_budget)
-            write.move_to(State.SHOWN)
 
     def _fail(self, problem: BaseException, reader: object) -> NoReturn:
         """Raise it; without a reader the transaction is over."""
@@ -194,74 +152,36 @@ class WriteQueue:
             log.warning("%s", problem.__cause__)
         raise problem
 
-    def _not_begun(self, error: Error) -> Error:
-        """The error of a flush that could not begin; it lists what the transaction has sent before."""
-        told = report(str(error), self._all())
-        if not (told.done or told.unknown):
-            return error
-        told.__cause__ = error
-        return told
-
-    def _refuse_dropped(self, due: Sequence[Write]) -> None:
-        """Send nothing for a ledger that the transaction has dropped: its batches could not be found again."""
-        dropped = [ledger.name for ledger in {write.ledger for write in due} if ledger and not ledger.is_there()]
-        if dropped:
-            raise ProgrammingError(
-                f"{dropped[0]}: the transaction has written to it, and dropped it before the rows were sent; "
-                "COMMIT before DROP TABLE"
-            )
-
-    def _write_intents(self, due: Sequence[Write]) -> None:
-        """Write down what is about to be created. Raises OperationalError when that is not possible."""
-        for intents in self._logs.values():
-            mine = [w.intent for w in due if w.intent is not None and w.intent.intent_log is intents]
-            intents.write(mine, self._raise_if_interrupted)
-
-    def _raise_if_interrupted(self) -> None:
-        if self.workers.interrupted():
-            raise apsw.InterruptError("interrupted")
-
     def _collect(self) -> None:
         """Take over the outcomes of a delivery, as often as it takes: an interrupt may have cut it short."""
         if self._delivery is None:
             return
         for write in self._delivery.writes:
             if write.state is State.DONE:
-                if write.landed is None:
-                    self._to_land[write.number] = write
+                if write.recorded is None:
+                    self._results.add(write)
             else:
                 self._failed[write.number] = write
         self._delivery = None
 
-    def _land(self, reader: object) -> None:
+    def _record(self, reader: object) -> None:
         """Write the results into the ledgers.
 
         Raises WriteError when SQLite refuses, and what interrupts it, with the WriteError as its cause. Without a
         reader the transaction is then over, and the intents keep what was carried out.
         """
         try:
-            ledgers = {write.ledger for write in self._to_land.values()}
-            dropped = {ledger for ledger in ledgers if ledger is not None and not ledger.is_there()}
-            while self._to_land:
-                number, write = next(iter(self._to_land.items()))
-                if write.on_landed is not None and write.result is not None and write.ledger not in dropped:
-                    write.on_landed(write.result)
-                write.landed = Landed(self.next_number, reader)
-                self._to_land.pop(number, None)
-        except apsw.InterruptError as error:
-            problem = failure(list(self._sent.values()), error)
-        except (apsw.Error, Error) as error:
-            problem = refused_landing(error, self._all())
+            self._results.record(self.next_number, reader)
         except BaseException as error:
-            problem = failure(list(self._sent.values()), error)
+            problem = recording_failed(error, list(self._sent.values()), self._all())
         else:
             return
         self._fail(problem, reader)
 
-    def _land_done(self, reader: object) -> None:
+    def _record_done(self, reader: object) -> None:
         """Write what was carried out into the ledgers of a transaction that goes on, although others have failed."""
         try:
-            self._land(reader)
+            self._record(reader)
         except WriteError as error:
             log.debug("not written yet: %s", error)
 
@@ -272,22 +192,23 @@ class WriteQueue:
 
     def savepoint(self, level: int, statement: object = None) -> None:
         """Remember where `level` begins. Every table of the transaction calls it: the first call counts."""
-        self._savepoints.setdefault(level, (self.next_number, statement))
+        self._savepoints.begin(level, self.next_number, statement)
 
     def is_begun_by(self, level: int, statement: object) -> bool:
         """Whether `level` is the statement's own savepoint."""
-        return level in self._savepoints and self._savepoints[level][1] is statement
+        return self._savepoints.is_begun_by(level, statement)
 
     def release(self, level: int) -> None:
         """Forget the savepoints from `level` on; their writes belong to what encloses them."""
-        self._savepoints = {known: begun for known, begun in self._savepoints.items() if known < level}
+        self._savepoints.release(level)
 
     def rollback_to(self, level: int) -> None:
         """Drop what was written since `level` began."""
-        first, _ = self._savepoints.get(level, (0, None))
+        first = self._savepoints.first_write(level)
         self._drop(first)
-        self._land_again(first)
-        self._savepoints = {known: begun for known, begun in self._savepoints.items() if known <= level}
+        sent = self._sent.values()
+        self._results.undo([write for write in sent if write.recorded and write.recorded.next_number >= first])
+        self._savepoints.roll_back_to(level)
 
     def statement_over(self, statement: object, changed: bool) -> None:
         """Drop what a writing statement has queued if it has failed; `changed` tells whether SQLite counted its rows.
@@ -297,45 +218,33 @@ class WriteQueue:
         table of it when the table joins the transaction.
         """
         first = self._first.pop(statement, None)
-        levels = [level for level, (_, begun_by) in self._savepoints.items() if begun_by is statement]
+        levels = self._savepoints.levels_of(statement)
         if first is not None:
             wrote = sum(1 for write in self._since(first) if write.reader is statement)
             if wrote and (not changed or (levels and wrote > 1)):
                 self._drop(first)
         if not changed or levels:
-            for write in self._sent.values():
-                if write.landed is not None and write.landed.reader is statement:
-                    write.landed = None
-                    self._to_land[write.number] = write
-        # Nothing need be known of the user's savepoint: everything that is queued came after it.
-        for level in levels:
-            del self._savepoints[level]
+            sent = self._sent.values()
+            self._results.undo([write for write in sent if write.recorded and write.recorded.reader is statement])
+        self._savepoints.forget(levels)
 
     def doubt(self, first: int) -> None:
         """Mark the writes from a number on: SQLite does not tell whether it has undone them."""
         for write in self._since(first):
-            write.doubtful = True
+            write.doubt()
 
     def _since(self, first: int) -> list[Write]:
         """The queued writes from a number on."""
         return self._queued[bisect_left(self._queued, first, key=lambda write: write.number) :]
-
-    def _land_again(self, first: int) -> None:
-        """SQLite has undone what was written into the ledgers since a savepoint, of rows that are older than that."""
-        for write in self._sent.values():
-            if write.landed is not None and write.landed.next_number >= first:
-                write.landed = None
-                self._to_land[write.number] = write
 
     def _drop(self, first: int) -> None:
         """Forget the writes from a number on; say what the API has carried out of them."""
         del self._queued[len(self._queued) - len(self._since(first)) :]
         for number in [number for number in self._sent if number >= first]:
             write = self._sent.pop(number)
-            self._to_land.pop(number, None)
+            self._results.drop(number)
             self._failed.pop(number, None)
-            if write.intent is not None:
-                write.intent.undone = True
+            write.roll_back()
             if write.state is State.DONE and write.changes_something:
                 log.warning(
                     "rolled back here, but already carried out by the API: %s %s (%s)",
@@ -349,9 +258,7 @@ class WriteQueue:
     def commit(self) -> None:
         """SQLite has committed: only creates that ROLLBACK TO has undone still lack a row in their ledger."""
         for file, intents in list(self._logs.items()):
-            intents.intents = [intent for intent in intents.intents if intent.undone]
-            if not intents.intents:
-                intents.remove()
+            if intents.commit():
                 del self._logs[file]
         self.end()
 
@@ -383,7 +290,7 @@ class WriteQueue:
         self._logs.clear()
         self._queued.clear()
         self._sent.clear()
-        self._to_land.clear()
+        self._results.clear()
         self._failed.clear()
         self._savepoints.clear()
         self._first.clear()

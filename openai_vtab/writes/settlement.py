@@ -19,8 +19,9 @@ from collections.abc import Sequence
 
 import apsw
 
-from ..ledger import intents
+from ..ledger.intent_file import left_behind
 from ..ledger.intents import Intent, IntentLog
+from ..ledger.recovery import read_intents
 from ..ledger.store import Ledger
 from ..schema.table import Table
 from ..sqlite.internal_sql import InternalSQL
@@ -105,7 +106,7 @@ class Settlement:
         Only with the write lock: a transaction that still sends holds it. Where it is taken, this is tried again later.
         """
         ours = {found.path for found in self._writes.unsettled}
-        left = [path for path in intents.left_behind(ledger.file) if path not in ours]
+        left = [path for path in left_behind(ledger.file) if path not in ours]
         if left and connection.readonly(ledger.schema):
             log.warning(
                 "%s: a process was interrupted while it created objects, and this connection cannot write them into "
@@ -116,9 +117,9 @@ class Settlement:
         elif left:
             try:
                 with self._internal_sql.transaction():
-                    ledger.lock()
-                    left = [path for path in intents.left_behind(ledger.file) if path not in ours]
-                    recovered = [intents.read(path, ledger.file) for path in left]
+                    ledger.shadow.lock()
+                    left = [path for path in left_behind(ledger.file) if path not in ours]
+                    recovered = [read_intents(path, ledger.file) for path in left]
                     written = sum(
                         self._write_creates(found.file, ledger.schema, found.unsettled()) for found in recovered
                     )

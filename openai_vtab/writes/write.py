@@ -37,7 +37,7 @@ from typing import NamedTuple, Protocol
 
 from ..ledger.intents import Intent
 from ..protocol import Object, Request, Response
-from .order import NOTHING, Concerns
+from .order import NOTHING, Affected
 
 
 class State(Enum):
@@ -72,7 +72,7 @@ class Ledger(Protocol):
         """Whether it has not been dropped."""
 
 
-class Landed(NamedTuple):
+class Recorded(NamedTuple):
     """When the result was written into the ledger: before the write of that number, by that statement's read."""
 
     next_number: int
@@ -85,8 +85,9 @@ class Write:
 
     `parse` takes the response and returns the object with its keys; it runs in a worker thread, and raises when the
     response does not confirm the write. `reader` is the statement that wrote the row: its own reads do not send it.
-    `table` is the table that was written to. `on_landed` writes what the API has answered into `ledger`, within the
-    transaction. `intent` is the durable trace of a create that a ledger remembers.
+    `table` is the table that was written to, `affected` the objects that the request changes and uses. `on_done`
+    writes the object into `ledger`, within the transaction. `intent` is the durable trace of a create that a ledger
+    remembers.
     """
 
     request: Request
@@ -94,16 +95,16 @@ class Write:
     parse: Callable[[Response], Object]
     reader: object = None
     table: object = None
-    concerns: Concerns = NOTHING
+    affected: Affected = NOTHING
     intent: Intent | None = None
     ledger: Ledger | None = None
-    on_landed: Callable[[Object], None] | None = None
-    number: int = 0
-    doubtful: bool = False  # written inside a statement of which nobody can say whether it failed
+    on_done: Callable[[Object], None] | None = None
+    number: int = field(default=0, init=False)
+    doubtful: bool = field(default=False, init=False)
     state: State = field(default=State.QUEUED, init=False)
     result: Object | None = field(default=None, init=False)
     error: BaseException | None = field(default=None, init=False)
-    landed: Landed | None = field(default=None, init=False)
+    recorded: Recorded | None = field(default=None, init=False)
 
     @property
     def changes_something(self) -> bool:
@@ -128,3 +129,26 @@ class Write:
         # the state last: who sees it finds the rest
         self.result, self.error = result, error
         self.state = state
+
+    def queue_as(self, number: int) -> None:
+        """Take a number: writes are in the order of their numbers."""
+        self.number = number
+
+    def doubt(self) -> None:
+        """It was written inside a statement of which SQLite does not tell whether it has failed."""
+        self.doubtful = True
+
+    def record(self, next_number: int, reader: object, into_ledger: bool) -> None:
+        """Write the result into the ledger, unless it was dropped. Raises what SQLite raises."""
+        if self.on_done is not None and self.result is not None and into_ledger:
+            self.on_done(self.result)
+        self.recorded = Recorded(next_number, reader)
+
+    def unrecord(self) -> None:
+        """SQLite has undone the row of the ledger."""
+        self.recorded = None
+
+    def roll_back(self) -> None:
+        """SQLite has undone the row for good, and the transaction goes on: the intent keeps what was created."""
+        if self.intent is not None:
+            self.intent.undo()

@@ -18,7 +18,8 @@ import apsw
 
 import openai_vtab
 from openai_vtab import planner, protocol
-from openai_vtab.ledger.store import Ledger, LedgerRow
+from openai_vtab.ledger.row import LedgerRow
+from openai_vtab.ledger.store import Ledger
 from openai_vtab.protocol import Page, Request, Response
 from openai_vtab.schema import validators
 from openai_vtab.schema.decode import getter
@@ -89,7 +90,7 @@ def answers(data: bytes) -> None:
         repeatable=method.repeatable,
         absent_is_none=absent_is_none,
         route=method.path,
-        look=method.verify_path,
+        verify_path=method.verify_path,
     )
     wait = wait_before_repeating(request, response, 0)
     assert wait is None or (0 <= wait < math.inf if status == 429 else 0 <= wait <= 120), wait
@@ -130,7 +131,7 @@ def getters(name: str) -> tuple[Callable[[Any], Any], ...]:
 
 
 class Stored:
-    """What a ledger's shadow table gives, whoever has written it: the Nested of a Ledger."""
+    """What a ledger's shadow table gives, whoever has written it: in place of InternalSQL."""
 
     def __init__(self, sent: object) -> None:
         self.sent = sent
@@ -148,15 +149,15 @@ def remembered(data: bytes) -> None:
     answer, sent = (source.dumped(names) if source.byte() % 4 else source.sql() for _ in range(2))
     ledger = Ledger(Stored(sent), table, "main", "mine", "")  # type: ignore[arg-type] - it is only read
     keys = tuple(source.sql() if source.byte() % 2 else "vs_1" for _ in table.key)
-    entry = LedgerRow(ledger, 1, keys, str(source.sql()), answer)
-    entries = [entry, entry.lost()]
+    entry = LedgerRow(ledger.shape, 1, keys, str(source.sql()), answer)
+    entries = [entry, entry.with_unknown_status()]
     response = Response(200, {}, source.dumped(names), "https://api.openai.com/v1")
     try:
         answered = protocol.parse_object(Request("GET", "/x"), response)
     except openai_vtab.APIError:
         pass
     else:
-        entries.append(entry.answered(answered or {}))
+        entries.append(entry.with_response(answered or {}))
     for entry in entries:
         assert entry.askable in (True, False)
         assert ledger.is_final(entry) in (True, False)

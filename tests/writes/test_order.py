@@ -8,12 +8,12 @@ import pytest
 
 from openai_vtab.schema.table import Method
 from openai_vtab.tables import TABLES
-from openai_vtab.writes.order import Concerns, concerns, counts_and_followers, waits_for
+from openai_vtab.writes.order import Affected, affected, counts_and_followers, waits_for
 
 BY_NAME = {table.name: table for table in TABLES}
 
 
-def write(table_name: str, verb: str, /, **parameters: Any) -> Concerns:
+def write(table_name: str, verb: str, /, **parameters: Any) -> Affected:
     """What one row of a table concerns; parameters by column, the first method of the verb that accepts them."""
     table = BY_NAME[table_name]
     given = {table.source(column): value for column, value in parameters.items()}
@@ -22,7 +22,7 @@ def write(table_name: str, verb: str, /, **parameters: Any) -> Concerns:
     def fits(method: Method) -> bool:
         return {table.source(column) for column in method.needs} <= sources
 
-    return concerns(table, next(m for m in table.of(verb) if fits(m)), given)
+    return affected(table, next(m for m in table.of(verb) if fits(m)), given)
 
 
 STORE = {"vector_store_id": "vs_1"}
@@ -81,7 +81,7 @@ PAIRS = [
 
 
 @pytest.mark.parametrize(("first", "second", "waits"), [p[1:] for p in PAIRS], ids=[p[0] for p in PAIRS])
-def test_order_of_two_requests(first: Concerns, second: Concerns, waits: bool) -> None:
+def test_order_of_two_requests(first: Affected, second: Affected, waits: bool) -> None:
     """The second waits exactly when both concern one object, and one of them changes it."""
     assert waits_for([first, second]) == [[], [0] if waits else []]
 

@@ -43,17 +43,25 @@ def ok(request: Request) -> Response:
     return Response(200, {}, b"", "")
 
 
-def queue_over(answer: Send = ok, interrupted: Callable[[], bool] = lambda: False) -> WriteQueue:
+class Queue(WriteQueue):
+    """A queue that a test can ask what was sent."""
+
+    def __init__(self, workers: WorkerPool) -> None:
+        super().__init__(workers)
+        self.workers = workers
+
+
+def queue_over(answer: Send = ok, interrupted: Callable[[], bool] = lambda: False) -> Queue:
     network: Any = Network(answer)
-    return WriteQueue(WorkerPool(network, interrupted))
+    return Queue(WorkerPool(network, interrupted))
 
 
 @pytest.fixture
-def queues() -> Iterator[Callable[..., WriteQueue]]:
+def queues() -> Iterator[Callable[..., Queue]]:
     """Make queues, and end their threads."""
-    made: list[WriteQueue] = []
+    made: list[Queue] = []
 
-    def make(*arguments: Any) -> WriteQueue:
+    def make(*arguments: Any) -> Queue:
         made.append(queue_over(*arguments))
         return made[-1]
 
@@ -68,7 +76,7 @@ def create(rowid: int = 1, target: str = "/vector_stores/vs_1/file_batches", **m
 
 @pytest.mark.parametrize("reader", [None, "a SELECT"])
 def test_interrupt_at_the_last_response_is_not_taken_for_success(queues: Any, reader: object) -> None:
-    """COMMIT would keep rows that were never landed: it fails, and says that they were carried out."""
+    """COMMIT would keep rows that were never recorded: it fails, and says that they were carried out."""
     parsed = threading.Event()
     calls = []
 
@@ -88,29 +96,29 @@ def test_interrupt_at_the_last_response_is_not_taken_for_success(queues: Any, re
         return ok(request)
 
     queue = queues(slow, interrupted)
-    landed: list[Object] = []
-    queue.add(Write(create().request, 1, parse, on_landed=landed.append))
+    recorded: list[Object] = []
+    queue.add(Write(create().request, 1, parse, on_done=recorded.append))
     with pytest.raises(openai_vtab.WriteError, match="interrupted while writing") as caught:
         queue.flush(reader)
     assert (caught.value.done, caught.value.not_done, caught.value.unknown) == ([(1, "vsfb_1")], [], [])
-    assert landed == []
+    assert recorded == []
     if reader is not None:  # the transaction goes on
         queue.workers.interrupted = lambda: False
         queue.flush()
-        assert landed == [{"id": "vsfb_1"}]
+        assert recorded == [{"id": "vsfb_1"}]
     else:
         assert queue.is_empty
 
 
 @pytest.mark.parametrize("refusal", [apsw.InterruptError, apsw.FullError, openai_vtab.OperationalError])
-def test_landing_that_fails_lists_what_was_carried_out(queues: Any, refusal: type[Exception]) -> None:
+def test_recording_that_fails_lists_what_was_carried_out(queues: Any, refusal: type[Exception]) -> None:
     """SQLite refuses the row of a create that has happened: the error names it, with SQLite's own as its cause."""
 
-    def landed(_: Object) -> None:
+    def recorded(_: Object) -> None:
         raise refusal("not now")
 
     queue = queues()
-    queue.add(create(1, on_landed=landed))
+    queue.add(create(1, on_done=recorded))
     queue.add(create(2))
     with pytest.raises(openai_vtab.WriteError) as caught:
         queue.flush()
@@ -309,17 +317,17 @@ def test_commit_that_cannot_begin_lists_what_a_read_has_sent(queues: Any, tmp_pa
 def test_interrupt_while_landing_carries_the_report(queues: Any, reader: object) -> None:
     """Ctrl-C while the results are written into the ledger: nothing of what was carried out is left out."""
     stop = KeyboardInterrupt()
-    landed: list[Object] = []
+    recorded: list[Object] = []
 
     def land(result: Object) -> None:
-        if not landed:
-            landed.append(result)
+        if not recorded:
+            recorded.append(result)
             raise stop
-        landed.append(result)
+        recorded.append(result)
 
     queue = queues()
-    queue.add(create(1, on_landed=land))
-    queue.add(create(2, on_landed=land))
+    queue.add(create(1, on_done=land))
+    queue.add(create(2, on_done=land))
     with pytest.raises(KeyboardInterrupt) as caught:
         queue.flush(reader)
     told = caught.value.__cause__
@@ -327,7 +335,7 @@ def test_interrupt_while_landing_carries_the_report(queues: Any, reader: object)
     assert told.done == [(1, "vsfb_1"), (2, "vsfb_2")]
     if reader is not None:  # the transaction goes on, and COMMIT lands both
         queue.flush()
-        assert [result["id"] for result in landed] == ["vsfb_1", "vsfb_1", "vsfb_2"]
+        assert [result["id"] for result in recorded] == ["vsfb_1", "vsfb_1", "vsfb_2"]
 
 
 def test_exit_in_a_worker_ends_the_program(queues: Any) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 import openai_vtab
 import openai_vtab.connection
 import openai_vtab.transport.connections  # here, where it is imported once for all trials, and not in each of them
-from openai_vtab.ledger import intents
+from openai_vtab.ledger.intent_file import left_behind
 from openai_vtab.writes import delivery
 
 ROWS = 20  # creates in a commit
@@ -118,10 +118,10 @@ def child(orders: Orders, pipe: Any) -> None:
     end = time.monotonic() + PATIENCE
     while True:
         db.execute("SELECT 1").fetchall()
-        if not intents.left_behind(orders.file) or time.monotonic() > end:
+        if not left_behind(orders.file) or time.monotonic() > end:
             break
         time.sleep(0.005)
-    report["left"] = [path.name for path in intents.left_behind(orders.file)]
+    report["left"] = [path.name for path in left_behind(orders.file)]
     db.close()
     while (names := _threads()) and time.monotonic() < end:
         time.sleep(0.005)

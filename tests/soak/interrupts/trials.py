@@ -30,7 +30,7 @@ from typing import Any
 import apsw
 
 import openai_vtab
-from openai_vtab.ledger import intents
+from openai_vtab.ledger.intent_file import left_behind
 
 from .child import CONCURRENCY, KEY, PATIENCE, ROWS, Orders, child, connected, recovery
 from .server import LATENCY, Server, serving
@@ -236,7 +236,7 @@ class Trials:
 
 def _left(orders: Orders, report: dict[str, Any]) -> Iterator[str]:
     """Files and threads that must not be there any more."""
-    if left := [path.name for path in intents.left_behind(orders.file)] + report.get("left", []):
+    if left := [path.name for path in left_behind(orders.file)] + report.get("left", []):
         yield f"intents are left: {left}"
     if report.get("threads"):
         yield f"threads are left: {report['threads']}"
@@ -244,7 +244,7 @@ def _left(orders: Orders, report: dict[str, Any]) -> Iterator[str]:
 
 def begun_in(file: str) -> set[str] | None:
     """The marks that the intents beside a file say to have begun; None when there are none."""
-    paths = intents.left_behind(file)
+    paths = left_behind(file)
     if not paths:
         return None
     marks: dict[str, str] = {}

@@ -1,11 +1,12 @@
-"""SQLAlchemy's own suite for dialects, on ours. Exit status 1 when a test fails or is skipped without a known reason.
+"""SQLAlchemy's own suite for dialects, run on sqlite+openai_vtab.
 
     python -m tests.suites.dialect                   a database in memory
     python -m tests.suites.dialect file              a database in a file
     python -m tests.suites.dialect sqlite3           SQLAlchemy's own dialect over sqlite3, to compare
-    python -m tests.suites.dialect memory -k CTE     what follows is pytest's
+    python -m tests.suites.dialect memory -k CTE     further arguments are pytest's
 
-The tests are in the installed package, sqlalchemy.testing.suite; requirements.py says what they may expect.
+The exit status is 1 if a test fails, or is skipped without a known reason. The tests are in the installed package,
+sqlalchemy.testing.suite; requirements.py says what they may expect.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ HERE = Path(__file__).parent
 
 
 def main(database: str = "memory", *args: str) -> int:
-    """Run pytest where it leaves nothing behind."""
+    """Run pytest in a temporary folder, because the suite writes files."""
     command = [
         sys.executable,
         "-m",

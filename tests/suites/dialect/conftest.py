@@ -1,4 +1,4 @@
-"""How SQLAlchemy makes databases for its suite, and that every skip has a reason. It must not know the tables."""
+"""SQLAlchemy's fixtures for its suite, and a check that every skip has a known reason."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from typing import Any
 
 import pytest
 from requirements import REASONS
-from sqlalchemy.dialects.sqlite import provision  # noqa: F401 - registers itself: the same as for SQLAlchemy's own
+from sqlalchemy.dialects.sqlite import provision  # noqa: F401 - importing it registers how databases are made
 
 skipped: Counter[str] = Counter()
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
-    """Count the skips by their reasons; one that has none is a failure."""
+    """Count the skips by reason; a skip without a known reason is a failure."""
     report: Any = yield
     if report.skipped and isinstance(report.longrepr, tuple):
         reason = report.longrepr[2].rpartition(" : ")[2]
         skipped[reason] += 1
         if reason not in REASONS:
             report.outcome = "failed"
-            report.longrepr = f"skipped for a reason that requirements.py does not have: {reason}"
+            report.longrepr = f"skipped for a reason that requirements.py does not list: {reason}"
     return report
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """The reasons."""
+    """Write the reasons and their counts."""
     for reason, count in skipped.most_common():
         terminalreporter.write_line(f"{count:4} skipped: {reason}")

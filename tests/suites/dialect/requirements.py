@@ -1,8 +1,7 @@
-"""What SQLAlchemy's suite for dialects may expect of SQLite, and why not of the rest: the reason of every skip.
+"""The features that SQLAlchemy's suite for dialects may expect of SQLite, and the reasons for those it may not.
 
-Data for suite.py. It must not know the tables. What is in neither list is as SQLAlchemy has it for a new dialect.
-SQLAlchemy's own list for SQLite is test/requirements.py of its source, which no package installs; with this one, the
-same tests are run.
+Data for suite.py. A feature in neither list has SQLAlchemy's default for a new dialect. SQLAlchemy's own list for
+SQLite, test/requirements.py of its source, is in no package; with this list, the same tests are run.
 
 https://github.com/sqlalchemy/sqlalchemy/blob/main/README.dialects.rst
 """
@@ -34,7 +33,7 @@ tuple_in_w_empty unicode_ddl update_from view_column_reflection view_reflection 
 window_range_numeric
 """
 
-# The tests of these are skipped
+# Their tests are skipped.
 UNSUPPORTED = {
     "SQLite keeps no comments": "comment_reflection comment_reflection_full_unicode temp_table_comment_reflection",
     "SQLite has no IDENTITY": "identity_columns",
@@ -42,26 +41,26 @@ UNSUPPORTED = {
     "SQLite has LIMIT, not FETCH FIRST": "fetch_first fetch_no_order_by fetch_percent fetch_ties",
     "SQLite has no DELETE … USING": "delete_from",
     "SQLite has no CREATE SCHEMA": "schema_create_delete",
-    "PRAGMA table_xinfo does not tell a column's collation": "column_collation_reflection",
-    "SQLite's foreign keys stay within their schema": "cross_schema_fk_reflection",
+    "PRAGMA table_xinfo does not report the collation of a column": "column_collation_reflection",
+    "SQLite's foreign keys cannot refer to another schema": "cross_schema_fk_reflection",
     "SQLite's indexes have no INCLUDE": "index_reflects_included_columns",
     "SQLite has no regexp_replace": "regexp_replace",
     "SQLite has no materialized views": "materialized_views",
     "SQLite has no CREATE OR REPLACE VIEW": "create_or_replace_view",
-    "SQLite's RANGE takes numbers only": "window_range_non_numeric",
-    "SQLite gives a constraint no name": "implicitly_named_constraints",
-    "SQLite does not check foreign keys unless it is told to": "foreign_keys",
-    "one connection may lock another out": "independent_connections",
+    "SQLite's RANGE accepts numbers only": "window_range_non_numeric",
+    "SQLite gives constraints no names": "implicitly_named_constraints",
+    "SQLite does not check foreign keys by default": "foreign_keys",
+    "one connection may lock out another": "independent_connections",
 }
 
-# The tests of these are run, and must fail
+# Their tests are run, and must fail.
 FAILING = {
     "SQLite has no decimal numbers": "numeric_received_as_decimal_untyped cast_precision_numerics_many_significant_digits "
     "precision_numerics_many_significant_digits",
-    "SQLite takes no parentheses in a compound SELECT": "parens_in_union_contained_select_w_limit_offset "
+    "SQLite allows no parentheses in a compound SELECT": "parens_in_union_contained_select_w_limit_offset "
     "parens_in_union_contained_select_wo_limit_offset",
-    "SQLite knows the last rowid": "emulated_lastrowid emulated_lastrowid_even_with_sequences",
-    "the count of a RETURNING is known when its rows are read": "sane_rowcount_w_returning",
+    "SQLite returns the last rowid": "emulated_lastrowid emulated_lastrowid_even_with_sequences",
+    "the row count of RETURNING is known only after its rows are read": "sane_rowcount_w_returning",
 }
 
 IN_MEMORY = "a database in memory has one connection"
@@ -69,19 +68,19 @@ REASONS = {IN_MEMORY, *UNSUPPORTED, *FAILING}
 
 
 class SQLiteRequirements(SuiteRequirements):
-    """The lists, as SQLAlchemy wants them: a property for each."""
+    """The lists as properties, which SQLAlchemy reads."""
 
     @property
     def independent_readonly_connections(self) -> Any:
-        """With a file."""
+        """Whether a second connection can read: not in memory."""
         return exclusions.skip_if(lambda config: config.db.url.database == ":memory:", IN_MEMORY)
 
     def get_order_by_collation(self, config: Any) -> str:
-        """A collation that there is."""
+        """Return the name of a collation."""
         return "NOCASE"
 
     def get_isolation_levels(self, config: Any) -> dict[str, Any]:
-        """Those of SQLAlchemy's dialect for SQLite."""
+        """Return the levels of SQLAlchemy's dialect for SQLite."""
         return {"default": "SERIALIZABLE", "supported": ["READ UNCOMMITTED", "SERIALIZABLE", "AUTOCOMMIT"]}
 
 

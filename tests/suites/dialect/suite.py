@@ -1,3 +1,3 @@
-"""SQLAlchemy's suite for dialects, as its README.dialects says to take it."""
+"""SQLAlchemy's suite for dialects, imported as its README.dialects prescribes."""
 
 from sqlalchemy.testing.suite import *  # noqa: F403

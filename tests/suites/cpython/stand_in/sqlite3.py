@@ -1,4 +1,7 @@
-"""`import sqlite3` gives openai_vtab.dbapi where this folder comes first on the path: CPython's tests start processes."""
+"""Makes `import sqlite3` import openai_vtab.dbapi, also in processes that CPython's tests start.
+
+This folder must come first on the path.
+"""
 
 import sys
 

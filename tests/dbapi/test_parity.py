@@ -1,8 +1,8 @@
-"""openai_vtab.dbapi and Python's sqlite3, one short program at a time: what it gives, and how it fails.
+"""Parity with Python's sqlite3 in short programs: what each returns, and how it fails.
 
-A program is Python as a user would write it: with `sql`, the module, and `db`, a connection of it. Its last line is an
-expression. Each stands with what it gives or with the class of what it raises, and both modules must do just that; the
-words of an exception must be the same, too, but for those of OTHER_WORDS.
+A program is Python as a user would write it, with `sql`, the module, and `db`, a connection. Its last line is an
+expression. Both modules must return the value, or raise the class, that stands beside the program; the messages of an
+exception must be the same too, unless OUR_MESSAGES has ours.
 """
 
 from __future__ import annotations
@@ -66,9 +66,9 @@ SETUP = {
     "connection": TABLE,
 }
 
-# A program a line
+# One program in each line
 # fmt: off
-GIVES: list[tuple[str, str, Any]] = [
+RESULTS: list[tuple[str, str, Any]] = [
     ("blob", "blob.read()", b"0123456789"),
     ("blob", "blob.read(3), blob.tell(), blob.read(2), blob.read(0), blob.read(99), blob.read()", (b"012", 3, b"34", b"", b"56789", b"")),
     ("blob", "blob.seek(-2, 2); blob.read()", b"89"),
@@ -151,7 +151,7 @@ GIVES: list[tuple[str, str, Any]] = [
     ("connection", "db.execute('INSERT INTO t VALUES (1, 2)'); with_ = db.__exit__(None, None, None); with_, db.in_transaction", (False, False)),
 ]
 
-FAILS: list[tuple[str, str, str]] = [
+ERRORS: list[tuple[str, str, str]] = [
     *(("blob", program, "ValueError") for program in ("blob.write(b'x' * 11)", "blob.seek(11)", "blob.seek(-1)", "blob.seek(0, 9)", "blob[0] = 256", "blob[0] = -1", "blob[::0]")),
     *(("blob", program, "TypeError") for program in ("blob.write('text')", "blob['a']", "blob['a'] = 1", "blob[0] = b'a'", "blob[0:2] = 5", "del blob[0]", "del blob[0:1]", "1 in blob", "iter(blob)", "sql.Blob()")),
     *(("blob", program, "IndexError") for program in ("blob[10]", "blob[-11]", "blob[2**65]", "blob[10] = 1", "blob[0:2] = b'x'")),
@@ -205,8 +205,8 @@ FAILS: list[tuple[str, str, str]] = [
     ("connection", "db.execute('SELECT \"\\ud800\"')", "UnicodeEncodeError"),
 ]
 
-# Where ours says more, or less of how it is made: our words. A TypeError and a BufferError have the interpreter's.
-OTHER_WORDS = {
+# Our messages where they differ from sqlite3's. Those of TypeError and BufferError are the interpreter's.
+OUR_MESSAGES = {
     "db.serialize(name='nonsense')": "unknown database nonsense",
     "db.create_function('f', 1, abs); db.create_function('f', 1, None); rows('SELECT f(1)')": "no such function: f",
     "db.create_window_function('w', -2, Sum)": "Error creating window function",
@@ -219,7 +219,7 @@ OTHER_WORDS = {
     "other.executescript('CREATE TABLE x (y); BEGIN; INSERT INTO x VALUES (1)'); db.backup(other)": "target is in transaction",
 }
 
-# What sqlite3 takes, or breaks at, and ours does not
+# Programs that fail or crash in sqlite3, or that only it accepts
 OURS = [
     ("blob", "blob[::-1]", b"9876543210", ""),
     ("blob", "blob[::-1] = b'9876543210'; blob.read()", b"0123456789", ""),
@@ -235,22 +235,22 @@ OURS = [
 
 # fmt: on
 
-# What a Python's sqlite3 lacks, by a word of the subject or program: there, ours alone is asked.
-LACKING = [
+# Words of subjects and programs for which this Python's sqlite3 is too old: they run on dbapi alone.
+MISSING = [
     word
-    for word, there in {
+    for word, present in {
         "serialize": hasattr(sqlite3.Connection, "serialize"),
         "config": hasattr(sqlite3.Connection, "getconfig"),
         "autocommit": hasattr(sqlite3.Connection, "autocommit"),
         "load_extension": hasattr(sqlite3.Connection, "load_extension"),
         "filter=": sys.version_info >= (3, 13),
     }.items()
-    if not there
+    if not present
 ]
 
 
-def ran(module: Any, subject: str, program: str, path: Path) -> tuple[Any, str, str]:
-    """What the program gives, the class of what it raises, and the words of that."""
+def run(module: Any, subject: str, program: str, path: Path) -> tuple[Any, str, str]:
+    """Run a program; return its value, and the class and message of its exception."""
     shown: list[str] = []
 
     def error(call: Any) -> str:
@@ -265,7 +265,7 @@ def ran(module: Any, subject: str, program: str, path: Path) -> tuple[Any, str, 
     hook, sys.unraisablehook = sys.unraisablehook, lambda seen: shown.append(seen.exc_type.__name__)
     db = names["db"] = module.connect(":memory:")
     try:
-        exec(SETUP[subject], names)  # noqa: S102 - that is what a program is for
+        exec(SETUP[subject], names)  # noqa: S102 - programs are text
         *lines, last = ast.parse(program).body
         exec(compile(ast.Module(lines, []), "program", "exec"), names)  # noqa: S102
         if not isinstance(last, ast.Expr):
@@ -283,31 +283,31 @@ def ran(module: Any, subject: str, program: str, path: Path) -> tuple[Any, str, 
 
 @pytest.fixture
 def paths(tmp_path: Path) -> Iterator[tuple[Path, Path]]:
-    """A file for each module; the default converters of dates are deprecated from Python 3.12 on."""
+    """A file for each module. Warnings are off: from Python 3.12 on, sqlite3's default converters are deprecated."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         yield tmp_path / "theirs", tmp_path / "ours"
 
 
-def sides(subject: str, program: str, paths: tuple[Path, Path]) -> list[tuple[Any, str, str]]:
-    """What ours does, and then what theirs does if it is there."""
-    ours = ran(dbapi, subject, program, paths[1])
-    lacking = any(word in f"{subject} {program}" for word in LACKING)
-    return [ours] if lacking else [ours, ran(sqlite3, subject, program, paths[0])]
+def run_both(subject: str, program: str, paths: tuple[Path, Path]) -> list[tuple[Any, str, str]]:
+    """Run a program on dbapi, and on sqlite3 unless that is too old."""
+    ours = run(dbapi, subject, program, paths[1])
+    missing = any(word in f"{subject} {program}" for word in MISSING)
+    return [ours] if missing else [ours, run(sqlite3, subject, program, paths[0])]
 
 
-@pytest.mark.parametrize(("subject", "program", "value"), GIVES)
-def test_what_a_program_gives(subject: str, program: str, value: Any, paths: tuple[Path, Path]) -> None:
-    """By ours, and by sqlite3."""
-    for seen in sides(subject, program, paths):
+@pytest.mark.parametrize(("subject", "program", "value"), RESULTS)
+def test_parity_of_results(subject: str, program: str, value: Any, paths: tuple[Path, Path]) -> None:
+    """Both modules return the value."""
+    for seen in run_both(subject, program, paths):
         assert seen == (value, "", "")
 
 
-@pytest.mark.parametrize(("subject", "program", "kind"), FAILS)
-def test_how_a_program_fails(subject: str, program: str, kind: str, paths: tuple[Path, Path]) -> None:
-    """By ours, and by sqlite3: the exception's class, and its words."""
-    ours, *theirs = sides(subject, program, paths)
-    words = OTHER_WORDS.get(program)
+@pytest.mark.parametrize(("subject", "program", "kind"), ERRORS)
+def test_parity_of_exceptions(subject: str, program: str, kind: str, paths: tuple[Path, Path]) -> None:
+    """Both modules raise the class, with the same message unless OUR_MESSAGES has ours."""
+    ours, *theirs = run_both(subject, program, paths)
+    words = OUR_MESSAGES.get(program)
     assert ours[1] == kind, ours
     assert words in (None, ours[2])
     for seen in theirs:
@@ -316,6 +316,6 @@ def test_how_a_program_fails(subject: str, program: str, kind: str, paths: tuple
 
 
 @pytest.mark.parametrize(("subject", "program", "value", "words"), OURS)
-def test_what_ours_alone_does(subject: str, program: str, value: Any, words: str, paths: tuple[Path, Path]) -> None:
-    """Nothing is asked of sqlite3."""
-    assert ran(dbapi, subject, program, paths[1]) == ((None, value, words) if words else (value, "", ""))
+def test_parity_is_not_wanted(subject: str, program: str, value: Any, words: str, paths: tuple[Path, Path]) -> None:
+    """These programs run on dbapi alone, which differs from sqlite3 on purpose."""
+    assert run(dbapi, subject, program, paths[1]) == ((None, value, words) if words else (value, "", ""))

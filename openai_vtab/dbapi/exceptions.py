@@ -1,9 +1,8 @@
-"""The border between APSW's exceptions and PEP 249's: one table, as sqlite3 has one for SQLite's result codes.
+"""APSW's exceptions as PEP 249's: one table, like the one that sqlite3 has for SQLite's result codes.
 
-What is raised by the tables themselves is PEP 249's already (errors.py) and passes as it is. It must not know
-cursors, connections or SQL.
+Exceptions that are PEP 249's already pass unchanged.
 
->>> with border:
+>>> with map_errors:
 ...     connection.execute("SELECT nonsense")
 Traceback (most recent call last):
 openai_vtab.errors.OperationalError: no such column: nonsense
@@ -29,7 +28,7 @@ from ..errors import (
     ProgrammingError,
 )
 
-CLASSES: dict[type[Exception], type[Exception]] = {
+PEP249_CLASSES: dict[type[Exception], type[Exception]] = {
     # SQLite's result codes, as in CPython's Modules/_sqlite/util.c
     apsw.SQLError: OperationalError,
     apsw.PermissionsError: OperationalError,
@@ -76,32 +75,35 @@ CLASSES: dict[type[Exception], type[Exception]] = {
 }
 
 
-def translated(error: apsw.Error) -> Exception:
-    """PEP 249's exception for APSW's, with SQLite's extended code and its name when SQLite raised it."""
-    kind = next(CLASSES[cls] for cls in type(error).__mro__ if cls in CLASSES)
-    translation = kind(str(error))
-    # an interrupted wait for the network is raised in Python, and has no code
-    interrupted = apsw.SQLITE_INTERRUPT if isinstance(error, apsw.InterruptError) else None
-    code = getattr(error, "extendedresult", interrupted)
-    if code is not None and isinstance(translation, Error):
+def to_pep249(error: apsw.Error) -> Exception:
+    """Convert APSW's exception; SQLite's extended result code and its name are kept as attributes."""
+    kind = next(PEP249_CLASSES[cls] for cls in type(error).__mro__ if cls in PEP249_CLASSES)
+    converted = kind(str(error))
+    # InterruptError has no code when it was raised in Python, as for an interrupted wait for the network.
+    default = apsw.SQLITE_INTERRUPT if isinstance(error, apsw.InterruptError) else None
+    code = getattr(error, "extendedresult", default)
+    if code is not None and isinstance(converted, Error):
         primary = code & 0xFF
         names = apsw.mapping_result_codes if code == primary else apsw.mapping_extended_result_codes
-        translation.sqlite_errorcode = code
-        translation.sqlite_errorname = str(names.get(code, apsw.mapping_result_codes.get(primary, "unknown")))
-    return translation
+        converted.sqlite_errorcode = code
+        converted.sqlite_errorname = str(names.get(code, apsw.mapping_result_codes.get(primary, "unknown")))
+    return converted
 
 
-class _Border:
-    """`with border:` around every call of APSW. A class because contextlib's generators cost more than a row."""
+class _MapErrors:
+    """A context manager around every call of APSW.
+
+    It is a class because a generator of contextlib takes longer than fetching a row.
+    """
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         if isinstance(error, apsw.Error):
-            raise translated(error) from None
+            raise to_pep249(error) from None
         if isinstance(error, UnicodeDecodeError):
             raise OperationalError(f"Could not decode to UTF-8 column with text {error.object!r}") from None
 
 
-border = _Border()
+map_errors = _MapErrors()

@@ -1,6 +1,4 @@
-"""Python values on their way into SQLite (adapters) and out of it (converters), as sqlite3 has them.
-
-It must not know connections, statements or the API.
+"""Python values on their way into SQLite (adapters) and out of it (converters), as in sqlite3; and PEP 249's types.
 
 >>> register_adapter(Point, lambda point: f"{point.x};{point.y}")
 >>> register_converter("point", lambda text: Point(*map(float, text.split(b";"))))
@@ -30,22 +28,22 @@ Binary = memoryview
 
 
 def DateFromTicks(ticks: float) -> datetime.date:
-    """PEP 249: the date at so many seconds since the epoch, local time."""
+    """PEP 249: the local date at `ticks`, in Unix seconds."""
     return Date(*time.localtime(ticks)[:3])
 
 
 def TimeFromTicks(ticks: float) -> datetime.time:
-    """PEP 249: the time of day at so many seconds since the epoch, local time."""
+    """PEP 249: the local time of day at `ticks`, in Unix seconds."""
     return Time(*time.localtime(ticks)[3:6])
 
 
 def TimestampFromTicks(ticks: float) -> datetime.datetime:
-    """PEP 249: date and time at so many seconds since the epoch, local time."""
+    """PEP 249: the local date and time at `ticks`, in Unix seconds."""
     return Timestamp(*time.localtime(ticks)[:6])
 
 
 class TypeObject:
-    """PEP 249's type objects: each equals the declared column types of its kind.
+    """A type object of PEP 249: equal to every declared column type of its kind.
 
     https://www.sqlite.org/datatype3.html#determination_of_column_affinity
     """
@@ -69,41 +67,39 @@ ROWID = TypeObject("ROWID")
 
 
 class PrepareProtocol:
-    """What `__conform__` is asked for when a value is bound."""
+    """The protocol that `__conform__` receives when a value is bound (PEP 246)."""
 
 
+Parameters = Sequence[Any] | Mapping[str, Any]
 Adapter = Callable[[Any], Any]
 Converter = Callable[[bytes], Any]
 adapters: dict[tuple[type, object], Adapter] = {}
 converters: dict[str, Converter] = {}
 
 _MISSING = object()
-PACKAGE = str(Path(__file__).parent.parent)
-_plain: set[type] = {
-    type(None),
-    int,
-    float,
-    str,
-    bytes,
-    bytearray,
-}  # bound as they are, unless an adapter is registered
+_FOLDER = str(Path(__file__).parent)
+# Values of these types are bound unchanged; register_adapter() removes a type.
+_native: set[type] = {type(None), int, float, str, bytes, bytearray}
 
 
 def register_adapter(type_: type, adapter: Adapter, /) -> None:
-    """Bind values of a type as what the adapter makes of them."""
+    """Bind values of a type as the value that the adapter returns for them."""
     if not isinstance(type_, type):
         raise TypeError(f"register_adapter() argument 1 must be type, not {type(type_).__name__}")
     adapters[type_, PrepareProtocol] = adapter
-    _plain.discard(type_)
+    _native.discard(type_)
 
 
 def register_converter(typename: str, converter: Converter, /) -> None:
-    """Read columns declared as `typename` by what the converter makes of their text, with detect_types."""
+    """Convert the values of columns declared as `typename`, on connections with detect_types."""
     converters[typename.upper()] = converter
 
 
 def adapt(obj: Any, proto: Any = PrepareProtocol, alt: Any = _MISSING, /) -> Any:
-    """What a value is bound as: by its adapter, the protocol's `__adapt__`, or its own `__conform__` (PEP 246)."""
+    """Adapt a value by its registered adapter, `proto.__adapt__`, or its own `__conform__` (PEP 246).
+
+    Returns `alt` when none of them applies, and raises ProgrammingError when there is no `alt` either.
+    """
     adapter = adapters.get((type(obj), proto))
     if adapter is not None:
         return adapter(obj)
@@ -112,7 +108,7 @@ def adapt(obj: Any, proto: Any = PrepareProtocol, alt: Any = _MISSING, /) -> Any
         if method is not None:
             try:
                 adapted = method(argument)
-            except TypeError:  # PEP 246: it does not know the other
+            except TypeError:  # PEP 246: the method does not know its argument's type.
                 continue
             if adapted is not None:
                 return adapted
@@ -121,9 +117,9 @@ def adapt(obj: Any, proto: Any = PrepareProtocol, alt: Any = _MISSING, /) -> Any
     return alt
 
 
-def bound(value: Any, name: object) -> Any:
-    """A value as APSW binds it. `name` is the parameter's name or number, for the message."""
-    if type(value) in _plain:
+def to_binding(value: Any, name: object) -> Any:
+    """Return a value that APSW can bind. `name` is the parameter's name or number, for the error message."""
+    if type(value) in _native:
         return value
     value = adapt(value, PrepareProtocol, value)
     if value is not None and not isinstance(value, int | float | str | bytes | bytearray):
@@ -137,8 +133,8 @@ def bound(value: Any, name: object) -> Any:
     return value
 
 
-class _Named(Mapping[str, Any]):
-    """Named parameters: APSW asks for those that the statement has."""
+class _NamedBindings(Mapping[str, Any]):
+    """Named parameters: APSW looks up the names that the statement has."""
 
     def __init__(self, given: Mapping[str, Any]) -> None:
         self.given = given
@@ -149,41 +145,39 @@ class _Named(Mapping[str, Any]):
         except LookupError:
             problem = f"You did not supply a value for binding parameter :{name}."
         else:
-            return bound(value, repr(name))
+            return to_binding(value, repr(name))
         raise ProgrammingError(problem)
 
-    def __iter__(self) -> Iterator[str]:  # pragma: no cover - a Mapping has it, and APSW asks by name alone
+    def __iter__(self) -> Iterator[str]:  # pragma: no cover - required of a Mapping; APSW only looks names up
         return iter(self.given)
 
     def __len__(self) -> int:  # pragma: no cover - as above
         return len(self.given)
 
 
-def parameters(given: Any) -> tuple[Any, ...] | _Named:
-    """What `execute` was given as parameters, as APSW binds it: a sequence, or a mapping of names."""
+def to_bindings(given: Any) -> tuple[Any, ...] | _NamedBindings:
+    """Return the parameters of execute(), a sequence or a mapping of names, as bindings for APSW."""
     if isinstance(given, tuple | list):
-        return tuple(bound(given[place], place + 1) for place in range(len(given)))
+        return tuple(to_binding(given[place], place + 1) for place in range(len(given)))
     if isinstance(given, dict | Mapping):
-        return _Named(given)
+        return _NamedBindings(given)
     if hasattr(given, "__len__") and hasattr(given, "__getitem__"):
         sequence: Sequence[Any] = given
-        return tuple(bound(sequence[place], place + 1) for place in range(len(sequence)))
+        return tuple(to_binding(sequence[place], place + 1) for place in range(len(sequence)))
     raise ProgrammingError("parameters are of unsupported type")
 
 
-def converted(value: Any, converter: Converter) -> Any:
-    """A column's value by its converter, which is given text as SQLite would cast it; NULL stays None."""
-    if value is None or value == b"":  # sqlite3 takes SQLite's null pointer for an empty blob as NULL
+def convert(value: Any, converter: Converter) -> Any:
+    """Convert a column's value. The converter receives text as SQLite would cast it; NULL stays None."""
+    if value is None or value == b"":  # SQLite returns a null pointer for an empty blob; sqlite3 reads it as NULL.
         return None
     if isinstance(value, bytes):
         return converter(value)
     return converter(value.encode() if isinstance(value, str) else repr(value).encode())
 
 
-def column_converters(
-    names: Sequence[str], declared: Sequence[str | None], detect_types: int
-) -> list[Converter | None]:
-    """The converter of each column, by the "[type]" in its name or by its declared type."""
+def find_converters(names: Sequence[str], declared: Sequence[str | None], detect_types: int) -> list[Converter | None]:
+    """Find each column's converter by the "[type]" in its name or by its declared type; None when it has none."""
     found: list[Converter | None] = []
     for name, declaration in zip(names, declared, strict=True):
         converter = None
@@ -195,33 +189,35 @@ def column_converters(
     return found
 
 
-def deprecated(text: str) -> None:
-    """Warn as sqlite3 does, of the user's line, where Python is new enough to say so."""
+def warn_deprecated(message: str) -> None:
+    """Issue sqlite3's DeprecationWarning for the caller's line, from Python 3.12 on."""
     if sys.version_info >= (3, 12):
-        warnings.warn(text, DeprecationWarning, skip_file_prefixes=(PACKAGE,))
+        warnings.warn(message, DeprecationWarning, skip_file_prefixes=(_FOLDER,))
 
 
-def _deprecated(what: str) -> None:
-    deprecated(f"The default {what} is deprecated as of Python 3.12; see the sqlite3 documentation for replacements")
+def _warn_of_default(what: str) -> None:
+    warn_deprecated(
+        f"The default {what} is deprecated as of Python 3.12; see the sqlite3 documentation for replacements"
+    )
 
 
 def _adapt_date(value: datetime.date) -> str:
-    _deprecated("date adapter")
+    _warn_of_default("date adapter")
     return value.isoformat()
 
 
 def _adapt_datetime(value: datetime.datetime) -> str:
-    _deprecated("datetime adapter")
+    _warn_of_default("datetime adapter")
     return value.isoformat(" ")
 
 
 def _convert_date(value: bytes) -> datetime.date:
-    _deprecated("date converter")
+    _warn_of_default("date converter")
     return datetime.date(*map(int, value.split(b"-")))
 
 
 def _convert_timestamp(value: bytes) -> datetime.datetime:
-    _deprecated("timestamp converter")
+    _warn_of_default("timestamp converter")
     days, _, clock = value.partition(b" ")
     clock, _, fraction = clock.partition(b".")
     microseconds = int(f"{fraction.decode():0<6.6}") if fraction else 0

@@ -1,0 +1,86 @@
+"""ExecTrace: what APSW reports when a statement begins, before its first row: its columns, and if it only reads.
+
+It holds no reference to the Cursor, which would then live until the garbage collector finds it, with its locks.
+
+>>> cursor.exec_trace = trace = ExecTrace(session)
+>>> cursor.execute("SELECT 1 AS one")
+>>> trace.description
+(('one', None, None, None, None, None, None),)
+
+https://rogerbinns.github.io/apsw/execution.html#tracing
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+import apsw
+
+from ..errors import ProgrammingError
+from .session import Session
+from .types import PARSE_COLNAMES, Converter, find_converters, warn_deprecated
+
+Description = tuple[tuple[str, None, None, None, None, None, None], ...]
+
+
+class ExecTrace:
+    """The exec trace of one apsw.Cursor; `description` and `converters` are those of its last statement."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.description: Description | None = None
+        self.converters: list[Converter | None] | None = None
+        self._many = False
+
+    def __call__(self, cursor: apsw.Cursor, sql: str, bindings: Any) -> bool:
+        """Check a statement before its first step, and take its columns."""
+        if self._many and cursor.is_readonly:
+            raise ProgrammingError("executemany() can only execute DML statements.")
+        if isinstance(bindings, tuple) and cursor.bindings_count:
+            _warn_of_names(cursor.bindings_names)
+        if not self._many:
+            # APSW caches `description`, which is outdated when the first step finds that the schema has changed.
+            self.set_columns(cursor.description_full)
+        if self.session._trace is not None:
+            self.session._trace(cursor)
+        return True
+
+    def reset(self, *, many: bool = False) -> None:
+        """Forget the last statement. `many` is for executemany(), whose rows are dropped."""
+        self._many = many
+        self.description = None
+
+    def set_columns(self, columns: Sequence[tuple[Any, ...]]) -> None:
+        """Take the names and declared types of the columns."""
+        names = [column[0] for column in columns]
+        detect = self.session.detect_types
+        self.converters = None
+        if detect and columns:
+            found = find_converters(names, [column[1] for column in columns], detect)
+            self.converters = found if any(found) else None
+            if detect & PARSE_COLNAMES:
+                names = [name.partition("[")[0].removesuffix(" ") if "[" in name else name for name in names]
+        self.description = tuple((name, None, None, None, None, None, None) for name in names) or None
+
+    def prepare_columns(self, connection: apsw.Connection, sql: str, bindings: Any) -> None:
+        """Prepare a query that returned no row anew, and take its columns: APSW may have cached an old schema's."""
+
+        def abort(cursor: apsw.Cursor, sql: str, bindings: Any) -> bool:
+            self.set_columns(cursor.description)
+            return False
+
+        cursor = apsw.Cursor(connection)
+        cursor.exec_trace = abort
+        with suppress(apsw.ExecTraceAbort):
+            cursor.execute(sql, bindings, can_cache=False)
+
+
+def _warn_of_names(names: Sequence[str | None]) -> None:
+    for number, name in enumerate(names, start=1):
+        if name is not None and not name.isdecimal():  # The name of ?1 is "1".
+            warn_deprecated(
+                f"Binding {number} (':{name}') is a named parameter, but you supplied a sequence which requires "
+                "nameless (qmark) placeholders."
+            )

@@ -1,0 +1,114 @@
+"""One row of a ledger: the keys of an object, and its latest response from the API.
+
+>>> row.get("status"), row.get("file_counts")
+('completed', {'completed': 2, 'failed': 0, …})
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..schema.decode import json_text, whole
+from ..schema.table import WHOLE
+from ..schema.validators import SQLiteValue, key_text
+
+QUEUED, UNKNOWN = "queued", "unknown"
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RowShape:
+    """What the rows of one ledger share: the sources of the keys, and what was given to create an object.
+
+    `fetch_sent` takes a rowid and returns the columns' sources and their JSON; `sent_names` are their names.
+    """
+
+    key: tuple[str, ...]
+    sent_names: frozenset[str]
+    fetch_sent: Callable[[int | None], Object]
+
+
+class LedgerRow:
+    """One remembered object. Its JSON is parsed, and what was sent is fetched, when a column of them is read."""
+
+    __slots__ = ("_answer", "_keys", "_sent", "_shape", "_text", "_values", "seq", "status")
+
+    def __init__(
+        self,
+        shape: RowShape,
+        seq: int | None,
+        values: tuple[Any, ...],
+        status: str,
+        text: SQLiteValue = None,
+        answer: Object | None = None,
+    ) -> None:
+        self._shape = shape
+        self._values = values  # of the keys
+        self._text = text
+        self._answer = answer
+        self._keys: Mapping[str, str | None] | None = None
+        self._sent: Object | None = None
+        self.seq = seq
+        self.status = status
+
+    @property
+    def keys(self) -> Mapping[str, str | None]:
+        """The keys by their sources. A ledger may have been edited by hand: a value that is not text counts as None."""
+        if self._keys is None:
+            texts = [value if isinstance(value, str) else None for value in self._values]
+            self._keys = dict(zip(self._shape.key, texts, strict=True))
+        return self._keys
+
+    def get(self, name: str, /) -> Any:
+        """Return a member of the response, else of what was sent; None when neither has it."""
+        if name == "status":
+            return self.status
+        if name in self._shape.key:
+            return self.keys[name]
+        if name in self._shape.sent_names:
+            if self._sent is None:
+                self._sent = self._shape.fetch_sent(self.seq)
+            return self._sent.get(name)
+        if self._answer is None:
+            self._answer = parsed(self._text)
+        return {**self._answer, **self.keys} if name == WHOLE else self._answer.get(name)
+
+    @property
+    def askable(self) -> bool:
+        """Whether the API can be asked for the object: every key is known, and can be a segment of a path."""
+        return all(map(key_text, self.keys.values()))
+
+    def with_response(self, answer: Object) -> LedgerRow:
+        """Return the row with a newer response."""
+        return LedgerRow(self._shape, self.seq, self._values, status_of(answer), answer=answer)
+
+    def with_unknown_status(self) -> LedgerRow:
+        """Return the row of an object that the API does not know any more."""
+        return LedgerRow(self._shape, self.seq, self._values, UNKNOWN, self._text, self._answer)
+
+
+def dumped(value: Object) -> str:
+    """Return an object as JSON. Of one that is nested too deeply for SQLite, only the flat members are kept."""
+    try:
+        return json_text(value)
+    except RecursionError:
+        return dumped({name: member for name, member in value.items() if not isinstance(member, (dict, list))})
+
+
+def parsed(text: SQLiteValue) -> Object:
+    """Return the object in a JSON text; {} for anything else, which only an edit by hand can have left."""
+    try:
+        found = json.loads(text) if isinstance(text, (str, bytes)) else None
+    except (ValueError, RecursionError):
+        found = None
+    return found if isinstance(found, dict) else {}
+
+
+def status_of(answer: Object) -> str:
+    """Return the status in a response, UNKNOWN when it has none that a ledger can hold."""
+    status = answer.get("status")
+    return whole(status) if isinstance(status, str) and status != QUEUED else UNKNOWN

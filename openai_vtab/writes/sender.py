@@ -1,0 +1,100 @@
+"""Sending one flush of the queue over the connection's workers, with its intents written down before.
+
+>>> sender.prepare(due, intent_logs)
+>>> stop = sender.run(sender.delivery(due))
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Sequence
+from functools import partial
+
+import apsw
+
+from ..errors import ProgrammingError
+from ..execution.workers import WorkerPool
+from ..ledger.intents import IntentLog
+from .delivery import Delivery
+from .write import State, Write
+
+
+class Sender:
+    """The way from the queue of one connection to its workers."""
+
+    def __init__(self, workers: WorkerPool) -> None:
+        self._workers = workers
+
+    @property
+    def is_dry_run(self) -> bool:
+        """Whether requests are shown instead of sent."""
+        return self._workers.client.settings.dry_run
+
+    def prepare(self, due: Sequence[Write], intent_logs: Iterable[IntentLog]) -> None:
+        """Write down what is about to be created.
+
+        Raises ProgrammingError in the child of a fork and for a ledger that was dropped, OperationalError when the
+        intents cannot be written, apsw.InterruptError. Nothing has been sent then.
+        """
+        self._workers.refuse_if_inherited()
+        _refuse_dropped_ledgers(due)
+        for intent_log in intent_logs:
+            mine = [w.intent for w in due if w.intent is not None and w.intent.intent_log is intent_log]
+            intent_log.write(mine, self._raise_if_interrupted)
+
+    def show(self, due: Sequence[Write]) -> None:
+        """Show the requests of a dry run, one after the other: nothing is sent, and nothing can fail."""
+        wait_budget = self._workers.wait_budget()
+        for write in due:
+            self._workers.client.send(write.request, wait_budget)
+            write.move_to(State.SHOWN)
+
+    def delivery(self, due: Sequence[Write]) -> Delivery:
+        """Return the delivery of these writes; nothing is sent yet."""
+        wait_budget = self._workers.wait_budget()
+        client = self._workers.client
+        return Delivery(
+            due,
+            lambda request, begin: client.send(request, wait_budget, on_send=begin),
+            self._workers.parse_once,
+            partial(self._workers.submit, wait_budget=wait_budget),
+            wait_budget.cancelled,
+        )
+
+    def run(self, delivery: Delivery) -> BaseException | None:
+        """Send, and wait for the outcomes. Returns what has interrupted the statement, None when nothing has.
+
+        Every outcome is in the state of its write, whatever interrupts this method.
+        """
+        meter = self._workers.meter()
+
+        def tick() -> None:
+            self._raise_if_interrupted()
+            if meter is not None:
+                meter.writes(delivery.finished, len(delivery.writes))
+
+        try:
+            delivery.run(self._workers.size, tick)
+            if meter is not None:
+                meter.close()
+        except BaseException as error:
+            delivery.stop()
+            if meter is not None:
+                with contextlib.suppress(BaseException):  # what it raises must not replace the interrupt
+                    meter.close()
+            return error
+        return None
+
+    def _raise_if_interrupted(self) -> None:
+        if self._workers.interrupted():
+            raise apsw.InterruptError("interrupted")
+
+
+def _refuse_dropped_ledgers(due: Sequence[Write]) -> None:
+    """Send nothing for a ledger that the transaction has dropped: its batches could not be found again."""
+    dropped = [ledger.name for ledger in {write.ledger for write in due} if ledger and not ledger.is_there()]
+    if dropped:
+        raise ProgrammingError(
+            f"{dropped[0]}: the transaction has written to it, and dropped it before the rows were sent; "
+            "COMMIT before DROP TABLE"
+        )

@@ -1,0 +1,84 @@
+"""Sessions: transactions with the tables, threads, and interrupt()."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import openai_vtab
+from openai_vtab import dbapi
+
+T = "vector_store_file_batches"
+SELECT = f"SELECT status FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id = ?"
+INSERT = f"INSERT INTO {T} (vector_store_id, file_ids) VALUES (?, '[\"file-new-01\"]')"
+POST = "POST /vector_stores/vs_demo/file_batches"
+
+
+def test_commit_sends_the_queued_writes(con: dbapi.Connection, posts: Callable[[], list[str]]) -> None:
+    """commit() sends what an implicit transaction has queued; rollback() and close() drop it."""
+    con.execute(INSERT, ("vs_demo",))
+    assert con.in_transaction
+    con.rollback()
+    assert posts() == []
+    con.executemany(INSERT, [("vs_demo",), ("vs_demo",)])
+    assert posts() == []
+    con.commit()
+    assert posts() == [POST, POST]
+    with con:
+        con.execute(INSERT, ("vs_demo",))
+    assert posts() == [POST]
+    con.execute(INSERT, ("vs_demo",))
+    con.close()
+    assert posts() == []
+
+
+@pytest.mark.parametrize("autocommit", [-1, False])
+def test_commit_that_fails_rolls_back(con: dbapi.Connection, posts: Callable[[], list[str]], autocommit: Any) -> None:
+    """The APIError is raised, local changes are undone, and the connection remains usable."""
+    con.execute("CREATE TABLE journal (n)")
+    con.autocommit = autocommit
+    con.execute("INSERT INTO journal VALUES (1)")
+    con.execute(INSERT, ("vs_gone",))
+    with pytest.raises(openai_vtab.APIError) as caught:
+        con.commit()
+    assert isinstance(caught.value, dbapi.OperationalError)
+    assert con.in_transaction is (autocommit is False)
+    with pytest.raises(openai_vtab.WriteError) as report, con:
+        con.executemany(INSERT, [("vs_demo",), ("vs_gone",)])
+    assert len(report.value.done) == 1
+    posts()
+    con.execute(INSERT, ("vs_demo",))
+    assert posts() == []
+    con.rollback()
+    assert con.execute("SELECT n FROM journal").fetchall() == []
+
+
+def test_interrupt_cancels_a_wait(con: dbapi.Connection) -> None:
+    """interrupt() can be called from another thread, as in sqlite3."""
+    threading.Timer(0.1, con.interrupt).start()
+    with pytest.raises(dbapi.OperationalError, match="interrupted") as caught:
+        con.execute(f"{SELECT} AND wait_seconds = 30", ("vsfb_demo_running",))
+    assert caught.value.sqlite_errorname == "SQLITE_INTERRUPT"
+
+
+def test_threads_are_checked_unless_check_same_thread_is_off(con: dbapi.Connection, sandbox: Any) -> None:
+    """A connection can be used in its own thread only, by default."""
+    free = dbapi.connect(":memory:", check_same_thread=False)
+    found: list[Any] = []
+
+    def elsewhere() -> None:
+        found.append(free.execute("SELECT 1").fetchone())
+        try:
+            con.execute("SELECT 1")
+        except dbapi.ProgrammingError as error:
+            found.append(str(error)[:30])
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    free.close()
+    assert found == [(1,), "SQLite objects created in a th"]
+    assert dbapi.threadsafety == 1

@@ -5,41 +5,72 @@ Theory of operation
 SQLite has no callback for the beginning or the failure of a statement. It has a trace with two events: STMT, when a
 statement begins, and PROFILE, when it is over. https://www.sqlite.org/c3ref/trace_v2.html
 
-A virtual table must know more: which statement calls it, so that all its requests share one snapshot; when that
-statement is over; and whether a statement that wrote rows has failed, because SQLite undoes such a statement without
-telling the tables. The tracker finds that out from the events and from total_changes():
+A virtual table must know more: which statement calls it, so that all requests of a statement share one snapshot; when
+that statement is over; and whether a statement that wrote rows has failed, because SQLite undoes such a statement
+without telling the tables. The tracker concludes that from the events and from total_changes():
 
-- A statement that fails is undone, and its rows are not counted. So a statement that writes has succeeded if
-  total_changes() has grown.
-- SQLite may count the rows only after PROFILE, when it resets the statement. So the verdict, `succeeded` or `failed`,
+- SQLite does not count the rows of a statement that fails. So a statement that writes has succeeded if
+  total_changes() has grown, and if no table has refused one of its rows.
+- SQLite counts the rows of a statement that is reset only after its PROFILE. So the verdict, `succeeded` or `failed`,
   comes with the next event. A table that must know it earlier calls `judge`.
-- A statement that a SQL function runs is reported like a trigger's program, but with an id of its own. If it writes,
-  it succeeds or fails by itself, and its rows do not count for the statements around it. If it only reads, it belongs
-  to the statement around it.
-- A trigger's program is reported with the id of the statement that fires it. These events are ignored.
-- If the schema has changed since a statement was prepared, SQLite ends it, prepares it again and runs it, without
-  another STMT. So a table that is called when no statement is running is called by the statement that ended last.
-- A COMMIT that finds the database busy looks like one that succeeds. The transaction's tables know (queue.py).
-- Statements of the package itself are reported as well. None of them counts as running.
+- SQLite reports a statement that a SQL function runs like the program of a trigger, but with an id of its own. If it
+  writes, it succeeds or fails by itself, and its rows do not count for the statements around it. If it reads, it
+  belongs to the statement around it.
+- If the schema has changed since a statement was prepared, SQLite ends it, prepares it again and runs it without
+  another STMT. So a table that is called while no statement is running is called by the statement that ended last.
+- A COMMIT that finds the database busy looks like any other: the queue of writes keeps its state (writes/queue.py).
+- `succeeded` and `failed` are called only for a statement that may have written to a table of the package: it has
+  called one, something was queued while it ran, or another statement was running around it.
 
-    1, 2: ids; r: reads, w: writes; +1: total_changes() has grown by one since the last event
+The sequences, as tests/vtable/test_statements.py runs them: `1r` is a statement that reads, `1w` a statement that
+writes, `call` the call of a table of the package, `refused` a row that such a table refuses, and `+1` a growth of
+total_changes().
 
-    events                                    callbacks
-    ----------------------------------------  ----------------------------------------------------------------
-    STMT 1r                                   began 1
-    STMT 1r  PROFILE 1                        began 1, ended 1
-    STMT 1r  PROFILE 1  call  PROFILE 1       began 1, ended 1, ended 1: prepared again after a schema change
-    STMT 1w  PROFILE 1  +1 STMT 2r            began 1, ended 1, succeeded 1, began 2
-    STMT 1w  PROFILE 1  STMT 2r               began 1, ended 1, failed 1, began 2
-    STMT 1w  refused  PROFILE 1  +1 STMT 2r   began 1, ended 1, failed 1, began 2: a table has refused a row
-    STMT 1w  STMT 1w trigger  PROFILE 1       began 1, ended 1
-    STMT 1r  STMT 2r trigger  PROFILE 2       began 1: a query of a SQL function
-    STMT 1w  STMT 2w trigger  PROFILE 2  +1 PROFILE 1  STMT 3r
-                                              began 1, began 2, ended 2, succeeded 2, ended 1, failed 1, began 3:
-                                              the row is that of statement 2, which a SQL function has run
-
-`succeeded` and `failed` are called only for a statement that may have written to a table of the package: it has
-opened a session, something was queued while it ran, or another statement ran around it.
+    a query
+        STMT 1r  call  PROFILE 1
+        began 1, ended 1
+    a query whose cursor is closed before its last row
+        STMT 1r  call  PROFILE 1
+        began 1, ended 1
+    a query that SQLite prepares again after a schema change
+        STMT 1r  PROFILE 1  call  PROFILE 1
+        began 1, ended 1, ended 1
+    a query of the package itself
+        STMT 1r  PROFILE 1
+        nothing
+    a write
+        STMT 1w  call  +1  PROFILE 1  STMT 2r  PROFILE 2
+        began 1, ended 1, succeeded 1, began 2, ended 2
+    a write that returns rows and is reset
+        STMT 1w  call  PROFILE 1  +2  STMT 2r  PROFILE 2
+        began 1, ended 1, succeeded 1, began 2, ended 2
+    a write that violates a constraint
+        STMT 1w  call  PROFILE 1  STMT 2r  PROFILE 2
+        began 1, ended 1, failed 1, began 2, ended 2
+    a write whose row a table refuses
+        STMT 1w  call  refused  PROFILE 1  STMT 2r  PROFILE 2
+        began 1, ended 1, failed 1, began 2, ended 2
+    a write to other tables
+        STMT 1w  +1  PROFILE 1  STMT 2r  PROFILE 2
+        began 1, ended 1, began 2, ended 2
+    a write that fires a trigger
+        STMT 1w  call  STMT 1w trigger  STMT 1w trigger  +2  PROFILE 1  STMT 2r  PROFILE 2
+        began 1, ended 1, succeeded 1, began 2, ended 2
+    a query in a SQL function
+        STMT 1r  STMT 2r trigger  call  PROFILE 2  PROFILE 1
+        began 1, ended 1
+    a write in a SQL function of a query
+        STMT 1r  STMT 2w trigger  call  +1  PROFILE 2  PROFILE 1
+        began 1, began 2, ended 2, succeeded 2, ended 1
+    a write in a SQL function of a write that fails
+        STMT 1w  STMT 2w trigger  call  +1  PROFILE 2  call  PROFILE 1  STMT 3r  PROFILE 3
+        began 1, began 2, ended 2, succeeded 2, ended 1, failed 1, began 3, ended 3
+    a write that fails in a SQL function of a write, judged by a table
+        STMT 1w  STMT 2w trigger  call  PROFILE 2  judge  +1  PROFILE 1  STMT 3r  PROFILE 3
+        began 1, began 2, ended 2, failed 2, ended 1, began 3, ended 3
+    a COMMIT that finds the database busy, and another one
+        STMT 1r  PROFILE 1  STMT 1r  PROFILE 1
+        began 1, ended 1, began 1, ended 1
 
 >>> tracker = StatementTracker(InternalSQL(weak), open_session=…, position=…, began=…, ended=…, succeeded=…, failed=…)
 >>> connection.trace_v2(apsw.SQLITE_TRACE_STMT | apsw.SQLITE_TRACE_PROFILE, tracker.follow)

@@ -11,23 +11,33 @@ SANDBOX = ["werkzeug>=3.1.3"]
 SQLALCHEMY = ["sqlalchemy>=2.0.44"]
 SHELL = ["tqdm>=4.67.0"]  # the progress bar
 NOTEBOOK = [*SANDBOX, *SQLALCHEMY, "ipykernel>=6.29.0", "jupysql>=0.11.0", "matplotlib>=3.9.2", "pandas>=2.2.3"]
-TEST = [
-    *NOTEBOOK,
+TEST = [  # what the fast suite needs
+    *SANDBOX,
     *SHELL,
-    "coverage>=7.10.6",  # 7.10 is the first that measures subprocesses by itself
+    *SQLALCHEMY,
     "dbapi-compliance>=1.15.0",
     "hypothesis>=6.100.0",
     "jsonschema>=4.21.0",
-    "mypy>=1.18.1",
-    "nbclient>=0.10.0",
     "pytest>=8.4.0",
-    "pytest-cov>=7.0.0",
     "pytest-recording>=0.13.2",
-    "ruff>=0.16.0",
+    "pytest-xdist>=3.8.0",
     "trustme>=1.1.0",
+    "vcrpy>=9.2.0",
+]
+LINT = [
+    "import-linter>=2.17",
+    "mypy>=1.18.1",
+    "ruff>=0.16.0",
     "types-requests>=2.33.0.20261030",
     "types-tqdm>=4.67.3.20260408",
-    "vcrpy>=9.2.0",
+]
+SLOW = [  # what `pytest -m slow` and the measurement of coverage need
+    *TEST,
+    *NOTEBOOK,
+    "coverage>=7.10.6",  # 7.10 is the first that measures subprocesses by itself
+    "mypy>=1.18.1",
+    "nbclient>=0.10.0",
+    "pytest-cov>=7.0.0",
 ]
 FUZZ = ["atheris>=3.0"]  # what `python -m tests.fuzz` is guided by
 BENCH = ["aiohttp>=3.9", "openai>=1.66", "shillelagh>=1.3"]  # what `python -m tests.benchmarks` compares with
@@ -53,6 +63,8 @@ setup(
         "sqlalchemy": SQLALCHEMY,
         "notebook": NOTEBOOK,
         "test": TEST,
+        "slow": SLOW,
+        "lint": LINT,
         "bench": BENCH,
         "fuzz": [*TEST, *FUZZ],
     },

@@ -104,4 +104,4 @@ def register_tables(connection: apsw.Connection, settings: Settings, *, clock: C
     for table in TABLES:
         Module(context, table).create(connection)
         functions.create(connection, context, table)
-    context.internal_sql.ours |= introspection.create(connection, TABLES, context.workers.client.log)
+    context.internal_sql.add_modules(introspection.create(connection, TABLES, context.workers.client.log))

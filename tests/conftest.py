@@ -5,6 +5,7 @@ The tests go through real SQLite and real HTTP on loopback; nothing of SQLite or
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,7 +13,11 @@ import apsw
 import pytest
 
 import openai_vtab
+from openai_vtab import connection
 from openai_vtab import sandbox as sandbox_package
+from openai_vtab.settings import Settings
+
+from .support.clock import FakeClock
 
 collect_ignore = ["suites"]  # of others, each with its own settings: CONTRIBUTING.md
 
@@ -47,17 +52,29 @@ def sandbox() -> Iterator[Any]:
 
 @pytest.fixture
 def connect(sandbox: Any) -> Iterator[Callable[..., apsw.Connection]]:
-    """connect() to the sandbox, closed at the end."""
+    """connect() to the sandbox, closed at the end; with `clock`, pauses are its."""
     opened: list[apsw.Connection] = []
 
-    def open_connection(database: str = ":memory:", **settings: Any) -> apsw.Connection:
+    def open_connection(database: str = ":memory:", clock: FakeClock | None = None, **settings: Any) -> apsw.Connection:
         settings = {"base_url": sandbox.base_url, "api_key": sandbox.api_key, **settings}
-        opened.append(openai_vtab.connect(database, **settings))
+        if clock is None:
+            opened.append(openai_vtab.connect(database, **settings))
+        else:
+            opened.append(connection.Connection(database))
+            connection.register_tables(opened[-1], Settings(**settings), clock=clock)
         return opened[-1]
 
     yield open_connection
-    for connection in opened:
-        connection.close(True)
+    for each in opened:
+        each.close(True)
+
+
+@pytest.fixture
+def clock(sandbox: Any) -> FakeClock:
+    """A clock that the test holds, which is also the sandbox's."""
+    clock, began = FakeClock(), time.time()
+    sandbox._state.clock = lambda: began + clock.slept
+    return clock
 
 
 @pytest.fixture

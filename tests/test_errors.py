@@ -30,7 +30,7 @@ def drawn() -> dict[str, str]:
     return parents
 
 
-def test_the_drawing_is_the_tree() -> None:
+def test_exceptions_drawing_is_the_tree() -> None:
     """Name for name."""
     classes = {
         name: cls for name, cls in vars(errors).items() if inspect.isclass(cls) and cls.__module__ == errors.__name__
@@ -38,12 +38,12 @@ def test_the_drawing_is_the_tree() -> None:
     assert drawn() == {name: cls.__base__.__name__ for name, cls in classes.items()}
 
 
-def test_every_exception_is_public() -> None:
+def test_exceptions_are_all_public() -> None:
     """openai_vtab.NAME."""
     assert set(drawn()) <= set(openai_vtab.__all__)
 
 
-def test_an_api_error_says_all_it_knows() -> None:
+def test_api_error_says_all_it_knows() -> None:
     """In the message, and as attributes."""
     error = errors.APIError(
         "answered 429: slow", request="GET https://x/v1/y", status=429, code="c", request_id="req_1"
@@ -52,7 +52,7 @@ def test_an_api_error_says_all_it_knows() -> None:
     assert (error.status, error.code, error.request_id, error.type) == (429, "c", "req_1", None)
 
 
-def test_a_write_error_lists_rows() -> None:
+def test_write_error_lists_rows() -> None:
     """Each under what became of it."""
     error = errors.WriteError(
         "2 of 3 rows", done=[(1, "vsfb_1")], not_done=[(2, "not sent")], unknown=[(3, "time-out")]
@@ -66,7 +66,7 @@ def test_a_write_error_lists_rows() -> None:
     ]
 
 
-def test_errors_travel_between_processes() -> None:
+def test_exceptions_can_be_pickled() -> None:
     """multiprocessing pickles them."""
     error = errors.APIError("answered 404: none", request="GET https://x", status=404, message="none")
     copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
@@ -79,7 +79,7 @@ def test_errors_travel_between_processes() -> None:
     assert (str(copy3), copy3.sent) == (str(error3), True)
 
 
-def test_what_sqlite_finds_wrong_at_the_end_of_with_is_its_own() -> None:
+def test_sqlite_error_at_the_end_of_with_is_its_own() -> None:
     """A savepoint that cannot be released: no exception of ours is put in its place."""
     db = openai_vtab.connect(":memory:")
     db.execute("PRAGMA foreign_keys = ON; CREATE TABLE p (k PRIMARY KEY)")
@@ -90,7 +90,7 @@ def test_what_sqlite_finds_wrong_at_the_end_of_with_is_its_own() -> None:
     db.close()
 
 
-def test_control_characters_are_escaped_in_what_an_error_says() -> None:
+def test_control_characters_in_errors_are_escaped() -> None:
     """Its words may be a server's, and Python prints them to the terminal; what it holds stays as it came."""
     nasty = "a\x1b[2J\x9b31m\u202e\r b\r\nc\td"
     shown = "a\\x1b[2J\\x9b31m\\u202e\\r b\r\nc\td"

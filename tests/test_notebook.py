@@ -7,11 +7,13 @@ import socket
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
 
 from openai_vtab.sandbox import KEY
+
+pytestmark = pytest.mark.slow
+nbformat = pytest.importorskip("nbformat", reason="nbformat is in the extra `slow`")
+nbclient = pytest.importorskip("nbclient", reason="nbclient is in the extra `slow`")
 
 NOTEBOOK = Path(__file__).parent.parent / "examples" / "notebook.ipynb"
 
@@ -28,12 +30,12 @@ def text(notebook: Any) -> str:
     return "\n".join(output.get("data", {}).get("text/plain", "") for output in outputs)
 
 
-def test_the_notebook_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_notebook_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Without a key: the same kinds of output as are committed, the rows, and a picture."""
     monkeypatch.setenv("HOME", str(tmp_path))  # a kernel leaves its history there
     committed = nbformat.read(NOTEBOOK, 4)
     ran = nbformat.read(NOTEBOOK, 4)
-    NotebookClient(ran, timeout=60, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    nbclient.NotebookClient(ran, timeout=60, resources={"metadata": {"path": str(tmp_path)}}).execute()
     assert kinds(ran) == kinds(committed)
     outputs = [output for cell in kinds(ran) for output in cell]
     assert outputs.count(["text/html", "text/plain"]) == 5
@@ -47,7 +49,7 @@ def test_the_notebook_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
             assert re.search(row, text(notebook)), row
 
 
-def test_the_notebook_is_committed_as_it_came_out() -> None:
+def test_notebook_is_committed_as_it_came_out() -> None:
     """Run once from above, and nothing of the machine is in it: no path, no name, no key."""
     committed = nbformat.read(NOTEBOOK, 4)
     counts = [cell.execution_count for cell in committed.cells if cell.cell_type == "code"]

@@ -13,14 +13,14 @@ from openai_vtab.settings import Keywords, Settings
 SECRET = "sk-secret-0123456789"
 
 
-def test_every_keyword_is_a_setting_and_is_described() -> None:
+def test_settings_are_all_described() -> None:
     """connect() and register() take what Settings has, with a line for each."""
     assert Keywords.__annotations__.keys() == Settings.__dataclass_fields__.keys()
     for name in Keywords.__annotations__:
         assert name in (Settings.__doc__ or "")
 
 
-def test_unset_values_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_gives_what_is_unset(monkeypatch: pytest.MonkeyPatch) -> None:
     """The SDK's variables; what is given wins, and an empty variable is unset."""
     for name, value in (
         ("BASE_URL", "https://x.example/v1/"),
@@ -35,14 +35,14 @@ def test_unset_values_come_from_the_environment(monkeypatch: pytest.MonkeyPatch)
     assert settings.account_headers() == {"OpenAI-Organization": "org-2"}
 
 
-def test_a_key_may_be_a_function() -> None:
+def test_api_key_may_be_a_function() -> None:
     """Called each time, so that it can be renewed."""
     keys = iter(["one", "two"])
     settings = Settings(api_key=lambda: next(keys))
     assert [settings.key(), settings.key()] == ["one", "two"]
 
 
-def test_the_key_is_in_no_repr() -> None:
+def test_api_key_is_in_no_repr() -> None:
     """Nor in the error about it."""
     assert SECRET not in repr(Settings(api_key=SECRET))
     with pytest.raises(openai_vtab.ConfigurationError) as caught:
@@ -50,7 +50,7 @@ def test_the_key_is_in_no_repr() -> None:
     assert SECRET not in str(caught.value)
 
 
-def test_a_missing_key_is_an_error_when_it_is_needed() -> None:
+def test_api_key_that_is_missing_raises_when_needed() -> None:
     """Not before."""
     settings = Settings()
     with pytest.raises(openai_vtab.ConfigurationError, match="set OPENAI_API_KEY, or give api_key="):
@@ -73,7 +73,7 @@ def test_a_missing_key_is_an_error_when_it_is_needed() -> None:
         ({"max_rows": 10**400}, "max_rows is 1000"),
     ],
 )
-def test_wrong_numbers(given: dict[str, Any], problem: str) -> None:
+def test_settings_refuse_wrong_numbers(given: dict[str, Any], problem: str) -> None:
     """At connect(), with what to write instead."""
     with pytest.raises(openai_vtab.InterfaceError) as caught:
         openai_vtab.connect(**given)
@@ -92,7 +92,7 @@ def test_wrong_numbers(given: dict[str, Any], problem: str) -> None:
         ("http://127.0.0.1.example.org/v1", "the key would travel in clear"),
     ],
 )
-def test_wrong_addresses(url: str, problem: str) -> None:
+def test_base_url_refuses_wrong_addresses(url: str, problem: str) -> None:
     """And the password is not repeated."""
     with pytest.raises(openai_vtab.ConfigurationError) as caught:
         Settings(base_url=url)
@@ -101,14 +101,14 @@ def test_wrong_addresses(url: str, problem: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["http://localhost:1/v1", "http://127.0.0.1/v1", "http://[::1]:8080/v1"])
-def test_plain_http_to_this_machine(url: str) -> None:
+def test_base_url_may_be_http_to_this_machine(url: str) -> None:
     """Loopback needs no TLS."""
     assert Settings(base_url=url).checked_base_url() == url
 
 
 @pytest.mark.parametrize("name", ["allow_http", "read_ahead", "dry_run", "read_only"])
 @pytest.mark.parametrize("value", ["false", "no", 0, 1, None, [True]], ids=str)
-def test_a_flag_that_is_no_bool(name: str, value: Any) -> None:
+def test_settings_refuse_a_flag_that_is_no_bool(name: str, value: Any) -> None:
     """Python takes the text "false" for true: allow_http="false" would allow it."""
     with pytest.raises(openai_vtab.InterfaceError) as caught:
         openai_vtab.connect(**{name: value})
@@ -117,7 +117,7 @@ def test_a_flag_that_is_no_bool(name: str, value: Any) -> None:
 
 @pytest.mark.parametrize("name", ["base_url", "ca_bundle", "upload_root"])
 @pytest.mark.parametrize("value", [5, b"x", ["x"], False], ids=str)
-def test_a_text_of_another_type(name: str, value: Any) -> None:
+def test_settings_refuse_text_of_another_type(name: str, value: Any) -> None:
     """Refused at connect with the setting, the value and what to write."""
     with pytest.raises(openai_vtab.InterfaceError, match="; write a str") as caught:
         openai_vtab.connect(**{name: value})
@@ -127,19 +127,19 @@ def test_a_text_of_another_type(name: str, value: Any) -> None:
 
 @pytest.mark.parametrize("name", ["organization", "project", "openai_beta"])
 @pytest.mark.parametrize("value", [0, False, [], b""], ids=str)
-def test_a_header_that_is_no_text(name: str, value: Any) -> None:
+def test_settings_refuse_a_header_that_is_not_text(name: str, value: Any) -> None:
     """Also one that Python takes for false."""
     with pytest.raises(openai_vtab.ConfigurationError, match=f"^{name}.* is .*, which no HTTP header can carry"):
         openai_vtab.connect(**{name: value})
 
 
-def test_a_path_may_be_a_pathlib_path(tmp_path: Path) -> None:
+def test_settings_take_a_pathlib_path(tmp_path: Path) -> None:
     """For the settings that name a file or a folder."""
     Settings(ca_bundle=tmp_path, upload_root=tmp_path)
 
 
 @pytest.mark.parametrize("host", ["a..b", ".a", "a" * 64 + ".com", ".".join(["a" * 60] * 5), "x." + "é" * 70])
-def test_a_host_that_no_name_server_knows(host: str) -> None:
+def test_base_url_refuses_a_host_that_no_name_can_be(host: str) -> None:
     """An empty or too long label, or too long a name: nothing is tried."""
     with pytest.raises(openai_vtab.ConfigurationError, match="base_url has the host '") as caught:
         openai_vtab.connect(base_url=f"https://{host}/v1")
@@ -147,6 +147,6 @@ def test_a_host_that_no_name_server_knows(host: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["a_b.example", "api.example.org.", "bücher.example", "a" * 63 + ".example"])
-def test_a_host_that_may_be(host: str) -> None:
+def test_base_url_takes_a_host_that_may_be(host: str) -> None:
     """What a name server can know."""
     assert Settings(base_url=f"https://{host}/v1").checked_base_url() == f"https://{host}/v1"

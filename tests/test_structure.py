@@ -39,13 +39,13 @@ def imports(file: str) -> list[str]:
     return found
 
 
-def test_every_file_is_read() -> None:
+def test_structure_checks_see_the_whole_package() -> None:
     """The checks below see the whole package."""
     assert {"vtable/table.py", "tables/vector_store_file_batches.py", "sandbox/server.py"} <= set(FILES)
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_only_apsw_and_requests_are_needed(file: str) -> None:
+def test_dependencies_are_apsw_and_requests(file: str) -> None:
     """The sandbox may also use werkzeug, the dialect is for SQLAlchemy, the shell's bars are by tqdm."""
     allowed = {"openai_vtab", "apsw", "requests", "urllib3"}
     allowed |= {"werkzeug"} if file.startswith("sandbox/") else set()
@@ -62,7 +62,7 @@ def test_threads_are_started_in_execution_alone(file: str) -> None:
 
 
 @pytest.mark.parametrize("file", [file for file in FILES if not file.endswith("__main__.py")])
-def test_a_file_opens_with_what_it_is_for_and_an_example(file: str) -> None:
+def test_docstring_opens_every_file(file: str) -> None:
     """The first thing to read in it."""
     text = ast.get_docstring(ast.parse((ROOT / file).read_text(encoding="utf-8"))) or ""
     assert re.match(r"^[^\n]*[.:]", text), f"{file}: the first line says what it is for"
@@ -71,12 +71,12 @@ def test_a_file_opens_with_what_it_is_for_and_an_example(file: str) -> None:
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_nothing_is_left_for_later(file: str) -> None:
+def test_comments_leave_nothing_for_later(file: str) -> None:
     """What is not there is not there; no notes to do it."""
     assert not re.search(r"\b(TODO|FIXME|XXX|HACK)\b", (ROOT / file).read_text(encoding="utf-8"))
 
 
-def test_the_public_names_are_complete_and_sorted() -> None:
+def test_public_names_are_complete_and_sorted() -> None:
     """__all__ is what `from openai_vtab import *` gives, and dir() shows it."""
     assert openai_vtab.__all__ == sorted(openai_vtab.__all__)
     for name in openai_vtab.__all__:

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from .wire import answer, wire
+from .support.server import answer, wire
 
 T = "vector_store_file_batches"
 SLOW = (

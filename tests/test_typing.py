@@ -6,11 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 PROGRAM = Path(__file__).parent / "typing" / "program.py"
 
 
-def test_a_users_program_is_typed(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_types_of_a_users_program(tmp_path: Path) -> None:
     """No error; and what is wrong in it is one, or its `type: ignore` would be."""
+    pytest.importorskip("mypy", reason="mypy is in the extra `slow`")
     done = subprocess.run(
         [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path), "--config-file", "", str(PROGRAM)],
         capture_output=True,

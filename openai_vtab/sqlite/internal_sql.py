@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import time
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import apsw
@@ -34,7 +34,11 @@ class InternalSQL:
         self.running = False  # a statement of the package is being executed
         self.changes = 0  # the part of total_changes() that the package has caused
         self.unfinished = False  # a transaction of the package could not be rolled back yet
-        self.ours: set[str] = set()  # the names of the package's modules
+        self._modules: set[str] = set()  # the names of the package's modules
+
+    def add_modules(self, names: Iterable[str]) -> None:
+        """Remember modules of the package, whose virtual tables a replay may read."""
+        self._modules.update(names)
 
     def read(self, sql: str, bindings: Sequence[SQLiteValue] = ()) -> Iterator[tuple[SQLiteValue, ...]]:
         """Execute a query and return an iterator of its rows. Raises InterruptError if the statement is interrupted."""
@@ -147,7 +151,7 @@ class InternalSQL:
         self.running = True
         try:
             connection.set_progress_handler(lambda: time.monotonic() > end, STEPS, id=InternalSQL)
-            if not is_harmless(cursor.execute, sql, self.ours):
+            if not is_harmless(cursor.execute, sql, self._modules):
                 return True
             for _ in cursor.execute(sql):
                 pass

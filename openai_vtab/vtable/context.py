@@ -121,12 +121,12 @@ class ConnectionContext:
     def session(self) -> StatementSession:
         """The session of the statement that runs now: of those that are not over, the one that began last."""
         statement = self.statements.current
-        return StatementSession(self.workers) if statement is None else self.statements.session_of(statement)
+        return StatementSession(self.workers) if statement is None else statement.open()
 
     @property
     def writer(self) -> StatementSession:
         """The session of the writing statement that runs now."""
-        return self.statements.session_of(self.statements.writing)
+        return self.statements.writing.open()
 
     @property
     def user_rolls_back(self) -> bool:

@@ -40,7 +40,7 @@ class Module:
     def create(self, connection: apsw.Connection) -> None:
         """Register the table under its name and its aliases, as eponymous tables."""
         table = self._table
-        self._context.internal_sql.ours |= {table.name, *table.aliases}
+        self._context.internal_sql.add_modules((table.name, *table.aliases))
         module = SimpleNamespace(Connect=self.Connect, Create=self.Connect)
         # ShadowName tells whether NAME_suffix belongs to the table NAME, so that SQLite protects it from ordinary SQL
         # (DEFENSIVE). It is a method of str: APSW loses a KeyboardInterrupt that is raised in a Python function.

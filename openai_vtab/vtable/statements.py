@@ -99,14 +99,23 @@ S = TypeVar("S", bound=Session)
 class RunningStatement(Generic[S]):
     """A statement that has begun.
 
-    `changes` is total_changes() at its beginning, without the rows that count for others. `position` is how much was
-    queued then. `session` is opened when the statement opens a table of the package. `refused` tells that a table has
-    refused one of its rows.
+    `changes` is total_changes() at its beginning, later without the rows that count for others. `position` is how much
+    was queued at its beginning. `session` is None until the statement calls a table of the package. `refused` tells
+    that a table has refused one of its rows.
     """
 
-    __slots__ = ("changes", "id", "position", "readonly", "refused", "session", "sql")
+    __slots__ = ("_open_session", "changes", "id", "position", "readonly", "refused", "session", "sql")
 
-    def __init__(self, id: int, sql: str, readonly: bool, changes: int, position: int) -> None:
+    def __init__(
+        self,
+        open_session: Callable[[RunningStatement[S]], S],
+        id: int,
+        sql: str,
+        readonly: bool,
+        changes: int,
+        position: int,
+    ) -> None:
+        self._open_session = open_session
         self.id = id
         self.sql = sql
         self.readonly = readonly
@@ -114,6 +123,24 @@ class RunningStatement(Generic[S]):
         self.position = position
         self.refused = False
         self.session: S | None = None
+
+    def open(self) -> S:
+        """Return the statement's session, opened by the first call."""
+        if self.session is None:
+            self.session = self._open_session(self)
+        return self.session
+
+    def refuse_row(self) -> None:
+        """A table has refused a row of the statement: SQLite undoes the statement."""
+        self.refused = True
+
+    def leave_out(self, rows: int) -> None:
+        """Some rows that total_changes() counts are those of a statement within this one."""
+        self.changes += rows
+
+    def again(self) -> RunningStatement[S]:
+        """The statement as SQLite runs it once more, after it has prepared it again."""
+        return RunningStatement(self._open_session, self.id, self.sql, self.readonly, self.changes, self.position)
 
 
 class StatementTracker(Generic[S]):
@@ -167,7 +194,7 @@ class StatementTracker(Generic[S]):
         if ended is not None:
             self._ended(ended, connection)
         if event["code"] == apsw.SQLITE_TRACE_STMT:
-            begun = RunningStatement[S](id, event["sql"], event["readonly"], changes, self._position())
+            begun = RunningStatement(self._open_session, id, event["sql"], event["readonly"], changes, self._position())
             self._began(begun, connection)
             self.running[id] = begun
 
@@ -194,7 +221,7 @@ class StatementTracker(Generic[S]):
             else:
                 self._failed(statement)
             for around in {*self.running.values(), *([] if just_ended is None else [just_ended])}:
-                around.changes += grown
+                around.leave_out(grown)
 
     @property
     def is_writing(self) -> bool:
@@ -220,16 +247,5 @@ class StatementTracker(Generic[S]):
         latest = self._latest
         if latest is None:
             return None
-        again = RunningStatement[S](latest.id, latest.sql, latest.readonly, latest.changes, latest.position)
-        self.running[latest.id] = again
+        self.running[latest.id] = again = latest.again()
         return again
-
-    def session_of(self, statement: RunningStatement[S]) -> S:
-        """Return the statement's session, and open it if this is the first call."""
-        if statement.session is None:
-            statement.session = self._open_session(statement)
-        return statement.session
-
-    def refuse_row(self) -> None:
-        """A table has refused a row of the writing statement that runs now: SQLite undoes the statement."""
-        self.writing.refused = True

@@ -39,7 +39,7 @@ def _reports_refusal(update: Update) -> Update:
         try:
             return update(self, *arguments)
         except BaseException:
-            self.context.statements.refuse_row()
+            self.context.statements.writing.refuse_row()
             raise
 
     return cast(Update, method)

@@ -5,7 +5,6 @@ The server is a socket and a function for each of its connections.
 
 from __future__ import annotations
 
-import json
 import random
 import re
 import socket
@@ -15,7 +14,7 @@ import time
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import apsw
@@ -25,11 +24,15 @@ import trustme
 import openai_vtab
 from openai_vtab.sandbox import Answer, Raw, Wire
 
+from ..support.server import answer, request, serving
+
 T = "vector_store_file_batches"
 SELECT = f"SELECT id FROM {T} WHERE vector_store_id = 'vs_1' AND batch_id = '%s'"
 INSERT = f"INSERT INTO {T} (vector_store_id, file_ids) VALUES ('vs_1', '[\"file-1\"]')"
 UPLOAD = "INSERT INTO files (filename, content, purpose) VALUES ('a.bin', zeroblob(30000000), 'assistants')"
 AUTHORITY = trustme.CA()  # who signs for the servers here
+TLS = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+AUTHORITY.issue_cert("127.0.0.1").configure_cert(TLS)
 OK = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 SLOW_HEADERS = OK + b"".join(b"x-%d: y\r\n" % n for n in range(90))
 
@@ -51,45 +54,6 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("openai_vtab.transport.connections.SLOWEST_UPLOAD", 1e9)
 
 
-class Listening:
-    """Where it is, and how many have connected."""
-
-    def __init__(self, port: int) -> None:
-        self.port = port
-        self.connections = 0
-
-
-@contextmanager
-def serving(serve: Callable[[Connection], None], secure: bool = False) -> Iterator[Listening]:
-    """Each connection is given to `serve`, in a thread of its own, and closed when that is over."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    here = Listening(listener.getsockname()[1])
-    opened: list[Connection] = []
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    AUTHORITY.issue_cert("127.0.0.1").configure_cert(context)
-
-    def one(connection: Connection) -> None:
-        with suppress(OSError), connection, ExitStack() as secured:
-            serve(secured.enter_context(context.wrap_socket(connection, server_side=True)) if secure else connection)
-
-    def accept() -> None:
-        with suppress(OSError):
-            while True:
-                connection = listener.accept()[0]
-                here.connections += 1
-                opened.append(connection)
-                threading.Thread(target=one, args=(connection,), daemon=True).start()
-
-    thread = threading.Thread(target=accept, daemon=True)
-    thread.start()
-    yield here
-    listener.shutdown(socket.SHUT_RDWR)
-    listener.close()
-    thread.join()
-    for connection in opened:
-        connection.close()
-
-
 @contextmanager
 def connected(port: int, scheme: str = "http", host: str = "127.0.0.1", **settings: Any) -> Iterator[apsw.Connection]:
     """A connection to 127.0.0.1 on this port; to another host by a proxy alone."""
@@ -97,27 +61,6 @@ def connected(port: int, scheme: str = "http", host: str = "127.0.0.1", **settin
     db = openai_vtab.connect(base_url=url, api_key="sk-raw-servers", **{"max_retries": 1, **settings})
     yield db
     db.close()
-
-
-def request(connection: Connection) -> bytes:
-    """The next request's head and body; b"" when there is none."""
-    data = b""
-    while b"\r\n\r\n" not in data:
-        more = connection.recv(65536)
-        if not more:
-            return b""
-        data += more
-    head, _, body = data.partition(b"\r\n\r\n")
-    length = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
-    while length and len(body) < int(length[1]):
-        body += connection.recv(65536)
-    return head + b"\r\n\r\n" + body
-
-
-def answer(body: Any) -> bytes:
-    """200, and JSON."""
-    data = json.dumps(body).encode()
-    return OK + b"content-length: %d\r\n\r\n" % len(data) + data
 
 
 def batch(asked: bytes) -> dict[str, str]:
@@ -151,7 +94,7 @@ def seconds(call: Callable[[], object], error: type[Exception], match: str) -> f
 # answers that are another's
 
 
-def test_a_second_answer_is_never_the_next_requests() -> None:
+def test_response_that_comes_second_is_never_the_next_requests() -> None:
     """When it comes before the next request, the connection is given up; when it comes later, it names another."""
     go_on = threading.Event()
 
@@ -177,7 +120,7 @@ def test_a_second_answer_is_never_the_next_requests() -> None:
         assert server.connections == 3
 
 
-def test_a_list_of_another_store_is_an_error() -> None:
+def test_pagination_of_another_store_raises() -> None:
     """Its objects would be shown as this store's."""
 
     def serve(connection: Connection) -> None:
@@ -193,7 +136,7 @@ def test_a_list_of_another_store_is_an_error() -> None:
         )
 
 
-def test_an_endless_list_is_an_error() -> None:
+def test_pagination_without_end_raises() -> None:
     """With ever new ids: after max_rows; what LIMIT asks for comes, and the error says what to do."""
     asked: list[bytes] = []
 
@@ -219,7 +162,7 @@ def test_an_endless_list_is_an_error() -> None:
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("begun", [b"", OK, OK + b"content-length: 99\r\n\r\n"], ids=["status line", "headers", "body"])
-def test_a_drip_ends_in_time(bundle: str, scheme: str, begun: bytes) -> None:
+def test_timeout_ends_a_dripping_response(bundle: str, scheme: str, begun: bytes) -> None:
     """Also under TLS."""
 
     def serve(connection: Connection) -> None:
@@ -228,7 +171,7 @@ def test_a_drip_ends_in_time(bundle: str, scheme: str, begun: bytes) -> None:
         drip(connection, SLOW_HEADERS)
 
     with (
-        serving(serve, secure=scheme == "https") as server,
+        serving(serve, tls=TLS if scheme == "https" else None) as server,
         connected(server.port, scheme, timeout=0.3, ca_bundle=bundle) as db,
     ):
         sql = SELECT % "vsfb_a"
@@ -240,7 +183,7 @@ def test_a_drip_ends_in_time(bundle: str, scheme: str, begun: bytes) -> None:
         assert server.connections == 3
 
 
-def test_a_flood_ends_in_time() -> None:
+def test_timeout_ends_an_endless_response() -> None:
     """Bytes that never stop, of headers that never end: there is always something to read."""
 
     def serve(connection: Connection) -> None:
@@ -253,7 +196,7 @@ def test_a_flood_ends_in_time() -> None:
         assert seconds(lambda: db.execute(sql).fetchall(), openai_vtab.APITimeoutError, "no answer within") < 2
 
 
-def test_a_handshake_ends_in_time() -> None:
+def test_timeout_ends_a_tls_handshake() -> None:
     """Whoever accepts and says nothing; and nothing was sent."""
     with (
         serving(lambda connection: time.sleep(5)) as server,
@@ -263,9 +206,9 @@ def test_a_handshake_ends_in_time() -> None:
         assert server.connections == 2
 
 
-def test_a_certificate_that_is_not_trusted() -> None:
+def test_tls_refuses_an_untrusted_certificate() -> None:
     """Nothing was sent, and a create is as it was."""
-    with serving(lambda connection: None, secure=True) as server, connected(server.port, "https") as db:
+    with serving(lambda connection: None, tls=TLS) as server, connected(server.port, "https") as db:
         with pytest.raises(
             openai_vtab.APIConnectionError, match=r"cannot connect: .*certificate verify fail"
         ) as caught:
@@ -279,7 +222,7 @@ def test_a_certificate_that_is_not_trusted() -> None:
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("reads", [0, 1000], ids=["never", "slowly"])
-def test_an_upload_that_is_not_read_ends_in_time(bundle: str, scheme: str, reads: int) -> None:
+def test_timeout_ends_an_upload_that_is_not_read(bundle: str, scheme: str, reads: int) -> None:
     """The time-out is for all of it, not for each part."""
 
     def serve(connection: Connection) -> None:
@@ -290,7 +233,7 @@ def test_an_upload_that_is_not_read_ends_in_time(bundle: str, scheme: str, reads
             time.sleep(0.05)
 
     with (
-        serving(serve, secure=scheme == "https") as server,
+        serving(serve, tls=TLS if scheme == "https" else None) as server,
         connected(server.port, scheme, timeout=0.5, ca_bundle=bundle) as db,
     ):
         match = r"no answer within 0\.5 s; it may have been carried out .*\(GET /files\)"
@@ -299,7 +242,7 @@ def test_an_upload_that_is_not_read_ends_in_time(bundle: str, scheme: str, reads
 
 
 @pytest.mark.parametrize("said", [b"", b"HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\n\r\n"], ids=["cut", "413"])
-def test_an_upload_that_is_refused_in_its_midst(said: bytes) -> None:
+def test_upload_that_is_refused_in_its_midst(said: bytes) -> None:
     """The connection is closed while it is sent, with a word or without: an error, and sent once."""
 
     def serve(connection: Connection) -> None:
@@ -316,7 +259,7 @@ def test_an_upload_that_is_refused_in_its_midst(said: bytes) -> None:
 # proxies
 
 
-def test_a_create_through_a_proxy_is_sent_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxy_gets_a_create_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """That closes instead of answering: for urllib3 an error of the proxy, as if it had not been reached."""
     seen: list[bytes] = []
 
@@ -346,7 +289,7 @@ def test_a_create_through_a_proxy_is_sent_once(monkeypatch: pytest.MonkeyPatch) 
     ],
     ids=["403", "407", "closed", "drip"],
 )
-def test_a_tunnel_that_is_not_made(monkeypatch: pytest.MonkeyPatch, said: bytes, match: str) -> None:
+def test_proxy_that_makes_no_tunnel(monkeypatch: pytest.MonkeyPatch, said: bytes, match: str) -> None:
     """Nothing was sent, so a create is tried again; the proxy never sees the key."""
     seen: list[bytes] = []
 
@@ -365,7 +308,7 @@ def test_a_tunnel_that_is_not_made(monkeypatch: pytest.MonkeyPatch, said: bytes,
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["plain", "packed"])
-def test_memory_does_not_grow_with_an_answer(connect: Any, sandbox: Any, packed: bool) -> None:
+def test_response_size_is_limited_in_memory(connect: Any, sandbox: Any, packed: bool) -> None:
     """100 MB, or what would be as much."""
     packer = zlib.compressobj(wbits=31)
     bomb = b"".join(packer.compress(bytes(1 << 20)) for _ in range(100)) + packer.flush()
@@ -385,7 +328,7 @@ def test_memory_does_not_grow_with_an_answer(connect: Any, sandbox: Any, packed:
     assert peak < 6_000_000
 
 
-def test_any_answer_is_survived(connect: Any, sandbox: Any) -> None:
+def test_response_of_random_bytes_is_survived(connect: Any, sandbox: Any) -> None:
     """A true one, cut, doubled and overwritten anywhere: rows of what was asked for, or an error of ours."""
     sql = f"SELECT id, vector_store_id FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id = 'vsfb_demo_finished'"
     true = answer({**sandbox.batches["vs_demo", "vsfb_demo_finished"]})
@@ -411,7 +354,7 @@ def test_any_answer_is_survived(connect: Any, sandbox: Any) -> None:
 
 
 @pytest.mark.parametrize("depth", [*range(940, 1000, 6), 3_000, 30_000])
-def test_an_answer_as_deep_as_can_be_read(connect: Any, sandbox: Any, depth: int) -> None:
+def test_response_nested_as_deep_as_can_be_read(connect: Any, sandbox: Any, depth: int) -> None:
     """Reading and writing JSON do not end at the same depth: what was created is remembered all the same."""
     db = connect()
     db.execute(f"CREATE VIRTUAL TABLE mine USING {T}")
@@ -428,7 +371,7 @@ def test_an_answer_as_deep_as_can_be_read(connect: Any, sandbox: Any, depth: int
         assert "[[[" in db.execute(SELECT.replace("id", "raw", 1) % "vsfb_deep").get
 
 
-def test_an_order_that_cannot_be_seen_is_an_error(connect: Any, sandbox: Any) -> None:
+def test_pagination_in_an_order_that_cannot_be_checked_raises(connect: Any, sandbox: Any) -> None:
     """SQLite would not sort what it was promised in order."""
     files = [{"id": f"file-{n}", "created_at": at} for n, at in enumerate([5, None, 3])]
     sandbox.inject(Answer({"data": files, "has_more": False}), times=None)

@@ -1,6 +1,6 @@
 """What is fuzzed: each target takes bytes, and fails when something happens that must not.
 
-Shared by the long run (python -m tests.fuzz) and the tests (tests/test_fuzz.py). A target raises what the code under
+Shared by the long run (python -m tests.fuzz) and the tests (test_targets.py). A target raises what the code under
 test must not raise: anything but the package's errors. It must not know who makes up the bytes.
 
 >>> answers(b"\\x00\\x01…")

@@ -13,7 +13,7 @@ import requests as http
 
 from openai_vtab import sandbox as sandbox_package
 
-from ..contract import SPEC, described, validate
+from ..support.contract import SPEC, described, validate
 
 STORE, BATCH = "/vector_stores/{vector_store_id}", "/vector_stores/{vector_store_id}/file_batches/{batch_id}"
 STORE_FILE = STORE + "/files/{file_id}"

@@ -1,4 +1,4 @@
-"""The sandbox's faults and quirks do what they say; the client's behaviour under them is in test_http.py."""
+"""The sandbox's faults and quirks do what they say; the client's behaviour under them is tested in tests/transport/."""
 
 from __future__ import annotations
 

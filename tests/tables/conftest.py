@@ -26,7 +26,8 @@ from openai_vtab.sandbox.app import App, Received, Sent
 from openai_vtab.sandbox.faults import Quirks
 from openai_vtab.settings import DEFAULT_BASE_URL
 
-from ..contract import check, fields
+from ..support.contract import check, fields
+from .lists import COUNT
 
 STORE = "vs_cassette"
 FILES = {"file-cassette-1": "returns.md", "file-cassette-2": "shipping.md", "file-cassette-3": "prices.csv"}
@@ -217,3 +218,36 @@ def _as_described(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
             headers = {name.lower(): value for name, value in sent_request.headers.items()}
             raw, status = sent_request.body or b"", response["status"]["code"]
             check(sent_request.method, target(sent_request), headers, raw, status, response["body"]["string"])
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A folder to read from, beside one with a secret."""
+    (tmp_path / "secret").write_text("secret", encoding="utf-8")
+    (tmp_path / "root-too").mkdir()
+    (tmp_path / "root-too" / "f").write_text("secret", encoding="utf-8")
+    root = tmp_path / "root"
+    (root / "deep").mkdir(parents=True)
+    (root / "a.md").write_bytes(b"# A")
+    (root / "deep" / "b.md").write_bytes(b"# B")
+    (root / "inside").symlink_to(root / "deep" / "b.md")
+    (root / "out").symlink_to(tmp_path / "secret")
+    (root / "outdir").symlink_to(tmp_path)
+    (root / "circle").symlink_to(root / "circle")
+    return root
+
+
+@pytest.fixture
+def many(sandbox: Any) -> None:
+    """250 stores and 250 files in a batch of one of them, each a second younger than the one before; a third failed."""
+    state = sandbox._state
+    sandbox.add_store("vs_many")
+    for number in range(COUNT - 3):
+        sandbox.add_store(f"vs_{number:03}")
+    names = [sandbox.add_file(f"{n}.{'csv' if n % 3 else 'md'}", id=f"file-{n:03}") for n in range(COUNT)]
+    sandbox.add_batch("vs_many", names, "vsfb_many", processing_seconds=0)
+    for number, store in enumerate(state.stores.values()):
+        store.created_at = 1_700_000_000 + number
+    for number, id in enumerate(names):
+        state.files[id].created_at += number
+        state.stores["vs_many"].files[id].created_at = 1_700_000_000 + number

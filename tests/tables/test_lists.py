@@ -1,11 +1,10 @@
-"""What is the same for every table that the API lists: which pages are asked for, when, and that none is missing."""
+"""What is the same for every table that the API lists: pages, filters, rowids, errors; none is missing."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import apsw
@@ -14,90 +13,24 @@ import pytest
 import openai_vtab
 from openai_vtab.sandbox import Answer, Slow, Status
 
+from .lists import COUNT, LISTS, List, every, ids, page, paged, statused
+
+pytestmark = pytest.mark.usefixtures("many")
+
 Requests = Callable[[], list[str]]
-COUNT = 250
 
-
-@dataclass(frozen=True)
-class List:
-    """A list as a table and its condition, and as the API has it."""
-
-    table: str
-    where: str
-    path: str
-    most: int = 100
-
-    def sql(self, columns: str = "id", more: str = "") -> str:
-        # SQLite tells a table of no LIMIT beside a term that is not the table's, such as WHERE true
-        where = self.where if self.where != "true" else more.removeprefix("AND ") if more.startswith("AND ") else ""
-        rest = "" if self.where == "true" and where else more
-        return f"SELECT {columns} FROM {self.table}{' WHERE ' if where else ''}{where} {rest}"
-
-    def get(self, query: str = "", *, limit: int | None = None, order: str = "desc", after: str = "") -> str:
-        """The request for a page."""
-        cursor = f"&after={after}" if after else ""
-        return f"GET {self.path}?{query}limit={limit or self.most}&order={order}{cursor}"
-
-
-LISTS = [
-    List("vector_stores", "true", "/vector_stores"),
-    List("vector_store_files", "vector_store_id = 'vs_many'", "/vector_stores/vs_many/files"),
-    List(
-        "vector_store_file_batch_files",
-        "vector_store_id = 'vs_many' AND batch_id = 'vsfb_many'",
-        "/vector_stores/vs_many/file_batches/vsfb_many/files",
-    ),
-    List("files", "true", "/files", 10_000),
-]
-PAGED = LISTS[:3]  # those whose pages are small enough to have several
-STATUSED = LISTS[1:3]
-
-
-def ids(lists: list[List]) -> Any:
-    return pytest.mark.parametrize("it", lists, ids=[it.table for it in lists])
-
-
-every, paged, statused = ids(LISTS), ids(PAGED), ids(STATUSED)
 looked_up = ids([it for it in LISTS if "batch" not in it.table])  # the API has no GET of one file of a batch
 
 
-@pytest.fixture(autouse=True)
-def many(sandbox: Any) -> None:
-    """250 stores and 250 files in a batch of one of them, each a second younger than the one before; a third failed."""
-    state = sandbox._state
-    sandbox.add_store("vs_many")
-    for number in range(COUNT - 3):
-        sandbox.add_store(f"vs_{number:03}")
-    names = [sandbox.add_file(f"{n}.{'csv' if n % 3 else 'md'}", id=f"file-{n:03}") for n in range(COUNT)]
-    sandbox.add_batch("vs_many", names, "vsfb_many", processing_seconds=0)
-    for number, store in enumerate(state.stores.values()):
-        store.created_at = 1_700_000_000 + number
-    for number, id in enumerate(names):
-        state.files[id].created_at += number
-        state.stores["vs_many"].files[id].created_at = 1_700_000_000 + number
-
-
-def plan(db: apsw.Connection, sql: str) -> str:
-    return "; ".join(row[3] for row in db.execute("EXPLAIN QUERY PLAN " + sql))
-
-
-def page(items: list[Any], **more: Any) -> Any:
-    """A page as a server may answer it; None leaves a member out."""
-    last = items[-1]["id"] if items and isinstance(items[-1], dict) else None
-    first = items[0]["id"] if items and isinstance(items[0], dict) else None
-    whole = {"object": "list", "data": items, "first_id": first, "last_id": last, "has_more": False, **more}
-    return {name: value for name, value in whole.items() if value is not ...}
-
-
 @paged
-def test_the_whole_list_page_by_page(db: apsw.Connection, requests: Requests, it: List) -> None:
+def test_pagination_reads_the_whole_list(db: apsw.Connection, requests: Requests, it: List) -> None:
     """Three pages of a hundred, each object once, in the API's order."""
     found = [id for (id,) in db.execute(it.sql())]
     assert len(found) == len(set(found)) == COUNT
     assert requests() == [it.get(), it.get(after=found[99]), it.get(after=found[199])]
 
 
-def test_files_come_ten_thousand_at_once(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+def test_pagination_of_files_has_pages_of_ten_thousand(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
     """The largest page there is for them."""
     for number in range(10_001 - len(sandbox._state.files)):
         sandbox.add_file("x.md", id=f"file-x{number}")
@@ -106,120 +39,8 @@ def test_files_come_ten_thousand_at_once(db: apsw.Connection, sandbox: Any, requ
     assert requests() == [LISTS[3].get(), LISTS[3].get(after=found[-2])]
 
 
-@every
-@pytest.mark.parametrize(
-    ("more", "limit", "order"),
-    [
-        ("LIMIT 5", 5, "desc"),
-        ("LIMIT 5 OFFSET 3", 8, "desc"),
-        ("ORDER BY created_at DESC LIMIT 5", 5, "desc"),
-        ("ORDER BY created_at LIMIT 5", 5, "asc"),
-        ("ORDER BY created_at LIMIT 5 OFFSET 2", 7, "asc"),
-        ("LIMIT 1", 1, "desc"),
-    ],
-)
-def test_a_limit_is_one_page_of_so_many(
-    db: apsw.Connection, requests: Requests, it: List, more: str, limit: int, order: str
-) -> None:
-    """Nothing is read that is thrown away, but for OFFSET's rows."""
-    found = db.execute(it.sql("id, created_at", more)).fetchall()
-    assert requests() == [it.get(limit=limit, order=order)]
-    everything = db.execute(it.sql("id, created_at", f"ORDER BY +created_at {order}, id {order}")).fetchall()
-    offset = limit - len(found)
-    if "created_at" in more:
-        assert [at for _, at in found] == [at for _, at in everything[offset:limit]]
-    assert len(found) == int(more.partition("LIMIT ")[2].split()[0])
-
-
-@statused
-def test_a_limit_with_a_status_is_one_page_of_so_many(db: apsw.Connection, requests: Requests, it: List) -> None:
-    """The API filters, so that no row is thrown away."""
-    sql = it.sql("id, status", "AND status = 'failed' ORDER BY created_at DESC LIMIT 5")
-    assert db.execute(sql).fetchall() == [(f"file-{n}", "failed") for n in (248, 247, 245, 244, 242)]
-    assert requests() == [it.get("filter=failed&", limit=5)]
-    assert plan(db, sql).endswith("status,LIMIT desc")
-
-
-def test_a_limit_with_a_purpose_is_one_page_of_so_many(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
-    """As with the status."""
-    sandbox.add_file("b.md", id="file-b", purpose="user_data")
-    assert db.execute("SELECT id FROM files WHERE purpose = 'user_data' LIMIT 5").fetchall() == [("file-b",)]
-    assert db.execute("SELECT id FROM files WHERE purpose = 'a b&c/ü' LIMIT 5").fetchall() == []
-    query = "limit=5&order=desc"
-    assert requests() == [f"GET /files?purpose=user_data&{query}", f"GET /files?purpose=a%20b%26c%2F%C3%BC&{query}"]
-
-
 @paged
-@pytest.mark.parametrize(
-    "more",
-    [
-        "AND id LIKE '%7' LIMIT 5",
-        "ORDER BY id LIMIT 5",
-        "ORDER BY created_at, id LIMIT 5",
-        "GROUP BY id LIMIT 5",
-        "AND created_at > 0 LIMIT 5",
-        "AND usage_bytes >= 0 ORDER BY created_at DESC LIMIT 5",
-    ],
-)
-def test_a_limit_is_not_the_pages_when_sqlite_has_to_look_at_more(
-    db: apsw.Connection, requests: Requests, it: List, more: str
-) -> None:
-    """It must not ask for page after page of five."""
-    assert len(db.execute(it.sql("id", more)).fetchall()) == 5
-    assert requests()[0] in (it.get(), it.get(order="asc"))
-
-
-@paged
-def test_a_limit_above_a_page(db: apsw.Connection, requests: Requests, it: List) -> None:
-    """Whole pages until there are enough, and none more."""
-    found = [id for (id,) in db.execute(it.sql("id", "LIMIT 150"))]
-    assert len(found) == 150
-    assert requests() == [it.get(), it.get(after=found[99])]
-
-
-@paged
-def test_a_later_page_of_a_limit_is_on_its_way_too(connect: Any, sandbox: Any, requests: Requests, it: List) -> None:
-    """The second page is needed, and is asked for while the first is read."""
-    rows = connect().execute(it.sql("id", "LIMIT 150"))
-    for _ in range(80):
-        next(rows)
-    time.sleep(0.1)
-    assert len(requests()) == 2
-    rows.close(True)
-
-
-@paged
-def test_the_next_page_is_on_its_way_while_one_is_read(db: apsw.Connection, requests: Requests, it: List) -> None:
-    """Not before half of it has been read, and not two pages ahead."""
-    rows = db.execute(it.sql())
-    for _ in range(40):
-        next(rows)
-    time.sleep(0.05)
-    assert len(requests()) == 1
-    for _ in range(40):
-        next(rows)
-    time.sleep(0.05)
-    assert len(requests()) == 1
-    for _ in range(40):
-        next(rows)
-    time.sleep(0.05)
-    assert requests() == []
-    rows.close(True)
-
-
-@ids(LISTS[1:2])
-def test_reading_does_not_wait_for_what_is_on_its_way(connect: Any, sandbox: Any, it: List) -> None:
-    """Three pages of 0.3 s, each read for 0.3 s: not 1.8 s."""
-    sandbox.inject(Slow(0.3), times=None, path=it.path)
-    began = time.monotonic()
-    for number, _ in enumerate(connect().execute(it.sql())):
-        if number % 100 == 75:
-            time.sleep(0.3)
-    assert time.monotonic() - began < 1.6
-
-
-@paged
-def test_an_inner_join_that_stops_reads_no_further_page(db: apsw.Connection, requests: Requests, it: List) -> None:
+def test_pagination_stops_with_an_inner_join(db: apsw.Connection, requests: Requests, it: List) -> None:
     """LIMIT of the join is not the list's, which is left when the join has its rows."""
     db.execute("CREATE TABLE few (x)")
     db.execute("INSERT INTO few VALUES (1), (2)")
@@ -228,75 +49,6 @@ def test_an_inner_join_that_stops_reads_no_further_page(db: apsw.Connection, req
     assert requests() == [it.get()]
     assert db.execute(f"SELECT EXISTS (SELECT 1 FROM {it.table} AS i JOIN few ON {it.where} AND x = 2)").get == 1
     assert len(requests()) == 1
-
-
-@every
-@pytest.mark.parametrize("direction", ["ASC", "DESC"])
-def test_the_order_of_the_list_is_not_sorted_again(
-    db: apsw.Connection, requests: Requests, it: List, direction: str
-) -> None:
-    """The plan says which way, and has no sorter."""
-    sql = it.sql("created_at", f"ORDER BY created_at {direction}")
-    assert "TEMP B-TREE" not in plan(db, sql)
-    assert plan(db, sql).endswith(f" {direction.lower()}")
-    found = [at for (at,) in db.execute(sql)]
-    assert found == sorted(found, reverse=direction == "DESC")
-    assert all(f"order={direction.lower()}" in request for request in requests())
-
-
-@every
-@pytest.mark.parametrize("order", ["+created_at", "id", "created_at, id", "created_at COLLATE NOCASE DESC, id"])
-def test_another_order_is_sqlites(db: apsw.Connection, it: List, order: str) -> None:
-    """The list is read as it comes."""
-    assert "TEMP B-TREE" in plan(db, it.sql("id", f"ORDER BY {order}"))
-
-
-def test_several_lists_are_sorted(db: apsw.Connection, sandbox: Any) -> None:
-    """Each has its order, together they have none."""
-    for direction in ("ASC", "DESC"):
-        where = "vector_store_id IN ('vs_demo', 'vs_many', 'vs_archive')"
-        sql = f"SELECT created_at FROM vector_store_files WHERE {where} ORDER BY created_at {direction}"
-        assert "TEMP B-TREE" in plan(db, sql)
-        found = [at for (at,) in db.execute(sql)]
-        assert found == sorted(found, reverse=direction == "DESC")
-
-
-def test_the_order_of_an_outer_list_is_kept_in_a_join(db: apsw.Connection) -> None:
-    """Whatever SQLite takes for sorted is sorted."""
-    db.execute("CREATE TABLE few (x); INSERT INTO few VALUES (1), (2), (3)")
-    for sql in (
-        "SELECT created_at FROM vector_stores, few ORDER BY created_at",
-        "SELECT f.created_at FROM few, vector_store_files AS f WHERE vector_store_id = 'vs_many' ORDER BY f.created_at DESC",
-        "SELECT f.created_at FROM few CROSS JOIN vector_store_files AS f WHERE vector_store_id = 'vs_many' ORDER BY f.created_at DESC",
-        "SELECT f.created_at FROM vector_stores AS v JOIN vector_store_files AS f ON f.vector_store_id = v.id AND v.name <> 'x' ORDER BY f.created_at",
-        "SELECT DISTINCT created_at FROM vector_stores ORDER BY created_at DESC",
-        "SELECT created_at, count(*) FROM vector_stores GROUP BY created_at ORDER BY created_at DESC",
-        "SELECT max(created_at) FROM vector_stores GROUP BY created_at",
-    ):
-        found = [row[0] for row in db.execute(sql)]
-        assert found == sorted(found, reverse="DESC" in sql), sql
-
-
-@every
-def test_a_server_with_another_order_is_an_error(db: apsw.Connection, sandbox: Any, it: List) -> None:
-    """SQLite has been promised the order; the sentence says how to have it sorted, which then works."""
-    items = [{"id": f"x{at}", "object": "x", "created_at": at} for at in (3, 1, 2)]
-    sandbox.inject(Answer(page(items)), times=2, path=it.path)
-    with pytest.raises(
-        openai_vtab.OperationalError, match=f"{it.table}: the server's list is not in the order of"
-    ) as caught:
-        db.execute(it.sql("id", "ORDER BY created_at DESC")).fetchall()
-    assert "write ORDER BY +created_at" in str(caught.value)
-    assert db.execute(it.sql("id", "ORDER BY +created_at DESC")).fetchall() == [("x3",), ("x2",), ("x1",)]
-
-
-@every
-def test_objects_of_one_second_may_come_in_any_order(db: apsw.Connection, sandbox: Any, it: List) -> None:
-    """Equal is in order."""
-    items = [{"id": name, "object": "x", "created_at": 7} for name in "bac"]
-    sandbox.inject(Answer(page(items)), times=2, path=it.path)
-    for direction in ("ASC", "DESC"):
-        assert len(db.execute(it.sql("id", f"ORDER BY created_at {direction}")).fetchall()) == 3
 
 
 A, B = {"id": "a", "object": "x", "created_at": 2}, {"id": "b", "object": "x", "created_at": 1}
@@ -323,7 +75,7 @@ NOT_WHOLE = {
 
 @every
 @pytest.mark.parametrize("case", NOT_WHOLE)
-def test_a_list_is_whole_or_an_error(db: apsw.Connection, sandbox: Any, it: List, case: str) -> None:
+def test_pagination_is_complete_or_raises(db: apsw.Connection, sandbox: Any, it: List, case: str) -> None:
     """With the request in its sentence; a query that stops before is not told."""
     answers, problem = NOT_WHOLE[case]
     for answer in answers:
@@ -349,7 +101,7 @@ def test_a_list_is_whole_or_an_error(db: apsw.Connection, sandbox: Any, it: List
         str(len(a["data"])) + str({k: v for k, v in a.items() if k != "data"}) for a in answers
     ),
 )
-def test_a_forgiving_client_still_gets_all_of_it(
+def test_pagination_with_errors_as_rows_is_complete(
     db: apsw.Connection, sandbox: Any, requests: Requests, it: List, answers: list[Any]
 ) -> None:
     """Without last_id the last object's own id is the same."""
@@ -361,7 +113,7 @@ def test_a_forgiving_client_still_gets_all_of_it(
 
 @paged
 @pytest.mark.parametrize("count", [1, 99, 100])
-def test_a_page_that_does_not_say_whether_it_is_all(
+def test_pagination_without_has_more(
     db: apsw.Connection, sandbox: Any, requests: Requests, it: List, count: int
 ) -> None:
     """The next one tells, also when the page is short: a server may have a smaller maximum than was asked for."""
@@ -376,7 +128,9 @@ def test_a_page_that_does_not_say_whether_it_is_all(
 
 
 @every
-def test_a_server_that_knows_no_pages(db: apsw.Connection, sandbox: Any, requests: Requests, it: List) -> None:
+def test_pagination_that_the_server_does_not_know(
+    db: apsw.Connection, sandbox: Any, requests: Requests, it: List
+) -> None:
     """It gives its one list again, without has_more: each object comes once, with a LIMIT as well."""
     sandbox.inject(Answer(page([A, B], has_more=...)), times=2, path=it.path)
     assert db.execute(it.sql()).fetchall() == [("a",), ("b",)]
@@ -393,7 +147,9 @@ def test_a_server_that_knows_no_pages(db: apsw.Connection, sandbox: Any, request
 
 @paged
 @pytest.mark.parametrize("quirk", ["after_ignored", "unknown_after_is_first_page"])
-def test_a_proxy_that_forgets_the_cursor(db: apsw.Connection, sandbox: Any, it: List, quirk: str) -> None:
+def test_pagination_through_a_proxy_that_drops_the_cursor(
+    db: apsw.Connection, sandbox: Any, it: List, quirk: str
+) -> None:
     """Endless in other clients. A cursor that the server no longer knows is page one again: an error, too."""
     setattr(sandbox.quirks, quirk, True)
     if quirk == "unknown_after_is_first_page":
@@ -405,7 +161,7 @@ def test_a_proxy_that_forgets_the_cursor(db: apsw.Connection, sandbox: Any, it: 
 
 
 @every
-def test_an_empty_list_is_no_rows(db: apsw.Connection, sandbox: Any, requests: Requests, it: List) -> None:
+def test_pagination_of_an_empty_list(db: apsw.Connection, sandbox: Any, requests: Requests, it: List) -> None:
     """With null or empty cursors."""
     for cursor in (None, "", ...):
         sandbox.inject(Answer(page([], first_id=cursor, last_id=cursor)), path=it.path)
@@ -415,7 +171,7 @@ def test_an_empty_list_is_no_rows(db: apsw.Connection, sandbox: Any, requests: R
 
 @every
 @pytest.mark.parametrize("status", [400, 401, 404, 500])
-def test_a_list_that_is_refused_is_an_error(connect: Any, sandbox: Any, it: List, status: int) -> None:
+def test_pagination_that_is_refused_raises(connect: Any, sandbox: Any, it: List, status: int) -> None:
     """Also 404: nobody has said that the list is empty."""
     sandbox.inject(Status(status, message="No such thing found."), path=it.path)
     with pytest.raises(openai_vtab.APIError, match="No such thing found") as caught:
@@ -424,9 +180,7 @@ def test_a_list_that_is_refused_is_an_error(connect: Any, sandbox: Any, it: List
 
 
 @paged
-def test_a_page_that_fails_is_repeated_and_then_an_error(
-    connect: Any, sandbox: Any, requests: Requests, it: List
-) -> None:
+def test_retry_of_a_page_that_fails(connect: Any, sandbox: Any, requests: Requests, it: List) -> None:
     """The rows before it have been given; the end never is."""
     sandbox.inject(Status(503, headers={"retry-after": "0"}), path=it.path, after=1)
     assert len(connect().execute(it.sql()).fetchall()) == COUNT
@@ -438,7 +192,7 @@ def test_a_page_that_fails_is_repeated_and_then_an_error(
 
 
 @looked_up
-def test_an_object_by_its_id_is_never_looked_for_in_the_list(db: apsw.Connection, requests: Requests, it: List) -> None:
+def test_lookup_by_id_never_reads_the_list(db: apsw.Connection, requests: Requests, it: List) -> None:
     """Lists have been seen to miss what a GET finds; a batch's files have no other way."""
     where = "" if it.where == "true" else it.where + " AND "
     one, two = ("vs_001", "vs_002") if it.table == "vector_stores" else ("file-001", "file-002")
@@ -468,7 +222,7 @@ def test_an_object_by_its_id_is_never_looked_for_in_the_list(db: apsw.Connection
 
 
 @looked_up
-def test_what_is_not_there_by_its_id_is_no_row(db: apsw.Connection, sandbox: Any, it: List) -> None:
+def test_lookup_of_an_absent_id_returns_no_row(db: apsw.Connection, sandbox: Any, it: List) -> None:
     """404 on a look-up, and what compatible servers say with 400."""
     for quirk in (False, True):
         for errors in (None, "detail", "text"):
@@ -499,7 +253,7 @@ def test_rowids_are_the_objects_own(db: apsw.Connection, requests: Requests, it:
 
 
 @statused
-def test_a_status_that_is_not_known_is_not_sent(
+def test_status_filter_that_is_not_known_is_not_sent(
     db: apsw.Connection, sandbox: Any, requests: Requests, it: List
 ) -> None:
     """OpenAI would refuse it; another server's rows may have it, so that SQLite compares. NULL equals nothing."""
@@ -521,7 +275,7 @@ def test_a_status_that_is_not_known_is_not_sent(
 
 
 @statused
-def test_a_status_narrows_only_where_it_is_the_apis_equality(db: apsw.Connection, requests: Requests, it: List) -> None:
+def test_status_filter_is_sent_only_for_equality(db: apsw.Connection, requests: Requests, it: List) -> None:
     """Other comparisons are SQLite's, over the whole list."""
     failed = len(db.execute(it.sql("id", "AND status = 'failed'")).fetchall())
     assert len(db.execute(it.sql("id", "AND 'completed' = status")).fetchall()) == COUNT - failed
@@ -540,7 +294,7 @@ def test_a_status_narrows_only_where_it_is_the_apis_equality(db: apsw.Connection
         assert not [request for request in requests() if "filter=" in request and "OR" not in condition]
 
 
-def test_a_status_from_a_joined_table_narrows(db: apsw.Connection, requests: Requests) -> None:
+def test_status_filter_from_a_joined_table_is_sent(db: apsw.Connection, requests: Requests) -> None:
     """One list for each; what the API would refuse is sought in the whole list."""
     db.execute("CREATE TABLE wanted (s); INSERT INTO wanted VALUES ('failed'), ('nonsense'), ('cancelled')")
     sql = "SELECT s, count(id) FROM wanted CROSS JOIN vector_store_files ON status = s AND vector_store_id = 'vs_many' GROUP BY s"
@@ -553,7 +307,7 @@ def test_a_status_from_a_joined_table_narrows(db: apsw.Connection, requests: Req
 
 
 @every
-def test_raw_has_everything(db: apsw.Connection, sandbox: Any, it: List) -> None:
+def test_raw_has_the_whole_object(db: apsw.Connection, sandbox: Any, it: List) -> None:
     """Also what no column is made of."""
     item = {"id": "a", "object": "x", "created_at": 1, "new_field": {"deep": [1, None]}, "nil": None}
     sandbox.inject(Answer(page([item])), path=it.path)
@@ -566,7 +320,7 @@ def test_raw_has_everything(db: apsw.Connection, sandbox: Any, it: List) -> None
 
 
 @ids(LISTS[:1])
-def test_an_interrupt_ends_a_list(db: apsw.Connection, sandbox: Any, it: List) -> None:
+def test_interrupt_ends_pagination(db: apsw.Connection, sandbox: Any, it: List) -> None:
     """While a page is waited for."""
     sandbox.inject(Slow(3), path=it.path)
     timer = threading.Timer(0.15, db.interrupt)
@@ -574,12 +328,12 @@ def test_an_interrupt_ends_a_list(db: apsw.Connection, sandbox: Any, it: List) -
     began = time.monotonic()
     with pytest.raises(apsw.InterruptError):
         db.execute(it.sql()).fetchall()
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 2
     timer.join()
 
 
 @every
-def test_one_statement_asks_once_for_a_list(db: apsw.Connection, requests: Requests, it: List) -> None:
+def test_cache_of_a_statement_has_each_list_once(db: apsw.Connection, requests: Requests, it: List) -> None:
     """However often it is scanned."""
     db.execute("CREATE TABLE few (x); INSERT INTO few VALUES (1), (2), (3)")
     sql = f"SELECT count(*) FROM few CROSS JOIN (SELECT id FROM {it.table} WHERE {it.where}) AS i JOIN (SELECT id FROM {it.table} WHERE {it.where} AND id LIKE '%1') AS j"
@@ -588,7 +342,7 @@ def test_one_statement_asks_once_for_a_list(db: apsw.Connection, requests: Reque
     assert len(taken) == len(set(taken)) == (1 if it.most > 100 else 3)
 
 
-def test_in_over_stores_lists_them_concurrently(connect: Any, sandbox: Any, requests: Requests) -> None:
+def test_in_list_of_stores_is_paginated_concurrently(connect: Any, sandbox: Any, requests: Requests) -> None:
     """As many at once as may be under way, each once."""
     db = connect(max_concurrency=8)
     names = [f"vs_{n:03}" for n in range(20)]
@@ -597,63 +351,17 @@ def test_in_over_stores_lists_them_concurrently(connect: Any, sandbox: Any, requ
     sandbox.reset_counters()
     sandbox.latency = 0.05
     marks = ", ".join("?" * len(names))
-    began = time.monotonic()
     found = db.execute(
         f"SELECT vector_store_id, id FROM vector_store_files WHERE vector_store_id IN ({marks})", names
     ).fetchall()
-    assert time.monotonic() - began < 0.6
     assert sorted(found) == sorted((name, id) for name in names for id in ("file-000", "file-001"))
     assert sandbox.max_in_flight == 8
     assert sorted(requests()) == [f"GET /vector_stores/{name}/files?limit=100&order=desc" for name in names]
 
 
-@pytest.mark.parametrize("source", ["a local table", "the list of stores"])
-def test_joining_stores_to_their_files_lists_concurrently(
-    connect: Any, sandbox: Any, requests: Requests, source: str
+def test_filter_by_a_purpose_that_is_not_text_is_left_to_sqlite(
+    db: apsw.Connection, sandbox: Any, requests: Requests
 ) -> None:
-    """Read ahead; each list once."""
-    db = connect(max_concurrency=8)
-    names = [f"vs_{n:03}" for n in range(40)]
-    for name in names:
-        sandbox.add_batch(name, ["file-000", "file-001"], processing_seconds=0)
-    db.execute("CREATE TABLE mine (store TEXT)")
-    db.executemany("INSERT INTO mine VALUES (?)", [(name,) for name in names])
-    sandbox.reset_counters()
-    sandbox.latency = 0.05
-    join = (
-        "mine AS m JOIN vector_store_files AS f ON f.vector_store_id = m.store"
-        if source == "a local table"
-        else "vector_stores AS v JOIN vector_store_files AS f ON f.vector_store_id = v.id WHERE v.total_count = 2"
-    )
-    began = time.monotonic()
-    counted = dict(db.execute(f"SELECT f.vector_store_id, count(*) FROM {join} GROUP BY 1"))
-    assert time.monotonic() - began < 1.5
-    assert {name: counted[name] for name in names} == dict.fromkeys(names, 2)
-    assert sandbox.max_in_flight >= 6
-    taken = [request for request in requests() if "/files" in request]
-    assert len(taken) == len(set(taken)) == len(counted)
-
-
-def test_what_is_asked_for_ahead_and_fails_is_no_error_of_a_query_that_stops_before(
-    db: apsw.Connection, sandbox: Any
-) -> None:
-    """A store that is gone comes after the rows that are wanted."""
-    for name in ("vs_001", "vs_002", "vs_003", "vs_004"):
-        sandbox.add_batch(name, ["file-000"], processing_seconds=0)
-    db.execute("CREATE TABLE mine (store)")
-    db.execute("INSERT INTO mine VALUES ('vs_001'), ('vs_002'), ('vs_003'), ('vs_004'), ('vs_gone')")
-    sql = "SELECT f.vector_store_id FROM mine AS m CROSS JOIN vector_store_files AS f ON f.vector_store_id = m.store"
-    rows = db.execute(sql)
-    for name in ("vs_001", "vs_002", "vs_003", "vs_004"):
-        assert next(rows) == (name,)
-        time.sleep(0.05)
-    assert any("vs_gone" in request.path for request in sandbox.requests)
-    rows.close(True)
-    with pytest.raises(openai_vtab.APIError, match="vs_gone"):
-        db.execute(sql).fetchall()
-
-
-def test_a_purpose_that_is_no_text_is_compared_by_sqlite(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
     """5 equals the text '5' in a column of text."""
     sandbox.add_file("x.md", id="file-five", purpose="5")
     db.execute("CREATE TABLE n (n INTEGER); INSERT INTO n VALUES (5)")

@@ -21,7 +21,7 @@ FILE_1, FILE_2, FILE_3 = FILES
 
 
 @pytest.mark.vcr
-def test_which_files_failed_and_why(
+def test_select_returns_failed_files_and_reasons(
     replayed: apsw.Connection, place: Place, cassette: Any, sent: Sent, pause: Callable[[], None]
 ) -> None:
     """A batch of three, one of a type that is not supported; then the failed ones again, in a new batch."""
@@ -61,7 +61,7 @@ def test_which_files_failed_and_why(
         f"openai.{T} WHERE vector_store_id = 'vs_demo' AND batch_id = 'vsfb_demo_failures'",
     ],
 )
-def test_as_a_table_and_as_a_function(db: apsw.Connection, requests: Requests, source: str) -> None:
+def test_table_valued_function_is_the_table(db: apsw.Connection, requests: Requests, source: str) -> None:
     """One list, the same rows."""
     rows = db.execute(
         f"SELECT id, status, last_error_code, last_error ->> 'message' = last_error_message FROM {source}"
@@ -100,7 +100,7 @@ def test_select_star_leaves_the_keys_out(db: apsw.Connection) -> None:
     )
 
 
-def test_joined_with_the_files_names(db: apsw.Connection, requests: Requests) -> None:
+def test_join_with_the_files_names(db: apsw.Connection, requests: Requests) -> None:
     """A look-up for each failed file."""
     sql = f"SELECT f.filename FROM {T}('vs_demo', 'vsfb_demo_failures') AS b JOIN files AS f USING (file_id) WHERE b.status = 'failed'"
     assert db.execute(sql).fetchall() == [("logo.png",), ("prices.csv",)]
@@ -109,7 +109,7 @@ def test_joined_with_the_files_names(db: apsw.Connection, requests: Requests) ->
     assert sorted(rest) == ["GET /files/file-demo-05", "GET /files/file-demo-06"]  # both at once
 
 
-def test_joined_with_batches_in_a_table(connect: Any, sandbox: Any, requests: Requests) -> None:
+def test_join_with_batches_in_a_table(connect: Any, sandbox: Any, requests: Requests) -> None:
     """A list for each batch, several at once, each once."""
     db = connect(max_concurrency=8)
     names = [
@@ -131,7 +131,7 @@ def test_joined_with_batches_in_a_table(connect: Any, sandbox: Any, requests: Re
     assert all("filter=failed" in request for request in taken)
 
 
-def test_a_file_in_two_batches_has_two_rows(db: apsw.Connection, sandbox: Any) -> None:
+def test_rowids_of_a_file_in_two_batches_differ(db: apsw.Connection, sandbox: Any) -> None:
     """Also in an OR: a row is a file of a batch."""
     for name in ("vsfb_a", "vsfb_b"):
         sandbox.add_batch("vs_demo", ["file-new-01"], name)
@@ -149,7 +149,7 @@ def test_a_file_in_two_batches_has_two_rows(db: apsw.Connection, sandbox: Any) -
         (f"DELETE FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id = 'vsfb_demo_running'", f"{T}: the API has no way to DELETE"),
     ],
 )  # fmt: skip
-def test_it_is_only_read(db: apsw.Connection, requests: Requests, sql: str, problem: str) -> None:
+def test_writes_are_refused(db: apsw.Connection, requests: Requests, sql: str, problem: str) -> None:
     """And says so."""
     with pytest.raises(openai_vtab.UnsupportedWriteError, match=problem):
         db.execute(sql)
@@ -159,14 +159,14 @@ def test_it_is_only_read(db: apsw.Connection, requests: Requests, sql: str, prob
 @pytest.mark.parametrize(
     "where", ["", "WHERE vector_store_id = 'vs_demo'", "WHERE batch_id = 'vsfb_demo_running'", "WHERE id = 'x'"]
 )
-def test_without_its_keys_there_is_a_sentence(db: apsw.Connection, requests: Requests, where: str) -> None:
+def test_missing_keys_are_named(db: apsw.Connection, requests: Requests, where: str) -> None:
     """Both are needed."""
     with pytest.raises(openai_vtab.MissingColumnsError, match=f"{T} needs vector_store_id = … AND batch_id = …"):
         db.execute(f"SELECT * FROM {T} {where}").fetchall()
     assert requests() == []
 
 
-def test_a_batch_that_is_gone_is_an_error(db: apsw.Connection, sandbox: Any) -> None:
+def test_absent_batch_raises(db: apsw.Connection, sandbox: Any) -> None:
     """Nobody has said that it has no files; also as compatible servers say it, with ids of their own."""
     for quirk in (False, True):
         sandbox.quirks.unknown_id_is_400 = sandbox.quirks.batch_ids_without_prefix = quirk
@@ -176,7 +176,7 @@ def test_a_batch_that_is_gone_is_an_error(db: apsw.Connection, sandbox: Any) -> 
     assert db.execute(f"SELECT id FROM {T}('vs_demo', ?)", (made,)).fetchall() == [("file-new-01",)]
 
 
-def test_last_errors_of_any_kind(db: apsw.Connection, sandbox: Any) -> None:
+def test_last_error_of_any_kind(db: apsw.Connection, sandbox: Any) -> None:
     """Codes drift, and are text; an error that is no object is JSON all the same."""
     items = [
         {"id": "a", "status": "failed", "last_error": {"code": "brand_new", "message": "ü"}},

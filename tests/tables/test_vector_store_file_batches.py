@@ -49,7 +49,7 @@ def finished(db: apsw.Connection, place: Place, batch: str, pause: Callable[[], 
 
 
 @pytest.mark.vcr
-def test_create_and_read_until_it_is_finished(
+def test_insert_and_select_until_it_has_finished(
     replayed: apsw.Connection, place: Place, cassette: Any, pause: Callable[[], None], sent: Sent
 ) -> None:
     """One POST, and GETs of the batch that it made; the unsupported file is counted as failed."""
@@ -65,7 +65,9 @@ def test_create_and_read_until_it_is_finished(
 
 
 @pytest.mark.vcr
-def test_files_with_attributes_of_their_own(replayed: apsw.Connection, place: Place, cassette: Any, sent: Sent) -> None:
+def test_insert_files_with_attributes_of_their_own(
+    replayed: apsw.Connection, place: Place, cassette: Any, sent: Sent
+) -> None:
     """The shared strategy is in each object."""
     replayed.execute(
         f"INSERT INTO {T} (vector_store_id, data__files, data__chunking_strategy) VALUES (?, json_array("
@@ -86,7 +88,7 @@ def test_files_with_attributes_of_their_own(replayed: apsw.Connection, place: Pl
 
 
 @pytest.mark.vcr
-def test_a_join_with_a_local_table(replayed: apsw.Connection, place: Place, cassette: Any, sent: Sent) -> None:
+def test_join_with_a_local_table(replayed: apsw.Connection, place: Place, cassette: Any, sent: Sent) -> None:
     """One GET for each pair; a batch that does not exist is NULL in a LEFT JOIN."""
     batches = [create(replayed, place, FILE_1), create(replayed, place, FILE_2)]
     replayed.execute("CREATE TABLE imports (name, vector_store_id, batch_id)")
@@ -115,7 +117,7 @@ def test_cancel(
 
 
 @pytest.mark.vcr
-def test_an_error_carries_the_apis_words(replayed: apsw.Connection, place: Place) -> None:
+def test_error_carries_the_apis_words(replayed: apsw.Connection, place: Place) -> None:
     """Status, message and request id; the key is not in it."""
     with pytest.raises(openai_vtab.APIError) as caught:
         replayed.execute(f"INSERT INTO {T} (vector_store_id, file_ids) VALUES ('vs_0', '[\"file-0\"]')")
@@ -127,9 +129,9 @@ def test_an_error_carries_the_apis_words(replayed: apsw.Connection, place: Place
     assert error.request == f"POST {place.base_url}/vector_stores/vs_0/file_batches"
 
 
-def test_another_body_is_not_replayed(vcr_config: dict[str, Any], vcr_cassette_dir: str) -> None:
+def test_cassette_does_not_replay_another_body(vcr_config: dict[str, Any], vcr_cassette_dir: str) -> None:
     """A cassette that matched without the body would hide a wrong file id."""
-    path = f"{vcr_cassette_dir}/test_create_and_read_until_it_is_finished.yaml"
+    path = f"{vcr_cassette_dir}/test_insert_and_select_until_it_has_finished.yaml"
     with (
         closing(openai_vtab.connect(api_key="no-key-is-needed-to-replay", max_retries=0)) as db,
         vcr.use_cassette(path, record_mode="none", **vcr_config) as cassette,
@@ -142,7 +144,7 @@ def test_another_body_is_not_replayed(vcr_config: dict[str, Any], vcr_cassette_d
 
 
 @pytest.mark.parametrize("path", sorted(CASSETTES.rglob("*.yaml")), ids=lambda path: path.stem)
-def test_a_cassette_holds_no_key_and_no_place(path: Path) -> None:
+def test_cassette_holds_no_key_and_no_address(path: Path) -> None:
     """It may be published."""
     text = path.read_text(encoding="utf-8").lower()
     for word in (
@@ -159,6 +161,6 @@ def test_a_cassette_holds_no_key_and_no_place(path: Path) -> None:
         assert word not in text
 
 
-def test_there_are_cassettes() -> None:
+def test_cassette_of_every_recorded_test_exists() -> None:
     """The check above looks at some."""
     assert len(list(CASSETTES.rglob("*.yaml"))) >= 6

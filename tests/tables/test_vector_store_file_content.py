@@ -21,7 +21,7 @@ FILE_1 = next(iter(FILES))
 
 
 @pytest.mark.vcr
-def test_the_text_of_an_attached_file(
+def test_select_returns_the_text_of_a_file(
     replayed: apsw.Connection, place: Place, cassette: Any, sent: Sent, pause: Callable[[], None]
 ) -> None:
     """Attach, wait, read: one GET."""
@@ -42,7 +42,7 @@ def test_the_text_of_an_attached_file(
 @pytest.mark.parametrize(
     "source", [f"{T}('vs_demo', 'file-long')", f"{T} WHERE file_id = 'file-long' AND vector_store_id = 'vs_demo'"]
 )
-def test_a_long_text_comes_in_parts_that_are_whole_together(
+def test_pagination_of_a_long_text_is_complete(
     db: apsw.Connection, sandbox: Any, requests: Requests, source: str
 ) -> None:
     """As a table and as a function; the parts are numbered, and nothing is lost between them."""
@@ -66,7 +66,7 @@ def test_a_long_text_comes_in_parts_that_are_whole_together(
     ],
     ids=["as described", "as in the description's example"],
 )  # fmt: skip
-def test_both_shapes_of_the_answer(db: apsw.Connection, sandbox: Any, answer: Any) -> None:
+def test_response_in_both_shapes(db: apsw.Connection, sandbox: Any, answer: Any) -> None:
     """The API's own description shows two."""
     sandbox.inject(Answer(answer))
     assert db.execute(f"SELECT part, type, text FROM {T}('vs_demo', 'file-demo-01')").fetchall() == [
@@ -85,7 +85,7 @@ def test_both_shapes_of_the_answer(db: apsw.Connection, sandbox: Any, answer: An
         ({"content": "text"}, "no list of objects"),
     ],
 )  # fmt: skip
-def test_a_text_is_whole_or_an_error(db: apsw.Connection, sandbox: Any, answer: Any, problem: str) -> None:
+def test_pagination_is_complete_or_raises(db: apsw.Connection, sandbox: Any, answer: Any, problem: str) -> None:
     """A second page cannot be asked for."""
     sandbox.inject(Answer(answer))
     with pytest.raises(openai_vtab.APIError, match=problem):
@@ -101,13 +101,13 @@ def test_parts_of_another_kind(db: apsw.Connection, sandbox: Any) -> None:
     assert db.execute(sql).fetchall() == [(0, "image", None, "u"), (1, "text", None, None), (2, None, None, None)]
 
 
-def test_a_file_that_is_not_there_is_an_error(db: apsw.Connection) -> None:
+def test_absent_file_raises(db: apsw.Connection) -> None:
     """A text that was not found is not an empty text."""
     with pytest.raises(openai_vtab.APIError, match="answered 404"):
         db.execute(f"SELECT * FROM {T}('vs_demo', 'file-none')").fetchall()
 
 
-def test_the_texts_of_a_store_are_read_concurrently(connect: Any, sandbox: Any, requests: Requests) -> None:
+def test_prefetch_reads_the_texts_of_a_store_concurrently(connect: Any, sandbox: Any, requests: Requests) -> None:
     """Joined with its list, and by IN; each text once."""
     db = connect(max_concurrency=8)
     ids = [sandbox.add_file(f"{n}.md", f"text {n}".encode(), f"file-t{n:02}") for n in range(24)]
@@ -131,7 +131,7 @@ def test_the_texts_of_a_store_are_read_concurrently(connect: Any, sandbox: Any, 
     assert sandbox.max_in_flight == 8
 
 
-def test_rows_are_told_apart(db: apsw.Connection, sandbox: Any) -> None:
+def test_rowids_differ(db: apsw.Connection, sandbox: Any) -> None:
     """In an OR, too: a part of a file is one row."""
     sandbox.add_file("long.md", b"word " * 300, "file-long")
     sandbox.add_batch("vs_demo", ["file-long"], processing_seconds=0)
@@ -150,13 +150,13 @@ def test_rows_are_told_apart(db: apsw.Connection, sandbox: Any) -> None:
         f"UPDATE {T} SET text = 'x' WHERE vector_store_id = 'vs_demo' AND file_id = 'file-demo-01'",
     ],
 )
-def test_it_is_only_read(db: apsw.Connection, sql: str) -> None:
+def test_writes_are_refused(db: apsw.Connection, sql: str) -> None:
     """And says so."""
     with pytest.raises(openai_vtab.UnsupportedWriteError, match=f"{T}: the API has no way to {sql[:6]}"):
         db.execute(sql)
 
 
-def test_without_its_keys_there_is_a_sentence(db: apsw.Connection, requests: Requests) -> None:
+def test_missing_keys_are_named(db: apsw.Connection, requests: Requests) -> None:
     """Both are needed."""
     with pytest.raises(openai_vtab.MissingColumnsError, match=f"{T} needs vector_store_id = … AND file_id = …"):
         db.execute(f"SELECT * FROM {T} WHERE vector_store_id = 'vs_demo'").fetchall()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 import openai_vtab
 from openai_vtab.sandbox import Answer, Cut, Status
 
+from ..support.clock import FakeClock
 from .conftest import FILES, STORE, Place
 
 Requests = Callable[[], list[str]]
@@ -24,7 +24,9 @@ FILE_1, FILE_2, FILE_3 = FILES
 
 
 @pytest.mark.vcr
-def test_a_life(replayed: apsw.Connection, place: Place, cassette: Any, sent: Sent, pause: Callable[[], None]) -> None:
+def test_life_of_an_attached_file(
+    replayed: apsw.Connection, place: Place, cassette: Any, sent: Sent, pause: Callable[[], None]
+) -> None:
     """Attach with attributes, read until it is finished, retag, detach: the requests, in order."""
     store, file = place.real(STORE), place.real(FILE_1)
     key = f"vector_store_id = '{store}' AND file_id = '{file}'"
@@ -59,7 +61,7 @@ def test_a_life(replayed: apsw.Connection, place: Place, cassette: Any, sent: Se
 
 
 @pytest.mark.vcr
-def test_the_failed_files_of_a_store(
+def test_select_returns_the_failed_files_of_a_store(
     replayed: apsw.Connection, place: Place, cassette: Any, sent: Sent, pause: Callable[[], None]
 ) -> None:
     """With the reason, by one list that the API narrows, and the names by a look-up of each."""
@@ -139,7 +141,7 @@ def test_insert_refuses(db: apsw.Connection, requests: Requests, columns: dict[s
     assert requests() == []
 
 
-def test_attach_many_from_a_table_at_once(connect: Any, sandbox: Any, requests: Requests) -> None:
+def test_insert_select_attaches_concurrently(connect: Any, sandbox: Any, requests: Requests) -> None:
     """As many as may be under way."""
     db = connect(max_concurrency=8)
     sandbox.latency = 0.03
@@ -150,7 +152,7 @@ def test_attach_many_from_a_table_at_once(connect: Any, sandbox: Any, requests: 
     assert sandbox.max_in_flight >= 5
 
 
-def test_retag_from_a_table(db: apsw.Connection, bodies: Bodies) -> None:
+def test_update_from_a_table(db: apsw.Connection, bodies: Bodies) -> None:
     """UPDATE … FROM: a request for each row that has a tag, with its own body."""
     db.execute(
         "CREATE TABLE tags (file_id, lang); INSERT INTO tags VALUES ('file-demo-01', 'en'), ('file-demo-02', 'de')"
@@ -192,7 +194,7 @@ def test_update_refuses_the_rest(db: apsw.Connection, bodies: Bodies, assignment
     assert [request for request, _ in bodies() if request.startswith("POST")] == []
 
 
-def test_detaching_what_failed(db: apsw.Connection, requests: Requests) -> None:
+def test_delete_detaches_what_failed(db: apsw.Connection, requests: Requests) -> None:
     """A narrowed list, and a DELETE for each; the files themselves stay."""
     db.execute(f"DELETE FROM {T} WHERE vector_store_id = 'vs_demo' AND status = 'failed'")
     first, *rest = requests()
@@ -202,31 +204,33 @@ def test_detaching_what_failed(db: apsw.Connection, requests: Requests) -> None:
     assert db.execute("SELECT count(*) FROM files WHERE id IN ('file-demo-05', 'file-demo-06')").get == 2
 
 
-def test_a_detached_file_is_gone_at_once(db: apsw.Connection) -> None:
+def test_delete_is_seen_at_once(connect: Any, clock: FakeClock) -> None:
     """Also one that was attached a moment ago."""
+    db = connect(clock=clock)
     db.execute(f"INSERT INTO {T} (vector_store_id, file_id) VALUES ('vs_demo', 'file-new-01')")
     where = "vector_store_id = 'vs_demo' AND id = 'file-new-01'"
     assert db.execute(f"SELECT count(*) FROM {T} WHERE {where}").get == 1
     db.execute(f"DELETE FROM {T} WHERE {where}")
-    began = time.monotonic()
+    slept = clock.slept
     assert db.execute(f"SELECT count(*) FROM {T} WHERE {where}").get == 0
-    assert time.monotonic() - began < 0.4
+    assert clock.slept == slept
     db.execute(f"INSERT INTO {T} (vector_store_id, file_id) VALUES ('vs_demo', 'file-new-01')")
     assert db.execute(f"SELECT count(*) FROM {T} WHERE {where}").get == 1
 
 
-def test_a_deleted_store_takes_its_files_along_at_once(db: apsw.Connection) -> None:
+def test_delete_of_a_store_hides_its_files_at_once(connect: Any, clock: FakeClock) -> None:
     """What was attached a moment ago is not waited for in a store that is gone."""
+    db = connect(clock=clock)
     db.execute(f"INSERT INTO {T} (vector_store_id, file_id) VALUES ('vs_archive', 'file-new-01')")
     db.execute("DELETE FROM vector_stores WHERE id = 'vs_archive'")
-    began = time.monotonic()
+    slept = clock.slept
     assert (
         db.execute(f"SELECT id FROM {T} WHERE vector_store_id = 'vs_archive' AND id = 'file-new-01'").fetchall() == []
     )
-    assert time.monotonic() - began < 1
+    assert clock.slept == slept
 
 
-def test_a_file_just_attached_may_be_404_for_a_moment(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+def test_read_after_write_retries_a_404(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
     """It is asked for again until the API sees it, which has been seen to take a while."""
     db.execute(f"INSERT INTO {T} (vector_store_id, file_id) VALUES ('vs_demo', 'file-new-01')")
     sandbox.inject(Status(404, message="No file found with id 'file-new-01' in vector store 'vs_demo'."), method="GET")
@@ -237,7 +241,7 @@ def test_a_file_just_attached_may_be_404_for_a_moment(db: apsw.Connection, sandb
     assert requests() == [f"GET {DEMO}/file-new-01"] * 2
 
 
-def test_a_deleted_file_is_listed_until_it_is_detached(db: apsw.Connection) -> None:
+def test_delete_of_a_file_does_not_detach_it(db: apsw.Connection) -> None:
     """As observed; detach first. What is stale is found by its missing name."""
     db.execute("DELETE FROM files WHERE id = 'file-demo-01'")
     stale = f"SELECT id FROM {T} WHERE vector_store_id = 'vs_demo' AND id NOT IN (SELECT id FROM files)"
@@ -246,7 +250,7 @@ def test_a_deleted_file_is_listed_until_it_is_detached(db: apsw.Connection) -> N
     assert db.execute(stale).fetchall() == []
 
 
-def test_transactions(db: apsw.Connection, bodies: Bodies) -> None:
+def test_transactions_send_what_was_committed(db: apsw.Connection, bodies: Bodies) -> None:
     """Rolled back, nothing is written; committed, all of it at once."""
     writes = [
         f"INSERT INTO {T} (vector_store_id, file_id) VALUES ('vs_demo', 'file-new-01')",
@@ -264,7 +268,9 @@ def test_transactions(db: apsw.Connection, bodies: Bodies) -> None:
     ]
 
 
-def test_an_attach_whose_answer_is_lost_is_unknown(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+def test_unknown_outcome_of_an_attach_whose_response_is_lost(
+    db: apsw.Connection, sandbox: Any, requests: Requests
+) -> None:
     """It is not repeated; the error says which list tells."""
     sandbox.inject(Cut("answer"), method="POST")
     with pytest.raises(openai_vtab.APIConnectionError, match=f"GET {DEMO}"):
@@ -272,7 +278,7 @@ def test_an_attach_whose_answer_is_lost_is_unknown(db: apsw.Connection, sandbox:
     assert requests() == [f"POST {DEMO}"]
 
 
-def test_a_partial_failure(connect: Any, sandbox: Any) -> None:
+def test_commit_that_fails_in_part_lists_what_was_done(connect: Any, sandbox: Any) -> None:
     """Of three, one was attached."""
     db = connect(max_concurrency=1)
     rows = ", ".join(f"('vs_demo', '{id}')" for id in ("file-new-01", "file-gone", "file-new-02"))
@@ -291,7 +297,7 @@ def batch(sandbox: Any, *seconds: float) -> list[str]:
     return names
 
 
-def test_waiting_for_one_file(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+def test_polling_for_one_file(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
     """The same file is asked for until it is finished, or the time is over."""
     batch(sandbox, 0.4, 0, 60)
     sql = f"SELECT status, wait_seconds FROM {T} WHERE vector_store_id = 'vs_new' AND file_id = ? AND wait_seconds = ?"
@@ -300,7 +306,7 @@ def test_waiting_for_one_file(db: apsw.Connection, sandbox: Any, requests: Reque
     assert db.execute(sql, ("file-w2", 0.2)).get == ("in_progress", 0.2)
 
 
-def test_waiting_for_a_list(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+def test_polling_for_a_list(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
     """The list, and then only what is not finished, each by itself; the rows keep their order."""
     batch(sandbox, 0.3, 0, 0.3)
     sql = f"SELECT id, status FROM {T} WHERE vector_store_id = 'vs_new' AND wait_seconds = 10 ORDER BY created_at"
@@ -312,7 +318,7 @@ def test_waiting_for_a_list(db: apsw.Connection, sandbox: Any, requests: Request
 
 
 @pytest.mark.parametrize(("status", "expected"), [("completed", ["file-w0", "file-w2"]), ("failed", ["file-w1"])])
-def test_a_status_is_looked_at_after_the_wait(
+def test_polling_comes_before_the_status_filter(
     db: apsw.Connection, sandbox: Any, requests: Requests, status: str, expected: list[str]
 ) -> None:
     """The list is not narrowed by a status that will be another."""
@@ -324,19 +330,22 @@ def test_a_status_is_looked_at_after_the_wait(
     assert requests()[0] == "GET /vector_stores/vs_new/files?limit=100&order=desc"
 
 
-def test_a_limit_waits_for_no_more_than_it_gives(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+def test_polling_with_a_limit_waits_only_for_its_rows(
+    connect: Any, clock: FakeClock, sandbox: Any, requests: Requests
+) -> None:
     """What comes after it is neither listed nor waited for."""
+    db = connect(clock=clock)
     batch(sandbox, 0, 0, 60, 60)
     for number, id in enumerate(("file-w0", "file-w1", "file-w2", "file-w3")):
         sandbox._state.stores["vs_new"].files[id].created_at = 1000 + number
-    began = time.monotonic()
+    slept = clock.slept
     sql = f"SELECT id FROM {T} WHERE vector_store_id = 'vs_new' AND wait_seconds = 5 ORDER BY created_at LIMIT 2"
     assert db.execute(sql).fetchall() == [("file-w0",), ("file-w1",)]
-    assert time.monotonic() - began < 2
+    assert clock.slept == slept
     assert requests() == ["GET /vector_stores/vs_new/files?limit=2&order=asc"]
 
 
-def test_what_is_detached_while_it_is_waited_for_is_no_row(db: apsw.Connection, sandbox: Any) -> None:
+def test_polling_of_a_file_that_is_detached_returns_no_row(db: apsw.Connection, sandbox: Any) -> None:
     """It is not there any more."""
     batch(sandbox, 0, 0, 60)
     sandbox.inject(Status(404, message="No file found"), path="files/file-w2")
@@ -344,14 +353,14 @@ def test_what_is_detached_while_it_is_waited_for_is_no_row(db: apsw.Connection, 
     assert db.execute(sql).fetchall() == [("file-w0",), ("file-w1",)]
 
 
-def test_two_statuses_or_a_file_give_each_row_once(db: apsw.Connection, requests: Requests) -> None:
+def test_or_over_statuses_and_a_file_returns_each_row_once(db: apsw.Connection, requests: Requests) -> None:
     """A look-up and a narrowed list, joined by their rowids."""
     sql = f"SELECT id FROM {T} WHERE vector_store_id = 'vs_demo' AND (id = 'file-demo-05' OR status = 'failed')"
     assert sorted(db.execute(sql).fetchall()) == [("file-demo-05",), ("file-demo-06",)]
     assert requests() == [f"GET {DEMO}/file-demo-05", f"GET {DEMO}?filter=failed&limit=100&order=desc"]
 
 
-def test_an_anti_join(db: apsw.Connection, requests: Requests) -> None:
+def test_join_that_finds_unattached_files(db: apsw.Connection, requests: Requests) -> None:
     """Which of my documents are not attached: a look-up for each."""
     db.execute("CREATE TABLE mine (file_id); INSERT INTO mine VALUES ('file-demo-01'), ('file-new-01'), ('nothing')")
     sql = f"SELECT m.file_id FROM mine AS m LEFT JOIN {T} AS f ON f.vector_store_id = 'vs_demo' AND f.id = m.file_id WHERE f.id IS NULL"
@@ -368,7 +377,7 @@ def test_an_anti_join(db: apsw.Connection, requests: Requests) -> None:
         f"DELETE FROM {T}",
     ],
 )
-def test_without_a_store_there_is_a_sentence(db: apsw.Connection, requests: Requests, sql: str) -> None:
+def test_missing_keys_are_named(db: apsw.Connection, requests: Requests, sql: str) -> None:
     """The API lists the files of one store only."""
     with pytest.raises(
         openai_vtab.MissingColumnsError, match=f"{T} needs vector_store_id = … .*missing: vector_store_id"
@@ -377,14 +386,14 @@ def test_without_a_store_there_is_a_sentence(db: apsw.Connection, requests: Requ
     assert requests() == []
 
 
-def test_another_file_than_was_asked_for_is_an_error(db: apsw.Connection, sandbox: Any) -> None:
+def test_response_of_another_file_raises(db: apsw.Connection, sandbox: Any) -> None:
     """It would be shown under the wrong name."""
     sandbox.inject(Answer({"id": "file-other", "object": "vector_store.file", "status": "completed"}))
     with pytest.raises(openai_vtab.APIError, match="asked for id 'file-demo-01', but the answer is 'file-other'"):
         db.execute(f"SELECT * FROM {T} WHERE vector_store_id = 'vs_demo' AND id = 'file-demo-01'").fetchall()
 
 
-def test_ids_are_one_segment(db: apsw.Connection, requests: Requests) -> None:
+def test_path_has_each_id_as_one_segment(db: apsw.Connection, requests: Requests) -> None:
     """An id cannot reach another address."""
     for id in ("a/b", "../x", "a?b=c", "ü#", "%2e%2e"):
         assert db.execute(f"SELECT * FROM {T} WHERE vector_store_id = 'vs_demo' AND id = ?", (id,)).fetchall() == []
@@ -409,7 +418,7 @@ def test_ids_are_one_segment(db: apsw.Connection, requests: Requests) -> None:
         ({"id": "vs_9", "object": "vector_store"}, "asked for id 'file-demo-03', but the answer is 'vs_9'"),
     ],
 )  # fmt: skip
-def test_an_attach_that_is_not_confirmed_is_unknown(
+def test_unknown_outcome_of_an_attach_that_is_not_confirmed(
     db: apsw.Connection, sandbox: Any, requests: Requests, answer: Any, problem: str
 ) -> None:
     """Any JSON object with status 200 may be a gateway's."""
@@ -419,13 +428,13 @@ def test_an_attach_that_is_not_confirmed_is_unknown(
     assert requests() == [f"POST {DEMO}"]
 
 
-def test_an_attach_without_the_store_in_its_answer_is_done(db: apsw.Connection, sandbox: Any) -> None:
+def test_insert_accepts_a_response_without_the_store(db: apsw.Connection, sandbox: Any) -> None:
     """Not every server says what the file is attached to."""
     sandbox.inject(Answer({"id": "file-demo-03", "status": "in_progress"}), method="POST")
     db.execute(f"INSERT INTO {T} (vector_store_id, file_id) VALUES ('vs_demo', 'file-demo-03')")
 
 
-def test_a_file_attached_again_has_the_rowid_of_its_last_insert(db: apsw.Connection) -> None:
+def test_rowid_of_a_file_attached_again_is_the_last(db: apsw.Connection) -> None:
     """Whether it was read before or not: by its keys, by its rowid, and by both."""
     one = f"FROM {T} WHERE vector_store_id = 'vs_demo' AND file_id = 'file-demo-01'"
     (before,) = db.execute(f"SELECT rowid {one}").fetchone()

@@ -26,7 +26,7 @@ EN = {"type": "eq", "key": "lang", "value": "en"}
 
 
 @pytest.mark.vcr
-def test_find_a_passage(
+def test_search_finds_a_passage(
     replayed: apsw.Connection, place: Place, cassette: Any, sent: Sent, pause: Callable[[], None]
 ) -> None:
     """Attach with an attribute, wait, search with a filter by it."""
@@ -76,7 +76,7 @@ def test_find_a_passage(
         ),
     ],
 )
-def test_the_arguments_are_the_body(db: apsw.Connection, bodies: Bodies, source: str, body: Any) -> None:
+def test_request_body_has_the_arguments(db: apsw.Connection, bodies: Bodies, source: str, body: Any) -> None:
     """In the order of the hidden columns, or named. An option that is NULL is not given; a query that is, finds nothing."""
     rows = db.execute(f"SELECT filename, score FROM {T}{source}").fetchall()
     if body is None:
@@ -94,7 +94,7 @@ def test_arguments_come_back_as_they_were_given(db: apsw.Connection) -> None:
     assert db.execute(sql, given).get == ("vs_demo", given[0], 3, filters, given[2], 1)
 
 
-def test_the_columns(db: apsw.Connection, sandbox: Any) -> None:
+def test_columns_of_a_hit(db: apsw.Connection, sandbox: Any) -> None:
     """The passage as text and as the API gives it."""
     hit = {
         "file_id": "f",
@@ -131,7 +131,7 @@ def test_the_columns(db: apsw.Connection, sandbox: Any) -> None:
 
 
 @pytest.mark.parametrize("search_query", ["refund", ["refund"], None, ...])
-def test_either_shape_of_search_query(db: apsw.Connection, sandbox: Any, search_query: Any) -> None:
+def test_response_in_either_shape_of_search_query(db: apsw.Connection, sandbox: Any, search_query: Any) -> None:
     """The description says a list, its example has a text; it is not needed."""
     page = {
         "object": "vector_store.search_results.page",
@@ -197,7 +197,7 @@ def test_filters_and_ranking_work_in_the_sandbox(db: apsw.Connection) -> None:
     assert strict.get == 1
 
 
-def test_joined_with_a_table_of_queries(connect: Any, sandbox: Any, bodies: Bodies) -> None:
+def test_join_with_a_table_of_queries(connect: Any, sandbox: Any, bodies: Bodies) -> None:
     """A search for each, several at once, each query once."""
     db = connect(max_concurrency=8)
     db.execute("CREATE TABLE questions (n INTEGER PRIMARY KEY, text TEXT)")
@@ -217,7 +217,7 @@ def test_joined_with_a_table_of_queries(connect: Any, sandbox: Any, bodies: Bodi
     assert sandbox.max_in_flight >= 4
 
 
-def test_in_over_queries_and_stores(db: apsw.Connection, bodies: Bodies) -> None:
+def test_in_list_over_queries_and_stores(db: apsw.Connection, bodies: Bodies) -> None:
     """Each with each."""
     sql = f"SELECT vector_store_id, query, count(*) FROM {T} WHERE vector_store_id IN ('vs_demo', 'vs_archive') AND query IN ('returns', 'warranty') GROUP BY 1, 2"
     assert {(s, q): n for s, q, n in db.execute(sql)} == {
@@ -269,7 +269,9 @@ def test_or_over_two_queries(db: apsw.Connection) -> None:
         ("query = 'q' AND rewrite_query = 2", f"{T}.rewrite_query: 2 is neither yes nor no; write 1 or 0"),
     ],
 )
-def test_wrong_arguments_are_refused(db: apsw.Connection, requests: Requests, where: str, problem: str) -> None:
+def test_arguments_that_are_wrong_are_refused(
+    db: apsw.Connection, requests: Requests, where: str, problem: str
+) -> None:
     """Before they are sent, with the column and what to write."""
     with pytest.raises(openai_vtab.ProgrammingError) as caught:
         db.execute(f"SELECT * FROM {T} WHERE vector_store_id = 'vs_demo' AND {where}").fetchall()
@@ -286,9 +288,7 @@ def test_wrong_arguments_are_refused(db: apsw.Connection, requests: Requests, wh
         ("WHERE vector_store_id = 'vs_demo' AND query LIKE 'x%'", "query"),
     ],
 )
-def test_without_its_keys_there_is_a_sentence(
-    db: apsw.Connection, requests: Requests, where: str, missing: str
-) -> None:
+def test_missing_keys_are_named(db: apsw.Connection, requests: Requests, where: str, missing: str) -> None:
     """The store and the query are needed."""
     with pytest.raises(
         openai_vtab.MissingColumnsError, match=f"{T} needs vector_store_id = … AND query = … .*missing: {missing}$"
@@ -297,13 +297,13 @@ def test_without_its_keys_there_is_a_sentence(
     assert requests() == []
 
 
-def test_a_store_that_is_gone_is_an_error(db: apsw.Connection, requests: Requests) -> None:
+def test_absent_store_raises(db: apsw.Connection, requests: Requests) -> None:
     """Not an empty result; and a search is repeated when the connection breaks, as it changes nothing."""
     with pytest.raises(openai_vtab.APIError, match="No vector store found"):
         db.execute(f"SELECT * FROM {T}('vs_gone', 'q')").fetchall()
 
 
-def test_a_search_is_repeated(db: apsw.Connection, sandbox: Any, bodies: Bodies) -> None:
+def test_retry_of_a_search(db: apsw.Connection, sandbox: Any, bodies: Bodies) -> None:
     """It changes nothing, although it is a POST."""
     sandbox.inject(openai_vtab.sandbox.Cut("answer"))
     assert db.execute(f"SELECT filename FROM {T}('vs_demo', 'refund')").get == "returns.md"
@@ -318,7 +318,7 @@ def test_a_search_is_repeated(db: apsw.Connection, sandbox: Any, bodies: Bodies)
         f"UPDATE {T} SET content = 'x' WHERE vector_store_id = 'vs_demo' AND query = 'refund'",
     ],
 )
-def test_it_is_only_read(db: apsw.Connection, sql: str) -> None:
+def test_writes_are_refused(db: apsw.Connection, sql: str) -> None:
     """And says so."""
     with pytest.raises(openai_vtab.UnsupportedWriteError, match=f"{T}: the API has no way to {sql[:6]}"):
         db.execute(sql)
@@ -341,7 +341,7 @@ def hits(attributes: str, score: str = "0.5") -> Answer:
         ("1" + "0" * 400, "1" + "0" * 400, math.inf),
     ],
 )
-def test_json_of_numbers_that_are_none_is_valid(
+def test_json_of_nan_and_infinity_is_valid(
     db: apsw.Connection, sandbox: Any, number: str, json_: str, score: float | None
 ) -> None:
     """Python's servers write NaN and Infinity: they become what SQLite's JSON functions make of them."""
@@ -355,7 +355,7 @@ def test_json_of_numbers_that_are_none_is_valid(
 @pytest.mark.parametrize(
     "attributes", ['"text"', '"\\ud800"', '{"\\udfff": "\\ud800"}', "5", "true", "1e999", "[]", '{"a": "\\u0000\\u001f"}', "null", '""']
 )  # fmt: skip
-def test_json_columns_are_valid_whatever_is_answered(db: apsw.Connection, sandbox: Any, attributes: str) -> None:
+def test_json_columns_are_valid_for_any_response(db: apsw.Connection, sandbox: Any, attributes: str) -> None:
     """Texts, lone surrogates and control characters."""
     sandbox.inject(hits(attributes))
     sql = f"SELECT coalesce(json_valid(attributes), 1), json_valid(content_parts), json_valid(raw) FROM {T}('vs_demo', 'x')"
@@ -363,7 +363,7 @@ def test_json_columns_are_valid_whatever_is_answered(db: apsw.Connection, sandbo
 
 
 @pytest.mark.parametrize("depth", [5, 800, 997, 998, 999, 1000, 1001, 3000, 100_000])
-def test_json_that_is_too_deep_for_sqlite_is_an_error(db: apsw.Connection, sandbox: Any, depth: int) -> None:
+def test_json_that_is_too_deep_for_sqlite_raises(db: apsw.Connection, sandbox: Any, depth: int) -> None:
     """SQLite reads a thousand levels."""
     sandbox.inject(hits("[" * depth + "]" * depth))
     sql = f"SELECT json_valid(attributes), json_valid(raw) FROM {T}('vs_demo', 'x')"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 
 import openai_vtab
 
+from ..support.clock import FakeClock
 from .conftest import FILES, Place
 
 Requests = Callable[[], list[str]]
@@ -21,7 +21,7 @@ WEEK = {"anchor": "last_active_at", "days": 7}
 
 
 @pytest.mark.vcr
-def test_a_life(replayed: apsw.Connection, cassette: Any, sent: Sent) -> None:
+def test_life_of_a_store(replayed: apsw.Connection, cassette: Any, sent: Sent) -> None:
     """Create, read, change, list, delete: six requests, and then it is not there."""
     replayed.execute(
         "INSERT INTO vector_stores (name, metadata, expires_after) VALUES ('Handbook', json_object('team', 'docs'), ?)",
@@ -54,7 +54,7 @@ def test_a_life(replayed: apsw.Connection, cassette: Any, sent: Sent) -> None:
 
 
 @pytest.mark.vcr
-def test_created_with_files(
+def test_insert_with_files(
     replayed: apsw.Connection, place: Place, cassette: Any, sent: Sent, pause: Callable[[], None]
 ) -> None:
     """They are attached in the same request, cut as is said."""
@@ -76,7 +76,7 @@ def test_created_with_files(
     replayed.execute("DELETE FROM vector_stores WHERE rowid = ?", (rowid,))
 
 
-def test_select_star_is_the_documented_resource(db: apsw.Connection, requests: Requests) -> None:
+def test_select_star_returns_the_documented_columns(db: apsw.Connection, requests: Requests) -> None:
     """In the documented order; the sandbox's store, column by column."""
     cursor = db.execute(
         "SELECT *, in_progress_count, completed_count, failed_count, total_count FROM vector_stores WHERE id = 'vs_demo'"
@@ -152,7 +152,7 @@ def test_insert_refuses_before_it_sends(db: apsw.Connection, requests: Requests,
     assert requests() == []
 
 
-def test_five_hundred_files_and_not_one_more(db: apsw.Connection, requests: Requests) -> None:
+def test_insert_of_five_hundred_files_and_not_one_more(db: apsw.Connection, requests: Requests) -> None:
     """The limit of a new store; the sentence says how to attach more."""
     ids = json.dumps(["file-new-01"] * 501)
     with pytest.raises(
@@ -208,7 +208,7 @@ def test_update_checks_the_value(db: apsw.Connection, bodies: Bodies, value: str
     assert [request for request, _ in bodies() if request.startswith("POST")] == []
 
 
-def test_delete_what_a_query_finds(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+def test_delete_of_what_a_query_finds(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
     """One list, and a DELETE for each; the files stay."""
     for number in range(5):
         sandbox.add_store(f"vs_old_{number}", f"old {number}")
@@ -220,20 +220,21 @@ def test_delete_what_a_query_finds(db: apsw.Connection, sandbox: Any, requests: 
     assert db.execute("SELECT count(*) FROM files").get == 16
 
 
-def test_a_deleted_one_is_gone_at_once(db: apsw.Connection, requests: Requests) -> None:
+def test_delete_is_seen_at_once(connect: Any, clock: FakeClock, requests: Requests) -> None:
     """Also one that this connection has just made: 404 is no lag then."""
+    db = connect(clock=clock)
     db.execute("INSERT INTO vector_stores (name) VALUES ('short')")
     rowid = db.last_insert_rowid()
     id = db.execute("SELECT id FROM vector_stores WHERE rowid = ?", (rowid,)).get
     db.execute("DELETE FROM vector_stores WHERE rowid = ?", (rowid,))
-    began = time.monotonic()
+    slept = clock.slept
     assert db.execute("SELECT id FROM vector_stores WHERE id = ?", (id,)).fetchall() == []
     assert db.execute("SELECT id FROM vector_stores WHERE rowid = ?", (rowid,)).fetchall() == []
-    assert time.monotonic() - began < 0.4
+    assert clock.slept == slept
     assert id not in [found for (found,) in db.execute("SELECT id FROM vector_stores")]
 
 
-def test_transactions(db: apsw.Connection, bodies: Bodies) -> None:
+def test_transactions_send_what_was_committed(db: apsw.Connection, bodies: Bodies) -> None:
     """Nothing before COMMIT, nothing after ROLLBACK."""
     writes = (
         "INSERT INTO vector_stores (name) VALUES ('a'), ('b'); UPDATE vector_stores SET name = 'c' WHERE id = 'vs_demo'; "
@@ -250,7 +251,7 @@ def test_transactions(db: apsw.Connection, bodies: Bodies) -> None:
     assert bodies() == [("DELETE /vector_stores/vs_archive", None)]
 
 
-def test_a_partial_failure_lists_what_was_done(connect: Any, sandbox: Any) -> None:
+def test_commit_that_fails_in_part_lists_what_was_done(connect: Any, sandbox: Any) -> None:
     """What was deleted, what was not."""
     db = connect(max_concurrency=1, max_retries=0)
     for number in range(3):
@@ -263,7 +264,7 @@ def test_a_partial_failure_lists_what_was_done(connect: Any, sandbox: Any) -> No
     assert caught.value.unknown == []
 
 
-def test_a_delete_that_says_it_did_not_is_an_error(db: apsw.Connection, sandbox: Any) -> None:
+def test_delete_that_was_not_confirmed_raises(db: apsw.Connection, sandbox: Any) -> None:
     """Although it is a 200."""
     answer = {"id": "vs_archive", "object": "vector_store.deleted", "deleted": False}
     sandbox.inject(openai_vtab.sandbox.Answer(answer), method="DELETE")
@@ -271,7 +272,7 @@ def test_a_delete_that_says_it_did_not_is_an_error(db: apsw.Connection, sandbox:
         db.execute("DELETE FROM vector_stores WHERE id = 'vs_archive'")
 
 
-def test_waiting_for_a_store(connect: Any, sandbox: Any, requests: Requests) -> None:
+def test_polling_for_a_store(connect: Any, sandbox: Any, requests: Requests) -> None:
     """Until nothing of it is in progress; one, and all of a list."""
     db = connect()
     sandbox._state.processing_seconds = 0.3
@@ -291,14 +292,14 @@ def test_waiting_for_a_store(connect: Any, sandbox: Any, requests: Requests) -> 
     ["INSERT OR IGNORE INTO vector_stores (name) VALUES ('x')", "REPLACE INTO vector_stores (name) VALUES ('x')",
      "UPDATE OR REPLACE vector_stores SET name = 'x' WHERE id = 'vs_demo'"],
 )  # fmt: skip
-def test_a_conflict_clause_is_refused(db: apsw.Connection, bodies: Bodies, write: str) -> None:
+def test_conflict_clause_is_refused(db: apsw.Connection, bodies: Bodies, write: str) -> None:
     """There is nothing that could conflict."""
     with pytest.raises(openai_vtab.UnsupportedWriteError, match="the API knows no conflicts"):
         db.execute(write)
     assert [request for request, _ in bodies() if not request.startswith("GET")] == []
 
 
-def test_what_the_server_adds_or_leaves_out(db: apsw.Connection, sandbox: Any) -> None:
+def test_response_with_more_or_fewer_fields(db: apsw.Connection, sandbox: Any) -> None:
     """A store without most members is NULLs; numbers and objects of any kind are no exception."""
     answer = {
         "id": "vs_x",

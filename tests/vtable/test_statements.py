@@ -74,12 +74,12 @@ class Recorder:
         self.events.append("call")
         current = self.tracker.current
         assert current is not None
-        self.tracker.session_of(current)
+        current.open()
         return 1
 
     def refuse(self) -> int:
         self.events.append("refused")
-        self.tracker.refuse_row()
+        self.tracker.writing.refuse_row()
         raise ZeroDivisionError
 
     def judge(self, _: object) -> int:

@@ -98,7 +98,7 @@ def test_order_of_a_change_between_uses() -> None:
     ]
 
 
-def test_order_of_many_creates_is_none() -> None:
+def test_order_between_creates_is_free() -> None:
     """200 batches of one store are sent concurrently."""
     assert waits_for([create_batch] * 200) == [[]] * 200
 

@@ -240,7 +240,7 @@ def test_commit_forgets_everything(queues: Any) -> None:
     queue.rollback(asked_for=False)
 
 
-def test_doubtful_writes_make_commit_fail(queues: Any) -> None:
+def test_unknown_outcome_makes_commit_fail(queues: Any) -> None:
     """Nothing is sent of what SQLite may have undone without a word; rolled back, it is no obstacle any more."""
     queue = queues()
     queue.add(create(1))
@@ -314,7 +314,7 @@ def test_commit_that_cannot_begin_lists_what_a_read_has_sent(queues: Any, tmp_pa
 
 
 @pytest.mark.parametrize("reader", [None, "a SELECT"])
-def test_interrupt_while_landing_carries_the_report(queues: Any, reader: object) -> None:
+def test_interrupt_in_a_callback_carries_the_report(queues: Any, reader: object) -> None:
     """Ctrl-C while the results are written into the ledger: nothing of what was carried out is left out."""
     stop = KeyboardInterrupt()
     recorded: list[Object] = []

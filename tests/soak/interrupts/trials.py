@@ -61,7 +61,7 @@ class Trials:
         self.processes.set_forkserver_preload(["tests.soak.interrupts.child"])
         self.span = dict.fromkeys([True, False], 0.0)  # seconds of an undisturbed commit, by `explicit`
         for journal in JOURNALS:
-            db = openai_vtab.connect(folder / f"{journal}.db", base_url=server.base_url, api_key=KEY)
+            db = openai_vtab.connect(folder / f"{journal}.db", base_url=server.url(), api_key=KEY)
             db.execute(f"PRAGMA journal_mode = {journal}").fetchall()
             db.execute("CREATE VIRTUAL TABLE mine USING vector_store_file_batches; CREATE TABLE journal (n)")
             db.close()
@@ -126,7 +126,7 @@ class Trials:
 
     def _prepare(self, orders: Orders) -> None:
         orders.file = str(self.folder / f"trial{orders.number}.db")
-        orders.base_url = self.server.base_url
+        orders.base_url = self.server.url()
         shutil.copy(self.folder / f"{orders.journal}.db", orders.file)
 
     @contextmanager

@@ -1,0 +1,41 @@
+"""The join that the tests of read-ahead run: its SQL, its forty batches, and programs that run it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+T = "vector_store_file_batches"
+ON = "t.vector_store_id = d.s AND t.batch_id = d.b"
+JOIN = f"SELECT d.n, t.id FROM d JOIN {T} AS t ON {ON}"
+N = 40
+IDS = [f"vsfb_{number:03}" for number in range(N)]
+
+ROWS = list(enumerate(IDS))
+
+Run = Callable[..., Any]
+Requests = Callable[[], list[str]]
+
+
+def assert_no_threads() -> None:
+    deadline = time.monotonic() + 2
+    while (
+        ours := [t for t in threading.enumerate() if t.name.startswith("openai_vtab")]
+    ) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert ours == []
+
+
+def python(arguments: list[str], sandbox: Any, text: str = "") -> str:
+    environment = {**os.environ, "OPENAI_BASE_URL": sandbox.base_url, "OPENAI_API_KEY": sandbox.api_key}
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "error", *arguments],
+        input=text, env=environment, capture_output=True, text=True, timeout=20, check=False,
+    )  # fmt: skip
+    assert (done.stderr, done.returncode) == ("", 0)
+    return done.stdout

@@ -1,0 +1,171 @@
+"""Read-ahead by itself: how many keys it requests before they are read, and when it replays the statement."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Callable, Iterable
+
+import pytest
+
+from openai_vtab.execution import read_ahead
+from openai_vtab.execution.read_ahead import ReadAhead
+from openai_vtab.protocol import Request
+
+from ...support.clock import FakeClock
+
+
+class Statement:
+    """Asks by ReadAhead for `keys` one after another; replays say they are going to be `coming`."""
+
+    def __init__(self, coming: Iterable[str], most: int = 64, known: Iterable[str] = ()) -> None:
+        self.coming = [Request("GET", key) for key in coming]
+        self.asked = dict.fromkeys(known, True)
+        self.replays = 0
+        self.patience: list[float] = []
+        self.complete = True
+        self.clock = FakeClock()
+        self.ahead = ReadAhead(self.start, most, self.replay, clock=self.clock)
+
+    def start(self, request: Request) -> bool:
+        new = request.target not in self.asked
+        self.asked[request.target] = True
+        return new
+
+    def replay(self, note: Callable[[Request], None], patience: float) -> bool:
+        self.replays += 1
+        self.patience.append(patience)
+        self.clock.sleep(0 if self.complete else patience)
+        for request in self.coming:
+            note(request)
+        return self.complete
+
+    def look_up(self, *keys: str) -> list[str]:
+        """What has been asked for beside these keys."""
+        before = len(self.asked)
+        for key in keys:
+            request = Request("GET", key)
+            self.start(request)
+            self.ahead.looked_up(request)
+        return [key for key in list(self.asked)[before:] if key not in keys]
+
+
+def keys(count: int) -> list[str]:
+    return [f"/{number}" for number in range(count)]
+
+
+def test_prefetch_window_is_what_has_been_used() -> None:
+    """Nothing at the first look-up; then as many unused as used, to the most."""
+    statement = Statement(keys(100), most=8)
+    unused = []
+    for used, key in enumerate(keys(60), start=1):
+        statement.look_up(key)
+        unused.append(len(statement.asked) - used)
+    assert unused == [0, 2, 3, 4, 5, 6, 7, *[8] * 53]
+    assert statement.replays == 1
+
+
+def test_prefetch_begins_after_the_first_lookup() -> None:
+    """One look-up alone costs what it has always cost."""
+    statement = Statement(keys(10))
+    assert statement.look_up("/0") == []
+    assert statement.replays == 0
+    assert statement.look_up("/0", "/0") == [], "the same key again is no second look-up"
+    assert statement.replays == 0
+
+
+@pytest.mark.parametrize("stop", range(1, 20))
+def test_prefetch_of_a_stopped_statement_is_at_most_twice_what_it_used(stop: int) -> None:
+    """LIMIT."""
+    statement = Statement(keys(1000))
+    statement.look_up(*keys(stop))
+    assert len(statement.asked) <= 2 * stop
+
+
+@pytest.mark.parametrize(
+    "real",
+    [
+        [f"/other{number}" for number in range(50)],
+        keys(100)[::-1],
+        keys(100)[::7],
+        [key for pair in zip(keys(50), [f"/other{n}" for n in range(50)], strict=True) for key in pair],
+        [*keys(3), *keys(100)[50:], *keys(50)],
+    ],
+    ids=["all wrong", "backwards", "few", "every second", "jumps"],
+)
+def test_prefetch_mispredictions_are_never_more_than_what_was_used(real: list[str]) -> None:
+    """At each moment, however wrong they are."""
+    statement = Statement(keys(100), most=1000)
+    for used, key in enumerate(real, start=1):
+        statement.look_up(key)
+        wrong = statement.asked.keys() - set(real[:used])
+        assert len(wrong) <= used
+
+
+def test_prefetch_does_not_count_other_requests(caplog: pytest.LogCaptureFixture) -> None:
+    """A key of an IN list in the same statement, for example, is no prediction."""
+    statement = Statement(keys(6), known=keys(6))
+    with caplog.at_level(logging.DEBUG, "openai_vtab"):
+        assert statement.look_up(*keys(6)) == []
+        statement.ahead.close()
+    assert caplog.messages == []
+
+
+def test_prefetch_logs_the_end_of_a_statement(caplog: pytest.LogCaptureFixture) -> None:
+    """How many were predicted, used and wasted."""
+    statement = Statement(keys(10))
+    with caplog.at_level(logging.DEBUG, "openai_vtab"):
+        statement.look_up("/0", "/1", "/3", "/4")
+        statement.ahead.close()
+    assert [record.levelname for record in caplog.records] == ["DEBUG"]
+    assert caplog.messages == ["read-ahead: 6 keys predicted, 2 used, 4 wasted"]
+
+
+def test_replay_records_more_keys_than_fit_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next are noted before the first are used up; each is predicted once, in order."""
+    monkeypatch.setattr(read_ahead, "KEYS", 10)
+    statement = Statement(keys(95), most=4)
+    held = 0
+    for key in keys(95):
+        statement.look_up(key)
+        held = max(held, len(statement.ahead._coming))
+    assert list(statement.asked) == keys(95)
+    assert 9 <= statement.replays <= 17
+    assert held <= 13
+
+
+def test_replay_that_is_complete_is_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even when it told nothing."""
+    statement = Statement([])
+    statement.look_up(*keys(50))
+    assert statement.replays == 1
+
+
+def test_replay_that_was_cut_short_runs_again_only_with_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It begins anew each time: with no more time than before it would come no farther."""
+    monkeypatch.setattr(read_ahead, "PATIENCE", 0.02)
+    statement = Statement([])
+    statement.complete = False
+    for number in itertools.count():
+        statement.look_up(f"/{number}")
+        statement.clock.advance(0.001)
+        if statement.clock.slept > 0.5:
+            break
+    assert 2 <= statement.replays <= 5
+    assert all(later >= 2 * before for before, later in itertools.pairwise(statement.patience))
+    assert sum(statement.patience) < 0.3, "it is never more than half of the time"
+
+
+def test_replay_that_fails_in_python_leaves_the_rest_as_it_was() -> None:
+    """Ctrl-C comes through; the next look-up can go on."""
+    statement = Statement(keys(5))
+    statement.look_up("/0")
+
+    def interrupted(note: Callable[[Request], None], patience: float) -> bool:
+        raise KeyboardInterrupt
+
+    statement.ahead._replay = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        statement.look_up("/1")
+    statement.ahead._replay = statement.replay
+    assert statement.look_up("/2") == ["/3", "/4"]

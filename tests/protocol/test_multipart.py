@@ -1,0 +1,125 @@
+"""A form on its way: what another parser reads from it, that it is not held in memory, and can be sent twice."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from openai_vtab.protocol.multipart import CHUNK, form
+from openai_vtab.schema.local_file import File
+
+from ..support.contract import fields
+
+
+def parsed(given: Mapping[str, Any]) -> dict[str, Any]:
+    body = form(given)
+    raw = b"".join(body)
+    assert len(raw) == len(body)
+    assert b"".join(body) == raw, "it can be read again"
+    return fields(body.content_type, raw)
+
+
+def test_form_of_texts_objects_and_a_file() -> None:
+    """An object's members are fields of their own, as OpenAI has them."""
+    given = {
+        "purpose": "assistants",
+        "expires_after": {"anchor": "created_at", "seconds": 3600},
+        "file": File("a.md", b"content"),
+    }
+    assert parsed(given) == {
+        "purpose": "assistants",
+        "expires_after[anchor]": "created_at",
+        "expires_after[seconds]": "3600",
+        "file": ("a.md", b"content"),
+    }
+
+
+@pytest.mark.parametrize("value", ["", "ü €", 'a"b', "a\r\nb", "--x\r\n--", "a=b; c"])
+def test_form_field_of_any_text(value: str) -> None:
+    """As it was given."""
+    assert parsed({"purpose": value, "other": "x"}) == {"purpose": value, "other": "x"}
+
+
+@pytest.mark.parametrize(
+    ("name", "arrives"),
+    [
+        ("a b.md", "a b.md"),
+        ("Prüfung – «ß».md", "Prüfung – «ß».md"),
+        ("日本語\u3000資料.txt", "日本語\u3000資料.txt"),
+        ("it's; a=b.md", "it's; a=b.md"),
+        ('say "hi".md', 'say "hi".md'),
+        ('x"; name="purpose', 'x"; name="purpose'),
+        ("C:\\docs\\a.md", "C:\\docs\\a.md"),
+        ("back\\", "back\\"),
+        ("two\\\\.md", "two\\\\.md"),
+        ('\\"; x="', '\\"; x="'),
+        ("100%.md", "100%.md"),
+        ("a%0Ab%5C.md", "a%0Ab%5C.md"),
+        ("a\r\nContent-Type: text/html\r\n\r\nb", "a%0D%0AContent-Type: text/html%0D%0A%0D%0Ab"),
+    ],
+)
+def test_form_filename_of_any_text(name: str, arrives: str) -> None:
+    """Quotes and backslashes arrive as they are; of line breaks, which no name may have, none ends the header."""
+    found = parsed({"purpose": "p", "file": File(name, b"x")})
+    assert set(found) == {"purpose", "file"}
+    assert found["file"][1] == b"x"
+    assert found["file"][0] == arrives
+
+
+@pytest.mark.parametrize("size", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK])
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_form_file_of_any_size(tmp_path: Path, size: int, on_disk: bool) -> None:
+    """In pieces of at most a chunk."""
+    data = bytes(n % 251 for n in range(1000)) * (size // 1000 + 1)
+    data = data[:size]
+    content: bytes | Path = data
+    if on_disk:
+        content = tmp_path / "f"
+        content.write_bytes(data)
+    body = form({"file": File("f", content)})
+    assert max(map(len, body)) <= CHUNK
+    assert fields(body.content_type, b"".join(body)) == {"file": ("f", data)}
+
+
+def test_form_boundary_within_the_content() -> None:
+    """It is another for every form."""
+    first, second = form({"a": "b"}), form({"a": "b"})
+    assert first.content_type != second.content_type
+    inner = b"".join(form({"purpose": "evil", "file": File("x", b"y")}))
+    assert parsed({"purpose": "good", "file": File("f", inner)}) == {"purpose": "good", "file": ("f", inner)}
+
+
+def test_form_does_not_hold_a_file_in_memory(tmp_path: Path) -> None:
+    """64 MB need some 2."""
+    path = tmp_path / "large"
+    with path.open("wb") as file:
+        file.truncate(64 * CHUNK)
+    body = form({"file": File("large", path)})
+    tracemalloc.start()
+    try:
+        assert sum(map(len, body)) == len(body) > 64 * CHUNK
+        assert tracemalloc.get_traced_memory()[1] < 4 * CHUNK
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("change", ["longer", "shorter", "empty", "gone"])
+def test_form_of_a_file_that_changes_is_not_sent_in_part(tmp_path: Path, change: str) -> None:
+    """Its length has been promised; nothing that a parser would take for a whole form leaves."""
+    path = tmp_path / "f.md"
+    path.write_bytes(b"x" * 1000)
+    body = form({"purpose": "p", "file": File("f.md", path)})
+    if change == "gone":
+        path.unlink()
+    else:
+        path.write_bytes({"longer": b"y" * 1001, "shorter": b"y" * 999, "empty": b""}[change])
+    sent = b""
+    with pytest.raises(OSError, match=r"f\.md"):
+        for part in body:
+            sent += part
+    assert len(sent) < len(body)
+    assert not sent.endswith(b"--\r\n")

@@ -22,7 +22,7 @@ import apsw
 
 from ..clock import REAL, Clock
 from ..errors import APIConnectionError, APIError, ProgrammingError
-from ..progress import Meter
+from ..progress import ProgressReporter
 from ..protocol import NO_HEADERS, Request, Response
 from ..transport.client import Client, duration
 from ..transport.limits import Flag, WaitBudget
@@ -81,10 +81,10 @@ class WorkerPool:
         """What the requests of one statement share."""
         return WaitBudget(self.client.settings.rate_limit_wait, self.clock)
 
-    def meter(self) -> Meter | None:
+    def meter(self) -> ProgressReporter | None:
         """What tells how far a statement is, if somebody wants to know."""
         tell = self.client.settings.progress
-        return None if tell is None else Meter(tell, self.clock)
+        return None if tell is None else ProgressReporter(tell, self.clock)
 
     def submit(self, call: Callable[[], T], wait_budget: WaitBudget) -> Future[T]:
         """Have `call` run by a thread of the pool, unless it is cancelled before it begins."""
@@ -136,7 +136,7 @@ class WorkerPool:
                 self.client.renew()
             raise
 
-    def wait(self, future: Future[T], meter: Meter | None = None) -> T:
+    def wait(self, future: Future[T], meter: ProgressReporter | None = None) -> T:
         """The result, waited for in slices so that `connection.interrupt()` is heard. Raises its error."""
         self.refuse_if_inherited()  # nobody is there who would answer what was asked before the fork
         while not future.done():
@@ -149,7 +149,7 @@ class WorkerPool:
                     meter.look()
         return future.result()
 
-    def pause(self, seconds: float, meter: Meter | None = None) -> None:
+    def pause(self, seconds: float, meter: ProgressReporter | None = None) -> None:
         """Wait in slices, so that `connection.interrupt()` is heard."""
         end = self.clock.monotonic() + seconds
         while (remaining := end - self.clock.monotonic()) > 0:

@@ -18,7 +18,7 @@ from typing import Any
 
 import apsw
 
-from ..schema.validators import SQLiteValue
+from ..schema.values import SQLiteValue
 from .side_effects import is_harmless
 from .sql_text import without_parameters
 

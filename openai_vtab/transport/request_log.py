@@ -23,7 +23,7 @@ from urllib.parse import unquote
 
 from ..errors import visible
 from ..protocol.multipart import Upload
-from ..schema.validators import SQLiteValue
+from ..schema.values import SQLiteValue
 
 KEPT = 1000  # requests
 SHORTEST_KEY = 4  # characters; servers of one's own take "x"

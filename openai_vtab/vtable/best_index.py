@@ -34,18 +34,16 @@ def plan(table: Table, info: apsw.IndexInfo, *, ledger: bool) -> None:
     order = [(info.get_aOrderBy_iColumn(i), info.get_aOrderBy_desc(i)) for i in range(info.nOrderBy)]
     used = info.colUsed if ledger or table.downloads else ()
     chosen = planner.choose(table, constraints, order, ledger=ledger, used=used)
-    chosen = planner.with_download(table, chosen, used)
     for number, position in enumerate(chosen.argv, start=1):
         info.set_aConstraintUsage_argvIndex(position, number)
     if TAKES_WHOLE_LISTS:  # otherwise SQLite calls Filter once for each value, and read-ahead makes that concurrent
-        for position in chosen.whole:
+        for position in chosen.in_lists:
             info.set_aConstraintUsage_in(position, True)
-    for position in chosen.exact:
+    for position in chosen.omit:
         info.set_aConstraintUsage_omit(position, True)
-    info.idxNum = chosen.idxNum
-    info.idxStr = chosen.idxStr
+    info.idxNum, info.idxStr = chosen.plan.encode()
     info.estimatedCost = chosen.cost
     info.estimatedRows = chosen.rows
-    info.orderByConsumed = chosen.ordered
+    info.orderByConsumed = bool(chosen.plan.order)
     if chosen.unique:
         info.idxFlags = apsw.SQLITE_INDEX_SCAN_UNIQUE

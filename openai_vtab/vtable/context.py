@@ -20,7 +20,7 @@ from ..execution.workers import WINDOW_FACTOR, StatementSession, WorkerPool
 from ..ledger.store import Ledger
 from ..protocol import Request
 from ..schema.table import Method, Table
-from ..schema.validators import Limits
+from ..schema.values import Limits
 from ..settings import Settings
 from ..sqlite import rowids as object_rowids
 from ..sqlite.cursors import Cursors

@@ -1,6 +1,6 @@
 """The cursor: one scan of a table, from SQLite's Filter to its rows.
 
->>> cursor = Cursor(table, getters, arguments, lookup, listing, before_reading, never_numbers)
+>>> cursor = Cursor(table, getters, arguments, lookup, list_reader, before_reading, never_numbers)
 >>> cursor.Filter(5, "vector_store_id,batch_id", ("vs_1", "vsfb_1"))
 >>> cursor.Column(4)
 'completed'
@@ -17,12 +17,13 @@ from typing import Any
 
 import apsw
 
-from .. import planner
 from ..errors import ProgrammingError
+from ..planner import ScanKind
+from ..schema.columns import ERROR
 from ..schema.decode import Fields
-from ..schema.table import ERROR, Table
-from ..schema.validators import SQLiteValue, key_text
-from .listing import Listing
+from ..schema.table import Table
+from ..schema.values import SQLiteValue, key_text
+from .listing import ListReader
 from .lookup import Lookup
 from .replay import RecordedLookup
 from .rows import Row
@@ -46,7 +47,7 @@ class Cursor:
         getters: Sequence[Getter | None],
         arguments: ScanArguments,
         lookup: Lookup | RecordedLookup,
-        listing: Listing,
+        list_reader: ListReader,
         before_reading: Callable[[], None],
         never_numbers: Callable[[str], set[int]],
     ) -> None:
@@ -54,7 +55,7 @@ class Cursor:
         self._getters = self._own_getters = getters
         self._arguments = arguments
         self._lookup = lookup
-        self._listing = listing
+        self._list_reader = list_reader
         self._before_reading = before_reading
         self._find_never_numbers = never_numbers
         self._never_numbers: dict[str, set[int]] = {}
@@ -93,7 +94,7 @@ class Cursor:
             for name, value in checked.items()
             if isinstance(value, (str, int, float)) and not isinstance(value, bool)
         }
-        if layout.kind != planner.BY_ROWID and self._is_unequal(layout, idxStr, args):
+        if layout.plan.kind is not ScanKind.BY_ROWID and self._is_unequal(layout, idxStr, args):
             return NO_ROWS
         narrowing = {source: args[place] for place, _, source in layout.narrowing}
         if None in narrowing.values():  # NULL equals nothing
@@ -102,40 +103,40 @@ class Cursor:
             source: args[place] for place, name, source in layout.narrowing if narrows(self._table, name, args[place])
         }
         # where SQLite compares and drops rows, LIMIT does not tell how many it reads
-        at_most = total(args[len(layout.columns) :]) if len(fixed) == len(narrowing) else None
+        at_most = total(args[len(layout.plan.columns) :]) if len(fixed) == len(narrowing) else None
         values = [args[place] for place, _ in layout.keys]
         scan = ScanOptions(
             checked,
             single=not any(isinstance(value, (set, frozenset)) for value in values),
-            order=layout.order,
+            order=layout.plan.order,
             at_most=at_most,
-            download=self._table.downloads.get(layout.download),
+            download=self._table.downloads.get(layout.plan.download),
         )
         found = self._found(layout, scan, values, fixed)
         downloads = self._lookup.with_downloads(scan, found)
         if downloads is None:
             return found
         getters = dict(zip(self._table.by_name, self._own_getters, strict=True))
-        getters |= {layout.download: downloads.content, ERROR.name: downloads.error}
+        getters |= {layout.plan.download: downloads.content, ERROR.name: downloads.error}
         self._getters = tuple(getters.values())
         return downloads
 
     def _found(
         self, layout: ArgvLayout, scan: ScanOptions, values: Sequence[Any], narrowing: dict[str, Any]
     ) -> Iterator[Row]:
-        if layout.kind == planner.BY_ROWID:
+        if layout.plan.kind is ScanKind.BY_ROWID:
             return self._lookup.by_rowid(scan, self._arguments.rowids(values[0]))
         texts = {source: self._arguments.texts(args) for (_, source), args in zip(layout.keys, values, strict=True)}
         method = layout.method
-        if layout.kind == planner.REMEMBERED:
+        if layout.plan.kind is ScanKind.REMEMBERED:
             return self._lookup.remembered(texts)
         if method is None:
             return self._lookup.listed(scan, texts)
-        fixed = {self._table.source(name): value for name, value in scan.values.items() if name in method.body}
+        fixed = {self._table.source(name): value for name, value in scan.values.items() if name in method.sent}
         fixed |= narrowing
         keys = ({**fixed, **dict(zip(texts, key, strict=True))} for key in itertools.product(*texts.values()))
         if method.listing:
-            return self._listing.lists(scan, method, keys)
+            return self._list_reader.lists(scan, method, keys)
         return self._lookup.many(scan, method, keys, math.prod(map(len, texts.values())))
 
     def _is_unequal(self, layout: ArgvLayout, idxStr: str, args: tuple[Any, ...]) -> bool:  # noqa: N803

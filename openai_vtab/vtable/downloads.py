@@ -18,8 +18,8 @@ from .. import protocol
 from ..execution.workers import NOT_READ, StatementSession
 from ..protocol import Object, Request
 from ..schema.decode import Fields, sql_value
-from ..schema.table import FAILURE, Method, Table
-from ..schema.validators import SQLiteValue
+from ..schema.table import Method, Source, Table
+from ..schema.values import SQLiteValue
 from .rows import Row
 from .scan import error_row
 
@@ -71,7 +71,7 @@ class Downloads:
 
         Raises APIError and APIConnectionError, unless the statement goes on without.
         """
-        if fields.get(FAILURE) is not None or self._failure is not None:
+        if fields.get(Source.ERROR) is not None or self._failure is not None:
             return None
         session, request = self._session, self._request(fields)
         self._start_ahead()
@@ -89,7 +89,7 @@ class Downloads:
     def error(self, fields: Fields) -> SQLiteValue:
         """The reason why the present row, or its content, could not be read, as JSON; None if it could."""
         self.content(fields)
-        failure = (self._failure if self._failure is not None else fields).get(FAILURE)
+        failure = (self._failure if self._failure is not None else fields).get(Source.ERROR)
         return None if failure is None else sql_value(failure)
 
     def _request(self, fields: Fields) -> Request:
@@ -113,7 +113,7 @@ class Downloads:
             if self._ahead == len(self._coming) and not self._fetch_row():
                 return
             _, fields = self._coming[self._ahead]
-            if fields.get(FAILURE) is None:
+            if fields.get(Source.ERROR) is None:
                 self._session.predict(self._request(fields))
             self._ahead += 1
 

@@ -12,7 +12,7 @@ import apsw
 
 from ..schema import docs
 from ..schema.table import Table
-from ..schema.validators import SQLiteValue
+from ..schema.values import SQLiteValue
 from ..transport.request_log import COLUMNS, Log
 
 Row = tuple[SQLiteValue, ...]

@@ -1,7 +1,7 @@
 """Lists: the objects that the API lists, page after page. A list is complete or raises an error.
 
->>> listing = Listing(rows, session, lookup, max_rows=100_000)
->>> listing.lists(scan, method, [{"vector_store_id": "vs_1"}])
+>>> reader = ListReader(rows, session, lookup, max_rows=100_000)
+>>> reader.lists(scan, method, [{"vector_store_id": "vs_1"}])
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from .. import protocol
 from ..errors import OperationalError
 from ..execution.workers import NOT_READ
 from ..protocol import Object, Page, Request
-from ..schema.table import FAILURE, PLACE, Method
+from ..schema.table import Listing, Method, Source
 from .lookup import Lookup
 from .replay import RecordedLookup
 from .rows import Row, Rows
@@ -22,7 +22,7 @@ from .scan import ScanOptions, Session, error_row
 FIRST = object()  # stands for the value before the first row of a list
 
 
-class Listing:
+class ListReader:
     """Reads lists of one table for one statement. `lookup` waits for rows that are not finished."""
 
     def __init__(self, rows: Rows, session: Session, lookup: Lookup | RecordedLookup, max_rows: int) -> None:
@@ -47,7 +47,7 @@ class Listing:
         try:
             yield from self._objects(scan, method, key, request)
         except NOT_READ as error:
-            yield self._rowids.of((request.identity, FAILURE)), error_row(self._session, key, request, error)
+            yield self._rowids.of((request.identity, Source.ERROR)), error_row(self._session, key, request, error)
 
     def _objects(self, scan: ScanOptions, method: Method, key: dict[str, Any], first: Request) -> Iterator[Row]:
         """One list, page after page: the next page is on its way while the second half of a page is read."""
@@ -80,10 +80,10 @@ class Listing:
                 row = {**item, **echoed}
                 if scan.order:
                     latest = self._in_order(method, scan.order, latest, row.get(method.ordered_by))
-                if method.listing == "pages":
+                if method.listing is Listing.PAGES:
                     yield self._rowids.of(tuple(str(row.get(source)) for source in self._table.key)), row
                 else:
-                    yield self._rowids.of((request.identity, str(place))), {**row, PLACE: place}
+                    yield self._rowids.of((request.identity, str(place))), {**row, Source.POSITION: place}
                 place += 1
             request = following
 
@@ -101,7 +101,7 @@ class Listing:
         if the server does say so.
         """
         response = self._session.response(request)
-        if protocol.tells_the_end(request, response):
+        if protocol.has_end_marker(request, response):
             raise protocol.repeated_page_error(request, response)
         unseen = [item for item in objects if item["id"] not in seen]
         return unseen, unseen[-1]["id"] if unseen else None
@@ -119,7 +119,7 @@ class Listing:
 
 def _page(scan: ScanOptions, method: Method, after: str | None = None) -> Page | None:
     """The page of a list after an id, the first one without; None for a list that has no pages."""
-    if method.listing != "pages":
+    if method.listing is not Listing.PAGES:
         return None
     limit = method.page_size
     if after is None and scan.at_most is not None:

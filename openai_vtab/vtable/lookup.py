@@ -16,8 +16,9 @@ from ..execution.reachability import refuse_unless_reached
 from ..execution.workers import NOT_READ, StatementSession
 from ..ledger.row import LedgerRow
 from ..protocol import Object, Request, Response
+from ..schema.columns import REFRESH, WAIT_SECONDS
 from ..schema.decode import Fields
-from ..schema.table import FAILURE, REFRESH, WAIT_SECONDS, Method, Table
+from ..schema.table import Method, Source, Table
 from .downloads import Downloads
 from .rows import Item, Row, Rows
 from .scan import ScanOptions, error_row
@@ -91,7 +92,7 @@ class Lookup:
         found = list(itertools.islice(rows, scan.at_most))
         waited: dict[int, tuple[dict[str, Any], Request]] = {}
         for number, (_, fields) in enumerate(found):
-            if fields.get(FAILURE) is None and not is_final(self._table, fields.get("status")):
+            if fields.get(Source.ERROR) is None and not is_final(self._table, fields.get("status")):
                 keys = {source: fields.get(source) for source in self._table.key}
                 waited[number] = keys, protocol.build(self._table, lookup_method(self._table), keys)
         deadline = session.deadline(scan.values[WAIT_SECONDS.name])

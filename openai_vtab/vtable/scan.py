@@ -11,15 +11,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from .. import planner
 from ..errors import ProgrammingError
+from ..planner import ScanKind, ScanPlan, missing_columns
 from ..protocol import Object, Request, Response
-from ..schema.table import FAILURE, Method, Table
-from ..schema.validators import InvalidValue, Limits, SQLiteValue, key_text
+from ..schema.table import Method, Source, Table
+from ..schema.values import InvalidValue, Limits, SQLiteValue, key_text
 
 LARGEST = 2.0**63  # of SQLite's integers
-ORDERS = ("asc", "desc")
-LIMITS = ("LIMIT", "OFFSET")
 
 Item = TypeVar("Item")
 Parsed = TypeVar("Parsed")
@@ -77,7 +75,7 @@ def error_row(session: Session, keys: Mapping[str, Any], request: Request, error
     message = getattr(error, "message", None) or str(error)
     return {
         **keys,
-        FAILURE: {
+        Source.ERROR: {
             "status": getattr(error, "status", None),
             "code": getattr(error, "code", None),
             "message": "; ".join(filter(None, (message, getattr(error, "hint", "")))),
@@ -93,11 +91,8 @@ class ArgvLayout:
     `sources` are those of the keys if the values in argv are nothing else and name one object, else None.
     """
 
-    kind: int
+    plan: ScanPlan
     method: Method | None
-    order: str
-    download: str
-    columns: tuple[str, ...]
     keys: tuple[tuple[int, str], ...]
     narrowing: tuple[tuple[int, str, str], ...]
     options: tuple[tuple[int, str], ...]
@@ -115,28 +110,22 @@ class ScanArguments:
 
     def layout(self, idxNum: int, idxStr: str) -> ArgvLayout:  # noqa: N803 - SQLite's names
         """The layout of a plan; MissingColumnsError if the plan says that nothing can serve the query."""
-        if idxNum == planner.NOTHING:
-            raise planner.missing_columns(self.table, idxStr)
-        names, *words = idxStr.split(" ")
-        columns = tuple(name for name in names.split(",") if name and name not in LIMITS)
-        order = next((word for word in words if word in ORDERS), "")
-        download = next((word for word in words if word in self.table.downloads), "")
-        method = self.table.of("SELECT")[idxNum - planner.FIRST_METHOD] if idxNum >= planner.FIRST_METHOD else None
+        plan = ScanPlan.decode(idxNum, idxStr)
+        if plan.kind is ScanKind.NOTHING:
+            raise missing_columns(self.table, plan)
+        method = self.table.of("SELECT")[plan.method] if plan.kind is ScanKind.METHOD else None
         keys, narrowing, options = [], [], []
-        for place, name in enumerate(columns):
+        for place, name in enumerate(plan.columns):
             if name != "rowid" and self.table.by_name[name].is_option:
                 options.append((place, name))
             elif method is not None and name in method.query:
                 narrowing.append((place, name, self.table.source(name)))
             else:
                 keys.append((place, name if name == "rowid" else self.table.source(name)))
-        is_lookup = method is not None and not (method.listing or narrowing or options or download)
+        is_lookup = method is not None and not (method.listing or narrowing or options or plan.limits or plan.download)
         layout = ArgvLayout(
-            idxNum,
+            plan,
             method,
-            order,
-            download,
-            columns,
             tuple(keys),
             tuple(narrowing),
             tuple(options),

@@ -17,11 +17,11 @@ import apsw
 
 from ..errors import RowError, UnsupportedWriteError
 from ..execution.workers import StatementSession
-from ..schema.validators import SQLiteValue
+from ..schema.values import SQLiteValue
 from . import best_index
 from .context import ConnectionContext
 from .cursor import Cursor, Getter
-from .listing import Listing
+from .listing import ListReader
 from .lookup import Lookup
 from .replay import RecordedLookup
 from .rows import Rows
@@ -78,15 +78,15 @@ class VTable:
         if recorder is None:
             session = context.session
             lookup: Lookup | RecordedLookup = Lookup(rows, session)
-            listing = Listing(rows, session, lookup, context.settings.max_rows)
+            list_reader = ListReader(rows, session, lookup, context.settings.max_rows)
             before_reading: Callable[[], None] = partial(self.before_reading, session)
         else:
             session = recorder.session
             lookup = RecordedLookup(rows, recorder)
-            listing = Listing(rows, recorder, lookup, context.settings.max_rows)
+            list_reader = ListReader(rows, recorder, lookup, context.settings.max_rows)
             before_reading = _do_nothing
         never_numbers = partial(context.never_numbers, session)
-        return Cursor(self.table, self._getters, self._arguments, lookup, listing, before_reading, never_numbers)
+        return Cursor(self.table, self._getters, self._arguments, lookup, list_reader, before_reading, never_numbers)
 
     def before_reading(self, reader: StatementSession) -> None:
         """Send what other statements have queued, so that a scan reads what was written before it."""

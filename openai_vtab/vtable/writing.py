@@ -14,7 +14,7 @@ from ..errors import RowError
 from ..ledger.store import Ledger
 from ..protocol import Object, Request, Response
 from ..schema.table import Method
-from ..schema.validators import SQLiteValue
+from ..schema.values import SQLiteValue
 from ..writes.order import affected
 from ..writes.write import Write
 from .context import ConnectionContext

@@ -109,7 +109,7 @@ def test_response_that_comes_second_is_never_the_next_requests() -> None:
     with serving(serve) as server, connected(server.port, max_concurrency=1) as db:
         assert db.execute(SELECT % "vsfb_a").get == "vsfb_a"
         threading.Timer(0.1, go_on.set).start()
-        with pytest.raises(openai_vtab.APIError, match="asked for id 'vsfb_b', but the answer is 'vsfb_a'"):
+        with pytest.raises(openai_vtab.APIError, match="asked for id 'vsfb_b', but the response is about 'vsfb_a'"):
             db.execute(SELECT % "vsfb_b").fetchall()
         assert db.execute(SELECT % "vsfb_c").get == "vsfb_c"
     go_on.set()
@@ -132,7 +132,7 @@ def test_pagination_of_another_store_raises() -> None:
         seconds(
             lambda: db.execute(sql).fetchall(),
             openai_vtab.APIError,
-            "asked for vector_store_id 'vs_1', but the answer is 'vs_2'",
+            "asked for vector_store_id 'vs_1', but the response is about 'vs_2'",
         )
 
 

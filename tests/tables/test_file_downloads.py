@@ -153,10 +153,16 @@ def test_download_is_dropped_once_used(
 @pytest.mark.parametrize(
     ("fault", "problem"),
     [
-        (Answer(b"partial", 206, {"content-range": "bytes 0-6/82"}), r"\(206\) is only a part: 7 bytes of 82"),
+        (
+            Answer(b"partial", 206, {"content-range": "bytes 0-6/82"}),
+            r"\(206\) is only a part of the content: 7 bytes of 82",
+        ),
         (Answer(b"x" * 82, 206), r"\(206\) is only a part"),
-        (Answer(b"", 204), r"\(204\) is only a part: 0 bytes of 82"),
-        (Raw(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\npartial"), r"\(200\) is only a part: 7 bytes of 82"),
+        (Answer(b"", 204), r"\(204\) is only a part of the content: 0 bytes of 82"),
+        (
+            Raw(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\npartial"),
+            r"\(200\) is only a part of the content: 7 bytes of 82",
+        ),
     ],
     ids=["206", "206 of all", "204", "closed early"],
 )

@@ -229,7 +229,7 @@ def test_response_to_a_create_without_an_id_is_unknown(db: apsw.Connection, sand
     """The batch may exist; the error says so."""
     for body in ({}, {"id": None}, {"id": ""}, {"id": 5}):
         sandbox.inject(Answer(body), method="POST")
-        with pytest.raises(openai_vtab.APIError, match="the answer has no id: the object may exist all the same"):
+        with pytest.raises(openai_vtab.APIError, match="the response has no id, but the object may exist"):
             db.execute(INSERT)
     assert requests() == [POST] * 4
 

@@ -98,7 +98,7 @@ def test_redirect_is_not_followed(connect: Connect, status: int, where: str) -> 
                     db.execute(sql).fetchall()
                 assert caught.value.status == status
                 if where != "none":
-                    assert "which is not followed: the key would go with it" in str(caught.value)
+                    assert "which is not followed because it would receive the key" in str(caught.value)
                     assert locations.get(where, f"{first.url()}/x") in str(caught.value)
             assert len(STATEMENTS) <= len(first.heads) <= len(STATEMENTS) + 1  # of the IN list one or two
         assert other.heads == []

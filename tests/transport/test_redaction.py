@@ -27,7 +27,7 @@ import openai_vtab
 from openai_vtab import dbapi
 from openai_vtab.sandbox import Answer, Cut, Raw, Slow
 from openai_vtab.settings import Settings
-from openai_vtab.shell import Shell
+from openai_vtab.shell.app import Shell
 from openai_vtab.transport.request_log import answer_without_key
 
 from ..support.slow import slow_except
@@ -454,8 +454,7 @@ def test_redaction_of_every_repr(sandbox: Any, tmp_path: Path) -> None:
     engine = sqlalchemy.create_engine(
         f"sqlite+openai_vtab:///{tmp_path}/a.db?base_url={sandbox.base_url}", connect_args={"api_key": key}
     )
-    shell = Shell(stdout=io.StringIO(), stderr=io.StringIO())
-    shell.settings["api_key"] = key
+    shell = Shell({"api_key": key}, stdout=io.StringIO(), stderr=io.StringIO())
     ours = [
         o
         for o in gc.get_objects()
@@ -468,7 +467,7 @@ def test_redaction_of_every_repr(sandbox: Any, tmp_path: Path) -> None:
         with pytest.raises(sqlalchemy.exc.DBAPIError) as caught:
             connection.execute(sqlalchemy.text(SELECT)).fetchall()
         assert_no_key(key, *all_of(caught.value), *map(repr, (connection, connection.connection.dbapi_connection)))
-    for o in [*ours, db, old, cursor, engine, engine.url, engine.dialect, engine.pool, Settings(api_key=key)]:
+    for o in [*ours, shell, db, old, cursor, engine, engine.url, engine.dialect, engine.pool, Settings(api_key=key)]:
         if not isinstance(o, (str, bytes)):
             assert_no_key(key, repr(o), str(o))
     with pytest.raises(sqlalchemy.exc.ArgumentError, match="api_key does not belong in the URL") as refused:

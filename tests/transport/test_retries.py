@@ -358,7 +358,7 @@ def test_retry_of_a_cancel_that_is_refused_may_have_been_done(db: apsw.Connectio
     assert "earlier attempt" not in str(caught.value)
     sandbox.inject(Cut("answer"), method="POST")
     sandbox.inject(refused, method="POST")
-    with pytest.raises(openai_vtab.APIError, match="an earlier attempt, whose answer did not come, may have done it"):
+    with pytest.raises(openai_vtab.APIError, match="an earlier attempt without a response may have been carried out"):
         db.execute(sql).fetchall()
     sandbox.inject(Cut("answer"), method="GET")
     sandbox.inject(Status(400, message="No."), method="GET")

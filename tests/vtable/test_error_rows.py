@@ -66,8 +66,8 @@ def test_error_rows_in_joins_and_conditions(db: Any) -> None:
     ("fault", "status", "words"),
     [
         (Cut("answer"), None, "the connection broke"),
-        (Answer([1]), 200, "the answer is not a JSON object"),
-        (Answer({"id": "another", "status": "completed"}), 200, f"asked for id '{RUNNING}', but the answer is"),
+        (Answer([1]), 200, "the response is not a JSON object"),
+        (Answer({"id": "another", "status": "completed"}), 200, f"asked for id '{RUNNING}', but the response is about"),
     ],
     ids=["cut", "no object", "another id"],
 )

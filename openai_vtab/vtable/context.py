@@ -16,7 +16,8 @@ import apsw
 from ..clock import REAL, Clock
 from ..errors import UnsupportedWriteError
 from ..execution.read_ahead import ReadAhead
-from ..execution.workers import WINDOW_FACTOR, StatementSession, WorkerPool
+from ..execution.statement import WINDOW_FACTOR, StatementSession
+from ..execution.workers import WorkerPool
 from ..ledger.store import Ledger
 from ..protocol import Request
 from ..schema.table import Method, Table

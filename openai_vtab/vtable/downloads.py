@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Iterator
 
 from .. import protocol
-from ..execution.workers import NOT_READ, StatementSession
+from ..execution.statement import NOT_READ, StatementSession
 from ..protocol import Object, Request
 from ..schema.decode import Fields, sql_value
 from ..schema.table import Method, Source, Table

@@ -13,12 +13,12 @@ import apsw
 from ..schema import docs
 from ..schema.table import Table
 from ..schema.values import SQLiteValue
-from ..transport.request_log import COLUMNS, Log
+from ..transport.request_log import COLUMNS, RequestLog
 
 Row = tuple[SQLiteValue, ...]
 
 
-def create(connection: apsw.Connection, tables: Sequence[Table], log: Log) -> set[str]:
+def create(connection: apsw.Connection, tables: Sequence[Table], log: RequestLog) -> set[str]:
     """Register the three tables, and return their names. Their rows are made when they are read."""
 
     def rows(of: Callable[[Table], Sequence[dict[str, Any]]]) -> list[Row]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from .. import protocol
 from ..errors import OperationalError
-from ..execution.workers import NOT_READ
+from ..execution.statement import NOT_READ
 from ..protocol import Object, Page, Request
 from ..schema.table import Listing, Method, Source
 from .lookup import Lookup

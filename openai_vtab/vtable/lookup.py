@@ -12,8 +12,9 @@ from contextlib import closing
 from typing import Any
 
 from .. import protocol
+from ..execution.polling import poll_until
 from ..execution.reachability import refuse_unless_reached
-from ..execution.workers import NOT_READ, StatementSession
+from ..execution.statement import NOT_READ, StatementSession
 from ..ledger.row import LedgerRow
 from ..protocol import Object, Request, Response
 from ..schema.columns import REFRESH, WAIT_SECONDS
@@ -96,7 +97,7 @@ class Lookup:
                 keys = {source: fields.get(source) for source in self._table.key}
                 waited[number] = keys, protocol.build(self._table, lookup_method(self._table), keys)
         deadline = session.deadline(scan.values[WAIT_SECONDS.name])
-        session.poll_until(self._is_finished, (request for _, request in waited.values()), deadline)
+        poll_until(session, self._is_finished, (request for _, request in waited.values()), deadline)
         for number, row in enumerate(found):
             if number not in waited:
                 yield row
@@ -120,7 +121,7 @@ class Lookup:
             ]
             for item, request in asked:
                 self._wait_until_visible(request, item.keys)
-            session.poll_until(self._is_finished, (request for _, request in asked), deadline)
+            poll_until(session, self._is_finished, (request for _, request in asked), deadline)
         for item, needed in session.prefetch(items, lambda item: request_of(self._rows, scan, method, item)):
             row = self._row(item, needed, alone=scan.single and not waits)
             if row is not None:
@@ -170,13 +171,14 @@ class Lookup:
                 session.workers.reached.add(request.route)
             return found
 
-        return session.parse_once(request, parse, _one_object)
+        return session.parse_once(request, parse)
 
     def _wait_until_visible(self, request: Request, keys: Mapping[str, Any]) -> None:
         """Wait until the API knows an object that this connection has just created."""
         created = self._rows.created.get(tuple(map(keys.__getitem__, self._table.key)))
         if created is not None:
-            self._session.poll_until(
+            poll_until(
+                self._session,
                 lambda polled, response: _present(polled, response) is not None,
                 [request],
                 created + READ_AFTER_WRITE_SECONDS,
@@ -216,8 +218,3 @@ def is_final(table: Table, status: Any) -> bool:
 def _present(request: Request, response: Response) -> Object | None:
     """The object in the response; None if it is absent, or if the response does not tell whether it is."""
     return None if protocol.is_undecided(request, response) else protocol.parse_object(request, response)
-
-
-def _one_object(_: object) -> int:
-    """How many objects the session keeps for a look-up."""
-    return 1

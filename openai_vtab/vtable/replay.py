@@ -18,7 +18,7 @@ from typing import TypeVar
 import apsw
 
 from .. import protocol
-from ..execution.workers import StatementSession
+from ..execution.statement import StatementSession
 from ..protocol import Request
 from ..schema.table import Method
 from ..sqlite.cursors import Cursors

@@ -16,7 +16,7 @@ from typing import Any, TypeVar, cast
 import apsw
 
 from ..errors import RowError, UnsupportedWriteError
-from ..execution.workers import StatementSession
+from ..execution.statement import StatementSession
 from ..schema.values import SQLiteValue
 from . import best_index
 from .context import ConnectionContext

@@ -139,7 +139,7 @@ def running() -> Iterator[Sandbox]:
     """Start a sandbox for any number of concurrent cells; retries do not wait."""
     with (
         sandbox_package.run(processing_seconds=3600, api_key=KEY) as sandbox,
-        mock.patch("openai_vtab.transport.client.FIRST_WAIT", 0.001),
+        mock.patch("openai_vtab.transport.retries.FIRST_WAIT", 0.001),
     ):
         yield sandbox
 

@@ -50,8 +50,8 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waiting before a repetition takes no time, and an upload is not waited for by its size."""
-    monkeypatch.setattr("openai_vtab.transport.client.FIRST_WAIT", 0.001)
-    monkeypatch.setattr("openai_vtab.transport.connections.SLOWEST_UPLOAD", 1e9)
+    monkeypatch.setattr("openai_vtab.transport.retries.FIRST_WAIT", 0.001)
+    monkeypatch.setattr("openai_vtab.transport.deadline.SLOWEST_UPLOAD", 1e9)
 
 
 @contextmanager

@@ -26,8 +26,9 @@ from openai_vtab.schema.local_file import File
 from openai_vtab.schema.table import Listing
 from openai_vtab.schema.values import InvalidValue, Limits, shown_json
 from openai_vtab.tables import TABLES
-from openai_vtab.transport.client import Client, retry_after, wait_before_repeating
+from openai_vtab.transport.client import Client
 from openai_vtab.transport.limits import WaitBudget
+from openai_vtab.transport.retries import retry_after, wait_before_retry
 
 from .source import Source
 
@@ -92,7 +93,7 @@ def answers(data: bytes) -> None:
         route=method.path,
         verify_path=method.verify_path,
     )
-    wait = wait_before_repeating(request, response, 0)
+    wait = wait_before_retry(request, response, 0)
     assert wait is None or (0 <= wait < math.inf if status == 429 else 0 <= wait <= 120), wait
     asked = retry_after(response)
     assert asked is None or 0 <= asked < math.inf, asked

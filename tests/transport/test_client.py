@@ -98,7 +98,7 @@ def test_api_key_setting_is_named_by_a_401(sandbox: Any, monkeypatch: pytest.Mon
 
 def test_connection_refused_names_the_address_and_the_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
     """What to check, and how often it was tried."""
-    monkeypatch.setattr("openai_vtab.transport.client.FIRST_WAIT", 0.001)
+    monkeypatch.setattr("openai_vtab.transport.retries.FIRST_WAIT", 0.001)
     db = openai_vtab.connect(base_url="http://127.0.0.1:9/v1", api_key="k", max_retries=2)
     with pytest.raises(openai_vtab.APIConnectionError) as caught:
         db.execute("SELECT * FROM vector_stores").fetchall()

@@ -13,12 +13,12 @@ import pytest
 
 import openai_vtab
 from openai_vtab.sandbox import Cut, Status
-from openai_vtab.transport.limits import AttachQuota, ConcurrencyLimiter, Flag, WaitBudget
+from openai_vtab.transport.limits import AttachQuota, CancelFlag, ConcurrencyLimiter, WaitBudget
 
 from ..support.clock import FakeClock
 
 T = "vector_store_file_batches"
-GOING_ON = Flag()
+GOING_ON = CancelFlag()
 
 
 def one(limiter: ConcurrencyLimiter, wait: float | None = None) -> None:
@@ -67,7 +67,7 @@ def test_rate_limit_holds_all_as_long_as_one_is_told_to_wait() -> None:
     assert clock.slept == pytest.approx(15)
     one_that_waits = ConcurrencyLimiter(8)
     one(one_that_waits, wait=60)
-    gone = Flag()
+    gone = CancelFlag()
     threading.Timer(0.05, gone.set).start()
     started = time.monotonic()
     assert one_that_waits.acquire(gone) is None

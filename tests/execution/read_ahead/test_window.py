@@ -123,7 +123,7 @@ def test_prefetch_logs_the_end_of_a_statement(caplog: pytest.LogCaptureFixture) 
 
 def test_replay_records_more_keys_than_fit_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The next are noted before the first are used up; each is predicted once, in order."""
-    monkeypatch.setattr(read_ahead, "KEYS", 10)
+    monkeypatch.setattr(read_ahead, "MOST_RECORDED", 10)
     statement = Statement(keys(95), most=4)
     held = 0
     for key in keys(95):
@@ -143,7 +143,7 @@ def test_replay_that_is_complete_is_the_last(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_replay_that_was_cut_short_runs_again_only_with_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """It begins anew each time: with no more time than before it would come no farther."""
-    monkeypatch.setattr(read_ahead, "PATIENCE", 0.02)
+    monkeypatch.setattr(read_ahead, "SHORT_REPLAY_SECONDS", 0.02)
     statement = Statement([])
     statement.complete = False
     for number in itertools.count():

@@ -75,16 +75,22 @@ def load_json(text: str | bytes, parse_constant: Callable[[str], JSON] | None = 
 
     JSON can spell half of a surrogate pair; UTF-8, and so SQLite, cannot.
     """
-    if isinstance(text, bytes):
-        text = _decoded(text)
-    if "\\ud" in text or "\\uD" in text:
-        text = _ESCAPE.sub(lambda escape: "?" if escape[1] else escape[0], text)
-    return json.loads(text, parse_constant=parse_constant)
+    if isinstance(text, str):
+        decoded = text
+    else:
+        encoding = json.detect_encoding(text)
+        try:
+            decoded = text.decode(encoding)
+        except UnicodeDecodeError:
+            decoded = strip_surrogates(text.decode(encoding, "surrogatepass"))
+    if "\\ud" in decoded or "\\uD" in decoded:
+        decoded = _ESCAPE.sub(lambda escape: "?" if escape[1] else escape[0], decoded)
+    return json.loads(decoded, parse_constant=parse_constant)
 
 
 def strip_surrogates(text: str) -> str:
     """The text with a question mark for each lone surrogate."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def parse_json(value: SQLiteValue, example: str) -> JSON:
@@ -102,14 +108,6 @@ def parse_json(value: SQLiteValue, example: str) -> JSON:
 def is_finite(item: JSON) -> bool:
     """True for true, false and every number that JSON can spell: Python reads 1e999 as infinity."""
     return isinstance(item, (int, float)) and abs(item) <= sys.float_info.max
-
-
-def _decoded(body: bytes) -> str:
-    encoding = json.detect_encoding(body)
-    try:
-        return body.decode(encoding)
-    except UnicodeDecodeError:
-        return strip_surrogates(body.decode(encoding, "surrogatepass"))
 
 
 def _no_constant(name: str) -> JSON:

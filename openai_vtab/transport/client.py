@@ -71,13 +71,7 @@ class Client:
             return self._show(request, predicted)
         if request.attached_files is not None:
             self._wait_to_attach(*request.attached_files, wait_budget)
-        attempts = Attempts(
-            request,
-            self.limiter,
-            wait_budget,
-            max_retries=self.settings.max_retries,
-            rate_limit_wait=self.settings.rate_limit_wait,
-        )
+        attempts = Attempts(request, self.settings, self.limiter, wait_budget)
         cancelled = wait_budget.cancelled
         keys: list[KnownKey] = []  # that the attempts were sent with
         record: RequestRecord | None = None
@@ -170,7 +164,7 @@ class Client:
             return APIError(failure.problem, request=named, status=failure.status)
         sent = failure.sent or attempts.uncertain
         if failure.timed_out:
-            what = f"no {'answer' if failure.sent else 'connection'} within {self.settings.timeout:g} s"
+            what = f"no {'response' if failure.sent else 'connection'} within {self.settings.timeout:g} s"
             return APITimeoutError(what, request=named, sent=sent)
         if failure.sent:
             return APIConnectionError(f"the connection broke: {failure.problem}", request=named, sent=sent)

@@ -61,7 +61,7 @@ class Session(Protocol):
         """The response to the request."""
 
     def parse_once(
-        self, request: Request, parse: Callable[[Response], Parsed], weight: Callable[[Parsed], int], /
+        self, request: Request, parse: Callable[[Response], Parsed], weight: Callable[[Parsed], int] | None = None, /
     ) -> Parsed:
         """What the response means."""
 

@@ -462,7 +462,7 @@ def test_redaction_of_every_repr(sandbox: Any, tmp_path: Path) -> None:
         if str(type(o).__module__).startswith("openai_vtab.")
         and not str(type(o).__module__).startswith("openai_vtab.sandbox")
     ]
-    assert {"Settings", "Client", "Registration", "Fetch", "VTable", "Log"} <= {type(o).__name__ for o in ours}
+    assert {"Settings", "Client", "ConnectionContext", "WorkerPool", "VTable", "Log"} <= {type(o).__name__ for o in ours}
     assert Settings(api_key=key) == Settings(api_key=key)
     with engine.connect() as connection:
         with pytest.raises(sqlalchemy.exc.DBAPIError) as caught:

@@ -1,4 +1,4 @@
-"""`python -m openai_vtab` is the openai-vtab command."""
+"""`python -m openai_vtab` runs the openai-vtab command."""
 
 from .shell import main
 

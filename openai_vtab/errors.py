@@ -114,7 +114,9 @@ class ConfigurationError(OperationalError):
     request that may have been carried out.
     """
 
-    sent: bool = False
+    def __init__(self, problem: str, *, sent: bool = False) -> None:
+        super().__init__(problem)
+        self.sent = sent
 
 
 class APIError(OperationalError):

@@ -1,6 +1,4 @@
-"""How far a statement is: told to a callback while it waits for the API.
-
-It must not know terminals, SQLite or HTTP.
+"""Progress of a statement, reported to a callback while the statement waits for the API.
 
 >>> connect(progress=print)     # Progress(what='keys', done=320, total=1000, finished=False)
 """
@@ -15,16 +13,16 @@ from .clock import REAL, Clock
 
 log = logging.getLogger("openai_vtab")
 
-INTERVAL = 0.1  # seconds between two reports, and before the first: a short statement tells nothing
+INTERVAL = 0.1  # seconds between two reports, and before the first: a short statement reports nothing
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What of a statement is done.
+    """How far a statement has got.
 
-    `what` counts "keys" looked up, "pages" of lists read, "rows" written, or, while the statement waits for them,
-    "batches" finished (stores and their files, too). `total` is None when nobody knows it. `finished` comes once, when
-    the statement is over, however it ended; not to a statement that told nothing before.
+    `what` counts "keys" looked up, "pages" of lists read, "rows" written, or "batches" finished (vector stores and
+    their files, too) while the statement waits for them. `total` is None when it is not known. `finished` is True
+    once, when the statement is over, however it ended. A statement that reported nothing before does not report that.
     """
 
     what: str
@@ -33,22 +31,22 @@ class Progress:
     finished: bool = False
 
 
-class Meter:
-    """The progress of one statement, told on the thread that runs it, at most every 100 ms."""
+class ProgressReporter:
+    """Reports the progress of one statement on the thread that runs it, at most every 100 ms."""
 
-    def __init__(self, tell: Callable[[Progress], None], clock: Clock = REAL) -> None:
+    def __init__(self, callback: Callable[[Progress], None], clock: Clock = REAL) -> None:
+        self._callback = callback
         self._clock = clock
-        self._tell = tell
-        self._next = self._clock.monotonic() + INTERVAL
+        self._next = clock.monotonic() + INTERVAL
         self._counts = {"keys": 0, "pages": 0}
         self._waiting = False
         self._writing = False
-        self._told: Progress | None = None
+        self._has_reported = False
         self._now = Progress("keys", 0)
         self.expected = 0  # keys of IN lists
 
     def came(self, what: str, known: int | None) -> None:
-        """One more is answered; `known` is how many there will be in all."""
+        """Count a response about a key or a page. `known` is how many there will be, None if that is not known."""
         self._counts[what] += 1
         if not self._waiting:
             done = self._counts[what]
@@ -57,7 +55,7 @@ class Meter:
             self.look()
 
     def waits(self, done: int, total: int) -> None:
-        """The statement waits for so many to be finished."""
+        """The statement waits until all of the total are finished."""
         self._waiting = True
         self._now = Progress("batches", done, total)
         self.look()
@@ -67,28 +65,28 @@ class Meter:
         self._waiting = False
 
     def writes(self, done: int, total: int) -> None:
-        """So many of the rows that a commit sends are answered."""
+        """A commit has got the responses to this many of its rows."""
         self._writing = True
         self._now = Progress("rows", done, total)
         self.look()
 
     def look(self) -> None:
-        """Tell, if it is time to. What the callback raises ends a statement that reads."""
+        """Report if a report is due. An exception of the callback ends a statement that reads."""
         if self._clock.monotonic() >= self._next:
-            self._told = self._now
+            self._has_reported = True
             try:
-                self._tell(self._now)
+                self._callback(self._now)
             except Exception:
                 if not self._writing:
                     raise
-                log.exception("the progress callback failed")  # what is on its way is more important
+                log.exception("the progress callback failed")  # the requests on their way matter more
             self._next = self._clock.monotonic() + INTERVAL
 
     def close(self) -> None:
-        """The statement is over. SQLite says so where an exception would go nowhere."""
-        if self._told is not None:
-            self._told = None
+        """Report the end of the statement. An exception is logged, since SQLite would lose it here."""
+        if self._has_reported:
+            self._has_reported = False
             try:
-                self._tell(replace(self._now, finished=True))
+                self._callback(replace(self._now, finished=True))
             except Exception:
                 log.exception("the progress callback failed")

@@ -9,43 +9,20 @@ https://docs.sqlalchemy.org/en/20/dialects/sqlite.html
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import exc, util
+from sqlalchemy import exc
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 from . import dbapi
+from .settings import Setting, Settings, described
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL, Connection
     from sqlalchemy.engine.interfaces import ConnectArgsType, DBAPIModule
 
-# The keywords of dbapi.connect that a URL can set, and the functions that parse their values.
-URL_SETTINGS: dict[str, Callable[[str], object]] = {
-    "base_url": str,
-    "organization": str,
-    "project": str,
-    "request_timeout": float,
-    "max_concurrency": int,
-    "max_retries": int,
-    "rate_limit_wait": float,
-    "attach_requests_per_minute": int,
-    "attach_files_per_minute": int,
-    "max_files_per_batch": int,
-    "max_answer_bytes": int,
-    "max_rows": int,
-    "openai_beta": str,
-    "ca_bundle": str,
-    "allow_http": util.asbool,
-    "read_ahead": util.asbool,
-    "upload_root": str,
-    "dry_run": util.asbool,
-    "read_only": util.asbool,
-    "errors": str,
-}
-
-EXPECTED = {int: "a whole number", float: "a number", util.asbool: "true or false"}
+# The keywords of dbapi.connect that a URL can set.
+URL_SETTINGS = {found.url_name: found for found in described(Settings).values() if found.url_name}
 
 
 class OpenAIVTabDialect(SQLiteDialect_pysqlite):
@@ -66,8 +43,7 @@ class OpenAIVTabDialect(SQLiteDialect_pysqlite):
                 "api_key does not belong in the URL, which is logged and shown in error messages; set OPENAI_API_KEY, "
                 "or write create_engine(url, connect_args={'api_key': …})"
             )
-        given = {name: parse for name, parse in URL_SETTINGS.items() if name in url.query}
-        options = {name: _parse(name, parse, url.query[name]) for name, parse in given.items()}
+        options = {name: _parse(found, url.query[name]) for name, found in URL_SETTINGS.items() if name in url.query}
         arguments, keywords = super().create_connect_args(url.difference_update_query(URL_SETTINGS))
         return arguments, {**keywords, **options}
 
@@ -93,14 +69,15 @@ class OpenAIVTabDialect(SQLiteDialect_pysqlite):
             return None
 
 
-def _parse(name: str, parse: Callable[[str], object], text: str | tuple[str, ...]) -> object:
+def _parse(setting: Setting, text: str | tuple[str, ...]) -> object:
     """Parse the value of a setting in a URL."""
     if isinstance(text, tuple):
-        raise exc.ArgumentError(f"{name} is in the URL {len(text)} times; write it once")
+        raise exc.ArgumentError(f"{setting.url_name} is in the URL {len(text)} times; write it once")
     try:
-        return parse(text)
+        return setting.kind.parse(text)
     except ValueError:
-        raise exc.ArgumentError(f"{name} in the URL is {text!r}; write {EXPECTED[parse]}") from None
+        problem = f"{setting.url_name} in the URL is {text!r}; write {setting.kind.in_url}"
+        raise exc.ArgumentError(problem) from None
 
 
 dialect = OpenAIVTabDialect

@@ -1,4 +1,4 @@
-"""The notebook of the examples: it runs in a kernel of its own, and is committed as it came out."""
+"""The examples' notebook: it runs in its own kernel, and its committed output is that of one run."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ NOTEBOOK = Path(__file__).parent.parent / "examples" / "notebook.ipynb"
 
 
 def kinds(notebook: Any) -> list[list[list[str]]]:
-    """Of each cell of code the outputs, each by its media types."""
+    """The media types of each output of each code cell."""
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     return [[sorted(output.get("data", [output.output_type])) for output in cell.outputs] for cell in cells]
 
 
 def text(notebook: Any) -> str:
-    """Every output's text."""
+    """The text of all outputs."""
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
     return "\n".join(output.get("data", {}).get("text/plain", "") for output in outputs)
 
 
 def test_notebook_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Without a key: the same kinds of output as are committed, the rows, and a picture."""
-    monkeypatch.setenv("HOME", str(tmp_path))  # a kernel leaves its history there
+    """Without a key, with the rows, the picture and the kinds of output that are committed."""
+    monkeypatch.setenv("HOME", str(tmp_path))  # the kernel writes its history there
     committed = nbformat.read(NOTEBOOK, 4)
     ran = nbformat.read(NOTEBOOK, 4)
     nbclient.NotebookClient(ran, timeout=60, resources={"metadata": {"path": str(tmp_path)}}).execute()
@@ -49,8 +49,8 @@ def test_notebook_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
             assert re.search(row, text(notebook)), row
 
 
-def test_notebook_is_committed_as_it_came_out() -> None:
-    """Run once from above, and nothing of the machine is in it: no path, no name, no key."""
+def test_notebook_output_is_that_of_one_run() -> None:
+    """From the first cell to the last, without paths, names or keys of the machine."""
     committed = nbformat.read(NOTEBOOK, 4)
     counts = [cell.execution_count for cell in committed.cells if cell.cell_type == "code"]
     assert counts == list(range(1, len(counts) + 1))

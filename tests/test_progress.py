@@ -1,10 +1,9 @@
-"""The progress callback: what is told, on which thread, and when it is over."""
+"""The progress callback: what is reported, on which thread, how often, and when it ends."""
 
 from __future__ import annotations
 
-import itertools
+import logging
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -12,13 +11,27 @@ import apsw
 import pytest
 
 import openai_vtab
-from openai_vtab.progress import Progress
+from openai_vtab.progress import INTERVAL, Progress, ProgressReporter
 
 T = "vector_store_file_batches"
 MANY = "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 120)"
 IN = f"{MANY} SELECT 1 FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id IN (SELECT 'vsfb_' || i FROM n)"
 JOIN = f"{MANY} SELECT status FROM n LEFT JOIN {T} ON vector_store_id = 'vs_demo' AND batch_id = 'vsfb_' || i"
 WAIT = f"SELECT 1 FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id IN ('vsfb_demo_finished', 'vsfb_demo_running') AND wait_seconds = 0.4"
+ROWS = f"{MANY} INSERT INTO {T} (vector_store_id, file_ids) SELECT 'vs_demo', '[\"file-new-01\"]' FROM n"
+
+
+class Clock:
+    """A clock that moves only when it sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float, /) -> None:
+        self.now += seconds
 
 
 @pytest.mark.parametrize(
@@ -26,62 +39,51 @@ WAIT = f"SELECT 1 FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id IN ('v
     [(IN, "keys", 120), (JOIN, "keys", 120), (WAIT, "batches", 2), ("SELECT 1 FROM vector_stores", "pages", None)],
     ids=["in", "join", "wait", "pages"],
 )
-def test_a_statement_tells_how_far_it_is(
+def test_progress_of_a_statement(
     connect: Callable[..., apsw.Connection], sandbox: Any, sql: str, what: str, total: int | None
 ) -> None:
-    """On the user's thread, rising, at most every 100 ms, the last one finished."""
-    told: list[tuple[float, int, Progress]] = []
-    db = connect(progress=lambda p: told.append((time.monotonic(), threading.get_ident(), p)))
+    """It rises, comes on the user's thread, and the last report is finished."""
+    reports: list[tuple[int, Progress]] = []
+    db = connect(progress=lambda progress: reports.append((threading.get_ident(), progress)))
     sandbox.latency = 0.15 if what == "pages" else 0.05
     db.execute(sql).fetchall()
-    steps = [progress for _, _, progress in told]
+    steps = [progress for _, progress in reports]
     assert len(steps) >= 2
-    assert {thread for _, thread, _ in told} == {threading.get_ident()}
+    assert {thread for thread, _ in reports} == {threading.get_ident()}
     assert [step.finished for step in steps] == [False] * (len(steps) - 1) + [True]
     assert steps[-1].what == what
     assert steps[-1].total == total
     assert [step.done for step in steps] == sorted(step.done for step in steps)
     if what == "keys":
         assert steps[-1].done == 120
-    times = [at for at, _, progress in told if not progress.finished]
-    assert all(later - earlier > 0.09 for earlier, later in itertools.pairwise(times))
 
 
-ROWS = f"{MANY} INSERT INTO {T} (vector_store_id, file_ids) SELECT 'vs_demo', '[\"file-new-01\"]' FROM n"
+def test_progress_of_a_commit(connect: Callable[..., apsw.Connection], sandbox: Any) -> None:
+    """It counts the rows written. A callback that raises does not keep the commit from knowing what was created."""
+    reports: list[Progress] = []
 
-
-def test_a_commit_tells_how_many_rows_are_written(connect: Callable[..., apsw.Connection], sandbox: Any) -> None:
-    """Of all that it sends; and a callback that fails does not keep it from knowing what was created."""
-    told: list[Progress] = []
-
-    def tell(progress: Progress) -> None:
-        told.append(progress)
+    def report(progress: Progress) -> None:
+        reports.append(progress)
         raise RuntimeError("broken")
 
-    db = connect(progress=tell)
+    db = connect(progress=report)
     sandbox.latency = 0.05
     db.execute(ROWS)
-    assert len(told) >= 2
-    assert {(step.what, step.total) for step in told} == {("rows", 120)}
-    assert [step.done for step in told] == sorted(step.done for step in told)
-    assert [step.finished for step in told] == [False] * (len(told) - 1) + [True]
+    assert len(reports) >= 2
+    assert {(step.what, step.total) for step in reports} == {("rows", 120)}
+    assert [step.done for step in reports] == sorted(step.done for step in reports)
+    assert [step.finished for step in reports] == [False] * (len(reports) - 1) + [True]
     assert len([request for request in sandbox.requests if request.method == "POST"]) == 120
 
 
-def test_a_short_statement_tells_nothing(connect: Callable[..., apsw.Connection]) -> None:
-    """There is nothing to wait for."""
-    told: list[Progress] = []
-    db = connect(progress=told.append)
-    db.execute(f"SELECT 1 FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id = 'vsfb_demo_finished'").fetchall()
-    assert told == []
-
-
-def test_what_the_callback_raises_ends_the_statement(connect: Callable[..., apsw.Connection], sandbox: Any) -> None:
-    """A way to give up; and the end is told all the same."""
-    told: list[Progress] = []
+def test_progress_callback_that_raises_ends_the_statement(
+    connect: Callable[..., apsw.Connection], sandbox: Any
+) -> None:
+    """The end is reported all the same, and the connection remains usable."""
+    reports: list[Progress] = []
 
     def stop(progress: Progress) -> None:
-        told.append(progress)
+        reports.append(progress)
         if not progress.finished:
             raise LookupError("enough")
 
@@ -89,11 +91,51 @@ def test_what_the_callback_raises_ends_the_statement(connect: Callable[..., apsw
     sandbox.latency = 0.05
     with pytest.raises(LookupError, match="enough"):
         db.execute(IN).fetchall()
-    assert told[-1].finished
+    assert reports[-1].finished
     assert db.execute("SELECT 1").get == 1
 
 
-def test_a_callback_is_a_function() -> None:
-    """Anything else is refused at connect()."""
+def test_progress_must_be_a_function() -> None:
+    """Anything else raises at connect()."""
     with pytest.raises(openai_vtab.InterfaceError, match="progress is True; write a function"):
         openai_vtab.connect(progress=True)
+
+
+def test_reporter_reports_at_intervals() -> None:
+    """Not before the first interval is over, and then once in each; the end is reported at once."""
+    clock, reports = Clock(), []
+    reporter = ProgressReporter(reports.append, clock)
+    for _ in range(25):
+        reporter.came("keys", 100)
+        clock.sleep(INTERVAL / 8)
+    assert [report.done for report in reports] == [9, 17, 25]
+    reporter.close()
+    reporter.close()
+    assert reports[-1] == Progress("keys", 25, 100, finished=True)
+    assert [report.finished for report in reports] == [False, False, False, True]
+
+
+def test_reporter_is_silent_about_a_short_statement() -> None:
+    """It does not report the end either."""
+    clock, reports = Clock(), []
+    reporter = ProgressReporter(reports.append, clock)
+    reporter.came("keys", 1)
+    clock.sleep(INTERVAL / 2)
+    reporter.close()
+    assert reports == []
+
+
+def test_reporter_logs_an_exception_of_the_last_report(caplog: pytest.LogCaptureFixture) -> None:
+    """SQLite would lose it."""
+    clock = Clock()
+
+    def report(progress: Progress) -> None:
+        if progress.finished:
+            raise RuntimeError("broken")
+
+    reporter = ProgressReporter(report, clock)
+    clock.sleep(INTERVAL)
+    reporter.came("pages", None)
+    with caplog.at_level(logging.ERROR, "openai_vtab"):
+        reporter.close()
+    assert [record.message for record in caplog.records] == ["the progress callback failed"]

@@ -87,9 +87,9 @@ def test_settings_refuse_wrong_numbers(given: dict[str, Any], problem: str) -> N
         ("ftp://x/v1", "not an address"),
         ("https:///v1", "not an address"),
         ("https://x/v1?key=1", "not an address"),
-        ("https://me:pw@x/v1", "holds a user name or password"),
-        ("http://api.example.org/v1", "the key would travel in clear; write https://, or allow_http=True"),
-        ("http://127.0.0.1.example.org/v1", "the key would travel in clear"),
+        ("https://me:pw@x/v1", "has a user name or password"),
+        ("http://api.example.org/v1", "the key would travel unencrypted; write https://, or allow_http=True"),
+        ("http://127.0.0.1.example.org/v1", "the key would travel unencrypted"),
     ],
 )
 def test_base_url_refuses_wrong_addresses(url: str, problem: str) -> None:

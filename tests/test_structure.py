@@ -50,7 +50,7 @@ def test_dependencies_are_apsw_and_requests(file: str) -> None:
     allowed = {"openai_vtab", "apsw", "requests", "urllib3"}
     allowed |= {"werkzeug"} if file.startswith("sandbox/") else set()
     allowed |= {"sqlalchemy"} if file == "sqlalchemy.py" else set()
-    allowed |= {"tqdm"} if file == "bars.py" else set()
+    allowed |= {"tqdm"} if file == "shell/progress_bar.py" else set()
     foreign = {name.partition(".")[0] for name in imports(file)} - set(sys.stdlib_module_names)
     assert foreign <= allowed
 

@@ -3,14 +3,15 @@
 A response that only the API gives proves a route for the life of the connection, so that a look at the parent is
 needed once for each route at most, and usually never. A look that proves nothing is remembered for its statement.
 
->>> refuse_unless_reached(asking, request, response)    # returns: the object is absent; raises: base_url may be wrong
+>>> refuse_unless_reached(session, request, response)    # returns: no such object; raises: base_url may be wrong
 """
 
 from __future__ import annotations
 
 from .. import protocol
+from ..errors import APIError
 from ..protocol import Request, Response
-from .workers import NOT_READ, StatementSession
+from .statement import NOT_READ, StatementSession
 
 
 def refuse_unless_reached(session: StatementSession, request: Request, response: Response) -> None:
@@ -23,7 +24,7 @@ def refuse_unless_reached(session: StatementSession, request: Request, response:
 def _look_above(session: StatementSession, request: Request) -> None:
     """Note the request's route in `reached` or in `not_reached`, after a look at its parent where that is needed.
 
-    A parent whose own 404 is undecided is settled by its parent: to some servers, all that is absent is "Not found".
+    A parent whose own 404 is undecided is settled by its parent: some servers say "Not found" of every absent object.
     """
     reached, not_reached = session.workers.reached, session.not_reached
     route, parent = request.route, protocol.above(request)
@@ -38,13 +39,13 @@ def _look_above(session: StatementSession, request: Request) -> None:
 
 
 def _look_at(session: StatementSession, parent: Request) -> None:
-    """Send the GET of the parent, and record that its route was reached, or why not."""
+    """Send the GET of the parent, and note that its route was reached, or why not."""
     try:
         response = session.response(parent)
         if not protocol.is_undecided(parent, response):
             protocol.prove(parent, response)
     except NOT_READ as error:
-        hint = getattr(error, "hint", "")
+        hint = error.hint if isinstance(error, APIError) else ""
         session.not_reached[parent.route] = str(error).removesuffix(f"; {hint}")
         return
     if protocol.is_undecided(parent, response):

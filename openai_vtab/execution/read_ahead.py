@@ -1,15 +1,16 @@
-"""Read-ahead: the single keys that a statement will ask for, so that a join is not one round trip after another.
+"""Read-ahead: predicts the single keys that a statement will look up, so that a join is not one round trip per row.
 
-SQLite gives a join's keys one at a time, and only when it wants the row. So the running statement is run once more,
-beside itself, with every table of ours noting its key and answering "no rows": that sends nothing, and takes
-microseconds a key. What is noted is asked for ahead of the real scan, which still asks for its own key every time:
-a wrong prediction costs a request, never a row.
+SQLite gives a join's keys one at a time, and only when it wants the row. So the running statement is replayed beside
+itself: every table of ours records its key and returns no rows, which sends nothing and takes microseconds for each
+key. What was recorded is requested ahead of the real scan, which still asks for its own key every time: a wrong
+prediction costs a request, never a row.
 
-How far ahead: never more requests unused than the statement has used, so that LIMIT 3 does not fetch a thousand
-rows and a query never sends more than twice what it needs; and never more than keep all connections busy.
-This file must not know SQL, SQLite or HTTP.
+Read-ahead never has more unused requests outstanding than the statement has already used, so that LIMIT 3 does not
+fetch a thousand rows, and a query never sends more than twice what it needs; and never more than keep all connections
+busy.
 
->>> ReadAhead(start, most=64, replay=lambda note: note(request)).looked_up(request)
+>>> read_ahead = ReadAhead(start, most=64, replay=lambda record, seconds: run_again(record, seconds))
+>>> read_ahead.looked_up(request)
 """
 
 from __future__ import annotations
@@ -25,55 +26,52 @@ from ..protocol import Request
 
 log = logging.getLogger("openai_vtab")
 
-# A statement is run again at its second look-up: one look-up alone has nothing to predict.
-FIRST_USEFUL = 2
-KEYS = 10_000  # how many keys are noted at once: a few MB
-PATIENCE = 0.25  # seconds that noting may take, or as long as half of what the statement has taken so far
+FIRST_USEFUL = 2  # look-ups before the first replay: one look-up alone has nothing to predict
+MOST_RECORDED = 10_000  # keys of one replay: a few MB
+SHORT_REPLAY_SECONDS = 0.25  # that replays may take in all; or half as long as the statement has taken so far
 
-Replay = Callable[["RequestRecorder", float], bool]
+# Runs the statement again for up to so many seconds, and calls the function with each request that it would send.
+# Returns whether these are all.
+Replay = Callable[[Callable[[Request], None], float], bool]
 
 
 class StopReplay(BaseException):
-    """Raised through a replay to end it; errors on its way are taken for the statement's own."""
-
-
-class RequestRecorder:
-    """Takes the requests that a replay would send. `partial`: more will be known when an answer has come."""
-
-    def __init__(self, take: Callable[[Request], None]) -> None:
-        self._take = take
-        self.partial = False
-
-    def __call__(self, request: Request) -> None:
-        """This one would be sent."""
-        self._take(request)
+    """Raised through a replay to end it: an Exception could be taken for the statement's own."""
 
 
 class ReadAhead:
-    """What one statement will ask for. `start` asks for it unless it has been, and tells whether it had to."""
+    """Predicts what one statement will look up.
+
+    `start` sends a request, and returns False if it was sent before. Up to `most` requests are outstanding.
+    """
 
     def __init__(self, start: Callable[[Request], bool], most: int, replay: Replay, *, clock: Clock = REAL) -> None:
-        self._clock = clock
         self._start = start
         self._most = most
         self._replay = replay
-        self._began = self._clock.monotonic()
-        self._spent = self._last = 0.0  # seconds of noting: all of it, and the last time
-        self._used: dict[str, bool] = {}  # every identity noted or looked up: whether the statement has asked for it
+        self._clock = clock
+        self._began = clock.monotonic()
+        self._replayed = self._last = 0.0  # seconds that replays have taken: all of them, and the last one
+        self._used: dict[str, bool] = {}  # every identity recorded or looked up: whether the statement has used it
         self._used_count = 0
         self._coming: deque[Request] = deque()
-        self._ahead: dict[str, None] = {}  # asked for and not yet used, in the order of asking
-        self._passed: set[str] = set()  # of those, what others that were asked for later have been used before
+        self._ahead: dict[str, None] = {}  # sent and not yet used, in the order of sending
+        self._passed: set[str] = set()  # those of them that a later one has overtaken
         self._complete = False
         self.predicted = 0
 
     @property
     def wasted(self) -> int:
-        """How many that were asked for ahead have not been used."""
+        """How many requests were sent ahead and not used."""
         return len(self._passed) + len(self._ahead)
 
+    @property
+    def known(self) -> int | None:
+        """How many keys the statement will look up in all; None while that is not known."""
+        return len(self._used) if self._complete else None
+
     def looked_up(self, request: Request) -> None:
-        """The statement asks for this one now; ask for as many of the following as are due."""
+        """Send as many of the following requests as are due, because the statement needs this one now."""
         identity = request.identity
         if self._used.get(identity):
             return
@@ -81,11 +79,11 @@ class ReadAhead:
         self._used_count += 1
         self._passed.discard(identity)
         if identity in self._ahead:
-            self._pass(identity)
+            self._overtake(identity)
         if self._used_count < FIRST_USEFUL:
             return
         if len(self._coming) < self._most and not self._complete:
-            self._note()
+            self._run_replay()
         due = min(self._used_count - len(self._passed), self._most)
         while self._coming and len(self._ahead) < due:
             following = self._coming.popleft()
@@ -93,20 +91,8 @@ class ReadAhead:
                 self._ahead[following.identity] = None
                 self.predicted += 1
 
-    @property
-    def known(self) -> int | None:
-        """How many the statement will ask for in all; None when that is not known."""
-        return len(self._used) if self._complete else None
-
-    def close(self) -> None:
-        """The statement is over: say how well it went."""
-        if self.predicted:
-            wasted = self.wasted
-            used = self.predicted - wasted
-            log.debug("read-ahead: %d keys predicted, %d used, %d wasted", self.predicted, used, wasted)
-
-    def _pass(self, identity: str) -> None:
-        """It was asked for ahead. What was asked for before it, and not used, probably never will be."""
+    def _overtake(self, identity: str) -> None:
+        """Take a request that is used from `_ahead`, and those sent before it: they will probably never be used."""
         while self._ahead:
             first = next(iter(self._ahead))
             del self._ahead[first]
@@ -114,23 +100,30 @@ class ReadAhead:
                 break
             self._passed.add(first)
 
-    def _note(self) -> None:
-        """Run the statement again from its beginning, and note what it has not asked for and nobody has noted."""
+    def _record(self, request: Request) -> None:
+        """Keep a request of a replay, if it is new. Raises StopReplay when enough are kept."""
+        identity = request.identity
+        if identity not in self._used:
+            self._used[identity] = False
+            self._coming.append(request)
+            if len(self._coming) >= MOST_RECORDED:
+                raise StopReplay
 
-        def note(request: Request) -> None:
-            if request.identity not in self._used:
-                self._used[request.identity] = False
-                self._coming.append(request)
-                if len(self._coming) >= KEYS:
-                    raise StopReplay
-
+    def _run_replay(self) -> None:
+        """Replay the statement from its beginning, and record what it has not looked up so far."""
         began = self._clock.monotonic()
-        patience = max(PATIENCE, (began - self._began) / 2) - self._spent
-        # it begins anew each time, and in the time of the last would come no farther
-        if patience <= 2 * self._last:
+        seconds = max(SHORT_REPLAY_SECONDS, (began - self._began) / 2) - self._replayed
+        # each replay begins anew, and in the time of the last one would come no farther
+        if seconds <= 2 * self._last:
             return
-        noting = RequestRecorder(note)
-        with suppress(StopReplay, Error):  # an error is the statement's own, if it goes so far
-            self._complete = self._replay(noting, patience) and not noting.partial
+        with suppress(StopReplay, Error):  # the statement itself will raise the error, if it goes so far
+            self._complete = self._replay(self._record, seconds)
         self._last = self._clock.monotonic() - began
-        self._spent += self._last
+        self._replayed += self._last
+
+    def close(self) -> None:
+        """Log how good the predictions were: the statement is over."""
+        if self.predicted:
+            wasted = self.wasted
+            used = self.predicted - wasted
+            log.debug("read-ahead: %d keys predicted, %d used, %d wasted", self.predicted, used, wasted)

@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from ..schema.decode import whole
-from ..schema.validators import SQLiteValue
+from ..schema.values import SQLiteValue
 from .intents import Intent, Outcome
 from .row import UNKNOWN, dumped, status_of
 
@@ -37,7 +36,7 @@ def key_values(intent: Intent, key: Sequence[str]) -> list[SQLiteValue]:
     """Return the values of the keys, None for each that is not known."""
     answer = intent.answer if intent.outcome is Outcome.CREATED and intent.answer is not None else {}
     keys = {**intent.keys, **{source: answer[source] for source in key if source in answer}}
-    return [None if keys.get(source) is None else whole(str(keys[source])) for source in key]
+    return [None if keys.get(source) is None else str(keys[source]) for source in key]
 
 
 def with_rows(shadow: str, key: Sequence[str]) -> str:

@@ -13,9 +13,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ..schema.decode import whole
 from ..schema.table import Table
-from ..schema.validators import SQLiteValue
+from ..schema.values import SQLiteValue
 from .row import dumped, status_of
 
 
@@ -32,7 +31,7 @@ class PendingRows:
 
     def remember(self, keys: Mapping[str, str], answer: dict[str, Any]) -> None:
         """Keep an object."""
-        known = tuple(whole(keys[source]) for source in self._table.key)
+        known = tuple(keys[source] for source in self._table.key)
         self._rows[known] = [*known, status_of(answer), dumped(answer)]
 
     def forget(self, key: tuple[str, ...]) -> None:

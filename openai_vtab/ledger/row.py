@@ -6,14 +6,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..schema.decode import json_text, whole
-from ..schema.table import WHOLE
-from ..schema.validators import SQLiteValue, key_text
+from ..schema.decode import json_text
+from ..schema.table import Source
+from ..schema.values import SQLiteValue, key_text, load_json
 
 QUEUED, UNKNOWN = "queued", "unknown"
 
@@ -75,7 +74,7 @@ class LedgerRow:
             return self._sent.get(name)
         if self._answer is None:
             self._answer = parsed(self._text)
-        return {**self._answer, **self.keys} if name == WHOLE else self._answer.get(name)
+        return {**self._answer, **self.keys} if name == Source.OBJECT else self._answer.get(name)
 
     @property
     def askable(self) -> bool:
@@ -102,7 +101,7 @@ def dumped(value: Object) -> str:
 def parsed(text: SQLiteValue) -> Object:
     """Return the object in a JSON text; {} for anything else, which only an edit by hand can have left."""
     try:
-        found = json.loads(text) if isinstance(text, (str, bytes)) else None
+        found = load_json(text) if isinstance(text, (str, bytes)) else None
     except (ValueError, RecursionError):
         found = None
     return found if isinstance(found, dict) else {}
@@ -111,4 +110,4 @@ def parsed(text: SQLiteValue) -> Object:
 def status_of(answer: Object) -> str:
     """Return the status in a response, UNKNOWN when it has none that a ledger can hold."""
     status = answer.get("status")
-    return whole(status) if isinstance(status, str) and status != QUEUED else UNKNOWN
+    return status if isinstance(status, str) and status != QUEUED else UNKNOWN

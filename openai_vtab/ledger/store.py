@@ -30,9 +30,8 @@ from typing import Any
 import apsw
 
 from ..errors import OperationalError, RowError
-from ..schema.decode import whole
 from ..schema.table import Table
-from ..schema.validators import SQLiteValue
+from ..schema.values import SQLiteValue
 from ..sqlite.internal_sql import InternalSQL
 from ..sqlite.rowids import Rowids
 from . import creates
@@ -191,7 +190,7 @@ class Ledger:
         # OR REPLACE: a server that answers two creates with one id has one object
         self._sql.write(
             f"UPDATE OR REPLACE {self.shadow.path} SET {settings}, status = ?, answer = ? WHERE seq = ?",
-            [*(whole(keys[source]) for source in self.key), status, dumped(answer), seq],
+            [*(keys[source] for source in self.key), status, dumped(answer), seq],
         )
         self.shadow.require(self._status_at(seq) == status, "updated")
 

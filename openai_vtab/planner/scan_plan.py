@@ -1,38 +1,145 @@
-"""scan_plan."""
+"""The contract between planner and scan: what SQLite carries from BestIndex to Filter.
+
+SQLite calls BestIndex once for each plan that it considers, and Filter once for each scan of the plan that it took.
+Between the two it keeps an integer, a text and a list of values, and nothing else; so these three are the plan. They
+are written by `ScanPlan.encode`, read by `ScanPlan.decode`, and no other code knows their form.
+
+    idxNum  kind         the scan returns                          argv holds
+    0       NOTHING      nothing: Filter raises                    nothing
+                         MissingColumnsError
+    1       BY_ROWID     the object with a rowid                   the rowid, options
+    2       LISTED       the rows of the ledger, read again from   keys that narrow the ledger, options
+                         the API unless they are finished
+    3       REMEMBERED   the rows of the ledger, no request        keys that narrow the ledger
+    4 + n   METHOD       the rows of the table's n-th SELECT       the method's keys, the columns that narrow its list,
+                         method                                    options, LIMIT, OFFSET
+
+idxStr names the values of argv, in their order, and is readable because EXPLAIN QUERY PLAN shows it:
+
+    vector_store_id,batch_id             two keys
+    vector_store_id,status,LIMIT desc    a key, a column that narrows the list, LIMIT; the list is in descending order
+    file_id content                      a key; the column `content` is downloaded for each row
+    needs vector_store_id                NOTHING: the missing columns; "cannot use" when a term gives one, but its value
+                                         is not known when the table is read
+
+For `=` argv has the value. For IN it has a set of all values; where APSW cannot take the set, SQLite calls Filter once
+for each value.
+
+https://www.sqlite.org/vtab.html#the_xbestindex_method
+
+>>> ScanPlan(ScanKind.METHOD, method=1, columns=("vector_store_id",), limits=("LIMIT",), order="desc").encode()
+(5, 'vector_store_id,LIMIT desc')
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
+from functools import lru_cache
 
 from ..errors import MissingColumnsError
 from ..schema.table import Table
 
-NOTHING, BY_ROWID, LISTED, REMEMBERED, FIRST_METHOD = 0, 1, 2, 3, 4
+LIMITS = ("LIMIT", "OFFSET")
+ORDERS = ("asc", "desc")
+NEEDS, CANNOT_USE = "needs ", "cannot use "
+
+
+class ScanKind(IntEnum):
+    """The kinds of scan; the module's docstring says what each gives."""
+
+    NOTHING = 0
+    BY_ROWID = 1
+    LISTED = 2
+    REMEMBERED = 3
+    METHOD = 4
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What BestIndex answers. `argv` are positions in the list of constraints."""
+class ScanPlan:
+    """What a scan reads.
 
-    idxNum: int  # noqa: N815 - SQLite's name
-    idxStr: str  # noqa: N815
+    kind: the kind of scan.
+    method: for METHOD, the number of the SELECT method.
+    columns: the columns whose values are in argv; for NOTHING, the missing ones.
+    limits: LIMIT and OFFSET, when their values follow in argv.
+    order: "asc" or "desc" when the rows must come in the order of the method's `ordered_by`, else "".
+    download: the column that is downloaded for each row, else "".
+    unusable: for NOTHING, whether the query has a term for a column, but with a value that is not known in time.
+    """
+
+    kind: ScanKind
+    method: int = 0
+    columns: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
+    order: str = ""
+    download: str = ""
+    unusable: bool = False
+
+    def encode(self) -> tuple[int, str]:
+        """The plan as idxNum and idxStr."""
+        names = ",".join(self.columns + self.limits)
+        if self.kind is ScanKind.NOTHING:
+            return self.kind, (CANNOT_USE if self.unusable else NEEDS) + names
+        return self.kind + self.method, " ".join([names, *filter(None, (self.order, self.download))])
+
+    @staticmethod
+    @lru_cache(256)
+    def decode(idxNum: int, idxStr: str) -> ScanPlan:  # noqa: N803 - SQLite's names
+        """The plan that was encoded. The same object for the same plan: Filter asks once for each row of a join."""
+        kind = ScanKind(min(idxNum, ScanKind.METHOD))
+        if kind is ScanKind.NOTHING:
+            missing = tuple(idxStr.removeprefix(CANNOT_USE).removeprefix(NEEDS).split(","))
+            return ScanPlan(kind, columns=missing, unusable=idxStr.startswith(CANNOT_USE))
+        names, *words = idxStr.split(" ")
+        values = names.split(",") if names else []
+        return ScanPlan(
+            kind,
+            idxNum - kind,
+            columns=tuple(name for name in values if name not in LIMITS),
+            limits=tuple(name for name in values if name in LIMITS),
+            order="".join(word for word in words if word in ORDERS),
+            download="".join(word for word in words if word not in ORDERS),
+        )
+
+
+@dataclass(frozen=True)
+class IndexChoice:
+    """What BestIndex answers: the plan, and what SQLite must know of it. Positions are those of the constraints.
+
+    argv: the constraints whose values the scan is given, in the order of the plan's columns and limits.
+    cost, rows: the estimates by which SQLite compares plans.
+    unique: the scan gives at most one row.
+    in_lists: the IN lists of argv that are delivered as one set each.
+    omit: the constraints that SQLite need not check again.
+    """
+
+    plan: ScanPlan
     argv: tuple[int, ...]
     cost: float
     rows: int
     unique: bool = False
-    whole: tuple[int, ...] = ()  # of argv, the IN lists to be delivered as one set
-    ordered: bool = False  # the rows come in the order that the query wants
-    exact: tuple[int, ...] = ()  # of argv, what SQLite need not compare again
+    in_lists: tuple[int, ...] = ()
+    omit: tuple[int, ...] = ()
+
+    @property
+    def idxNum(self) -> int:
+        """The number for SQLite."""
+        return self.plan.encode()[0]
+
+    @property
+    def idxStr(self) -> str:
+        """The text for SQLite."""
+        return self.plan.encode()[1]
 
 
-def missing_columns(table: Table, idxStr: str) -> MissingColumnsError:  # noqa: N803
-    """The error for a scan that nothing can serve, from the idxStr that `choose` gave it."""
-    needs = table.of("SELECT")[-1].needs
-    missing = idxStr.rpartition(" ")[2].split(",")
-    sentence = (
-        f"{table.name} needs {' AND '.join(f'{name} = …' for name in needs)} (or IN), from values or from a table "
+def missing_columns(table: Table, plan: ScanPlan) -> MissingColumnsError:
+    """The error for a plan of the kind NOTHING."""
+    needs = " AND ".join(f"{name} = …" for name in table.of("SELECT")[-1].needs)
+    message = (
+        f"{table.name} needs {needs} (or IN), from values or from a table that comes earlier in the join; "
+        f"missing: {', '.join(plan.columns)}"
     )
-    sentence += f"that comes earlier in the join; missing: {', '.join(missing)}"
-    if idxStr.startswith("cannot use"):
-        sentence += " (a term is there, but its value is not known when the table is read)"
-    return MissingColumnsError(sentence)
+    if plan.unusable:
+        message += " (a term is there, but its value is not known when the table is read)"
+    return MissingColumnsError(message)

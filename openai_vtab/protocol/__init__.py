@@ -1,4 +1,4 @@
-"""OpenAI's HTTP conventions, without I/O: how a method becomes a request, and a response an object."""
+"""OpenAI's HTTP without I/O: a method becomes a request, and a response becomes an object or an error."""
 
 from .error_responses import (
     certainly_refused,
@@ -8,11 +8,12 @@ from .error_responses import (
     is_undecided,
     repeated_page_error,
     undecided,
+    verdict,
     wrong_object_error,
 )
 from .messages import NO_HEADERS, NO_KEYS, NOT_SENT, Object, Page, Request, Response
 from .requests import above, build, download
-from .responses import created, deleted, downloaded, listed, parse_object, prove, tells_the_end, verify_keys
+from .responses import created, deleted, downloaded, has_end_marker, listed, parse_object, prove, verify_keys
 
 __all__ = [
     "NOT_SENT",
@@ -32,13 +33,14 @@ __all__ = [
     "error_code",
     "error_message",
     "failure",
+    "has_end_marker",
     "is_undecided",
     "listed",
     "parse_object",
     "prove",
     "repeated_page_error",
-    "tells_the_end",
     "undecided",
+    "verdict",
     "verify_keys",
     "wrong_object_error",
 ]

@@ -1,4 +1,4 @@
-"""Responses that are errors, in OpenAI's shape or in those of compatible servers, as exceptions.
+"""Error responses, in OpenAI's shape or in those of compatible servers, as exceptions.
 
 >>> raise failure(request, response)
 APIError: GET https://api.openai.com/v1/files: answered 401: Incorrect API key provided
@@ -13,72 +13,69 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from ..errors import APIError
+from ..schema.values import load_json
 from .messages import Request, Response
 from .not_found import Verdict, is_page, judge
 
 NOT_FOUND = 404
 NOT_ALLOWED = 405
+MAX_EXCERPT = 200  # characters of a body in an error message
 UNDECIDED = "this does not tell whether the object or the address is unknown"
-NOT_BEGUN = frozenset({"server_is_overloaded", "slow_down", "service_unavailable_error", "service_unavailable"})
+NOT_STARTED = frozenset({"server_is_overloaded", "slow_down", "service_unavailable_error", "service_unavailable"})
+
+
+def verdict(request: Request, response: Response) -> Verdict:
+    """What an error response says about the object that was requested."""
+    error = _error(response)
+    return judge(response.status, response.body, error["message"], error["code"], request.route, request.target)
 
 
 def is_undecided(request: Request, response: Response) -> bool:
     """True for a 404 that does not tell whether the object or the address is unknown.
 
-    An error, unless a look at the parent (`above`) shows that the API is there: then the object is absent.
+    The object is absent if a request to its parent (`above`) shows that the API is there; otherwise it is an error.
     """
     if not request.absent_is_none or response.status != NOT_FOUND:
         return False
-    return _verdict(request, response) is Verdict.UNDECIDED
-
-
-def repeated_page_error(request: Request, response: Response) -> APIError:
-    """The error of a list that begins again instead of going on."""
-    after = dict(parse_qsl(request.target.partition("?")[2])).get("after")
-    return _broken(request, response, f"the list repeats itself: asked for what comes after {after!r}, it came again")
-
-
-def wrong_object_error(request: Request, response: Response, source: str, asked: object, answered: object) -> APIError:
-    """The error of an answer that is about something else."""
-    return _broken(request, response, f"asked for {source} {asked!r}, but the answer is {answered!r}")
+    return verdict(request, response) is Verdict.UNDECIDED
 
 
 def certainly_refused(status: int, code: str | None) -> bool:
-    """Whether an error response says that nothing was carried out: a client error, or a server too busy to begin."""
+    """True when an error response says that nothing was carried out: a client error, or a server too busy to start."""
     if status == 503:
-        return code in NOT_BEGUN
+        return code in NOT_STARTED
     return 400 <= status < 500 and status != 408
 
 
 def error_code(response: Response) -> str | None:
-    """The `code` of an error answer, else its `type`, else None."""
+    """The `code` of an error response, else its `type`, else None."""
     error = _error(response)
     return error["code"] or error["type"]
 
 
 def error_message(response: Response) -> str:
-    """The words of an error answer: its message, else the beginning of its body."""
-    return _error(response)["message"] or _excerpt(response.body) or "an empty answer"
+    """The message of an error response, else the beginning of its body."""
+    return _error(response)["message"] or _excerpt(response.body) or "an empty response"
 
 
 def failure(request: Request, response: Response, hint: str = "") -> APIError:
-    """The error answer as an exception, in OpenAI's shape or in those of compatible servers.
+    """The error response as an exception.
 
-    `hint` says what to check; for an unknown route, and where the response need not be the API's, it is base_url.
+    `hint` says what to check. It is base_url for an unknown route, and for a response that need not be the API's.
     """
     message = error_message(response)
-    verdict = _verdict(request, response)
-    if verdict is Verdict.NO_ROUTE:
-        hint = f"there is no such route: {_address(response)}"
-    elif not hint and verdict is Verdict.UNDECIDED:
-        hint = f"{UNDECIDED}: {_address(response)}"
+    found = verdict(request, response)
+    if found is Verdict.NO_ROUTE:
+        hint = f"there is no such route: {check_address(response)}"
+    elif not hint and found is Verdict.UNDECIDED:
+        hint = f"{UNDECIDED}: {check_address(response)}"
     elif not hint and response.status >= 400 and (response.status == NOT_ALLOWED or is_page(response.body)):
-        hint = _address(response)
+        hint = check_address(response)
     if 300 <= response.status < 400 and (location := response.headers.get("location")):
-        message = f"a redirect to {location[:200]}, which is not followed: the key would go with it"
+        message = f"a redirect to {location[:200]}, which is not followed because it would receive the key"
     return APIError(
         "; ".join(filter(None, (f"answered {response.status}: {message}", response.note, _before(request, response)))),
-        request=_named(request, response),
+        request=request_line(request, response),
         status=response.status,
         request_id=response.headers.get("x-request-id"),
         hint=hint,
@@ -87,55 +84,64 @@ def failure(request: Request, response: Response, hint: str = "") -> APIError:
 
 
 def undecided(request: Request, response: Response, look: str = "") -> APIError:
-    """The error of a 404 that could mean a wrong address; `look` tells what a look at the parent has given."""
+    """The error for an undecided 404; `look` is the outcome of the request to the parent."""
     problem = UNDECIDED
     if look:
-        problem += f", and neither does a look at its parent ({look})"
-    return failure(request, response, f"{problem}: {_address(response)}")
+        problem += f", and neither does a request to its parent ({look})"
+    return failure(request, response, f"{problem}: {check_address(response)}")
 
 
-def _before(request: Request, response: Response) -> str:
-    """What an error says of the attempts before it: a repeated cancel is refused because the first was carried out."""
-    if not (request.changes and response.uncertain):
-        return ""
-    return "an earlier attempt, whose answer did not come, may have done it: look at the row before you write it again"
-
-
-def _address(response: Response) -> str:
-    return f"check base_url ({response.base_url}), which usually ends with /v1"
-
-
-def _verdict(request: Request, response: Response) -> Verdict:
-    error = _error(response)
-    target = request.target
-    return judge(response.status, response.body, error["message"], error["code"], request.route, target)
-
-
-def _broken(request: Request, response: Response, problem: str, hint: str = "") -> APIError:
+def unusable(request: Request, response: Response, problem: str, hint: str = "") -> APIError:
+    """The error for a response that is not an error itself, but cannot be what was requested."""
     return APIError(
         f"{problem}: {_excerpt(response.body)}",
-        request=_named(request, response),
+        request=request_line(request, response),
         status=response.status,
         request_id=response.headers.get("x-request-id"),
         hint=hint,
     )
 
 
-def _named(request: Request, response: Response) -> str:
+def repeated_page_error(request: Request, response: Response) -> APIError:
+    """The error for a list that starts again instead of going on."""
+    after = dict(parse_qsl(request.target.partition("?")[2])).get("after")
+    problem = f"the list repeats itself: the page after {after!r} has objects of the pages before"
+    return unusable(request, response, problem)
+
+
+def wrong_object_error(request: Request, response: Response, source: str, asked: object, answered: object) -> APIError:
+    """The error for a response about another object than the requested one."""
+    return unusable(request, response, f"asked for {source} {asked!r}, but the response is about {answered!r}")
+
+
+def check_address(response: Response) -> str:
+    """The hint that base_url may be wrong."""
+    return f"check base_url ({response.base_url}), which usually ends with /v1"
+
+
+def request_line(request: Request, response: Response) -> str:
+    """The request as an error message names it: "GET https://…"."""
     return f"{request.method} {response.base_url}{request.target}"
+
+
+def _before(request: Request, response: Response) -> str:
+    """The note on earlier attempts: a retried cancel is refused when the first attempt was carried out."""
+    if not (request.changes and response.uncertain):
+        return ""
+    return "an earlier attempt without a response may have been carried out: read the row before you write it again"
 
 
 def _error(response: Response) -> dict[str, str | None]:
     """message, type, param, code, each text or None."""
     try:
-        body = json.loads(response.body)
+        body = load_json(response.body)
     except (ValueError, RecursionError):
         body = None
     error: Any = body
     if isinstance(body, dict):
         error = next((body[name] for name in ("error", "detail", "message") if body.get(name)), {})
         if isinstance(error, str) and isinstance(body.get("message"), str):
-            error = body["message"] or error  # "error" is then the status in words: NestJS, Fastify, Spring
+            error = body["message"] or error  # NestJS, Fastify and Spring have the status in words as "error"
     fields = error if isinstance(error, dict) else {"message": error if isinstance(error, str) else None}
     if isinstance(error, list):  # FastAPI's validation errors
         fields = {"message": json.dumps(error)[:500]}
@@ -147,4 +153,4 @@ def _error(response: Response) -> dict[str, str | None]:
 
 def _excerpt(body: bytes) -> str:
     text = " ".join(body[:400].decode("utf-8", "replace").split())
-    return text if len(text) <= 200 else text[:199] + "…"
+    return text if len(text) <= MAX_EXCERPT else text[: MAX_EXCERPT - 1] + "…"

@@ -15,18 +15,22 @@ from .multipart import Upload
 Object = dict[str, Any]
 NO_HEADERS: Mapping[str, str] = {}
 NO_KEYS: Mapping[str, str] = {}
-NOT_SENT = 0  # in the place of a status: a dry run has sent nothing
+NOT_SENT = 0  # the status of a response in a dry run, which sends nothing
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """One HTTP request below the base URL.
 
-    `repeatable`: carrying it out twice is carrying it out once. `absent_is_none`: it reads one object, which may be
-    absent. `route`: the template that the target was made from, such as "/files/{file_id}".
-    `changes`: it changes something at the API.
-    `verify_path`: the list that shows whether a create was carried out. `attached_files`: to which vector store ("" a new one), and
-    how many files.
+    method: the HTTP method.
+    target: the path below the base URL, with the query string.
+    repeatable: sending it twice has the same effect as sending it once.
+    absent_is_none: it reads one object, which may be absent.
+    route: the template of the target, such as "/files/{file_id}".
+    verify_path: the list that shows whether a create was carried out.
+    attached_files: the vector store ("" for a new one) and the number of files that the request attaches to it.
+    changes: it changes something at the API.
+    identity: equal for two reads of the same object or page: the target and, for a search, the body.
     """
 
     method: str
@@ -39,18 +43,21 @@ class Request:
     verify_path: str = ""
     attached_files: tuple[str, int] | None = None
     changes: bool = False
+    identity: str = field(init=False, repr=False, compare=False)
 
-    @property
-    def identity(self) -> str:
-        """What tells two reads apart: the target, and the body of a search."""
-        return f"{self.target} {self.body.decode()}" if isinstance(self.body, bytes) else self.target
+    def __post_init__(self) -> None:
+        body = f" {self.body.decode()}" if isinstance(self.body, bytes) else ""
+        object.__setattr__(self, "identity", self.target + body)
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer: header names are in lower case; `base_url` is the address that the request's target was below.
+    """One HTTP response.
 
-    `uncertain`: it was sent before, and nobody knows whether it was carried out then. `note`: what else its error says.
+    headers: their names are in lower case.
+    base_url: the address that the request's target is relative to.
+    uncertain: the request was also sent before, with an unknown outcome.
+    note: a remark for the error that the response may become.
     """
 
     status: int
@@ -63,7 +70,7 @@ class Response:
 
 @dataclass(frozen=True)
 class Page:
-    """Which part of a list is wanted: so many objects, "asc" or "desc", after this object's id."""
+    """A part of a list: up to `limit` objects in `order`, "asc" or "desc", after the object with the id `after`."""
 
     limit: int
     order: str = "desc"

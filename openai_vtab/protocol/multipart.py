@@ -1,6 +1,4 @@
-"""A file on its way to the API: a multipart form that is read while it is sent.
-
-It must not know tables, or the API's names of the fields.
+"""A multipart form, which is read from disk while it is sent.
 
 >>> form({"purpose": "assistants", "file": File("a.md", b"some text")})
 
@@ -19,7 +17,7 @@ CHUNK = 1 << 20  # bytes
 
 
 class Upload:
-    """The body of a request: its length is known, and it can be read again when the request is repeated."""
+    """The body of a request: its length is known, and it can be read again for a retry."""
 
     def __init__(self, parts: list[tuple[bytes | File, int]], content_type: str) -> None:
         self._parts = parts
@@ -30,7 +28,7 @@ class Upload:
         return self._length
 
     def check(self) -> None:
-        """Look at the files once more before anything is sent. Raises OSError when one of them has changed."""
+        """Check the files again before anything is sent. Raises OSError when one of them has changed."""
         for part, size in self._parts:
             if isinstance(part, File):
                 with _reopened(part) as file:
@@ -44,7 +42,7 @@ class Upload:
                 for begin in range(0, len(view), CHUNK):
                     yield bytes(view[begin : begin + CHUNK])
             else:
-                # what has been sent of it is not whole, and is not ended: nobody can take it for the file
+                # a file that has changed is cut short before its end: no server can take the body for complete
                 left = size
                 with _reopened(part) as file:
                     while left >= 0 and (chunk := file.read(min(CHUNK, left + 1))):
@@ -56,7 +54,7 @@ class Upload:
 
 
 def _changed(file: File) -> str:
-    return f"{file.filename} has changed since it was to be uploaded"
+    return f"{file.filename} has changed since its row was inserted"
 
 
 def _reopened(file: File) -> BinaryIO:
@@ -64,12 +62,14 @@ def _reopened(file: File) -> BinaryIO:
         return file.open()
     except OSError as error:
         why = error.strerror or str(error)
-    raise OSError(f"{_changed(file)}: {why}")  # not within the except: http.py would look for the first cause
+    raise OSError(
+        f"{_changed(file)}: {why}"
+    )  # outside of the handler: the transport reports the first cause of an exception
 
 
 def form(fields: Mapping[str, str | File | Mapping[str, str | int]]) -> Upload:
-    """A form of text, of files, and of objects, whose members are fields of their own: expires_after[anchor]."""
-    import secrets  # here: most programs upload nothing
+    """The form of these fields. Each member of an object is a field of its own: expires_after[anchor]."""
+    import secrets  # imported here: most programs upload nothing
 
     boundary = secrets.token_hex(16)
     parts: list[tuple[bytes | File, int]] = []
@@ -101,6 +101,6 @@ def form(fields: Mapping[str, str | File | Mapping[str, str | int]]) -> Upload:
     return Upload(parts, f"multipart/form-data; boundary={boundary}")
 
 
-# A quoted string of RFC 9110: werkzeug, python-multipart, busboy and Go read the name as it was. A quotation mark that
-# is written as %22, as browsers do, stays %22 at all of them but werkzeug. A line break would end the header.
+# A quoted string of RFC 9110: werkzeug, python-multipart, busboy and Go read the name as it was. They read %22, which
+# browsers write for a quotation mark, as %22, except werkzeug. A line break would end the header.
 _ESCAPED = str.maketrans({"\\": "\\\\", '"': '\\"', "\r": "%0D", "\n": "%0A"})

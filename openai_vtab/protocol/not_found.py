@@ -1,8 +1,8 @@
-"""What an error response says about the object that was asked for: absent, no such route, or neither.
+"""What an error response says about the requested object: absent, no such route, or neither.
 
 A 404 can mean that the API does not know the object, or that the server does not know the address (a base_url without
-/v1, a gateway that lacks the route). Only the first may become "no row". This file is pure; the look at the parent
-that settles an undecided 404 is made in reach.py.
+/v1, a gateway that lacks the route). Only the first may become "no row". An undecided 404 is settled by a request to
+the parent (execution/reachability.py).
 
 >>> judge(404, b'{"detail": "Not Found"}', "Not Found", None, "/files/{file_id}", "/files/file-1")
 <Verdict.NO_ROUTE: 'no such route'>
@@ -17,7 +17,7 @@ from functools import lru_cache
 from itertools import pairwise
 from urllib.parse import unquote
 
-# those that may be about one object: 410 and 422 are compatible servers' words for an absent one, as 400 is
+# the statuses that may be about one object: compatible servers answer 400, 410 or 422 for an absent one
 STATUSES = frozenset({400, 403, 404, 410, 422})
 
 
@@ -27,12 +27,12 @@ class Verdict(Enum):
     ABSENT = "absent"  # the API knows no such object
     NO_ROUTE = "no such route"  # the server does not know the address
     UNDECIDED = "undecided"  # a 404 that could mean either
-    OTHER = "other"  # it is about something else
+    OTHER = "other"  # the error is about something else
 
 
-# The words of servers and gateways for an address that they do not know: OpenAI, Groq, LM Studio, Flask, Express,
+# What servers and gateways say about an address that they do not know: OpenAI, Groq, LM Studio, Flask, Express,
 # Fastify, Go, Laravel, Spring, Kubernetes, Kong, Cloudflare, Azure, AWS, Google, Heroku. The ids and the path have been
-# taken out of the message before.
+# removed from the message before.
 _ROUTE_WORDS = re.compile(
     r"\binvalid ur[il]\b|\brequest(?:ed)? ur[il]\b|\bno route\b|\bcould not route\b|\bdefault backend\b"
     r"|\b(?:unknown|unexpected|invalid|unsupported|no such|no matching|no) "
@@ -44,9 +44,9 @@ _ROUTE_WORDS = re.compile(
     r"|\bcannot (?:get|post|put|patch|delete)\b|\bunable to match incoming request\b"
     r"|^\W*404:? (?:page )?not found\W*$"
 )
-# AWS API Gateway answers this with 403 for a path that it does not have.
+# AWS API Gateway answers 403 with this message for an unknown path.
 _ROUTE_WORDS_OF_403 = re.compile(r"\bmissing authentication token\b")
-# What FastAPI, AWS API Gateway and Echo, and Rails answer for a route that they do not have, as it stands.
+# The bodies of FastAPI, of AWS API Gateway and Echo, and of Rails for an unknown route.
 _ROUTE_BODIES = ({"detail": "Not Found"}, {"message": "Not Found"}, {"status": 404, "error": "Not Found"})
 _ABSENT_WORDS = re.compile(
     r"\bnot (?:be )?found\b|\bno (?:\S+ ){1,4}?(?:was |were |could be )?(?:found|exists?)\b"
@@ -65,17 +65,18 @@ _OTHER_THINGS = re.compile(
     rf"\b(?:no|no such|unknown|unsupported|find|locate)(?: (?:an?|the|any))? {_OTHERS}\b"
     rf"|\b{_OTHERS}(?: [^\s:;,]+){{0,2}} (?:of|for|in|on|from|not|was|is|are|does|do|could|can|has)\b"
 )
-# Web servers say so for any address, and llama.cpp does in an error object like OpenAI's.
+# Web servers say this about any address, and llama.cpp does in an error object like OpenAI's.
 _ANY_FILE = re.compile(
     r"^\W*(?:(?:404|error)\W+)*(?:file not found|file does not exist|no such file(?: or directory)?)\W*(?:404\W*)?$"
 )
+_WITHIN = re.compile(r"[\w\-/\\]")
 _ID = "\0"  # replaces an id in a message, so that no id is taken for words
 
 
 def judge(status: int, body: bytes, message: str | None, code: str | None, route: str, target: str) -> Verdict:
     """What an error response says about the object at `target`, a path of the template `route`.
 
-    `message` and `code` are those of the error object, None when the body has none.
+    `message` and `code` come from the error object; they are None when the body has none.
     """
     if status not in STATUSES:
         return Verdict.OTHER
@@ -88,10 +89,10 @@ def judge(status: int, body: bytes, message: str | None, code: str | None, route
     is_about_another = bool(_OTHER_THINGS.search(words))
     names_it = _ID in plain and bool(_ABSENT_WORDS.search(words)) and not is_about_another
     is_kind_absent = bool(_kind_absent(route).search(words)) and not (is_about_another or quotes_path)
-    # "File not found" is what any web server says; in the API's error object it is the API's word
+    # any web server says "File not found"; only in the API's error object does the API say it
     says_absent = names_it or (is_kind_absent and _is_of_the_api(body) and not _ANY_FILE.search(plain))
     if status != 404:
-        # OpenAI's own 400 for an id that cannot be one has this code: that is a mistake, not an absence
+        # OpenAI answers 400 with this code for a malformed id: a mistake, not an absent object
         return Verdict.ABSENT if says_absent and code != "invalid_value" else Verdict.OTHER
     if is_page(body) or (_ROUTE_WORDS.search(words) and not names_it):
         return Verdict.NO_ROUTE
@@ -103,7 +104,7 @@ def judge(status: int, body: bytes, message: str | None, code: str | None, route
 
 
 def is_page(body: bytes) -> bool:
-    """True for HTML and XML: a web server's, a gateway's or a storage's, never the API's."""
+    """True for HTML and XML, which web servers, gateways and storages send, but never the API."""
     return body[:4000].decode("utf-8", "replace").strip("\ufeff \t\r\n").startswith("<")
 
 
@@ -118,7 +119,7 @@ def _is_of_the_api(body: bytes) -> bool:
 
 
 def _is_of_a_framework(body: bytes, target: str) -> bool:
-    """True for a body that a framework makes by itself: no more than "Not Found", or with the path (Spring)."""
+    """True for a framework's default body: "Not Found" alone, or with the path (Spring)."""
     try:
         parsed = json.loads(body)
     except (ValueError, RecursionError):
@@ -129,7 +130,7 @@ def _is_of_a_framework(body: bytes, target: str) -> bool:
 
 
 def _without_path(text: str, target: str) -> tuple[str, bool]:
-    """The text without the path that was asked for, and whether it was there."""
+    """The text without the requested path, and whether the text had the path."""
     path = target.partition("?")[0]
     paths = "|".join(re.escape(p) for p in {path, unquote(path)} if p and p in text)
     if not paths:
@@ -139,7 +140,7 @@ def _without_path(text: str, target: str) -> tuple[str, bool]:
 
 
 def _without_ids(text: str, route: str, target: str) -> str:
-    """The text with a mark for each id of the path."""
+    """The text with a mark in place of each id of the path."""
     segments = target.partition("?")[0].split("/")
     pairs = zip(route.split("/"), segments, strict=False)
     ids = {unquote(segment) for part, segment in pairs if part.startswith("{") and segment}
@@ -149,14 +150,13 @@ def _without_ids(text: str, route: str, target: str) -> str:
 
 
 def _marked(text: str, id: str) -> str:
-    """The text with a mark for the id where it stands alone, and in no path or file name.
+    """The text with a mark in place of the id, except within a word, a path or a file name.
 
-    Not by a pattern: each id would have to be compiled.
+    Without a regular expression, which would have to be compiled for each id.
     """
     marked, *rest = text.split(id)
     for following in rest:
-        around = (marked[-1:], following[:1])
-        is_within = any(char.isalnum() or char in "_-/\\" for char in around if char)
+        is_within = _WITHIN.search(marked[-1:] + following[:1]) is not None
         is_within = is_within or (following[:1] == "." and following[1:2].isalnum())
         marked += (id if is_within else _ID) + following
     return marked
@@ -164,9 +164,9 @@ def _marked(text: str, id: str) -> str:
 
 @lru_cache(64)
 def _kind_absent(route: str) -> re.Pattern[str]:
-    """Finds that an object of a kind in the route is absent: "no such vector store", "file batch does not exist".
+    """The pattern for the absence of an object of the route: "no such vector store", "file batch does not exist".
 
-    The kind must be what is absent: neither "vector store backend not found" nor "key/value store not found" says so.
+    The kind itself must be absent: "vector store backend not found" and "key/value store not found" do not match.
     """
     named = [part for part, following in pairwise(route.split("/")) if following.startswith("{")]
     kinds = {re.sub(r"(?<=ch)es$|s$", "", name).replace("_", " ") for name in named}

@@ -19,72 +19,87 @@ from ..schema.table import Method, Table
 from .messages import NO_HEADERS, Object, Page, Request
 from .multipart import Upload, form
 
-LONGEST_KEPT = 200  # characters of an id that is remembered as it is written in a path
+MAX_CACHED = 200  # characters of an id whose spelling in a path is cached
 JSON_BODY = {"Content-Type": "application/json"}
-ANY_ANSWER = {"Accept": "*/*"}
+ANY_TYPE = {"Accept": "*/*"}
+
+
+class _Template:
+    """What all requests of one method have in common."""
+
+    def __init__(self, table: Table, method: Method) -> None:
+        numbers = {name: f"{{{number}}}" for number, name in enumerate(method.variables)}
+        self.sources = tuple(table.sources[name] for name in method.variables)
+        self.path = method.path.format(**numbers)  # such as "/files/{0}"
+        self.verify_path = method.verify_path.format(**numbers)
+        self.query = tuple((table.sources[name], parameter) for name, parameter in method.query.items())
+        self.changes = method.verb != "SELECT"
+        self.absent_is_none = not self.changes and not method.listing
+
+
+_template = lru_cache(256)(_Template)
 
 
 def build(table: Table, method: Method, parameters: Mapping[str, Any], page: Page | None = None) -> Request:
     """The request for `method` with `parameters`, a mapping of the columns' sources to checked values."""
-    path, look = method.path, method.verify_path
-    for name in method.variables:
-        segment = _segment(parameters[table.source(name)])
-        path = path.replace(f"{{{name}}}", segment)
-        look = look.replace(f"{{{name}}}", segment)
-    query = {
-        parameter: parameters[table.source(name)]
-        for name, parameter in method.query.items()
-        if parameters.get(table.source(name)) is not None
-    }
-    if page is not None:
-        query |= {"limit": page.limit, "order": page.order}
-        if page.after is not None:
-            query["after"] = page.after
-    if query:
-        path += "?" + urlencode(query, quote_via=quote, safe="")
+    template = _template(table, method)
+    segments = tuple(map(_segment, map(parameters.__getitem__, template.sources)))
+    target = template.path.format(*segments)
+    if page is not None or template.query:
+        target += _query(template, parameters, page)
     body: bytes | Upload | None = None
     headers: Mapping[str, str] = NO_HEADERS
     if method.multipart:
         body = form(_form_fields(table, method, parameters))
         headers = {"Content-Type": body.content_type, "Content-Length": str(len(body))}
-    elif method.body:
+    elif method.sent:
         body = json.dumps(_body(table, method, parameters), separators=(",", ":"), allow_nan=False).encode()
         headers = JSON_BODY
     return Request(
         method.http,
-        path,
+        target,
         body,
         headers,
         repeatable=method.repeatable,
-        absent_is_none=method.verb == "SELECT" and not method.listing,
+        absent_is_none=template.absent_is_none,
         route=method.path,
-        verify_path=look,
-        attached_files=_attached(table, method, parameters),
-        changes=method.verb != "SELECT",
+        verify_path=template.verify_path.format(*segments),
+        attached_files=_attached(table, method, parameters) if method.attached_files else None,
+        changes=template.changes,
     )
 
 
 def download(table: Table, method: Method, keys: Mapping[str, str]) -> Request:
-    """The request for the bytes that `method` gives."""
-    return replace(build(table, method, keys), headers=ANY_ANSWER, absent_is_none=False)
+    """The request for the bytes that `method` downloads."""
+    return replace(build(table, method, keys), headers=ANY_TYPE, absent_is_none=False)
 
 
-def _attached(table: Table, method: Method, parameters: Mapping[str, Any]) -> tuple[str, int] | None:
-    if not method.attached_files:
-        return None
-    files = parameters[table.source(method.attached_files)]
-    store = next((parameters[table.source(name)] for name in method.variables), "")
+def _query(template: _Template, parameters: Mapping[str, Any], page: Page | None) -> str:
+    """The query string of a target, with its question mark, or ""."""
+    query = {name: parameters[source] for source, name in template.query if parameters.get(source) is not None}
+    if page is not None:
+        query |= {"limit": page.limit, "order": page.order}
+        if page.after is not None:
+            query["after"] = page.after
+    return "?" + urlencode(query, quote_via=quote, safe="") if query else ""
+
+
+def _attached(table: Table, method: Method, parameters: Mapping[str, Any]) -> tuple[str, int]:
+    """The vector store that the request attaches files to, "" for a new one, and the number of files."""
+    files = parameters[table.sources[method.attached_files]]
+    store = next((parameters[table.sources[name]] for name in method.variables), "")
     return store, len(files) if isinstance(files, list) else 1
 
 
 def _segment(id: object) -> str:
-    """One segment of a path, whatever the id contains: it can never reach another endpoint.
+    """The id as one segment of a path; it can never reach another endpoint.
 
-    Raises DataError for what would be none: a query's keys are looked at before, those of a list are the server's.
+    Raises DataError for an id that cannot be one. The keys of a query are checked before, but a list has the ids that
+    a server sends.
     """
     if not isinstance(id, str) or id in {"", ".", ".."}:
-        raise DataError(f"{id!r} is no id: it cannot be a part of an address")
-    return _quoted_once(id) if len(id) <= LONGEST_KEPT else _quoted(id)
+        raise DataError(f"{id!r} is not an id: it cannot be a segment of an address")
+    return _quoted_once(id) if len(id) <= MAX_CACHED else _quoted(id)
 
 
 def _quoted(id: str) -> str:
@@ -96,20 +111,24 @@ _quoted_once = lru_cache(4096)(_quoted)
 
 def _body(table: Table, method: Method, parameters: Mapping[str, Any]) -> Object:
     body: Object = {}
-    for name in method.body:
-        source = table.source(name)
+    for name in method.sent:
+        source = table.sources[name]
         if source not in parameters:
             continue
         value = parameters[source]
-        copied = {s: parameters[s] for s in map(table.source, method.copied_into.get(name, ())) if s in parameters}
+        copied = {
+            s: parameters[s]
+            for s in map(table.sources.__getitem__, method.copied_into.get(name, ()))
+            if s in parameters
+        }
         field = method.sent_as.get(name, source)
         body[field] = [{**copied, **item} for item in value] if copied else value
     return body
 
 
 def _form_fields(table: Table, method: Method, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a form, the file last: its name is no field of its own."""
-    given = {name: parameters[table.source(name)] for name in method.body if table.source(name) in parameters}
+    """The fields of a form, the file last; the file's name goes with the file."""
+    given = {name: parameters[table.sources[name]] for name in method.sent if table.sources[name] in parameters}
     fields = {
         name: value for name, value in given.items() if not isinstance(value, (bytes, File)) and name != "filename"
     }
@@ -122,10 +141,10 @@ def _form_fields(table: Table, method: Method, parameters: Mapping[str, Any]) ->
 
 
 def above(request: Request) -> Request:
-    """The GET that shows whether the API is where a GET of one object has met an undecided 404.
+    """The GET that shows whether the API is there, when a GET of one object received an undecided 404.
 
-    For an object within another one that is the other one ("/vector_stores/vs_1" for its batches and files), otherwise
-    the collection ("/files?limit=1").
+    It reads the parent ("/vector_stores/vs_1" for the store's batches and files), else the collection
+    ("/files?limit=1").
     """
     parts, segments = request.route.split("/"), request.target.partition("?")[0].split("/")
     variables = [place for place, part in enumerate(parts) if part.startswith("{")]

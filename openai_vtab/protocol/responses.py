@@ -8,13 +8,13 @@ https://platform.openai.com/docs/api-reference/debugging-requests
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from ..errors import APIError
 from ..schema.table import Table
-from .error_responses import _address, _broken, _named, _verdict, failure, undecided, wrong_object_error
+from ..schema.values import load_json
+from .error_responses import check_address, failure, request_line, undecided, unusable, verdict, wrong_object_error
 from .messages import NO_KEYS, NOT_SENT, Object, Page, Request, Response
 from .not_found import Verdict
 
@@ -23,9 +23,9 @@ PARTIAL_CONTENT = 206
 
 
 def downloaded(request: Request, response: Response, size: int = 0) -> bytes | None:
-    """The bytes in the answer; None for a dry run.
+    """The bytes in the response; None for a dry run.
 
-    Raises APIError for an error, and when the answer is only a part: fewer than the `size` bytes that the object has.
+    Raises APIError for an error, and for a part: fewer than the `size` bytes that the object has.
     """
     if response.status == NOT_SENT:
         return None
@@ -33,10 +33,10 @@ def downloaded(request: Request, response: Response, size: int = 0) -> bytes | N
         raise failure(request, response)
     count = len(response.body)
     if response.status == PARTIAL_CONTENT or count < size:
-        problem = f"the answer ({response.status}) is only a part: {count} bytes" + (f" of {size}" if size else "")
+        of_size = f" of {size}" if size else ""
         raise APIError(
-            problem,
-            request=_named(request, response),
+            f"the response ({response.status}) is only a part of the content: {count} bytes{of_size}",
+            request=request_line(request, response),
             status=response.status,
             request_id=response.headers.get("x-request-id"),
         )
@@ -51,82 +51,72 @@ def parse_object(request: Request, response: Response) -> Object | None:
     if response.status == NOT_SENT:
         return None
     if response.status != 200 and not 200 < response.status < 300:
-        verdict = _verdict(request, response) if request.absent_is_none else Verdict.OTHER
-        if verdict is Verdict.ABSENT:
+        found = verdict(request, response) if request.absent_is_none else Verdict.OTHER
+        if found is Verdict.ABSENT:
             return None
-        raise undecided(request, response) if verdict is Verdict.UNDECIDED else failure(request, response)
+        raise undecided(request, response) if found is Verdict.UNDECIDED else failure(request, response)
     try:
-        answer = json.loads(response.body)
+        answer = load_json(response.body)
     except (ValueError, RecursionError):
         answer = None
     if not isinstance(answer, dict):
-        raise _broken(request, response, "the answer is not a JSON object", _address(response))
+        raise unusable(request, response, "the response is not a JSON object", check_address(response))
     if "error" in answer and "id" not in answer and "object" not in answer:
-        raise failure(request, response, _address(response))
+        raise failure(request, response, check_address(response))
     return answer
 
 
 def prove(request: Request, response: Response) -> None:
-    """Return if the response to a request of `above` can only be the API's. Raises APIError otherwise."""
+    """Return if the response to a request of `above` can only come from the API. Raises APIError otherwise."""
     answer = parse_object(request, response)
     if request.absent_is_none:
         if answer is not None and not isinstance(answer.get("id"), str):
-            raise _broken(request, response, "the answer has no id", _address(response))
+            raise unusable(request, response, "the response has no id", check_address(response))
     elif not isinstance((answer or {}).get("data"), list):
-        raise _broken(request, response, "the answer has no list of objects", _address(response))
+        raise unusable(request, response, "the response has no list of objects", check_address(response))
 
 
 def listed(
     request: Request, response: Response, page: Page | None, keys: Mapping[str, str] = NO_KEYS
 ) -> tuple[list[Object], str | None]:
-    """The objects of a list, and the id after which the next page begins; None when this is all.
+    """The objects of a list, and the id after which the next page starts, None when there is none.
 
-    Raises APIError for an answer that does not tell whether it is all (a list is whole, or an error), and for one
-    about other `keys` than those that were asked for.
+    Raises APIError for a response that does not tell whether the list is complete, and for one about other `keys` than
+    those of the request.
     """
     if response.status == NOT_SENT:
         return [], None
     answer = parse_object(request, response) or {}
     objects = answer.get("data", answer.get("content"))
     if not isinstance(objects, list) or not all(isinstance(item, dict) for item in objects):
-        raise _broken(request, response, "the answer has no list of objects", _address(response))
+        raise unusable(request, response, "the response has no list of objects", check_address(response))
     pairs = ((source, item) for source in keys for item in objects)
-    stranger = next(((s, item[s]) for s, item in pairs if item.get(s) not in (None, keys[s])), None)
-    if stranger is not None:
-        source, answered = stranger
+    other = next(((s, item[s]) for s, item in pairs if item.get(s) not in (None, keys[s])), None)
+    if other is not None:
+        source, answered = other
         raise wrong_object_error(request, response, source, keys[source], answered)
-    if page is not None and not all(isinstance(item.get("id"), str) and item["id"] for item in objects):
-        raise _broken(request, response, "an object of the list has no id")
-    if page is None:
-        if answer.get("has_more") and request.method == "GET":
-            raise _broken(request, response, "the answer is not all, and the API has no way to ask for the rest")
-        return objects, None
-    more = answer.get("has_more")
-    if more not in (True, False, None):
-        raise _broken(request, response, "the answer does not say whether the list goes on")
-    if more == False or (more is None and not objects):  # noqa: E712 - 0, too
-        return objects, None
-    if not objects:
-        raise _broken(request, response, "the list is said to go on, but its page is empty")
-    after = answer.get("last_id") or objects[-1]["id"]
-    if not isinstance(after, str):
-        raise _broken(request, response, "the list is said to go on, but its page has no last_id")
-    return objects, after
+    if page is not None:
+        if not all(isinstance(item.get("id"), str) and item["id"] for item in objects):
+            raise unusable(request, response, "an object of the list has no id")
+        return objects, _next_page(request, response, answer, objects)
+    if answer.get("has_more") and request.method == "GET":
+        raise unusable(request, response, "the response is not complete, and the API has no way to ask for the rest")
+    return objects, None
 
 
-def tells_the_end(request: Request, response: Response) -> bool:
-    """Whether the page of a list says if more pages follow; without `has_more`, only the next page tells."""
+def has_end_marker(request: Request, response: Response) -> bool:
+    """Whether the page of a list says if more pages follow; without `has_more`, only the next page shows it."""
     return (parse_object(request, response) or {}).get("has_more") is not None
 
 
 def verify_keys(table: Table, request: Request, response: Response, answer: Object, keys: Mapping[str, str]) -> Object:
-    """The object with the keys it was asked for. Raises APIError when it is another object, or none.
+    """The object with the keys of the request. Raises APIError for another object, and for one without an id.
 
-    OpenAI has been seen answering a batch's GET with the vector store's object (id "vs_…"): its status and
-    counts are used under the id that was asked for. https://github.com/openai/openai-python/issues/2724
+    OpenAI has been seen to answer a batch's GET with the vector store's object (id "vs_…"): its status and counts are
+    used under the id of the request. https://github.com/openai/openai-python/issues/2724
     """
     if answer.get(table.key[-1]) is None:
-        raise _broken(request, response, f"the answer has no {table.key[-1]}", _address(response))
+        raise unusable(request, response, f"the response has no {table.key[-1]}", check_address(response))
     for source, asked in keys.items():
         answered = answer.get(source)
         if answered is None or answered == asked:
@@ -138,39 +128,55 @@ def verify_keys(table: Table, request: Request, response: Response, answer: Obje
 
 
 def deleted(request: Request, response: Response, keys: Mapping[str, str]) -> Object:
-    """The answer to a DELETE. Raises APIError when it says that the object is still there, or is about another.
+    """The response to a DELETE. Raises APIError when it says that the object still exists, or is about another one.
 
-    It was there when its row was read: if it is not when the request is repeated, the first has deleted it.
+    The object existed when its row was read: if it is absent when the DELETE is retried, the first attempt deleted it.
     """
-    if response.uncertain and _verdict(request, response) in (Verdict.ABSENT, Verdict.UNDECIDED):
+    if response.uncertain and verdict(request, response) in (Verdict.ABSENT, Verdict.UNDECIDED):
         return {}
-    if response.status == NO_CONTENT:  # which other servers answer
+    if response.status == NO_CONTENT:  # compatible servers send it
         return {}
     answer = parse_object(request, response) or {}
     if answer.get("deleted") is False:
-        raise _broken(request, response, "it was not deleted")
+        raise unusable(request, response, "the object was not deleted")
     if answer.get("id") is not None and answer["id"] not in keys.values():
         raise wrong_object_error(request, response, "id", list(keys.values())[-1], answer["id"])
     return answer
 
 
 def created(table: Table, request: Request, response: Response, keys: Mapping[str, Any]) -> Object:
-    """The object that a create has answered, with its keys.
+    """The object in the response to a create, with its keys.
 
-    Raises APIError when the answer names no object, or another one than was asked for: what was created may exist.
+    Raises APIError when the response names no object, or another one than was requested; the object may exist then.
     """
     answer = parse_object(request, response) or {}
     found: dict[str, str] = {}
     for source in table.key:
         value = answer.get(source)
-        if value is None and source in keys and source != table.key[-1]:  # not every server tells what it is part of
+        if value is None and source in keys and source != table.key[-1]:  # some servers leave out the parent's id
             value = keys[source]
         if not isinstance(value, str) or not value:
-            problem = f"the answer has no {source}: the object may exist all the same"
-            raise _broken(request, response, problem, _address(response))
+            problem = f"the response has no {source}, but the object may exist"
+            raise unusable(request, response, problem, check_address(response))
         if value != keys.get(source, value):
             raise wrong_object_error(request, response, source, keys[source], value)
-        if source not in keys and value in keys.values():  # OpenAI has been seen answering with the store: see keyed
-            raise _broken(request, response, f"the answer is another object, {value}: what was created may exist")
+        if source not in keys and value in keys.values():  # OpenAI may answer with the store, see verify_keys
+            problem = f"the response is about another object, {value}, but the new object may exist"
+            raise unusable(request, response, problem)
         found[source] = value
     return {**answer, **found}
+
+
+def _next_page(request: Request, response: Response, answer: Object, objects: list[Object]) -> str | None:
+    """The id after which the next page of a list starts; None after the last page."""
+    more = answer.get("has_more")
+    if more not in (True, False, None):
+        raise unusable(request, response, "the response does not say whether the list goes on")
+    if more == False or (more is None and not objects):  # noqa: E712 - 0, too
+        return None
+    if not objects:
+        raise unusable(request, response, "the response says that the list goes on, but its page is empty")
+    after = answer.get("last_id") or objects[-1]["id"]
+    if not isinstance(after, str):
+        raise unusable(request, response, "the response says that the list goes on, but its page has no last_id")
+    return after

@@ -1,9 +1,10 @@
-"""A stand-in for OpenAI's vector-store API on this machine: no key, no network, no cost.
+"""A local server that answers like OpenAI's vector store API: no key, no network, no cost.
 
-It must not know anything of the rest of the package. It keeps stores, files and batches, moves them with time,
-answers errors in OpenAI's bodies, and can be told to be slow, to limit, to fail and to cut connections.
+It keeps files, vector stores and batches, which move with time, responds to errors with OpenAI's bodies, and can be
+told to be slow, to limit the rate, to fail and to cut connections.
 
->>> with run() as sandbox: db = openai_vtab.connect(base_url=sandbox.base_url, api_key=sandbox.api_key)
+>>> with run() as sandbox:
+...     db = openai_vtab.connect(base_url=sandbox.base_url, api_key=sandbox.api_key)
 """
 
 from __future__ import annotations
@@ -12,11 +13,16 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
-from .app import App, Received
+from . import file_batches, files, vector_stores
+from .app import App
 from .demo import seed
-from .faults import Answer, Cut, Drip, Fault, Injection, Quirks, Raw, Slow, Status, Wire
+from .faults import Answer, Cut, Drip, Fault, Raw, Slow, Status, Wire
+from .injection import FaultInjector, Injection, RateLimit
+from .messages import Received
+from .objects import JSON
+from .quirks import Quirks
 from .server import Server
-from .state import JSON, State
+from .state import State
 
 __all__ = ["Answer", "Cut", "Drip", "Quirks", "Raw", "Received", "Sandbox", "Slow", "Status", "Wire", "run"]
 
@@ -24,7 +30,7 @@ KEY = "sandbox-key-not-a-secret"
 
 
 class Batches(Mapping[tuple[str, str], JSON]):
-    """The batches as they are now: (vector store id, batch id) → the API's JSON."""
+    """The current batches: (vector store id, batch id) → the API's JSON."""
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -42,7 +48,7 @@ class Batches(Mapping[tuple[str, str], JSON]):
 
 
 class Sandbox:
-    """A running sandbox: where it is, what it was asked, and what it shall do."""
+    """A running sandbox: its address, its traffic, its data, and the faults that it is told to have."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -54,44 +60,43 @@ class Sandbox:
 
     @property
     def requests(self) -> list[Received]:
-        """Every request since the start or the last clear(), in the order of arrival."""
-        return self._server.received
+        """The requests since the start or the last reset_counters(), in the order of their arrival."""
+        return self._server.traffic.requests
 
     @property
     def latency(self) -> float:
-        """Seconds that each answer waits."""
+        """The delay of each response in seconds."""
         return self._server.latency
 
     @latency.setter
     def latency(self, seconds: float) -> None:
-        self._server.latency = seconds
+        self._server.set_latency(seconds)
 
     @property
     def max_in_flight(self) -> int:
-        """The highest number of requests at once."""
-        return self._server.max_in_flight
+        """The highest number of requests in flight at the same time."""
+        return self._server.traffic.max_in_flight
 
     @property
     def connections(self) -> int:
-        """How many connections were made."""
-        return self._server.connections
+        """The number of connections that were opened."""
+        return self._server.traffic.connections
 
     def reset_counters(self) -> None:
-        """Count max_in_flight and connections anew, and forget the requests."""
-        with self._server.counting:
-            self._server.max_in_flight = self._server.in_flight
-            self._server.connections = 0
-            self._server.received.clear()
+        """Forget the requests, and count max_in_flight and connections anew."""
+        self._server.traffic.reset()
 
     def add_store(self, id: str | None = None, name: str = "store") -> str:
-        """A new vector store; its id."""
-        return str(self._state.create_store({"name": name}, id=id)["id"])
+        """Create a vector store and return its id."""
+        with self._state.lock:
+            return str(vector_stores.create(self._state, {"name": name}, id=id)["id"])
 
     def add_file(
         self, filename: str, content: bytes = b"some text", id: str | None = None, purpose: str = "assistants"
     ) -> str:
-        """A new file; its id."""
-        return str(self._state.create_file(filename, content, purpose, id=id)["id"])
+        """Create a file and return its id."""
+        with self._state.lock:
+            return str(files.create(self._state, filename, content, purpose, id=id)["id"])
 
     def add_batch(
         self,
@@ -102,20 +107,23 @@ class Sandbox:
         processing_seconds: float | None = None,
         created_at: float | None = None,
     ) -> str:
-        """A new batch; its id. A given status stays."""
-        batch = self._state.create_batch(
-            vector_store_id,
-            {"file_ids": file_ids},
-            id=id,
-            status=status,
-            processing_seconds=processing_seconds,
-            created_at=created_at,
-        )
+        """Create a file batch and return its id. A given status stays as it is."""
+        with self._state.lock:
+            batch = file_batches.create(
+                self._state,
+                vector_store_id,
+                {"file_ids": file_ids},
+                id=id,
+                status=status,
+                processing_seconds=processing_seconds,
+                created_at=created_at,
+            )
         return str(batch["id"])
 
     def finish(self) -> None:
-        """Everything in progress is done now."""
-        self._state.finish()
+        """Complete now whatever is in progress."""
+        with self._state.lock:
+            self._state.finish()
 
     def inject(
         self,
@@ -125,26 +133,21 @@ class Sandbox:
         path: str | None = None,
         after: int = 0,
     ) -> Injection:
-        """The next `times` (None: all) matching requests get the fault; `path` is a part of the path or a regex.
+        """Give the fault to the next `times` (None: all) matching requests, after the first `after` of them.
 
-        With its `times` set to 0 it ends.
+        `path` is a part of the request's path, or a regular expression. Setting the injection's `times` to 0 ends it.
         """
         injection = Injection(fault, times, method, path, after)
-        with self._server.counting:
-            self._server.injections.append(injection)
+        self._server.faults.add(injection)
         return injection
 
     def clear_faults(self) -> None:
-        """No fault any more, and no rate limit."""
-        with self._server.counting:
-            self._server.injections.clear()
-            self._server.limit = None
+        """Remove all faults and the rate limit."""
+        self._server.faults.clear()
 
     def rate_limit(self, requests: int, seconds: float, retry_after: float | None = None) -> None:
-        """More than `requests` in `seconds` are answered 429 with Retry-After."""
-        with self._server.counting:
-            self._server.limit = (requests, seconds, retry_after)
-            self._server.recent.clear()
+        """Respond 429 to more than `requests` in `seconds`, with Retry-After."""
+        self._server.faults.limit_rate(RateLimit(requests, seconds, retry_after))
 
 
 @contextmanager
@@ -157,11 +160,15 @@ def run(
     seeded: bool = True,
     clock: Callable[[], float] = time.time,
 ) -> Iterator[Sandbox]:
-    """A sandbox for the length of a with statement. Port 0 is any free one; `latency` is seconds for each request."""
+    """Run a sandbox for the length of a with statement.
+
+    Port 0 is any free one. `latency` delays each response, and a batch takes `processing_seconds`. `clock` returns
+    the time in Unix seconds.
+    """
     state = State(processing_seconds, clock)
     if seeded:
         seed(state)
-    server = Server(App(state, api_key, Quirks()), port, latency)
+    server = Server(App(state, api_key), FaultInjector(clock), port, latency)
     try:
         yield Sandbox(server)
     finally:

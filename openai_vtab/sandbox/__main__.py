@@ -1,4 +1,4 @@
-"""`python -m openai_vtab.sandbox --port 8080` runs the sandbox alone, until Ctrl-C."""
+"""`python -m openai_vtab.sandbox --port 8080` runs the sandbox until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -10,26 +10,37 @@ from . import KEY, run
 
 
 def main() -> None:
-    """Parse the options, run, and say how to connect."""
-    parser = argparse.ArgumentParser(prog="python -m openai_vtab.sandbox", description="A stand-in for OpenAI's API.")
-    parser.add_argument("--port", type=int, default=0, help="0 is any free port")
-    parser.add_argument("--latency", type=float, default=0.0, metavar="SECONDS", help="how long each answer waits")
-    parser.add_argument(
-        "--processing-seconds", type=float, default=2.0, metavar="SECONDS", help="how long a batch takes"
+    """Run the sandbox with the command line's options, and print how to connect to it."""
+    parser = argparse.ArgumentParser(
+        prog="python -m openai_vtab.sandbox",
+        description="Run a local server that answers like OpenAI's vector store API, until Ctrl-C.",
     )
-    parser.add_argument("--api-key", default=KEY, help="the key that is accepted")
-    parser.add_argument("--empty", action="store_true", help="without the demo data")
+    parser.add_argument("--port", type=int, default=0, help="the port on 127.0.0.1 (default: any free one)")
+    parser.add_argument(
+        "--latency", type=float, default=0.0, metavar="SECONDS", help="the delay of each response (default: 0)"
+    )
+    parser.add_argument(
+        "--processing-seconds",
+        type=float,
+        default=2.0,
+        metavar="SECONDS",
+        help="how long a batch is in progress (default: 2)",
+    )
+    parser.add_argument("--api-key", default=KEY, help=f"the key to accept (default: {KEY})")
+    parser.add_argument("--empty", action="store_true", help="start without the demo data")
     options = parser.parse_args()
-    with run(
-        port=options.port,
-        latency=options.latency,
-        processing_seconds=options.processing_seconds,
-        api_key=options.api_key,
-        seeded=not options.empty,
-    ) as sandbox:
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        run(
+            port=options.port,
+            latency=options.latency,
+            processing_seconds=options.processing_seconds,
+            api_key=options.api_key,
+            seeded=not options.empty,
+        ) as sandbox,
+    ):
         print(f"OPENAI_BASE_URL={sandbox.base_url} OPENAI_API_KEY={sandbox.api_key} openai-vtab", flush=True)
-        with contextlib.suppress(KeyboardInterrupt):
-            threading.Event().wait()
+        threading.Event().wait()
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
 """The demo data: a store with a finished, a running and a partly failed batch, an archive, and files to attach.
 
-It must not know HTTP.
-
->>> seed(State())
+>>> state = State()
+>>> seed(state)
+>>> list(state.stores)
+['vs_demo', 'vs_archive']
 """
 
 from __future__ import annotations
 
+from . import file_batches, files, vector_stores
 from .state import State
 
 TEXTS = {
@@ -50,30 +52,34 @@ def seed(state: State) -> None:
     """Fill the state with the demo data."""
     now = state.clock()
     for id, (filename, text) in TEXTS.items():
-        state.create_file(filename, text.encode(), "assistants", id=id)
-    for store, name in (("vs_demo", "Product handbook"), ("vs_archive", "Old handbooks")):
-        state.create_store({"name": name}, id=store)
-    state.create_batch(
+        files.create(state, filename, text.encode(), "assistants", id=id)
+    for store_id, name in (("vs_demo", "Product handbook"), ("vs_archive", "Old handbooks")):
+        vector_stores.create(state, {"name": name}, id=store_id)
+    file_batches.create(
+        state,
         "vs_demo",
         {"file_ids": ["file-demo-01", "file-demo-02", "file-demo-03"]},
         id="vsfb_demo_finished",
         created_at=now - 2 * HOUR,
         processing_seconds=60,
     )
-    state.create_batch(
+    file_batches.create(
+        state,
         "vs_demo",
         {"file_ids": ["file-demo-04", "file-demo-05", "file-demo-06"]},
         id="vsfb_demo_failures",
         created_at=now - HOUR,
         processing_seconds=60,
     )
-    state.create_batch(
+    file_batches.create(
+        state,
         "vs_demo",
         {"file_ids": ["file-demo-07", "file-demo-08"]},
         id="vsfb_demo_running",
         processing_seconds=2 * HOUR,
     )
-    state.create_batch(
+    file_batches.create(
+        state,
         "vs_archive",
         {"file_ids": ["file-archive-01", "file-archive-02"]},
         id="vsfb_archive_2025",

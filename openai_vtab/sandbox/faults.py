@@ -1,14 +1,11 @@
-"""What can go wrong on purpose: faults to inject, and quirks of servers that have been seen.
-
-This file must not know the API or sockets: server.py carries the faults out.
+"""Faults: what a response can suffer on purpose.
 
 >>> sandbox.inject(Status(503), times=2, method="GET")
->>> sandbox.quirks.batch_get_returns_store = True
+>>> sandbox.inject(Cut("body"))
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +13,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Status:
-    """An error status. With `carried_out` the request is performed all the same."""
+    """Respond with an error status. With `carried_out`, the request is performed all the same."""
 
     status: int
     body: Any = None
@@ -29,32 +26,35 @@ class Status:
 
 @dataclass(frozen=True)
 class Cut:
-    """The connection is closed: on "accept" (not carried out), before the "answer", within "headers" or "body"."""
+    """Close the connection: on "accept", before the "answer", within its "headers" or within its "body".
+
+    Only "accept" keeps the request from being carried out.
+    """
 
     when: str
 
     def __post_init__(self) -> None:
         if self.when not in ("accept", "answer", "headers", "body"):
-            raise ValueError(f"Cut when? {self.when!r}")
+            raise ValueError(f"Cut when? {self.when!r}; write 'accept', 'answer', 'headers' or 'body'")
 
 
 @dataclass(frozen=True)
 class Slow:
-    """The request is carried out and answered after this many seconds."""
+    """Carry out the request after this many seconds, and then respond."""
 
     seconds: float
 
 
 @dataclass(frozen=True)
 class Drip:
-    """The body of the answer comes byte by byte."""
+    """Send the response's body byte by byte."""
 
     seconds_per_byte: float
 
 
 @dataclass(frozen=True)
 class Raw:
-    """These bytes instead of an HTTP answer, then the connection is closed."""
+    """Send these bytes instead of an HTTP response, then close the connection."""
 
     data: bytes
     carried_out: bool = False
@@ -62,7 +62,7 @@ class Raw:
 
 @dataclass(frozen=True)
 class Answer:
-    """This answer instead of the true one: a JSON value or bytes."""
+    """Respond with this body, a JSON value or bytes, instead of the true one."""
 
     body: Any
     status: int = 200
@@ -72,7 +72,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Wire:
-    """What `parts` makes of the true answer's head and body, a pause after each; then closed, unless `kept`."""
+    """Send what `parts` makes of the true response's head and body, with a pause in seconds after each part.
+
+    The connection is then closed unless `kept`.
+    """
 
     parts: Callable[[bytes, bytes], Iterable[bytes]]
     pause: float = 0.0
@@ -80,43 +83,3 @@ class Wire:
 
 
 Fault = Status | Cut | Slow | Drip | Raw | Answer | Wire
-
-
-@dataclass
-class Quirks:
-    """How other servers, or OpenAI on another day, behave. All off."""
-
-    batch_get_returns_store: bool = False  # GET of a batch answers with the vector store object
-    not_found_after_create_seconds: float = 0.0  # a new batch is 404 for so long
-    unknown_id_is_400: bool = False
-    plain_errors: str | None = None  # "detail": {"detail": "…"}; "text": text/plain
-    plural_object: bool = False  # vector_store.files_batch
-    batch_ids_without_prefix: bool = False  # batch_…, and any id may be asked for
-    poll_after_ms: int | None = None  # the header openai-poll-after-ms on batches
-    after_ignored: bool = False  # has_more with the same page again and again
-    unknown_after_is_first_page: bool = False
-    close_without_notice: bool = False  # a kept-alive connection is closed after each answer
-
-
-@dataclass
-class Injection:
-    """A fault that waits for its requests."""
-
-    fault: Fault
-    times: int | None
-    method: str | None
-    path: str | None
-    after: int
-
-    def takes(self, method: str, path: str) -> bool:
-        """Whether this request is one of them; counts."""
-        if self.times == 0 or self.method not in (None, method):
-            return False
-        if self.path is not None and self.path not in path and not re.search(self.path, path):
-            return False
-        if self.after > 0:
-            self.after -= 1
-            return False
-        if self.times is not None:
-            self.times -= 1
-        return True

@@ -1,58 +1,88 @@
-"""Search in a vector store, ranked for real: SQLite's FTS5 with bm25, scaled to 0..1.
+"""Search in a vector store: the request's checks, its attribute filters, and the page of results.
 
-It must not know HTTP. A vector store finds meanings, this finds words; the answer has the same shape.
-
->>> ranked(["refund policy"], [("file-1", "returns.md", "The refund policy …")])
+>>> search(state, "vs_demo", {"query": "refund policy"})["data"][0]["filename"]
+'returns.md'
 """
 
 from __future__ import annotations
 
-import re
-import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator
 from typing import Any
 
-CHUNK = 400  # characters; a stand-in for the API's 800 tokens
+from .errors import ErrorResponse, missing
+from .objects import JSON, VectorStore
+from .ranking import rank
+from .state import State
+
+MAX_RESULTS, DEFAULT_RESULTS = 50, 10
 
 
-def chunks(text: str) -> list[str]:
-    """The text in parts, cut between words."""
-    parts: list[str] = []
-    while text:
-        end = len(text) if len(text) <= CHUNK else (text.rfind(" ", 1, CHUNK) + 1 or CHUNK)
-        parts.append(text[:end])
-        text = text[end:]
-    return parts or [""]
+def search(state: State, store_id: str, body: JSON) -> JSON:
+    """POST /vector_stores/{vector_store_id}/search. This is a use of the store."""
+    store = state.store(store_id)
+    queries = _queries(body)
+    count = body.get("max_num_results", DEFAULT_RESULTS)
+    if not isinstance(count, int) or not 1 <= count <= MAX_RESULTS:
+        message = f"Invalid 'max_num_results': Expected 1 to {MAX_RESULTS}."
+        raise ErrorResponse(400, message, param="max_num_results")
+    threshold = _score_threshold(body)
+    documents = list(_documents(state, store, body.get("filters")))
+    store.use(state.clock())
+    hits = [hit for hit in rank(queries, documents) if hit[0] >= threshold]
+    return {
+        "object": "vector_store.search_results.page",
+        "search_query": queries,
+        "data": [
+            {
+                "file_id": id,
+                "filename": name,
+                "score": score,
+                "attributes": store.files[id].attributes or {},
+                "content": [{"type": "text", "text": text}],
+            }
+            for score, id, name, text in hits[:count]
+        ],
+        "has_more": len(hits) > count,
+        "next_page": None,
+    }
 
 
-def ranked(queries: Sequence[str], documents: Iterable[tuple[str, str, str]]) -> list[tuple[float, str, str, str]]:
-    """(score, file id, filename, chunk) of the chunks that contain any word of a query, best first."""
-    words = sorted({word for query in queries for word in re.findall(r"\w+", query.lower())})
-    if not words:
-        return []
-    connection = sqlite3.connect(":memory:")
-    try:
-        connection.execute(
-            "CREATE VIRTUAL TABLE passages USING fts5(id UNINDEXED, name UNINDEXED, text, tokenize=porter)"
-        )
-        for id, name, text in documents:
-            connection.executemany("INSERT INTO passages VALUES (?, ?, ?)", [(id, name, part) for part in chunks(text)])
-        match = " OR ".join(f'"{word}"' for word in words)
-        rows = connection.execute(
-            "SELECT -bm25(passages), id, name, text FROM passages WHERE passages MATCH ? ORDER BY 1 DESC, rowid",
-            (match,),
-        ).fetchall()
-    finally:
-        connection.close()
-    best = max((row[0] for row in rows), default=0.0) or 1.0
-    return [(max(0.0, score / best), id, name, text) for score, id, name, text in rows]
+def _queries(body: JSON) -> list[str]:
+    query = body.get("query")
+    queries = [query] if isinstance(query, str) else query
+    if not isinstance(queries, list) or not queries or not all(isinstance(each, str) for each in queries):
+        raise missing("query")
+    return queries
 
 
-def passes(filters: Any, attributes: dict[str, Any]) -> bool:
-    """Whether attributes satisfy a comparison or compound filter of the API."""
+def _score_threshold(body: JSON) -> float:
+    options = body.get("ranking_options") or {}
+    threshold = options.get("score_threshold", 0) if isinstance(options, dict) else None
+    if not isinstance(threshold, (int, float)) or not 0 <= threshold <= 1:
+        message = "Invalid 'ranking_options': Expected a score_threshold of 0 to 1."
+        raise ErrorResponse(400, message, param="ranking_options")
+    return threshold
+
+
+def _documents(state: State, store: VectorStore, filters: Any) -> Iterator[tuple[str, str, str]]:
+    """(file id, filename, text) of each completed file whose attributes pass the filters."""
+    now = state.clock()
+    for id, attached in store.files.items():
+        try:
+            wanted = not filters or matches(filters, attached.attributes or {})
+        except (KeyError, TypeError):
+            message = "Invalid 'filters': Expected a comparison or 'and', 'or'."
+            raise ErrorResponse(400, message, param="filters") from None
+        file = state.files.get(id)
+        if file and wanted and attached.status(now) == "completed":
+            yield id, file.filename, file.content.decode("utf-8", "replace")
+
+
+def matches(filters: Any, attributes: JSON) -> bool:
+    """Whether the attributes satisfy a comparison or a compound filter. Raises KeyError or TypeError for another."""
     kind = filters["type"]
     if kind in ("and", "or"):
-        results = [passes(inner, attributes) for inner in filters["filters"]]
+        results = [matches(inner, attributes) for inner in filters["filters"]]
         return all(results) if kind == "and" else any(results)
     if kind not in ("eq", "ne", "gt", "gte", "lt", "lte", "in", "nin"):
         raise KeyError(kind)

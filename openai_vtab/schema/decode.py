@@ -1,6 +1,4 @@
-"""How a column is read from an object of the API: JSON in, one SQLite value out.
-
-It must not know where the object comes from, nor any particular column.
+"""JSON in, SQL values out: how a response is parsed, and how a column is read from an object of the API.
 
 >>> getter(Column("failed_count", "INTEGER", "Failed files.", source="file_counts.failed"))(batch)
 2
@@ -15,25 +13,25 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from ..errors import DataError
-from .table import FAILURE, PLACE, WHOLE, Column
-from .validators import SQLiteValue
+from .table import Column, Source
+from .values import SQLiteValue
 
-DEEPEST = 1000  # levels of arrays and objects, https://www.sqlite.org/json1.html#interface_overview
+MAX_DEPTH = 1000  # levels of arrays and objects, https://www.sqlite.org/json1.html#interface_overview
 _NOT_FINITE = re.compile(r'"(?:[^"\\]|\\.)*"|NaN|Infinity')
 _IN_SQLITE = {"NaN": "null", "Infinity": "9.0e+999"}
 _BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]')
 
 
 class Fields(Protocol):
-    """An object of the API, or what stands for one: a dict, or a ledger's entry."""
+    """An object of the API: a dict, or a row of a ledger."""
 
     def get(self, name: str, /) -> Any:
-        """A member, None when it is not there."""
+        """The member, None when the object has none of this name."""
 
 
 def getter(column: Column) -> Callable[[Fields], SQLiteValue]:
-    """How the column is read from an object."""
-    if column.source == WHOLE:
+    """The function that reads the column from an object."""
+    if column.source == Source.OBJECT:
         return _whole_object
     name, *path = column.source.split(".")
     is_json = column.is_json
@@ -41,7 +39,7 @@ def getter(column: Column) -> Callable[[Fields], SQLiteValue]:
     def get(fields: Fields) -> SQLiteValue:
         value = fields.get(name)
         for step in path:
-            if isinstance(value, list):  # of content parts: their texts together
+            if isinstance(value, list):  # a list of content parts: the column has their texts, one a line
                 texts = [part[step] for part in value if isinstance(part, dict) and isinstance(part.get(step), str)]
                 value = "\n".join(texts) if texts else None
             else:
@@ -49,7 +47,7 @@ def getter(column: Column) -> Callable[[Fields], SQLiteValue]:
         if is_json and (isinstance(value, str) or value in (math.inf, -math.inf)):
             return _json_column(value)
         if value is None or isinstance(value, str):
-            return value if value is None or value.isascii() else whole(value)
+            return value
         if column.type == "INTEGER" and isinstance(value, float) and value.is_integer():
             value = int(value)
         return sql_value(value)
@@ -57,15 +55,11 @@ def getter(column: Column) -> Callable[[Fields], SQLiteValue]:
     return get
 
 
-def _whole_object(fields: Fields) -> SQLiteValue:
-    found = fields if isinstance(fields, dict) else fields.get(WHOLE)
-    if FAILURE in found:
-        return None
-    return sql_value({name: value for name, value in found.items() if name != PLACE})
-
-
 def sql_value(value: Any) -> SQLiteValue:
-    """A JSON value as SQLite stores it: arrays and objects as JSON text, true and false as 1 and 0."""
+    """A JSON value as SQLite stores it: arrays and objects as JSON text, true and false as 1 and 0.
+
+    Raises DataError for JSON that is nested more deeply than SQLite reads it.
+    """
     if isinstance(value, bool):
         return int(value)
     if isinstance(value, int):
@@ -75,32 +69,39 @@ def sql_value(value: Any) -> SQLiteValue:
     return _json_column(value)
 
 
-def _json_column(value: Any) -> str:
-    try:
-        return json_text(value)
-    except RecursionError:
-        problem = f"a JSON value of the answer is nested deeper than SQLite reads JSON ({DEEPEST} levels)"
-    raise DataError(problem)
-
-
 def json_text(value: Any) -> str:
-    """JSON that SQLite's json_valid() accepts. Raises RecursionError for more than 1000 levels.
+    """JSON that SQLite's json_valid() accepts. Raises RecursionError for more than MAX_DEPTH levels.
 
-    Servers written in Python answer with NaN and Infinity, which are not JSON. They become what SQLite's own JSON
-    functions make of them: null, and 9.0e+999, which SQLite reads as infinity.
+    Servers written in Python send NaN and Infinity, which are not JSON. They become what SQLite's own JSON functions
+    make of them: null, and 9.0e+999, which SQLite reads as infinity.
     """
     try:
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     except ValueError:
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
         text = _NOT_FINITE.sub(lambda found: _IN_SQLITE.get(found[0], found[0]), text)
-    if text.count("[") + text.count("{") > DEEPEST and _depth(text) > DEEPEST:
+    if text.count("[") + text.count("{") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
         raise RecursionError
-    return whole(text)
+    return text
+
+
+def _whole_object(fields: Fields) -> SQLiteValue:
+    found = fields if isinstance(fields, dict) else fields.get(Source.OBJECT)
+    if Source.ERROR in found:
+        return None
+    return sql_value({name: value for name, value in found.items() if name != Source.POSITION})
+
+
+def _json_column(value: Any) -> str:
+    try:
+        return json_text(value)
+    except RecursionError:
+        problem = f"a JSON value of the response is nested more than {MAX_DEPTH} levels deep, which SQLite cannot read"
+    raise DataError(problem)  # outside of the handler: a traceback of a thousand levels helps no reader
 
 
 def _depth(text: str) -> int:
-    """How many arrays and objects are open at once, at most."""
+    """The largest number of arrays and objects that are open at once."""
     deepest = depth = 0
     for found in _BRACKET.finditer(text):
         depth += (found[0] in "[{") - (found[0] in "]}")
@@ -113,8 +114,3 @@ def _float(value: int) -> float:
         return float(value)
     except OverflowError:
         return math.inf if value > 0 else -math.inf
-
-
-def whole(text: str) -> str:
-    """The text without lone surrogates, which JSON can spell and UTF-8 cannot."""
-    return text.encode("utf-8", "replace").decode("utf-8")

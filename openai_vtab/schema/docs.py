@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from .table import Column, Method, Table
-from .validators import shown
+from .values import sql_literal
 
 TABLE_COLUMNS = ("table_name", "verb", "method", "path", "required", "optional", "doc", "example")
 COLUMN_COLUMNS = ("table_name", "name", "type", "hidden", "same_as", "doc")
@@ -52,7 +52,7 @@ def columns(table: Table) -> list[dict[str, str | int | None]]:
 
 def required(method: Method) -> tuple[str, ...]:
     """The columns without which the method cannot be used; of an UPDATE, also what it must SET."""
-    return (*method.needs, *(f"{name} = {shown(value)}" for name, value in method.only_when_set_to.items()))
+    return (*method.needs, *(f"{name} = {sql_literal(value)}" for name, value in method.only_when_set_to.items()))
 
 
 def optional(table: Table, method: Method) -> list[str]:

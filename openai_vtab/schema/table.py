@@ -1,7 +1,6 @@
 """What a table is: frozen descriptions of columns and methods, checked when they are made.
 
-A resource of the API is one `Table` in tables/; planning, requests, checks, documentation and help are read
-from it. This file must not know SQLite's callbacks, HTTP or any particular resource.
+A resource of the API is one `Table` in tables/. Plans, requests, checks and documentation are derived from it.
 
 >>> Table("models", "The models.", columns=(Column("id", "TEXT", "The model's id."),),
 ...       methods=(Method("SELECT", "GET /models/{id}"),), object="model")
@@ -11,27 +10,41 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import Enum, StrEnum
 from functools import cached_property
 
-from .validators import Check, SQLiteValue, flag, seconds
+from .values import Check, SQLiteValue
 
 VERBS = ("SELECT", "INSERT", "UPDATE", "DELETE", "EXEC")
-WHOLE = "*"  # the source of a column that is the object itself
-FAILURE = "!"  # the source of a column that says why the object could not be read
-PLACE = "#"  # the source of a column that is the object's place in its list, from 0
 TYPES = ("TEXT", "INTEGER", "REAL", "BLOB")  # a JSON column is TEXT: a type named JSON has numeric affinity
+
+
+class Source(StrEnum):
+    """The sources of columns whose values are not members of the API's object."""
+
+    OBJECT = "*"  # the object itself
+    ERROR = "!"  # the reason the object could not be read
+    POSITION = "#"  # the object's position in its list, from 0
+
+
+class Listing(Enum):
+    """How a SELECT method gives a list."""
+
+    PAGES = "pages"  # page after page, each after the last id of the page before
+    SINGLE = "single"  # all in one response
 
 
 @dataclass(frozen=True)
 class Column:
     """A column of a table.
 
-    `values` are those that the API knows, when they are few and it refuses others. `source` is the name (or dotted
-    path) in the API's JSON when it differs from `name`; columns with one source are one thing under several names.
-    `check` turns the SQL value into JSON, and says what is wrong with it. A column that `steers` is given by `=` in a
-    query, says how to read, and comes back as it was given; when a method does
-    not require it, NULL stands for not given.
+    source: the name, or the dotted path, of the value in the API's JSON, when it differs from `name`. Columns with the
+        same source are one value under several names.
+    check: converts an SQL value to the JSON that is sent, or raises InvalidValue.
+    is_option: a query gives it by `=` to say how to read; its value comes back as it was given. NULL means that it is
+        not given, except where a method requires it.
+    values: the values that the API accepts, when they are few and it refuses others.
     """
 
     name: str
@@ -47,64 +60,42 @@ class Column:
         if not self.source:
             object.__setattr__(self, "source", self.name)
         if self.type not in TYPES:
-            raise ValueError(f"column {self.name}: type {self.type!r} is none of {TYPES}")
+            raise ValueError(f"column {self.name}: the type is {self.type!r}; write one of {', '.join(TYPES)}")
         if not self.doc.endswith("."):
-            raise ValueError(f"column {self.name}: the doc is a sentence and ends with a full stop")
+            raise ValueError(f"column {self.name}: the doc is {self.doc!r}; write a sentence with a full stop")
 
     @cached_property
     def is_json(self) -> bool:
         """Whether its values are JSON text, as its sentence then says."""
         return "JSON" in self.doc
 
-
-WAIT_SECONDS = Column(
-    "wait_seconds",
-    "REAL",
-    "In a query: wait up to this many seconds until the row has finished; then return it as it stands.",
-    hidden=True,
-    check=seconds,
-    is_option=True,
-)
-RAW = Column(
-    "raw",
-    "TEXT",
-    "The whole object that the API returned, with the keys of the request: JSON.",
-    hidden=True,
-    source=WHOLE,
-)
-ERROR = Column(
-    "error",
-    "TEXT",
-    "With errors='row', why the row has only its keys: JSON with status, code, message and request_id; null otherwise.",
-    hidden=True,
-    source=FAILURE,
-)
-REFRESH = Column(
-    "refresh",
-    "INTEGER",
-    "In a query: 1 looks up finished objects of a ledger, too.",
-    hidden=True,
-    check=flag,
-    is_option=True,
-)
+    def alias(self, name: str) -> Column:
+        """The same column under another name, hidden."""
+        return replace(self, name=name, doc=f"The same as {self.name}.", hidden=True)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Method:
-    """One operation of the API and the SQL that reaches it.
+    """One operation of the API, and the SQL that calls it.
 
-    A variable in the route is a column of the same name. `required` columns must be given besides them; `body`
-    columns are sent in the JSON body, under their sources or `sent_as`, or in a form whose file is the field
-    `multipart`. `query` maps columns to parameters of the URL that narrow a list: they are used when they are given
-    by `=`. `copied_into` names, for a body column that is a list of objects, the columns that are copied into every object
-    which lacks them. `only_when_set_to` binds an UPDATE by the values that are SET. `function` is the name of the SQL function
-    for an EXEC. `repeatable` tells that doing it twice is doing it once; of one that is not, `verify_path` is the path of
-    the list that shows whether it was done. `attached_files` is the column with the files that are attached to a vector
-    store: OpenAI limits how many in a minute. A SELECT method that `gives` a column reads the bytes of that column
-    alone, for a row that is known, when a statement reads it; the column `size` says how many bytes they are.
-
-    Any other SELECT method gives one object, or `listing`: "pages" of at most `page_size` objects, in the order of the column
-    `ordered_by`, or the one list "data" of a single answer.
+    verb: the SQL verb; EXEC stands for an SQL function.
+    route: the HTTP method and the path, such as "GET /files/{file_id}". A variable is a column of the same name.
+    required: the columns that must be given besides the variables; they are sent in the body.
+    body: the columns that are sent in the body when they are given.
+    sent_as: the names that columns have in the body, when they are not their sources.
+    multipart: the field of the file, when the body is a multipart form instead of JSON.
+    query: for a list, the columns that narrow it when they are given by `=`, and their parameters in the URL.
+    copied_into: for a column of `body` that is a list of objects, the columns that are copied into each object that
+        lacks them.
+    only_when_set_to: the values that an UPDATE must SET to use this method.
+    function: the name of the SQL function of an EXEC.
+    listed_at: for an INSERT, the path of the list that shows what was created, when it is not the INSERT's own path.
+    attached_files: the column with the files that are attached to a vector store; OpenAI limits their rate.
+    listing: how a SELECT gives a list; None when it reads one object.
+    page_size: the most objects that a page of the list has.
+    ordered_by: the column by which the list is ordered.
+    gives: for a download, the column that it reads, for a row that is already known.
+    size: for a download, the column with the number of bytes.
     """
 
     verb: str
@@ -114,13 +105,12 @@ class Method:
     copied_into: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     only_when_set_to: Mapping[str, SQLiteValue] = field(default_factory=dict)
     function: str = ""
-    repeatable: bool = True
-    verify_path: str = ""
+    listed_at: str = ""
     attached_files: str = ""
     multipart: str = ""
     sent_as: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
-    listing: str = ""
+    listing: Listing | None = None
     page_size: int = 100
     ordered_by: str = ""
     gives: str = ""
@@ -142,26 +132,42 @@ class Method:
         return tuple(re.findall(r"{(\w+)}", self.path))
 
     @cached_property
+    def repeatable(self) -> bool:
+        """Whether sending the request twice has the same effect as sending it once; an INSERT creates two objects."""
+        return self.verb != "INSERT"
+
+    @cached_property
+    def verify_path(self) -> str:
+        """The path template of the list that shows whether an INSERT was carried out; "" for other verbs."""
+        return "" if self.repeatable else self.listed_at or self.path
+
+    @cached_property
+    def sent(self) -> tuple[str, ...]:
+        """The columns that are sent in the body."""
+        return self.required + self.body
+
+    @cached_property
     def needs(self) -> tuple[str, ...]:
-        """The columns without which the method cannot be used."""
+        """The columns that must be given."""
         return self.variables + self.required
 
     @cached_property
     def accepts(self) -> frozenset[str]:
-        """Every column that may be given."""
+        """The columns that may be given."""
         copied = (name for names in self.copied_into.values() for name in names)
         return frozenset((*self.needs, *self.body, *self.query, *copied))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Table:
     """A resource of the API as a table.
 
-    `methods` of one verb are ordered, most specific first. `object` is the API's name of the resource, as its objects
-    carry it in their member `object`. `identity` are the sources that tell two rows apart; without them it is the
-    variables of the first SELECT method, or, of a list "data", the place in it. `finished` are the values of `status`
-    that stay. `aliases` are further names of the whole table. Of a `remembered` table the API has no list: what is
-    created in a database file keeps a ledger.
+    methods: those of one verb are ordered, most specific first.
+    object: the API's name of the resource, as in the member `object` of its objects.
+    identity: the sources that distinguish rows, when they are not the variables of the first SELECT method.
+    finished: the values of `status` that do not change any more.
+    remembered: the API has no list of these objects; a table that is created in a database file keeps a ledger.
+    aliases: further names of the table.
     """
 
     name: str
@@ -178,13 +184,13 @@ class Table:
     def __post_init__(self) -> None:
         known = set(self.by_name)
         if len(known) != len(self.columns):
-            raise ValueError(f"table {self.name}: two columns have one name")
+            raise ValueError(f"table {self.name}: two columns have the same name")
         for column in self.columns:
             if column.is_option and column.check is None:
                 raise ValueError(f"table {self.name}: no check for {column.name}")
         for method in self.methods:
             if method.verb not in VERBS:
-                raise ValueError(f"table {self.name}: verb {method.verb!r} is none of {VERBS}")
+                raise ValueError(f"table {self.name}: the verb is {method.verb!r}; write one of {', '.join(VERBS)}")
             unknown = (
                 method.accepts
                 | method.only_when_set_to.keys()
@@ -202,12 +208,17 @@ class Table:
         """The columns by name."""
         return {column.name: column for column in self.columns}
 
+    @cached_property
+    def sources(self) -> dict[str, str]:
+        """The columns' sources by the columns' names."""
+        return {column.name: column.source for column in self.columns}
+
     def source(self, name: str) -> str:
         """The source of the column `name`."""
-        return self.by_name[name].source
+        return self.sources[name]
 
     def of(self, verb: str) -> tuple[Method, ...]:
-        """The methods of one SQL verb, in order; without those that only give a column."""
+        """The methods of one SQL verb, in order, without downloads."""
         return self._by_verb[verb]
 
     @cached_property
@@ -216,7 +227,7 @@ class Table:
 
     @cached_property
     def downloads(self) -> dict[str, Method]:
-        """The methods that give a column alone, by the column's name."""
+        """The methods that read one column, by the column's name."""
         return {method.gives: method for method in self.methods if method.gives}
 
     @cached_property
@@ -228,12 +239,12 @@ class Table:
 
     @cached_property
     def asked(self) -> frozenset[str]:
-        """The columns that say how to read and without which no row can be read; the other ones are options."""
+        """The options that a SELECT method requires."""
         return frozenset(n for m in self.of("SELECT") for n in m.required if self.by_name[n].is_option)
 
     @cached_property
     def lookup_method(self) -> Method | None:
-        """The method that reads a single object, if there is one."""
+        """The method that reads one object, None when the API has none."""
         return next((method for method in self.of("SELECT") if not method.listing), None)
 
     @cached_property

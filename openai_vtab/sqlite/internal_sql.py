@@ -18,7 +18,7 @@ from typing import Any
 
 import apsw
 
-from ..schema.validators import SQLiteValue
+from ..schema.values import SQLiteValue
 from .sql_text import is_harmless, without_parameters
 
 # of SQLite's machine between two looks at the clock: in a hundred rows or so a user's function may take its time

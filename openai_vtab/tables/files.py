@@ -8,7 +8,8 @@ deleted file permanently, https://github.com/openai/openai-dotnet/issues/540
 """
 
 from ..schema import validators
-from ..schema.table import ERROR, RAW, Column, Method, Table
+from ..schema.columns import ERROR, RAW
+from ..schema.table import Column, Listing, Method, Table
 
 files = Table(
     "files",
@@ -54,7 +55,7 @@ files = Table(
             "SELECT",
             "GET /files",
             query={"purpose": "purpose"},
-            listing="pages",
+            listing=Listing.PAGES,
             page_size=10_000,
             ordered_by="created_at",
         ),
@@ -63,19 +64,15 @@ files = Table(
             "INSERT",
             "POST /files",
             required=("content", "filename", "purpose"),
-            body=("purpose", "expires_after", "filename", "content"),
+            body=("expires_after",),
             multipart="file",
-            repeatable=False,
-            verify_path="/files",
         ),
         Method(
             "INSERT",
             "POST /files",
             required=("path", "purpose"),
-            body=("purpose", "expires_after", "path"),
+            body=("expires_after",),
             multipart="file",
-            repeatable=False,
-            verify_path="/files",
         ),
         Method("DELETE", "DELETE /files/{file_id}"),
     ),

@@ -8,22 +8,22 @@ vector_store_file_batch_files('vs_…', 'vsfb_…').
 ... JOIN files AS f USING (file_id) WHERE b.status = 'failed'
 """
 
-from ..schema.table import ERROR, RAW, Column, Method, Table
-from .vector_store_files import REASON, STATE
+from ..schema.columns import ERROR, FILE_ERROR, FILE_STATE, RAW
+from ..schema.table import Column, Listing, Method, Table
 
 vector_store_file_batch_files = Table(
     "vector_store_file_batch_files",
     "The files of a batch, each with its status.",
     columns=(
         Column("id", "TEXT", "The file's id, file-… at OpenAI."),
-        *STATE,
+        *FILE_STATE,
         Column("attributes", "TEXT", "Up to 16 pairs that a search can filter by: a JSON object."),
         Column("chunking_strategy", "TEXT", "How the file is cut into chunks: JSON."),
         Column("object", "TEXT", "Always vector_store.file."),
         Column("vector_store_id", "TEXT", "The vector store that the file is attached to.", hidden=True),
         Column("batch_id", "TEXT", "The batch that attached the file.", hidden=True),
         Column("file_id", "TEXT", "The same as id.", hidden=True, source="id"),
-        *REASON,
+        *FILE_ERROR,
         RAW,
         ERROR,
     ),
@@ -32,7 +32,7 @@ vector_store_file_batch_files = Table(
             "SELECT",
             "GET /vector_stores/{vector_store_id}/file_batches/{batch_id}/files",
             query={"status": "filter"},
-            listing="pages",
+            listing=Listing.PAGES,
             ordered_by="created_at",
         ),
     ),

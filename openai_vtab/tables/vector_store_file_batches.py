@@ -7,13 +7,44 @@ The API can neither list batches nor delete one.
 >>> SELECT status, failed_count FROM vector_store_file_batches WHERE vector_store_id = 'vs_…' AND batch_id = 'vsfb_…'
 """
 
-from ..schema import validators
-from ..schema.table import ERROR, RAW, REFRESH, WAIT_SECONDS, Column, Method, Table
+from ..schema import attachment_validators, validators
+from ..schema.columns import ERROR, FILE_COUNTS, RAW, REFRESH, WAIT_SECONDS
+from ..schema.table import Column, Method, Table
 
-_FILE_IDS = "To create: a JSON array of 1 to 2000 file ids. Give either this or files."
-_FILES = "To create: a JSON array of objects {file_id, attributes?, chunking_strategy?}. Give either this or file_ids."
-_CHUNKING = 'To create: JSON for every file, {"type": "auto"} (the default) or {"type": "static", "static": {…}}.'
-_ATTRIBUTES = "To create: a JSON object of up to 16 pairs, set on every file."
+_POST = "POST /vector_stores/{vector_store_id}/file_batches"
+_BATCH = "/vector_stores/{vector_store_id}/file_batches/{batch_id}"
+_LIST = "/vector_stores/{vector_store_id}/files"
+_EACH = ("chunking_strategy", "attributes")
+_CREATE = (
+    Column(
+        "file_ids",
+        "TEXT",
+        "To create: a JSON array of 1 to 2000 file ids. Give either this or files.",
+        hidden=True,
+        check=attachment_validators.file_ids,
+    ),
+    Column(
+        "files",
+        "TEXT",
+        "To create: a JSON array of objects {file_id, attributes?, chunking_strategy?}. Give either this or file_ids.",
+        hidden=True,
+        check=attachment_validators.files,
+    ),
+    Column(
+        "chunking_strategy",
+        "TEXT",
+        'To create: JSON for every file, {"type": "auto"} (the default) or {"type": "static", "static": {…}}.',
+        hidden=True,
+        check=attachment_validators.chunking_strategy,
+    ),
+    Column(
+        "attributes",
+        "TEXT",
+        "To create: a JSON object of up to 16 pairs, set on every file.",
+        hidden=True,
+        check=attachment_validators.attributes,
+    ),
+)
 
 vector_store_file_batches = Table(
     "vector_store_file_batches",
@@ -35,65 +66,35 @@ vector_store_file_batches = Table(
             check=validators.identifier,
         ),
         Column("batch_id", "TEXT", "The same as id.", hidden=True, source="id"),
-        Column("file_ids", "TEXT", _FILE_IDS, hidden=True, check=validators.file_ids),
-        Column("files", "TEXT", _FILES, hidden=True, check=validators.files),
-        Column("chunking_strategy", "TEXT", _CHUNKING, hidden=True, check=validators.chunking_strategy),
-        Column("attributes", "TEXT", _ATTRIBUTES, hidden=True, check=validators.attributes),
-        Column("data__file_ids", "TEXT", "The same as file_ids.", True, "file_ids", validators.file_ids),
-        Column("data__files", "TEXT", "The same as files.", True, "files", validators.files),
-        Column(
-            "data__chunking_strategy",
-            "TEXT",
-            "The same as chunking_strategy.",
-            True,
-            "chunking_strategy",
-            validators.chunking_strategy,
-        ),
-        Column("data__attributes", "TEXT", "The same as attributes.", True, "attributes", validators.attributes),
-        Column(
-            "in_progress_count", "INTEGER", "Files that have not been processed yet.", True, "file_counts.in_progress"
-        ),
-        Column("completed_count", "INTEGER", "Files that can be searched.", True, "file_counts.completed"),
-        Column("failed_count", "INTEGER", "Files that failed.", True, "file_counts.failed"),
-        Column("cancelled_count", "INTEGER", "Files that a cancel stopped.", True, "file_counts.cancelled"),
-        Column("total_count", "INTEGER", "All files of the batch.", True, "file_counts.total"),
+        *_CREATE,
+        *(column.alias(f"data__{column.name}") for column in _CREATE),
+        *FILE_COUNTS,
         WAIT_SECONDS,
         REFRESH,
         RAW,
         ERROR,
     ),
     methods=(
-        Method("SELECT", "GET /vector_stores/{vector_store_id}/file_batches/{batch_id}"),
+        Method("SELECT", f"GET {_BATCH}"),
         Method(
             "INSERT",
-            "POST /vector_stores/{vector_store_id}/file_batches",
+            _POST,
             required=("file_ids",),
-            body=("file_ids", "chunking_strategy", "attributes"),
-            repeatable=False,
-            verify_path="/vector_stores/{vector_store_id}/files",
+            body=_EACH,
+            listed_at=_LIST,
             attached_files="file_ids",
         ),
+        # at the top level of the body, the API would silently ignore what belongs to each of the files
         Method(
             "INSERT",
-            "POST /vector_stores/{vector_store_id}/file_batches",
+            _POST,
             required=("files",),
-            body=("files",),
-            # the API silently ignores these at the top level of the body
-            copied_into={"files": ("chunking_strategy", "attributes")},
-            repeatable=False,
-            verify_path="/vector_stores/{vector_store_id}/files",
+            copied_into={"files": _EACH},
+            listed_at=_LIST,
             attached_files="files",
         ),
-        Method(
-            "UPDATE",
-            "POST /vector_stores/{vector_store_id}/file_batches/{batch_id}/cancel",
-            only_when_set_to={"status": "cancelled"},
-        ),
-        Method(
-            "EXEC",
-            "POST /vector_stores/{vector_store_id}/file_batches/{batch_id}/cancel",
-            function="cancel_vector_store_file_batch",
-        ),
+        Method("UPDATE", f"POST {_BATCH}/cancel", only_when_set_to={"status": "cancelled"}),
+        Method("EXEC", f"POST {_BATCH}/cancel", function="cancel_vector_store_file_batch"),
     ),
     object="vector_store.file_batch",
     finished=frozenset({"completed", "cancelled", "failed"}),

@@ -6,13 +6,14 @@ The keys are hidden columns, so that the table is also a function: vector_store_
 >>> SELECT group_concat(text, '') FROM vector_store_file_content('vs_…', 'file-…')
 """
 
-from ..schema.table import ERROR, PLACE, RAW, Column, Method, Table
+from ..schema.columns import ERROR, RAW
+from ..schema.table import Column, Listing, Method, Source, Table
 
 vector_store_file_content = Table(
     "vector_store_file_content",
     "The text of a file in a vector store.",
     columns=(
-        Column("part", "INTEGER", "The part's number, starting at 0.", source=PLACE),
+        Column("part", "INTEGER", "The part's number, starting at 0.", source=Source.POSITION),
         Column("type", "TEXT", "The kind of the part: text."),
         Column("text", "TEXT", "The part's text."),
         Column("vector_store_id", "TEXT", "The vector store that the file is attached to.", hidden=True),
@@ -20,7 +21,7 @@ vector_store_file_content = Table(
         RAW,
         ERROR,
     ),
-    methods=(Method("SELECT", "GET /vector_stores/{vector_store_id}/files/{file_id}/content", listing="data"),),
+    methods=(Method("SELECT", "GET /vector_stores/{vector_store_id}/files/{file_id}/content", listing=Listing.SINGLE),),
     object="vector_store.file_content.page",
     aliases=("openai.vector_stores.vector_store_file_content",),
     examples=("SELECT part, text FROM vector_store_file_content('vs_demo', 'file-demo-01');",),

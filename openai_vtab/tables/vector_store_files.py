@@ -8,32 +8,10 @@ The files' names are in `files`: join by file_id.
 >>> SELECT file_id, last_error_message FROM vector_store_files WHERE vector_store_id = 'vs_…' AND status = 'failed'
 """
 
-from ..schema import validators
-from ..schema.table import ERROR, RAW, WAIT_SECONDS, Column, Method, Table
+from ..schema import attachment_validators, validators
+from ..schema.columns import ERROR, FILE_ERROR, FILE_STATE, RAW, WAIT_SECONDS
+from ..schema.table import Column, Listing, Method, Table
 
-STATUSES = ("in_progress", "completed", "failed", "cancelled")
-STATE = (  # of an attached file, here and in a batch
-    Column("status", "TEXT", "in_progress, completed, failed or cancelled.", values=STATUSES),
-    Column("last_error", "TEXT", "Why the file failed: JSON with code and message; null when it did not fail."),
-    Column("usage_bytes", "INTEGER", "The bytes that the file takes in the vector store; 0 until it is completed."),
-    Column("created_at", "INTEGER", "When the file was attached: Unix seconds, UTC."),
-)
-REASON = (
-    Column(
-        "last_error_code",
-        "TEXT",
-        "server_error, unsupported_file, invalid_file or another; null when the file did not fail.",
-        True,
-        "last_error.code",
-    ),
-    Column(
-        "last_error_message",
-        "TEXT",
-        "Why the file failed, in the API's words; null when it did not fail.",
-        True,
-        "last_error.message",
-    ),
-)
 _PATH = "/vector_stores/{vector_store_id}/files"
 
 vector_store_files = Table(
@@ -44,34 +22,35 @@ vector_store_files = Table(
         Column(
             "vector_store_id", "TEXT", "The vector store that the file is attached to.", check=validators.identifier
         ),
-        *STATE,
+        *FILE_STATE,
         Column(
             "attributes",
             "TEXT",
             "Up to 16 pairs that a search can filter by: a JSON object.",
-            check=validators.attributes,
+            check=attachment_validators.attributes,
         ),
         Column(
-            "chunking_strategy", "TEXT", "How the file is cut into chunks: JSON.", check=validators.chunking_strategy
+            "chunking_strategy",
+            "TEXT",
+            "How the file is cut into chunks: JSON.",
+            check=attachment_validators.chunking_strategy,
         ),
         Column("object", "TEXT", "Always vector_store.file."),
         Column("file_id", "TEXT", "The same as id.", hidden=True, source="id", check=validators.identifier),
-        *REASON,
+        *FILE_ERROR,
         WAIT_SECONDS,
         RAW,
         ERROR,
     ),
     methods=(
         Method("SELECT", f"GET {_PATH}/{{file_id}}"),
-        Method("SELECT", f"GET {_PATH}", query={"status": "filter"}, listing="pages", ordered_by="created_at"),
+        Method("SELECT", f"GET {_PATH}", query={"status": "filter"}, listing=Listing.PAGES, ordered_by="created_at"),
         Method(
             "INSERT",
             f"POST {_PATH}",
             required=("file_id",),
-            body=("file_id", "attributes", "chunking_strategy"),
+            body=("attributes", "chunking_strategy"),
             sent_as={"file_id": "file_id"},
-            repeatable=False,
-            verify_path=_PATH,
             attached_files="file_id",
         ),
         Method("UPDATE", f"POST {_PATH}/{{file_id}}", body=("attributes",)),

@@ -7,8 +7,9 @@ a function: vector_store_search('vs_…', 'refund policy', 5).
 >>> SELECT filename, score, content FROM vector_store_search('vs_…', 'refund policy') ORDER BY score DESC LIMIT 3
 """
 
-from ..schema import validators
-from ..schema.table import ERROR, RAW, Column, Method, Table
+from ..schema import search_validators, validators
+from ..schema.columns import ERROR, RAW
+from ..schema.table import Column, Listing, Method, Table
 
 vector_store_search = Table(
     "vector_store_search",
@@ -31,7 +32,7 @@ vector_store_search = Table(
             "TEXT",
             "The text to search for, or a JSON array of texts.",
             hidden=True,
-            check=validators.query,
+            check=search_validators.query,
             is_option=True,
         ),
         Column(
@@ -39,7 +40,7 @@ vector_store_search = Table(
             "INTEGER",
             "The maximum number of passages: 1 to 50, 10 by default.",
             hidden=True,
-            check=validators.results,
+            check=search_validators.results,
             is_option=True,
         ),
         Column(
@@ -47,7 +48,7 @@ vector_store_search = Table(
             "TEXT",
             'Which files to search, by their attributes: JSON such as {"type": "eq", "key": "lang", "value": "en"}.',
             hidden=True,
-            check=validators.filters,
+            check=search_validators.filters,
             is_option=True,
         ),
         Column(
@@ -55,7 +56,7 @@ vector_store_search = Table(
             "TEXT",
             'How to rank passages: JSON such as {"ranker": "auto", "score_threshold": 0.5}.',
             hidden=True,
-            check=validators.ranking_options,
+            check=search_validators.ranking_options,
             is_option=True,
         ),
         Column(
@@ -74,8 +75,8 @@ vector_store_search = Table(
             "SELECT",
             "POST /vector_stores/{vector_store_id}/search",
             required=("query",),
-            body=("query", "max_num_results", "filters", "ranking_options", "rewrite_query"),
-            listing="data",
+            body=("max_num_results", "filters", "ranking_options", "rewrite_query"),
+            listing=Listing.SINGLE,
         ),
     ),
     object="vector_store.search_results.page",

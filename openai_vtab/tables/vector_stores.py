@@ -7,8 +7,9 @@ is charged by GB and day. An expired store has lost its files.
 >>> SELECT name, usage_bytes, completed_count FROM vector_stores ORDER BY usage_bytes DESC
 """
 
-from ..schema import validators
-from ..schema.table import ERROR, RAW, WAIT_SECONDS, Column, Method, Table
+from ..schema import attachment_validators, validators
+from ..schema.columns import ERROR, FILE_COUNTS, RAW, WAIT_SECONDS
+from ..schema.table import Column, Listing, Method, Table
 
 vector_stores = Table(
     "vector_stores",
@@ -28,30 +29,24 @@ vector_stores = Table(
             check=validators.store_expires_after,
         ),
         Column("expires_at", "INTEGER", "When the store will expire: Unix seconds, UTC; null when it never will."),
-        Column("metadata", "TEXT", "Up to 16 pairs of text: a JSON object.", check=validators.metadata),
+        Column("metadata", "TEXT", "Up to 16 pairs of text: a JSON object.", check=attachment_validators.metadata),
         Column("description", "TEXT", "The store's description; null when it has none.", check=validators.text),
         Column("object", "TEXT", "Always vector_store."),
         Column("vector_store_id", "TEXT", "The same as id.", hidden=True, source="id"),
-        Column(
-            "in_progress_count", "INTEGER", "Files that have not been processed yet.", True, "file_counts.in_progress"
-        ),
-        Column("completed_count", "INTEGER", "Files that can be searched.", True, "file_counts.completed"),
-        Column("failed_count", "INTEGER", "Files that could not be processed.", True, "file_counts.failed"),
-        Column("cancelled_count", "INTEGER", "Files whose processing was cancelled.", True, "file_counts.cancelled"),
-        Column("total_count", "INTEGER", "All files.", True, "file_counts.total"),
+        *FILE_COUNTS,
         Column(
             "file_ids",
             "TEXT",
             "To create: a JSON array of 1 to 500 file ids.",
             hidden=True,
-            check=validators.store_file_ids,
+            check=attachment_validators.store_file_ids,
         ),
         Column(
             "chunking_strategy",
             "TEXT",
             "To create, with file_ids: how the files are cut into chunks, JSON.",
             hidden=True,
-            check=validators.chunking_strategy,
+            check=attachment_validators.chunking_strategy,
         ),
         WAIT_SECONDS,
         RAW,
@@ -59,22 +54,18 @@ vector_stores = Table(
     ),
     methods=(
         Method("SELECT", "GET /vector_stores/{vector_store_id}"),
-        Method("SELECT", "GET /vector_stores", listing="pages", ordered_by="created_at"),
+        Method("SELECT", "GET /vector_stores", listing=Listing.PAGES, ordered_by="created_at"),
         Method(
             "INSERT",
             "POST /vector_stores",
             required=("file_ids",),
-            body=("name", "description", "file_ids", "chunking_strategy", "expires_after", "metadata"),
-            repeatable=False,
-            verify_path="/vector_stores",
+            body=("name", "description", "chunking_strategy", "expires_after", "metadata"),
             attached_files="file_ids",
         ),
         Method(
             "INSERT",
             "POST /vector_stores",
             body=("name", "description", "expires_after", "metadata"),
-            repeatable=False,
-            verify_path="/vector_stores",
         ),
         Method("UPDATE", "POST /vector_stores/{vector_store_id}", body=("name", "expires_after", "metadata")),
         Method("DELETE", "DELETE /vector_stores/{vector_store_id}"),

@@ -1,9 +1,10 @@
-"""How many requests may be under way and how soon: what a server's limits, told or known, mean for the next one.
+"""How many requests may be under way, and how soon the next one may begin, under a server's limits.
 
-All threads of a connection share one `Flow` and one `Attaching`, so that they slow down together; the requests of one
-statement share one `Patience`. It must not know HTTP.
+All threads of a connection share one ConcurrencyLimiter and one AttachQuota, so that they slow down together; the
+requests of one statement share one WaitBudget.
 
->>> began = limiter.acquire(cancelled); ...; limiter.release(cancelled); limiter.record(began, wait=2.0)     # 429, Retry-After: 2
+>>> began = limiter.acquire(budget.cancelled); ...; limiter.release(budget.cancelled)
+>>> limiter.record(began, wait=2.0)    # the response was a 429 with Retry-After: 2
 """
 
 from __future__ import annotations
@@ -13,80 +14,76 @@ from collections import deque
 
 from ..clock import REAL, Clock
 
-SLICE = 0.05  # seconds between two looks whether the statement is gone
+INTERRUPT_POLL_SECONDS = 0.05  # between two looks whether the statement is cancelled
 MINUTE = 61.0  # seconds; one more, because the server's minute begins when a request arrives, not when it is sent
 
 
-class Flag:
-    """A flag that another thread waits for. Unlike threading.Event, no signal can leave it locked when it is set."""
+class CancelFlag:
+    """A flag that other threads wait for. Unlike threading.Event, no signal can leave it locked when it is set."""
 
     def __init__(self, clock: Clock = REAL) -> None:
         self._clock = clock
-        self._is_set = False
+        self.is_set = False
 
     def set(self) -> None:
-        """Set it, for good."""
-        self._is_set = True
-
-    def is_set(self) -> bool:
-        """Whether it is set."""
-        return self._is_set
+        """Set the flag, for good."""
+        self.is_set = True
 
     def wait(self, seconds: float) -> bool:
-        """Wait until it is set, at most so many seconds. Returns whether it is; looks every SLICE seconds."""
+        """Wait up to `seconds` for the flag. Returns True if it is set; looks every INTERRUPT_POLL_SECONDS."""
         end = self._clock.monotonic() + seconds
-        while not self._is_set and (remaining := end - self._clock.monotonic()) > 0:
-            self._clock.sleep(min(SLICE, remaining))
-        return self._is_set
+        while not self.is_set and (remaining := end - self._clock.monotonic()) > 0:
+            self._clock.sleep(min(INTERRUPT_POLL_SECONDS, remaining))
+        return self.is_set
 
 
 class ConcurrencyLimiter:
-    """At most `most` at once, halved at a limit, and one more for each round without one."""
+    """Lets up to `most` requests run at once: half as many after a rate limit, and one more for each round without."""
 
     def __init__(self, most: int, clock: Clock = REAL) -> None:
         self._clock = clock
         self.most = most
         self.allowed = float(most)
-        self._under_way: list[Flag] = []  # of the statements whose requests they are
+        self._under_way: list[CancelFlag] = []  # of the statements whose requests they are
         self._not_before = 0.0
         self._halved = 0.0
         self._changed = threading.Condition()
 
-    def acquire(self, cancelled: Flag) -> float | None:
-        """Wait for a place. When the request began, for `record`; None once `cancelled` is set: it must not begin."""
-        while not cancelled.is_set():
+    def acquire(self, cancelled: CancelFlag) -> float | None:
+        """Wait for a place. Returns when the request began, for `record`; None if `cancelled` is set."""
+        while not cancelled.is_set:
             with self._changed:
                 now = self._clock.monotonic()
                 pause = self._not_before - now
                 if pause <= 0:
-                    if self._has_room():
+                    if len(self._under_way) < int(self.allowed) or self._has_room():
                         self._under_way.append(cancelled)
                         return now
-                    self._changed.wait(SLICE)
+                    self._changed.wait(INTERRUPT_POLL_SECONDS)
             if pause > 0:
-                self._clock.sleep(min(pause, SLICE))
+                self._clock.sleep(min(pause, INTERRUPT_POLL_SECONDS))
         return None
 
     def _has_room(self) -> bool:
-        """Whether one more may begin. What an interrupted statement has left under way takes no place."""
-        allowed = max(1, int(self.allowed))
-        if len(self._under_way) < allowed:
-            return True
-        return sum(not cancelled.is_set() for cancelled in self._under_way) < allowed
+        """Return True if one more may begin. The requests that a cancelled statement has left take no place."""
+        return sum(not cancelled.is_set for cancelled in self._under_way) < max(1, int(self.allowed))
 
-    def release(self, cancelled: Flag) -> None:
-        """The request of `acquire` with the same flag is over."""
+    def release(self, cancelled: CancelFlag) -> None:
+        """Give back the place of `acquire` with the same flag."""
         with self._changed:
             self._under_way.remove(cancelled)
             self._changed.notify()
 
     def record(self, began: float, wait: float | None) -> None:
-        """The answer to the request that began then: a limit, with so many seconds to wait, or (None) none."""
+        """Learn from the response to a request that began at `began`.
+
+        `wait` is the seconds until the next request may begin, after a rate limit; None if the response was no limit.
+        """
         with self._changed:
             if wait is not None:
                 self._not_before = max(self._not_before, self._clock.monotonic() + wait)
             if began < self._halved:
-                return  # it says nothing about what is allowed since
+                return  # it tells nothing about what is allowed since
             if wait is None:
                 self.allowed = min(float(self.most), self.allowed + 1 / self.allowed)
             else:
@@ -95,18 +92,18 @@ class ConcurrencyLimiter:
 
 
 class WaitBudget:
-    """What the requests of one statement share: whether it has been given up, and how long it may wait for limits."""
+    """What the requests of one statement share: the flag that cancels them, and how long they may wait for limits."""
 
     def __init__(self, seconds: float, clock: Clock = REAL) -> None:
         self._clock = clock
-        self.cancelled = Flag(clock)
+        self.cancelled = CancelFlag(clock)
         self.waited = 0.0  # seconds: those in which several requests wait count once
         self._seconds = seconds
         self._until = 0.0
         self._lock = threading.Lock()
 
     def allows(self, wait: float) -> bool:
-        """Whether a request may wait so long from now on; counts it."""
+        """Return True if a request may wait `wait` seconds from now on, and count them."""
         with self._lock:
             now = self._clock.monotonic()
             longer = max(0.0, now + wait - max(now, self._until))
@@ -120,7 +117,7 @@ class WaitBudget:
 class AttachQuota:
     """OpenAI's limits for attaching files, kept here so that a large INSERT goes on steadily instead of being refused.
 
-    At most `requests` to one vector store and `files` in all, in any minute; 0 is no limit.
+    Up to `requests` to one vector store and up to `files` in all may begin in any minute; 0 means no limit.
     """
 
     def __init__(self, requests: int, files: int, clock: Clock = REAL) -> None:
@@ -132,7 +129,7 @@ class AttachQuota:
         self._lock = threading.Lock()
 
     def begin(self, store: str, files: int) -> float:
-        """0 when a request that attaches so many files may begin now, and counts; else seconds to wait for it."""
+        """Return 0 if a request that attaches `files` files may begin now, and count it; else the seconds to wait."""
         with self._lock:
             now = self._clock.monotonic()
             requests = self._requests.setdefault(store, SlidingWindow(self._most_requests))
@@ -155,7 +152,7 @@ class SlidingWindow:
         self._total = 0
 
     def wait(self, amount: int, now: float) -> float:
-        """Seconds until so many more may begin; more than are allowed at once may when nothing else has."""
+        """Seconds until `amount` more may begin. More than `most` may begin alone, when nothing else has."""
         self._forget(now)
         excess = self._total + amount - self._most
         if not self._most or excess <= 0 or not self._total:
@@ -168,12 +165,12 @@ class SlidingWindow:
         return end - now
 
     def add(self, amount: int, now: float) -> None:
-        """So many begin."""
+        """Count what begins now."""
         self._begun.append((now, amount))
         self._total += amount
 
     def is_over(self, now: float) -> bool:
-        """Whether nothing has begun within the last minute."""
+        """Return True if nothing has begun within the last minute."""
         self._forget(now)
         return not self._total
 

@@ -15,6 +15,7 @@ import contextlib
 import logging
 import os
 import weakref
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,11 +24,13 @@ import apsw
 
 from ..clock import REAL, Clock
 from ..errors import UnsupportedWriteError, WriteError
-from ..execution.read_ahead import ReadAhead, RequestRecorder
-from ..execution.workers import WINDOW_FACTOR, StatementSession, WorkerPool
+from ..execution.read_ahead import ReadAhead
+from ..execution.statement import WINDOW_FACTOR, StatementSession
+from ..execution.workers import WorkerPool
 from ..ledger.store import Ledger
+from ..protocol import Request
 from ..schema.table import Method, Table
-from ..schema.validators import Limits
+from ..schema.values import Limits
 from ..settings import Settings
 from ..sqlite.internal_sql import InternalSQL, untraced
 from ..sqlite.rowids import KEPT, Rowids
@@ -41,6 +44,7 @@ from ..sqlite.sql_text import (
 from ..transport.client import Client
 from ..writes.queue import WriteQueue
 from ..writes.settlement import Settlement
+from .lookup import RequestRecorder
 
 log = logging.getLogger("openai_vtab")
 
@@ -234,7 +238,7 @@ class ConnectionContext:
             for ledger in self.ledgers:
                 ledger.rowids.renumber()
 
-    def _replay(self, running: RunningStatement, note: RequestRecorder, patience: float) -> bool:
+    def _replay(self, running: RunningStatement, record: Callable[[Request], None], patience: float) -> bool:
         """Run a statement's query once more, to note what it asks for. Whether it came to its end."""
         sql = self._cursors.with_values(running.sql)
         if sql is not None and not running.readonly:
@@ -242,12 +246,12 @@ class ConnectionContext:
         connection = self.connection()
         if sql is None or self.note is not None or connection is None:
             return True
-        self.note = note
+        self.note = note = RequestRecorder(record)
         try:
             with self._cursors.held(connection, _keep_note_from_user):
-                return self.internal_sql.run_through(sql, patience)
+                return self.internal_sql.run_through(sql, patience) and not note.partial
         except _UserReads:
-            return True
+            return not note.partial
         finally:
             self.note = None
 
@@ -320,15 +324,17 @@ class ConnectionContext:
         return running.session
 
     def _asking(self, running: RunningStatement) -> StatementSession:
-        session = StatementSession(self.workers)
-        # never of a statement that writes: what is not there would be missing in what it writes
-        session.skip_unreadable = self.settings.errors == "row" and running.readonly
-        session.assume_exists = self.settings.dry_run and changes_rows(running.sql)
-        if self.settings.read_ahead:
-            session.read_ahead = ReadAhead(
-                session.predict, WINDOW_FACTOR * self.workers.size, partial(self._replay, running), clock=self.clock
-            )
-        return session
+        return StatementSession(
+            self.workers,
+            # only for statements that read: a statement that writes must not silently skip rows
+            skip_unreadable=self.settings.errors == "row" and running.readonly,
+            assume_exists=self.settings.dry_run and changes_rows(running.sql),
+            read_ahead=partial(self._read_ahead, running) if self.settings.read_ahead else None,
+        )
+
+    def _read_ahead(self, running: RunningStatement, session: StatementSession) -> ReadAhead:
+        replay = partial(self._replay, running)
+        return ReadAhead(session.predict, WINDOW_FACTOR * self.workers.size, replay, clock=self.clock)
 
 
 def roll_back(connection: apsw.Connection) -> None:

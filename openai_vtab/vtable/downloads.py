@@ -13,11 +13,11 @@ from collections import deque
 from collections.abc import Iterator
 
 from .. import protocol
-from ..execution.workers import NOT_READ
+from ..execution.statement import NOT_READ
 from ..protocol import Object, Request
 from ..schema.decode import Fields, sql_value
-from ..schema.table import FAILURE, Method
-from ..schema.validators import SQLiteValue
+from ..schema.table import Method, Source
+from ..schema.values import SQLiteValue
 from .lookup import Row, Rows, ScanOptions, error_row
 
 FIRST_USEFUL = 2  # nothing is asked for ahead at the first: many statements want one
@@ -65,12 +65,12 @@ class Downloads:
 
         Raises APIError and APIConnectionError, unless the statement goes on without.
         """
-        if fields.get(FAILURE) is not None or self._failure is not None:
+        if fields.get(Source.ERROR) is not None or self._failure is not None:
             return None
         session, request = self._scan.session, self._request(fields)
         self._start_ahead()
         if self._scan.single:
-            session.look_up(request)
+            session.look_up(request, alone=True)
         try:
             return session.download(
                 request, lambda response: protocol.downloaded(request, response, self._size(fields))
@@ -83,7 +83,7 @@ class Downloads:
     def error(self, fields: Fields) -> SQLiteValue:
         """Why the present row, or its content, could not be read: JSON; None when it could."""
         self.content(fields)
-        failure = (self._failure if self._failure is not None else fields).get(FAILURE)
+        failure = (self._failure if self._failure is not None else fields).get(Source.ERROR)
         return None if failure is None else sql_value(failure)
 
     def _request(self, fields: Fields) -> Request:
@@ -107,7 +107,7 @@ class Downloads:
             if self._ahead == len(self._coming) and not self._look_ahead():
                 return
             _, fields = self._coming[self._ahead]
-            if fields.get(FAILURE) is None:
+            if fields.get(Source.ERROR) is None:
                 self._scan.session.predict(self._request(fields))
             self._ahead += 1
 

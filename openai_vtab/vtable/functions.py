@@ -17,7 +17,8 @@ from .. import protocol
 from ..errors import RowError
 from ..schema.decode import sql_value
 from ..schema.table import Method, Table
-from ..schema.validators import InvalidValue, Limits, SQLiteValue, identifier
+from ..schema.validators import identifier
+from ..schema.values import InvalidValue, Limits, SQLiteValue
 from .context import ConnectionContext
 
 

@@ -14,13 +14,13 @@ import apsw
 
 from ..schema import docs
 from ..schema.table import Table
-from ..schema.validators import SQLiteValue
-from ..transport.request_log import COLUMNS, Log
+from ..schema.values import SQLiteValue
+from ..transport.request_log import COLUMNS, RequestLog
 
 Row = tuple[SQLiteValue, ...]
 
 
-def create(connection: apsw.Connection, tables: Sequence[Table], log: Log) -> set[str]:
+def create(connection: apsw.Connection, tables: Sequence[Table], log: RequestLog) -> set[str]:
     """Make the three tables known to the connection; their names."""
 
     def rows(of: Callable[[Table], Sequence[dict[str, Any]]]) -> list[Row]:

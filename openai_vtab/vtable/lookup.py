@@ -8,21 +8,22 @@ It decides what need not be asked for and what is remembered. It must not know S
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
 from .. import protocol
 from ..errors import OperationalError, RowError
+from ..execution.polling import poll_until
 from ..execution.reachability import refuse_unless_reached
-from ..execution.read_ahead import RequestRecorder
-from ..execution.workers import NOT_READ, StatementSession
+from ..execution.statement import NOT_READ, StatementSession
 from ..ledger.row import LedgerRow
 from ..ledger.store import Ledger
 from ..protocol import Object, Page, Request, Response
+from ..schema.columns import REFRESH, WAIT_SECONDS
 from ..schema.decode import Fields
-from ..schema.table import FAILURE, PLACE, REFRESH, WAIT_SECONDS, Method, Table
+from ..schema.table import Listing, Method, Source, Table
 from ..sqlite.rowids import Key, Rowids
 
 Row = tuple[int, Fields]
@@ -33,6 +34,18 @@ READ_AFTER_WRITE_SECONDS = 10.0
 FIRST = object()  # in the place of what comes before the first row of a list
 # Above every rowid of a ledger: those of objects that are not in it
 NOT_IN_LEDGER = 1 << 60
+
+
+class RequestRecorder:
+    """Takes the requests that a replay would send. `partial`: more will be known when a response has come."""
+
+    def __init__(self, record: Callable[[Request], None]) -> None:
+        self._record = record
+        self.partial = False
+
+    def __call__(self, request: Request) -> None:
+        """Record a request."""
+        self._record(request)
 
 
 @dataclass
@@ -171,10 +184,10 @@ class Rows:
         try:
             yield from objects
         except NOT_READ as error:
-            yield self.rowids.of((request.identity, FAILURE)), error_row(scan.session, key, request, error)
+            yield self.rowids.of((request.identity, Source.ERROR)), error_row(scan.session, key, request, error)
 
     def _page(self, scan: ScanOptions, method: Method, after: str | None = None) -> Page | None:
-        if method.listing != "pages":
+        if method.listing is not Listing.PAGES:
             return None
         limit = (
             method.page_size
@@ -199,7 +212,7 @@ class Rows:
                 scan.note(request)
                 return
             if scan.single and scan.note is None and not place:
-                scan.session.look_up(request)  # the lists of a join; a list's own pages follow each other
+                scan.session.look_up(request, alone=True)  # the lists of a join; a list's own pages follow each other
             objects, after = self._understood(scan.session, request, page, echoed)
             if page is not None:
                 if not seen.isdisjoint(item["id"] for item in objects):
@@ -220,10 +233,10 @@ class Rows:
                 row = {**item, **echoed}
                 if scan.order:
                     last = self._in_order(method, scan.order, last, row.get(method.ordered_by))
-                if method.listing == "pages":
+                if method.listing is Listing.PAGES:
                     yield self.rowids.of(tuple(str(row.get(source)) for source in self.table.key)), row
                 else:
-                    yield self.rowids.of((request.identity, str(place))), {**row, PLACE: place}
+                    yield self.rowids.of((request.identity, str(place))), {**row, Source.POSITION: place}
                 place += 1
             request = following
 
@@ -236,7 +249,7 @@ class Rows:
         the server does say whether it goes on.
         """
         answer = session.response(request)
-        if protocol.tells_the_end(request, answer):
+        if protocol.has_end_marker(request, answer):
             raise protocol.repeated_page_error(request, answer)
         unseen = [item for item in objects if item["id"] not in seen]
         return unseen, unseen[-1]["id"] if unseen else None
@@ -263,11 +276,11 @@ class Rows:
         found = list(itertools.islice(rows, scan.at_most))
         waited: dict[int, tuple[dict[str, Any], Request]] = {}
         for number, (_, fields) in enumerate(found):
-            if fields.get(FAILURE) is None and not self._is_final(fields.get("status")):
+            if fields.get(Source.ERROR) is None and not self._is_final(fields.get("status")):
                 keys = {source: fields.get(source) for source in self.table.key}
                 waited[number] = keys, protocol.build(self.table, self._one, keys)
         deadline = scan.session.deadline(scan.option_values[WAIT_SECONDS.name])
-        scan.session.poll_until(self.is_finished, (request for _, request in waited.values()), deadline)
+        poll_until(scan.session, self.is_finished, (request for _, request in waited.values()), deadline)
         for number, row in enumerate(found):
             if number not in waited:
                 yield row
@@ -306,12 +319,12 @@ class Rows:
             asked = [(item, request) for item in items if (request := request_of(item)) is not None]
             for item, request in asked:
                 self._until_visible(session, item, request)
-            session.poll_until(self.is_finished, (request for _, request in asked), deadline)
+            poll_until(session, self.is_finished, (request for _, request in asked), deadline)
         for item, request in session.prefetch(items, request_of):
             found: Fields | None = item.entry
             if request is not None:
                 if scan.single and WAIT_SECONDS.name not in scan.option_values:
-                    session.look_up(request)
+                    session.look_up(request, alone=True)
                 try:
                     found = self._asked(session, item, request)
                 except NOT_READ as error:
@@ -346,14 +359,14 @@ class Rows:
                 session.workers.reached.add(request.route)
             return found
 
-        return session.parse_once(request, understand, lambda _: 1)
+        return session.parse_once(request, understand)
 
     def _until_visible(self, session: StatementSession, item: _Item, request: Request) -> None:
         """Have an object that this connection has just made asked for until the API knows it."""
         created = self.created.get(tuple(item.keys[source] for source in self.table.key))
         if created is not None:
             deadline = created + READ_AFTER_WRITE_SECONDS
-            session.poll_until(lambda r, response: _present(r, response) is not None, [request], deadline)
+            poll_until(session, lambda r, response: _present(r, response) is not None, [request], deadline)
 
     def _at(self, rowids: Iterable[int]) -> Iterator[_Item]:
         for rowid in rowids:
@@ -394,7 +407,7 @@ def error_row(session: StatementSession, keys: Mapping[str, Any], request: Reque
     message = getattr(error, "message", None) or str(error)
     return {
         **keys,
-        FAILURE: {
+        Source.ERROR: {
             "status": getattr(error, "status", None),
             "code": getattr(error, "code", None),
             "message": "; ".join(filter(None, (message, getattr(error, "hint", "")))),

@@ -19,14 +19,15 @@ from typing import Any, TypeVar, cast
 import apsw
 
 from .. import planner, protocol
-from ..errors import MissingColumnsError, ProgrammingError, RowError, UnsupportedWriteError
-from ..execution.workers import StatementSession
+from ..errors import ProgrammingError, RowError, UnsupportedWriteError
+from ..execution.statement import StatementSession
 from ..ledger.shadow_table import SUFFIX
 from ..ledger.store import Ledger
 from ..protocol import Object, Response
+from ..schema.columns import ERROR
 from ..schema.decode import Fields, getter
-from ..schema.table import ERROR, Method, Table
-from ..schema.validators import InvalidValue, SQLiteValue, key_text
+from ..schema.table import Method, Table
+from ..schema.values import InvalidValue, SQLiteValue, key_text
 from ..sqlite.rowids import Rowids
 from ..writes.order import affected
 from ..writes.write import Write
@@ -167,19 +168,17 @@ class VTable:
         order = [(info.get_aOrderBy_iColumn(i), info.get_aOrderBy_desc(i)) for i in range(info.nOrderBy)]
         used = info.colUsed if remembers or self.table.downloads else ()
         chosen = planner.choose(self.table, constraints, order, ledger=remembers, used=used)
-        chosen = planner.with_download(self.table, chosen, used)
         for number, position in enumerate(chosen.argv, start=1):
             info.set_aConstraintUsage_argvIndex(position, number)
         if TAKES_WHOLE_LISTS:  # otherwise SQLite calls Filter once for each value, and read-ahead makes that concurrent
-            for position in chosen.whole:
+            for position in chosen.in_lists:
                 info.set_aConstraintUsage_in(position, True)
-        for position in chosen.exact:
+        for position in chosen.omit:
             info.set_aConstraintUsage_omit(position, True)
-        info.idxNum = chosen.idxNum
-        info.idxStr = chosen.idxStr
+        info.idxNum, info.idxStr = chosen.plan.encode()
         info.estimatedCost = chosen.cost
         info.estimatedRows = chosen.rows
-        info.orderByConsumed = chosen.ordered
+        info.orderByConsumed = bool(chosen.plan.order)
         if chosen.unique:
             info.idxFlags = apsw.SQLITE_INDEX_SCAN_UNIQUE
         return True
@@ -386,14 +385,12 @@ class Cursor:
         """SQLite begins a scan with the values of the plan that plan.choose made."""
         if self.note is None:
             self.vtable.before_reading(self.session)
-        if idxNum == planner.NOTHING:
-            raise self._missing(idxStr)
+        plan = planner.ScanPlan.decode(idxNum, idxStr)
+        if plan.kind is planner.ScanKind.NOTHING:
+            raise planner.missing_columns(self.table, plan)
         self.getters = self.vtable.module.getters
-        names, *words = idxStr.split(" ")
-        order = next((word for word in words if word in ("asc", "desc")), "")
-        download = next((word for word in words if word in self.table.downloads), None)
-        given = dict(zip(names.split(",") if names else (), args, strict=True))
-        at_most = [given.pop(name) for name in ("LIMIT", "OFFSET") if name in given]
+        given = dict(zip(plan.columns, args, strict=False))
+        at_most = args[len(plan.columns) :]
         option_values = {name: given.pop(name) for name in list(given) if name != "rowid" and self._is_option(name)}
         if any(option_values.get(name, "") is None for name in self.table.asked):  # equal to nothing
             self._rows = iter(())
@@ -406,13 +403,13 @@ class Cursor:
                 for name, value in checked.items()
                 if isinstance(value, (str, int, float)) and not isinstance(value, bool)
             }
-            scan = ScanOptions(self.session, checked, note=self.note, order=order, at_most=_total(at_most))
-            scan.download = self.table.downloads[download] if download else None
-            numbers = {n for n, name in enumerate(names.split(",")) if isinstance(given.get(name), (int, float))}
-            unequal = idxNum != planner.BY_ROWID and self._is_unequal(idxStr, numbers)
-            self._rows = iter(()) if unequal else self._begin(idxNum, given, scan)
-            if download and self.note is None:
-                self._download(download, scan)
+            scan = ScanOptions(self.session, checked, note=self.note, order=plan.order, at_most=_total(at_most))
+            scan.download = self.table.downloads.get(plan.download)
+            numbers = {n for n, name in enumerate(plan.columns) if isinstance(given.get(name), (int, float))}
+            unequal = plan.kind is not planner.ScanKind.BY_ROWID and self._is_unequal(idxStr, numbers)
+            self._rows = iter(()) if unequal else self._begin(plan, given, scan)
+            if plan.download and self.note is None:
+                self._download(plan.download, scan)
         self._row = next(self._rows, None)
 
     def _download(self, name: str, scan: ScanOptions) -> None:
@@ -422,20 +419,20 @@ class Cursor:
         getters |= {name: rows.content, ERROR.name: rows.error}
         self._rows, self.getters = rows, tuple(getters.values())
 
-    def _begin(self, idxNum: int, given: dict[str, Any], scan: ScanOptions) -> Iterator[tuple[int, Fields]]:  # noqa: N803
+    def _begin(self, plan: planner.ScanPlan, given: dict[str, Any], scan: ScanOptions) -> Iterator[tuple[int, Fields]]:
         rows = self.vtable.rows
         many = any(isinstance(value, (set, frozenset)) for value in given.values())
         scan.single = not many
-        if idxNum == planner.BY_ROWID:
+        if plan.kind is planner.ScanKind.BY_ROWID:
             value = given["rowid"]
             values = value if many else (value,)
             numbers = {self._whole_number(v) if isinstance(v, (float, str)) else v for v in values}
             return rows.by_rowid(scan, sorted(n for n in numbers if isinstance(n, int)))
-        if idxNum in (planner.LISTED, planner.REMEMBERED):
+        if plan.kind is not planner.ScanKind.METHOD:
             texts = {self.table.source(name): self._texts(value) for name, value in given.items()}
-            return rows.listed(scan, texts, ask=idxNum == planner.LISTED)
-        method = self.table.of("SELECT")[idxNum - planner.FIRST_METHOD]
-        fixed = {self.table.source(name): value for name, value in scan.option_values.items() if name in method.body}
+            return rows.listed(scan, texts, ask=plan.kind is planner.ScanKind.LISTED)
+        method = self.table.of("SELECT")[plan.method]
+        fixed = {self.table.source(name): value for name, value in scan.option_values.items() if name in method.sent}
         for name in [name for name in method.query if name in given]:
             value = given.pop(name)
             if value is None:  # equal to nothing
@@ -497,9 +494,6 @@ class Cursor:
     def Close(self) -> None:
         """The scan is given up or over."""
         self._rows = iter(())
-
-    def _missing(self, idxStr: str) -> MissingColumnsError:  # noqa: N803
-        return planner.missing_columns(self.table, idxStr)
 
     def _checked(self, name: str, value: SQLiteValue) -> Any:
         check = self.table.by_name[name].check

@@ -28,7 +28,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..protocol import Object, Request, Response
-from ..transport.limits import Flag
+from ..transport.limits import CancelFlag
 from .order import counts_and_followers, waits_for
 from .outcome import outcome_unknown
 from .write import State, Write
@@ -46,7 +46,9 @@ Submit = Callable[[Callable[[], None]], Any]  # has a worker thread call it
 class Delivery:
     """Sends each write once its predecessors have been confirmed; the first failure keeps all others from beginning."""
 
-    def __init__(self, writes: Sequence[Write], send: Send, parse: Parse, submit: Submit, cancelled: Flag) -> None:
+    def __init__(
+        self, writes: Sequence[Write], send: Send, parse: Parse, submit: Submit, cancelled: CancelFlag
+    ) -> None:
         self.writes = writes
         self.finished = 0
         self._send = send

@@ -168,7 +168,7 @@ def test_404_is_an_error_when_the_look_at_the_parent_proves_nothing(
     sandbox.inject(fault, times=None, path="^/vector_stores/vs_demo$")
     sandbox.inject(EMPTY, times=None, path=r"^/vector_stores\?limit=1$")
     sql = f"SELECT id FROM {BATCH} = 'vsfb_gone'"
-    with pytest.raises(openai_vtab.APIError, match="answered 404: an empty answer") as caught:
+    with pytest.raises(openai_vtab.APIError, match="answered 404: an empty response") as caught:
         db.execute(sql).fetchall()
     assert f"GET {sandbox.base_url}/vector_stores" in str(caught.value)
     assert "check base_url" in str(caught.value)

@@ -21,13 +21,14 @@ from openai_vtab import planner, protocol
 from openai_vtab.ledger.row import LedgerRow
 from openai_vtab.ledger.store import Ledger
 from openai_vtab.protocol import Page, Request, Response
-from openai_vtab.schema import validators
 from openai_vtab.schema.decode import getter
 from openai_vtab.schema.local_file import File
-from openai_vtab.schema.validators import InvalidValue, Limits
+from openai_vtab.schema.table import Listing
+from openai_vtab.schema.values import InvalidValue, Limits, shown_json
 from openai_vtab.tables import TABLES
-from openai_vtab.transport.client import Client, retry_after, wait_before_repeating
+from openai_vtab.transport.client import Client
 from openai_vtab.transport.limits import WaitBudget
+from openai_vtab.transport.retries import retry_after, wait_before_retry
 
 from .source import Source
 
@@ -92,7 +93,7 @@ def answers(data: bytes) -> None:
         route=method.path,
         verify_path=method.verify_path,
     )
-    wait = wait_before_repeating(request, response, 0)
+    wait = wait_before_retry(request, response, 0)
     assert wait is None or (0 <= wait < math.inf if status == 429 else 0 <= wait <= 120), wait
     asked = retry_after(response)
     assert asked is None or 0 <= asked < math.inf, asked
@@ -102,7 +103,7 @@ def answers(data: bytes) -> None:
     keys = {source: KEYS[source] for source in table.key if source in KEYS}
     try:
         if method.listing:
-            page = Page(100) if method.listing == "pages" else None
+            page = Page(100) if method.listing is Listing.PAGES else None
             objects, after = protocol.listed(request, response, page)
             assert after is None or (isinstance(after, str) and page is not None)
         elif method.verb == "DELETE":
@@ -204,7 +205,7 @@ def checked(data: bytes) -> None:
         return
     assert found is None or isinstance(found, (str, bytes, int, float, list, dict, File))
     assert not isinstance(found, float) or math.isfinite(found)
-    validators.shown_json(found if not isinstance(found, (bytes, File)) else None)
+    shown_json(found if not isinstance(found, (bytes, File)) else None)
 
 
 class Answering:

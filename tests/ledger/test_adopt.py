@@ -57,8 +57,8 @@ def test_adopt_twice_raises_without_a_request(filled: apsw.Connection, requests:
         ("..", "vs_demo", "id: '..' is not an id"),
         (RUNNING, "vs demo", "vector_store_id: 'vs demo' contains white space"),
         (RUNNING, b"vs_demo", "vector_store_id: a BLOB of 7 bytes is not an id"),
-        (None, "vs_demo", "file_ids: it is missing or NULL"),
-        (RUNNING, None, "id: it comes from the API and cannot be inserted"),
+        (None, "vs_demo", "file_ids is missing or NULL"),
+        (RUNNING, None, "id comes from the API and cannot be inserted"),
     ],
 )
 def test_adopt_refuses_wrong_values_without_a_request(
@@ -73,7 +73,7 @@ def test_adopt_refuses_wrong_values_without_a_request(
 
 def test_adopt_needs_a_created_table(db: apsw.Connection, requests: Requests) -> None:
     """It has no ledger."""
-    with pytest.raises(openai_vtab.RowError, match="id: it comes from the API and cannot be inserted"):
+    with pytest.raises(openai_vtab.RowError, match="id comes from the API and cannot be inserted"):
         adopt(db, RUNNING, name=MODULE)
     assert requests() == []
 

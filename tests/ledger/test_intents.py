@@ -152,7 +152,7 @@ def test_intents_are_there_before_the_first_request(file: str, connect: Any, san
     seen: list[tuple[int, str]] = []
 
     db = connect(file)
-    original = sandbox._server.fault_for
+    original = sandbox._server.faults.fault_for
 
     def look(request: Any) -> Any:
         if request.method == "POST":
@@ -160,7 +160,7 @@ def test_intents_are_there_before_the_first_request(file: str, connect: Any, san
             seen.append((stat.S_IMODE(path.stat().st_mode), path.read_text("utf-8")))
         return original(request)
 
-    sandbox._server.fault_for = look
+    sandbox._server.faults.fault_for = look
     db.execute(f"BEGIN; {ONE}; {ONE}")
     assert left(file) == []
     db.execute("COMMIT")
@@ -269,13 +269,13 @@ def test_intents_lie_beside_the_attached_file(file: str, connect: Any, sandbox: 
     db = connect(file)
     db.execute("ATTACH ? AS b", (str(other / "theirs.db"),))
     names: set[str] = set()
-    original = sandbox._server.fault_for
+    original = sandbox._server.faults.fault_for
 
     def look(request: Any) -> Any:
         names.update(path.name.partition(intent_file.MARK)[0] for path in [*left(file), *left(str(other / "x"))])
         return original(request)
 
-    sandbox._server.fault_for = look
+    sandbox._server.faults.fault_for = look
     db.execute(f"BEGIN; {ONE}; {INSERT.format('b.mine')}; COMMIT")
     assert names == {"ours.db", "theirs.db"}
     assert left(file) == left(str(other / "x")) == []

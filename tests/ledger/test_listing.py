@@ -273,7 +273,7 @@ def test_refresh_on_a_listing_reads_all(filled: apsw.Connection, requests: Reque
 @pytest.mark.parametrize("value", ["2", "-1", "'yes'", "x'01'", "0.5"])
 def test_refresh_refuses_wrong_values(filled: apsw.Connection, requests: Requests, value: str) -> None:
     """Named, and nothing is sent."""
-    with pytest.raises(openai_vtab.ProgrammingError, match=f"{MODULE}.refresh: .* is neither yes nor no; write 1 or 0"):
+    with pytest.raises(openai_vtab.ProgrammingError, match=f"{MODULE}.refresh: .* is not a flag; write 1 or 0"):
         filled.execute(f"SELECT * FROM my_batches WHERE refresh = {value}").fetchall()
     assert requests() == []
 

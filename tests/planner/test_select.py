@@ -6,16 +6,7 @@ from itertools import permutations
 
 import pytest
 
-from openai_vtab.planner import (
-    BY_ROWID,
-    FIRST_METHOD,
-    LISTED,
-    NOTHING,
-    REMEMBERED,
-    Constraint,
-    choose,
-    missing_columns,
-)
+from openai_vtab.planner import Constraint, ScanKind, choose, missing_columns
 from openai_vtab.planner.constraints import EQ, IS, ISNULL
 from openai_vtab.planner.select import LISTED_COST, NOTHING_COST, asks
 from openai_vtab.tables import vector_store_file_batches as batches
@@ -35,7 +26,7 @@ STORE, BATCH, ID = on("vector_store_id"), on("batch_id"), on("id")
 def test_plan_takes_both_keys_in_any_order(constraints: tuple[Constraint, ...]) -> None:
     """argv is in the order of the path, and points into the list as SQLite gave it."""
     plan = choose(batches, constraints)
-    assert (plan.idxNum, plan.idxStr, plan.unique, plan.rows) == (FIRST_METHOD, "vector_store_id,batch_id", True, 1)
+    assert (plan.idxNum, plan.idxStr, plan.unique, plan.rows) == (ScanKind.METHOD, "vector_store_id,batch_id", True, 1)
     assert [constraints[position] for position in plan.argv] == [STORE, BATCH]
 
 
@@ -69,8 +60,8 @@ def test_plan_costs_a_list_more_than_one_key() -> None:
 def test_plan_counts_unusable_constraints_as_missing(key: Constraint) -> None:
     """A plan that nobody wants and that raises when it is run."""
     plan = choose(batches, [STORE, key])
-    assert (plan.idxNum, plan.argv, plan.cost) == (NOTHING, (), NOTHING_COST)
-    error = missing_columns(batches, plan.idxStr)
+    assert (plan.idxNum, plan.argv, plan.cost) == (ScanKind.NOTHING, (), NOTHING_COST)
+    error = missing_columns(batches, plan.plan)
     assert str(error).startswith("vector_store_file_batches needs vector_store_id = … AND batch_id = … (or IN)")
     assert "missing: batch_id" in str(error)
     assert ("its value is not known" in str(error)) == (not key.usable)
@@ -80,8 +71,8 @@ def test_plan_takes_the_rowid_alone() -> None:
     """As in WHERE rowid = last_insert_rowid(); the keys are taken before it."""
     rowid = on("rowid")
     plan = choose(batches, [on("status"), rowid])
-    assert (plan.idxNum, plan.idxStr, plan.argv, plan.unique) == (BY_ROWID, "rowid", (1,), True)
-    assert choose(batches, [rowid, STORE, BATCH]).idxNum == FIRST_METHOD
+    assert (plan.idxNum, plan.idxStr, plan.argv, plan.unique) == (ScanKind.BY_ROWID, "rowid", (1,), True)
+    assert choose(batches, [rowid, STORE, BATCH]).idxNum == ScanKind.METHOD
 
 
 def numbers(*names: str) -> set[int]:
@@ -107,7 +98,7 @@ def numbers(*names: str) -> set[int]:
 def test_plan_lists_a_ledger_when_a_key_is_missing(constraints: list[Constraint], narrowed: str) -> None:
     """Narrowed by the keys that are there; dearer than any number of requests, and cheaper than nothing."""
     plan = choose(batches, constraints, ledger=True, used=numbers("status"))
-    assert (plan.idxNum, plan.idxStr) == (LISTED, narrowed)
+    assert (plan.idxNum, plan.idxStr) == (ScanKind.LISTED, narrowed)
     assert len(plan.argv) == bool(narrowed)
     assert choose(batches, [on("vector_store_id", many=True), on("id", many=True)]).cost < LISTED_COST
     assert LISTED_COST <= plan.cost < NOTHING_COST
@@ -118,18 +109,22 @@ def test_plan_looks_a_ledger_up_by_both_keys_or_the_rowid() -> None:
     """As without one."""
     assert choose(batches, [STORE, BATCH], ledger=True) == choose(batches, [STORE, BATCH])
     assert choose(batches, [on("rowid")], ledger=True) == choose(batches, [on("rowid")])
-    assert choose(batches, [STORE, on("rowid")], ledger=True).idxNum == BY_ROWID
+    assert choose(batches, [STORE, on("rowid")], ledger=True).idxNum == ScanKind.BY_ROWID
 
 
 def test_plan_reads_a_listing_from_the_cache() -> None:
     """Unless the query says how to read."""
     used = numbers("id", "vector_store_id", "file_ids")
-    assert choose(batches, [STORE], ledger=True, used=used).idxNum == REMEMBERED
-    assert choose(batches, [], ledger=True).idxNum == REMEMBERED
+    assert choose(batches, [STORE], ledger=True, used=used).idxNum == ScanKind.REMEMBERED
+    assert choose(batches, [], ledger=True).idxNum == ScanKind.REMEMBERED
     steered = choose(batches, [on("refresh"), STORE, on("wait_seconds")], ledger=True, used=used)
-    assert (steered.idxNum, steered.idxStr, steered.argv) == (LISTED, "vector_store_id,refresh,wait_seconds", (1, 0, 2))
+    assert (steered.idxNum, steered.idxStr, steered.argv) == (
+        ScanKind.LISTED,
+        "vector_store_id,refresh,wait_seconds",
+        (1, 0, 2),
+    )
     unusable = choose(batches, [on("refresh", usable=False)], ledger=True)
-    assert (unusable.idxNum, unusable.idxStr) == (NOTHING, "cannot use refresh")
+    assert (unusable.idxNum, unusable.idxStr) == (ScanKind.NOTHING, "cannot use refresh")
 
 
 @pytest.mark.parametrize("column", batches.columns, ids=lambda column: column.name)

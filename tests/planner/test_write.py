@@ -11,7 +11,7 @@ from openai_vtab.planner import (
     insert,
     update,
 )
-from openai_vtab.schema.validators import Limits
+from openai_vtab.schema.values import Limits
 from openai_vtab.tables import vector_store_file_batches as batches
 
 
@@ -27,20 +27,20 @@ def test_insert_chooses_the_method_by_the_columns_given() -> None:
     [
         (
             {"file_ids": '["a"]'},
-            "vector_store_file_batches.vector_store_id: it is missing or NULL; write vector_store_id and file_ids or vector_store_id and files",
+            "vector_store_file_batches.vector_store_id is missing or NULL; give (vector_store_id, file_ids) or (vector_store_id, files)",
         ),
-        ({"vector_store_id": "vs"}, "vector_store_file_batches.file_ids: it is missing or NULL"),
+        ({"vector_store_id": "vs"}, "vector_store_file_batches.file_ids is missing or NULL"),
         (
             {"vector_store_id": "vs", "file_ids": '["a"]', "data__file_ids": '["a"]'},
-            "data__file_ids: it is the same as file_ids",
+            "data__file_ids is another name of file_ids",
         ),
         (
             {"vector_store_id": "vs", "file_ids": '["a"]', "files": "[]"},
-            "files: it cannot be given together with file_ids",
+            "files cannot be given together with file_ids",
         ),
         (
             {"vector_store_id": "vs", "file_ids": '["a"]', "status": "x"},
-            "status: it comes from the API and cannot be inserted",
+            "status comes from the API and cannot be inserted",
         ),
         ({"vector_store_id": "vs", "file_ids": "[1]"}, "vector_store_file_batches.file_ids: item 0 is 1"),
     ],

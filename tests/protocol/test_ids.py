@@ -285,7 +285,7 @@ def test_path_of_an_id_that_a_server_gives(id: str, sql: str, request_: str) -> 
         elif id in (".", "..") and "JOIN" in sql:  # SQL's own key by then, which matches nothing
             assert db.execute(sql).fetchall() == []
         elif id in (".", ".."):
-            with pytest.raises(openai_vtab.DataError, match="is no id: it cannot be a part of an address"):
+            with pytest.raises(openai_vtab.DataError, match="is not an id: it cannot be a segment of an address"):
                 db.execute(sql).fetchall()
         else:
             with suppress(openai_vtab.APIError):  # SQL has a lone surrogate as "?", which is not what was listed
@@ -315,10 +315,10 @@ def test_path_is_the_same_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_path_of_a_bad_id_leaves_nothing_behind(db: apsw.Connection, server: Wire, tmp_path: Any) -> None:
     """A million characters arrive, too; they are not kept for ever by what remembers how ids are written."""
-    from openai_vtab.protocol.requests import LONGEST_KEPT, _quoted_once
+    from openai_vtab.protocol.requests import MAX_CACHED, _quoted_once
 
     before = _quoted_once.cache_info().currsize
-    for length in (LONGEST_KEPT + 1, 1_000_000):
+    for length in (MAX_CACHED + 1, 1_000_000):
         server.heads.clear()
         db.execute(READS["batch"][0], ("y" * length,)).fetchall()
         assert server.lines == on_the_wire("y" * length, *READS["batch"][1])

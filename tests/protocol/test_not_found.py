@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
-from openai_vtab.protocol import Request, Response, error_responses, requests
+from openai_vtab.protocol import Request, Response, error_responses
 from openai_vtab.protocol.not_found import Verdict
 
 ABSENT, NO_ROUTE, UNDECIDED, OTHER = Verdict.ABSENT, Verdict.NO_ROUTE, Verdict.UNDECIDED, Verdict.OTHER
@@ -159,7 +160,7 @@ BODIES: list[tuple[str, Request, Any, Verdict]] = [
 def judged(request: Request, status: int, body: Any) -> Verdict:
     """The verdict on a response."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return error_responses._verdict(request, Response(status, {}, data, "https://x/v1"))
+    return error_responses.verdict(request, Response(status, {}, data, "https://x/v1"))
 
 
 @pytest.mark.parametrize(
@@ -226,7 +227,7 @@ def test_other_statuses_say_neither(status: int) -> None:
 )
 def test_404_words_are_not_looked_for_in_the_id(id: str) -> None:
     """An id that reads like a server's message is still an id."""
-    request = Request("GET", "/files/" + requests._quoted(id), route="/files/{file_id}")
+    request = Request("GET", "/files/" + quote(id, safe=""), route="/files/{file_id}")
     assert judged(request, 404, openai(f"No such File object: {id}"[:2000])) is ABSENT
     assert judged(request, 404, openai(f"Invalid URL (GET /v1/files/{id})"[:2000])) is NO_ROUTE
     assert judged(request, 404, openai("Not found")) is UNDECIDED

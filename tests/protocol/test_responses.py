@@ -79,11 +79,11 @@ def test_response_404_that_is_undecided_raises() -> None:
     assert protocol.is_undecided(READ, empty)
     with pytest.raises(APIError, match=r"check base_url \(https://x/v1\)") as caught:
         protocol.parse_object(READ, empty)
-    assert (caught.value.status, caught.value.message) == (404, "an empty answer")
+    assert (caught.value.status, caught.value.message) == (404, "an empty response")
     assert "(GET https://x: gone)" in str(protocol.undecided(READ, empty, "GET https://x: gone"))
     cancel = protocol.build(batches, CANCEL, KEYS)
     assert not protocol.is_undecided(cancel, empty)
-    with pytest.raises(APIError, match=r"answered 404: an empty answer .*; this does not tell .*: check base_url"):
+    with pytest.raises(APIError, match=r"answered 404: an empty response .*; this does not tell .*: check base_url"):
         protocol.parse_object(cancel, empty)
 
 
@@ -143,7 +143,7 @@ def test_response_of_the_api_alone_proves_a_route(body: Any) -> None:
             ('[{"loc": ["body"], "msg": "field required"}]', None, None, None),
         ),
         (b"upstream  timed\nout", ("upstream timed out", None, None, None)),
-        (b"", ("an empty answer", None, None, None)),
+        (b"", ("an empty response", None, None, None)),
         (b"\xff\xfe", ("\ufffd\ufffd", None, None, None)),
         (b"[" * 100000, ("[" * 199 + "…", None, None, None)),
         (b"x" * 1000, ("x" * 199 + "…", None, None, None)),
@@ -160,7 +160,7 @@ def test_response_error_in_any_shape(body: Any, fields: tuple[str | None, ...]) 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[1]", b"null", b'{"id": "vsfb', b"[" * 100000])
 def test_response_200_that_is_no_object_raises(body: bytes) -> None:
     """Is an error, not a row of NULLs."""
-    with pytest.raises(APIError, match="the answer is not a JSON object"):
+    with pytest.raises(APIError, match="the response is not a JSON object"):
         protocol.parse_object(READ, answer(body))
 
 
@@ -195,9 +195,9 @@ def test_response_to_a_create_needs_an_id() -> None:
         "id": "vsfb_9",
     }
     for body in ({}, {"id": None}, {"id": 7}, {"id": ""}):
-        with pytest.raises(APIError, match="the object may exist all the same"):
+        with pytest.raises(APIError, match="but the object may exist"):
             protocol.created(batches, request, answer(body), keys)
-    with pytest.raises(APIError, match="asked for vector_store_id 'vs_1', but the answer is 'vs_2'"):
+    with pytest.raises(APIError, match="asked for vector_store_id 'vs_1', but the response is about 'vs_2'"):
         protocol.created(batches, request, answer({"id": "vsfb_9", "vector_store_id": "vs_2"}), keys)
 
 
@@ -217,7 +217,7 @@ def test_response_examples_of_the_documentation_are_parsed(method: Any) -> None:
 def test_response_object_without_an_id_is_none() -> None:
     """Whatever answers 200 and JSON: a row of NULLs under the asked-for keys would be wrong."""
     for body in ({}, {"status": "healthy"}, {"id": None}):
-        with pytest.raises(APIError, match="the answer has no id"):
+        with pytest.raises(APIError, match="the response has no id"):
             protocol.verify_keys(batches, READ, answer(body), body, KEYS)
 
 
@@ -226,7 +226,10 @@ def test_response_to_a_delete() -> None:
     request = Request("DELETE", "/files/file-1")
     for response in (answer({"id": "file-1", "deleted": True}), answer({}), answer(b"", 204)):
         assert protocol.deleted(request, response, {"id": "file-1"}).get("deleted", True)
-    for body, problem in (({"deleted": False}, "it was not deleted"), ({"id": "file-2"}, "asked for id 'file-1', but")):
+    for body, problem in (
+        ({"deleted": False}, "the object was not deleted"),
+        ({"id": "file-2"}, "asked for id 'file-1', but"),
+    ):
         with pytest.raises(APIError, match=problem):
             protocol.deleted(request, answer(body), {"id": "file-1"})
 

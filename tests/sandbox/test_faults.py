@@ -1,28 +1,26 @@
-"""The sandbox's faults and quirks do what they say; the client's behaviour under them is tested in tests/transport/."""
+"""Fault injection and quirks; how the client copes with them is tested with the client."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import threading
-import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import requests as http
 
 from openai_vtab import sandbox as sandbox_package
-from openai_vtab.sandbox import Answer, Cut, Drip, Raw, Slow, Status, Wire
+from openai_vtab.sandbox import Answer, Cut, Drip, Raw, Received, Slow, Status, Wire
+from openai_vtab.sandbox.delivery import Pause, steps
 
 BATCH = "/vector_stores/vs_demo/file_batches/vsfb_demo_finished"
 
 
 def get(sandbox: Any, path: str = BATCH, method: str = "GET", **more: Any) -> http.Response:
-    return http.request(method, sandbox.base_url + path, headers={"api-key": sandbox.api_key}, timeout=2, **more)
+    return http.request(method, sandbox.base_url + path, headers={"api-key": sandbox.api_key}, timeout=5, **more)
 
 
-def test_faults_are_taken_in_turn(sandbox: Any) -> None:
-    """`times`, `after`, `method` and `path` choose the requests."""
+def test_injection_chooses_requests(sandbox: Any) -> None:
+    """By `times`, `after`, `method` and `path`; faults are taken in the order of their injection."""
     sandbox.inject(Status(503, code="server_is_overloaded"), times=2, method="GET", path="finished", after=1)
     assert get(sandbox, method="POST", path="/vector_stores", json={}).status_code == 200
     assert [get(sandbox).status_code for _ in range(4)] == [200, 503, 503, 200]
@@ -37,8 +35,8 @@ def test_faults_are_taken_in_turn(sandbox: Any) -> None:
 
 
 @pytest.mark.parametrize("carried_out", [False, True])
-def test_an_answer_may_hide_that_it_was_carried_out(sandbox: Any, carried_out: bool) -> None:
-    """As a gateway's time-out does."""
+def test_fault_may_hide_that_the_request_was_carried_out(sandbox: Any, carried_out: bool) -> None:
+    """As the time-out of a gateway does."""
     path = "/vector_stores/vs_demo/file_batches"
     raw = Raw(b"HTTP/1.0 504 Late\r\n\r\n", carried_out)
     for fault in (Status(504, carried_out=carried_out), Answer("late", 504, carried_out=carried_out), raw):
@@ -51,8 +49,8 @@ def test_an_answer_may_hide_that_it_was_carried_out(sandbox: Any, carried_out: b
 @pytest.mark.parametrize(
     ("when", "carried_out"), [("accept", False), ("answer", True), ("headers", True), ("body", True)]
 )
-def test_connections_are_cut(sandbox: Any, when: str, carried_out: bool) -> None:
-    """On arrival, or after the work is done."""
+def test_cut_closes_the_connection(sandbox: Any, when: str, carried_out: bool) -> None:
+    """Before the request is carried out, or after that."""
     before = len(sandbox.batches)
     sandbox.inject(Cut(when))
     with pytest.raises(http.RequestException):
@@ -62,37 +60,54 @@ def test_connections_are_cut(sandbox: Any, when: str, carried_out: bool) -> None
         Cut("never")
 
 
-def test_answers_can_be_anything(sandbox: Any) -> None:
-    """Raw bytes, another body, slow, byte by byte."""
+def test_responses_are_replaced(sandbox: Any) -> None:
+    """By raw bytes, or by another body."""
     sandbox.inject(Raw(b"HTTP/1.0 200 OK\r\n\r\nhello"))
     assert get(sandbox).text == "hello"
     sandbox.inject(Answer({"id": "other"}, headers={"x-extra": "1"}))
-    answer = get(sandbox)
-    assert (answer.json(), answer.headers["x-extra"]) == ({"id": "other"}, "1")
-    for fault in (Slow(0.1), Drip(0.0005), Wire(lambda head, body: [head, body], 0.05, kept=True)):
-        sandbox.inject(fault)
-        began = time.monotonic()
-        assert get(sandbox).json()["id"] == "vsfb_demo_finished"
-        assert time.monotonic() - began >= 0.05
+    response = get(sandbox)
+    assert (response.json(), response.headers["x-extra"]) == ({"id": "other"}, "1")
 
 
-def test_the_rate_limit(sandbox: Any) -> None:
-    """429 with Retry-After, and then again 200."""
-    sandbox.rate_limit(2, 0.2)
-    statuses = [get(sandbox) for _ in range(3)]
-    assert [answer.status_code for answer in statuses] == [200, 200, 429]
-    assert statuses[2].headers["retry-after"] == "1"
-    assert statuses[2].json()["error"]["code"] == "rate_limit_exceeded"
-    time.sleep(0.25)
-    assert get(sandbox).status_code == 200
+@pytest.mark.parametrize(
+    ("fault", "pause", "count"),
+    [
+        (Slow(0.1), 0.1, lambda body: 1),
+        (Drip(0.0005), 0.0005, len),
+        (Wire(lambda head, body: [head, body], 0.05, kept=True), 0.05, lambda body: 2),
+    ],
+    ids=["slow", "drip", "wire"],
+)
+def test_delays_of_a_response(sandbox: Any, fault: Any, pause: float, count: Callable[[bytes], int]) -> None:
+    """Before the request is carried out, before each byte of the body, or after each part; it arrives complete."""
+    sandbox.inject(fault)
+    response = get(sandbox)
+    assert response.json()["id"] == "vsfb_demo_finished"
+    request = Received("GET", BATCH, {"api-key": sandbox.api_key}, b"")
+    delivered = list(steps(sandbox._server.api, request, fault))
+    assert [step.seconds for step in delivered if isinstance(step, Pause)] == [pause] * count(response.content)
+    assert response.content in b"".join(step for step in delivered if isinstance(step, bytes))
 
 
-def test_quirks(sandbox: Any) -> None:
+def test_rate_limit_responds_429() -> None:
+    """With Retry-After, until the time has passed."""
+    now = [1000.0]
+    with sandbox_package.run(clock=lambda: now[0]) as sandbox:
+        sandbox.rate_limit(2, 0.2)
+        responses = [get(sandbox) for _ in range(3)]
+        assert [response.status_code for response in responses] == [200, 200, 429]
+        assert responses[2].headers["retry-after"] == "1"
+        assert responses[2].json()["error"]["code"] == "rate_limit_exceeded"
+        now[0] += 0.25
+        assert get(sandbox).status_code == 200
+
+
+def test_quirks_change_responses(sandbox: Any) -> None:
     """Each shows what has been seen elsewhere."""
     quirks = sandbox.quirks
     quirks.batch_get_returns_store = True
-    answer = get(sandbox).json()
-    assert (answer["id"], answer["object"], answer["status"]) == ("vs_demo", "vector_store", "completed")
+    store = get(sandbox).json()
+    assert (store["id"], store["object"], store["status"]) == ("vs_demo", "vector_store", "completed")
     quirks.batch_get_returns_store = False
     quirks.unknown_id_is_400 = True
     assert get(sandbox, "/vector_stores/vs_gone").status_code == 400
@@ -116,61 +131,3 @@ def test_quirks(sandbox: Any) -> None:
     assert created["id"].startswith("batch_")
     quirks.not_found_after_create_seconds = 3600
     assert get(sandbox, f"/vector_stores/vs_demo/file_batches/{created['id']}").status_code == 400
-
-
-def test_requests_are_recorded(sandbox: Any) -> None:
-    """Method, path, query, headers, body, the status answered, and how many at once."""
-    get(sandbox, "/vector_stores?limit=1")
-    (request,) = sandbox.requests
-    assert (request.method, request.path, request.query, request.body, request.status) == (
-        "GET",
-        "/vector_stores?limit=1",
-        {"limit": "1"},
-        None,
-        200,
-    )
-    assert request.headers["api-key"] == sandbox.api_key
-    sandbox.latency = 0.1
-    threads = [threading.Thread(target=get, args=(sandbox,)) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sandbox.max_in_flight == 3
-    sandbox.reset_counters()
-    assert (sandbox.requests, sandbox.max_in_flight) == ([], 0)
-
-
-def test_it_stops_at_once_with_connections_open() -> None:
-    """Kept-alive ones, and one in the middle of an answer; no thread is left."""
-    session = http.Session()
-    before = threading.active_count()
-    with sandbox_package.run() as sandbox:
-        session.get(sandbox.base_url + BATCH, headers={"api-key": sandbox.api_key}, timeout=5)
-        began = time.monotonic()
-    assert time.monotonic() - began < 1
-    session.close()
-    assert threading.active_count() == before
-
-
-def test_two_run_side_by_side() -> None:
-    """Each with its own data, on its own port."""
-    with sandbox_package.run() as one, sandbox_package.run(seeded=False) as two:
-        assert one.base_url != two.base_url
-        one.latency = 0.01
-        assert (one.latency, two.latency) == (0.01, 0)
-        assert (get(one).status_code, get(two).status_code) == (200, 404)
-
-
-def test_alone_from_the_command_line() -> None:
-    """It says how to connect, and ends with Ctrl-C."""
-    command = [sys.executable, "-m", "openai_vtab.sandbox", "--api-key", "k", "--empty"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        line = process.stdout.readline().split()
-        assert line[1:] == ["OPENAI_API_KEY=k", "openai-vtab"]
-        url = line[0].removeprefix("OPENAI_BASE_URL=")
-        assert http.get(f"{url}/vector_stores", headers={"api-key": "k"}, timeout=5).json()["data"] == []
-        process.send_signal(2)
-        assert process.communicate(timeout=5)[1] == ""
-        assert process.returncode == 0

@@ -45,10 +45,10 @@ def test_schema_key_is_that_of_the_first_get_by_source() -> None:
 @pytest.mark.parametrize(
     ("make", "problem"),
     [
-        (lambda: Column("x", "JSON", "A value."), "type 'JSON' is none of"),
-        (lambda: Column("x", "TEXT", "A value"), "ends with a full stop"),
-        (lambda: table((ID, ID)), "two columns have one name"),
-        (lambda: table(methods=(Method("LOOK", "GET /models/{id}"),)), "verb 'LOOK' is none of"),
+        (lambda: Column("x", "JSON", "A value."), "the type is 'JSON'; write one of TEXT"),
+        (lambda: Column("x", "TEXT", "A value"), "write a sentence with a full stop"),
+        (lambda: table((ID, ID)), "two columns have the same name"),
+        (lambda: table(methods=(Method("LOOK", "GET /models/{id}"),)), "the verb is 'LOOK'; write one of SELECT"),
         (lambda: table(methods=(Method("SELECT", "GET /models/{key}"),)), "no column key"),
         (
             lambda: table(methods=(GET, Method("UPDATE", "POST /models/{id}", only_when_set_to={"stat": "x"}))),

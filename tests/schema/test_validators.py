@@ -9,33 +9,29 @@ from typing import Any
 import pytest
 
 from openai_vtab.errors import DataError
-from openai_vtab.schema.decode import sql_value
-from openai_vtab.schema.validators import (
-    InvalidValue,
-    Limits,
+from openai_vtab.schema.attachment_validators import (
     attributes,
-    boolean,
     chunking_strategy,
+    file_ids,
+    files,
+    metadata,
+    store_file_ids,
+)
+from openai_vtab.schema.decode import sql_value
+from openai_vtab.schema.search_validators import filters, query, ranking_options, results
+from openai_vtab.schema.validators import (
+    boolean,
     content,
     file_expires_after,
-    file_ids,
     filename,
-    files,
-    filters,
     flag,
     identifier,
-    key_text,
-    metadata,
     path,
-    query,
-    ranking_options,
-    results,
     seconds,
-    shown,
     store_expires_after,
-    store_file_ids,
     text,
 )
+from openai_vtab.schema.values import InvalidValue, Limits, key_text, sql_literal
 
 L = Limits(files_per_batch=3)
 
@@ -217,8 +213,8 @@ def test_chunking_strategy_refuses(value: str, problem: str) -> None:
 
 def test_sql_literal_is_one_short_line() -> None:
     """An error message does not repeat a megabyte."""
-    assert shown("it's") == "'it''s'"
-    assert len(shown("x" * 1000000)) < 65
+    assert sql_literal("it's") == "'it''s'"
+    assert len(sql_literal("x" * 1000000)) < 65
 
 
 @pytest.mark.parametrize(("value", "number"), [(0, 0), (1, 1), (1.0, 1), (0.0, 0)])
@@ -231,7 +227,7 @@ def test_boolean(value: Any, number: int) -> None:
 @pytest.mark.parametrize("value", [2, -1, 0.5, "1", "yes", "", None, b"\x01", math.inf])
 def test_boolean_refuses(value: Any) -> None:
     """Everything else, by its value."""
-    with pytest.raises(InvalidValue, match="is neither yes nor no; write 1 or 0"):
+    with pytest.raises(InvalidValue, match="is not a flag; write 1 or 0"):
         flag(value, L)
 
 
@@ -304,17 +300,17 @@ def nested(depth: int) -> str:
         (store_file_ids, json.dumps(["f"] * 501), "501 files are more than the 500 that a new vector store may have; write the store without them, and attach them by INSERT INTO vector_store_file_batches"),
         (store_file_ids, "[]", "the array is empty; write at least one file"),
         (store_file_ids, "[7]", "item 0 is 7, not a file id"),
-        (store_expires_after, "null", "null is no expires_after; write json_object('anchor', 'last_active_at', 'days', 1)"),
+        (store_expires_after, "null", "null is not an expires_after object; write json_object('anchor', 'last_active_at', 'days', 1)"),
         (store_expires_after, json.dumps({**EXPIRY, "days": 0}), "days is 0; write a number from 1 to 365"),
         (store_expires_after, json.dumps({**EXPIRY, "days": 366}), "days is 366"),
         (store_expires_after, json.dumps({**EXPIRY, "days": 7.0}), "days is 7.0; write a number"),
         (store_expires_after, json.dumps({**EXPIRY, "days": True}), "days is true; write a number"),
         (store_expires_after, json.dumps({**EXPIRY, "days": "7"}), 'days is "7"; write a number'),
         (store_expires_after, json.dumps({**EXPIRY, "days": [7]}), "days is [7]; write a number"),
-        (store_expires_after, json.dumps({**EXPIRY, "x": 1}), "is no expires_after"),
-        (store_expires_after, json.dumps({"days": 7}), "is no expires_after"),
-        (store_expires_after, json.dumps(FILE_EXPIRY), "is no expires_after; write json_object('anchor', 'last_active_at'"),
-        (file_expires_after, json.dumps(EXPIRY), "is no expires_after; write json_object('anchor', 'created_at', 'seconds', 3600)"),
+        (store_expires_after, json.dumps({**EXPIRY, "x": 1}), "is not an expires_after object"),
+        (store_expires_after, json.dumps({"days": 7}), "is not an expires_after object"),
+        (store_expires_after, json.dumps(FILE_EXPIRY), "is not an expires_after object; write json_object('anchor', 'last_active_at'"),
+        (file_expires_after, json.dumps(EXPIRY), "is not an expires_after object; write json_object('anchor', 'created_at', 'seconds', 3600)"),
         (file_expires_after, json.dumps({**FILE_EXPIRY, "seconds": 3599}), "seconds is 3599; write a number from 3600 to 2592000"),
         (file_expires_after, json.dumps({**FILE_EXPIRY, "seconds": 2592001}), "seconds is 2592001"),
         (file_expires_after, json.dumps({**FILE_EXPIRY, "seconds": 3600.0}), "seconds is 3600.0"),
@@ -327,10 +323,10 @@ def nested(depth: int) -> str:
         (filename, "a\nb", "is not a file name"),
         (filename, "a\x7f", "is not a file name"),
         (filename, 5, "5 is not text"),
-        (content, None, "NULL is no content; write a BLOB or text, for instance readfile('returns.md')"),
-        (content, 1.5, "1.5 is no content"),
+        (content, None, "NULL is not content; write a BLOB or text, for instance readfile('returns.md')"),
+        (content, 1.5, "1.5 is not content"),
         (content, "", "the content is empty; write at least one byte"),
-        (path, "x", "no file of this machine may be read; write content instead, or set upload_root for connect()"),
+        (path, "x", "local files may not be read; write content instead, or set upload_root in connect()"),
         (query, None, "NULL is not a query; write text such as 'refund policy', or json_array('refund', 'return')"),
         (query, "", "'' is not a query"),
         (query, 5, "5 is not a query"),
@@ -340,10 +336,10 @@ def nested(depth: int) -> str:
         (results, 51, "51 is not a number of results"),
         (results, "5", "'5' is not a number of results"),
         (results, 5.0, "5.0 is not a number of results"),
-        (boolean, 2, "2 is neither yes nor no; write 1 or 0"),
-        (boolean, "true", "'true' is neither yes nor no"),
-        (ranking_options, "[]", "[] are no ranking options; write '{"),
-        (ranking_options, '{"x": 1}', "are no ranking options"),
+        (boolean, 2, "2 is not a flag; write 1 or 0"),
+        (boolean, "true", "'true' is not a flag"),
+        (ranking_options, "[]", "[] is not a ranking_options object; write '{"),
+        (ranking_options, '{"x": 1}', "is not a ranking_options object"),
         (ranking_options, '{"score_threshold": 1.1}', "score_threshold is 1.1; write a number from 0 to 1"),
         (ranking_options, '{"score_threshold": true}', "score_threshold is true"),
         (ranking_options, '{"ranker": null}', "ranker is null; write 'none', 'auto' or the name of a ranker"),
@@ -397,5 +393,5 @@ def test_json_that_is_too_deep_is_refused() -> None:
     deep: list[Any] = []
     for _ in range(100_000):
         deep = [deep]
-    with pytest.raises(DataError, match="nested deeper than SQLite reads JSON"):
+    with pytest.raises(DataError, match="levels deep, which SQLite cannot read"):
         sql_value(deep)

@@ -78,7 +78,7 @@ def soak(folder: Path, seed: int, seconds: float, share: float) -> Iterator[str]
         for path, journal in zip(databases, JOURNALS, strict=True):
             with_tables(path, journal, others, sandbox)
         weather = Weather(chosen, share)
-        sandbox._server.injections.append(weather)
+        sandbox._server.faults.add(weather)
         orders = {
             "seed": seed,
             "seconds": seconds,

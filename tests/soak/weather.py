@@ -12,7 +12,8 @@ import random
 from collections import Counter
 from collections.abc import Callable
 
-from openai_vtab.sandbox.faults import Answer, Cut, Drip, Fault, Injection, Raw, Slow, Status
+from openai_vtab.sandbox.faults import Answer, Cut, Drip, Fault, Raw, Slow, Status
+from openai_vtab.sandbox.injection import Injection
 
 REFUSED = (409, 429)
 DOUBTFUL = (408, 500, 502, 503, 504)

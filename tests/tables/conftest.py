@@ -22,8 +22,9 @@ from vcr.request import Request
 
 import openai_vtab
 from openai_vtab import sandbox as sandbox_package
-from openai_vtab.sandbox.app import App, Received, Sent
-from openai_vtab.sandbox.faults import Quirks
+from openai_vtab.sandbox import Quirks, Received
+from openai_vtab.sandbox.app import App
+from openai_vtab.sandbox.messages import Response
 from openai_vtab.settings import DEFAULT_BASE_URL
 
 from ..support.contract import check, fields
@@ -199,16 +200,16 @@ def bodies(sandbox: Any) -> Callable[[], list[tuple[str, Any]]]:
 @pytest.fixture(autouse=True)
 def _as_described(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Every request of these tests, and every answer that no fault or quirk has made, is as the API describes it."""
-    exchanges: list[tuple[Received, Sent]] = []
-    answer = App.answer
+    exchanges: list[tuple[Received, Response]] = []
+    respond = App.respond
 
-    def recorded(app: App, received: Received) -> Sent:
-        sent = answer(app, received)
+    def recorded(app: App, received: Received) -> Response:
+        sent = respond(app, received)
         if app.quirks == Quirks():
             exchanges.append((received, sent))
         return sent
 
-    monkeypatch.setattr(App, "answer", recorded)
+    monkeypatch.setattr(App, "respond", recorded)
     cassette = request.getfixturevalue("vcr") if request.node.get_closest_marker("vcr") else None
     yield
     for received, sent in exchanges:

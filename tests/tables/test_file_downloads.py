@@ -145,7 +145,7 @@ def test_download_is_dropped_once_used(
     sql = "SELECT count(DISTINCT content) FROM json_each('[1, 2, 3]') CROSS JOIN files WHERE file_id IN ('file-01', 'file-02')"
     assert db.execute(sql).get == 2
     assert sorted(contents(requests())) == ["file-01", "file-02"]
-    monkeypatch.setattr("openai_vtab.execution.workers.DOWNLOADED", 1)
+    monkeypatch.setattr("openai_vtab.execution.statement.DOWNLOAD_CACHE_BYTES", 1)
     assert db.execute(sql).get == 2
     assert len(contents(requests())) > 2
 
@@ -153,10 +153,16 @@ def test_download_is_dropped_once_used(
 @pytest.mark.parametrize(
     ("fault", "problem"),
     [
-        (Answer(b"partial", 206, {"content-range": "bytes 0-6/82"}), r"\(206\) is only a part: 7 bytes of 82"),
+        (
+            Answer(b"partial", 206, {"content-range": "bytes 0-6/82"}),
+            r"\(206\) is only a part of the content: 7 bytes of 82",
+        ),
         (Answer(b"x" * 82, 206), r"\(206\) is only a part"),
-        (Answer(b"", 204), r"\(204\) is only a part: 0 bytes of 82"),
-        (Raw(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\npartial"), r"\(200\) is only a part: 7 bytes of 82"),
+        (Answer(b"", 204), r"\(204\) is only a part of the content: 0 bytes of 82"),
+        (
+            Raw(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\npartial"),
+            r"\(200\) is only a part of the content: 7 bytes of 82",
+        ),
     ],
     ids=["206", "206 of all", "204", "closed early"],
 )

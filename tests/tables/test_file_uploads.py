@@ -161,7 +161,7 @@ def test_upload_root_is_needed_to_read_a_file(
     for path in ("a.md", str(root / "a.md"), "/etc/hostname", "none"):
         with pytest.raises(
             openai_vtab.RowError,
-            match=r"files.path: no file of this machine may be read; write content instead, or set upload_root for connect",
+            match=r"files.path: local files may not be read; write content instead, or set upload_root in connect",
         ):
             upload(db, path=path, purpose="assistants")
     assert requests() == []
@@ -279,5 +279,5 @@ def test_upload_and_attach_in_two_statements(db: apsw.Connection, bodies: Bodies
 def test_upload_response_without_an_id_raises(db: apsw.Connection, sandbox: Any) -> None:
     """The file may be there all the same."""
     sandbox.inject(Answer({"object": "file"}), method="POST")
-    with pytest.raises(openai_vtab.APIError, match="the answer has no id: the object may exist all the same"):
+    with pytest.raises(openai_vtab.APIError, match="the response has no id, but the object may exist"):
         upload(db, filename="a", content="b", purpose="assistants")

@@ -84,22 +84,22 @@ def test_select_star_returns_the_documented_columns(db: apsw.Connection, request
 
 
 REFUSED = {
-    "no content": ({"filename": "a", "purpose": "p"}, "files.content: it is missing or NULL; write content and filename and purpose or path and purpose"),
-    "no name": ({"content": b"x", "purpose": "p"}, "files.filename: it is missing or NULL; write content and filename and purpose or"),
-    "no purpose": ({"content": b"x", "filename": "a"}, "files.purpose: it is missing or NULL"),
+    "no content": ({"filename": "a", "purpose": "p"}, "files.content is missing or NULL; give (content, filename, purpose) or (path, purpose)"),
+    "no name": ({"content": b"x", "purpose": "p"}, "files.filename is missing or NULL; give (content, filename, purpose) or"),
+    "no purpose": ({"content": b"x", "filename": "a"}, "files.purpose is missing or NULL"),
     "empty": ({"content": b"", "filename": "a", "purpose": "p"}, "files.content: the content is empty; write at least one byte"),
-    "a number": ({"content": 5, "filename": "a", "purpose": "p"}, "files.content: 5 is no content; write a BLOB or text, for instance readfile("),
+    "a number": ({"content": 5, "filename": "a", "purpose": "p"}, "files.content: 5 is not content; write a BLOB or text, for instance readfile("),
     "a name of blanks": ({"content": b"x", "filename": " ", "purpose": "p"}, "files.filename: ' ' is not a file name; write a name such as 'returns.md'"),
     "a name with a line break": ({"content": b"x", "filename": "a\r\nb", "purpose": "p"}, "is not a file name"),
     "a name that servers read in two ways": ({"content": b"x", "filename": "a%22b.md", "purpose": "p"}, "files.filename: 'a%22b.md' contains %22, which servers read as a quotation mark; write the name without it"),
     "a name that is none": ({"content": b"x", "filename": 5, "purpose": "p"}, "files.filename: 5 is not text"),
     "a purpose that is none": ({"content": b"x", "filename": "a", "purpose": 5}, "files.purpose: 5 is not text; write text"),
-    "both": ({"content": b"x", "filename": "a", "purpose": "p", "path": "x"}, "files.path: it cannot be given together with content, filename; write one of them"),
-    "a path with content": ({"content": b"x", "purpose": "p", "path": "x"}, "files.content: it cannot be given together with path; write one of them"),
-    "a path with a name": ({"filename": "x", "purpose": "p", "path": "x"}, "files.filename: it cannot be given together with path; write one of them"),
-    "an id": ({"id": "x", "content": b"x", "filename": "a", "purpose": "p"}, "files.id: it comes from the API and cannot be inserted; write only filename, purpose, content, path, expires_after"),
+    "both": ({"content": b"x", "filename": "a", "purpose": "p", "path": "x"}, "files.path cannot be given together with content, filename; give one of them"),
+    "a path with content": ({"content": b"x", "purpose": "p", "path": "x"}, "files.content cannot be given together with path; give one of them"),
+    "a path with a name": ({"filename": "x", "purpose": "p", "path": "x"}, "files.filename cannot be given together with path; give one of them"),
+    "an id": ({"id": "x", "content": b"x", "filename": "a", "purpose": "p"}, "files.id comes from the API and cannot be inserted; give only filename, purpose, content, path, expires_after"),
     "expires too soon": ({"content": b"x", "filename": "a", "purpose": "p", "expires_after": DAY.replace("86400", "60")}, "files.expires_after: seconds is 60; write a number from 3600 to 2592000"),
-    "the stores' expiry": ({"content": b"x", "filename": "a", "purpose": "p", "expires_after": '{"anchor":"last_active_at","days":1}'}, "is no expires_after; write json_object('anchor', 'created_at', 'seconds', 3600)"),
+    "the stores' expiry": ({"content": b"x", "filename": "a", "purpose": "p", "expires_after": '{"anchor":"last_active_at","days":1}'}, "is not an expires_after object; write json_object('anchor', 'created_at', 'seconds', 3600)"),
 }  # fmt: skip
 
 

@@ -78,7 +78,7 @@ def test_response_in_both_shapes(db: apsw.Connection, sandbox: Any, answer: Any)
 @pytest.mark.parametrize(
     ("answer", "problem"),
     [
-        ({"data": [{"text": "a"}], "has_more": True, "next_page": "x"}, "the answer is not all, and the API has no way to ask for the rest"),
+        ({"data": [{"text": "a"}], "has_more": True, "next_page": "x"}, "the response is not complete, and the API has no way to ask for the rest"),
         ({"data": None}, "no list of objects"),
         ({"data": ["a"]}, "no list of objects"),
         ({"object": "vector_store.file_content.page"}, "no list of objects"),

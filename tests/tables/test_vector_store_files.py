@@ -120,15 +120,15 @@ def test_insert_attaches(db: apsw.Connection, bodies: Bodies, columns: dict[str,
 @pytest.mark.parametrize(
     ("columns", "problem"),
     [
-        ({"file_id": "f"}, f"{T}.vector_store_id: it is missing or NULL; write vector_store_id and file_id"),
-        ({"vector_store_id": "vs_demo"}, f"{T}.file_id: it is missing or NULL"),
-        ({"vector_store_id": "vs_demo", "id": "f", "file_id": "f"}, "it is the same as id, which is also given"),
+        ({"file_id": "f"}, f"{T}.vector_store_id is missing or NULL; give (vector_store_id, file_id)"),
+        ({"vector_store_id": "vs_demo"}, f"{T}.file_id is missing or NULL"),
+        ({"vector_store_id": "vs_demo", "id": "f", "file_id": "f"}, "is another name of id, which is also given"),
         ({"vector_store_id": "vs_demo", "id": "a b"}, f"{T}.id: 'a b' contains white space"),
         ({"vector_store_id": "vs_demo", "id": 7}, f"{T}.id: 7 is not an id"),
-        ({"vector_store_id": "vs_demo", "id": "f", "status": "completed"}, "status: it comes from the API and cannot be inserted; write only vector_store_id, attributes, chunking_strategy, file_id"),
+        ({"vector_store_id": "vs_demo", "id": "f", "status": "completed"}, "status comes from the API and cannot be inserted; give only vector_store_id, attributes, chunking_strategy, file_id"),
         ({"vector_store_id": "vs_demo", "id": "f", "attributes": "[]"}, "attributes are [], not an object"),
         ({"vector_store_id": "vs_demo", "id": "f", "chunking_strategy": '{"type":"x"}'}, "chunking_strategy is"),
-        ({"vector_store_id": "vs_demo", "id": "f", "wait_seconds": 5}, "wait_seconds: it comes from the API"),
+        ({"vector_store_id": "vs_demo", "id": "f", "wait_seconds": 5}, "wait_seconds comes from the API"),
     ],
     ids=str,
 )  # fmt: skip
@@ -389,7 +389,9 @@ def test_missing_keys_are_named(db: apsw.Connection, requests: Requests, sql: st
 def test_response_of_another_file_raises(db: apsw.Connection, sandbox: Any) -> None:
     """It would be shown under the wrong name."""
     sandbox.inject(Answer({"id": "file-other", "object": "vector_store.file", "status": "completed"}))
-    with pytest.raises(openai_vtab.APIError, match="asked for id 'file-demo-01', but the answer is 'file-other'"):
+    with pytest.raises(
+        openai_vtab.APIError, match="asked for id 'file-demo-01', but the response is about 'file-other'"
+    ):
         db.execute(f"SELECT * FROM {T} WHERE vector_store_id = 'vs_demo' AND id = 'file-demo-01'").fetchall()
 
 
@@ -410,12 +412,12 @@ def test_path_has_each_id_as_one_segment(db: apsw.Connection, requests: Requests
 @pytest.mark.parametrize(
     ("answer", "problem"),
     [
-        ({"status": "ok"}, "the answer has no id"),
-        ({}, "the answer has no id"),
-        ({"id": None, "vector_store_id": "vs_demo"}, "the answer has no id"),
-        ({"id": "file-other", "vector_store_id": "vs_demo"}, "asked for id 'file-demo-03', but the answer is 'file-other'"),
-        ({"id": "file-demo-03", "vector_store_id": "vs_2"}, "asked for vector_store_id 'vs_demo', but the answer is 'vs_2'"),
-        ({"id": "vs_9", "object": "vector_store"}, "asked for id 'file-demo-03', but the answer is 'vs_9'"),
+        ({"status": "ok"}, "the response has no id"),
+        ({}, "the response has no id"),
+        ({"id": None, "vector_store_id": "vs_demo"}, "the response has no id"),
+        ({"id": "file-other", "vector_store_id": "vs_demo"}, "asked for id 'file-demo-03', but the response is about 'file-other'"),
+        ({"id": "file-demo-03", "vector_store_id": "vs_2"}, "asked for vector_store_id 'vs_demo', but the response is about 'vs_2'"),
+        ({"id": "vs_9", "object": "vector_store"}, "asked for id 'file-demo-03', but the response is about 'vs_9'"),
     ],
 )  # fmt: skip
 def test_unknown_outcome_of_an_attach_that_is_not_confirmed(

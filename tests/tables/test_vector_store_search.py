@@ -265,8 +265,8 @@ def test_or_over_two_queries(db: apsw.Connection) -> None:
             "query = 'q' AND filters = json_object('type', 'in', 'key', 'lang', 'value', json_array('en', NULL))",
             f"{T}.filters: item 1 of in is null; write an array of texts and numbers, such as json_array('en', 7)",
         ),
-        ("query = 'q' AND ranking_options = '{\"x\":1}'", "are no ranking options"),
-        ("query = 'q' AND rewrite_query = 2", f"{T}.rewrite_query: 2 is neither yes nor no; write 1 or 0"),
+        ("query = 'q' AND ranking_options = '{\"x\":1}'", "is not a ranking_options object"),
+        ("query = 'q' AND rewrite_query = 2", f"{T}.rewrite_query: 2 is not a flag; write 1 or 0"),
     ],
 )
 def test_arguments_that_are_wrong_are_refused(

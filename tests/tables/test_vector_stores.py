@@ -125,11 +125,11 @@ def test_insert_sends_what_is_given(db: apsw.Connection, bodies: Bodies, columns
 
 
 REFUSED_INSERTS = {
-    "id": ("'x'", "vector_stores.id: it comes from the API and cannot be inserted; write only name, expires_after, metadata, description, file_ids, chunking_strategy"),
-    "vector_store_id": ("'x'", "vector_store_id: it comes from the API"),
-    "status": ("'completed'", "status: it comes from the API"),
-    "wait_seconds": ("5", "wait_seconds: it comes from the API"),
-    "chunking_strategy": ("'{\"type\":\"auto\"}'", "chunking_strategy: it has a meaning only with file_ids"),
+    "id": ("'x'", "vector_stores.id comes from the API and cannot be inserted; give only name, expires_after, metadata, description, file_ids, chunking_strategy"),
+    "vector_store_id": ("'x'", "vector_store_id comes from the API"),
+    "status": ("'completed'", "status comes from the API"),
+    "wait_seconds": ("5", "wait_seconds comes from the API"),
+    "chunking_strategy": ("'{\"type\":\"auto\"}'", "chunking_strategy is accepted only together with file_ids"),
     "file_ids": ("'[]'", "file_ids: the array is empty; write at least one file"),
     "name": ("5", "vector_stores.name: 5 is not text; write text"),
     "description": ("x'00'", "description: a BLOB of 1 bytes is not text"),
@@ -268,7 +268,7 @@ def test_delete_that_was_not_confirmed_raises(db: apsw.Connection, sandbox: Any)
     """Although it is a 200."""
     answer = {"id": "vs_archive", "object": "vector_store.deleted", "deleted": False}
     sandbox.inject(openai_vtab.sandbox.Answer(answer), method="DELETE")
-    with pytest.raises(openai_vtab.APIError, match="it was not deleted"):
+    with pytest.raises(openai_vtab.APIError, match="the object was not deleted"):
         db.execute("DELETE FROM vector_stores WHERE id = 'vs_archive'")
 
 

@@ -8,4 +8,4 @@ import pytest
 @pytest.fixture
 def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retry at once; how long the backoff is has a test of its own."""
-    monkeypatch.setattr("openai_vtab.transport.client.FIRST_WAIT", 0.001)
+    monkeypatch.setattr("openai_vtab.transport.retries.FIRST_WAIT", 0.001)

@@ -98,7 +98,7 @@ def test_api_key_setting_is_named_by_a_401(sandbox: Any, monkeypatch: pytest.Mon
 
 def test_connection_refused_names_the_address_and_the_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
     """What to check, and how often it was tried."""
-    monkeypatch.setattr("openai_vtab.transport.client.FIRST_WAIT", 0.001)
+    monkeypatch.setattr("openai_vtab.transport.retries.FIRST_WAIT", 0.001)
     db = openai_vtab.connect(base_url="http://127.0.0.1:9/v1", api_key="k", max_retries=2)
     with pytest.raises(openai_vtab.APIConnectionError) as caught:
         db.execute("SELECT * FROM vector_stores").fetchall()
@@ -229,7 +229,7 @@ def test_response_to_a_create_without_an_id_is_unknown(db: apsw.Connection, sand
     """The batch may exist; the error says so."""
     for body in ({}, {"id": None}, {"id": ""}, {"id": 5}):
         sandbox.inject(Answer(body), method="POST")
-        with pytest.raises(openai_vtab.APIError, match="the answer has no id: the object may exist all the same"):
+        with pytest.raises(openai_vtab.APIError, match="the response has no id, but the object may exist"):
             db.execute(INSERT)
     assert requests() == [POST] * 4
 
@@ -238,7 +238,7 @@ def test_response_that_is_too_long(connect: Any, sandbox: Any) -> None:
     """max_answer_bytes bounds what is held."""
     db = connect(max_answer_bytes=1000)
     sandbox.inject(Answer(b'"' + b"x" * 100_000 + b'"'))
-    with pytest.raises(openai_vtab.APIError, match=r"the answer is longer than 1000 bytes \(max_answer_bytes\)"):
+    with pytest.raises(openai_vtab.APIError, match=r"the response is longer than 1000 bytes \(max_answer_bytes\)"):
         db.execute(SELECT).fetchall()
     assert db.execute(SELECT).get == ROW
 

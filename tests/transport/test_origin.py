@@ -98,7 +98,7 @@ def test_redirect_is_not_followed(connect: Connect, status: int, where: str) -> 
                     db.execute(sql).fetchall()
                 assert caught.value.status == status
                 if where != "none":
-                    assert "which is not followed: the key would go with it" in str(caught.value)
+                    assert "which is not followed because it would receive the key" in str(caught.value)
                     assert locations.get(where, f"{first.url()}/x") in str(caught.value)
             assert len(STATEMENTS) <= len(first.heads) <= len(STATEMENTS) + 1  # of the IN list one or two
         assert other.heads == []
@@ -137,7 +137,7 @@ def test_http_to_this_machine_is_allowed(host: str) -> None:
 )  # fmt: skip
 def test_http_to_another_machine_is_refused(host: str) -> None:
     """And what only some would take for this one: refused with http://, unless it is allowed."""
-    with pytest.raises(openai_vtab.ConfigurationError, match=r"the key would travel in clear|is not an address"):
+    with pytest.raises(openai_vtab.ConfigurationError, match=r"the key would travel unencrypted|is not an address"):
         openai_vtab.connect(base_url=f"http://{host}:8080/v1")
 
 

@@ -27,8 +27,8 @@ import openai_vtab
 from openai_vtab import dbapi
 from openai_vtab.sandbox import Answer, Cut, Raw, Slow
 from openai_vtab.settings import Settings
-from openai_vtab.shell import Shell
-from openai_vtab.transport.request_log import answer_without_key
+from openai_vtab.shell.app import Shell
+from openai_vtab.transport.redaction import KnownKey, redact_body
 
 from ..support.slow import slow_except
 
@@ -108,7 +108,7 @@ def quotations(key: str) -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("openai_vtab.transport.client.FIRST_WAIT", 0.001)
+    monkeypatch.setattr("openai_vtab.transport.retries.FIRST_WAIT", 0.001)
 
 
 @pytest.mark.parametrize("key", slow_except(KEYS, KEYS[1]))
@@ -164,10 +164,10 @@ def test_redaction_of_any_response(key: str, sandbox: Any, tmp_path: Path, caplo
 def test_redaction_leaves_a_response_where_the_key_is_a_word() -> None:
     """Servers of one's own take "test" for a key: a file of that name keeps it; an error's words need not."""
     body = b'{"id": "file-1", "filename": "test.md, by lm-studio"}'
-    assert answer_without_key(200, body, "test") is body
-    assert answer_without_key(200, body, "lm-studio") is body
-    assert answer_without_key(401, body, "test") == b'{"id": "file-1", "filename": "[key].md, by lm-studio"}'
-    assert answer_without_key(200, b'{"a": "\xff sk-0123456789"}', "sk-0123456789") == b'{"a": "\xff [key]"}'
+    assert redact_body(200, body, KnownKey("test")) is body
+    assert redact_body(200, body, KnownKey("lm-studio")) is body
+    assert redact_body(401, body, KnownKey("test")) == b'{"id": "file-1", "filename": "[key].md, by lm-studio"}'
+    assert redact_body(200, b'{"a": "\xff sk-0123456789"}', KnownKey("sk-0123456789")) == b'{"a": "\xff [key]"}'
 
 
 def mixed(key: str) -> dict[str, str]:
@@ -220,7 +220,7 @@ def test_redaction_of_an_error_in_any_encoding(name: str, status: int, sandbox: 
 def test_redaction_leaves_an_error_without_the_key_as_it_is() -> None:
     """Byte for byte, whatever it is encoded in."""
     for body in (b'{"error": {"message": "\\u0041 %41 &amp; c2stcHJvag=="}}', b"<p>%73%6b</p>", bytes(range(256))):
-        assert answer_without_key(401, body, KEYS[0]) == body
+        assert redact_body(401, body, KnownKey(KEYS[0])) == body
 
 
 @pytest.mark.parametrize(
@@ -242,14 +242,14 @@ def test_redaction_leaves_the_other_bytes_of_an_answer(body: bytes) -> None:
     for between in ("", "\0", "\0\0\0"):
         want = want.replace(between.join(key).encode(), between.join("[key]").encode())
     assert want != body
-    assert answer_without_key(200, body, key) == want
+    assert redact_body(200, body, KnownKey(key)) == want
 
 
 def test_redaction_of_a_short_key_takes_whole_words() -> None:
     """A short key may be a part of the words of an error; with an escape before it, it is a word."""
     body = b'{"error": "wrongly: wrong, \\nwrong, the-wrong, key%20wrong, WRONG_wrong"}'
     clean = b'{"error": "wrongly: [key], \\n[key], the-wrong, key%20[key], WRONG_wrong"}'
-    assert answer_without_key(401, body, "wrong") == clean
+    assert redact_body(401, body, KnownKey("wrong")) == clean
 
 
 def test_redaction_of_a_key_of_an_earlier_attempt(sandbox: Any) -> None:
@@ -321,9 +321,9 @@ def test_redaction_leaves_what_has_no_key_as_it_is() -> None:
         bytes(range(256)),
         b"\xff\xfe\x00\xd8",
     ):
-        assert answer_without_key(200, body, key) is body
+        assert redact_body(200, body, KnownKey(key)) is body
     text = b"key: " + key.encode("utf-16-le") + b", and so on"
-    assert answer_without_key(200, text, key) == b"key: " + "[key]".encode("utf-16-le") + b", and so on"
+    assert redact_body(200, text, KnownKey(key)) == b"key: " + "[key]".encode("utf-16-le") + b", and so on"
 
 
 @pytest.mark.parametrize("key", KEYS[1:2])
@@ -454,21 +454,22 @@ def test_redaction_of_every_repr(sandbox: Any, tmp_path: Path) -> None:
     engine = sqlalchemy.create_engine(
         f"sqlite+openai_vtab:///{tmp_path}/a.db?base_url={sandbox.base_url}", connect_args={"api_key": key}
     )
-    shell = Shell(stdout=io.StringIO(), stderr=io.StringIO())
-    shell.settings["api_key"] = key
+    shell = Shell({"api_key": key}, stdout=io.StringIO(), stderr=io.StringIO())
     ours = [
         o
         for o in gc.get_objects()
         if str(type(o).__module__).startswith("openai_vtab.")
         and not str(type(o).__module__).startswith("openai_vtab.sandbox")
     ]
-    assert {"Settings", "Client", "ConnectionContext", "WorkerPool", "VTable", "Log"} <= {type(o).__name__ for o in ours}
+    assert {"Settings", "Client", "ConnectionContext", "WorkerPool", "VTable", "RequestLog", "KnownKey"} <= {
+        type(o).__name__ for o in ours
+    }
     assert Settings(api_key=key) == Settings(api_key=key)
     with engine.connect() as connection:
         with pytest.raises(sqlalchemy.exc.DBAPIError) as caught:
             connection.execute(sqlalchemy.text(SELECT)).fetchall()
         assert_no_key(key, *all_of(caught.value), *map(repr, (connection, connection.connection.dbapi_connection)))
-    for o in [*ours, db, old, cursor, engine, engine.url, engine.dialect, engine.pool, Settings(api_key=key)]:
+    for o in [*ours, shell, db, old, cursor, engine, engine.url, engine.dialect, engine.pool, Settings(api_key=key)]:
         if not isinstance(o, (str, bytes)):
             assert_no_key(key, repr(o), str(o))
     with pytest.raises(sqlalchemy.exc.ArgumentError, match="api_key does not belong in the URL") as refused:

@@ -15,7 +15,7 @@ import pytest
 
 import openai_vtab
 from openai_vtab.sandbox import Answer, Status
-from openai_vtab.transport.request_log import COLUMNS, KEPT, Log
+from openai_vtab.transport.request_log import COLUMNS, KEPT, RequestLog
 
 T = "vector_store_file_batches"
 ONE = f"SELECT status FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id = ?"
@@ -87,11 +87,11 @@ def test_request_log_never_has_the_key(
 
 def test_request_log_keeps_the_latest_and_counts_all() -> None:
     """Whatever the threads do; one under way has no answer yet."""
-    log = Log()
+    log = RequestLog()
 
     def work() -> None:
         for number in range(KEPT):
-            log.begin("GET", "/x", "key").end(status=200)
+            log.begin("GET", "/x").end(status=200)
             if number % 50 == 0:
                 log.rows()
 
@@ -100,7 +100,7 @@ def test_request_log_keeps_the_latest_and_counts_all() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    log.begin("GET", "/y", "key")
+    log.begin("GET", "/y")
     numbers = [row[0] for row in log.rows()]
     assert numbers == list(range(2 * KEPT + 2, 3 * KEPT + 2))
     assert dict(zip(COLUMNS, log.rows()[-1], strict=True))["milliseconds"] is None

@@ -12,11 +12,11 @@ import apsw
 import pytest
 
 import openai_vtab
-from openai_vtab.errors import APIConnectionError
-from openai_vtab.execution import workers
+from openai_vtab.execution.polling import poll_after
 from openai_vtab.protocol import Request, Response
 from openai_vtab.sandbox import Cut, Drip, Slow, Status
-from openai_vtab.transport.client import retry_after, wait_before_repeating
+from openai_vtab.transport.failures import Failure
+from openai_vtab.transport.retries import retry_after, wait_before_retry
 
 from .batch import INSERT, SELECT, T
 
@@ -171,9 +171,9 @@ def test_timeout_of_a_create_is_unknown(connect: Any, sandbox: Any, requests: Re
 @pytest.mark.parametrize("attempt", range(8))
 def test_backoff_grows_from_half_a_second_to_eight(monkeypatch: pytest.MonkeyPatch, attempt: int) -> None:
     """Doubling, with up to a quarter off."""
-    monkeypatch.setattr("openai_vtab.transport.client.FIRST_WAIT", 0.5)
-    broken = APIConnectionError("x", request="GET x", sent=True)
-    waits = [wait_before_repeating(Request("GET", "/x"), broken, attempt) for _ in range(50)]
+    monkeypatch.setattr("openai_vtab.transport.retries.FIRST_WAIT", 0.5)
+    broken = Failure("x", sent=True)
+    waits = [wait_before_retry(Request("GET", "/x"), broken, attempt) for _ in range(50)]
     full = min(0.5 * 2**attempt, 8)
     assert all(wait is not None and full * 0.75 <= wait <= full for wait in waits)
     assert len(set(waits)) > 1
@@ -236,7 +236,7 @@ def test_retry_after_that_is_absurd_is_none(text: str) -> None:
     """It hides neither the response nor, in milliseconds, a usable one; so is openai-poll-after-ms."""
     assert retry_after(Response(500, {"retry-after": text}, b"", "x")) in (None, 0.0)
     assert retry_after(Response(500, {"retry-after-ms": text, "retry-after": "3"}, b"", "x")) == 3
-    assert workers._poll_after(Response(200, {"openai-poll-after-ms": text}, b"", "x")) is None
+    assert poll_after(Response(200, {"openai-poll-after-ms": text}, b"", "x")) is None
 
 
 @pytest.mark.parametrize("text", ["Fri, 31 Dec 99999999999 23:59:59 GMT", "1e999", "9" * 5000])
@@ -264,16 +264,16 @@ def test_retry_is_forbidden_by_x_should_retry(db: apsw.Connection, sandbox: Any,
 def test_retry_after_is_honoured_up_to_two_minutes() -> None:
     """A longer one is the user's decision; that of a limit is bounded for the whole statement."""
     request = Request("GET", "/x")
-    assert wait_before_repeating(request, Response(503, {"retry-after": "7"}, b"", "x"), 0) == 7
-    assert wait_before_repeating(request, Response(503, {"retry-after": "121"}, b"", "x"), 0) is None
-    assert wait_before_repeating(request, Response(429, {"retry-after": "121"}, b"", "x"), 0) == 121
+    assert wait_before_retry(request, Response(503, {"retry-after": "7"}, b"", "x"), 0) == 7
+    assert wait_before_retry(request, Response(503, {"retry-after": "121"}, b"", "x"), 0) is None
+    assert wait_before_retry(request, Response(429, {"retry-after": "121"}, b"", "x"), 0) == 121
 
 
 def test_retry_after_of_zero_is_believed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """After that, the pauses grow as if it had said nothing: nobody is asked for ever without one."""
-    monkeypatch.setattr("openai_vtab.transport.client.FIRST_WAIT", 0.5)
+    monkeypatch.setattr("openai_vtab.transport.retries.FIRST_WAIT", 0.5)
     limit = Response(429, {"retry-after": "0"}, b"", "x")
-    waits = [wait_before_repeating(Request("GET", "/x"), limit, attempt) for attempt in range(3)]
+    waits = [wait_before_retry(Request("GET", "/x"), limit, attempt) for attempt in range(3)]
     assert waits[0] == 0
     assert 0.37 < (waits[1] or 0) <= 0.5
     assert 0.75 <= (waits[2] or 0) <= 1
@@ -287,7 +287,7 @@ def test_retry_is_decided_by_x_should_retry(told: str, repeatable: bool, status:
     request = Request("POST", "/x", repeatable=repeatable)
 
     def repeats(headers: dict[str, str]) -> bool:
-        return wait_before_repeating(request, Response(status, headers, b"", "x"), 0) is not None
+        return wait_before_retry(request, Response(status, headers, b"", "x"), 0) is not None
 
     by_itself = repeats({})
     expected = {"true": by_itself or (repeatable and status >= 400), "false": False}
@@ -358,7 +358,7 @@ def test_retry_of_a_cancel_that_is_refused_may_have_been_done(db: apsw.Connectio
     assert "earlier attempt" not in str(caught.value)
     sandbox.inject(Cut("answer"), method="POST")
     sandbox.inject(refused, method="POST")
-    with pytest.raises(openai_vtab.APIError, match="an earlier attempt, whose answer did not come, may have done it"):
+    with pytest.raises(openai_vtab.APIError, match="an earlier attempt without a response may have been carried out"):
         db.execute(sql).fetchall()
     sandbox.inject(Cut("answer"), method="GET")
     sandbox.inject(Status(400, message="No."), method="GET")

@@ -92,7 +92,7 @@ def assert_no_key(error: BaseException, key: str = KEY) -> None:
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("openai_vtab.transport.client.FIRST_WAIT", 0.001)
+    monkeypatch.setattr("openai_vtab.transport.retries.FIRST_WAIT", 0.001)
 
 
 def nobody() -> str:

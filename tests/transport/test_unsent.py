@@ -25,7 +25,7 @@ DELETE = "DELETE FROM files WHERE id = 'file-1'"
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("openai_vtab.transport.client.FIRST_WAIT", 0.001)
+    monkeypatch.setattr("openai_vtab.transport.retries.FIRST_WAIT", 0.001)
 
 
 @pytest.fixture
@@ -145,12 +145,12 @@ def test_unsent_is_nothing_of_which_a_byte_may_have_left(
     """Whatever class of exception comes after it."""
 
     def fail(incoming: Any, _: Any) -> int:
-        if incoming._over:
+        if incoming._is_over:
             return 0
         raise error("odd")
 
     with wire(lambda _: answer({"id": "vsfb_1"})) as server:
-        monkeypatch.setattr("openai_vtab.transport.connections.DeadlineStream.readinto", fail)
+        monkeypatch.setattr("openai_vtab.transport.deadline.DeadlineStream.readinto", fail)
         db = connect(server.url(), max_retries=0)
         for sql in (SELECT, INSERT):
             with pytest.raises(openai_vtab.APIConnectionError, match=r"the connection broke: '?odd") as caught:

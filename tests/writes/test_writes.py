@@ -95,11 +95,11 @@ def test_insert_of_many_rows_is_concurrent(connect: Any, sandbox: Any, requests:
 
 TOO_MANY = json.dumps(["file-x"] * 2001)
 REFUSED = {
-    "no store": ({"file_ids": '["f"]'}, "vector_store_id: it is missing or NULL; write vector_store_id and file_ids or vector_store_id and files"),
-    "no files": ({"vector_store_id": "vs_demo"}, "file_ids: it is missing or NULL; write vector_store_id and file_ids or"),
-    "null files": ({"vector_store_id": "vs_demo", "file_ids": None}, "file_ids: it is missing or NULL"),
-    "both": ({"vector_store_id": "vs_demo", "file_ids": '["f"]', "files": '[{"file_id": "f"}]'}, "files: it cannot be given together with file_ids; write one of them"),
-    "two names": ({"vector_store_id": "vs_demo", "file_ids": '["f"]', "data__file_ids": '["f"]'}, "data__file_ids: it is the same as file_ids, which is also given; write one of them"),
+    "no store": ({"file_ids": '["f"]'}, "vector_store_id is missing or NULL; give (vector_store_id, file_ids) or (vector_store_id, files)"),
+    "no files": ({"vector_store_id": "vs_demo"}, "file_ids is missing or NULL; give (vector_store_id, file_ids) or"),
+    "null files": ({"vector_store_id": "vs_demo", "file_ids": None}, "file_ids is missing or NULL"),
+    "both": ({"vector_store_id": "vs_demo", "file_ids": '["f"]', "files": '[{"file_id": "f"}]'}, "files cannot be given together with file_ids; give one of them"),
+    "two names": ({"vector_store_id": "vs_demo", "file_ids": '["f"]', "data__file_ids": '["f"]'}, "data__file_ids is another name of file_ids, which is also given; give one of them"),
     "bare id": ({"vector_store_id": "vs_demo", "file_ids": "file-abc"}, "file_ids: 'file-abc' is not JSON; write json_array("),
     "a number": ({"vector_store_id": "vs_demo", "file_ids": 7}, "file_ids: 7 is not JSON text; write json_array("),
     "an object": ({"vector_store_id": "vs_demo", "file_ids": "{}"}, "file_ids: '{}' is not a JSON array; write json_array("),
@@ -114,8 +114,8 @@ REFUSED = {
     "attributes": ({"vector_store_id": "vs_demo", "file_ids": '["f"]', "attributes": '{"a": null}'}, "attributes: the attribute 'a' is null; write text, a number, true or false"),
     "chunk size": ({"vector_store_id": "vs_demo", "file_ids": '["f"]', "chunking_strategy": '{"type": "static", "static": {"max_chunk_size_tokens": 99, "chunk_overlap_tokens": 0}}'}, "chunking_strategy: max_chunk_size_tokens is 99; write a number from 100 to 4096"),
     "overlap": ({"vector_store_id": "vs_demo", "file_ids": '["f"]', "chunking_strategy": '{"type": "static", "static": {"max_chunk_size_tokens": 800, "chunk_overlap_tokens": 401}}'}, "chunking_strategy: chunk_overlap_tokens is 401; write a number from 0 to 400, half of the chunk size"),
-    "output column": ({"vector_store_id": "vs_demo", "file_ids": '["f"]', "status": "completed"}, "status: it comes from the API and cannot be inserted; write only vector_store_id, file_ids, files, chunking_strategy, attributes"),
-    "an id": ({"vector_store_id": "vs_demo", "file_ids": '["f"]', "id": "vsfb_x"}, "id: it comes from the API and cannot be inserted"),
+    "output column": ({"vector_store_id": "vs_demo", "file_ids": '["f"]', "status": "completed"}, "status comes from the API and cannot be inserted; give only vector_store_id, file_ids, files, chunking_strategy, attributes"),
+    "an id": ({"vector_store_id": "vs_demo", "file_ids": '["f"]', "id": "vsfb_x"}, "id comes from the API and cannot be inserted"),
     "rowid": ({"vector_store_id": "vs_demo", "file_ids": '["f"]', "rowid": 5}, "rowid: it is given by the table; leave it out"),
     "store with a space": ({"vector_store_id": "vs demo", "file_ids": '["f"]'}, "vector_store_id: 'vs demo' contains white space or control characters; write the bare id"),
     "dotted store": ({"vector_store_id": "..", "file_ids": '["f"]'}, "vector_store_id: '..' is not an id; write the id as text"),

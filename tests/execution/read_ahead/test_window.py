@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import pytest
 
@@ -32,7 +32,7 @@ class Statement:
         self.asked[request.target] = True
         return new
 
-    def replay(self, note: read_ahead.RequestRecorder, patience: float) -> bool:
+    def replay(self, note: Callable[[Request], None], patience: float) -> bool:
         self.replays += 1
         self.patience.append(patience)
         self.clock.sleep(0 if self.complete else patience)
@@ -123,7 +123,7 @@ def test_prefetch_logs_the_end_of_a_statement(caplog: pytest.LogCaptureFixture) 
 
 def test_replay_records_more_keys_than_fit_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The next are noted before the first are used up; each is predicted once, in order."""
-    monkeypatch.setattr(read_ahead, "KEYS", 10)
+    monkeypatch.setattr(read_ahead, "MOST_RECORDED", 10)
     statement = Statement(keys(95), most=4)
     held = 0
     for key in keys(95):
@@ -143,7 +143,7 @@ def test_replay_that_is_complete_is_the_last(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_replay_that_was_cut_short_runs_again_only_with_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """It begins anew each time: with no more time than before it would come no farther."""
-    monkeypatch.setattr(read_ahead, "PATIENCE", 0.02)
+    monkeypatch.setattr(read_ahead, "SHORT_REPLAY_SECONDS", 0.02)
     statement = Statement([])
     statement.complete = False
     for number in itertools.count():
@@ -161,7 +161,7 @@ def test_replay_that_fails_in_python_leaves_the_rest_as_it_was() -> None:
     statement = Statement(keys(5))
     statement.look_up("/0")
 
-    def interrupted(note: read_ahead.RequestRecorder, patience: float) -> bool:
+    def interrupted(note: Callable[[Request], None], patience: float) -> bool:
         raise KeyboardInterrupt
 
     statement.ahead._replay = interrupted

@@ -1,0 +1,238 @@
+"""The requests and responses of one SQL statement, each sent once, so that the statement sees one snapshot.
+
+>>> session = StatementSession(workers)
+>>> [session.response(request) for _, request in session.prefetch(keys, build)]
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import TypeVar, cast
+
+import apsw
+
+from ..errors import APIConnectionError, APIError
+from ..protocol import NO_HEADERS, Request, Response
+from ..transport.limits import WaitBudget
+from .exchange import OK, Exchange
+from .read_ahead import ReadAhead
+from .workers import WorkerPool
+
+log = logging.getLogger("openai_vtab")
+
+NOT_READ = (APIError, APIConnectionError)  # with one of these, other keys and lists may still be readable
+WINDOW_FACTOR = 2  # times max_concurrency: how many requests of an IN list are sent before their rows are read
+DOWNLOAD_CACHE_BYTES = 16 * 1024 * 1024
+PARSED_CACHE_OBJECTS = 2_000  # some 2 MB
+MAX_PENDING_ITEMS = 1000  # of an IN list, with those that need no request
+
+T = TypeVar("T")
+
+
+class StatementSession:
+    """The requests and responses of one statement.
+
+    Downloads that no longer fit into memory are sent again; everything else is sent once. With `skip_unreadable`, a key
+    or a list that cannot be read becomes an error row. `assume_exists`: in a dry run of an UPDATE or DELETE, an object
+    that is named by its keys is taken to exist. `read_ahead` makes the read-ahead of the session.
+    """
+
+    def __init__(
+        self,
+        workers: WorkerPool,
+        *,
+        skip_unreadable: bool = False,
+        assume_exists: bool = False,
+        read_ahead: Callable[[StatementSession], ReadAhead] | None = None,
+    ) -> None:
+        self.workers = workers
+        self.skip_unreadable = skip_unreadable
+        self.assume_exists = assume_exists
+        self.meter = workers.meter()
+        self.not_read: set[str] = set()  # identities of what could not be read
+        self.not_reached: dict[str, str] = {}  # routes at which the API has not shown itself, and why (reachability.py)
+        self._wait_budget = workers.wait_budget()
+        self._is_over = False
+        self._exchanges: dict[str, Exchange] = {}
+        self._parsed: dict[str, int] = {}  # of which the latest are kept parsed, and how many objects they are
+        self._weight = 0  # objects kept parsed
+        self._downloads: dict[str, bytes | None] = {}
+        self._downloaded = 0  # bytes
+        self._deadlines: dict[float, float] = {}
+        self._read_ahead = None if read_ahead is None else read_ahead(self)
+
+    @property
+    def wait_budget(self) -> WaitBudget:
+        """What the requests share.
+
+        It is a new one once the statement is over: a cursor that SQLite has opened late may ask on when another
+        statement has begun after the cursor's own.
+        """
+        if self._is_over:
+            self._wait_budget, self._is_over = self.workers.wait_budget(), False
+        return self._wait_budget
+
+    def start(self, request: Request, predicted: bool = False) -> bool:
+        """Send the request, and wait for its response later. Returns False if it was sent before."""
+        identity = request.identity
+        if identity in self._exchanges or identity in self._downloads:
+            return False
+        budget = self.wait_budget if self._is_over else self._wait_budget
+        self._exchanges[identity] = Exchange(self.workers.send(request, budget, predicted))
+        return True
+
+    def predict(self, request: Request) -> bool:
+        """The same for a request that the statement itself has not asked for yet."""
+        return self.start(request, predicted=True)
+
+    def add_expected_keys(self, keys: int) -> None:
+        """Tell the progress that `keys` keys of an IN list are about to be looked up."""
+        if self.meter is not None:
+            self.meter.expected += keys
+
+    def look_up(self, request: Request, *, alone: bool) -> bool:
+        """Send the request; if it is `alone`, also those that the statement will probably send next. Returns True."""
+        if request.identity not in self._exchanges:
+            self.start(request)
+        if alone and self._read_ahead is not None:
+            self._read_ahead.looked_up(request)
+        return True
+
+    def is_answered(self, request: Request) -> bool:
+        """Return True if the request's response is there without waiting."""
+        exchange = self._exchanges.get(request.identity)
+        return exchange is not None and (exchange.future is None or exchange.future.done())
+
+    def response(self, request: Request) -> Response:
+        """The response to the request, which is sent now unless it was sent before. Raises why there is none."""
+        identity = request.identity
+        if identity not in self._exchanges:
+            self.start(request)
+        exchange = self._exchanges[identity]
+        if exchange.future is None:
+            return exchange.response or Response(OK, NO_HEADERS, exchange.body, self.workers.client.base_url)
+        try:
+            response = self.workers.wait(exchange.future, self.meter)
+        except (apsw.InterruptError, KeyboardInterrupt):  # whatever keeps the cursor alive, the statement is over
+            self._wait_budget.cancelled.set()
+            raise
+        if self.meter is not None:
+            known = self._read_ahead.known if self._read_ahead is not None else None
+            self.meter.came("keys" if request.absent_is_none else "pages", known)
+        if response.note:
+            response = replace(response, note=f"{response.note}; {self._answered()} earlier requests had a response")
+        exchange.keep(response)
+        return response
+
+    def _answered(self) -> int:
+        """How many of the statement's requests have a response that is not the end of its wait budget."""
+        count = 0
+        for exchange in self._exchanges.values():
+            future, response = exchange.future, exchange.response
+            if future is not None:
+                if not future.done() or future.cancelled() or future.exception():
+                    continue
+                response = future.result()
+            count += response is None or not response.note
+        return count
+
+    def parse_once(
+        self, request: Request, parse: Callable[[Response], T], weight: Callable[[T], int] | None = None
+    ) -> T:
+        """The response as `parse` reads it, once for all rows of a join that ask for it, as long as there is room.
+
+        `weight` counts the objects that are kept; one by default.
+        """
+        identity = request.identity
+        if identity in self._parsed:
+            return cast(T, self._exchanges[identity].parsed)
+        parsed = self.workers.parse_once(self.response(request), parse)
+        self._exchanges[identity].keep_parsed(parsed)
+        heavy = 1 if weight is None else weight(parsed)
+        while self._parsed and self._weight + heavy > PARSED_CACHE_OBJECTS:
+            oldest = next(iter(self._parsed))
+            self._weight -= self._parsed.pop(oldest)
+            self._exchanges[oldest].forget_parsed()
+        self._parsed[identity] = heavy
+        self._weight += heavy
+        return parsed
+
+    def download(self, request: Request, parse: Callable[[Response], bytes | None]) -> bytes | None:
+        """The bytes in the response. The latest are kept for rows of a join that ask again; others are sent again."""
+        identity = request.identity
+        if identity not in self._downloads:
+            content = parse(self.response(request))
+            del self._exchanges[identity]
+            self._downloads[identity] = content
+            self._downloaded += len(content or b"")
+            while self._downloaded > DOWNLOAD_CACHE_BYTES and len(self._downloads) > 1:
+                self._downloaded -= len(self._downloads.pop(next(iter(self._downloads))) or b"")
+        return self._downloads[identity]
+
+    def forget(self, request: Request) -> None:
+        """Keep no response to the request, and cancel it if it has not begun: the next `start` sends it again."""
+        identity = request.identity
+        exchange = self._exchanges.pop(identity, None)
+        if exchange is not None and exchange.future is not None:
+            exchange.future.cancel()
+        self._weight -= self._parsed.pop(identity, 0)
+
+    def record_unreadable(self, request: Request, error: Exception) -> None:
+        """Note that the request's key or list cannot be read. Raises the error again, unless `skip_unreadable`."""
+        if not self.skip_unreadable:
+            raise error
+        self.not_read.add(request.identity)
+
+    def deadline(self, seconds: float) -> float:
+        """When a wait of `seconds` ends, on the pool's clock: one for the whole statement, from its first wait on."""
+        return self._deadlines.setdefault(seconds, self.workers.clock.monotonic() + seconds)
+
+    def prefetch(
+        self, items: Iterable[T], request: Callable[[T], Request | None]
+    ) -> Iterator[tuple[T, Request | None]]:
+        """The items with their requests, in order; as many requests are sent ahead as can be under way.
+
+        An item without a request only keeps its place.
+        """
+        window = WINDOW_FACTOR * self.workers.size
+        waiting: deque[tuple[T, Request | None]] = deque()
+        started = 0
+        for item in items:
+            needed = request(item)
+            if needed is None and self.meter is not None:
+                self.meter.expected -= 1
+            if needed is None and not waiting:
+                yield item, None
+                continue
+            waiting.append((item, needed))
+            if needed is not None:
+                self.start(needed)
+                started += 1
+            while waiting and (started >= window or len(waiting) >= MAX_PENDING_ITEMS or waiting[0][1] is None):
+                started -= waiting[0][1] is not None
+                yield waiting.popleft()
+        yield from waiting
+
+    def close(self) -> None:
+        """End the statement: cancel what has not begun, and forget everything."""
+        self._wait_budget.cancelled.set()
+        self._is_over = True
+        if self.meter is not None:
+            self.meter.close()
+        if self.not_read:
+            log.warning(
+                "%d keys or lists could not be read: look at the column error of their rows", len(self.not_read)
+            )
+        self.not_read.clear()
+        self.not_reached.clear()
+        self._exchanges.clear()
+        self._parsed.clear()
+        self._weight = 0
+        self._downloads.clear()
+        self._downloaded = 0
+        if self._read_ahead is not None:
+            self._read_ahead.close()
+            self._read_ahead = None

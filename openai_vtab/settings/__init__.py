@@ -1,0 +1,12 @@
+"""The settings of a connection: their types, defaults, documentation, checks, and where each can be given.
+
+To add a setting, describe it once in settings.py and name its type in keywords.py.
+"""
+
+from .address import DEFAULT_BASE_URL
+from .description import Setting, described, table
+from .keywords import Keywords, Shared
+from .secret import Secret, hide_key
+from .settings import Settings
+
+__all__ = ["DEFAULT_BASE_URL", "Keywords", "Secret", "Setting", "Settings", "Shared", "described", "hide_key", "table"]

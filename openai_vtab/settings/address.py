@@ -1,0 +1,70 @@
+"""The address of the API: which base URLs are safe to send a key to.
+
+>>> checked_base_url("http://127.0.0.1:8080/v1/", allow_http=False)
+'http://127.0.0.1:8080/v1'
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from ..errors import ConfigurationError
+
+DEFAULT_BASE_URL = "https://api.openai.com/v1"
+MAX_HOST = 253  # characters (RFC 1035)
+NOT_AN_ADDRESS = "base_url is not an address such as https://api.openai.com/v1"
+
+
+def checked_base_url(base_url: str | None, allow_http: bool) -> str:
+    """The base URL without a slash at its end. Raises ConfigurationError for one that must not be used."""
+    url = (base_url or DEFAULT_BASE_URL).rstrip("/")
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        raise ConfigurationError(NOT_AN_ADDRESS) from None
+    if "@" in parts.netloc:
+        raise ConfigurationError("base_url has a user name or password; give the key as api_key=")
+    # URL parsers differ in what they drop or rewrite, so that one of them could read the name of another host
+    plain = (f"[{host}]" if ":" in host else host) + ("" if port is None else f":{port}")
+    is_odd = parts.netloc.lower() != plain or not url.isprintable() or any(c in url for c in " \\?#")
+    if parts.scheme not in ("http", "https") or not host or is_odd:
+        raise ConfigurationError(NOT_AN_ADDRESS)
+    if problem := _problem_of_host(host):
+        raise ConfigurationError(
+            f"base_url has the host {host[:80]!r}, {problem}; write an address such as https://api.openai.com/v1"
+        )
+    if parts.scheme == "http" and not allow_http and not _is_this_machine(host):
+        raise ConfigurationError(
+            f"base_url is http:// to {host}: the key would travel unencrypted; write https://, or allow_http=True"
+        )
+    return url
+
+
+def stays_here(url: str) -> bool:
+    """Whether requests to the URL travel unencrypted, but never leave this machine."""
+    parts = urlsplit(url)
+    return parts.scheme == "http" and _is_this_machine(parts.hostname or "")
+
+
+def is_azure(base_url: str | None) -> bool:
+    """Whether the base URL is at Azure, which takes the key in a header of its own."""
+    return (urlsplit(base_url or DEFAULT_BASE_URL).hostname or "").endswith(".azure.com")
+
+
+def _is_this_machine(host: str) -> bool:
+    """Whether the host is certainly this machine: the name localhost, or a loopback address in its usual spelling."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _problem_of_host(host: str) -> str:
+    """The reason no name server can know the host; "" when one can."""
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        return "which has an empty or invalid part, or one of more than 63 characters"
+    return f"which is longer than {MAX_HOST} characters" if len(host.rstrip(".")) > MAX_HOST else ""

@@ -1,0 +1,47 @@
+"""The settings as typed keywords, for signatures: a type checker reads no runtime descriptions.
+
+>>> def open_database(**settings: Unpack[Keywords]) -> None: ...
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Literal, TypedDict
+
+from ..progress import Progress
+
+Key = str | Callable[[], str] | None
+StrPath = str | os.PathLike[str]
+
+
+class Shared(TypedDict, total=False):
+    """The keywords of every way to connect. The DB-API calls `timeout` request_timeout: sqlite3 has another timeout."""
+
+    api_key: Key
+    base_url: str | None
+    organization: str | None
+    project: str | None
+    max_concurrency: int
+    max_retries: int
+    rate_limit_wait: float
+    attach_requests_per_minute: int
+    attach_files_per_minute: int
+    max_files_per_batch: int
+    max_answer_bytes: int
+    max_rows: int
+    openai_beta: str | None
+    ca_bundle: StrPath | None
+    allow_http: bool
+    read_ahead: bool
+    upload_root: StrPath | None
+    dry_run: bool
+    read_only: bool
+    errors: Literal["raise", "row"]
+    progress: Callable[[Progress], None] | None
+
+
+class Keywords(Shared, total=False):
+    """The keywords of `connect` and `register`."""
+
+    timeout: float

@@ -1,0 +1,216 @@
+"""The settings of one connection, checked when they are made.
+
+The key is first needed at the first request: a program without one can still open its database.
+
+>>> Settings(base_url="http://127.0.0.1:8080/v1", max_concurrency=4)
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..errors import ConfigurationError, InterfaceError
+from ..progress import Progress
+from .address import checked_base_url, is_azure, stays_here
+from .description import (
+    Choice,
+    FilePath,
+    Flag,
+    Header,
+    Kind,
+    Number,
+    ProgressFunction,
+    Text,
+    described,
+    documented,
+    setting,
+)
+from .keywords import Key, StrPath
+from .secret import Secret, fits_header, hide_key
+
+if TYPE_CHECKING:
+    from typing import Self
+
+MAX_TIMEOUT = 86400  # seconds; a socket cannot wait for more than 24 days
+MAX_CONCURRENCY = 1000  # each request in flight has a thread and a connection
+
+
+@documented
+@dataclass(frozen=True)
+class Settings:
+    """All settings, with their defaults."""
+
+    api_key: Key = setting(
+        None,
+        Kind(),
+        "The key, or a function that returns it and is called for every request.",
+        environment="OPENAI_API_KEY",
+        url_name="",
+        repr=False,
+    )
+    base_url: str | None = setting(
+        None,
+        Text(),
+        "The address of the API, https://api.openai.com/v1 when unset. For Azure, "
+        "`https://NAME.openai.azure.com/openai/v1`: the key is then sent in Azure's `api-key` header.",
+        environment="OPENAI_BASE_URL",
+    )
+    organization: str | None = setting(
+        None, Header(), "Sent as the header OpenAI-Organization.", environment="OPENAI_ORG_ID"
+    )
+    project: str | None = setting(None, Header(), "Sent as the header OpenAI-Project.", environment="OPENAI_PROJECT_ID")
+    timeout: float = setting(
+        30.0,
+        Number(0.001, MAX_TIMEOUT),
+        "Seconds for one request as a whole, however slowly its response arrives; one second more for each 100 KB of "
+        "an upload. Up to 86,400, a day.",
+        url_name="request_timeout",
+    )
+    max_concurrency: int = setting(
+        16,
+        Number(1, MAX_CONCURRENCY, is_whole=True),
+        "Requests in flight, and connections kept open; up to 1,000.",
+    )
+    max_retries: int = setting(
+        4,
+        Number(0, sys.maxsize, is_whole=True),
+        "Retries of a request where a retry is safe. A create is never sent twice unless it certainly had no effect.",
+    )
+    rate_limit_wait: float = setting(
+        300.0, Number(0), "Seconds that one statement may wait in all while the API responds with 429."
+    )
+    attach_requests_per_minute: int = setting(
+        300,
+        Number(0, sys.maxsize, is_whole=True),
+        "Requests per minute that attach files to one vector store. A large INSERT slows down instead of being "
+        "refused. 0 means no limit.",
+    )
+    attach_files_per_minute: int = setting(
+        2000,
+        Number(0, sys.maxsize, is_whole=True),
+        "Files attached per minute, in all stores together. 0 means no limit.",
+    )
+    max_files_per_batch: int = setting(
+        2000, Number(1, sys.maxsize, is_whole=True), "OpenAI's limit. A compatible server may have another."
+    )
+    max_answer_bytes: int = setting(
+        64 * 1024 * 1024, Number(1, sys.maxsize, is_whole=True), "A longer response, unpacked, raises an error."
+    )
+    max_rows: int = setting(
+        1_000_000,
+        Number(1, sys.maxsize, is_whole=True),
+        "A longer list raises an error: an endless one would fill the memory.",
+    )
+    openai_beta: str | None = setting(
+        "assistants=v2", Header(), "The OpenAI-Beta header for vector stores. None sends no such header."
+    )
+    ca_bundle: StrPath | None = setting(
+        None, FilePath(), "A file or folder of certificates to trust instead of the default ones."
+    )
+    allow_http: bool = setting(
+        False, Flag(), "Allow http:// to hosts other than this machine. The key then travels unencrypted."
+    )
+    read_ahead: bool = setting(True, Flag(), "Request the keys of a join ahead of SQLite, concurrently.")
+    upload_root: StrPath | None = setting(
+        None, FilePath(), "The folder whose files `INSERT INTO files (path, purpose)` may read."
+    )
+    dry_run: bool = setting(
+        False,
+        Flag(),
+        "Send nothing; show each request that would be sent: [What a query sends](docs/requests.md#a-dry-run).",
+    )
+    read_only: bool = setting(
+        False, Flag(), "Refuse every INSERT, UPDATE, DELETE and function that would change something at the API."
+    )
+    errors: Literal["raise", "row"] = setting(
+        "raise",
+        Choice(("raise", "row")),
+        "With `row`, a key that cannot be read becomes a row with the reason in its column `error`, and all other "
+        "rows are still returned.",
+    )
+    progress: Callable[[Progress], None] | None = setting(
+        None,
+        ProgressFunction(),
+        "A function that is called with how far a statement has got: keys, pages, batches, rows written. See "
+        "[Progress](docs/requests.md#progress).",
+        url_name="",
+    )
+
+    def __post_init__(self) -> None:
+        hide_key(self.__dict__)
+        if isinstance(self.api_key, Secret) and self.api_key.problem:
+            raise InterfaceError(self.api_key.problem)
+        for name, found in described(self).items():
+            found.check(getattr(self, name))
+        self.checked_base_url()
+
+    def with_environment(self) -> Self:
+        """The same settings, where those that are unset have the values of the environment's variables.
+
+        The key is not among them: it is read at the first request.
+        """
+        values = dict(self.__dict__)
+        for name, found in described(self).items():
+            if found.environment and name != "api_key" and values[name] is None:
+                values[name] = os.environ.get(found.environment) or None
+        return type(self)(**values)
+
+    @property
+    def known_key(self) -> str:
+        """The key if it is known without calling a function; "" when it is not, or cannot be sent."""
+        given: Any = self.api_key
+        if isinstance(given, Secret) and given.is_function:
+            return ""
+        key = given() if isinstance(given, Secret) else os.environ.get("OPENAI_API_KEY", "")
+        return str(key) if fits_header(key) else ""
+
+    def key(self) -> str:
+        """The API key, for a header.
+
+        Raises ConfigurationError, which holds the key neither in its message nor in the locals of its traceback.
+        """
+        problem = ""
+        key: object = None
+        try:
+            key = self.api_key() if callable(self.api_key) else os.environ.get("OPENAI_API_KEY")
+        except Exception as error:  # the traceback has the locals of the function, which may hold a key
+            problem = f"{error} ({type(error).__name__}, raised by the function given as api_key)".lstrip()
+        if isinstance(key, str) and key and fits_header(key):
+            return key
+        if not problem:
+            problem = (
+                f"the function given as api_key has returned {type(key).__name__}; return a str"
+                if key is not None and not isinstance(key, str)
+                else "the API key has characters that no HTTP header may have (a line break or a space at its end?)"
+                if key
+                else "no API key: set OPENAI_API_KEY, or give api_key= to connect() or register()"
+            )
+        del key
+        raise ConfigurationError(problem)
+
+    @property
+    def key_setting(self) -> str:
+        """The name of the setting or variable that the key comes from."""
+        return "OPENAI_API_KEY" if self.api_key is None else "api_key"
+
+    def checked_base_url(self) -> str:
+        """The base URL without a slash at its end. Raises ConfigurationError."""
+        return checked_base_url(self.base_url, self.allow_http)
+
+    @property
+    def stays_here(self) -> bool:
+        """Whether requests travel unencrypted, but never leave this machine."""
+        return stays_here(self.checked_base_url())
+
+    def key_header(self, key: str) -> dict[str, str]:
+        """The header that carries the key: Azure's own, else a bearer token."""
+        return {"api-key": key} if is_azure(self.base_url) else {"Authorization": f"Bearer {key}"}
+
+    def account_headers(self) -> dict[str, str]:
+        """The headers that name the organization and the project, when they are set."""
+        account = {"OpenAI-Organization": self.organization, "OpenAI-Project": self.project}
+        return {name: value for name, value in account.items() if value}

@@ -1,0 +1,191 @@
+"""The shell's own dot commands: .requests, .batches, .watch and .describe.
+
+A command's docstring is its text in .help.
+
+    .requests 5
+    .watch my_batches
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Any, cast
+
+import apsw
+
+from ..clock import REAL, Clock
+from ..errors import APIConnectionError, APIError
+from ..schema import docs
+from ..tables import TABLES
+from ..transport.request_log import COLUMNS
+from . import ledgers
+from .apsw_shell import META_TABLES, TableShell
+from .render import MARGIN, Style, batch_lines, fold
+from .request_costs import columns_that_fit
+
+DEFAULT_REQUESTS = 20  # shown by .requests
+WATCH_SECONDS = 2.0  # between two looks of .watch
+MIN_WATCH_SECONDS, MAX_WATCH_SECONDS = 0.2, 3600.0
+TRANSIENT = (APIError, APIConnectionError, apsw.BusyError)  # errors that the next look of .watch may not meet
+MAX_FAILURES = 5  # looks of .watch in a row, each after the request's own retries
+MIN_WIDTH = 32  # columns that a terminal is believed to have
+
+
+class CommandShell(TableShell):
+    """APSW's shell with commands for the tables. .watch pauses by the `clock`."""
+
+    def __init__(self, *, clock: Clock = REAL, **streams: Any) -> None:
+        self._clock = clock
+        self._watched: set[tuple[str, str]] = set()  # (ledger, batch) that .watch has shown in progress
+        super().__init__(**streams)
+
+    def command_requests(self, cmd: Sequence[str]) -> None:
+        """requests ?N?: Shows the latest N requests to the API
+
+        Without N it shows 20. On a terminal in box mode it shows what fits;
+        in other modes every column of the table openai_requests.
+        """
+        try:
+            (number,) = [int(word) for word in cmd] or [DEFAULT_REQUESTS]
+        except ValueError:
+            raise self.Error(f".requests takes one number, not {' '.join(cmd)}; write .requests 5") from None
+        columns = ", ".join(COLUMNS)
+        if self.output.__name__ == "output_box":
+            width = self._terminal_width(MIN_WIDTH)
+            columns = columns_that_fit(min(self.box_options["text_width"] or width, width))
+        latest = "SELECT * FROM openai_requests ORDER BY number DESC LIMIT ?"
+        with self.for_people():
+            self.process_sql(f"SELECT {columns} FROM ({latest}) ORDER BY number", (number,), internal=True)
+
+    def command_batches(self, cmd: Sequence[str]) -> None:
+        """batches ?TABLE?: Lists the batches of your ledgers, with a bar for each
+
+        A ledger is a table made with CREATE VIRTUAL TABLE name USING
+        vector_store_file_batches. Batches that are not finished are requested
+        from the API. In a bar, █ is completed files, × failed ones,
+        - cancelled ones, and ░ those in progress.
+        """
+        for name in ledgers.ledger_names(self.db, cmd):
+            found = ledgers.batches(self.db, name)
+            self._write_lines([f"{ledgers.one_line(name)}: {ledgers.summary(found)}"])
+            for batch in found:
+                self._write_lines(batch_lines(batch.id, batch.status, batch.counts, self._style()))
+
+    def command_watch(self, cmd: Sequence[str]) -> None:
+        """watch ?TABLE? ?SECONDS?: Shows batches until all of them are finished
+
+        It looks every SECONDS (2); Ctrl-C ends it. Without TABLE it watches
+        all ledgers. Ledgers and batches that are added meanwhile are shown,
+        too. A look that fails is followed by the next; five failures in a
+        row end the watch.
+        """
+        names = list(cmd)
+        pause = WATCH_SECONDS
+        if names and re.fullmatch(r"\d+(\.\d*)?|\.\d+", names[-1]):
+            pause = min(max(float(names.pop()), MIN_WATCH_SECONDS), MAX_WATCH_SECONDS)
+        latest: list[str] = []  # the lines of the latest look that succeeded
+        drawn: list[str] = []
+        failures = 0
+        try:
+            while True:
+                try:
+                    latest, finished = self._look(names)
+                    lines, failures = latest, 0
+                except TRANSIENT as error:
+                    failures += 1
+                    if failures == MAX_FAILURES:
+                        raise
+                    problem = fold(f"failed look {failures} of {MAX_FAILURES}: {error}", self._text_width())
+                    lines, finished = [*latest, *problem], False
+                if lines != drawn:
+                    self._redraw(lines, len(drawn))
+                    drawn = lines
+                if finished:
+                    return
+                self._clock.sleep(pause)
+        except KeyboardInterrupt:
+            self.write(self.stdout, "\n")
+
+    def command_describe(self, cmd: Sequence[str]) -> None:
+        """describe ?TABLE?: Shows what a table requires and accepts, its columns and examples
+
+        Without TABLE it lists the tables.
+        """
+        if not cmd:
+            all_docs = {**{table.name: table.doc for table in TABLES}, **META_TABLES}
+            longest = max(map(len, all_docs))
+            text = "\n".join(f"{name:{longest}}  {doc}" for name, doc in all_docs.items())
+            self._write_lines(fold(text, self._text_width()))
+        for name in cmd:
+            self._write_lines(fold(self._description(name), self._text_width()))
+
+    def complete_command(self, line: str, token: str, beg: int, end: int) -> list[str]:
+        """APSW's completions, and the ledgers for .watch and .batches."""
+        if line.split(None, 1)[0] in (".watch", ".batches") and " " in line[:end]:
+            with suppress(self.Error):
+                return [name for name in ledgers.ledger_names(self.db) if name.startswith(token)]
+        return cast("list[str]", super().complete_command(line, token, beg, end))
+
+    def _look(self, names: Sequence[str]) -> tuple[list[str], bool]:
+        """The lines that .watch shows now, and whether all batches are finished."""
+        style = self._style()
+        lines: list[str] = []
+        finished = True
+        for name in ledgers.ledger_names(self.db, names):
+            found = ledgers.batches(self.db, name)
+            lines.append(f"{ledgers.one_line(name)}: {ledgers.summary(found)}")
+            for batch in found:
+                if not batch.is_finished or (name, batch.id) in self._watched:
+                    self._watched.add((name, batch.id))
+                    lines += batch_lines(batch.id, batch.status, batch.counts, style)
+                finished = finished and batch.is_finished
+        if finished:
+            self._watched.clear()
+        return lines, finished
+
+    def _redraw(self, lines: list[str], drawn: int) -> None:
+        """Write the lines, on a terminal over the `drawn` lines before them, as far as its height allows."""
+        if self.stdout.isatty():
+            most = max(self._terminal_height() - 2, 3)
+            if drawn:
+                self.write(self.stdout, f"\x1b[{min(drawn, most)}A\x1b[J")
+            if len(lines) > most:
+                lines = [*lines[: most - 1], f"  and {len(lines) - most + 1} more lines"]
+        self._write_lines(lines)
+        self.stdout.flush()
+
+    def _write_lines(self, lines: Iterable[str]) -> None:
+        with self.for_people():
+            for line in lines:
+                self.write(self.stdout, line + "\n")
+
+    def _style(self) -> Style:
+        encoding = (getattr(self.stdout, "encoding", None) or "utf-8").lower()
+        colour = self.colour is not self._colours["off"]
+        return Style(colour, encoding.startswith("utf"), self._terminal_width(MIN_WIDTH))
+
+    def _text_width(self) -> int:
+        return int(self._terminal_width(MIN_WIDTH)) - MARGIN
+
+    def _terminal_height(self) -> int:
+        try:
+            return os.get_terminal_size(self.stdout.fileno()).lines
+        except (OSError, ValueError, AttributeError):  # the output is no terminal
+            return 24
+
+    def _description(self, name: str) -> str:
+        """The description of a table by its name, by an alias, or by the name of a user's table that uses it."""
+        if name in META_TABLES:
+            columns = COLUMNS if name == "openai_requests" else {}
+            lines = [f"{name}: {META_TABLES[name]}", *(f"  {column:12}  {doc}" for column, doc in columns.items())]
+            return "\n".join(lines)
+        sql = "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ? COLLATE NOCASE"
+        made = next((str(sql) for (sql,) in self.db.execute(sql, (name,)).fetchall()), "")
+        module = made.upper().partition("USING")[2].strip(' "[`];').lower() or name.lower()
+        for table in TABLES:
+            if module in (table.name, f"openai.{table.name}", *table.aliases):
+                return docs.text(table)
+        raise self.Error(f'No table of the API is named "{name}"; .describe lists the tables')

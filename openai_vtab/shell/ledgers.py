@@ -1,0 +1,86 @@
+"""The user's ledgers: tables made with CREATE VIRTUAL TABLE … USING vector_store_file_batches, and their batches.
+
+>>> [summary(batches(db, name)) for name in ledger_names(db)]
+['2 completed, 1 in_progress']
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import apsw
+from apsw.shell import Shell
+
+from ..errors import visible
+from ..tables import TABLES
+
+FINAL_STATUSES = {"unknown"}.union(*(table.finished for table in TABLES if table.remembered))
+MAX_COUNT = 10**15  # files; a higher count in file_counts is ignored
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch of a ledger. `counts` has the number of files by status."""
+
+    id: str
+    status: str
+    counts: dict[str, int]
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the status will not change any more."""
+        return self.status in FINAL_STATUSES
+
+
+def ledger_names(db: apsw.Connection, named: Sequence[str] = ()) -> list[str]:
+    """The ledgers, with their schema unless it is main; only the `named` ones, if any.
+
+    Raises Shell.Error if there is no ledger, or none of a name.
+    """
+    sql = (
+        "SELECT t.schema, t.name FROM pragma_table_list AS t JOIN pragma_table_list AS s "
+        "ON s.schema = t.schema AND s.name = t.name || '_ledger' AND s.type = 'shadow' "
+        "WHERE t.type = 'virtual' ORDER BY t.schema <> 'main', t.schema, t.name"
+    )
+    found = [
+        (str(name) if schema == "main" else f"{schema}.{name}", str(name))
+        for schema, name in db.execute(sql).fetchall()
+    ]
+    if not found:
+        raise Shell.Error("No ledger exists; write CREATE VIRTUAL TABLE my_batches USING vector_store_file_batches;")
+    for name in named:
+        if all(name not in names for names in found):
+            raise Shell.Error(f'No ledger is named "{name}"; write {" or ".join(names[0] for names in found)}')
+    return [names[0] for names in found if not named or not set(named).isdisjoint(names)]
+
+
+def batches(db: apsw.Connection, ledger: str) -> list[Batch]:
+    """The ledger's batches. Those that are not finished are requested from the API."""
+    table = ".".join('"' + part.replace('"', '""') + '"' for part in ledger.split(".", 1))
+    sql = f"SELECT coalesce(id, '(id not known)'), status, file_counts FROM {table}"
+    return [Batch(one_line(id), one_line(status), _counts(counts)) for id, status, counts in db.execute(sql).fetchall()]
+
+
+def summary(batches: Sequence[Batch]) -> str:
+    """The number of batches in each status, "none yet" without a batch."""
+    counts: dict[str, int] = {}
+    for batch in batches:
+        counts[batch.status] = counts.get(batch.status, 0) + 1
+    return ", ".join(f"{n} {status}" for status, n in sorted(counts.items())) or "none yet"
+
+
+def one_line(text: object) -> str:
+    """The text on one line, with control characters escaped."""
+    return " ".join(visible(str(text)).split())
+
+
+def _counts(text: object) -> dict[str, int]:
+    """The counts in a file_counts. Members that are no count are left out: a server or a hand may have written them."""
+    try:
+        counts = json.loads(str(text))
+    except (ValueError, RecursionError):
+        return {}
+    named = counts.items() if isinstance(counts, dict) else ()
+    return {name: n for name, n in named if isinstance(n, int) and not isinstance(n, bool) and 0 <= n <= MAX_COUNT}

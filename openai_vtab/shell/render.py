@@ -1,0 +1,102 @@
+"""Text for a terminal: a bar for each batch, clipped ids and folded lines.
+
+>>> bar({"completed": 3, "failed": 1, "in_progress": 4}, 8, Style())
+'███×░░░░'
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+# For each status, in the order in which they are drawn: the mark in Unicode, in ASCII, and the ANSI colour.
+PARTS = {
+    "completed": ("█", "#", "32"),
+    "failed": ("×", "x", "31"),
+    "cancelled": ("-", "-", "33"),
+    "in_progress": ("░", ".", "90"),
+}
+STATUS_COLOURS = {"in_progress": "36", "unknown": "33"}  # where they differ from the bar's
+OTHER_COLOUR = "33"
+NARROW = 68  # columns, below which a batch takes two lines
+ID_LENGTH, STATUS_LENGTH = 28, 11  # columns
+MARGIN = 1  # columns: some terminals wrap a line that is as wide as they are
+
+
+@dataclass(frozen=True)
+class Style:
+    """What the terminal can show. The width is in columns."""
+
+    colour: bool = False
+    unicode: bool = True
+    width: int = 80
+
+
+def bar(counts: Mapping[str, int], length: int, style: Style) -> str:
+    """The counts as parts of a bar of this length. Every count above 0 gets at least one mark."""
+    total = sum(counts.get(name, 0) for name in PARTS)
+    if not total:
+        return " " * length
+    exact = {name: counts.get(name, 0) * length / total for name in PARTS}
+    marks = {name: max(int(size), 1 if size else 0) for name, size in exact.items()}
+    while (missing := length - sum(marks.values())) > 0:
+        gaps = {name: exact[name] - marks[name] for name in PARTS}
+        marks[max(gaps, key=gaps.__getitem__)] += 1
+    if missing < 0:  # small parts were rounded up to a mark: the largest pays for them
+        marks[max(marks, key=marks.__getitem__)] += missing
+    return "".join(_coloured(_mark(name, style) * size, PARTS[name][2], style) for name, size in marks.items() if size)
+
+
+def batch_lines(id: str, status: str, counts: Mapping[str, int], style: Style) -> Iterator[str]:
+    """A batch's id, status, bar and numbers, on one line or on two if the terminal is narrow."""
+    total = sum(counts.get(name, 0) for name in PARTS)
+    numbers = f"{counts.get('completed', 0)}/{total}"
+    numbers += "".join(f", {n} {name}" for name in ("failed", "cancelled") if (n := counts.get(name, 0)))
+    colour = STATUS_COLOURS.get(status) or PARTS.get(status, ("", "", OTHER_COLOUR))[2]
+    if style.width < NARROW:
+        yield clip(f"{id}  {status}", style.width - MARGIN).replace(status, _coloured(status, colour, style))
+        room, before = style.width - MARGIN - 2, "  "
+    else:
+        room = max(style.width - MARGIN - 2 - ID_LENGTH - 2 - STATUS_LENGTH - 1, 20)
+        padded_id, padded_status = f"{clip(id, ID_LENGTH):{ID_LENGTH}}", f"{status:{STATUS_LENGTH}}"
+        before = f"  {padded_id}  {_coloured(padded_status, colour, style)} "
+    length = max(5, min(30, room - 15))
+    yield before + bar(counts, length, style) + " " + clip(numbers, max(room - length - 1, 1))
+
+
+def clip(text: str, length: int) -> str:
+    """The text, without its middle if it is too long: ids differ at their ends."""
+    if len(text) <= length:
+        return text
+    end = (length - 1) // 2
+    return text[: length - 1 - end] + "…" + (text[-end:] if end else "")
+
+
+def fold(text: str, width: int) -> list[str]:
+    """The text's lines, long ones folded. A continuation is indented to where the last column of its line begins."""
+    folded: list[str] = []
+    for line in text.splitlines():
+        if len(line) <= width:
+            folded.append(line)
+            continue
+        indent = len(line) - len(line.lstrip())
+        last_column = line.rstrip().rfind("  ") + 2
+        hang = last_column if indent < last_column <= width // 2 else indent + 2
+        folded += textwrap.wrap(
+            line,
+            width,
+            subsequent_indent=" " * hang,
+            drop_whitespace=True,
+            replace_whitespace=False,
+            break_on_hyphens=False,
+        )
+    return folded
+
+
+def _mark(name: str, style: Style) -> str:
+    return PARTS[name][0 if style.unicode else 1]
+
+
+def _coloured(text: str, code: str, style: Style) -> str:
+    return f"\x1b[{code}m{text}\x1b[0m" if style.colour else text

@@ -1,0 +1,164 @@
+"""Connections on which all steps of a request share one deadline, and no response is taken for another's.
+
+http.client and urllib3 leave these open:
+
+    time      their time-outs are for each step and each recv; here all steps of a request end at one deadline
+    1xx       http.client passes over 100 alone: after 103 the response itself would be taken for the next request's
+    surplus   extra bytes after a response are discarded, and the connection is closed
+    sent      no exception says whether a request's first byte may have left
+
+>>> outgoing.begin(30.0); pool.urlopen("GET", "/files", headers={}, preload_content=False, timeout=30.0)
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import math
+import socket
+import threading
+import time
+from contextlib import suppress
+from typing import Any
+
+SLOWEST_UPLOAD = 1e5  # bytes a second, by which a request may take longer than its time-out
+PART = 16384  # bytes sent at once: one record of TLS, which applies a time-out to each record
+SHORTEST = 0.001  # seconds; 0 would be a socket that never waits
+
+
+class OutgoingRequest(threading.local):
+    """The deadline of the thread's request, and whether its first byte may have left.
+
+    It is the thread's, because a thread sends one request at a time, and urllib3 hands nothing of ours to a connection.
+    """
+
+    deadline = math.inf  # on the clock of time.monotonic()
+    has_begun = False
+
+    def begin(self, seconds: float) -> None:
+        """Start the time of a new request."""
+        self.deadline = time.monotonic() + seconds
+        self.has_begun = False
+
+    def connected(self, has_begun: bool) -> None:
+        """Forget what was sent for a proxy's tunnel and for TLS: it was not the request."""
+        self.has_begun = has_begun
+
+    def sending(self, size: int) -> float:
+        """Return the seconds left to send `size` bytes; the deadline moves by what SLOWEST_UPLOAD needs for them."""
+        self.has_begun = True
+        remaining = self.deadline - time.monotonic()
+        self.deadline += size / SLOWEST_UPLOAD
+        return max(remaining, SHORTEST)
+
+
+outgoing = OutgoingRequest()
+
+
+class DeadlineConnection:
+    """A mixin for urllib3's connection classes: each step of a request ends at the deadline of `outgoing`."""
+
+    sock: Any
+    timeout: float
+
+    def connect(self) -> None:
+        """Connect, with the proxy's tunnel and the handshake."""
+        begun = outgoing.has_begun
+        try:
+            super().connect()  # type: ignore[misc]
+        finally:
+            outgoing.connected(begun)
+
+    def _new_conn(self) -> Any:
+        new = super()._new_conn()  # type: ignore[misc]
+        new.settimeout(max(outgoing.deadline - time.monotonic(), SHORTEST))  # for the handshake
+        return new
+
+    def send(self, data: bytes) -> None:
+        """Send in parts, so that the deadline holds within a large body."""
+        if self.sock is None:
+            self.connect()
+        for begin in range(0, len(data), PART):
+            part = data[begin : begin + PART]
+            self.sock.settimeout(outgoing.sending(len(part)))
+            super().send(part)  # type: ignore[misc]
+
+    def response_class(self, sock: Any, debuglevel: int = 0, method: str | None = None) -> http.client.HTTPResponse:
+        """http.client makes a response by it, also a proxy's to CONNECT. A response has at most `timeout` seconds."""
+        return DeadlineResponse(sock, min(outgoing.deadline, time.monotonic() + self.timeout), debuglevel, method)
+
+
+class SingleUseConnection(DeadlineConnection):
+    """A connection that its pool closes instead of using it again.
+
+    Not every server closes a connection when the request says "Connection: close".
+    """
+
+    @property
+    def is_connected(self) -> bool:
+        """False: urllib3 asks before it uses a connection again."""
+        return False
+
+
+class DeadlineResponse(http.client.HTTPResponse):
+    """A response that is read until a deadline."""
+
+    def __init__(self, sock: Any, deadline: float, debuglevel: int, method: str | None) -> None:
+        super().__init__(sock, debuglevel, method)
+        self.fp = DeadlineReader(DeadlineStream(self.fp.detach(), sock, deadline))
+
+    def _read_status(self) -> tuple[str, int, str]:
+        version, status, reason = super()._read_status()  # type: ignore[misc]
+        return version, http.client.CONTINUE if 100 <= status < 200 else status, reason
+
+
+class DeadlineStream(io.RawIOBase):
+    """The bytes of a response; each recv may take what remains until the deadline."""
+
+    def __init__(self, raw: io.RawIOBase, sock: Any, deadline: float) -> None:
+        self._raw = raw
+        self._sock = sock
+        self._deadline = deadline
+        self._is_over = False
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        """Read once into `buffer` and return the byte count, 0 at the end. Raises TimeoutError at the deadline."""
+        if self._is_over:
+            return 0
+        remaining = self._deadline - time.monotonic()
+        if remaining <= 0:
+            raise TimeoutError("timed out")
+        self._sock.settimeout(remaining)
+        return self._raw.readinto(buffer)
+
+    def end(self) -> None:
+        """Read nothing more: `readinto` returns 0."""
+        self._is_over = True
+
+    def shut_down(self) -> None:
+        """Make the connection unusable: the pool will find it closed."""
+        with suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """End the response; the connection stays open."""
+        self._raw.close()
+        super().close()
+
+
+class DeadlineReader(io.BufferedReader):
+    """The buffer of a response, which finds extra bytes at the response's end."""
+
+    raw: DeadlineStream
+
+    def close(self) -> None:
+        """End the response; shut the connection down if bytes are left over."""
+        if not self.closed:
+            self.raw.end()
+            if self.peek(1):
+                self.raw.shut_down()
+        super().close()

@@ -1,0 +1,133 @@
+"""One HTTP exchange: a request goes out, and its response, or the reason why there is none, comes back as a value.
+
+Of requests, only what it knows of proxies and certificates is used, not its Session, whose netrc look-up would
+replace the key, whose cookies would be kept, and whose redirects would carry the key away.
+
+>>> send = HTTPTransport(settings, "http://127.0.0.1:8080/v1").open(kept_alive=True)
+>>> send(Request("GET", "/files"), 30.0, {"Authorization": "Bearer sk-…"})
+Response(status=200, …)
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ..protocol import Request, Response
+from ..protocol.multipart import Upload
+from ..settings import Settings
+from .failures import Failure, failure_of
+from .request_log import hide_unparsed_headers
+
+if TYPE_CHECKING:
+    import urllib3
+
+CHUNK = 65536  # bytes
+
+# Sends a request once, within so many seconds and with these headers. It should not raise: its frames hold the key.
+Transport = Callable[[Request, float, Mapping[str, str]], Response | Failure]
+
+
+class HTTPTransport:
+    """The connections to one base URL; used from many threads at once. Opens nothing before the first request.
+
+    Requests that must not be retried have connections of their own, each used once: a server may have closed a
+    kept-alive connection without notice, and the outcome would then be unknown.
+    """
+
+    def __init__(self, settings: Settings, base_url: str) -> None:
+        self._settings = settings
+        self._base_url = base_url
+        self._lock = threading.Lock()
+        self._opened: dict[bool, tuple[urllib3.HTTPConnectionPool, Transport]] = {}
+
+    def open(self, kept_alive: bool) -> Transport:
+        """The function that sends over kept-alive connections, or over new ones.
+
+        Raises ConfigurationError for an address, certificates or a proxy that cannot be used.
+        """
+        with self._lock:
+            found = self._opened.get(kept_alive)
+            if found is None:
+                from .connections import open_pool  # loads requests and urllib3, which takes long
+
+                logging.getLogger("urllib3.connection").addFilter(hide_unparsed_headers)
+                settings = self._settings
+                pool, prefix = open_pool(
+                    self._base_url,
+                    settings.ca_bundle,
+                    size=settings.max_concurrency,
+                    kept_alive=kept_alive,
+                    direct=settings.stays_here,
+                )
+                self._opened[kept_alive] = found = pool, partial(self._send, pool, prefix)
+            return found[1]
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        with self._lock:
+            opened, self._opened = self._opened, {}
+        for pool, _ in opened.values():
+            pool.close()
+
+    def close_kept_alive(self) -> None:
+        """Close the idle connections that are kept alive: a response may be left over on one of them."""
+        with self._lock:
+            found = self._opened.pop(True, None)
+        if found is not None:
+            found[0].close()
+
+    def _send(
+        self,
+        pool: urllib3.HTTPConnectionPool,
+        prefix: str,
+        request: Request,
+        seconds: float,
+        headers: Mapping[str, str],
+    ) -> Response | Failure:
+        """Send a request and read its response.
+
+        Never raises, whatever ends the exchange: frames of this function and of urllib3 have the key in their locals.
+        """
+        from .deadline import outgoing
+
+        outgoing.begin(seconds)
+        try:
+            answer = pool.urlopen(
+                request.method,
+                prefix + request.target,
+                body=iter(request.body) if isinstance(request.body, Upload) else request.body,
+                headers=headers,
+                retries=False,
+                redirect=False,
+                assert_same_host=False,
+                preload_content=False,
+                timeout=seconds,
+            )
+            try:
+                return self._read(answer)
+            except BaseException:
+                answer.close()  # urllib3 leaves one open that cannot be unpacked
+                raise
+            finally:
+                answer.release_conn()
+        except BaseException as error:
+            return failure_of(error, outgoing.has_begun)
+
+    def _read(self, answer: urllib3.BaseHTTPResponse) -> Response | Failure:
+        most = self._settings.max_answer_bytes
+        chunks, size = [], 0
+        while size <= most and (chunk := answer.read1(CHUNK)):  # urllib3 unpacks it
+            chunks.append(chunk)
+            size += len(chunk)
+        if size > most:
+            answer.close()
+            problem = f"the response is longer than {most} bytes (max_answer_bytes)"
+            return Failure(problem, sent=True, status=answer.status)
+        headers = {}
+        for name, value in answer.headers.items():
+            headers[name.lower()] = value
+        return Response(answer.status, headers, b"".join(chunks), self._base_url)

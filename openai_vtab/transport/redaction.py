@@ -1,0 +1,222 @@
+"""Keeps the API key out of whatever a server sends back, and out of the log: [key] stands in its place.
+
+The key is found as it is written, percent-encoded, as JSON escapes it, and in base64, also in UTF-16 and UTF-32. A
+failed response is also searched for the key in other encodings (quotations.py).
+
+>>> KnownKey("sk-proj-0123456789").redact("no such key: sk-proj-0123456789")
+'no such key: [key]'
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
+
+from ..protocol import NO_HEADERS, Response
+from ..settings import Secret, Settings
+from .quotations import QUOTES_THE_KEY, is_quoted, without_quotation
+
+SHORTEST_KEY = 4  # characters; servers of one's own take "x"
+SHORTEST_IN_DATA = 12  # in what is right and becomes rows, where "test" and "lm-studio" are words like others
+LONGEST_ERROR = 32768  # bytes of a failed response that are kept; its message is far shorter
+KEYS_KEPT = 8  # the latest keys of a function, for which the responses to other requests are searched
+
+_PLAIN = re.compile(b"[0-9A-Za-z]+")  # what no encoder of URLs or JSON escapes alone
+_ESCAPED = rb"(?:\\[\\\0]*u\0*0\0*0\0*[2-7]\0*[0-9A-Fa-f]\0*|%\0*(?:2\0*5\0*)*[2-7]\0*[0-9A-Fa-f]\0*)"
+_ALL_ESCAPED = re.compile(_ESCAPED * 3)
+_BETWEEN = (b"", b"\0", b"\0\0\0", rb"\u0000", b"%00")  # the characters, in UTF-16 and UTF-32 within something else
+_BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+
+
+class KnownKey:
+    """An API key, its header, and what to search for to find it. No repr shows it, and it has no __dict__.
+
+    A text that has none of `_runs`, no escape and no NUL cannot have the key: most texts are searched for these alone.
+    """
+
+    __slots__ = ("_runs", "_spellings", "headers", "text")
+
+    def __init__(self, text: str, headers: Mapping[str, str] = NO_HEADERS) -> None:
+        self.text = text
+        self.headers = headers
+        # the longest first, so that no part of one is left
+        spelled = sorted(_texts(text), key=len, reverse=True)
+        self._spellings = [(each, max(_PLAIN.findall(each), key=len, default=b"")) for each in spelled]
+        self._runs = tuple({run for _, run in self._spellings})
+
+    def __repr__(self) -> str:
+        return "'[key]'"
+
+    def mark(self, text: bytes, shortest: int = SHORTEST_KEY) -> bytes:
+        """The bytes with [key] for the key, and every other byte as it was; `text` itself if the key is not in it.
+
+        A key of less than `shortest` characters is no secret.
+        """
+        if len(self.text) < shortest or len(text) < len(self.text):  # no spelling is shorter than the key
+            return text
+        escaped = (b"\\" in text or b"%" in text) and _ALL_ESCAPED.search(text) is not None
+        if not (escaped or b"\0" in text or rb"\u0000" in text or b"%00" in text):
+            for run in self._runs:
+                if run in text:
+                    break
+            else:
+                return text
+        for spelled, run in self._spellings:
+            if escaped or any(between.join(_split(run)) in text for between in _BETWEEN):
+                pattern = _pattern(spelled, len(self.text) < SHORTEST_IN_DATA and spelled == self.text.encode())
+                text = pattern.sub(lambda found: found[1].join(_split(b"[key]")), text)
+        return text
+
+    def redact(self, text: str, shortest: int = SHORTEST_KEY) -> str:
+        """The text with [key] for the key, however it is spelled."""
+        before = text.encode("utf-8", "surrogatepass")
+        after = self.mark(before, shortest)
+        return text if after is before else after.decode("utf-8", "surrogatepass")
+
+
+class KeyRing:
+    """The keys of a connection: the one for the next attempt, and those that were used lately."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        # a text stays as it is; a function may give another key each time, and a variable may be set anew
+        self._is_fixed = isinstance(settings.api_key, Secret) and not settings.api_key.is_function
+        self._lock = threading.Lock()
+        self.latest: tuple[KnownKey, ...] = ()  # oldest first, at most KEYS_KEPT
+
+    def next_key(self) -> KnownKey:
+        """The key for an attempt. Raises ConfigurationError when there is none, or none that a header can carry."""
+        latest = self.latest
+        if self._is_fixed and latest:
+            return latest[-1]
+        text = self._settings.key()
+        if latest and latest[-1].text == text:
+            return latest[-1]
+        with self._lock:
+            for known in self.latest:
+                if known.text == text:
+                    return known
+            known = KnownKey(text, self._settings.key_header(text))
+            self.latest = (*self.latest, known)[-KEYS_KEPT:]
+        return known
+
+
+def redact_all(text: str, keys: Sequence[KnownKey], shortest: int = SHORTEST_KEY) -> str:
+    """The text without any of the keys."""
+    for key in keys:
+        text = key.redact(text, shortest)
+    return text
+
+
+def redact_response(response: Response, keys: Sequence[KnownKey]) -> Response:
+    """The response without any of the keys: a server may quote what it was sent. Itself when it has none."""
+    values = "\n".join(response.headers.values()).encode("utf-8", "surrogatepass")
+    failed = not 200 <= response.status < 300
+    body, headers = response.body, response.headers
+    for key in keys:
+        body = redact_body(response.status, body, key)
+        if key.mark(values) is not values or (failed and is_quoted(values.decode("utf-8", "replace"), key.text)):
+            headers = {name: _redact_header(failed, value, key) for name, value in headers.items()}
+    if body is response.body and headers is response.headers:
+        return response
+    return replace(response, headers=headers, body=body)
+
+
+def _redact_header(failed: bool, value: str, key: KnownKey) -> str:
+    """The value of a header, such as a request id or where a redirect leads, without the key."""
+    clean = key.redact(value)
+    return QUOTES_THE_KEY if failed and is_quoted(clean, key.text) else clean
+
+
+def redact_body(status: int, body: bytes, key: KnownKey) -> bytes:
+    """The body of a response without the key.
+
+    json.loads reads UTF-16 and UTF-32, too: such a body is searched as it will be read. A failed response is cut to
+    what is kept of it, and where any decoded form of its words has the key, QUOTES_THE_KEY replaces them.
+    """
+    failed = not 200 <= status < 300
+    body = body[:LONGEST_ERROR] if failed else body
+    shortest = SHORTEST_KEY if failed else SHORTEST_IN_DATA
+    encoding = "utf-8"
+    after = body
+    if b"\0" in body[:4] or body.startswith(_BYTE_ORDER_MARKS):
+        encoding = _encoding(body)
+        if not encoding.startswith("utf-8"):
+            try:
+                text = body.decode(encoding, "surrogatepass")
+                if (clean := key.redact(text, shortest)) is not text:
+                    after = clean.encode(encoding, "surrogatepass")
+            except UnicodeDecodeError:  # json.loads will not read it either
+                encoding = "utf-8"
+    after = key.mark(after, shortest)
+    return without_quotation(after, encoding, key.text) if failed else after
+
+
+def _encoding(body: bytes) -> str:
+    """The encoding in which json.loads reads a body. The mark of its byte order is a character of the text."""
+    encoding: str = json.detect_encoding(body)
+    if encoding in ("utf-16", "utf-32"):
+        encoding += "-le" if body.startswith(b"\xff\xfe") else "-be"
+    return encoding
+
+
+def _texts(key: str) -> set[bytes]:
+    """The key, and what base64 makes of it, alone and at each place within something longer such as "Bearer …"."""
+    texts = {key.encode()}
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        whole = encode(key.encode())
+        texts |= {whole, whole.rstrip(b"=")}
+        for before in range(3):  # what no neighbour has a bit of
+            first = (before * 8 + 5) // 6
+            last = (before + len(key)) * 8 // 6
+            texts.add(encode(b"\0" * before + key.encode())[first:last])
+    return texts
+
+
+def _escapable(code: int) -> bytes:
+    """A regular expression for an ASCII character as it is or escaped in JSON, at any depth."""
+    letter = re.escape(b"%c" % code)
+    plain = letter if code not in b'/"\\' else b"\\\\+" if code == ord("\\") else b"\\\\*" + letter
+    return b"(?:%b|\\\\+u00%b)" % (plain, _EITHER_CASE.sub(_in_either_case, b"%02x" % code))
+
+
+_EITHER_CASE = re.compile(b"[a-f]")
+
+
+def _in_either_case(found: re.Match[bytes]) -> bytes:
+    return b"[%b%b]" % (found[0], found[0].upper())
+
+
+def _character(code: int) -> bytes:
+    """The same for a character that may be percent-encoded besides, once or several times."""
+    percent, again = _escapable(ord("%")), _escapable(ord("2")) + _escapable(ord("5"))
+    digits = b"".join(
+        b"(?:%b|%b)" % (_escapable(digit), _escapable(ord(chr(digit).upper())))
+        if digit > ord("9")
+        else _escapable(digit)
+        for digit in b"%02x" % code
+    )
+    return b"(?:%b|%b(?:%b)*%b)" % (_escapable(code), percent, again, digits)
+
+
+@lru_cache(maxsize=64)
+def _pattern(text: bytes, is_word: bool) -> re.Pattern[bytes]:
+    """A regular expression for a text however its characters are escaped. It takes 0.1 s to make.
+
+    Its group is what stands between the characters: in UTF-16 and UTF-32 within something else, NULs.
+    """
+    first, *rest = map(_character, text)
+    spelling = first + rb"(\0{3}|\0|\\+u0000|%00|)" + rb"(?:\1)".join(rest)
+    if is_word:  # which may be a part of others
+        begins = rb"(?:(?<![\w-])|(?<=\\[nrtbf])|(?<=%[0-9A-Fa-f]{2})|(?<=\\u00[0-9A-Fa-f]{2}))"
+        spelling = begins + spelling + rb"(?![\w-])"
+    return re.compile(spelling)
+
+
+def _split(text: bytes) -> list[bytes]:
+    return [b"%c" % code for code in text]

@@ -1,0 +1,60 @@
+"""Checks of request parameters, each a 400 with the parameter's name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from .conftest import Call
+
+# One request on each line
+# fmt: off
+REFUSED = [
+    ("GET /vector_stores?limit=many", None, "limit"),
+    ("GET /vector_stores?after=vs_gone", None, "after"),
+    ("POST /vector_stores", {"name": 7}, "name"),
+    ("POST /vector_stores", {"metadata": [1]}, "attributes"),
+    ("POST /vector_stores", {"metadata": {"k": 1}}, "metadata"),
+    ("POST /vector_stores", {"expires_after": {"anchor": "created_at", "days": 1}}, "expires_after"),
+    ("POST /vector_stores", {"expires_after": {"anchor": "last_active_at", "days": 366}}, "expires_after.days"),
+    ("POST /vector_stores/vs_demo/search", {"query": []}, "query"),
+    ("POST /vector_stores/vs_demo/files", {}, "file_id"),
+    ("POST /vector_stores/vs_demo/files", {"file_id": "file-new-01", "attributes": {"k" * 65: 1}}, "attributes." + "k" * 65),
+    ("POST /vector_stores/vs_demo/files", {"file_id": "file-new-01", "chunking_strategy": {"type": "best"}}, "chunking_strategy"),
+    ("POST /vector_stores/vs_demo/files/file-demo-01", {}, "attributes"),
+    ("POST /vector_stores/vs_demo/file_batches", {"files": [7]}, "file_ids[0]"),
+    *(
+        ("POST /vector_stores/vs_demo/files", {"file_id": "file-new-01", "chunking_strategy": {"type": "static", "static": {"max_chunk_size_tokens": size, "chunk_overlap_tokens": overlap}}}, f"chunking_strategy.static.{param}")
+        for size, overlap, param in ((99, 0, "max_chunk_size_tokens"), (100, 51, "chunk_overlap_tokens"))
+    ),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("operation", "body", "param"), REFUSED)
+def test_validation_rejects_invalid_parameters(call: Call, operation: str, body: Any, param: str) -> None:
+    """With the name of the parameter."""
+    response = call(operation, json=body)
+    assert (response.status_code, response.json()["error"]["param"]) == (400, param)
+
+
+@pytest.mark.parametrize(
+    ("form", "param"),
+    [
+        ({}, "purpose"),
+        ({"expires_after[anchor]": "last_active_at", "expires_after[seconds]": "3600"}, "expires_after"),
+        ({"expires_after[anchor]": "created_at", "expires_after[seconds]": "3599"}, "expires_after.seconds"),
+    ],
+)
+def test_validation_rejects_invalid_uploads(call: Call, form: dict[str, str], param: str) -> None:
+    """The form's fields are checked as JSON is."""
+    purpose = {"purpose": "assistants"} if form else {}
+    response = call("POST /files", files={"file": ("a.md", b"text")}, data={**purpose, **form})
+    assert (response.status_code, response.json()["error"]["param"]) == (400, param)
+
+
+def test_validation_rejects_a_body_that_is_not_json(call: Call) -> None:
+    """An empty body stands for an empty object where all of it is optional."""
+    assert call("POST /vector_stores", data=b"{").json()["error"]["code"] == "invalid_json"
+    assert call("POST /vector_stores").json()["object"] == "vector_store"

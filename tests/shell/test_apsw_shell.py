@@ -1,0 +1,72 @@
+"""APSW's own commands with the tables: .tables, .schema, completion, and how the input is divided."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from openai_vtab.shell.app import Shell
+from openai_vtab.tables import TABLES
+
+from .command import LEDGER, run_shell
+
+
+def test_tables_and_schema_know_the_tables() -> None:
+    """.tables lists them after the database's own, .schema when they are named."""
+    text = f"{LEDGER}CREATE TABLE x (y);\n.tables\n.tables vector_store_s%\n.schema x\n.schema vector_store_search\n"
+    lines = run_shell("--sandbox", text=text).stdout.splitlines()
+    names = [*(table.name for table in TABLES), "openai_tables", "openai_columns", "openai_requests"]
+    assert lines[: len(names) + 3] == ["mine", "mine_ledger", "x", *names]
+    assert lines[len(names) + 3 :][:4] == [
+        "vector_store_search",
+        "CREATE TABLE x (y);",
+        "-- built in",
+        "CREATE TABLE vector_store_search(",
+    ]
+
+
+def test_completion_of_sql_knows_tables_columns_and_functions(open_shell: Callable[..., Shell]) -> None:
+    """Hidden columns, too, and after the dot of a schema or an alias."""
+    shell = open_shell()
+    shell._completion_cache = None
+
+    def completed(token: str) -> list[str]:
+        return shell.complete_sql(token, token, 0, len(token))
+
+    assert "vector_store_search" in completed("vector_store_s")
+    assert completed("wait_s") == ["wait_seconds"]
+    assert completed("b.wait_s") == ["b.wait_seconds"]
+    assert completed("openai.vector_store_sea") == ["openai.vector_store_search"]
+    assert "cancel_vector_store_file_batch(" in completed("cancel_vector")
+
+
+@pytest.mark.parametrize(
+    "comment",
+    ["-- a comment", "/* two\nlines */", "-- one\n/* two */ -- three", "-- 'a; \"b", "SELECT 1 WHERE 0; -- after"],
+)
+def test_comment_is_complete(comment: str) -> None:
+    """A dot command may follow it, and the input may end with it."""
+    done = run_shell(text=f"{comment}\n.mode csv\nSELECT 1, /* ; */ -- ;\n2;\n{comment}")
+    assert (done.stdout, done.stderr, done.returncode) == ("1,2\n", "", 0)
+
+
+@pytest.mark.parametrize("text", ["SELECT 1\n", "-- a comment\nSELECT 1 -- ;", "/* no end;\n", "SELECT ';\n"])
+def test_incomplete_sql_at_the_end_of_the_input_is_an_error(text: str) -> None:
+    """The error quotes the statement without the complete comment before it."""
+    done = run_shell(text=text)
+    assert "Incomplete SQL (line " in done.stderr
+    assert f" of <stdin>): {text.strip().removeprefix('-- a comment').strip()}\n" in done.stderr
+    assert (done.stdout, done.returncode) == ("", 1)
+
+
+def test_question_mark_is_help() -> None:
+    """`?NAME` is `.help NAME`."""
+    assert run_shell(text="?mode\n").stderr == run_shell(text=".help mode\n").stderr != ""
+
+
+@pytest.mark.parametrize(("command", "status"), [(".quit", 0), (".quit 3", 3), (".exit 3", 3)])
+def test_quit_ends_the_shell(command: str, status: int) -> None:
+    """With the given exit status."""
+    done = run_shell(text=f"SELECT 1;\n{command}\nSELECT 2;\n")
+    assert (done.stdout, done.stderr, done.returncode) == ("1\n", "", status)

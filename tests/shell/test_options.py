@@ -1,0 +1,132 @@
+"""The command line's options: their order, their effects, --help and --version."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from apsw.shell import Shell as ApswShell
+
+import openai_vtab
+from openai_vtab.shell.app import Shell
+from openai_vtab.shell.options import parse_options
+
+from .command import SELECT, run_process, run_shell
+
+
+def test_options_stand_in_any_order() -> None:
+    """Ours are taken out up to the database; an option of APSW's shell keeps its value."""
+    args = ["-separator", "--quiet", "--quiet", "--base-url", "http://127.0.0.1/v1", "-batch", "my.db", "--quiet"]
+    options = parse_options(args)
+    assert options.rest == ["-separator", "--quiet", "-batch", "my.db", "--quiet"]
+    assert options.quiet
+    assert options.settings == {"base_url": "http://127.0.0.1/v1"}
+
+
+def test_options_without_a_value_raise() -> None:
+    """The error names the option."""
+    with pytest.raises(ApswShell.Error, match="specify a value after --upload-root"):
+        parse_options(["--upload-root"])
+
+
+def test_options_sandbox_and_base_url_the_later_wins() -> None:
+    """As with any option that is given twice."""
+    assert parse_options(["--base-url", "http://127.0.0.1/v1", "--sandbox"]).settings == {}
+    assert parse_options(["--sandbox", "--base-url", "http://127.0.0.1/v1"]).settings["base_url"].endswith("/v1")
+
+
+def test_options_of_ours_and_of_apsw_mix() -> None:
+    """In any order before the database."""
+    done = run_shell("-json", "--sandbox", "-batch", ":memory:", SELECT)
+    assert '"status": "completed"' in done.stdout
+    assert done.returncode == 0
+
+
+def test_options_work_with_no_color() -> None:
+    """While NO_COLOR is set, APSW's shell would take --sandbox for -nocolour, and ask the real API."""
+    done = run_process("--sandbox", "-csv", ":memory:", SELECT, environment={"NO_COLOR": "1"})
+    assert (done.stdout.strip(), done.stderr, done.returncode) == ("vsfb_demo_finished,completed", "", 0)
+
+
+def test_help_lists_all_options() -> None:
+    """Ours and those of APSW's shell."""
+    done = run_shell("--help")
+    text = done.stdout + done.stderr
+    for option in (
+        "openai-vtab",
+        "--sandbox",
+        "--base-url URL",
+        "--version",
+        "--help",
+        "OPENAI_API_KEY",
+        "-init filename",
+    ):
+        assert option in text
+    assert done.returncode == 0
+
+
+def test_version_shows_ours_sqlites_and_apsws() -> None:
+    """On standard output, with status 0."""
+    done = run_shell("--version")
+    assert done.stdout.startswith(f"openai-vtab {openai_vtab.__version__}, SQLite 3.")
+    assert done.returncode == 0
+
+
+def test_base_url_with_the_key_of_the_environment(sandbox: Any) -> None:
+    """Without the key, the statement fails."""
+    done = run_process("--base-url", sandbox.base_url, text=SELECT, environment={"OPENAI_API_KEY": sandbox.api_key})
+    assert done.stdout == "vsfb_demo_finished|completed\n"
+    done = run_process("--base-url", sandbox.base_url, text=SELECT)
+    assert "no API key: set OPENAI_API_KEY" in done.stderr
+    assert done.returncode == 1
+
+
+def test_sandbox_says_what_to_install(open_shell: Callable[..., Shell], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is an extra of the package."""
+    monkeypatch.setitem(sys.modules, "openai_vtab.sandbox", None)
+    with pytest.raises(Shell.Error, match=r"pip install 'openai-vtab\[sandbox\]'"):
+        open_shell().process_args(["--sandbox"])
+
+
+def test_quiet_removes_the_progress_bar(shell_on_screen: Shell) -> None:
+    """Whatever the terminal."""
+    shell_on_screen.process_args(["--quiet"])
+    assert shell_on_screen.bar is None
+
+
+def test_dry_run_shows_requests_and_sends_none() -> None:
+    """Without a key, on standard error, so that the output stays what it would be."""
+    done = run_process("--dry-run", text=f"INSERT INTO vector_stores (name) VALUES ('x');\n{SELECT}\nSELECT 1;\n")
+    assert (done.stdout, done.returncode) == ("1\n", 0)
+    get = "GET /vector_stores/vs_demo/file_batches/vsfb_demo_finished\n"
+    assert done.stderr == 'POST /vector_stores\n{\n  "name": "x"\n}\n' + get
+
+
+def test_read_only_refuses_writes() -> None:
+    """Reads go on."""
+    done = run_shell(
+        "--sandbox", "--read-only", text=f"DELETE FROM vector_stores WHERE vector_store_id = 'vs_demo';\n{SELECT}"
+    )
+    assert done.stdout == "vsfb_demo_finished|completed\n"
+    assert "vector_stores: this connection is read_only" in done.stderr
+    assert done.returncode == 1
+
+
+def test_errors_as_rows_and_upload_root(tmp_path: Path) -> None:
+    """Both are settings of connect()."""
+    (tmp_path / "a.txt").write_text("hello")
+    upload = "INSERT INTO files (path, purpose) VALUES ('a.txt', 'assistants');\n"
+    bad = SELECT.replace("vsfb_demo_finished", "no")
+    done = run_process(
+        "--sandbox",
+        "--errors-as-rows",
+        "--upload-root",
+        str(tmp_path),
+        text=f"{upload}{bad}\nSELECT filename FROM files WHERE rowid = last_insert_rowid();\n",
+    )
+    assert done.stdout == "no|\na.txt\n"
+    assert done.stderr == "1 keys or lists could not be read: look at the column error of their rows\n"
+    assert done.returncode == 0

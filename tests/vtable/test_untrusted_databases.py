@@ -320,7 +320,7 @@ def test_path_swapped_before_it_is_sent(connect: Any, root: Path, sandbox: Any, 
         swapped.symlink_to(places.get(what, root.parent / "secret"))
     count = len(sandbox._state.files)
     begin = time.monotonic()
-    with pytest.raises(openai_vtab.APIConnectionError, match=r"a\.md has changed since it was to be uploaded: "):
+    with pytest.raises(openai_vtab.APIConnectionError, match=r"a\.md has changed since its row was inserted: "):
         db.execute("COMMIT")
     assert time.monotonic() - begin < 5
     assert len(sandbox._state.files) == count

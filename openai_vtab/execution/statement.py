@@ -9,59 +9,27 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
-from dataclasses import dataclass, replace
-from typing import Any, TypeVar, cast
+from dataclasses import replace
+from typing import TypeVar, cast
 
 import apsw
 
 from ..errors import APIConnectionError, APIError
 from ..protocol import NO_HEADERS, Request, Response
 from ..transport.limits import WaitBudget
+from .exchange import OK, Exchange
 from .read_ahead import ReadAhead
-from .workers import OK, WorkerPool
+from .workers import WorkerPool
 
 log = logging.getLogger("openai_vtab")
 
-NOT_READ = (APIError, APIConnectionError)  # what keeps one key or list from being read, rather than all
-WINDOW_FACTOR = 2  # times max_concurrency: how many keys of an IN list are requested before their rows are read
-DOWNLOADED = 16 * 1024 * 1024  # bytes of contents kept
-PARSED_CACHE_OBJECTS = 2_000  # objects kept parsed, some 2 MB
-MAX_PENDING_ITEMS = 1000  # items, with those that need no request
-KEPT_HEADERS = ("x-request-id", "openai-poll-after-ms", "location")
+NOT_READ = (APIError, APIConnectionError)  # with one of these, other keys and lists may still be readable
+WINDOW_FACTOR = 2  # times max_concurrency: how many requests of an IN list are sent before their rows are read
+DOWNLOAD_CACHE_BYTES = 16 * 1024 * 1024
+PARSED_CACHE_OBJECTS = 2_000  # some 2 MB
+MAX_PENDING_ITEMS = 1000  # of an IN list, with those that need no request
 
 T = TypeVar("T")
-
-
-@dataclass(slots=True, eq=False)
-class Exchange:
-    """A request that was sent, and how far it has come: it has a future, then a response or, of what is parsed, a body.
-
-    A statement may keep tens of thousands: of a response that is right and was parsed, only the body is kept.
-    """
-
-    future: Future[Response] | None
-    response: Response | None = None
-    body: bytes = b""
-    parsed: Any = None
-
-    def keep(self, response: Response) -> None:
-        """Keep the response instead of the future."""
-        self.response, self.future = response, None
-
-    def keep_parsed(self, parsed: Any) -> None:
-        """Keep what the response means, and no more of the response than is needed to parse it again."""
-        self.parsed = parsed
-        response = self.response
-        if response is not None and response.status == OK:
-            self.body, self.response = response.body, None
-        elif response is not None:
-            headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
-            self.response = replace(response, headers=headers or NO_HEADERS)
-
-    def forget_parsed(self) -> None:
-        """Keep the response alone."""
-        self.parsed = None
 
 
 class StatementSession:
@@ -123,7 +91,7 @@ class StatementSession:
     def add_expected_keys(self, keys: int) -> None:
         """Tell the progress that `keys` keys of an IN list are about to be looked up."""
         if self.meter is not None:
-            self.meter.expected += keys
+            self.meter.expect(keys)
 
     def look_up(self, request: Request, *, alone: bool) -> bool:
         """Send the request; if it is `alone`, also those that the statement will probably send next. Returns True."""
@@ -155,7 +123,7 @@ class StatementSession:
             known = self._read_ahead.known if self._read_ahead is not None else None
             self.meter.came("keys" if request.absent_is_none else "pages", known)
         if response.note:
-            response = replace(response, note=f"{response.note}; before it, {self._answered()} were answered")
+            response = replace(response, note=f"{response.note}; {self._answered()} earlier requests had a response")
         exchange.keep(response)
         return response
 
@@ -200,7 +168,7 @@ class StatementSession:
             del self._exchanges[identity]
             self._downloads[identity] = content
             self._downloaded += len(content or b"")
-            while self._downloaded > DOWNLOADED and len(self._downloads) > 1:
+            while self._downloaded > DOWNLOAD_CACHE_BYTES and len(self._downloads) > 1:
                 self._downloaded -= len(self._downloads.pop(next(iter(self._downloads))) or b"")
         return self._downloads[identity]
 
@@ -235,7 +203,7 @@ class StatementSession:
         for item in items:
             needed = request(item)
             if needed is None and self.meter is not None:
-                self.meter.expected -= 1
+                self.meter.expect(-1)
             if needed is None and not waiting:
                 yield item, None
                 continue
@@ -256,7 +224,7 @@ class StatementSession:
             self.meter.close()
         if self.not_read:
             log.warning(
-                "%d could not be read, keys or lists: the column error of their rows says why", len(self.not_read)
+                "%d keys or lists could not be read: look at the column error of their rows", len(self.not_read)
             )
         self.not_read.clear()
         self.not_reached.clear()

@@ -24,8 +24,7 @@ from ..progress import ProgressReporter
 from ..protocol import Request, Response
 from ..transport.client import Client
 from ..transport.limits import INTERRUPT_POLL_SECONDS, CancelFlag, WaitBudget
-
-OK = 200
+from .exchange import OK
 
 T = TypeVar("T")
 _Task = tuple["Future[Any]", Callable[[], Any], CancelFlag]

@@ -110,7 +110,7 @@ class HTTPTransport:
             try:
                 return self._read(answer)
             except BaseException:
-                answer.close()  # also what cannot be unpacked, which urllib3 leaves open
+                answer.close()  # urllib3 leaves one open that cannot be unpacked
                 raise
             finally:
                 answer.release_conn()
@@ -120,12 +120,12 @@ class HTTPTransport:
     def _read(self, answer: urllib3.BaseHTTPResponse) -> Response | Failure:
         most = self._settings.max_answer_bytes
         chunks, size = [], 0
-        while size <= most and (chunk := answer.read1(CHUNK)):  # unpacked, when it is packed
+        while size <= most and (chunk := answer.read1(CHUNK)):  # urllib3 unpacks it
             chunks.append(chunk)
             size += len(chunk)
         if size > most:
             answer.close()
-            problem = f"the answer is longer than {most} bytes (max_answer_bytes)"
+            problem = f"the response is longer than {most} bytes (max_answer_bytes)"
             return Failure(problem, sent=True, status=answer.status)
         headers = {}
         for name, value in answer.headers.items():

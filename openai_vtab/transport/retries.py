@@ -23,6 +23,7 @@ from dataclasses import replace
 
 from .. import protocol
 from ..protocol import Request, Response
+from ..settings import Settings
 from .failures import Failure
 from .limits import ConcurrencyLimiter, WaitBudget
 
@@ -41,22 +42,19 @@ Outcome = Response | Failure  # of one attempt
 class Attempts:
     """The attempts of one request: whether another one follows, and whether one of them may have been carried out."""
 
-    __slots__ = ("_budget", "_failures", "_limiter", "_limits", "_most", "_most_wait", "_request", "count", "uncertain")
+    __slots__ = ("_budget", "_failures", "_limiter", "_limits", "_request", "_settings", "count", "uncertain")
 
     def __init__(
         self,
         request: Request,
+        settings: Settings,
         limiter: ConcurrencyLimiter,
         wait_budget: WaitBudget,
-        *,
-        max_retries: int,
-        rate_limit_wait: float,
     ) -> None:
         self._request = request
+        self._settings = settings
         self._limiter = limiter
         self._budget = wait_budget
-        self._most = max_retries
-        self._most_wait = rate_limit_wait
         self._failures = 0
         self._limits = 0
         self.count = 0  # of the attempts that were followed by another one
@@ -79,10 +77,10 @@ class Attempts:
         wait = wait_before_retry(self._request, outcome, self._limits if limited else self._failures)
         if limited and isinstance(outcome, Response):
             # no longer than a statement may wait: the next statement is told itself, and fails then
-            self._limiter.record(began, min(wait or 0.0, self._most_wait))
+            self._limiter.record(began, min(wait or 0.0, self._settings.rate_limit_wait))
             if wait is not None and not self._budget.allows(wait):
                 return replace(outcome, note=self._out_of_budget(wait)), None
-        if wait is None or (not limited and self._failures == self._most):
+        if wait is None or (not limited and self._failures == self._settings.max_retries):
             return outcome, None
         self.count += 1
         self._limits += limited
@@ -93,8 +91,8 @@ class Attempts:
 
     def _out_of_budget(self, wait: float) -> str:
         return (
-            f"{self._budget.waited:.0f} s were waited for limits, {wait:.1f} s more are asked for, and "
-            f"rate_limit_wait is {self._most_wait:g} s for a statement"
+            f"the statement has waited {self._budget.waited:.0f} s for rate limits, and would have to wait {wait:.1f} "
+            f"s more; raise rate_limit_wait, which is {self._settings.rate_limit_wait:g} s for a statement"
         )
 
 

@@ -288,7 +288,7 @@ def judge(fault: Fault, statement: Statement, lasting: bool, seen: Seen) -> str:
         assert f"answered {fault.status}" in text
     if isinstance(error, openai_vtab.APIConnectionError):
         assert error.sent
-        assert ("no answer within" if effect == SLOW else "the connection broke") in text
+        assert ("no response within" if effect == SLOW else "the connection broke") in text
     elif isinstance(error, openai_vtab.APIError):
         assert error.status == fault.status or effect == WRONG
     assert ("may have been carried out" in text) is outcome.unknown

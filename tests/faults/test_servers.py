@@ -175,7 +175,7 @@ def test_timeout_ends_a_dripping_response(bundle: str, scheme: str, begun: bytes
         connected(server.port, scheme, timeout=0.3, ca_bundle=bundle) as db,
     ):
         sql = SELECT % "vsfb_a"
-        took = seconds(lambda: db.execute(sql).fetchall(), openai_vtab.APITimeoutError, r"no answer within 0\.3 s")
+        took = seconds(lambda: db.execute(sql).fetchall(), openai_vtab.APITimeoutError, r"no response within 0\.3 s")
         assert took < 0.3 * 2 + 2
         assert server.connections == 2
         match = r"may have been carried out .*/files\)"
@@ -193,7 +193,7 @@ def test_timeout_ends_an_endless_response() -> None:
 
     with serving(serve) as server, connected(server.port, timeout=0.3, max_retries=0) as db:
         sql = SELECT % "vsfb_a"
-        assert seconds(lambda: db.execute(sql).fetchall(), openai_vtab.APITimeoutError, "no answer within") < 2
+        assert seconds(lambda: db.execute(sql).fetchall(), openai_vtab.APITimeoutError, "no response within") < 2
 
 
 def test_timeout_ends_a_tls_handshake() -> None:
@@ -236,7 +236,7 @@ def test_timeout_ends_an_upload_that_is_not_read(bundle: str, scheme: str, reads
         serving(serve, tls=TLS if scheme == "https" else None) as server,
         connected(server.port, scheme, timeout=0.5, ca_bundle=bundle) as db,
     ):
-        match = r"no answer within 0\.5 s; it may have been carried out .*\(GET /files\)"
+        match = r"no response within 0\.5 s; it may have been carried out .*\(GET /files\)"
         assert seconds(lambda: db.execute(UPLOAD), openai_vtab.APITimeoutError, match) < 2.5
         assert server.connections == 1
 
@@ -321,7 +321,7 @@ def test_response_size_is_limited_in_memory(connect: Any, sandbox: Any, packed: 
     db = connect(max_answer_bytes=1_000_000)
     sandbox.inject(Wire(parts))
     tracemalloc.start()
-    with pytest.raises(openai_vtab.APIError, match="the answer is longer than 1000000 bytes"):
+    with pytest.raises(openai_vtab.APIError, match="the response is longer than 1000000 bytes"):
         db.execute(SELECT % "vsfb_a").fetchall()
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

@@ -128,5 +128,5 @@ def test_errors_as_rows_and_upload_root(tmp_path: Path) -> None:
         text=f"{upload}{bad}\nSELECT filename FROM files WHERE rowid = last_insert_rowid();\n",
     )
     assert done.stdout == "no|\na.txt\n"
-    assert done.stderr == "1 could not be read, keys or lists: the column error of their rows says why\n"
+    assert done.stderr == "1 keys or lists could not be read: look at the column error of their rows\n"
     assert done.returncode == 0

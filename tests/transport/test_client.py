@@ -238,7 +238,7 @@ def test_response_that_is_too_long(connect: Any, sandbox: Any) -> None:
     """max_answer_bytes bounds what is held."""
     db = connect(max_answer_bytes=1000)
     sandbox.inject(Answer(b'"' + b"x" * 100_000 + b'"'))
-    with pytest.raises(openai_vtab.APIError, match=r"the answer is longer than 1000 bytes \(max_answer_bytes\)"):
+    with pytest.raises(openai_vtab.APIError, match=r"the response is longer than 1000 bytes \(max_answer_bytes\)"):
         db.execute(SELECT).fetchall()
     assert db.execute(SELECT).get == ROW
 

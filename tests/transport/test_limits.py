@@ -167,8 +167,10 @@ def test_rate_limit_that_stays_raises_and_says_the_wait(connect: Any, sandbox: A
     with pytest.raises(openai_vtab.APIError) as caught:
         db.execute(sql, ids).fetchall()
     assert caught.value.status == 429
-    assert "Slow down.; 0 s were waited for limits" in str(caught.value)
-    assert "rate_limit_wait is 0.5 s for a statement; before it, 3 were answered" in str(caught.value)
+    assert "Slow down.; the statement has waited 0 s for rate limits" in str(caught.value)
+    assert "raise rate_limit_wait, which is 0.5 s for a statement; 3 earlier requests had a response" in str(
+        caught.value
+    )
     assert len(sandbox.requests) <= 3 + 2 * 3
     with pytest.raises(openai_vtab.APIError, match="rate_limit_wait"):  # a statement has a patience of its own
         db.execute(ONE).fetchall()
@@ -180,7 +182,7 @@ def test_rate_limit_raises_at_once_without_a_wait_budget(connect: Any, sandbox: 
         db = connect(clock=clock, rate_limit_wait=setting)
         sandbox.inject(LIMIT, times=sent)
         sandbox.reset_counters()
-        with pytest.raises(openai_vtab.APIError, match=f"rate_limit_wait is {setting:g} s"):
+        with pytest.raises(openai_vtab.APIError, match=f"rate_limit_wait, which is {setting:g} s"):
             db.execute(ONE).fetchall()
         assert len(sandbox.requests) == sent
         assert db.execute(ONE).get == "completed"
@@ -197,7 +199,7 @@ def test_rate_limit_within_a_commit_names_what_is_done(connect: Any, sandbox: An
     assert len(error.done) == 2
     assert len(error.not_done) == 3
     assert error.unknown == []
-    assert "rate_limit_wait is 0.3 s" in error.not_done[0][1]
+    assert "rate_limit_wait, which is 0.3 s" in error.not_done[0][1]
     assert [what for _, what in error.not_done[1:]] == ["not sent", "not sent"]
 
 

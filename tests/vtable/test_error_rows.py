@@ -32,7 +32,7 @@ def test_error_rows_do_not_lose_the_others(db: Any, caplog: pytest.LogCaptureFix
     assert rows[1:] == [(FINISHED, "vs_demo", "completed", None), (RUNNING, "vs_demo", "in_progress", None)]
     assert rows[0][:3] == (FAILURES, "vs_demo", None)
     assert json.loads(rows[0][3]) == WHY
-    assert caplog.messages == ["1 could not be read, keys or lists: the column error of their rows says why"]
+    assert caplog.messages == ["1 keys or lists could not be read: look at the column error of their rows"]
     whole = f"SELECT * FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id = '{FAILURES}'"
     assert db.execute(whole).get == (FAILURES, None, None, None, None, "vs_demo")
     counts = f"SELECT raw, total_count, batch_id FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id = '{FAILURES}'"

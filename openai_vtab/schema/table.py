@@ -213,10 +213,6 @@ class Table:
         """The columns' sources by the columns' names."""
         return {column.name: column.source for column in self.columns}
 
-    def source(self, name: str) -> str:
-        """The source of the column `name`."""
-        return self.sources[name]
-
     def of(self, verb: str) -> tuple[Method, ...]:
         """The methods of one SQL verb, in order, without downloads."""
         return self._by_verb[verb]
@@ -235,7 +231,7 @@ class Table:
         """The sources that identify one object: those of the first SELECT method, in the order of its path."""
         if self.identity:
             return self.identity
-        return tuple(self.source(name) for name in self.of("SELECT")[0].variables)
+        return tuple(self.sources[name] for name in self.of("SELECT")[0].variables)
 
     @cached_property
     def asked(self) -> frozenset[str]:

@@ -52,7 +52,7 @@ class ListReader:
     def _objects(self, scan: ScanOptions, method: Method, key: dict[str, Any], first: Request) -> Iterator[Row]:
         """One list, page after page: the next page is on its way while the second half of a page is read."""
         session = self._session
-        echoed = {self._table.source(name): key[self._table.source(name)] for name in method.variables}
+        echoed = {self._table.sources[name]: key[self._table.sources[name]] for name in method.variables}
         request: Request | None = first
         page = _page(scan, method)
         seen: set[Any] = set()

@@ -119,9 +119,9 @@ class ScanArguments:
             if name != "rowid" and self.table.by_name[name].is_option:
                 options.append((place, name))
             elif method is not None and name in method.query:
-                narrowing.append((place, name, self.table.source(name)))
+                narrowing.append((place, name, self.table.sources[name]))
             else:
-                keys.append((place, name if name == "rowid" else self.table.source(name)))
+                keys.append((place, name if name == "rowid" else self.table.sources[name]))
         is_lookup = method is not None and not (method.listing or narrowing or options or plan.limits or plan.download)
         layout = ArgvLayout(
             plan,

@@ -191,11 +191,8 @@ class Table:
         for method in self.methods:
             if method.verb not in VERBS:
                 raise ValueError(f"table {self.name}: the verb is {method.verb!r}; write one of {', '.join(VERBS)}")
-            unknown = (
-                method.accepts
-                | method.only_when_set_to.keys()
-                | ({method.attached_files, method.gives, method.size} - {""})
-            ) - known
+            named = {method.attached_files, method.gives, method.size} - {""}
+            unknown = (method.accepts | method.only_when_set_to.keys() | named) - known
             if unknown:
                 raise ValueError(f"table {self.name}, {method.route}: no column {', '.join(sorted(unknown))}")
             if method.verb == "INSERT":

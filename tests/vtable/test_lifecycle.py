@@ -472,6 +472,7 @@ def test_exit_of_every_kind(sandbox: Any, tmp_path: Path, life: str) -> None:
     sandbox.latency = 0
 
 
+@pytest.mark.slow
 def test_multiprocessing_spawn(sandbox: Any, tmp_path: Path) -> None:
     """A process that begins anew has its own; the parent goes on, and errors come back."""
     program = tmp_path / "program.py"

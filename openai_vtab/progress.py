@@ -43,14 +43,18 @@ class ProgressReporter:
         self._writing = False
         self._has_reported = False
         self._now = Progress("keys", 0)
-        self.expected = 0  # keys of IN lists
+        self._expected = 0  # keys of IN lists
+
+    def expect(self, keys: int) -> None:
+        """Count `keys` more keys of an IN list that will be looked up; less than 0 if fewer will be."""
+        self._expected += keys
 
     def came(self, what: str, known: int | None) -> None:
         """Count a response about a key or a page. `known` is how many there will be, None if that is not known."""
         self._counts[what] += 1
         if not self._waiting:
             done = self._counts[what]
-            total = (known or self.expected) if what == "keys" else 0
+            total = (known or self._expected) if what == "keys" else 0
             self._now = Progress(what, done, total if total >= done else None)
             self.look()
 

@@ -91,7 +91,7 @@ class StatementSession:
     def add_expected_keys(self, keys: int) -> None:
         """Tell the progress that `keys` keys of an IN list are about to be looked up."""
         if self.meter is not None:
-            self.meter.expected += keys
+            self.meter.expect(keys)
 
     def look_up(self, request: Request, *, alone: bool) -> bool:
         """Send the request; if it is `alone`, also those that the statement will probably send next. Returns True."""
@@ -203,7 +203,7 @@ class StatementSession:
         for item in items:
             needed = request(item)
             if needed is None and self.meter is not None:
-                self.meter.expected -= 1
+                self.meter.expect(-1)
             if needed is None and not waiting:
                 yield item, None
                 continue

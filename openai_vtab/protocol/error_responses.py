@@ -128,7 +128,7 @@ def _before(request: Request, response: Response) -> str:
     """The note on earlier attempts: a retried cancel is refused when the first attempt was carried out."""
     if not (request.changes and response.uncertain):
         return ""
-    return "an earlier attempt without a response may have been carried out: read the row before you write it again"
+    return "an earlier attempt, which had no response, may already have done it: read the row before you write it again"
 
 
 def _error(response: Response) -> dict[str, str | None]:

@@ -41,8 +41,8 @@ class Client:
     def __init__(self, settings: Settings, *, transport: Transport | None = None, clock: Clock = REAL) -> None:
         self.settings = settings
         self.base_url = settings.checked_base_url()
-        self.limiter = ConcurrencyLimiter(settings.max_concurrency, clock)
-        self.attaching = AttachQuota(settings.attach_requests_per_minute, settings.attach_files_per_minute, clock)
+        self._limiter = ConcurrencyLimiter(settings.max_concurrency, clock)
+        self._attach_quota = AttachQuota(settings.attach_requests_per_minute, settings.attach_files_per_minute, clock)
         self.log = RequestLog()
         self._keys = KeyRing(settings)
         self._http = HTTPTransport(settings, self.base_url)
@@ -71,12 +71,12 @@ class Client:
             return self._show(request, predicted)
         if request.attached_files is not None:
             self._wait_to_attach(*request.attached_files, wait_budget)
-        attempts = Attempts(request, self.settings, self.limiter, wait_budget)
+        attempts = Attempts(request, self.settings, self._limiter, wait_budget)
         cancelled = wait_budget.cancelled
         keys: list[KnownKey] = []  # that the attempts were sent with
         record: RequestRecord | None = None
         outcome: Outcome | None = None
-        while (began := self.limiter.acquire(cancelled)) is not None:
+        while (began := self._limiter.acquire(cancelled)) is not None:
             try:
                 attempt = self._attempt(request, keys, record, predicted, on_send)
             except BaseException as error:  # nothing of this attempt has left
@@ -86,7 +86,7 @@ class Client:
                     raise ConfigurationError(str(error), sent=True) from None
                 raise
             finally:
-                self.limiter.release(cancelled)
+                self._limiter.release(cancelled)
             if attempt is None:
                 break
             record, outcome = attempt
@@ -186,7 +186,7 @@ class Client:
     def _wait_to_attach(self, store: str, files: int, wait_budget: WaitBudget) -> None:
         """Wait for a turn under OpenAI's own limits. `wait_budget` is not charged: this wait is known to end."""
         told = False
-        while wait := self.attaching.begin(store, files):
+        while wait := self._attach_quota.begin(store, files):
             if not told:
                 log.info(
                     "waiting %.0f s to attach %d more files to %s: at most %d requests to one vector store and "

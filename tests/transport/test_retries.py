@@ -358,7 +358,9 @@ def test_retry_of_a_cancel_that_is_refused_may_have_been_done(db: apsw.Connectio
     assert "earlier attempt" not in str(caught.value)
     sandbox.inject(Cut("answer"), method="POST")
     sandbox.inject(refused, method="POST")
-    with pytest.raises(openai_vtab.APIError, match="an earlier attempt without a response may have been carried out"):
+    with pytest.raises(
+        openai_vtab.APIError, match="an earlier attempt, which had no response, may already have done it"
+    ):
         db.execute(sql).fetchall()
     sandbox.inject(Cut("answer"), method="GET")
     sandbox.inject(Status(400, message="No."), method="GET")

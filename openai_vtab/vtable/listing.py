@@ -17,7 +17,7 @@ from ..schema.table import Listing, Method, Source
 from .lookup import Lookup
 from .replay import RecordedLookup
 from .rows import Row, Rows
-from .scan import ScanOptions, Session, error_row
+from .scan import ListSession, ScanOptions, error_row
 
 FIRST = object()  # stands for the value before the first row of a list
 
@@ -25,7 +25,7 @@ FIRST = object()  # stands for the value before the first row of a list
 class ListReader:
     """Reads lists of one table for one statement. `lookup` waits for rows that are not finished."""
 
-    def __init__(self, rows: Rows, session: Session, lookup: Lookup | RecordedLookup, max_rows: int) -> None:
+    def __init__(self, rows: Rows, session: ListSession, lookup: Lookup | RecordedLookup, max_rows: int) -> None:
         self._table = rows.table
         self._rowids = rows.rowids
         self._session = session

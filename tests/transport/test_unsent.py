@@ -229,5 +229,7 @@ def test_unsent_file_that_has_changed(connect: Any, tmp_path: Path, change: str)
             file.unlink()
         else:
             os.truncate(file, 99 if change == "longer" else 1)
-        assert_unsent(db, "COMMIT", "not sent: a.md has changed since its row was inserted", openai_vtab.APIConnectionError)
+        assert_unsent(
+            db, "COMMIT", "not sent: a.md has changed since its row was inserted", openai_vtab.APIConnectionError
+        )
         assert server.heads == []

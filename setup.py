@@ -53,7 +53,7 @@ setup(
     packages=find_packages(include=["openai_vtab", "openai_vtab.*"]),
     package_data={"openai_vtab": ["py.typed"]},
     install_requires=[
-        "apsw>=3.53.0,<3.54",  # 3.54 ends the process at an empty IN list: openai_vtab/vtable/table.py, UNVERIFIED_APSW
+        "apsw>=3.53.0,<3.54",  # 3.54 crashes at an empty IN list: vtable/best_index.py, UNVERIFIED_APSW
         "requests>=2.32.4",
         "urllib3>=2.6.3",
     ],

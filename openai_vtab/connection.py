@@ -17,8 +17,9 @@ from .errors import Error
 from .settings import Keywords, Settings, hide_key
 from .tables import TABLES
 from .vtable import functions, introspection
-from .vtable.context import ConnectionContext, roll_back
-from .vtable.table import Module
+from .vtable.context import ConnectionContext
+from .vtable.lifecycle import roll_back
+from .vtable.module import Module
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -103,4 +104,4 @@ def register_tables(connection: apsw.Connection, settings: Settings, *, clock: C
     for table in TABLES:
         Module(context, table).create(connection)
         functions.create(connection, context, table)
-    context.internal_sql.ours |= introspection.create(connection, TABLES, context.workers.client.log)
+    context.internal_sql.add_modules(introspection.create(connection, TABLES, context.workers.client.log))

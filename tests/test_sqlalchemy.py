@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import orm
@@ -212,8 +211,10 @@ def test_pool_fits_the_database(tmp_path: Path) -> None:
     file.dispose()
 
 
+@pytest.mark.slow
 def test_pandas_reads_and_writes(engine: sa.Engine, sandbox: Any) -> None:
     """read_sql works with an engine and a connection, beside a table made by to_sql."""
+    pd = pytest.importorskip("pandas", reason="pandas is in the extra `slow`")
     frame = pd.DataFrame({"batch": ["vsfb_demo_finished", "vsfb_demo_failures"], "weight": [1.5, 2.0]})
     assert frame.to_sql("weights", engine, index=False) == 2
     query = (

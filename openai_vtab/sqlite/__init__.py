@@ -1,1 +1,1 @@
-"""The user's SQLite connection: the text of its statements, and SQL of the package's own."""
+"""The user's SQLite connection: its statements, its cursors, and the package's own SQL on it."""

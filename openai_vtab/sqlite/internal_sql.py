@@ -1,7 +1,7 @@
-"""SQL of the package's own on the user's connection: within one of its statements, or between two.
+"""The package's own SQL on the user's connection, within one of the user's statements or between two of them.
 
-It leaves no trace there but in total_changes() and in the user's hooks: no traces, no row factories, and
-last_insert_rowid() stays the user's.
+It leaves no trace except in total_changes() and in the user's hooks: it calls no trace and no row factory of the
+user's, and last_insert_rowid() stays as the user knows it.
 
 >>> sql = InternalSQL(weakref.ref(connection))
 >>> next(sql.read("SELECT 1"))
@@ -13,30 +13,35 @@ from __future__ import annotations
 import contextlib
 import time
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import apsw
 
 from ..schema.values import SQLiteValue
-from .sql_text import is_harmless, without_parameters
+from .side_effects import is_harmless
+from .sql_text import without_parameters
 
-# of SQLite's machine between two looks at the clock: in a hundred rows or so a user's function may take its time
+# instructions of SQLite between two looks at the clock: about a hundred rows, each of which may call a user's function
 STEPS = 1000
 
 
 class InternalSQL:
-    """SQL of ours on the user's connection, that leaves no trace there but in `total_changes()`."""
+    """Runs the package's own SQL on the user's connection."""
 
     def __init__(self, weak: weakref.ref[apsw.Connection]) -> None:
         self._weak = weak
-        self.running = False
-        self.changes = 0  # how much of total_changes() is ours
-        self.unfinished = False  # a transaction of ours could not be rolled back yet
-        self.ours: set[str] = set()  # the names of our modules
+        self.running = False  # a statement of the package is being executed
+        self.changes = 0  # the part of total_changes() that the package has caused
+        self.unfinished = False  # a transaction of the package could not be rolled back yet
+        self._modules: set[str] = set()  # the names of the package's modules
+
+    def add_modules(self, names: Iterable[str]) -> None:
+        """Remember modules of the package, whose virtual tables a replay may read."""
+        self._modules.update(names)
 
     def read(self, sql: str, bindings: Sequence[SQLiteValue] = ()) -> Iterator[tuple[SQLiteValue, ...]]:
-        """The rows, as they are read."""
+        """Execute a query and return an iterator of its rows. Raises InterruptError if the statement is interrupted."""
         connection, cursor = self._cursor()
         outer, self.running = self.running, True
         try:
@@ -47,14 +52,15 @@ class InternalSQL:
             problem = str(error)
         finally:
             self.running = outer
-        raise apsw.InterruptError(problem)  # as "vtable constructor failed", where it was to prepare json_each
+        # SQLite reports an interrupt while it prepares json_each as "vtable constructor failed"
+        raise apsw.InterruptError(problem)
 
     def write(self, sql: str, bindings: Sequence[SQLiteValue] = ()) -> int:
-        """Carry it out; the rowid of the row that it has inserted, 0 when none. last_insert_rowid() stays the user's.
+        """Execute a statement that writes. Returns the rowid of the row that it has inserted, 0 if it inserted none.
 
-        The statement must return no rows, as RETURNING does: it is then over when execute() returns. An interrupt
-        between two calls would leave it half done and kept alive by the exception's traceback, and SQLite undoes no
-        statement around it as long as that is so.
+        last_insert_rowid() stays as the user knows it. The statement must not return rows (no RETURNING), so that it
+        is over when execute() returns. Otherwise an interrupt between two calls could leave it half done; the
+        exception's traceback would keep it alive, and SQLite could not undo the statement around it.
         """
         connection, cursor = self._cursor()
         last = connection.last_insert_rowid()
@@ -70,16 +76,16 @@ class InternalSQL:
             connection.set_last_insert_rowid(last)
 
     def write_unless_busy(self, sql: str, bindings: Sequence[SQLiteValue]) -> None:
-        """Carry out one statement by itself, as `alone`."""
+        """Execute one statement that commits by itself. Raises apsw.BusyError as `alone` does."""
         with self.alone():
             self.write(sql, bindings)
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[apsw.Connection]:
-        """For statements that commit each by itself, without waiting for other writers.
+        """For statements that each commit by themselves. They do not wait for other writers, but raise apsw.BusyError.
 
-        Raises apsw.BusyError also when they would be a part of a statement that found the database busy: SQLite reports
-        the end of such a statement before it undoes it.
+        BusyError is also raised where they would become part of a statement that found the database busy: SQLite
+        reports the end of such a statement before it undoes the statement.
         """
         with self._without_waiting() as connection:
             _refuse_within_a_statement(connection)
@@ -88,9 +94,9 @@ class InternalSQL:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """A transaction of its own. Raises apsw.BusyError as `alone`, and InterruptError."""
+        """A transaction of its own. Raises apsw.BusyError as `alone` does, and InterruptError."""
         with self.alone() as connection:
-            if connection.is_interrupted:  # SQLite would not even carry out the ROLLBACK
+            if connection.is_interrupted:  # SQLite would refuse the ROLLBACK, too
                 raise apsw.InterruptError("interrupted")
             self.write("BEGIN")
             try:
@@ -102,9 +108,10 @@ class InternalSQL:
                 raise
 
     def finish(self, connection: apsw.Connection) -> None:
-        """Roll back a transaction of ours; one that is busy would keep every new reader out.
+        """Roll back the package's transaction, which would otherwise keep every new reader out.
 
-        As long as the user's statement is interrupted SQLite refuses that, too: then it is done at the next statement.
+        While the user's statement is interrupted, SQLite refuses the ROLLBACK as well. It is repeated at the next
+        statement.
         """
         try:
             if connection.in_transaction:
@@ -115,11 +122,11 @@ class InternalSQL:
 
     @contextlib.contextmanager
     def _without_waiting(self) -> Iterator[apsw.Connection]:
-        """Set the user's busy timeout to 0 for a while: a statement that only reads must not wait for writers."""
+        """Set the user's busy timeout to 0 within the block: a statement that only reads must not wait for writers."""
         connection, _ = self._cursor()
         (patience,) = next(self.read("PRAGMA busy_timeout"))
         try:
-            if patience:  # 0 also when the user has a handler of his own, which could not be put back
+            if patience:  # also 0 if the user has set a busy handler, which could not be restored
                 connection.set_busy_timeout(0)
             yield connection
         finally:
@@ -127,23 +134,24 @@ class InternalSQL:
                 connection.set_busy_timeout(int(patience))
 
     def program(self, sql: str) -> list[tuple[Any, ...]]:
-        """What SQLite makes of a statement: the rows of EXPLAIN, whatever its parameters; none when it cannot tell."""
+        """Return the rows of EXPLAIN for a statement, whatever its parameters are; none if EXPLAIN fails."""
         try:
             return list(self.read(f"EXPLAIN {without_parameters(sql)}"))
-        except apsw.Error:  # an authorizer's, say
+        except apsw.Error:  # for example an authorizer's refusal
             return []
 
     def run_through(self, sql: str, patience: float) -> bool:
-        """Run a query that changes nothing, for at most so many seconds. Whether it came to its end, or never will.
+        """Run a query that changes nothing, for at most `patience` seconds. Returns False if it ran out of time.
 
-        Its errors are not the statement's: that may never come so far, or give a function other values.
+        Errors of the query count as its end and are not raised: the statement that it was taken from may never come
+        so far, or may pass other values to a function.
         """
         connection, cursor = self._cursor()
         end = time.monotonic() + patience
         self.running = True
         try:
             connection.set_progress_handler(lambda: time.monotonic() > end, STEPS, id=InternalSQL)
-            if not is_harmless(cursor.execute, sql, self.ours):
+            if not is_harmless(cursor.execute, sql, self._modules):
                 return True
             for _ in cursor.execute(sql):
                 pass
@@ -159,10 +167,10 @@ class InternalSQL:
 
     def _cursor(self) -> tuple[apsw.Connection, apsw.Cursor]:
         connection = self._weak()
-        assert connection is not None  # noqa: S101 - it is running the statement that asks
-        # Made by the connection, which closes it: APSW waits for ever for a cursor of apsw.Cursor(connection) that an
-        # exception's traceback keeps alive. Not by the user's factory, whose cursors and traces are not for it. No
-        # signal handler runs between these assignments and the call.
+        assert connection is not None  # noqa: S101 - the connection runs the statement that calls this
+        # Connection.cursor() makes the cursor, so that closing the connection closes it: APSW waits for ever for an
+        # apsw.Cursor(connection) that an exception's traceback keeps alive. The user's factory is replaced meanwhile,
+        # because its cursors and traces are the user's. No signal handler runs between these lines.
         factory = connection.cursor_factory
         try:
             connection.cursor_factory = apsw.Cursor
@@ -176,11 +184,11 @@ class InternalSQL:
 
 def _refuse_within_a_statement(connection: apsw.Connection) -> None:
     if connection.txn_state() == apsw.SQLITE_TXN_WRITE:
-        raise apsw.BusyError("it would be undone with a statement that was busy")
+        raise apsw.BusyError("a statement that found the database busy is still being undone; try again")
 
 
 def untraced(cursor: apsw.Cursor, sql: str, bindings: Any) -> bool:
-    """An exec_trace in place of the connection's own: the statement is none of the user's."""
+    """An exec_trace that replaces the connection's: the statement is not the user's."""
     return True
 
 

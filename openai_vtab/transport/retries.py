@@ -91,8 +91,8 @@ class Attempts:
 
     def _out_of_budget(self, wait: float) -> str:
         return (
-            f"the statement has waited {self._budget.waited:.0f} s for rate limits, and would have to wait "
-            f"{wait:.1f} s more; raise rate_limit_wait, which is {self._settings.rate_limit_wait:g} s for a statement"
+            f"the statement has waited {self._budget.waited:.0f} s for rate limits, and would have to wait {wait:.1f} "
+            f"s more; raise rate_limit_wait, which is {self._settings.rate_limit_wait:g} s for a statement"
         )
 
 

@@ -1,1 +1,1 @@
-"""The virtual tables, as SQLite calls them through APSW."""
+"""The virtual tables: what APSW calls to plan, read and write a table."""

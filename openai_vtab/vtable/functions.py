@@ -1,15 +1,14 @@
-"""SQL functions for the methods that are no SELECT, INSERT, UPDATE or DELETE: StackQL's EXEC.
+"""SQL functions for the methods that are no SELECT, INSERT, UPDATE or DELETE (StackQL's EXEC).
 
-They are flagged DIRECTONLY: a view or trigger stored in a database file cannot call them.
+They are flagged DIRECTONLY: a view or a trigger that is stored in a database file cannot call them.
 https://www.sqlite.org/c3ref/c_deterministic.html#sqlitedirectonly
-It must not know any particular method: names and arguments come from the description.
 
 >>> SELECT cancel_vector_store_file_batch('vs_…', 'vsfb_…') ->> 'status'
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import apsw
 
@@ -23,7 +22,7 @@ from .context import ConnectionContext
 
 
 def create(connection: apsw.Connection, context: ConnectionContext, table: Table) -> None:
-    """Make the functions of the table known to the connection."""
+    """Register the functions of a table."""
     for method in table.of("EXEC"):
         connection.create_scalar_function(
             method.function,
@@ -33,30 +32,35 @@ def create(connection: apsw.Connection, context: ConnectionContext, table: Table
         )
 
 
-def _function(context: ConnectionContext, table: Table, method: Method) -> Any:
+def _function(context: ConnectionContext, table: Table, method: Method) -> Callable[..., SQLiteValue]:
+    """The function for a method: it sends the request at once, and returns the object as JSON."""
+
     def call(*arguments: SQLiteValue) -> SQLiteValue:
         if None in arguments:
             return None
-        keys: dict[str, str] = {}
-        for name, value in zip(method.variables, arguments, strict=True):
-            try:
-                keys[table.source(name)] = identifier(value, Limits())
-            except InvalidValue as refused:
-                problem = f"{method.function}, argument {name}: {refused}"
-            else:
-                continue
-            raise RowError(problem)
+        keys = _keys(table, method, arguments)
         context.refuse_if_read_only(table, method)
         request = protocol.build(table, method, keys)
-        context.writes.flush(context.statement)  # what was written before is sent before
-        wait_budget = context.statement.wait_budget
-        response = context.workers.wait(context.workers.send(request, wait_budget))
+        session = context.session
+        context.writes.flush(session)  # rows that were written before are sent before
+        response = context.workers.wait(context.workers.send(request, session.wait_budget))
         if response.status == protocol.NOT_SENT:
             return None
 
-        def understand(response: protocol.Response) -> protocol.Object:
+        def parse(response: protocol.Response) -> protocol.Object:
             return protocol.verify_keys(table, request, response, protocol.parse_object(request, response) or {}, keys)
 
-        return sql_value(context.workers.parse_once(response, understand))
+        return sql_value(context.workers.parse_once(response, parse))
 
     return call
+
+
+def _keys(table: Table, method: Method, arguments: Sequence[SQLiteValue]) -> dict[str, str]:
+    """The arguments as keys by their sources. Raises RowError."""
+    keys: dict[str, str] = {}
+    for name, value in zip(method.variables, arguments, strict=True):
+        try:
+            keys[table.source(name)] = identifier(value, Limits())
+        except InvalidValue as refused:
+            raise RowError(f"{method.function}, argument {name}: {refused}") from None
+    return keys

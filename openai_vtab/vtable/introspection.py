@@ -1,6 +1,4 @@
-"""openai_tables and openai_columns: the descriptions as tables; openai_requests: the log of what was sent.
-
-It must not know any particular table, and sends nothing.
+"""Tables about the tables: openai_tables and openai_columns describe them, openai_requests is the request log.
 
 >>> SELECT verb, method, path, required FROM openai_tables WHERE table_name = 'vector_stores'
 """
@@ -21,12 +19,11 @@ Row = tuple[SQLiteValue, ...]
 
 
 def create(connection: apsw.Connection, tables: Sequence[Table], log: RequestLog) -> set[str]:
-    """Make the three tables known to the connection; their names."""
+    """Register the three tables, and return their names. Their rows are made when they are read."""
 
     def rows(of: Callable[[Table], Sequence[dict[str, Any]]]) -> list[Row]:
         return [tuple(row.values()) for table in tables for row in of(table)]
 
-    # the rows are made when somebody looks
     made = {
         "openai_tables": (docs.TABLE_COLUMNS, lambda: rows(docs.methods)),
         "openai_columns": (docs.COLUMN_COLUMNS, lambda: rows(docs.columns)),
@@ -41,7 +38,7 @@ def create(connection: apsw.Connection, tables: Sequence[Table], log: RequestLog
 
 
 class Module:
-    """A table of rows that stay as they are while they are read; it is its own VTable."""
+    """A table of rows that do not change while they are read; it is its own VTable."""
 
     def __init__(self, schema: str, rows: Callable[[], list[Row]]) -> None:
         self._schema = schema
@@ -52,12 +49,12 @@ class Module:
         return self._schema, self
 
     def BestIndexObject(self, info: apsw.IndexInfo) -> bool:
-        """A scan of all rows: they are few."""
+        """Scan all rows: there are few."""
         info.estimatedRows = 100
         return True
 
     def Open(self) -> Cursor:
-        """SQLite begins to read."""
+        """SQLite opens a cursor."""
         return Cursor(self._rows())
 
     def Disconnect(self) -> None:
@@ -65,7 +62,7 @@ class Module:
 
 
 class Cursor:
-    """One scan."""
+    """One scan of a table."""
 
     def __init__(self, rows: list[Row]) -> None:
         self._rows = rows
@@ -80,7 +77,7 @@ class Cursor:
         return self._at >= len(self._rows)
 
     def Next(self) -> None:
-        """The next row."""
+        """Go to the next row."""
         self._at += 1
 
     def Rowid(self) -> int:

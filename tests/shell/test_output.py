@@ -31,6 +31,7 @@ def test_json_modes_write_json_as_json() -> None:
     assert third.startswith('"{""in_progress"":0')
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp437"])
 def test_encoding_escapes_text_for_people(encoding: str) -> None:
     """A character that the output lacks is written as ASCII. In data for a pipe, it is an error of one line."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import apsw
 import apsw.ext
 
-from openai_vtab.sqlite.sql_text import Cursors
+from openai_vtab.sqlite.cursors import Cursors
 
 
 def test_cursors_know_a_statement_with_its_bindings() -> None:

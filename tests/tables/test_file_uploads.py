@@ -204,6 +204,7 @@ def test_upload_of_many_files_is_concurrent(connect: Any, root: Path, sandbox: A
     assert {file.content for file in sandbox._state.files.values()} >= {f"text {n}".encode() for n in range(12)}
 
 
+@pytest.mark.slow
 def test_upload_is_streamed(sandbox: Any, root: Path) -> None:
     """Memory does not grow with the file: 64 MB in a process that may have 40 more than it has without."""
     large = root / "large.md"

@@ -332,6 +332,7 @@ def test_interrupt_ends_pagination(db: apsw.Connection, sandbox: Any, it: List) 
     timer.join()
 
 
+@pytest.mark.slow
 @every
 def test_cache_of_a_statement_has_each_list_once(db: apsw.Connection, requests: Requests, it: List) -> None:
     """However often it is scanned."""

@@ -14,7 +14,7 @@ from typing import Any
 import apsw
 import pytest
 
-from openai_vtab.vtable import table
+from openai_vtab.vtable import best_index
 
 T = "vector_store_file_batches"
 KEYS = f"{T} WHERE vector_store_id = 'vs_demo' AND batch_id IN"
@@ -62,10 +62,10 @@ WRITE = [
 Requests = Callable[[], list[str]]
 
 
-@pytest.fixture(params=[True, False] if table.TAKES_WHOLE_LISTS else [False], ids=lambda whole: f"whole={whole}")
+@pytest.fixture(params=[True, False] if best_index.TAKES_WHOLE_LISTS else [False], ids=lambda whole: f"whole={whole}")
 def whole(request: Any, monkeypatch: pytest.MonkeyPatch) -> bool:
     """Whether Filter is given whole lists."""
-    monkeypatch.setattr(table, "TAKES_WHOLE_LISTS", request.param)
+    monkeypatch.setattr(best_index, "TAKES_WHOLE_LISTS", request.param)
     return bool(request.param)
 
 
@@ -144,6 +144,6 @@ def test_in_list_is_whole_only_where_the_requirement_is_verified() -> None:
     """The first unverified release is the same in setup.py, so that pip does not install what the guard is for."""
     bound = re.search(r'"apsw>=[\d.]+,<([\d.]+)"', SETUP.read_text(encoding="utf-8"))
     assert bound is not None
-    assert tuple(map(int, bound[1].split("."))) == table.UNVERIFIED_APSW
+    assert tuple(map(int, bound[1].split("."))) == best_index.UNVERIFIED_APSW
     installed = tuple(map(int, apsw.apsw_version().split(".")[:2]))
-    assert (installed < table.UNVERIFIED_APSW) == table.TAKES_WHOLE_LISTS
+    assert (installed < best_index.UNVERIFIED_APSW) == best_index.TAKES_WHOLE_LISTS

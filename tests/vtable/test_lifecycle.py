@@ -143,7 +143,7 @@ def test_exit_of_a_program_that_closes_nothing(sandbox: Any) -> None:
 
 def test_exit_while_requests_are_under_way(sandbox: Any) -> None:
     """The interpreter does not wait for answers that nobody wants any more."""
-    sandbox.latency = 3
+    sandbox.latency = 10
     code = (
         "import openai_vtab, threading, time, apsw\n"
         "db = openai_vtab.connect()\n"
@@ -153,7 +153,7 @@ def test_exit_while_requests_are_under_way(sandbox: Any) -> None:
     )
     begin = time.monotonic()
     assert python(code, sandbox) == "interrupted\n"
-    assert time.monotonic() - begin < 2.5
+    assert time.monotonic() - begin < 9
 
 
 def test_import_loads_few_modules(sandbox: Any) -> None:
@@ -472,6 +472,7 @@ def test_exit_of_every_kind(sandbox: Any, tmp_path: Path, life: str) -> None:
     sandbox.latency = 0
 
 
+@pytest.mark.slow
 def test_multiprocessing_spawn(sandbox: Any, tmp_path: Path) -> None:
     """A process that begins anew has its own; the parent goes on, and errors come back."""
     program = tmp_path / "program.py"

@@ -10,7 +10,7 @@ import apsw
 import pytest
 
 import openai_vtab
-from openai_vtab.vtable import table
+from openai_vtab.vtable import best_index
 
 T = "vector_store_file_batches"
 DEMO = "/vector_stores/vs_demo/file_batches/"
@@ -474,7 +474,7 @@ WHERE_INSERTED = [
 @pytest.mark.parametrize("where", WHERE_INSERTED)
 def test_rowids_of_what_was_inserted_are_read_once(db: apsw.Connection, where: str) -> None:
     """INSERT … SELECT changes last_insert_rowid() with each row: SQLite must not compare with it again."""
-    if " OR " in where and not table.TAKES_WHOLE_LISTS:
+    if " OR " in where and not best_index.TAKES_WHOLE_LISTS:
         pytest.skip("without whole lists, SQLite evaluates each term of an OR when it comes to it, over any table")
     db.execute("INSERT INTO files (filename, content, purpose) VALUES " + ", ".join(["('a', 'b', 'assistants')"] * 3))
     ids = [id for (id,) in db.execute(f"SELECT id FROM files WHERE {where}")]

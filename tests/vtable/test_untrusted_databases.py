@@ -401,7 +401,7 @@ def test_ledger_row_without_keys_is_not_cancelled(connect: Any, file: str, reque
             file,
             f"UPDATE mine_ledger SET seq = {seq}, id = NULL, vector_store_id = NULL WHERE id = '{RUNNING}' OR id IS NULL",
         )
-        with pytest.raises((openai_vtab.RowError, openai_vtab.DataError), match=r"is not known|is no id"):
+        with pytest.raises((openai_vtab.RowError, openai_vtab.DataError), match=r"is not known|is not an id"):
             connect(file).execute("UPDATE mine SET status = 'cancelled' WHERE status = 'in_progress'")
         assert [r for r in requests() if r.startswith("POST")] == []
 

@@ -1,0 +1,195 @@
+"""The cursor: one scan of a table, from SQLite's Filter to its rows.
+
+>>> cursor = Cursor(table, getters, arguments, lookup, list_reader, before_reading, never_numbers)
+>>> cursor.Filter(5, "vector_store_id,batch_id", ("vs_1", "vsfb_1"))
+>>> cursor.Column(4)
+'completed'
+
+https://rogerbinns.github.io/apsw/vtable.html#vtcursor-class
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import apsw
+
+from ..errors import ProgrammingError
+from ..planner import ScanKind
+from ..schema.columns import ERROR
+from ..schema.decode import Fields
+from ..schema.table import Table
+from ..schema.values import SQLiteValue, key_text
+from .listing import ListReader
+from .lookup import Lookup
+from .replay import RecordedLookup
+from .rows import Row
+from .scan import SINGLE_KEY, ArgvLayout, ScanArguments, ScanOptions, narrows, total
+
+NO_ROWS: Iterator[Row] = iter(())
+
+Getter = Callable[[Fields], SQLiteValue]
+
+
+class Cursor:
+    """One scan of a table.
+
+    `getters` read the columns of a row; None stands for an option. `before_reading` is called before each scan.
+    `never_numbers` returns, for an idxStr, the places in argv whose values equal no key if they are numbers.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        getters: Sequence[Getter | None],
+        arguments: ScanArguments,
+        lookup: Lookup | RecordedLookup,
+        list_reader: ListReader,
+        before_reading: Callable[[], None],
+        never_numbers: Callable[[str], set[int]],
+    ) -> None:
+        self._table = table
+        self._getters = self._own_getters = getters
+        self._arguments = arguments
+        self._lookup = lookup
+        self._list_reader = list_reader
+        self._before_reading = before_reading
+        self._find_never_numbers = never_numbers
+        self._never_numbers: dict[str, set[int]] = {}
+        self._option_values: dict[str, SQLiteValue] = {}
+        self._rows: Iterator[Row] = NO_ROWS
+        self._row: Row | None = None
+
+    def Filter(self, idxNum: int, idxStr: str, args: tuple[Any, ...]) -> None:  # noqa: N803 - SQLite's names
+        """SQLite begins a scan with the plan that BestIndex has made, and the values for it."""
+        self._before_reading()
+        layout = self._arguments.layouts.get((idxNum, idxStr)) or self._arguments.layout(idxNum, idxStr)
+        if layout.sources is not None and layout.method is not None:
+            keys: dict[str, str] = {}
+            for source, value in zip(layout.sources, args, strict=True):
+                text = key_text(value) if isinstance(value, str) else None
+                if text is None:
+                    break
+                keys[source] = text
+            else:
+                self._rows, self._row = NO_ROWS, self._lookup.one(SINGLE_KEY, layout.method, keys)
+                return
+        self._getters = self._own_getters
+        self._rows = self._scan(layout, idxStr, args)
+        self._row = next(self._rows, None)
+
+    def _scan(self, layout: ArgvLayout, idxStr: str, args: tuple[Any, ...]) -> Iterator[Row]:  # noqa: N803
+        """The rows of any scan; Filter itself looks up a single object."""
+        given = {name: args[place] for place, name in layout.options}
+        if any(given.get(name, "") is None for name in self._table.asked):  # NULL equals nothing
+            return NO_ROWS
+        # an option that is NULL is not given
+        checked = {name: self._arguments.checked(name, value) for name, value in given.items() if value is not None}
+        # an option that the API takes as JSON is returned as it was written
+        self._option_values = given | {
+            name: value
+            for name, value in checked.items()
+            if isinstance(value, (str, int, float)) and not isinstance(value, bool)
+        }
+        if layout.plan.kind is not ScanKind.BY_ROWID and self._is_unequal(layout, idxStr, args):
+            return NO_ROWS
+        narrowing = {source: args[place] for place, _, source in layout.narrowing}
+        if None in narrowing.values():  # NULL equals nothing
+            return NO_ROWS
+        fixed = {
+            source: args[place] for place, name, source in layout.narrowing if narrows(self._table, name, args[place])
+        }
+        # where SQLite compares and drops rows, LIMIT does not tell how many it reads
+        at_most = total(args[len(layout.plan.columns) :]) if len(fixed) == len(narrowing) else None
+        values = [args[place] for place, _ in layout.keys]
+        scan = ScanOptions(
+            checked,
+            single=not any(isinstance(value, (set, frozenset)) for value in values),
+            order=layout.plan.order,
+            at_most=at_most,
+            download=self._table.downloads.get(layout.plan.download),
+        )
+        found = self._found(layout, scan, values, fixed)
+        downloads = self._lookup.with_downloads(scan, found)
+        if downloads is None:
+            return found
+        getters = dict(zip(self._table.by_name, self._own_getters, strict=True))
+        getters |= {layout.plan.download: downloads.content, ERROR.name: downloads.error}
+        self._getters = tuple(getters.values())
+        return downloads
+
+    def _found(
+        self, layout: ArgvLayout, scan: ScanOptions, values: Sequence[Any], narrowing: dict[str, Any]
+    ) -> Iterator[Row]:
+        if layout.plan.kind is ScanKind.BY_ROWID:
+            return self._lookup.by_rowid(scan, self._arguments.rowids(values[0]))
+        texts = {source: self._arguments.texts(args) for (_, source), args in zip(layout.keys, values, strict=True)}
+        method = layout.method
+        if layout.plan.kind is ScanKind.REMEMBERED:
+            return self._lookup.remembered(texts)
+        if method is None:
+            return self._lookup.listed(scan, texts)
+        fixed = {self._table.source(name): value for name, value in scan.values.items() if name in method.sent}
+        fixed |= narrowing
+        keys = ({**fixed, **dict(zip(texts, key, strict=True))} for key in itertools.product(*texts.values()))
+        if method.listing:
+            return self._list_reader.lists(scan, method, keys)
+        return self._lookup.many(scan, method, keys, math.prod(map(len, texts.values())))
+
+    def _is_unequal(self, layout: ArgvLayout, idxStr: str, args: tuple[Any, ...]) -> bool:  # noqa: N803
+        """Whether a key of argv is a number that cannot equal text.
+
+        Such a number comes from a row value, of a column without affinity; https://www.sqlite.org/rowvalue.html
+        """
+        numbers = {
+            place
+            for place, _ in (*layout.keys, *((place, name) for place, name, _ in layout.narrowing))
+            if isinstance(args[place], (int, float))
+        }
+        if not numbers:
+            return False
+        if idxStr not in self._never_numbers:
+            self._never_numbers[idxStr] = self._find_never_numbers(idxStr)
+        return not numbers.isdisjoint(self._never_numbers[idxStr])
+
+    def Eof(self) -> bool:
+        """Whether the scan is over."""
+        return self._row is None
+
+    def Next(self) -> None:
+        """Go to the next row."""
+        self._row = next(self._rows, None)
+
+    def Rowid(self) -> int:
+        """The row's rowid."""
+        assert self._row is not None  # noqa: S101 - SQLite asks only while Eof is false
+        return self._row[0]
+
+    def Column(self, number: int) -> SQLiteValue:
+        """The row's value in a column; -1 is the rowid."""
+        assert self._row is not None  # noqa: S101
+        if number < 0:
+            return self._row[0]
+        get = self._getters[number]
+        return self._option_value(number) if get is None else get(self._row[1])
+
+    def ColumnNoChange(self, number: int) -> Any:
+        """A column that an UPDATE does not SET, so that UpdateChangeRow knows which columns are SET."""
+        return apsw.no_change
+
+    def Close(self) -> None:
+        """End the scan, perhaps before its last row."""
+        self._rows = NO_ROWS
+
+    def _option_value(self, number: int) -> SQLiteValue:
+        """The value that the query gives an option. Raises ProgrammingError without one: NULL would lose the row."""
+        name = self._table.columns[number].name
+        if name not in self._option_values:
+            raise ProgrammingError(
+                f"{self._table.name}.{name}: it has no value of its own; write {name} = … with a value, or "
+                "with a column of a table that comes earlier in the join"
+            )
+        return self._option_values[name]

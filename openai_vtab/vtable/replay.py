@@ -1,0 +1,148 @@
+"""Replays: a running statement is run once more, only to record the requests that it will send.
+
+During a replay, the tables open their cursors with a RequestRecorder and a RecordedLookup instead of the statement's
+session and Lookup. These send nothing: a look-up is recorded and returns no row; a list returns its rows if its
+response has come already, otherwise it is recorded as well; a ledger returns what it has. So a replay takes
+microseconds for each key, and read-ahead (execution/read_ahead.py) sends the requests early.
+
+>>> Replayer(weak, internal_sql, cursors).replay("SELECT …", session, record=requests.append, seconds=0.25)
+True
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
+
+import apsw
+
+from .. import protocol
+from ..execution.statement import StatementSession
+from ..protocol import Request
+from ..schema.table import Method
+from ..sqlite.cursors import Cursors
+from ..sqlite.internal_sql import InternalSQL
+from .lookup import lookup_method, request_of
+from .rows import Item, Row, Rows
+from .scan import ScanOptions
+
+T = TypeVar("T")
+
+
+class RequestRecorder:
+    """Stands for a statement's session in a replay, and records the requests that are not answered yet.
+
+    `partial`: a list was not answered yet, so that another replay may record more.
+    """
+
+    def __init__(self, session: StatementSession, record: Callable[[Request], None]) -> None:
+        self.session = session
+        self.record = record
+        self.partial = False
+        self.response = session.response
+        self.parse_once = session.parse_once
+        self.record_unreadable = session.record_unreadable
+
+    def prefetch(
+        self, items: Iterable[T], request: Callable[[T], Request | None], /
+    ) -> Iterator[tuple[T, Request | None]]:
+        """The items with their requests."""
+        return ((item, request(item)) for item in items)
+
+    def look_up(self, request: Request, /, *, alone: bool) -> bool:
+        """Return whether the response has come. Record the request otherwise."""
+        if self.session.is_answered(request):
+            return True
+        self.partial = True
+        self.record(request)
+        return False
+
+    def start(self, request: Request, /) -> bool:
+        """Send nothing."""
+        return False
+
+
+class RecordedLookup:
+    """Stands for a Lookup in a replay: it records look-ups, and returns only what the ledger knows."""
+
+    def __init__(self, rows: Rows, recorder: RequestRecorder) -> None:
+        self._rows = rows
+        self._record = recorder.record
+
+    def one(self, scan: ScanOptions, method: Method, keys: Mapping[str, str]) -> Row | None:
+        """The row if the ledger knows the object's final state. Otherwise record the look-up and return None."""
+        return self._row(scan, method, self._rows.item(keys))
+
+    def many(self, scan: ScanOptions, method: Method, keys: Iterable[Mapping[str, str]], count: int) -> Iterator[Row]:
+        """The same for `count` keys."""
+        return self._known(scan, method, map(self._rows.item, keys))
+
+    def by_rowid(self, scan: ScanOptions, rowids: Iterable[int]) -> Iterator[Row]:
+        """The same for the objects with these rowids."""
+        return self._known(scan, lookup_method(self._rows.table), self._rows.at_current(rowids))
+
+    def remembered(self, wanted: Mapping[str, Sequence[str]]) -> Iterator[Row]:
+        """What the ledger has."""
+        return self._rows.remembered(wanted)
+
+    def listed(self, scan: ScanOptions, wanted: Mapping[str, Sequence[str]]) -> Iterator[Row]:
+        """What the ledger has. The look-ups of a ledger's rows are not recorded: the scan prefetches them itself."""
+        return self._rows.remembered(wanted)
+
+    def with_downloads(self, scan: ScanOptions, found: Iterator[Row]) -> None:
+        """Leave the rows as they are: nothing is downloaded."""
+
+    def finished(self, scan: ScanOptions, rows: Iterator[Row]) -> Iterator[Row]:
+        """The rows of a list as they stand."""
+        return rows
+
+    def _known(self, scan: ScanOptions, method: Method, items: Iterable[Item]) -> Iterator[Row]:
+        return (row for item in items if (row := self._row(scan, method, item)) is not None)
+
+    def _row(self, scan: ScanOptions, method: Method, item: Item) -> Row | None:
+        request = request_of(self._rows, scan, method, item)
+        if request is None:
+            return None if item.entry is None else (self._rows.rowid(item), item.entry)
+        self._record(request)
+        if scan.download is not None:
+            self._record(protocol.download(self._rows.table, scan.download, item.keys))
+        return None
+
+
+class _UserStatement(BaseException):
+    """A function of the user's runs a statement in a replay.
+
+    Not an Exception, because the function could catch it and remember a wrong result.
+    """
+
+
+def _refuse(*_: object) -> bool:
+    """End the replay: the tables would show the user's own statement no rows."""
+    raise _UserStatement
+
+
+class Replayer:
+    """Runs statements of one connection once more. `recorder` is set while it does."""
+
+    def __init__(self, connection: weakref.ref[apsw.Connection], internal_sql: InternalSQL, cursors: Cursors) -> None:
+        self._connection = connection
+        self._internal_sql = internal_sql
+        self._cursors = cursors
+        self.recorder: RequestRecorder | None = None
+
+    def replay(
+        self, query: str | None, session: StatementSession, record: Callable[[Request], None], seconds: float
+    ) -> bool:
+        """Run a query for at most `seconds`. Returns whether it has recorded all requests, or never can."""
+        connection = self._connection()
+        if query is None or self.recorder is not None or connection is None:
+            return True
+        self.recorder = recorder = RequestRecorder(session, record)
+        try:
+            with self._cursors.held(connection, _refuse):
+                return self._internal_sql.run_through(query, seconds) and not recorder.partial
+        except _UserStatement:
+            return not recorder.partial
+        finally:
+            self.recorder = None

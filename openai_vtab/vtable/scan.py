@@ -1,0 +1,182 @@
+"""What a scan is given: how to read argv of a plan, the checked options, and the values as keys of the API.
+
+>>> arguments = ScanArguments(vector_store_files, Limits(), internal_sql.read)
+>>> arguments.layout(5, "vector_store_id,file_id").keys
+((0, 'vector_store_id'), (1, 'id'))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from ..errors import ProgrammingError
+from ..planner import ScanKind, ScanPlan, missing_columns
+from ..protocol import Object, Request, Response
+from ..schema.table import Method, Source, Table
+from ..schema.values import InvalidValue, Limits, SQLiteValue, key_text
+
+LARGEST = 2.0**63  # of SQLite's integers
+
+Item = TypeVar("Item")
+Parsed = TypeVar("Parsed")
+Read = Callable[[str, Sequence[SQLiteValue]], Iterator[tuple[SQLiteValue, ...]]]
+
+
+@dataclass(frozen=True)
+class ScanOptions:
+    """How a scan reads its rows.
+
+    `values` maps the columns that are options to their checked values. `single`: the scan is of one key, perhaps for
+    a row of a join. `order` is "asc" or "desc" if the rows of a list must come in that order. `at_most` is how many
+    rows will be read, None if that is not known. `download` gives a column that the statement reads.
+    """
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    single: bool = True
+    order: str = ""
+    at_most: int | None = None
+    download: Method | None = None
+
+
+SINGLE_KEY = ScanOptions()
+
+
+class Session(Protocol):
+    """The requests of a statement, as far as a list needs them: a StatementSession, or a RequestRecorder."""
+
+    def prefetch(
+        self, items: Any, request: Callable[[Item], Request | None], /
+    ) -> Iterator[tuple[Item, Request | None]]:
+        """The items with their requests, which are sent ahead."""
+
+    def look_up(self, request: Request, /, *, alone: bool) -> bool:
+        """Send the request. Returns False if its response must not be read."""
+
+    def start(self, request: Request, /) -> bool:
+        """Send the request; its response is read later."""
+
+    def response(self, request: Request, /) -> Response:
+        """The response to the request."""
+
+    def parse_once(
+        self, request: Request, parse: Callable[[Response], Parsed], weight: Callable[[Parsed], int] | None = None, /
+    ) -> Parsed:
+        """What the response means."""
+
+    def record_unreadable(self, request: Request, error: Exception, /) -> None:
+        """Return if the statement goes on without the request's rows. Raises the error otherwise."""
+
+
+def error_row(session: Session, keys: Mapping[str, Any], request: Request, error: Exception) -> Object:
+    """An error row: the keys, and the reason they could not be read. Raises the error unless the statement goes on."""
+    session.record_unreadable(request, error)
+    message = getattr(error, "message", None) or str(error)
+    return {
+        **keys,
+        Source.ERROR: {
+            "status": getattr(error, "status", None),
+            "code": getattr(error, "code", None),
+            "message": "; ".join(filter(None, (message, getattr(error, "hint", "")))),
+            "request_id": getattr(error, "request_id", None),
+        },
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class ArgvLayout:
+    """Where the values are in argv of a plan: their places, with the columns' names or sources.
+
+    `sources` are those of the keys if the values in argv are nothing else and name one object, else None.
+    """
+
+    plan: ScanPlan
+    method: Method | None
+    keys: tuple[tuple[int, str], ...]
+    narrowing: tuple[tuple[int, str, str], ...]
+    options: tuple[tuple[int, str], ...]
+    sources: tuple[str, ...] | None
+
+
+class ScanArguments:
+    """Reads what SQLite passes to Filter of one table. `read` executes SQL of the package."""
+
+    def __init__(self, table: Table, limits: Limits, read: Read) -> None:
+        self.table = table
+        self.layouts: dict[tuple[int, str], ArgvLayout] = {}  # by idxNum and idxStr
+        self._limits = limits
+        self._read = read
+
+    def layout(self, idxNum: int, idxStr: str) -> ArgvLayout:  # noqa: N803 - SQLite's names
+        """The layout of a plan; MissingColumnsError if the plan says that nothing can serve the query."""
+        plan = ScanPlan.decode(idxNum, idxStr)
+        if plan.kind is ScanKind.NOTHING:
+            raise missing_columns(self.table, plan)
+        method = self.table.of("SELECT")[plan.method] if plan.kind is ScanKind.METHOD else None
+        keys, narrowing, options = [], [], []
+        for place, name in enumerate(plan.columns):
+            if name != "rowid" and self.table.by_name[name].is_option:
+                options.append((place, name))
+            elif method is not None and name in method.query:
+                narrowing.append((place, name, self.table.source(name)))
+            else:
+                keys.append((place, name if name == "rowid" else self.table.source(name)))
+        is_lookup = method is not None and not (method.listing or narrowing or options or plan.limits or plan.download)
+        layout = ArgvLayout(
+            plan,
+            method,
+            tuple(keys),
+            tuple(narrowing),
+            tuple(options),
+            tuple(source for _, source in keys) if is_lookup else None,
+        )
+        self.layouts[idxNum, idxStr] = layout
+        return layout
+
+    def checked(self, name: str, value: SQLiteValue) -> Any:
+        """An option's checked value. Raises ProgrammingError."""
+        check = self.table.by_name[name].check
+        assert check is not None  # noqa: S101 - Table requires a check for each option
+        try:
+            return check(value, self._limits)
+        except InvalidValue as refused:
+            raise ProgrammingError(f"{self.table.name}.{name}: {refused}") from None
+
+    def texts(self, value: Any) -> list[str]:
+        """The keys that a value of argv, or a set of values, stands for, in a stable order."""
+        if isinstance(value, str):
+            text = key_text(value)
+            return [] if text is None else [text]
+        values = value if isinstance(value, (set, frozenset)) else (value,)
+        texts = {key_text(self._as_text(v) if isinstance(v, float) else v) for v in values}
+        # a column of REAL holds 5.0, which SQLite compares with '5' as a number
+        texts |= {str(int(v)) for v in values if isinstance(v, float) and v.is_integer() and abs(v) < LARGEST}
+        return sorted(text for text in texts if text is not None)
+
+    def rowids(self, value: Any) -> list[int]:
+        """The rowids that a value of argv, or a set of values, stands for, in ascending order."""
+        values = value if isinstance(value, (set, frozenset)) else (value,)
+        numbers = {self._whole_number(v) if isinstance(v, (float, str)) else v for v in values}
+        return sorted(number for number in numbers if isinstance(number, int))
+
+    def _whole_number(self, value: SQLiteValue) -> SQLiteValue:
+        """The integer that SQLite compares a rowid with; None if no rowid equals the value."""
+        sql = "SELECT CAST(?1 AS INTEGER) WHERE CAST(?1 AS INTEGER) = ?1"
+        return next(self._read(sql, [value]), (None,))[0]
+
+    def _as_text(self, value: float) -> SQLiteValue:
+        """The number as SQLite writes it to compare it with text."""
+        return next(self._read("SELECT CAST(? AS TEXT)", [value]))[0]
+
+
+def narrows(table: Table, name: str, value: SQLiteValue) -> bool:
+    """Whether the API can narrow a list to a value: OpenAI refuses values that another server's rows may have."""
+    known = table.by_name[name].values
+    return isinstance(value, str) and value != "" and (not known or value in known)
+
+
+def total(limit_and_offset: Sequence[Any]) -> int | None:
+    """LIMIT plus OFFSET; None if there is no limit."""
+    counts = [number for number in limit_and_offset if isinstance(number, int) and number >= 0]
+    return sum(counts) if counts and len(counts) == len(limit_and_offset) else None

@@ -1,0 +1,251 @@
+"""The statements of one connection: which of them are running, and whether one that writes has succeeded.
+
+Theory of operation
+-------------------
+SQLite has no callback for the beginning or the failure of a statement. It has a trace with two events: STMT, when a
+statement begins, and PROFILE, when it is over. https://www.sqlite.org/c3ref/trace_v2.html
+
+A virtual table must know more: which statement calls it, so that all requests of a statement share one snapshot; when
+that statement is over; and whether a statement that wrote rows has failed, because SQLite undoes such a statement
+without telling the tables. The tracker concludes that from the events and from total_changes():
+
+- SQLite does not count the rows of a statement that fails. So a statement that writes has succeeded if
+  total_changes() has grown, and if no table has refused one of its rows.
+- SQLite counts the rows of a statement that is reset only after its PROFILE. So the verdict, `succeeded` or `failed`,
+  comes with the next event. A table that must know it earlier calls `judge`.
+- SQLite reports a statement that a SQL function runs like the program of a trigger, but with an id of its own. If it
+  writes, it succeeds or fails by itself, and its rows do not count for the statements around it. If it reads, it
+  belongs to the statement around it.
+- If the schema has changed since a statement was prepared, SQLite ends it, prepares it again and runs it without
+  another STMT. So a table that is called while no statement is running is called by the statement that ended last.
+- A COMMIT that finds the database busy looks like any other: the queue of writes keeps its state (writes/queue.py).
+- `succeeded` and `failed` are called only for a statement that may have written to a table of the package: it has
+  called one, something was queued while it ran, or another statement was running around it.
+
+The sequences, as tests/vtable/test_statements.py runs them: `1r` is a statement that reads, `1w` a statement that
+writes, `call` the call of a table of the package, `refused` a row that such a table refuses, and `+1` a growth of
+total_changes().
+
+    a query
+        STMT 1r  call  PROFILE 1
+        began 1, ended 1
+    a query whose cursor is closed before its last row
+        STMT 1r  call  PROFILE 1
+        began 1, ended 1
+    a query that SQLite prepares again after a schema change
+        STMT 1r  PROFILE 1  call  PROFILE 1
+        began 1, ended 1, ended 1
+    a query of the package itself
+        STMT 1r  PROFILE 1
+        nothing
+    a write
+        STMT 1w  call  +1  PROFILE 1  STMT 2r  PROFILE 2
+        began 1, ended 1, succeeded 1, began 2, ended 2
+    a write that returns rows and is reset
+        STMT 1w  call  PROFILE 1  +2  STMT 2r  PROFILE 2
+        began 1, ended 1, succeeded 1, began 2, ended 2
+    a write that violates a constraint
+        STMT 1w  call  PROFILE 1  STMT 2r  PROFILE 2
+        began 1, ended 1, failed 1, began 2, ended 2
+    a write whose row a table refuses
+        STMT 1w  call  refused  PROFILE 1  STMT 2r  PROFILE 2
+        began 1, ended 1, failed 1, began 2, ended 2
+    a write to other tables
+        STMT 1w  +1  PROFILE 1  STMT 2r  PROFILE 2
+        began 1, ended 1, began 2, ended 2
+    a write that fires a trigger
+        STMT 1w  call  STMT 1w trigger  STMT 1w trigger  +2  PROFILE 1  STMT 2r  PROFILE 2
+        began 1, ended 1, succeeded 1, began 2, ended 2
+    a query in a SQL function
+        STMT 1r  STMT 2r trigger  call  PROFILE 2  PROFILE 1
+        began 1, ended 1
+    a write in a SQL function of a query
+        STMT 1r  STMT 2w trigger  call  +1  PROFILE 2  PROFILE 1
+        began 1, began 2, ended 2, succeeded 2, ended 1
+    a write in a SQL function of a write that fails
+        STMT 1w  STMT 2w trigger  call  +1  PROFILE 2  call  PROFILE 1  STMT 3r  PROFILE 3
+        began 1, began 2, ended 2, succeeded 2, ended 1, failed 1, began 3, ended 3
+    a write that fails in a SQL function of a write, judged by a table
+        STMT 1w  STMT 2w trigger  call  PROFILE 2  judge  +1  PROFILE 1  STMT 3r  PROFILE 3
+        began 1, began 2, ended 2, failed 2, ended 1, began 3, ended 3
+    a COMMIT that finds the database busy, and another one
+        STMT 1r  PROFILE 1  STMT 1r  PROFILE 1
+        began 1, ended 1, began 1, ended 1
+
+>>> tracker = StatementTracker(InternalSQL(weak), open_session=…, position=…, began=…, ended=…, succeeded=…, failed=…)
+>>> connection.trace_v2(apsw.SQLITE_TRACE_STMT | apsw.SQLITE_TRACE_PROFILE, tracker.follow)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Generic, Protocol, TypeVar
+
+import apsw
+
+from ..sqlite.internal_sql import InternalSQL
+
+
+class Session(Protocol):
+    """What a statement keeps while it runs."""
+
+    def close(self) -> None:
+        """Forget it: the statement is over."""
+
+
+S = TypeVar("S", bound=Session)
+
+
+class RunningStatement(Generic[S]):
+    """A statement that has begun.
+
+    `changes` is total_changes() at its beginning, later without the rows that count for others. `position` is how much
+    was queued at its beginning. `session` is None until the statement calls a table of the package. `refused` tells
+    that a table has refused one of its rows.
+    """
+
+    __slots__ = ("_open_session", "changes", "id", "position", "readonly", "refused", "session", "sql")
+
+    def __init__(
+        self,
+        open_session: Callable[[RunningStatement[S]], S],
+        id: int,
+        sql: str,
+        readonly: bool,
+        changes: int,
+        position: int,
+    ) -> None:
+        self._open_session = open_session
+        self.id = id
+        self.sql = sql
+        self.readonly = readonly
+        self.changes = changes
+        self.position = position
+        self.refused = False
+        self.session: S | None = None
+
+    def open(self) -> S:
+        """Return the statement's session, opened by the first call."""
+        if self.session is None:
+            self.session = self._open_session(self)
+        return self.session
+
+    def refuse_row(self) -> None:
+        """A table has refused a row of the statement: SQLite undoes the statement."""
+        self.refused = True
+
+    def leave_out(self, rows: int) -> None:
+        """Some rows that total_changes() counts are those of a statement within this one."""
+        self.changes += rows
+
+    def again(self) -> RunningStatement[S]:
+        """The statement as SQLite runs it once more, after it has prepared it again."""
+        return RunningStatement(self._open_session, self.id, self.sql, self.readonly, self.changes, self.position)
+
+
+class StatementTracker(Generic[S]):
+    """Follows the statements of one connection, and reports to the callbacks.
+
+    `began(statement, connection)` is called before the statement counts as running, `ended(statement, connection)`
+    when it counts no more, `succeeded(statement)` and `failed(statement)` at the next event. `open_session` makes a
+    statement's session, which is closed when the statement ends. `position` returns a number that grows with
+    everything that is queued.
+    """
+
+    def __init__(
+        self,
+        internal_sql: InternalSQL,
+        *,
+        open_session: Callable[[RunningStatement[S]], S],
+        position: Callable[[], int],
+        began: Callable[[RunningStatement[S], apsw.Connection], None],
+        ended: Callable[[RunningStatement[S], apsw.Connection], None],
+        succeeded: Callable[[RunningStatement[S]], None],
+        failed: Callable[[RunningStatement[S]], None],
+    ) -> None:
+        self._internal_sql = internal_sql
+        self._open_session = open_session
+        self._position = position
+        self._began = began
+        self._ended = ended
+        self._succeeded = succeeded
+        self._failed = failed
+        self.running: dict[int, RunningStatement[S]] = {}  # by id, in the order of beginning
+        self.unjudged: list[RunningStatement[S]] = []  # writing statements that have ended, the latest last
+        self._latest: RunningStatement[S] | None = None  # the statement that ended last
+
+    def follow(self, event: dict[str, Any]) -> None:
+        """Take one event of apsw.Connection.trace_v2."""
+        id = event["id"]
+        if event.get("trigger") and (event["readonly"] or id in self.running):
+            return
+        ended = self.running.pop(id, None)
+        if ended is not None:
+            self._end(ended)
+        internal_sql = self._internal_sql
+        if internal_sql.running:
+            return  # a statement of the package, or a user's cursor that is collected while it runs
+        connection = event["connection"]
+        if internal_sql.unfinished:
+            internal_sql.finish(connection)
+        changes = event["total_changes"] - internal_sql.changes
+        if self.unjudged:
+            self._judge(changes, ended)
+        if ended is not None:
+            self._ended(ended, connection)
+        if event["code"] == apsw.SQLITE_TRACE_STMT:
+            begun = RunningStatement(self._open_session, id, event["sql"], event["readonly"], changes, self._position())
+            self._began(begun, connection)
+            self.running[id] = begun
+
+    def _end(self, ended: RunningStatement[S]) -> None:
+        self._latest = ended
+        if ended.session is not None:
+            ended.session.close()
+        # the rows of a statement within another one must not count for the outer one
+        if not ended.readonly and (ended.session or ended.position < self._position() or self.running):
+            self.unjudged.append(ended)
+
+    def judge(self, total_changes: int) -> None:
+        """Report which of the writing statements that have ended have succeeded."""
+        self._judge(total_changes - self._internal_sql.changes, None)
+
+    def _judge(self, changes: int, just_ended: RunningStatement[S] | None) -> None:
+        """The same, without the statement whose end SQLite reports now: its rows are not counted yet."""
+        due = [statement for statement in self.unjudged if statement is not just_ended]
+        self.unjudged = [statement for statement in self.unjudged if statement is just_ended]
+        for statement in due:
+            grown = changes - statement.changes
+            if grown > 0 and not statement.refused:
+                self._succeeded(statement)
+            else:
+                self._failed(statement)
+            for around in {*self.running.values(), *([] if just_ended is None else [just_ended])}:
+                around.leave_out(grown)
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether a statement that writes is running, rather than being reset."""
+        return any(not statement.readonly for statement in self.running.values())
+
+    @property
+    def current(self) -> RunningStatement[S] | None:
+        """The statement that runs now: the one that began last. None if no statement has ever begun."""
+        return next(reversed(self.running.values()), None) or self._begin_again()
+
+    @property
+    def writing(self) -> RunningStatement[S]:
+        """The writing statement that runs now, and whose row SQLite hands over."""
+        found = next((statement for statement in reversed(self.running.values()) if not statement.readonly), None)
+        if found is None and self._latest is not None and not self._latest.readonly:
+            found = self._begin_again()
+        assert found is not None  # noqa: S101 - SQLite has reported the statement before it hands over a row
+        return found
+
+    def _begin_again(self) -> RunningStatement[S] | None:
+        """The statement that ended last runs again: SQLite has prepared it once more."""
+        latest = self._latest
+        if latest is None:
+            return None
+        self.running[latest.id] = again = latest.again()
+        return again

@@ -23,7 +23,7 @@ from .workers import WorkerPool
 
 log = logging.getLogger("openai_vtab")
 
-NOT_READ = (APIError, APIConnectionError)  # with one of these, other keys and lists may still be readable
+NOT_READ = (APIError, APIConnectionError)  # other keys and lists may still be readable after one of these
 WINDOW_FACTOR = 2  # times max_concurrency: how many requests of an IN list are sent before their rows are read
 DOWNLOAD_CACHE_BYTES = 16 * 1024 * 1024
 PARSED_CACHE_OBJECTS = 2_000  # some 2 MB
@@ -35,7 +35,7 @@ T = TypeVar("T")
 class StatementSession:
     """The requests and responses of one statement.
 
-    Downloads that no longer fit into memory are sent again; everything else is sent once. With `skip_unreadable`, a key
+    Each request is sent once, except for downloads that no longer fit into the cache. With `skip_unreadable`, a key
     or a list that cannot be read becomes an error row. `assume_exists`: in a dry run of an UPDATE or DELETE, an object
     that is named by its keys is taken to exist. `read_ahead` makes the read-ahead of the session.
     """
@@ -52,12 +52,12 @@ class StatementSession:
         self.skip_unreadable = skip_unreadable
         self.assume_exists = assume_exists
         self.meter = workers.meter()
-        self.not_read: set[str] = set()  # identities of what could not be read
-        self.not_reached: dict[str, str] = {}  # routes at which the API has not shown itself, and why (reachability.py)
+        self.not_read: set[str] = set()  # identities of requests whose keys or lists could not be read
+        self.not_reached: dict[str, str] = {}  # route: why it is not known to be the API's (reachability.py)
         self._wait_budget = workers.wait_budget()
         self._is_over = False
         self._exchanges: dict[str, Exchange] = {}
-        self._parsed: dict[str, int] = {}  # of which the latest are kept parsed, and how many objects they are
+        self._parsed: dict[str, int] = {}  # identity: how many objects are kept parsed, oldest first
         self._weight = 0  # objects kept parsed
         self._downloads: dict[str, bytes | None] = {}
         self._downloaded = 0  # bytes
@@ -66,10 +66,9 @@ class StatementSession:
 
     @property
     def wait_budget(self) -> WaitBudget:
-        """What the requests share.
+        """The WaitBudget that the requests share.
 
-        It is a new one once the statement is over: a cursor that SQLite has opened late may ask on when another
-        statement has begun after the cursor's own.
+        A new one once the statement is over: a cursor that SQLite has opened late may send requests after that.
         """
         if self._is_over:
             self._wait_budget, self._is_over = self.workers.wait_budget(), False
@@ -85,7 +84,7 @@ class StatementSession:
         return True
 
     def predict(self, request: Request) -> bool:
-        """The same for a request that the statement itself has not asked for yet."""
+        """The same for a request that read-ahead expects the statement to send."""
         return self.start(request, predicted=True)
 
     def add_expected_keys(self, keys: int) -> None:
@@ -107,7 +106,7 @@ class StatementSession:
         return exchange is not None and (exchange.future is None or exchange.future.done())
 
     def response(self, request: Request) -> Response:
-        """The response to the request, which is sent now unless it was sent before. Raises why there is none."""
+        """Return the response to the request, which is sent now unless it was sent before. Raises why there is none."""
         identity = request.identity
         if identity not in self._exchanges:
             self.start(request)
@@ -116,7 +115,7 @@ class StatementSession:
             return exchange.response or Response(OK, NO_HEADERS, exchange.body, self.workers.client.base_url)
         try:
             response = self.workers.wait(exchange.future, self.meter)
-        except (apsw.InterruptError, KeyboardInterrupt):  # whatever keeps the cursor alive, the statement is over
+        except (apsw.InterruptError, KeyboardInterrupt):  # the statement is over, even if its cursor lives on
             self._wait_budget.cancelled.set()
             raise
         if self.meter is not None:
@@ -128,7 +127,7 @@ class StatementSession:
         return response
 
     def _answered(self) -> int:
-        """How many of the statement's requests have a response that is not the end of its wait budget."""
+        """How many of the statement's requests have a response other than a 429 that used up the wait budget."""
         count = 0
         for exchange in self._exchanges.values():
             future, response = exchange.future, exchange.response
@@ -142,7 +141,7 @@ class StatementSession:
     def parse_once(
         self, request: Request, parse: Callable[[Response], T], weight: Callable[[T], int] | None = None
     ) -> T:
-        """The response as `parse` reads it, once for all rows of a join that ask for it, as long as there is room.
+        """Parse the response once for all rows of a join that need it, as long as the cache has room.
 
         `weight` counts the objects that are kept; one by default.
         """
@@ -161,7 +160,7 @@ class StatementSession:
         return parsed
 
     def download(self, request: Request, parse: Callable[[Response], bytes | None]) -> bytes | None:
-        """The bytes in the response. The latest are kept for rows of a join that ask again; others are sent again."""
+        """The bytes in the response. The latest are cached for a join; for others, the request is sent again."""
         identity = request.identity
         if identity not in self._downloads:
             content = parse(self.response(request))
@@ -173,7 +172,7 @@ class StatementSession:
         return self._downloads[identity]
 
     def forget(self, request: Request) -> None:
-        """Keep no response to the request, and cancel it if it has not begun: the next `start` sends it again."""
+        """Drop the response, or cancel the request if it has not begun. The next `start` sends it again."""
         identity = request.identity
         exchange = self._exchanges.pop(identity, None)
         if exchange is not None and exchange.future is not None:

@@ -1,4 +1,4 @@
-"""The worker threads of a connection: they send the requests of its statements side by side.
+"""The worker threads of a connection, which send the requests of its statements concurrently.
 
 >>> workers = WorkerPool(client, interrupted=lambda: connection.is_interrupted)
 >>> workers.wait(workers.send(request, workers.wait_budget()))
@@ -33,9 +33,9 @@ _Task = tuple["Future[Any]", Callable[[], Any], CancelFlag]
 class WorkerPool:
     """A pool of up to `max_concurrency` threads over one client, started when first needed.
 
-    Not concurrent.futures.ThreadPoolExecutor: the interpreter would wait at its exit for every request that it still
-    runs, here up to minutes. These threads are daemons, and end when the pool is closed. `interrupted` returns True if
-    the user has interrupted the connection.
+    The threads are daemons, and end when the pool is closed. With concurrent.futures.ThreadPoolExecutor, the
+    interpreter would wait at its exit for every running request, up to minutes. `interrupted` returns True if the user
+    has interrupted the connection.
     """
 
     def __init__(self, client: Client, interrupted: Callable[[], bool], *, clock: Clock = REAL) -> None:
@@ -43,7 +43,7 @@ class WorkerPool:
         self.interrupted = interrupted
         self.clock = clock
         self.size = client.settings.max_concurrency
-        self.reached: set[str] = set()  # the routes at which the API has shown itself (reachability.py)
+        self.reached: set[str] = set()  # routes at which the API has responded (reachability.py)
         self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._threads = 0
@@ -64,11 +64,11 @@ class WorkerPool:
             )
 
     def wait_budget(self) -> WaitBudget:
-        """What the requests of one statement share."""
+        """A new WaitBudget for the requests of one statement."""
         return WaitBudget(self.client.settings.rate_limit_wait, self.clock)
 
     def meter(self) -> ProgressReporter | None:
-        """What reports the progress of a statement; None unless the user has asked for it."""
+        """A new ProgressReporter for a statement; None if the user has given no callback."""
         tell = self.client.settings.progress
         return None if tell is None else ProgressReporter(tell, self.clock)
 
@@ -81,7 +81,7 @@ class WorkerPool:
         if os.getpid() != self._process:
             self.refuse_if_inherited()
         future: Future[T] = Future()
-        if self.client.settings.dry_run:  # nothing to wait for: the requests are shown in the order asked for
+        if self.client.settings.dry_run:  # shows the requests in the order in which they are asked for
             try:
                 future.set_result(call())
             except Exception as error:
@@ -92,7 +92,7 @@ class WorkerPool:
             if self._unfinished > self._threads and (self._threads < self.size or self._threads < self._most()):
                 name = f"openai_vtab-{self._threads + 1}"
                 threading.Thread(target=self._work, args=(self._tasks,), name=name, daemon=True).start()
-                self._threads += 1  # afterwards: a signal in between must not count a thread that never began
+                self._threads += 1  # after start(): a signal in between must not count a thread that never began
         self._tasks.put((future, call, wait_budget.cancelled))
         return future
 
@@ -101,7 +101,7 @@ class WorkerPool:
         return self.size + sum(cancelled.is_set for cancelled in self._under_way)
 
     def _work(self, tasks: SimpleQueue[_Task | None]) -> None:
-        """Do the tasks of a queue, in a thread, until there is a None in it or this thread has been replaced."""
+        """Run the tasks of a queue in a thread, until the queue has a None or this thread has been replaced."""
         is_surplus = False
         while not is_surplus and (task := tasks.get()) is not None:
             future, call, cancelled = task
@@ -111,7 +111,7 @@ class WorkerPool:
                 if not cancelled.is_set and future.set_running_or_notify_cancel():
                     try:
                         future.set_result(call())
-                    except BaseException as error:  # raised again where the response is waited for
+                    except BaseException as error:  # wait() raises it again
                         future.set_exception(error)
                         del error
                 else:
@@ -136,11 +136,11 @@ class WorkerPool:
             raise
 
     def wait(self, future: Future[T], meter: ProgressReporter | None = None) -> T:
-        """Return the result, or raise the exception, of a future; hear `connection.interrupt()` meanwhile.
+        """Return the result of a future, or raise its exception.
 
-        Raises apsw.InterruptError.
+        Raises apsw.InterruptError after `connection.interrupt()`.
         """
-        if os.getpid() != self._process:  # no thread is here that would respond to what was asked before the fork
+        if os.getpid() != self._process:  # the threads that would set the result are the parent's
             self.refuse_if_inherited()
         while not future.done():
             try:
@@ -153,7 +153,7 @@ class WorkerPool:
         return future.result()
 
     def pause(self, seconds: float, meter: ProgressReporter | None = None) -> None:
-        """Wait; hear `connection.interrupt()` meanwhile. Raises apsw.InterruptError."""
+        """Wait. Raises apsw.InterruptError after `connection.interrupt()`."""
         end = self.clock.monotonic() + seconds
         while (remaining := end - self.clock.monotonic()) > 0:
             self.clock.sleep(min(INTERRUPT_POLL_SECONDS, remaining))

@@ -1,7 +1,7 @@
-"""The client: sends a request, retries it where that is safe, and returns the response or raises why there is none.
+"""The client: sends a request, retries it where that is safe, and returns the response or raises an exception.
 
-It keeps to the server's limits (limits.py), removes the API key from whatever comes back (redaction.py), and records
-each request (request_log.py). Which outcomes are retried stands in retries.py.
+It respects the server's limits (limits.py), retries (retries.py), removes the API key from whatever comes back
+(redaction.py), and records each request (request_log.py).
 
 >>> Client(Settings(base_url="http://127.0.0.1:8080/v1")).send(Request("GET", "/files"), WaitBudget(300))
 """
@@ -73,13 +73,13 @@ class Client:
             self._wait_to_attach(*request.attached_files, wait_budget)
         attempts = Attempts(request, self.settings, self._limiter, wait_budget)
         cancelled = wait_budget.cancelled
-        keys: list[KnownKey] = []  # that the attempts were sent with
+        keys: list[KnownKey] = []  # one for each attempt
         record: RequestRecord | None = None
         outcome: Outcome | None = None
         while (began := self._limiter.acquire(cancelled)) is not None:
             try:
                 attempt = self._attempt(request, keys, record, predicted, on_send)
-            except BaseException as error:  # nothing of this attempt has left
+            except BaseException as error:  # this attempt was not sent
                 if record is not None:
                     record.end(retries=attempts.count, error=redact_all(str(error), keys, SHORTEST_IN_DATA))
                 if attempts.uncertain and isinstance(error, ConfigurationError):
@@ -107,8 +107,8 @@ class Client:
     ) -> tuple[RequestRecord, Outcome] | None:
         """Send a request once; None if it must not be sent. Appends the key that it was sent with to `keys`.
 
-        Whatever this raises, nothing of this attempt has left. Nothing is raised any more once the header with the key
-        is a local variable: a traceback would show it.
+        When this raises an exception, the attempt was not sent. Nothing is raised once the header with the key is a
+        local variable: a traceback would show it.
         """
         send = self._open(request.repeatable)
         if isinstance(request.body, Upload):
@@ -158,7 +158,7 @@ class Client:
         raise failure
 
     def _exception(self, request: Request, failure: Failure, attempts: Attempts) -> APIError | APIConnectionError:
-        """The exception of a failure. Its `sent` is true of all attempts, its words are of the last one."""
+        """The exception of a failure: its message is about the last attempt, its `sent` about all of them."""
         named = self._named(request)
         if failure.status is not None:
             return APIError(failure.problem, request=named, status=failure.status)
@@ -177,14 +177,14 @@ class Client:
         return f"{request.method} {self.base_url}{request.target}"
 
     def _refuse_if_changed(self, request: Request, upload: Upload) -> None:
-        """Raise APIConnectionError if a file to upload is not what it was when the row was written."""
+        """Raise APIConnectionError if a file to upload has changed since its row was inserted."""
         try:
             upload.check()
         except OSError as error:
             raise APIConnectionError(f"not sent: {error}", request=self._named(request), sent=False) from None
 
     def _wait_to_attach(self, store: str, files: int, wait_budget: WaitBudget) -> None:
-        """Wait for a turn under OpenAI's own limits. `wait_budget` is not charged: this wait is known to end."""
+        """Wait until OpenAI's limits for attaching files allow the request. `wait_budget` is not charged."""
         told = False
         while wait := self._attach_quota.begin(store, files):
             if not told:
@@ -202,8 +202,8 @@ class Client:
                 raise CancelledError
 
     def _show(self, request: Request, predicted: bool) -> Response:
-        """Log what a dry run does not send: the one place where it ends."""
-        # no variable holds the key: a handler of the user's log may raise, and its traceback would show it
+        """Log a request of a dry run instead of sending it."""
+        # no variable holds the key: a log handler of the user's may raise, and its traceback would show it
         key = KnownKey(self.settings.known_key)
         record = self.log.begin(request.method, key.redact(request.target), predicted)
         record.end(error="not sent: dry run")

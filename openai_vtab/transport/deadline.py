@@ -2,8 +2,8 @@
 
 http.client and urllib3 leave these open:
 
-    time      their time-outs are for each step and each recv; here all steps of a request end at one deadline
-    1xx       http.client passes over 100 alone: after 103 the response itself would be taken for the next request's
+    time      their time-outs apply to each step and each recv; here, one deadline applies to all
+    1xx       http.client skips 100 only: after a 103, the response would be taken for the next request's
     surplus   extra bytes after a response are discarded, and the connection is closed
     sent      no exception says whether a request's first byte may have left
 
@@ -21,15 +21,15 @@ import time
 from contextlib import suppress
 from typing import Any
 
-SLOWEST_UPLOAD = 1e5  # bytes a second, by which a request may take longer than its time-out
+SLOWEST_UPLOAD = 1e5  # bytes a second: a request with a body may take that much longer than its time-out
 PART = 16384  # bytes sent at once: one record of TLS, which applies a time-out to each record
-SHORTEST = 0.001  # seconds; 0 would be a socket that never waits
+SHORTEST = 0.001  # seconds; with 0, a socket would not wait at all
 
 
 class OutgoingRequest(threading.local):
     """The deadline of the thread's request, and whether its first byte may have left.
 
-    It is the thread's, because a thread sends one request at a time, and urllib3 hands nothing of ours to a connection.
+    Thread-local, because urllib3 passes nothing of ours to a connection, and a thread sends one request at a time.
     """
 
     deadline = math.inf  # on the clock of time.monotonic()
@@ -41,7 +41,7 @@ class OutgoingRequest(threading.local):
         self.has_begun = False
 
     def connected(self, has_begun: bool) -> None:
-        """Forget what was sent for a proxy's tunnel and for TLS: it was not the request."""
+        """Restore `has_begun`: what was sent for a proxy's tunnel and for TLS was not the request."""
         self.has_begun = has_begun
 
     def sending(self, size: int) -> float:
@@ -84,7 +84,7 @@ class DeadlineConnection:
             super().send(part)  # type: ignore[misc]
 
     def response_class(self, sock: Any, debuglevel: int = 0, method: str | None = None) -> http.client.HTTPResponse:
-        """http.client makes a response by it, also a proxy's to CONNECT. A response has at most `timeout` seconds."""
+        """Make a response, also a proxy's to CONNECT. A response may take up to `timeout` seconds."""
         return DeadlineResponse(sock, min(outgoing.deadline, time.monotonic() + self.timeout), debuglevel, method)
 
 
@@ -96,7 +96,7 @@ class SingleUseConnection(DeadlineConnection):
 
     @property
     def is_connected(self) -> bool:
-        """False: urllib3 asks before it uses a connection again."""
+        """False, so that urllib3 closes and reopens the connection before its next use."""
         return False
 
 
@@ -113,7 +113,7 @@ class DeadlineResponse(http.client.HTTPResponse):
 
 
 class DeadlineStream(io.RawIOBase):
-    """The bytes of a response; each recv may take what remains until the deadline."""
+    """The bytes of a response. Each recv may take the time that remains until the deadline."""
 
     def __init__(self, raw: io.RawIOBase, sock: Any, deadline: float) -> None:
         self._raw = raw

@@ -1,7 +1,7 @@
-"""One HTTP exchange: a request goes out, and its response, or the reason why there is none, comes back as a value.
+"""One HTTP exchange: sends a request, and returns its response, or the reason why there is none, as a value.
 
-Of requests, only what it knows of proxies and certificates is used, not its Session, whose netrc look-up would
-replace the key, whose cookies would be kept, and whose redirects would carry the key away.
+The requests library is used only for proxies and certificates. Its Session would let a netrc file replace the key,
+keep cookies, and send the key along with redirects.
 
 >>> send = HTTPTransport(settings, "http://127.0.0.1:8080/v1").open(kept_alive=True)
 >>> send(Request("GET", "/files"), 30.0, {"Authorization": "Bearer sk-…"})
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 CHUNK = 65536  # bytes
 
-# Sends a request once, within so many seconds and with these headers. It should not raise: its frames hold the key.
+# Sends a request once, with a time-out in seconds and with headers. It returns a Failure rather than raising an
+# exception, whose traceback would show the key among the headers.
 Transport = Callable[[Request, float, Mapping[str, str]], Response | Failure]
 
 
@@ -52,7 +53,7 @@ class HTTPTransport:
         with self._lock:
             found = self._opened.get(kept_alive)
             if found is None:
-                from .connections import open_pool  # loads requests and urllib3, which takes long
+                from .connections import open_pool  # requests and urllib3 take long to import
 
                 logging.getLogger("urllib3.connection").addFilter(hide_unparsed_headers)
                 settings = self._settings
@@ -90,7 +91,7 @@ class HTTPTransport:
     ) -> Response | Failure:
         """Send a request and read its response.
 
-        Never raises, whatever ends the exchange: frames of this function and of urllib3 have the key in their locals.
+        Never raises: the frames of this function and of urllib3 have the key in their local variables.
         """
         from .deadline import outgoing
 
@@ -110,7 +111,7 @@ class HTTPTransport:
             try:
                 return self._read(answer)
             except BaseException:
-                answer.close()  # urllib3 leaves one open that cannot be unpacked
+                answer.close()  # urllib3 leaves it open when the body cannot be decompressed
                 raise
             finally:
                 answer.release_conn()
@@ -120,7 +121,7 @@ class HTTPTransport:
     def _read(self, answer: urllib3.BaseHTTPResponse) -> Response | Failure:
         most = self._settings.max_answer_bytes
         chunks, size = [], 0
-        while size <= most and (chunk := answer.read1(CHUNK)):  # urllib3 unpacks it
+        while size <= most and (chunk := answer.read1(CHUNK)):  # decompressed by urllib3
             chunks.append(chunk)
             size += len(chunk)
         if size > most:

@@ -1,6 +1,6 @@
-"""Why an exchange had no response, as a value: the exceptions of urllib3, ssl and the sockets are mapped here.
+"""Why an exchange had no response, as a value: maps the exceptions of urllib3, ssl and the sockets.
 
-The value holds no traceback, whose frames have the API key.
+An exception would carry a traceback, whose frames have the API key.
 
 >>> failure_of(ConnectionRefusedError(111, "Connection refused"), sent=False)
 Failure(problem='Connection refused', sent=False, timed_out=False, advice='', is_local=True, status=None)
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 OTHER_NAME = frozenset({62, 64})  # OpenSSL's codes of a certificate that is for another name or IP address
 NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"})
 
-# What to change where TLS fails in the same way at each attempt: the first row that fits. (None: whatever it is.)
+# What to change when TLS fails in the same way at each attempt. The first row that fits counts; None fits any value.
 TLS_ADVICE: tuple[tuple[type[ssl.SSLError], str, frozenset[object] | None, str], ...] = (
     (
         ssl.SSLCertVerificationError,
@@ -43,9 +43,10 @@ TLS_ADVICE: tuple[tuple[type[ssl.SSLError], str, frozenset[object] | None, str],
 class Failure:
     """Why there is no response.
 
-    `sent` is False when the request certainly never left this machine. With `advice`, another attempt would fail in
-    the same way. `is_local`: the words are OpenSSL's or the operating system's, not a server's. `status` is that of a
-    response which was too long to read.
+    sent: False if the request certainly never left this machine.
+    advice: what to change, if another attempt would fail in the same way.
+    is_local: the words are OpenSSL's or the operating system's, not a server's.
+    status: the status of a response that was too long to read.
     """
 
     problem: str
@@ -57,13 +58,13 @@ class Failure:
 
 
 def failure_of(error: BaseException, sent: bool) -> Failure:
-    """The failure that an exception of an exchange means; any exception, so that none leaves the exchange."""
+    """Map an exception of an exchange, of whatever class, to a failure."""
     from urllib3.exceptions import NewConnectionError  # loaded by the exchange
     from urllib3.exceptions import TimeoutError as Urllib3TimeoutError
 
     causes = _causes(error)
     innermost = causes[-1]
-    # urllib3 takes a connection that is refused for a time-out, too
+    # urllib3 raises a subclass of its time-out for a refused connection
     refused = any(isinstance(cause, NewConnectionError) for cause in causes)
     timed_out = not refused and any(isinstance(cause, (Urllib3TimeoutError, TimeoutError)) for cause in causes)
     return Failure(
@@ -76,7 +77,7 @@ def failure_of(error: BaseException, sent: bool) -> Failure:
 
 
 def _words(innermost: BaseException) -> str:
-    """The words of a cause: urllib3's own sentence repeats pool objects and addresses."""
+    """The message of a cause, without urllib3's reprs of pools and addresses."""
     words = str(getattr(innermost, "strerror", None) or innermost) or type(innermost).__name__
     return words.rpartition("object at 0x")[2].partition(">: ")[2] or words
 

@@ -14,8 +14,8 @@ from collections import deque
 
 from ..clock import REAL, Clock
 
-INTERRUPT_POLL_SECONDS = 0.05  # between two looks whether the statement is cancelled
-MINUTE = 61.0  # seconds; one more, because the server's minute begins when a request arrives, not when it is sent
+INTERRUPT_POLL_SECONDS = 0.05  # between two checks for a cancelled statement
+MINUTE = 61.0  # seconds; one more than 60, because the server counts from the arrival of a request
 
 
 class CancelFlag:
@@ -30,7 +30,7 @@ class CancelFlag:
         self.is_set = True
 
     def wait(self, seconds: float) -> bool:
-        """Wait up to `seconds` for the flag. Returns True if it is set; looks every INTERRUPT_POLL_SECONDS."""
+        """Wait up to `seconds` for the flag. Returns True if it is set; checks every INTERRUPT_POLL_SECONDS."""
         end = self._clock.monotonic() + seconds
         while not self.is_set and (remaining := end - self._clock.monotonic()) > 0:
             self._clock.sleep(min(INTERRUPT_POLL_SECONDS, remaining))
@@ -38,7 +38,7 @@ class CancelFlag:
 
 
 class ConcurrencyLimiter:
-    """Lets up to `most` requests run at once: half as many after a rate limit, and one more for each round without."""
+    """Lets up to `most` requests run at once; half as many after a rate limit, then one more for each round."""
 
     def __init__(self, most: int, clock: Clock = REAL) -> None:
         self._clock = clock
@@ -65,7 +65,7 @@ class ConcurrencyLimiter:
         return None
 
     def _has_room(self) -> bool:
-        """Return True if one more may begin. The requests that a cancelled statement has left take no place."""
+        """Return True if one more may begin. Requests of a cancelled statement take no place."""
         return sum(not cancelled.is_set for cancelled in self._under_way) < max(1, int(self.allowed))
 
     def release(self, cancelled: CancelFlag) -> None:
@@ -83,7 +83,7 @@ class ConcurrencyLimiter:
             if wait is not None:
                 self._not_before = max(self._not_before, self._clock.monotonic() + wait)
             if began < self._halved:
-                return  # it tells nothing about what is allowed since
+                return  # it was sent before the limit was halved
             if wait is None:
                 self.allowed = min(float(self.most), self.allowed + 1 / self.allowed)
             else:
@@ -97,7 +97,7 @@ class WaitBudget:
     def __init__(self, seconds: float, clock: Clock = REAL) -> None:
         self._clock = clock
         self.cancelled = CancelFlag(clock)
-        self.waited = 0.0  # seconds: those in which several requests wait count once
+        self.waited = 0.0  # seconds; waits of several requests at the same time count once
         self._seconds = seconds
         self._until = 0.0
         self._lock = threading.Lock()
@@ -125,7 +125,7 @@ class AttachQuota:
         self._most_requests = requests
         self._requests: dict[str, SlidingWindow] = {}
         self._files = SlidingWindow(files)
-        self._tidied = 0.0  # when stores were last forgotten: at each request, it would be the square of their number
+        self._tidied = 0.0  # when idle stores were last dropped: to do so at each request would take quadratic time
         self._lock = threading.Lock()
 
     def begin(self, store: str, files: int) -> float:
@@ -144,7 +144,7 @@ class AttachQuota:
 
 
 class SlidingWindow:
-    """What has begun within the last minute. Not a bucket that refills: in its first minute it would give out twice."""
+    """What has begun within the last minute. A token bucket would let twice as many begin in its first minute."""
 
     def __init__(self, most: int) -> None:
         self._most = most

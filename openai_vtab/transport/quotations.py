@@ -1,6 +1,6 @@
-"""Finds an API key that a server quotes in any mixture of cases, separators and encodings.
+"""Finds an API key that a server quotes, in any mixture of cases, separators and encodings.
 
-Only failed responses are searched in this way: their words are shown to people, and a reader could undo the encoding.
+Only failed responses are searched in this way: people read their messages, and a reader could undo the encoding.
 
 >>> is_quoted("no such key: sk%2Dproj%2D0123456789", "sk-proj-0123456789")
 True
@@ -29,12 +29,11 @@ _DIGITS_APART = re.compile(r"(?i:0x|\\x)|[^0-9A-Za-z]")
 def is_quoted(text: str, key: str) -> bool:
     """Return True if the text has the key in some encoding.
 
-    Decoded are percent-encoding, HTML entities, backslash escapes, hexadecimal digits and base64, also within each
-    other; compared are the ASCII letters and digits alone, in lower case. A key shorter than SHORTEST_QUOTED is not
-    looked for.
+    It decodes percent-encoding, HTML entities, backslash escapes, hexadecimal digits and base64, also nested, and
+    compares ASCII letters and digits only, in lower case. A key shorter than SHORTEST_QUOTED is not searched for.
     """
     wanted = _SEPARATORS.sub("", key.lower())
-    if len(wanted) < SHORTEST_QUOTED or len(text) < len(wanted):  # no encoding is shorter than what it stands for
+    if len(wanted) < SHORTEST_QUOTED or len(text) < len(wanted):  # no encoding is shorter than the key
         return False
     forms = [text]
     for form in forms:  # the list grows meanwhile
@@ -57,7 +56,7 @@ def is_quoted(text: str, key: str) -> bool:
 
 
 def without_quotation(body: bytes, encoding: str, key: str) -> bytes:
-    """The body of a failed response, with QUOTES_THE_KEY for each string that quotes the key in whatever encoding."""
+    """The body of a failed response, with QUOTES_THE_KEY for each string that quotes the key in any encoding."""
     if not is_quoted(body.decode(encoding, "replace"), key):
         return body
     try:
@@ -65,7 +64,7 @@ def without_quotation(body: bytes, encoding: str, key: str) -> bytes:
     except (ValueError, RecursionError):
         return QUOTES_THE_KEY.encode()
     clean = json.dumps(said)
-    if is_quoted(clean, key):  # in several strings, a part in each
+    if is_quoted(clean, key):  # spread over several strings
         clean = json.dumps({"error": {"message": QUOTES_THE_KEY}})
     return clean.encode()
 
@@ -90,14 +89,14 @@ def _unescaped(text: str) -> str:
 
 def _from_hexadecimal(digits: str) -> str:
     found = [run[0] for start in (0, 1) for run in _HEXADECIMAL.finditer(digits, start)]
-    found += [run[1 : len(run) - 1] for run in found]  # where another digit stands before it
+    found += [run[1 : len(run) - 1] for run in found]  # if another digit precedes it
     return "\n".join(bytes.fromhex(run).decode("latin-1") for run in found)
 
 
 def _from_base64(runs: list[str]) -> str:
     decoded = []
     for run in runs:
-        for start in range(4):  # other letters may stand before it
+        for start in range(4):  # other letters may precede it
             part = run[start:]
             part = part[: len(part) - (len(part) % 4 == 1)]
             raw = base64.urlsafe_b64decode(part.replace("+", "-").replace("/", "_") + "=" * (-len(part) % 4))

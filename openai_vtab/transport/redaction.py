@@ -21,22 +21,28 @@ from ..protocol import NO_HEADERS, Response
 from ..settings import Secret, Settings
 from .quotations import QUOTES_THE_KEY, is_quoted, without_quotation
 
-SHORTEST_KEY = 4  # characters; servers of one's own take "x"
-SHORTEST_IN_DATA = 12  # in what is right and becomes rows, where "test" and "lm-studio" are words like others
-LONGEST_ERROR = 32768  # bytes of a failed response that are kept; its message is far shorter
+SHORTEST_KEY = 4  # characters; a shorter key, such as the "x" of a local server, is not secret
+SHORTEST_IN_DATA = 12  # characters, in a response that becomes rows: "test" or "lm-studio" may be data
+LONGEST_ERROR = 32768  # bytes of a failed response that are kept; a message is far shorter
 KEYS_KEPT = 8  # the latest keys of a function, for which the responses to other requests are searched
 
-_PLAIN = re.compile(b"[0-9A-Za-z]+")  # what no encoder of URLs or JSON escapes alone
+_PLAIN = re.compile(b"[0-9A-Za-z]+")  # characters that an encoder of URLs or JSON leaves as they are
 _ESCAPED = rb"(?:\\[\\\0]*u\0*0\0*0\0*[2-7]\0*[0-9A-Fa-f]\0*|%\0*(?:2\0*5\0*)*[2-7]\0*[0-9A-Fa-f]\0*)"
 _ALL_ESCAPED = re.compile(_ESCAPED * 3)
-_BETWEEN = (b"", b"\0", b"\0\0\0", rb"\u0000", b"%00")  # the characters, in UTF-16 and UTF-32 within something else
+_BETWEEN = (
+    b"",
+    b"\0",
+    b"\0\0\0",
+    rb"\u0000",
+    b"%00",
+)  # between the characters of UTF-16 and UTF-32, as bytes or escaped
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 
 
 class KnownKey:
     """An API key, its header, and what to search for to find it. No repr shows it, and it has no __dict__.
 
-    A text that has none of `_runs`, no escape and no NUL cannot have the key: most texts are searched for these alone.
+    Most texts are only searched for `_runs`: a text without a run, an escape and a NUL cannot contain the key.
     """
 
     __slots__ = ("_runs", "_spellings", "headers", "text")
@@ -44,7 +50,7 @@ class KnownKey:
     def __init__(self, text: str, headers: Mapping[str, str] = NO_HEADERS) -> None:
         self.text = text
         self.headers = headers
-        # the longest first, so that no part of one is left
+        # the longest first, so that no part of a spelling is left
         spelled = sorted(_texts(text), key=len, reverse=True)
         self._spellings = [(each, max(_PLAIN.findall(each), key=len, default=b"")) for each in spelled]
         self._runs = tuple({run for _, run in self._spellings})
@@ -55,7 +61,7 @@ class KnownKey:
     def mark(self, text: bytes, shortest: int = SHORTEST_KEY) -> bytes:
         """The bytes with [key] for the key, and every other byte as it was; `text` itself if the key is not in it.
 
-        A key of less than `shortest` characters is no secret.
+        A key of less than `shortest` characters is not searched for.
         """
         if len(self.text) < shortest or len(text) < len(self.text):  # no spelling is shorter than the key
             return text
@@ -84,13 +90,13 @@ class KeyRing:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        # a text stays as it is; a function may give another key each time, and a variable may be set anew
+        # a function may return another key each time, and the environment may change
         self._is_fixed = isinstance(settings.api_key, Secret) and not settings.api_key.is_function
         self._lock = threading.Lock()
         self.latest: tuple[KnownKey, ...] = ()  # oldest first, at most KEYS_KEPT
 
     def next_key(self) -> KnownKey:
-        """The key for an attempt. Raises ConfigurationError when there is none, or none that a header can carry."""
+        """The key for the next attempt. Raises ConfigurationError if there is none that a header can carry."""
         latest = self.latest
         if self._is_fixed and latest:
             return latest[-1]
@@ -114,7 +120,7 @@ def redact_all(text: str, keys: Sequence[KnownKey], shortest: int = SHORTEST_KEY
 
 
 def redact_response(response: Response, keys: Sequence[KnownKey]) -> Response:
-    """The response without any of the keys: a server may quote what it was sent. Itself when it has none."""
+    """The response without any of the keys, which a server may quote; the same object if it has none."""
     values = "\n".join(response.headers.values()).encode("utf-8", "surrogatepass")
     failed = not 200 <= response.status < 300
     body, headers = response.body, response.headers
@@ -136,8 +142,8 @@ def _redact_header(failed: bool, value: str, key: KnownKey) -> str:
 def redact_body(status: int, body: bytes, key: KnownKey) -> bytes:
     """The body of a response without the key.
 
-    json.loads reads UTF-16 and UTF-32, too: such a body is searched as it will be read. A failed response is cut to
-    what is kept of it, and where any decoded form of its words has the key, QUOTES_THE_KEY replaces them.
+    A body in UTF-16 or UTF-32, which json.loads reads too, is searched in that encoding. Of a failed response, up to
+    LONGEST_ERROR bytes are kept, and a string that has the key in any encoding is replaced by QUOTES_THE_KEY.
     """
     failed = not 200 <= status < 300
     body = body[:LONGEST_ERROR] if failed else body
@@ -151,14 +157,14 @@ def redact_body(status: int, body: bytes, key: KnownKey) -> bytes:
                 text = body.decode(encoding, "surrogatepass")
                 if (clean := key.redact(text, shortest)) is not text:
                     after = clean.encode(encoding, "surrogatepass")
-            except UnicodeDecodeError:  # json.loads will not read it either
+            except UnicodeDecodeError:  # json.loads cannot read it either
                 encoding = "utf-8"
     after = key.mark(after, shortest)
     return without_quotation(after, encoding, key.text) if failed else after
 
 
 def _encoding(body: bytes) -> str:
-    """The encoding in which json.loads reads a body. The mark of its byte order is a character of the text."""
+    """The encoding in which json.loads reads a body. A byte order mark counts as a character of the text."""
     encoding: str = json.detect_encoding(body)
     if encoding in ("utf-16", "utf-32"):
         encoding += "-le" if body.startswith(b"\xff\xfe") else "-be"
@@ -166,12 +172,12 @@ def _encoding(body: bytes) -> str:
 
 
 def _texts(key: str) -> set[bytes]:
-    """The key, and what base64 makes of it, alone and at each place within something longer such as "Bearer …"."""
+    """The key, and its base64 encodings, alone and at each offset in a longer text such as "Bearer …"."""
     texts = {key.encode()}
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         whole = encode(key.encode())
         texts |= {whole, whole.rstrip(b"=")}
-        for before in range(3):  # what no neighbour has a bit of
+        for before in range(3):  # without the characters that share bits with their neighbours
             first = (before * 8 + 5) // 6
             last = (before + len(key)) * 8 // 6
             texts.add(encode(b"\0" * before + key.encode())[first:last])
@@ -179,7 +185,7 @@ def _texts(key: str) -> set[bytes]:
 
 
 def _escapable(code: int) -> bytes:
-    """A regular expression for an ASCII character as it is or escaped in JSON, at any depth."""
+    """A regular expression for an ASCII character, plain or escaped in JSON, at any depth."""
     letter = re.escape(b"%c" % code)
     plain = letter if code not in b'/"\\' else b"\\\\+" if code == ord("\\") else b"\\\\*" + letter
     return b"(?:%b|\\\\+u00%b)" % (plain, _EITHER_CASE.sub(_in_either_case, b"%02x" % code))
@@ -193,7 +199,7 @@ def _in_either_case(found: re.Match[bytes]) -> bytes:
 
 
 def _character(code: int) -> bytes:
-    """The same for a character that may be percent-encoded besides, once or several times."""
+    """The same for a character that may also be percent-encoded, once or several times."""
     percent, again = _escapable(ord("%")), _escapable(ord("2")) + _escapable(ord("5"))
     digits = b"".join(
         b"(?:%b|%b)" % (_escapable(digit), _escapable(ord(chr(digit).upper())))
@@ -206,13 +212,13 @@ def _character(code: int) -> bytes:
 
 @lru_cache(maxsize=64)
 def _pattern(text: bytes, is_word: bool) -> re.Pattern[bytes]:
-    """A regular expression for a text however its characters are escaped. It takes 0.1 s to make.
+    """A regular expression for a text however its characters are escaped; compiling it takes 0.1 s.
 
-    Its group is what stands between the characters: in UTF-16 and UTF-32 within something else, NULs.
+    Its group is what stands between the characters (`_BETWEEN`).
     """
     first, *rest = map(_character, text)
     spelling = first + rb"(\0{3}|\0|\\+u0000|%00|)" + rb"(?:\1)".join(rest)
-    if is_word:  # which may be a part of others
+    if is_word:  # a short key may be a part of longer words
         begins = rb"(?:(?<![\w-])|(?<=\\[nrtbf])|(?<=%[0-9A-Fa-f]{2})|(?<=\\u00[0-9A-Fa-f]{2}))"
         spelling = begins + spelling + rb"(?![\w-])"
     return re.compile(spelling)

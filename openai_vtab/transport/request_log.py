@@ -95,7 +95,7 @@ class RequestLog:
 
 
 def shown(method: str, path: str, body: bytes | Upload | None) -> str:
-    """A request as a person reads it: its first line, and its JSON in full."""
+    """A request in a readable form: its first line, and its JSON in full."""
     if isinstance(body, Upload):
         return f"{method} {path}\n({len(body)} bytes of {body.content_type.partition(';')[0]})"
     if body is None:
@@ -104,7 +104,7 @@ def shown(method: str, path: str, body: bytes | Upload | None) -> str:
 
 
 def escape_control_characters(record: logging.LogRecord) -> bool:
-    """Filter this package's log: a server's words may be among the arguments, and a terminal may show them."""
+    """Filter this package's log: its arguments may hold a server's words, which a terminal would interpret."""
     if isinstance(record.args, tuple):
         record.args = tuple(visible(value) if isinstance(value, str) else value for value in record.args)
     return True

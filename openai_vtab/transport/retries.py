@@ -33,7 +33,7 @@ SERVER_ERROR = 500
 NEEDS_A_PERSON = frozenset({"insufficient_quota", "credit_balance_exhausted", "billing_hard_limit_reached"})
 FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0  # seconds
 LONGEST_RETRY_AFTER = 120.0  # seconds; the OpenAI SDK's bound
-LONGEST_BELIEVED = 366 * 86400.0  # seconds: a server that asks for more than a year has said nothing
+LONGEST_BELIEVED = 366 * 86400.0  # seconds; a longer time counts as no usable answer
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]*)?")
 
 Outcome = Response | Failure  # of one attempt
@@ -58,7 +58,7 @@ class Attempts:
         self._failures = 0
         self._limits = 0
         self.count = 0  # of the attempts that were followed by another one
-        self.uncertain = False  # an attempt of which no response tells what it did may have been carried out
+        self.uncertain = False  # an attempt without a usable response may have been carried out
 
     def judge(self, outcome: Outcome, began: float) -> tuple[Outcome, float | None]:
         """Return the outcome (with its note) and the seconds until the retry; None means no retry.
@@ -76,7 +76,7 @@ class Attempts:
                 return outcome, None
         wait = wait_before_retry(self._request, outcome, self._limits if limited else self._failures)
         if limited and isinstance(outcome, Response):
-            # no longer than a statement may wait: the next statement is told itself, and fails then
+            # up to what a statement may wait: the next statement will get its own 429
             self._limiter.record(began, min(wait or 0.0, self._settings.rate_limit_wait))
             if wait is not None and not self._budget.allows(wait):
                 return replace(outcome, note=self._out_of_budget(wait)), None
@@ -85,7 +85,7 @@ class Attempts:
         self.count += 1
         self._limits += limited
         self._failures += not limited
-        # a request that is not repeatable is only retried when it certainly was not carried out
+        # other requests are only retried if they were certainly not carried out
         self.uncertain |= self._request.repeatable and not limited and getattr(outcome, "sent", True)
         return outcome, wait
 
@@ -118,7 +118,7 @@ def wait_before_retry(request: Request, outcome: Outcome, attempt: int, now: flo
     asked = retry_after(outcome, now)
     if asked is None:
         return back_off(attempt)
-    if limited:  # a server that says "at once" for ever is not asked for ever without a pause
+    if limited:  # even if the server keeps saying "at once", the pauses grow
         return max(asked, back_off(attempt - 1) if attempt else 0.0)
     return asked if asked <= LONGEST_RETRY_AFTER else None
 
@@ -153,7 +153,7 @@ def duration(text: str, unit: float = 1.0) -> float | None:
 
 def _seconds_until(date: str, now: float) -> float | None:
     """Seconds from `now` until a date of HTTP, 0 for a past one; None unless it is a date that can be believed."""
-    from email.utils import parsedate_to_datetime  # loads much
+    from email.utils import parsedate_to_datetime  # takes long to import
 
     try:
         seconds = max(0.0, parsedate_to_datetime(date).timestamp() - now)

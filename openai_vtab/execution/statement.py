@@ -148,7 +148,7 @@ class StatementSession:
         identity = request.identity
         if identity in self._parsed:
             return cast(T, self._exchanges[identity].parsed)
-        parsed = self.workers.parse_once(self.response(request), parse)
+        parsed = self.workers.parse(self.response(request), parse)
         self._exchanges[identity].keep_parsed(parsed)
         heavy = 1 if weight is None else weight(parsed)
         while self._parsed and self._weight + heavy > PARSED_CACHE_OBJECTS:
@@ -163,7 +163,7 @@ class StatementSession:
         """The bytes in the response. The latest are cached for a join; for others, the request is sent again."""
         identity = request.identity
         if identity not in self._downloads:
-            content = parse(self.response(request))
+            content = self.workers.parse(self.response(request), parse)
             del self._exchanges[identity]
             self._downloads[identity] = content
             self._downloaded += len(content or b"")
@@ -227,6 +227,7 @@ class StatementSession:
             )
         self.not_read.clear()
         self.not_reached.clear()
+        self._deadlines.clear()
         self._exchanges.clear()
         self._parsed.clear()
         self._weight = 0

@@ -126,7 +126,7 @@ class WorkerPool:
         if not is_surplus:
             tasks.put(None)  # for the next thread: a signal can keep a thread from being counted
 
-    def parse_once(self, response: Response, parse: Callable[[Response], T]) -> T:
+    def parse(self, response: Response, parse: Callable[[Response], T]) -> T:
         """Parse a response. If it cannot be parsed, close the idle connections: it may belong to another request."""
         try:
             return parse(response)

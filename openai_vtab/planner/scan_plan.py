@@ -35,7 +35,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import lru_cache
 
 from ..errors import MissingColumnsError
 from ..schema.table import Table
@@ -84,9 +83,8 @@ class ScanPlan:
         return self.kind + self.method, " ".join([names, *filter(None, (self.order, self.download))])
 
     @staticmethod
-    @lru_cache(256)
     def decode(idxNum: int, idxStr: str) -> ScanPlan:  # noqa: N803 - SQLite's names
-        """The plan that was encoded. The same object for the same plan: Filter asks once for each row of a join."""
+        """The plan that was encoded."""
         kind = ScanKind(min(idxNum, ScanKind.METHOD))
         if kind is ScanKind.NOTHING:
             missing = tuple(idxStr.removeprefix(CANNOT_USE).removeprefix(NEEDS).split(","))

@@ -66,7 +66,7 @@ def update(table: Table, changed: Mapping[str, SQLiteValue], limits: Limits) -> 
     methods = table.of("UPDATE")
     for method in methods:
         settable = method.only_when_set_to.keys() | set(method.body)
-        if changed.keys() <= settable and method.only_when_set_to.items() <= changed.items():
+        if changed and changed.keys() <= settable and method.only_when_set_to.items() <= changed.items():
             names = {table.sources[name]: name for name in changed if name in method.body}
             null = {source: None for source, name in names.items() if changed[name] is None}
             given = {source: name for source, name in names.items() if source not in null}

@@ -75,9 +75,10 @@ class Cursor:
                     break
                 keys[source] = text
             else:
+                self._option_values, self._getters = {}, self._own_getters  # SQLite may have used another plan before
                 self._rows, self._row = NO_ROWS, self._lookup.one(SINGLE_KEY, layout.method, keys)
                 return
-        self._getters = self._own_getters
+        self._option_values, self._getters = {}, self._own_getters
         self._rows = self._scan(layout, idxStr, args)
         self._row = next(self._rows, None)
 
@@ -96,14 +97,13 @@ class Cursor:
         }
         if layout.plan.kind is not ScanKind.BY_ROWID and self._is_unequal(layout, idxStr, args):
             return NO_ROWS
-        narrowing = {source: args[place] for place, _, source in layout.narrowing}
-        if None in narrowing.values():  # NULL equals nothing
+        if any(args[place] is None for place, *_ in layout.narrowing):  # NULL equals nothing
             return NO_ROWS
-        fixed = {
+        narrowing = {
             source: args[place] for place, name, source in layout.narrowing if narrows(self._table, name, args[place])
         }
         # where SQLite compares and drops rows, LIMIT does not tell how many it reads
-        at_most = total(args[len(layout.plan.columns) :]) if len(fixed) == len(narrowing) else None
+        at_most = total(args[len(layout.plan.columns) :]) if len(narrowing) == len(layout.narrowing) else None
         values = [args[place] for place, _ in layout.keys]
         scan = ScanOptions(
             checked,
@@ -112,7 +112,7 @@ class Cursor:
             at_most=at_most,
             download=self._table.downloads.get(layout.plan.download),
         )
-        found = self._found(layout, scan, values, fixed)
+        found = self._found(layout, scan, values, narrowing)
         downloads = self._lookup.with_downloads(scan, found)
         if downloads is None:
             return found
@@ -126,7 +126,7 @@ class Cursor:
     ) -> Iterator[Row]:
         if layout.plan.kind is ScanKind.BY_ROWID:
             return self._lookup.by_rowid(scan, self._arguments.rowids(values[0]))
-        texts = {source: self._arguments.texts(args) for (_, source), args in zip(layout.keys, values, strict=True)}
+        texts = {source: self._arguments.texts(value) for (_, source), value in zip(layout.keys, values, strict=True)}
         method = layout.method
         if layout.plan.kind is ScanKind.REMEMBERED:
             return self._lookup.remembered(texts)

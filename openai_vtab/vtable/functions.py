@@ -50,7 +50,7 @@ def _function(context: ConnectionContext, table: Table, method: Method) -> Calla
         def parse(response: protocol.Response) -> protocol.Object:
             return protocol.verify_keys(table, request, response, protocol.parse_object(request, response) or {}, keys)
 
-        return sql_value(context.workers.parse_once(response, parse))
+        return sql_value(context.workers.parse(response, parse))
 
     return call
 

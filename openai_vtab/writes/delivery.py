@@ -15,7 +15,7 @@ threading.Condition and Event are written in Python, and a signal between two of
 What the main thread does after that (stop the retries, wait a moment for what is under way, report) can be cut short
 as well. Whoever looks at the writes later, at the connection's next statement, finds their states.
 
->>> delivery = Delivery(writes, client_send, parse_once, pool.submit, wait_budget.cancelled)
+>>> delivery = Delivery(writes, client_send, workers.parse, workers.submit, wait_budget.cancelled)
 >>> delivery.run(threads=16, tick=raise_if_interrupted)
 """
 

@@ -56,7 +56,7 @@ class Sender:
         return Delivery(
             due,
             lambda request, begin: client.send(request, wait_budget, on_send=begin),
-            self._workers.parse_once,
+            self._workers.parse,
             partial(self._workers.submit, wait_budget=wait_budget),
             wait_budget.cancelled,
         )

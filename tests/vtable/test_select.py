@@ -275,6 +275,15 @@ def test_cache_is_not_shared_with_a_statement_within_a_scan(
     assert len(requests()) == 2
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_options_of_one_term_of_an_or_are_not_those_of_another(db: apsw.Connection, turned: bool) -> None:
+    """SQLite uses one cursor for both terms, with a plan for each."""
+    terms = [f"(batch_id = '{FINISHED}' AND wait_seconds = 0)", f"batch_id = '{FAILURES}'"]
+    where = " OR ".join(reversed(terms) if turned else terms)
+    with pytest.raises(openai_vtab.ProgrammingError, match="wait_seconds: it has no value of its own"):
+        db.execute(f"SELECT batch_id, wait_seconds FROM {T} WHERE vector_store_id = 'vs_demo' AND ({where})").fetchall()
+
+
 def test_join_in_the_wrong_order_says_so(local: apsw.Connection, requests: Requests) -> None:
     """CROSS JOIN fixes the order; then the keys cannot reach the table, and the error says what would."""
     sql = f"SELECT title FROM {T} b CROSS JOIN documents d USING (vector_store_id, batch_id)"

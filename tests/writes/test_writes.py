@@ -248,6 +248,14 @@ def test_update_of_the_rowid_is_refused(db: apsw.Connection) -> None:
         db.execute(f"UPDATE {T} SET rowid = 99 WHERE {KEYS}")
 
 
+@pytest.mark.parametrize("where", ["vector_store_id = 'vs_demo'", "id = 'vs_demo'"])
+def test_update_of_the_rowid_alone_sends_nothing(db: apsw.Connection, requests: Requests, where: str) -> None:
+    """SET rowid = rowid changes no column: an empty request must not be sent for it."""
+    with pytest.raises(openai_vtab.UnsupportedWriteError, match="vector_stores: the API cannot SET the rowid"):
+        db.execute(f"UPDATE vector_stores SET rowid = rowid WHERE {where}")
+    assert not [request for request in requests() if request.startswith("POST")]
+
+
 def test_function_cancels_and_returns_the_batch(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
     """JSON, as the API answers: the cancel is asynchronous."""
     answer = json.loads(db.execute("SELECT cancel_vector_store_file_batch('vs_demo', 'vsfb_demo_running')").get)

@@ -1,4 +1,4 @@
-"""The two doors: connect() opens a database with the tables, register() adds them to an open one.
+"""connect() opens a database with the tables; register() adds them to an open connection.
 
 >>> db = connect("my.db", max_concurrency=32)
 >>> apsw.connection_hooks.append(register)      # every apsw.Connection from now on
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 
 class Connection(apsw.Connection):
-    """An apsw.Connection whose with statement raises what failed in its commit, and that ledgers can be written after.
+    """An apsw.Connection whose with statement raises the exception that made its commit fail.
 
-    APSW's own raises apsw.SQLError with the same words, and has the exception itself only as __context__.
+    APSW raises apsw.SQLError with the same text instead, and has the exception only as __context__.
     """
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
@@ -36,20 +36,20 @@ class Connection(apsw.Connection):
         super().__init__(*arguments, **keywords)
 
     def close(self, force: bool = False) -> None:
-        """Close it; an open transaction is rolled back before, because it would keep its ledgers from being written.
+        """Roll back an open transaction, which would keep ledgers from being written, and close the connection.
 
-        In the child of a fork it does nothing: the connection is the parent's.
+        Does nothing in a forked child: the connection belongs to the parent.
         """
         if os.getpid() == self._process:
             roll_back(self)
             super().close(force)
 
     def __exit__(self, *exception: Any) -> Any:
-        handled = sys.exc_info()[1]  # by the program around the with statement: no part of what fails here
+        handled = sys.exc_info()[1]  # an exception that the program handles around the with statement is not the cause
         try:
             return super().__exit__(*exception)
         except apsw.Error as error:
-            cause = error.__context__  # not always the next: SQLite may fail once more while it rolls back
+            cause = error.__context__  # not always the first context: SQLite may fail again while it rolls back
             while cause is not None and cause is not handled and not isinstance(cause, Error):
                 cause = cause.__context__
             if cause is None or cause is handled:
@@ -68,11 +68,12 @@ def connect(
 
     `flags` and `statementcachesize` are apsw.Connection's.
 
-    A database file may come from a stranger: its stored views and triggers cannot use the tables
-    (trusted_schema is off; TEMP views can, TEMP triggers cannot). https://www.sqlite.org/src/doc/latest/doc/trusted-schema.md
+    A database file may come from a stranger. Its stored views and triggers cannot use the tables, because
+    trusted_schema is off; TEMP views can, TEMP triggers cannot.
+    https://www.sqlite.org/src/doc/latest/doc/trusted-schema.md
 
-    Raises InterfaceError for a wrong setting, ConfigurationError for an address that must not be used, and
-    what apsw.Connection raises. A missing key is an error at the first request.
+    Raises InterfaceError for a wrong setting, ConfigurationError for an address that must not be used, and the errors
+    of apsw.Connection. A missing key raises ConfigurationError at the first request.
     """
     hide_key(settings)
     connection = Connection(str(database), flags, statementcachesize=statementcachesize)
@@ -82,7 +83,7 @@ def connect(
 
 
 def register(connection: apsw.Connection, **settings: Unpack[Keywords]) -> None:
-    """Make the tables and functions known to a connection; `Settings` describes the keywords.
+    """Add the tables and functions to a connection; `Settings` describes the keywords.
 
     Registering again replaces the settings. Threads start at the first request and end with the connection.
     """
@@ -99,7 +100,7 @@ def register(connection: apsw.Connection, **settings: Unpack[Keywords]) -> None:
 
 
 def register_tables(connection: apsw.Connection, settings: Settings, *, clock: Clock = REAL) -> None:
-    """Make the tables and functions known to a connection, with checked settings."""
+    """Add the tables and functions to a connection, with checked settings."""
     context = ConnectionContext(connection, settings, clock=clock)
     for table in TABLES:
         Module(context, table).create(connection)

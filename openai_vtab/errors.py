@@ -1,4 +1,4 @@
-"""Every exception this package raises, as one tree rooted in the PEP 249 classes.
+"""The exceptions of this package: one tree, rooted in the classes of PEP 249.
 
     Exception
     ├── Warning
@@ -8,10 +8,10 @@
             ├── DataError
             ├── OperationalError
             │   ├── ConfigurationError      settings that allow no request
-            │   ├── APIError                the API answered, and the answer is not usable
-            │   ├── APIConnectionError      no answer came
+            │   ├── APIError                an error response, or one that is not usable
+            │   ├── APIConnectionError      no response came
             │   │   └── APITimeoutError     … within `timeout`
-            │   └── WriteError              some of several rows were not written
+            │   └── WriteError              not all rows of a transaction were written
             ├── IntegrityError
             │   └── RowError                a row that must not be sent; nothing was sent
             ├── InternalError
@@ -20,7 +20,7 @@
             └── NotSupportedError
                 └── UnsupportedWriteError   an INSERT, UPDATE or DELETE that the API does not have
 
-This file must not know requests, APSW or any table. No exception holds the API key or an object that does.
+No exception holds the API key, or an object that holds it.
 
 >>> try: ...
 ... except openai_vtab.APIError as error: print(error.status, error.code, error.request_id)
@@ -30,19 +30,19 @@ from __future__ import annotations
 
 import re
 
-# C0 and C1 but tab, line feed and CR LF; DEL; and the marks that turn the direction of text around
+# C0 and C1 except tab, line feed and CR LF; DEL; and the marks that reverse the direction of text
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]|\r(?!\n)")
 
 
 def visible(text: str) -> str:
-    r"""The text with control characters written as Python does, `\x1b`: a terminal would obey them.
+    r"""The text with its control characters escaped, as in `\x1b`: a terminal would obey them.
 
-    Tabs and line ends stay. Bidirectional overrides are escaped, too: text after them reads as something else.
+    Tabs and line ends stay. Bidirectional overrides are escaped, too: they change how the text after them reads.
     """
     return _CONTROLS.sub(lambda found: repr(found[0])[1:-1], text)
 
 
-MOST_LISTED = 20  # lines, and rows in a line, that the text of a WriteError has of each list
+MAX_LISTED = 20  # lines of each list in the text of a WriteError, and rows in a line
 
 
 class Warning(Exception):  # noqa: N818 - PEP 249's name
@@ -52,20 +52,20 @@ class Warning(Exception):  # noqa: N818 - PEP 249's name
 class Error(Exception):
     """The root of all errors of this package (PEP 249).
 
-    `str()` shows control characters escaped; `args` and the attributes hold the text as it came.
-    `sqlite_errorcode`, SQLite's extended result code, and `sqlite_errorname` are there when SQLite raised it and it
-    came through openai_vtab.dbapi.
+    `str()` escapes control characters; `args` and the attributes hold the original text. `sqlite_errorcode`, SQLite's
+    extended result code, and `sqlite_errorname` exist when SQLite raised the error and it passed through
+    openai_vtab.dbapi.
     """
 
     sqlite_errorcode: int
     sqlite_errorname: str
 
     def __str__(self) -> str:
-        # Python prints an uncaught exception to the terminal as it is, and its words may be a server's
+        # Python prints an uncaught exception to the terminal unescaped, and the text may come from a server
         return visible(super().__str__())
 
     def __reduce__(self) -> tuple[object, ...]:
-        # the default calls the class with the message alone; multiprocessing needs the attributes too
+        # the default restores only the message, but other processes need the attributes, too
         return _unpickled, (type(self), self.args, self.__dict__)
 
 
@@ -76,7 +76,7 @@ def _unpickled(cls: type[Error], args: tuple[object, ...], attributes: dict[str,
 
 
 class InterfaceError(Error):
-    """The interface is misused, not the database."""
+    """The program uses the interface wrongly."""
 
 
 class DatabaseError(Error):
@@ -88,7 +88,7 @@ class DataError(DatabaseError):
 
 
 class OperationalError(DatabaseError):
-    """Outside the programmer's control: the network, the API, the account."""
+    """A failure that the programmer cannot prevent: of the network, the API, the account."""
 
 
 class IntegrityError(DatabaseError):
@@ -96,7 +96,7 @@ class IntegrityError(DatabaseError):
 
 
 class InternalError(DatabaseError):
-    """The package contradicts itself."""
+    """The package is in a state that should be impossible."""
 
 
 class ProgrammingError(DatabaseError):
@@ -104,14 +104,14 @@ class ProgrammingError(DatabaseError):
 
 
 class NotSupportedError(DatabaseError):
-    """The statement asks for something that does not exist."""
+    """The statement asks for something that is not supported."""
 
 
 class ConfigurationError(OperationalError):
-    """The settings do not allow a request: a key, address, header, proxy or certificates that cannot be used.
+    """The settings do not allow a request: a key, address, header, proxy or certificate cannot be used.
 
-    `sent` is False: the request certainly never left this machine. It is True when the settings failed a retry of a
-    request that may have been carried out.
+    `sent` is False when the request certainly never left this machine. It is True when the settings made the retry of a
+    request fail whose first attempt may have been carried out.
     """
 
     def __init__(self, problem: str, *, sent: bool = False) -> None:
@@ -120,11 +120,13 @@ class ConfigurationError(OperationalError):
 
 
 class APIError(OperationalError):
-    """The API answered with an error, or with something that is not an answer.
+    """The API sent an error response, or one that cannot be used.
 
-    `status` is the HTTP status, `message`, `type`, `param` and `code` are the API's own words (None when it
-    did not say), `request_id` its `x-request-id`, and `request` the HTTP request as "GET https://…". `hint` says
-    what to check, and is empty where there is nothing to say.
+    status: the HTTP status.
+    message, type, param, code: the members of the API's error object; None when it has none.
+    request_id: the response's header `x-request-id`.
+    request: the HTTP request, as "GET https://…".
+    hint: what to check, or "".
     """
 
     def __init__(
@@ -134,7 +136,7 @@ class APIError(OperationalError):
         request: str,
         status: int | None = None,
         message: str | None = None,
-        type: str | None = None,  # the API's own word
+        type: str | None = None,  # the API's own name
         param: str | None = None,
         code: str | None = None,
         request_id: str | None = None,
@@ -155,9 +157,10 @@ class APIError(OperationalError):
 
 
 class APIConnectionError(OperationalError):
-    """No answer came. `sent` is False when the request certainly never left this machine.
+    """No response came.
 
-    `lasting` is True when another attempt would fail in the same way, as with a certificate that is not trusted.
+    sent: False when the request certainly never left this machine.
+    lasting: True when a retry would fail in the same way, as with a certificate that is not trusted.
     """
 
     def __init__(self, problem: str, *, request: str, sent: bool, lasting: bool = False) -> None:
@@ -168,29 +171,30 @@ class APIConnectionError(OperationalError):
 
 
 class APITimeoutError(APIConnectionError):
-    """No complete answer came within `timeout`."""
+    """No complete response came within `timeout`."""
 
 
 class RowError(IntegrityError):
-    """A row was refused before anything was sent; the message names the column and what to write instead."""
+    """A row was refused before anything was sent. The message names the column and what to write instead."""
 
 
 class MissingColumnsError(ProgrammingError):
-    """The query does not give the keys that the API needs; nothing was sent."""
+    """The query lacks keys that the API needs. Nothing was sent."""
 
 
 class UnsupportedWriteError(NotSupportedError):
-    """The API has no such write, or the connection is read_only; nothing was sent, and the message says why."""
+    """The API has no such write, or the connection is read_only. Nothing was sent."""
 
 
 class WriteError(OperationalError):
-    """A transaction was not carried out as a whole.
+    """Not all rows of a transaction were written.
 
-    `done` lists (rowid, id) of the rows that the API has carried out, `not_done` (rowid, reason) of those that it has
-    not, and `unknown` (rowid, reason) of those that it may have: no response settles it. The local changes are rolled
-    back, unless it was a SELECT that had the rows sent: then the transaction stays open, and its COMMIT fails.
+    done: (rowid, id) of each row that the API has written.
+    not_done: (rowid, reason) of each row that it has not.
+    unknown: (rowid, reason) of each row with an unknown outcome, because no response came.
 
-    The lists are complete; the text groups rows with the same reason, and leaves out what is too long to read.
+    The local changes are rolled back, except when a SELECT caused the rows to be sent: then the transaction stays open,
+    and its COMMIT fails. The lists are complete. The text groups rows with the same reason, and is shortened.
     """
 
     def __init__(
@@ -213,15 +217,15 @@ class WriteError(OperationalError):
 
 
 def _listed(title: str, rows: list[tuple[int, str]]) -> list[str]:
-    """A line for each id or reason, with the rows that share it; what a person reads need not name thousands."""
+    """A line for each id or reason, with up to MAX_LISTED of the rows that share it."""
     by_text: dict[str, list[int]] = {}
     for rowid, text in rows:
         by_text.setdefault(text, []).append(rowid)
     lines = []
-    for text, rowids in list(by_text.items())[:MOST_LISTED]:
-        named = ", ".join(map(str, rowids[:MOST_LISTED]))
-        more = f" and {len(rowids) - MOST_LISTED} more" if len(rowids) > MOST_LISTED else ""
+    for text, rowids in list(by_text.items())[:MAX_LISTED]:
+        named = ", ".join(map(str, rowids[:MAX_LISTED]))
+        more = f" and {len(rowids) - MAX_LISTED} more" if len(rowids) > MAX_LISTED else ""
         lines.append(f"  {title}: row{'s' if len(rowids) > 1 else ''} {named}{more}: {text}")
-    if len(by_text) > MOST_LISTED:
-        lines.append(f"  {title}: … and {len(by_text) - MOST_LISTED} more")
+    if len(by_text) > MAX_LISTED:
+        lines.append(f"  {title}: … and {len(by_text) - MAX_LISTED} more")
     return lines

@@ -74,7 +74,7 @@ class Ledger:
         self.key = table.key
         self.file = file
         self.rowids = Rowids()  # of objects that were looked up, and are not in the shadow table
-        sent = {table.source(column) for method in table.of("INSERT") for column in method.accepts} - set(table.key)
+        sent = {table.sources[column] for method in table.of("INSERT") for column in method.accepts} - set(table.key)
         self.shape = RowShape(table.key, frozenset(sent), self._sent)
 
     @property

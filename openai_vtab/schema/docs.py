@@ -1,7 +1,6 @@
-"""What there is, in words: the tables, what can be done with them, their columns. From the descriptions alone.
+"""The documentation of a table, from its description.
 
-SQL (openai_tables, openai_columns), the shell's .describe and the pages in docs/ say what this file says.
-It must not know SQLite or HTTP.
+The tables openai_tables and openai_columns, the shell's .describe and the pages in docs/tables/ are made from it.
 
 >>> methods(vector_stores)[0]["path"]
 '/vector_stores/{vector_store_id}'
@@ -19,7 +18,7 @@ COLUMN_COLUMNS = ("table_name", "name", "type", "hidden", "same_as", "doc")
 
 
 def methods(table: Table) -> list[dict[str, str]]:
-    """A row for each method: TABLE_COLUMNS."""
+    """One row for each method, with the columns TABLE_COLUMNS."""
     return [
         {
             "table_name": table.name,
@@ -36,7 +35,7 @@ def methods(table: Table) -> list[dict[str, str]]:
 
 
 def columns(table: Table) -> list[dict[str, str | int | None]]:
-    """A row for each column: COLUMN_COLUMNS."""
+    """One row for each column, with the columns COLUMN_COLUMNS."""
     return [
         {
             "table_name": table.name,
@@ -51,12 +50,12 @@ def columns(table: Table) -> list[dict[str, str | int | None]]:
 
 
 def required(method: Method) -> tuple[str, ...]:
-    """The columns without which the method cannot be used; of an UPDATE, also what it must SET."""
+    """The columns that the method needs, and the values that an UPDATE must SET."""
     return (*method.needs, *(f"{name} = {sql_literal(value)}" for name, value in method.only_when_set_to.items()))
 
 
 def optional(table: Table, method: Method) -> list[str]:
-    """The columns that it takes besides, in the table's order; those that say how to read count for every SELECT."""
+    """The further columns that the method takes, in the table's order. Every SELECT takes the options."""
     reads = method.verb == "SELECT"
     return [
         column.name
@@ -66,13 +65,13 @@ def optional(table: Table, method: Method) -> list[str]:
 
 
 def same_as(table: Table, column: Column) -> str | None:
-    """The column that it is another name of."""
+    """The column that this one is another name of, None when it is not."""
     first = next(other for other in table.columns if other.source == column.source)
     return None if first is column else first.name
 
 
 def example(table: Table, method: Method) -> str:
-    """The first example that shows the method, "" when none does."""
+    """The first example of the method's verb, "" when there is none."""
     for text in table.examples:
         verb = "EXEC" if any(m.function and m.function in text for m in table.methods) else text.split(None, 1)[0]
         if verb == method.verb:
@@ -81,7 +80,7 @@ def example(table: Table, method: Method) -> str:
 
 
 def page(table: Table) -> str:
-    """The table's page in docs/, Markdown."""
+    """The table's page in docs/tables/, Markdown."""
     lines = [f"# {table.name}", "", table.doc, ""]
     if table.aliases:
         lines += ["Another name is " + ", ".join(f'`"{name}"`' for name in table.aliases) + ".", ""]
@@ -110,7 +109,7 @@ def overview(tables: Iterable[Table]) -> str:
 
 
 def text(table: Table) -> str:
-    """The same for a terminal."""
+    """The table's page for a terminal."""
     lines = [f"{table.name}: {table.doc}", ""]
     for row in methods(table):
         lines.append(f"{row['verb']}  {row['method']} {row['path']}")

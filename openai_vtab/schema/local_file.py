@@ -1,4 +1,4 @@
-"""A file to upload: its name for the API, and its bytes or the place where they are.
+"""A file to upload: its name for the API, and its bytes or its path.
 
 >>> len(File("a.md", b"some text"))
 9
@@ -15,9 +15,12 @@ from typing import BinaryIO
 
 @dataclass(frozen=True)
 class File:
-    """What is uploaded: its name for the API, and its bytes or where they are.
+    """A file to upload.
 
-    With a `root` it is below that folder. With a `size` it has so many bytes, or will not be sent.
+    filename: its name for the API.
+    content: its bytes, or its path.
+    root: the folder that the path must be below, if any.
+    size: the number of bytes that it must have, if known.
     """
 
     filename: str
@@ -34,15 +37,15 @@ class File:
             return os.fstat(file.fileno()).st_size
 
     def open(self) -> BinaryIO:
-        """What is on disk. Raises OSError when it is no file, or not below `root`, whatever it was a moment ago."""
-        assert isinstance(self.content, Path)  # noqa: S101 - bytes are read as they are
+        """Open the file on disk. Raises OSError when it is not a file, or not below `root` any more."""
+        assert isinstance(self.content, Path)  # noqa: S101 - content in memory is not opened
         if self.root is None or os.open not in os.supports_dir_fd:
             return self.content.open("rb")
         return _open_below(self.root, self.content)
 
 
 def _open_below(root: Path, path: Path) -> BinaryIO:
-    """Step by step from one open folder to the next, so that no link that is put in the way meanwhile is followed."""
+    """Open each folder from the one above, so that a symbolic link that appears meanwhile is not followed."""
     *folders, name = path.relative_to(root).parts
     looking = os.O_DIRECTORY | getattr(os, "O_PATH", os.O_RDONLY)
     here = os.open(root, looking)
@@ -51,7 +54,7 @@ def _open_below(root: Path, path: Path) -> BinaryIO:
             inner = os.open(folder, looking | os.O_NOFOLLOW, dir_fd=here)
             os.close(here)
             here = inner
-        # without O_NONBLOCK, opening a FIFO would wait for somebody who writes
+        # without O_NONBLOCK, opening a FIFO would wait for a writer
         number = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=here)
     finally:
         os.close(here)

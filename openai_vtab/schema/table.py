@@ -191,11 +191,8 @@ class Table:
         for method in self.methods:
             if method.verb not in VERBS:
                 raise ValueError(f"table {self.name}: the verb is {method.verb!r}; write one of {', '.join(VERBS)}")
-            unknown = (
-                method.accepts
-                | method.only_when_set_to.keys()
-                | ({method.attached_files, method.gives, method.size} - {""})
-            ) - known
+            named = {method.attached_files, method.gives, method.size} - {""}
+            unknown = (method.accepts | method.only_when_set_to.keys() | named) - known
             if unknown:
                 raise ValueError(f"table {self.name}, {method.route}: no column {', '.join(sorted(unknown))}")
             if method.verb == "INSERT":
@@ -212,10 +209,6 @@ class Table:
     def sources(self) -> dict[str, str]:
         """The columns' sources by the columns' names."""
         return {column.name: column.source for column in self.columns}
-
-    def source(self, name: str) -> str:
-        """The source of the column `name`."""
-        return self.sources[name]
 
     def of(self, verb: str) -> tuple[Method, ...]:
         """The methods of one SQL verb, in order, without downloads."""
@@ -235,7 +228,7 @@ class Table:
         """The sources that identify one object: those of the first SELECT method, in the order of its path."""
         if self.identity:
             return self.identity
-        return tuple(self.source(name) for name in self.of("SELECT")[0].variables)
+        return tuple(self.sources[name] for name in self.of("SELECT")[0].variables)
 
     @cached_property
     def asked(self) -> frozenset[str]:

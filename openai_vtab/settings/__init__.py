@@ -4,9 +4,20 @@ To add a setting, describe it once in settings.py and name its type in keywords.
 """
 
 from .address import DEFAULT_BASE_URL
-from .description import Setting, described, table
+from .description import Option, Setting, described, table
 from .keywords import Keywords, Shared
 from .secret import Secret, hide_key
 from .settings import Settings
 
-__all__ = ["DEFAULT_BASE_URL", "Keywords", "Secret", "Setting", "Settings", "Shared", "described", "hide_key", "table"]
+__all__ = [
+    "DEFAULT_BASE_URL",
+    "Keywords",
+    "Option",
+    "Secret",
+    "Setting",
+    "Settings",
+    "Shared",
+    "described",
+    "hide_key",
+    "table",
+]

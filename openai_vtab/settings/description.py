@@ -1,145 +1,36 @@
-"""How a setting is described: from its description it is checked, documented, and read from a URL.
+"""How a setting is described: from its description it is checked, documented, and read from a URL or an option.
 
 >>> setting(4, Number(0, is_whole=True), "Retries of a request where a retry is safe.")
 """
 
 from __future__ import annotations
 
-import math
-import os
-import sys
 import textwrap
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
 from ..errors import ConfigurationError, InterfaceError
-from .secret import fits_header
+from .kinds import Header, Kind
 
 T = TypeVar("T")
 C = TypeVar("C", bound=type)
 MAX_SHOWN = 200  # characters of a wrong value in an error message
-BOOLEANS = {
-    **dict.fromkeys(("true", "yes", "on", "y", "t", "1"), True),
-    **dict.fromkeys(("false", "no", "off", "n", "f", "0"), False),
-}
 
 
-class Kind:
-    """The values that a setting takes; this one takes any.
+@dataclass(frozen=True)
+class Option:
+    """An option of the openai-vtab command that gives a setting.
 
-    expected: what to write, for an error message.
-    in_url: the same for the text in a URL.
+    name: the option without its dashes.
+    help: what it does, for --help.
+    argument: the name of the option's value; "" when it has none.
+    value: the setting's value when the option has none.
     """
 
-    expected = in_url = "a value"
-
-    def accepts(self, value: object) -> bool:
-        """Whether the setting may have the value."""
-        return True
-
-    def parse(self, text: str) -> object:
-        """Convert the text in a URL. Raises ValueError for one that is not of this kind."""
-        return text
-
-
-@dataclass(frozen=True)
-class Number(Kind):
-    """A number from `minimum` to `maximum`."""
-
-    minimum: float
-    maximum: float = math.inf
-    is_whole: bool = False
-
-    @property
-    def in_url(self) -> str:  # type: ignore[override]
-        """What to write in a URL."""
-        return "a whole number" if self.is_whole else "a number"
-
-    @property
-    def expected(self) -> str:  # type: ignore[override]
-        """What to write in Python."""
-        bound = f" and at most {self.maximum:,}" if self.maximum < sys.maxsize else ""
-        return f"{self.in_url} of at least {self.minimum}{bound}"
-
-    def accepts(self, value: object) -> bool:
-        """Whether the value is a number within the bounds."""
-        types = int if self.is_whole else (int, float)
-        return isinstance(value, types) and not isinstance(value, bool) and self.minimum <= value <= self.maximum
-
-    def parse(self, text: str) -> float:
-        """Convert the digits."""
-        return int(text) if self.is_whole else float(text)
-
-
-class Flag(Kind):
-    """True or False; the text "false" would count as true."""
-
-    expected = "True or False"
-    in_url = "true or false"
-
-    def accepts(self, value: object) -> bool:
-        """Whether the value is a bool."""
-        return isinstance(value, bool)
-
-    def parse(self, text: str) -> bool:
-        """Convert one of the words of SQLAlchemy's own parameters."""
-        if text.strip().lower() not in BOOLEANS:
-            raise ValueError(text)
-        return BOOLEANS[text.strip().lower()]
-
-
-class Text(Kind):
-    """A text, or None."""
-
-    expected = "a str, or None"
-
-    def accepts(self, value: object) -> bool:
-        """Whether the value is text or None."""
-        return value is None or isinstance(value, str)
-
-
-class FilePath(Kind):
-    """The path of a file or folder, or None."""
-
-    expected = "a str or a pathlib.Path, or None"
-
-    def accepts(self, value: object) -> bool:
-        """Whether the value is a path or None."""
-        return value is None or isinstance(os.fspath(value) if isinstance(value, os.PathLike) else value, str)
-
-
-class Header(Kind):
-    """The value of an HTTP header, or None."""
-
-    def accepts(self, value: object) -> bool:
-        """Whether HTTP can carry the value. An empty text is not sent."""
-        return value is None or value == "" or fits_header(value)
-
-
-@dataclass(frozen=True)
-class Choice(Kind):
-    """One of a few texts."""
-
-    values: tuple[str, ...]
-
-    @property
-    def expected(self) -> str:  # type: ignore[override]
-        """What to write in Python."""
-        return " or ".join(map(repr, self.values))
-
-    def accepts(self, value: object) -> bool:
-        """Whether the value is one of the texts."""
-        return value in self.values
-
-
-class ProgressFunction(Kind):
-    """A function that takes a Progress, or None."""
-
-    expected = "a function that takes a Progress"
-
-    def accepts(self, value: object) -> bool:
-        """Whether the value can be called."""
-        return value is None or callable(value)
+    name: str
+    help: str
+    argument: str = ""
+    value: object = None
 
 
 @dataclass(frozen=True)
@@ -150,6 +41,7 @@ class Setting:
     doc: one or more sentences, Markdown.
     environment: the environment variable that is read when the setting is None, else "".
     url_name: its name in the query of SQLAlchemy's URL and in the DB-API; "" when a URL cannot hold it.
+    option: the option of the openai-vtab command that gives it, None when there is none.
     """
 
     name: str
@@ -158,6 +50,7 @@ class Setting:
     doc: str
     environment: str = ""
     url_name: str = ""
+    option: Option | None = None
 
     def check(self, value: object) -> None:
         """Raise InterfaceError, or ConfigurationError for a header, when the setting cannot have the value."""
@@ -173,10 +66,17 @@ class Setting:
 
 
 def setting(
-    default: T, kind: Kind, doc: str, *, environment: str = "", url_name: str | None = None, repr: bool = True
+    default: T,
+    kind: Kind,
+    doc: str,
+    *,
+    environment: str = "",
+    url_name: str | None = None,
+    option: Option | None = None,
+    repr: bool = True,
 ) -> T:
     """A field of a dataclass with the description of a setting. Without a `url_name` it has its own name in URLs."""
-    metadata = {"kind": kind, "doc": doc, "environment": environment, "url_name": url_name}
+    metadata = {"kind": kind, "doc": doc, "environment": environment, "url_name": url_name, "option": option}
     return field(default=default, repr=repr, metadata=metadata)
 
 

@@ -16,20 +16,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..errors import ConfigurationError, InterfaceError
 from ..progress import Progress
 from .address import checked_base_url, is_azure, stays_here
-from .description import (
-    Choice,
-    FilePath,
-    Flag,
-    Header,
-    Kind,
-    Number,
-    ProgressFunction,
-    Text,
-    described,
-    documented,
-    setting,
-)
+from .description import Option, described, documented, setting
 from .keywords import Key, StrPath
+from .kinds import Choice, FilePath, Flag, Header, Kind, Number, ProgressFunction, Text
 from .secret import Secret, fits_header, hide_key
 
 if TYPE_CHECKING:
@@ -47,7 +36,7 @@ class Settings:
     api_key: Key = setting(
         None,
         Kind(),
-        "The key, or a function that returns it and is called for every request.",
+        "The key, or a function that returns the key. The function is called for every request.",
         environment="OPENAI_API_KEY",
         url_name="",
         repr=False,
@@ -58,6 +47,11 @@ class Settings:
         "The address of the API, https://api.openai.com/v1 when unset. For Azure, "
         "`https://NAME.openai.azure.com/openai/v1`: the key is then sent in Azure's `api-key` header.",
         environment="OPENAI_BASE_URL",
+        option=Option(
+            "base-url",
+            "the API's address (default: OPENAI_BASE_URL, or https://api.openai.com/v1)",
+            argument="URL",
+        ),
     )
     organization: str | None = setting(
         None, Header(), "Sent as the header OpenAI-Organization.", environment="OPENAI_ORG_ID"
@@ -78,10 +72,11 @@ class Settings:
     max_retries: int = setting(
         4,
         Number(0, sys.maxsize, is_whole=True),
-        "Retries of a request where a retry is safe. A create is never sent twice unless it certainly had no effect.",
+        "How often a request is retried, where a retry is safe. An INSERT is retried only when the first attempt "
+        "certainly had no effect.",
     )
     rate_limit_wait: float = setting(
-        300.0, Number(0), "Seconds that one statement may wait in all while the API responds with 429."
+        300.0, Number(0), "The total number of seconds that one statement may wait because of 429 responses."
     )
     attach_requests_per_minute: int = setting(
         300,
@@ -116,26 +111,43 @@ class Settings:
     )
     read_ahead: bool = setting(True, Flag(), "Request the keys of a join ahead of SQLite, concurrently.")
     upload_root: StrPath | None = setting(
-        None, FilePath(), "The folder whose files `INSERT INTO files (path, purpose)` may read."
+        None,
+        FilePath(),
+        "The folder whose files `INSERT INTO files (path, purpose)` may read.",
+        option=Option(
+            "upload-root",
+            "the folder whose files INSERT INTO files (path, purpose) may upload (default: none)",
+            argument="DIR",
+        ),
     )
     dry_run: bool = setting(
         False,
         Flag(),
         "Send nothing; show each request that would be sent: [What a query sends](docs/requests.md#a-dry-run).",
+        option=Option("dry-run", "send nothing; show the method, path and body of each request instead", value=True),
     )
     read_only: bool = setting(
-        False, Flag(), "Refuse every INSERT, UPDATE, DELETE and function that would change something at the API."
+        False,
+        Flag(),
+        "Refuse everything that would change something at the API: INSERT, UPDATE, DELETE, and the SQL function that "
+        "cancels a batch.",
+        option=Option("read-only", "refuse statements that would change something at the API", value=True),
     )
     errors: Literal["raise", "row"] = setting(
         "raise",
         Choice(("raise", "row")),
         "With `row`, a key that cannot be read becomes a row with the reason in its column `error`, and all other "
         "rows are still returned.",
+        option=Option(
+            "errors-as-rows",
+            "return a row for an object that could not be read: its keys, and the reason in the column error",
+            value="row",
+        ),
     )
     progress: Callable[[Progress], None] | None = setting(
         None,
         ProgressFunction(),
-        "A function that is called with how far a statement has got: keys, pages, batches, rows written. See "
+        "A function that receives the progress of a statement: keys, pages, batches, rows written. See "
         "[Progress](docs/requests.md#progress).",
         url_name="",
     )

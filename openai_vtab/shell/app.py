@@ -20,7 +20,7 @@ from .._version import __version__
 from ..connection import register
 from ..errors import ConfigurationError, Error
 from .commands import CommandShell
-from .options import HELP, parse_options
+from .options import help_text, parse_options
 from .progress_bar import ProgressBar
 from .request_costs import last_number, summary_since
 
@@ -120,7 +120,7 @@ class Shell(CommandShell):
         usage: str = super().usage()
         first, _, apsw_options = usage.partition("OPTIONS include:")
         first = first.replace("python3 -m apsw", "openai-vtab").replace("apsw [", "openai-vtab [")
-        return f"{first.strip()}\n{HELP}\nOPTIONS of the APSW shell:{apsw_options}"
+        return f"{first.strip()}\n{help_text()}\nOPTIONS of the APSW shell:{apsw_options}"
 
     def cmdloop(self, intro: str | None = None, transient: str | None = None) -> None:
         """Run commands until the end of the input."""

@@ -7,37 +7,25 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from apsw.shell import Shell
 
-HELP = """
-OPTIONS of openai-vtab:
+from ..settings import Option, Settings, described
 
-   --sandbox            connect to a local server with demo data instead of
-                        OpenAI's: no key, no network, no cost
-   --base-url URL       the API's address (default: OPENAI_BASE_URL, or
-                        https://api.openai.com/v1)
-   --dry-run            send nothing; show the method, path and body of each
-                        request instead
-   --read-only          refuse statements that would change something at the API
-   --errors-as-rows     return a row for an object that could not be read: its
-                        keys, and the reason in the column error
-   --upload-root DIR    the folder whose files INSERT INTO files (path, purpose)
-                        may upload (default: none)
-   --quiet              show no progress bar
-   --version            show the versions of openai-vtab, SQLite and APSW
-   --help               show this help
+WIDTH = 79  # columns of the help text
 
-The API key is read from OPENAI_API_KEY. OPENAI_ORG_ID and OPENAI_PROJECT_ID
-are used when they are set.
-"""
-
-# Options that stand for one setting of connect(): a fixed value, or the next argument.
-FLAGS = {"dry-run": ("dry_run", True), "read-only": ("read_only", True), "errors-as-rows": ("errors", "row")}
-VALUES = {"base-url": "base_url", "upload-root": "upload_root"}
+# The options that stand for one setting of connect(), with the setting's name.
+SETTINGS = {found.option.name: (name, found.option) for name, found in described(Settings).items() if found.option}
+SANDBOX = Option("sandbox", "connect to a local server with demo data instead of OpenAI's: no key, no network, no cost")
+OTHERS = (
+    Option("quiet", "show no progress bar"),
+    Option("version", "show the versions of openai-vtab, SQLite and APSW"),
+    Option("help", "show this help"),
+)
 APSW_VALUES = ("init", "separator", "nullvalue", "encoding")  # options of APSW's shell that take the next argument
 
 
@@ -69,16 +57,31 @@ def parse_options(args: Sequence[str]) -> Options:
             options.settings.pop("base_url", None)
         elif name == "quiet":
             options.quiet = True
-        elif name in FLAGS:
-            setting, value = FLAGS[name]
-            options.settings[setting] = value
-        elif name in VALUES:
-            if not left:
+        elif name in SETTINGS:
+            setting, found = SETTINGS[name]
+            if found.argument and not left:
                 raise Shell.Error(f"You need to specify a value after --{name}")
-            options.settings[VALUES[name]] = left.pop(0)
+            options.settings[setting] = left.pop(0) if found.argument else found.value
         else:
             options.rest.append(option)
             if name in APSW_VALUES and left:
                 options.rest.append(left.pop(0))
     options.rest += left
     return options
+
+
+def help_text() -> str:
+    """The options' part of --help."""
+    options = (SANDBOX, *(option for _, option in SETTINGS.values()), *OTHERS)
+    lines = [
+        textwrap.fill(
+            option.help,
+            WIDTH,
+            initial_indent=f"   --{option.name} {option.argument}".ljust(24),
+            subsequent_indent=" " * 24,
+            break_on_hyphens=False,
+        )
+        for option in options
+    ]
+    key = "The API key is read from OPENAI_API_KEY. OPENAI_ORG_ID and OPENAI_PROJECT_ID are used when they are set."
+    return "\n".join(["", "OPTIONS of openai-vtab:", "", *lines, "", textwrap.fill(key, WIDTH), ""])

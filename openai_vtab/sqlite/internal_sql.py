@@ -124,14 +124,14 @@ class InternalSQL:
     def _without_waiting(self) -> Iterator[apsw.Connection]:
         """Set the user's busy timeout to 0 within the block: a statement that only reads must not wait for writers."""
         connection, _ = self._cursor()
-        (patience,) = next(self.read("PRAGMA busy_timeout"))
+        (milliseconds,) = next(self.read("PRAGMA busy_timeout"))
         try:
-            if patience:  # also 0 if the user has set a busy handler, which could not be restored
+            if milliseconds:  # also 0 if the user has set a busy handler, which could not be restored
                 connection.set_busy_timeout(0)
             yield connection
         finally:
-            if patience:
-                connection.set_busy_timeout(int(patience))
+            if milliseconds:
+                connection.set_busy_timeout(int(milliseconds))
 
     def program(self, sql: str) -> list[tuple[Any, ...]]:
         """Return the rows of EXPLAIN for a statement, whatever its parameters are; none if EXPLAIN fails."""
@@ -140,14 +140,14 @@ class InternalSQL:
         except apsw.Error:  # for example an authorizer's refusal
             return []
 
-    def run_through(self, sql: str, patience: float) -> bool:
-        """Run a query that changes nothing, for at most `patience` seconds. Returns False if it ran out of time.
+    def run_through(self, sql: str, seconds: float) -> bool:
+        """Run a query that changes nothing, for at most `seconds`. Returns False if it ran out of time.
 
         Errors of the query count as its end and are not raised: the statement that it was taken from may never come
         so far, or may pass other values to a function.
         """
         connection, cursor = self._cursor()
-        end = time.monotonic() + patience
+        end = time.monotonic() + seconds
         self.running = True
         try:
             connection.set_progress_handler(lambda: time.monotonic() > end, STEPS, id=InternalSQL)

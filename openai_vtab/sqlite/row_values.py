@@ -43,6 +43,7 @@ def _row_values(run: Run, program: Sequence[tuple[Any, ...]], idxStr: str) -> li
     affinities: dict[int, str] = {}  # cursor of a temporary index: the affinities of its columns
     indexes: dict[int, tuple[int, int]] = {}  # cursor of a stored index: its database and root page
     filled: dict[int, tuple[int, int]] = {}  # register: the cursor and the column that its value comes from
+    integers: dict[int, int] = {}  # register: the integer in it
     never: set[int] = set()  # registers with a text or a list
 
     def is_untyped(cursor: int, column: int) -> bool:
@@ -57,6 +58,8 @@ def _row_values(run: Run, program: Sequence[tuple[Any, ...]], idxStr: str) -> li
             affinities[p1] = records.get(p2, "")
         elif opcode == "OpenDup":
             affinities[p1] = affinities.get(p2, "")
+        elif opcode == "Integer":
+            integers[p2] = p1
         elif opcode == "OpenRead":
             indexes[p1] = p3, p2
         elif opcode == "Column":
@@ -67,7 +70,7 @@ def _row_values(run: Run, program: Sequence[tuple[Any, ...]], idxStr: str) -> li
         elif opcode == "VFilter" and p4 == idxStr:
             end = next((n for n in range(at, len(program)) if program[n][1:3] == ("VNext", p1)), len(program))
             again = {row[2:5] for row in program[at:end] if row[1] == "Column"}
-            registers = {n: p3 + 2 + n for n in range(idxStr.count(",") + 1)}
+            registers = {n: p3 + 2 + n for n in range(integers.get(p3 + 1, 0))}  # SQLite puts argc before argv
             numbers = {n: r for n, r in registers.items() if r not in never}
             untyped = {
                 n for n, r in numbers.items() if r in filled and (*filled[r], r) in again and is_untyped(*filled[r])

@@ -132,7 +132,7 @@ class Cursor:
             return self._lookup.remembered(texts)
         if method is None:
             return self._lookup.listed(scan, texts)
-        fixed = {self._table.source(name): value for name, value in scan.values.items() if name in method.sent}
+        fixed = {self._table.sources[name]: value for name, value in scan.values.items() if name in method.sent}
         fixed |= narrowing
         keys = ({**fixed, **dict(zip(texts, key, strict=True))} for key in itertools.product(*texts.values()))
         if method.listing:

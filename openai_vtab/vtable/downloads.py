@@ -97,7 +97,7 @@ class Downloads:
 
     def _size(self, fields: Fields) -> int:
         """The size of the content in bytes as the row states it; 0 if it does not."""
-        size = fields.get(self._table.source(self._method.size)) if self._method.size else None
+        size = fields.get(self._table.sources[self._method.size]) if self._method.size else None
         return size if type(size) is int else 0
 
     def _start_ahead(self) -> None:

@@ -60,7 +60,7 @@ def _keys(table: Table, method: Method, arguments: Sequence[SQLiteValue]) -> dic
     keys: dict[str, str] = {}
     for name, value in zip(method.variables, arguments, strict=True):
         try:
-            keys[table.source(name)] = identifier(value, Limits())
+            keys[table.sources[name]] = identifier(value, Limits())
         except InvalidValue as refused:
             raise RowError(f"{method.function}, argument {name}: {refused}") from None
     return keys

@@ -17,7 +17,7 @@ from ..schema.table import Listing, Method, Source
 from .lookup import Lookup
 from .replay import RecordedLookup
 from .rows import Row, Rows
-from .scan import ScanOptions, Session, error_row
+from .scan import ListSession, ScanOptions, error_row
 
 FIRST = object()  # stands for the value before the first row of a list
 
@@ -25,7 +25,7 @@ FIRST = object()  # stands for the value before the first row of a list
 class ListReader:
     """Reads lists of one table for one statement. `lookup` waits for rows that are not finished."""
 
-    def __init__(self, rows: Rows, session: Session, lookup: Lookup | RecordedLookup, max_rows: int) -> None:
+    def __init__(self, rows: Rows, session: ListSession, lookup: Lookup | RecordedLookup, max_rows: int) -> None:
         self._table = rows.table
         self._rowids = rows.rowids
         self._session = session
@@ -52,7 +52,7 @@ class ListReader:
     def _objects(self, scan: ScanOptions, method: Method, key: dict[str, Any], first: Request) -> Iterator[Row]:
         """One list, page after page: the next page is on its way while the second half of a page is read."""
         session = self._session
-        echoed = {self._table.source(name): key[self._table.source(name)] for name in method.variables}
+        echoed = {self._table.sources[name]: key[self._table.sources[name]] for name in method.variables}
         request: Request | None = first
         page = _page(scan, method)
         seen: set[Any] = set()

@@ -46,11 +46,11 @@ class Lookup:
         """The objects with these keys, `count` in all, in their order, without those that the API does not know."""
         if not scan.single:
             self._session.add_expected_keys(count)
-        return self._in_order(scan, method, map(self._rows.item, keys))
+        return self._prefetched(scan, method, map(self._rows.item, keys))
 
     def by_rowid(self, scan: ScanOptions, rowids: Iterable[int]) -> Iterator[Row]:
         """The objects with these rowids."""
-        return self._in_order(scan, lookup_method(self._table), self._rows.at_current(rowids))
+        return self._prefetched(scan, lookup_method(self._table), self._rows.at_current(rowids))
 
     def remembered(self, wanted: Mapping[str, Sequence[str]]) -> Iterator[Row]:
         """The objects in the ledger as it has them; `wanted` maps sources of keys to the values that are read."""
@@ -74,7 +74,7 @@ class Lookup:
                     yield self._rows.rowid_of_entry(entry), entry
                 else:
                     items = (Item(each.keys, each) for each in itertools.chain([entry], entries))
-                    yield from self._in_order(scan, lookup_method(self._table), items)
+                    yield from self._prefetched(scan, lookup_method(self._table), items)
 
     def with_downloads(self, scan: ScanOptions, found: Iterator[Row]) -> Downloads | None:
         """The rows with the column that is downloaded; None if the scan reads no such column."""
@@ -110,7 +110,7 @@ class Lookup:
             if found_now is not None:  # the object may have been deleted meanwhile
                 yield row[0], found_now
 
-    def _in_order(self, scan: ScanOptions, method: Method, items: Iterable[Item]) -> Iterator[Row]:
+    def _prefetched(self, scan: ScanOptions, method: Method, items: Iterable[Item]) -> Iterator[Row]:
         session = self._session
         waits = WAIT_SECONDS.name in scan.values
         if waits:

@@ -43,7 +43,7 @@ class ScanOptions:
 SINGLE_KEY = ScanOptions()
 
 
-class Session(Protocol):
+class ListSession(Protocol):
     """The requests of a statement, as far as a list needs them: a StatementSession, or a RequestRecorder."""
 
     def prefetch(
@@ -69,7 +69,7 @@ class Session(Protocol):
         """Return if the statement goes on without the request's rows. Raises the error otherwise."""
 
 
-def error_row(session: Session, keys: Mapping[str, Any], request: Request, error: Exception) -> Object:
+def error_row(session: ListSession, keys: Mapping[str, Any], request: Request, error: Exception) -> Object:
     """An error row: the keys, and the reason they could not be read. Raises the error unless the statement goes on."""
     session.record_unreadable(request, error)
     message = getattr(error, "message", None) or str(error)
@@ -119,9 +119,9 @@ class ScanArguments:
             if name != "rowid" and self.table.by_name[name].is_option:
                 options.append((place, name))
             elif method is not None and name in method.query:
-                narrowing.append((place, name, self.table.source(name)))
+                narrowing.append((place, name, self.table.sources[name]))
             else:
-                keys.append((place, name if name == "rowid" else self.table.source(name)))
+                keys.append((place, name if name == "rowid" else self.table.sources[name]))
         is_lookup = method is not None and not (method.listing or narrowing or options or plan.limits or plan.download)
         layout = ArgvLayout(
             plan,

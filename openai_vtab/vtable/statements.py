@@ -5,9 +5,9 @@ Theory of operation
 SQLite has no callback for the beginning or the failure of a statement. It has a trace with two events: STMT, when a
 statement begins, and PROFILE, when it is over. https://www.sqlite.org/c3ref/trace_v2.html
 
-A virtual table must know more: which statement calls it, so that all requests of a statement share one snapshot; when
-that statement is over; and whether a statement that wrote rows has failed, because SQLite undoes such a statement
-without telling the tables. The tracker concludes that from the events and from total_changes():
+A virtual table must know more: which statement calls it, when that statement is over, and whether a statement that
+wrote rows has failed, because SQLite undoes such a statement without telling the tables. The tracker concludes that
+from the events and from total_changes():
 
 - SQLite does not count the rows of a statement that fails. So a statement that writes has succeeded if
   total_changes() has grown, and if no table has refused one of its rows.
@@ -26,10 +26,7 @@ The sequences, as tests/vtable/test_statements.py runs them: `1r` is a statement
 writes, `call` the call of a table of the package, `refused` a row that such a table refuses, and `+1` a growth of
 total_changes().
 
-    a query
-        STMT 1r  call  PROFILE 1
-        began 1, ended 1
-    a query whose cursor is closed before its last row
+    a query, read to its end or closed before
         STMT 1r  call  PROFILE 1
         began 1, ended 1
     a query that SQLite prepares again after a schema change
@@ -86,14 +83,14 @@ import apsw
 from ..sqlite.internal_sql import InternalSQL
 
 
-class Session(Protocol):
-    """What a statement keeps while it runs."""
+class Closable(Protocol):
+    """The session of a statement, as far as it is known here."""
 
     def close(self) -> None:
-        """Forget it: the statement is over."""
+        """End the session with its statement."""
 
 
-S = TypeVar("S", bound=Session)
+S = TypeVar("S", bound=Closable)
 
 
 class RunningStatement(Generic[S]):

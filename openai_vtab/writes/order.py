@@ -42,18 +42,18 @@ NOTHING = Affected()
 
 def affected(table: Table, method: Method, parameters: Mapping[str, Any]) -> Affected:
     """Return the objects that a request changes and uses; `parameters` maps the columns' sources to checked values."""
-    objects = _objects_of(method.path, {name: str(parameters[table.source(name)]) for name in method.variables})
+    objects = _objects_of(method.path, {name: str(parameters[table.sources[name]]) for name in method.variables})
     # a path such as /vector_stores/S/files/F/cancel ends with a verb, and /vector_stores/S/files with a collection
     changes, uses = set(objects[-1:]), set(objects[:-1])
     if method.verb == "INSERT":
         changes, uses = set(), set(objects)
-    attached = _file_ids(parameters.get(table.source(method.attached_files))) if method.attached_files else []
+    attached = _file_ids(parameters.get(table.sources[method.attached_files])) if method.attached_files else []
     for file_id in attached:
         uses.add(FILES.format(file_id=file_id))
         if objects:
             (changes if method.path.endswith("/files") else uses).add(f"{objects[-1]}{FILES.format(file_id=file_id)}")
     if "file_id" in method.variables:
-        uses.add(FILES.format(file_id=parameters[table.source("file_id")]))
+        uses.add(FILES.format(file_id=parameters[table.sources["file_id"]]))
     return Affected(frozenset(changes), frozenset(uses - changes))
 
 

@@ -61,7 +61,7 @@ class Answering:
     def page(self, parts: list[str], query: dict[str, str]) -> Any:
         items = list(STORES.values()) if not parts else [f for (store, _), f in FILES.items() if store == parts[0]]
         items = [item for item in items if query.get("filter", item.get("status")) == item.get("status")]
-        items.sort(key=lambda item: (item["created_at"], item["id"]), reverse=query["order"] == "desc")
+        items.sort(key=lambda item: (item["created_at"], item["id"]), reverse=query.get("order", "desc") == "desc")
         after = query.get("after")
         begin = 1 + next(n for n, item in enumerate(items) if item["id"] == after) if after else 0
         chosen = items[begin:][: min(int(query["limit"]), LONGEST)]

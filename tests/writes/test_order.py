@@ -16,11 +16,11 @@ BY_NAME = {table.name: table for table in TABLES}
 def write(table_name: str, verb: str, /, **parameters: Any) -> Affected:
     """What one row of a table concerns; parameters by column, the first method of the verb that accepts them."""
     table = BY_NAME[table_name]
-    given = {table.source(column): value for column, value in parameters.items()}
+    given = {table.sources[column]: value for column, value in parameters.items()}
     sources = set(given)
 
     def fits(method: Method) -> bool:
-        return {table.source(column) for column in method.needs} <= sources
+        return {table.sources[column] for column in method.needs} <= sources
 
     return affected(table, next(m for m in table.of(verb) if fits(m)), given)
 

@@ -9,17 +9,17 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from dataclasses import replace
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import apsw
 
 from ..errors import APIConnectionError, APIError
 from ..protocol import NO_HEADERS, Request, Response
 from ..transport.limits import WaitBudget
-from .exchange import OK, Exchange
 from .read_ahead import ReadAhead
-from .workers import WorkerPool
+from .workers import OK, WorkerPool
 
 log = logging.getLogger("openai_vtab")
 
@@ -27,6 +27,7 @@ NOT_READ = (APIError, APIConnectionError)  # other keys and lists may still be r
 WINDOW_FACTOR = 2  # times max_concurrency: how many requests of an IN list are sent before their rows are read
 DOWNLOAD_CACHE_BYTES = 16 * 1024 * 1024
 PARSED_CACHE_OBJECTS = 2_000  # some 2 MB
+KEPT_HEADERS = ("x-request-id", "openai-poll-after-ms", "location")
 MAX_PENDING_ITEMS = 1000  # of an IN list, with those that need no request
 
 T = TypeVar("T")
@@ -56,9 +57,12 @@ class StatementSession:
         self.not_reached: dict[str, str] = {}  # route: why it is not known to be the API's (reachability.py)
         self._wait_budget = workers.wait_budget()
         self._is_over = False
-        self._exchanges: dict[str, Exchange] = {}
-        self._parsed: dict[str, int] = {}  # identity: how many objects are kept parsed, oldest first
-        self._weight = 0  # objects kept parsed
+        # By identity: a request is in the first, then in the second, and in the third once its response was parsed.
+        self._futures: dict[str, Future[Response]] = {}
+        self._responses: dict[str, Response] = {}
+        self._bodies: dict[str, bytes] = {}
+        self._parsed: dict[str, tuple[Any, int]] = {}  # the latest results, and how many objects each is
+        self._weight = 0  # objects in `_parsed`
         self._downloads: dict[str, bytes | None] = {}
         self._downloaded = 0  # bytes
         self._deadlines: dict[float, float] = {}
@@ -77,10 +81,11 @@ class StatementSession:
     def start(self, request: Request, predicted: bool = False) -> bool:
         """Send the request, and wait for its response later. Returns False if it was sent before."""
         identity = request.identity
-        if identity in self._exchanges or identity in self._downloads:
-            return False
+        for sent in (self._futures, self._responses, self._bodies, self._downloads):
+            if identity in sent:
+                return False
         budget = self.wait_budget if self._is_over else self._wait_budget
-        self._exchanges[identity] = Exchange(self.workers.send(request, budget, predicted))
+        self._futures[identity] = self.workers.send(request, budget, predicted)
         return True
 
     def predict(self, request: Request) -> bool:
@@ -94,7 +99,7 @@ class StatementSession:
 
     def look_up(self, request: Request, *, alone: bool) -> bool:
         """Send the request; if it is `alone`, also those that the statement will probably send next. Returns True."""
-        if request.identity not in self._exchanges:
+        if request.identity not in self._futures:
             self.start(request)
         if alone and self._read_ahead is not None:
             self._read_ahead.looked_up(request)
@@ -102,19 +107,21 @@ class StatementSession:
 
     def is_answered(self, request: Request) -> bool:
         """Return True if the request's response is there without waiting."""
-        exchange = self._exchanges.get(request.identity)
-        return exchange is not None and (exchange.future is None or exchange.future.done())
+        identity = request.identity
+        future = self._futures.get(identity)
+        return (future is not None and future.done()) or identity in self._responses or identity in self._bodies
 
     def response(self, request: Request) -> Response:
         """Return the response to the request, which is sent now unless it was sent before. Raises why there is none."""
         identity = request.identity
-        if identity not in self._exchanges:
+        if identity in self._bodies:
+            return Response(OK, NO_HEADERS, self._bodies[identity], self.workers.client.base_url)
+        if identity in self._responses:
+            return self._responses[identity]
+        if identity not in self._futures:
             self.start(request)
-        exchange = self._exchanges[identity]
-        if exchange.future is None:
-            return exchange.response or Response(OK, NO_HEADERS, exchange.body, self.workers.client.base_url)
         try:
-            response = self.workers.wait(exchange.future, self.meter)
+            response = self.workers.wait(self._futures[identity], self.meter)
         except (apsw.InterruptError, KeyboardInterrupt):  # the statement is over, even if its cursor lives on
             self._wait_budget.cancelled.set()
             raise
@@ -123,20 +130,15 @@ class StatementSession:
             self.meter.came("keys" if request.absent_is_none else "pages", known)
         if response.note:
             response = replace(response, note=f"{response.note}; {self._answered()} earlier requests had a response")
-        exchange.keep(response)
+        del self._futures[identity]
+        self._responses[identity] = response
         return response
 
     def _answered(self) -> int:
         """How many of the statement's requests have a response other than a 429 that used up the wait budget."""
-        count = 0
-        for exchange in self._exchanges.values():
-            future, response = exchange.future, exchange.response
-            if future is not None:
-                if not future.done() or future.cancelled() or future.exception():
-                    continue
-                response = future.result()
-            count += response is None or not response.note
-        return count
+        done = [future for future in self._futures.values() if future.done() and not future.cancelled()]
+        responses = [future.result() for future in done if future.exception() is None]
+        return len(self._bodies) + sum(not response.note for response in (*responses, *self._responses.values()))
 
     def parse_once(
         self, request: Request, parse: Callable[[Response], T], weight: Callable[[T], int] | None = None
@@ -147,15 +149,20 @@ class StatementSession:
         """
         identity = request.identity
         if identity in self._parsed:
-            return cast(T, self._exchanges[identity].parsed)
-        parsed = self.workers.parse(self.response(request), parse)
-        self._exchanges[identity].keep_parsed(parsed)
+            return cast(T, self._parsed[identity][0])
+        response = self.response(request)
+        parsed = self.workers.parse(response, parse)
+        # a statement may keep tens of thousands: no more than is needed to parse them again
+        if response.status == OK:
+            self._responses.pop(identity, None)
+            self._bodies[identity] = response.body
+        else:
+            headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
+            self._responses[identity] = replace(response, headers=headers or NO_HEADERS)
         heavy = 1 if weight is None else weight(parsed)
         while self._parsed and self._weight + heavy > PARSED_CACHE_OBJECTS:
-            oldest = next(iter(self._parsed))
-            self._weight -= self._parsed.pop(oldest)
-            self._exchanges[oldest].forget_parsed()
-        self._parsed[identity] = heavy
+            self._weight -= self._parsed.pop(next(iter(self._parsed)))[1]
+        self._parsed[identity] = parsed, heavy
         self._weight += heavy
         return parsed
 
@@ -164,7 +171,7 @@ class StatementSession:
         identity = request.identity
         if identity not in self._downloads:
             content = self.workers.parse(self.response(request), parse)
-            del self._exchanges[identity]
+            del self._responses[identity]
             self._downloads[identity] = content
             self._downloaded += len(content or b"")
             while self._downloaded > DOWNLOAD_CACHE_BYTES and len(self._downloads) > 1:
@@ -174,10 +181,11 @@ class StatementSession:
     def forget(self, request: Request) -> None:
         """Drop the response, or cancel the request if it has not begun. The next `start` sends it again."""
         identity = request.identity
-        exchange = self._exchanges.pop(identity, None)
-        if exchange is not None and exchange.future is not None:
-            exchange.future.cancel()
-        self._weight -= self._parsed.pop(identity, 0)
+        if (future := self._futures.pop(identity, None)) is not None:
+            future.cancel()
+        self._responses.pop(identity, None)
+        self._bodies.pop(identity, None)
+        self._weight -= self._parsed.pop(identity, (None, 0))[1]
 
     def record_unreadable(self, request: Request, error: Exception) -> None:
         """Note that the request's key or list cannot be read. Raises the error again, unless `skip_unreadable`."""
@@ -228,7 +236,9 @@ class StatementSession:
         self.not_read.clear()
         self.not_reached.clear()
         self._deadlines.clear()
-        self._exchanges.clear()
+        self._futures.clear()
+        self._responses.clear()
+        self._bodies.clear()
         self._parsed.clear()
         self._weight = 0
         self._downloads.clear()

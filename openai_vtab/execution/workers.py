@@ -24,7 +24,8 @@ from ..progress import ProgressReporter
 from ..protocol import Request, Response
 from ..transport.client import Client
 from ..transport.limits import INTERRUPT_POLL_SECONDS, CancelFlag, WaitBudget
-from .exchange import OK
+
+OK = 200
 
 T = TypeVar("T")
 _Task = tuple["Future[Any]", Callable[[], Any], CancelFlag]

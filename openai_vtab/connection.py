@@ -17,8 +17,8 @@ from .errors import Error
 from .settings import Keywords, Settings, hide_key
 from .tables import TABLES
 from .vtable import functions, introspection
+from .vtable.closing import roll_back
 from .vtable.context import ConnectionContext
-from .vtable.lifecycle import roll_back
 from .vtable.module import Module
 
 if TYPE_CHECKING:

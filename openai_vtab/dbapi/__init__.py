@@ -46,7 +46,7 @@ from .callbacks import enable_callback_tracebacks
 from .connection import BaseConnection
 from .cursor import Cursor
 from .row import Row
-from .session import LEGACY_TRANSACTION_CONTROL
+from .transaction_control import LEGACY_TRANSACTION_CONTROL
 from .types import (
     BINARY,
     DATETIME,

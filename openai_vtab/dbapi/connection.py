@@ -24,13 +24,13 @@ from .blob import Blob
 from .cursor import Cursor
 from .dump import dump
 from .exceptions import map_errors
-from .session import LEGACY_TRANSACTION_CONTROL, Session
+from .transaction_control import LEGACY_TRANSACTION_CONTROL, TransactionControl
 from .types import Parameters
 
 C = TypeVar("C", bound=Cursor)
 
 
-class BaseConnection(Session):
+class BaseConnection(TransactionControl):
     """A connection with sqlite3's arguments.
 
     `open_database` is called with the file's name and the keywords `flags` and `statementcachesize` of apsw.Connection.

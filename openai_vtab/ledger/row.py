@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..schema.decode import json_text
-from ..schema.table import Source
+from ..schema.table import SpecialSource
 from ..schema.values import SQLiteValue, key_text, load_json
 
 QUEUED, UNKNOWN = "queued", "unknown"
@@ -74,7 +74,7 @@ class LedgerRow:
             return self._sent.get(name)
         if self._answer is None:
             self._answer = parsed(self._text)
-        return {**self._answer, **self.keys} if name == Source.OBJECT else self._answer.get(name)
+        return {**self._answer, **self.keys} if name == SpecialSource.OBJECT else self._answer.get(name)
 
     @property
     def askable(self) -> bool:

@@ -34,12 +34,12 @@ from ..schema.table import Table
 from ..schema.values import SQLiteValue
 from ..sqlite.internal_sql import InternalSQL
 from ..sqlite.rowids import Rowids
-from . import creates
-from .creates import FIRST_WAITING
+from . import rows_from_intents
 from .intents import Intent
-from .pending import PendingRows
 from .row import QUEUED, LedgerRow, Object, RowShape, dumped, parsed, status_of
+from .rows_from_intents import FIRST_WAITING
 from .shadow_table import SUFFIX, ShadowTable, quoted
+from .unsaved_lookups import UnsavedLookups
 
 log = logging.getLogger("openai_vtab")
 
@@ -68,7 +68,7 @@ class Ledger:
     ) -> None:
         self._sql = internal_sql
         self._waiting = waiting
-        self._pending = PendingRows(table)
+        self._pending = UnsavedLookups(table)
         self.shadow = ShadowTable(internal_sql, table, schema, name)
         self.table = table
         self.key = table.key
@@ -108,7 +108,7 @@ class Ledger:
         waiting = self._waiting(self)
         if not waiting:
             return self.shadow.path, []
-        return creates.with_rows(self.shadow.path, self.key), [creates.values(waiting, self.key)]
+        return rows_from_intents.with_rows(self.shadow.path, self.key), [rows_from_intents.values(waiting, self.key)]
 
     def entries(self, wanted: Mapping[str, Sequence[str]]) -> Generator[LedgerRow]:
         """Yield the rows, oldest first; `wanted` has, for some of the keys, the only values to return."""
@@ -244,8 +244,8 @@ class Ledger:
 
         Returns the number of rows that were inserted or completed.
         """
-        forget, insert = creates.statements(self.shadow.path, self.key)
-        values = creates.values(intents, self.key)
+        forget, insert = rows_from_intents.statements(self.shadow.path, self.key)
+        values = rows_from_intents.values(intents, self.key)
         self._sql.write(forget, [values])
         before = self._sql.changes
         self._sql.write(insert, [values])
@@ -258,7 +258,7 @@ class Ledger:
         """Return whether there is a row of the intent, or of the object that it has created."""
         terms = " AND ".join(f"{source} = ?" for source in self.key)
         sql = f"SELECT 1 FROM {self.shadow.path} WHERE intent = ? OR ({terms})"
-        return next(self._sql.read(sql, [intent.id, *creates.key_values(intent, self.key)]), None) is not None
+        return next(self._sql.read(sql, [intent.id, *rows_from_intents.key_values(intent, self.key)]), None) is not None
 
     def save_elsewhere(self, intents: Sequence[Intent] = ()) -> bool:
         """Write everything on a connection of its own, while the user's is closing. Returns whether that worked."""
@@ -274,8 +274,8 @@ class Ledger:
                 # here the database is main, whatever name it was attached under
                 shadow = quoted(f"{self.names[0]}_{SUFFIX}")
                 with connection:
-                    for sql in creates.statements(shadow, self.key):
-                        connection.execute(sql, (creates.values(intents, self.key),))
+                    for sql in rows_from_intents.statements(shadow, self.key):
+                        connection.execute(sql, (rows_from_intents.values(intents, self.key),))
                     connection.execute(self._pending.statement(shadow), (self._pending.values(),))
         except apsw.Error as error:
             log.debug("%s: not remembered: %s", self.names[0], error)

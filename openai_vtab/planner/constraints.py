@@ -45,7 +45,7 @@ class Constraint:
 
 
 @dataclass
-class BoundConstraints:
+class UsableConstraints:
     """The positions of the constraints that a request can use.
 
     keys: by the sources of their columns.
@@ -69,9 +69,9 @@ class BoundConstraints:
         return name in self.option_values if table.by_name[name].is_option else table.sources[name] in self.keys
 
 
-def bind(table: Table, constraints: Sequence[Constraint], ledger: bool) -> BoundConstraints:
+def bind(table: Table, constraints: Sequence[Constraint], ledger: bool) -> UsableConstraints:
     """Sort the constraints by what a request can do with them."""
-    bound = BoundConstraints()
+    bound = UsableConstraints()
     for position, constraint in enumerate(constraints):
         if constraint.op in (LIMIT, OFFSET):
             if constraint.usable:

@@ -4,15 +4,16 @@ SQLite calls BestIndex once for each plan that it considers, and Filter once for
 Between the two it keeps an integer, a text and a list of values, and nothing else; so these three are the plan. They
 are written by `ScanPlan.encode`, read by `ScanPlan.decode`, and no other code knows their form.
 
-    idxNum  kind         the scan returns                          argv holds
-    0       NOTHING      nothing: Filter raises                    nothing
-                         MissingColumnsError
-    1       BY_ROWID     the object with a rowid                   the rowid, options
-    2       LISTED       the rows of the ledger, read again from   keys that narrow the ledger, options
-                         the API unless they are finished
-    3       REMEMBERED   the rows of the ledger, no request        keys that narrow the ledger
-    4 + n   METHOD       the rows of the table's n-th SELECT       the method's keys, the columns that narrow its list,
-                         method                                    options, LIMIT, OFFSET
+    idxNum  kind              the scan returns                      argv holds
+    0       NOTHING           nothing: Filter raises                nothing
+                              MissingColumnsError
+    1       BY_ROWID          the object with a rowid               the rowid, options
+    2       LEDGER_REFRESHED  the rows of the ledger, read again    keys that narrow the ledger, options
+                              from the API unless they are
+                              finished
+    3       LEDGER_ONLY       the rows of the ledger, no request    keys that narrow the ledger
+    4 + n   METHOD            the rows of the table's n-th          the method's keys, the columns that narrow its
+                              SELECT method                         list, options, LIMIT, OFFSET
 
 idxStr names the values of argv, in their order, and is readable because EXPLAIN QUERY PLAN shows it:
 
@@ -49,8 +50,8 @@ class ScanKind(IntEnum):
 
     NOTHING = 0
     BY_ROWID = 1
-    LISTED = 2
-    REMEMBERED = 3
+    LEDGER_REFRESHED = 2
+    LEDGER_ONLY = 3
     METHOD = 4
 
 

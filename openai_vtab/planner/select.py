@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from ..schema.columns import WAIT_SECONDS
 from ..schema.table import Listing, Table
-from .constraints import EQ, LIMIT, OFFSET, BoundConstraints, Constraint, bind
+from .constraints import EQ, LIMIT, OFFSET, Constraint, UsableConstraints, bind
 from .scan_plan import IndexChoice, ScanKind, ScanPlan
 
 # One request costs as much as some hundred thousand local rows, so that SQLite puts the table innermost and gives it
@@ -23,7 +23,7 @@ REQUEST_COST = 1e5
 NOTHING_COST, NOTHING_ROWS = 1e100, 1_000_000
 # A ledger lists only the objects that it knows, but keys are looked up whether it knows them or not. A query that
 # gives keys must use them, however many they are, or its rows would depend on the join order.
-LISTED_COST, LISTED_ROWS = 1e50, 1000
+LEDGER_COST, LEDGER_ROWS = 1e50, 1000
 LIST_COST, LIST_ROWS = 5e6, 500  # the API's own lists: looking up a few keys, also in an OR, is cheaper
 IN_ROWS = 25  # SQLite's own estimate for an IN list of unknown length
 
@@ -71,7 +71,7 @@ def _nothing(missing: tuple[str, ...], unusable: bool) -> IndexChoice:
 
 
 def _by_method(
-    table: Table, constraints: Sequence[Constraint], order: Sequence[tuple[int, bool]], bound: BoundConstraints
+    table: Table, constraints: Sequence[Constraint], order: Sequence[tuple[int, bool]], bound: UsableConstraints
 ) -> IndexChoice | None:
     """The choice of the first SELECT method that has all it needs; a list only if the rowid cannot be looked up."""
     for number, method in enumerate(table.of("SELECT")):
@@ -87,7 +87,7 @@ def _by_method(
     return None
 
 
-def _by_rowid(table: Table, constraints: Sequence[Constraint], bound: BoundConstraints) -> IndexChoice | None:
+def _by_rowid(table: Table, constraints: Sequence[Constraint], bound: UsableConstraints) -> IndexChoice | None:
     if bound.rowid is None or table.lookup_method is None:
         return None
     plan = ScanPlan(ScanKind.BY_ROWID, columns=("rowid", *bound.option_values))
@@ -97,7 +97,7 @@ def _by_rowid(table: Table, constraints: Sequence[Constraint], bound: BoundConst
 
 
 def _look_up(
-    table: Table, constraints: Sequence[Constraint], bound: BoundConstraints, plan: ScanPlan, keys: Sequence[int]
+    table: Table, constraints: Sequence[Constraint], bound: UsableConstraints, plan: ScanPlan, keys: Sequence[int]
 ) -> IndexChoice:
     """The choice of a plan that reads one object for each value of its keys."""
     in_lists = tuple(position for position in keys if constraints[position].many)
@@ -113,18 +113,18 @@ def _look_up(
 
 
 def _by_ledger(
-    table: Table, constraints: Sequence[Constraint], bound: BoundConstraints, used: Collection[int]
+    table: Table, constraints: Sequence[Constraint], bound: UsableConstraints, used: Collection[int]
 ) -> IndexChoice:
     narrowing = [s for s in table.key if s in bound.keys and constraints[bound.keys[s]].op == EQ]
     keys = [bound.keys[source] for source in narrowing]
     in_lists = tuple(position for position in keys if constraints[position].many)
-    kind = ScanKind.LISTED if bound.option_values or asks(table, used) else ScanKind.REMEMBERED
+    kind = ScanKind.LEDGER_REFRESHED if bound.option_values or asks(table, used) else ScanKind.LEDGER_ONLY
     return IndexChoice(
         ScanPlan(kind, columns=(*(bound.names[source] for source in narrowing), *bound.option_values)),
         (*keys, *bound.option_values.values()),
         # the whole ledger costs more, also when SQLite runs through an IN list itself and compares both plans
-        LISTED_COST if keys else 2 * LISTED_COST,
-        LISTED_ROWS * IN_ROWS ** len(in_lists),
+        LEDGER_COST if keys else 2 * LEDGER_COST,
+        LEDGER_ROWS * IN_ROWS ** len(in_lists),
         in_lists=in_lists,
         omit=_options(table, bound),
     )
@@ -134,7 +134,7 @@ def _listing(
     table: Table,
     constraints: Sequence[Constraint],
     order: Sequence[tuple[int, bool]],
-    bound: BoundConstraints,
+    bound: UsableConstraints,
     number: int,
 ) -> IndexChoice:
     """The choice of a method that gives a list."""
@@ -170,6 +170,6 @@ def _listing(
     )
 
 
-def _options(table: Table, bound: BoundConstraints) -> tuple[int, ...]:
+def _options(table: Table, bound: UsableConstraints) -> tuple[int, ...]:
     """The positions of options that SQLite must not compare: an option that is given as NULL would lose the rows."""
     return tuple(position for name, position in bound.option_values.items() if name not in table.asked)

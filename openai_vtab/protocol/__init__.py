@@ -11,7 +11,7 @@ from .error_responses import (
     verdict,
     wrong_object_error,
 )
-from .messages import NO_HEADERS, NO_KEYS, NOT_SENT, Object, Page, Request, Response
+from .messages import NO_HEADERS, NO_KEYS, NOT_SENT, Object, PageParameters, Request, Response
 from .requests import above, build, download
 from .responses import created, deleted, downloaded, has_end_marker, listed, parse_object, prove, verify_keys
 
@@ -20,7 +20,7 @@ __all__ = [
     "NO_HEADERS",
     "NO_KEYS",
     "Object",
-    "Page",
+    "PageParameters",
     "Request",
     "Response",
     "above",

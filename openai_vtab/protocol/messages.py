@@ -69,7 +69,7 @@ class Response:
 
 
 @dataclass(frozen=True)
-class Page:
+class PageParameters:
     """A part of a list: up to `limit` objects in `order`, "asc" or "desc", after the object with the id `after`."""
 
     limit: int

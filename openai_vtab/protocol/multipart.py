@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import BinaryIO
 
-from ..schema.local_file import File
+from ..schema.file_to_upload import FileToUpload
 
 CHUNK = 1 << 20  # bytes
 
@@ -19,7 +19,7 @@ CHUNK = 1 << 20  # bytes
 class Upload:
     """The body of a request: its length is known, and it can be read again for a retry."""
 
-    def __init__(self, parts: list[tuple[bytes | File, int]], content_type: str) -> None:
+    def __init__(self, parts: list[tuple[bytes | FileToUpload, int]], content_type: str) -> None:
         self._parts = parts
         self._length = sum(size for _, size in parts)
         self.content_type = content_type
@@ -30,7 +30,7 @@ class Upload:
     def check(self) -> None:
         """Check the files again before anything is sent. Raises OSError when one of them has changed."""
         for part, size in self._parts:
-            if isinstance(part, File):
+            if isinstance(part, FileToUpload):
                 with _reopened(part) as file:
                     if os.fstat(file.fileno()).st_size != size:
                         raise OSError(_changed(part))
@@ -53,11 +53,11 @@ class Upload:
                     raise OSError(_changed(part))
 
 
-def _changed(file: File) -> str:
+def _changed(file: FileToUpload) -> str:
     return f"{file.filename} has changed since its row was inserted"
 
 
-def _reopened(file: File) -> BinaryIO:
+def _reopened(file: FileToUpload) -> BinaryIO:
     try:
         return file.open()
     except OSError as error:
@@ -67,14 +67,14 @@ def _reopened(file: File) -> BinaryIO:
     )  # outside of the handler: the transport reports the first cause of an exception
 
 
-def form(fields: Mapping[str, str | File | Mapping[str, str | int]]) -> Upload:
+def form(fields: Mapping[str, str | FileToUpload | Mapping[str, str | int]]) -> Upload:
     """The form of these fields. Each member of an object is a field of its own: expires_after[anchor]."""
     import secrets  # imported here: most programs upload nothing
 
     boundary = secrets.token_hex(16)
-    parts: list[tuple[bytes | File, int]] = []
+    parts: list[tuple[bytes | FileToUpload, int]] = []
 
-    def add(part: bytes | File, size: int) -> None:
+    def add(part: bytes | FileToUpload, size: int) -> None:
         parts.append((part, size))
 
     def text(name: str, value: object) -> None:
@@ -82,7 +82,7 @@ def form(fields: Mapping[str, str | File | Mapping[str, str | int]]) -> Upload:
         add(head, len(head))
 
     for name, value in fields.items():
-        if isinstance(value, File):
+        if isinstance(value, FileToUpload):
             filename = value.filename.translate(_ESCAPED)
             head = (
                 f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"; filename="{filename}"\r\n'

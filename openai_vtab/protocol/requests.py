@@ -14,9 +14,9 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from ..errors import DataError
-from ..schema.local_file import File
+from ..schema.file_to_upload import FileToUpload
 from ..schema.table import Method, Table
-from .messages import NO_HEADERS, Object, Page, Request
+from .messages import NO_HEADERS, Object, PageParameters, Request
 from .multipart import Upload, form
 
 MAX_CACHED = 200  # characters of an id whose spelling in a path is cached
@@ -40,7 +40,7 @@ class _Template:
 _template = lru_cache(256)(_Template)
 
 
-def build(table: Table, method: Method, parameters: Mapping[str, Any], page: Page | None = None) -> Request:
+def build(table: Table, method: Method, parameters: Mapping[str, Any], page: PageParameters | None = None) -> Request:
     """The request for `method` with `parameters`, a mapping of the columns' sources to checked values."""
     template = _template(table, method)
     segments = tuple(map(_segment, map(parameters.__getitem__, template.sources)))
@@ -74,7 +74,7 @@ def download(table: Table, method: Method, keys: Mapping[str, str]) -> Request:
     return replace(build(table, method, keys), headers=ANY_TYPE, absent_is_none=False)
 
 
-def _query(template: _Template, parameters: Mapping[str, Any], page: Page | None) -> str:
+def _query(template: _Template, parameters: Mapping[str, Any], page: PageParameters | None) -> str:
     """The query string of a target, with its question mark, or ""."""
     query = {name: parameters[source] for source, name in template.query if parameters.get(source) is not None}
     if page is not None:
@@ -130,12 +130,14 @@ def _form_fields(table: Table, method: Method, parameters: Mapping[str, Any]) ->
     """The fields of a form, the file last; the file's name goes with the file."""
     given = {name: parameters[table.sources[name]] for name in method.sent if table.sources[name] in parameters}
     fields = {
-        name: value for name, value in given.items() if not isinstance(value, (bytes, File)) and name != "filename"
+        name: value
+        for name, value in given.items()
+        if not isinstance(value, (bytes, FileToUpload)) and name != "filename"
     }
     for value in given.values():
         if isinstance(value, bytes):
-            fields[method.multipart] = File(given["filename"], value)
-        elif isinstance(value, File):
+            fields[method.multipart] = FileToUpload(given["filename"], value)
+        elif isinstance(value, FileToUpload):
             fields[method.multipart] = value
     return fields
 

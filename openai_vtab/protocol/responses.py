@@ -15,7 +15,7 @@ from ..errors import APIError
 from ..schema.table import Table
 from ..schema.values import load_json
 from .error_responses import check_address, failure, request_line, undecided, unusable, verdict, wrong_object_error
-from .messages import NO_KEYS, NOT_SENT, Object, Page, Request, Response
+from .messages import NO_KEYS, NOT_SENT, Object, PageParameters, Request, Response
 from .not_found import Verdict
 
 NO_CONTENT = 204
@@ -77,7 +77,7 @@ def prove(request: Request, response: Response) -> None:
 
 
 def listed(
-    request: Request, response: Response, page: Page | None, keys: Mapping[str, str] = NO_KEYS
+    request: Request, response: Response, page: PageParameters | None, keys: Mapping[str, str] = NO_KEYS
 ) -> tuple[list[Object], str | None]:
     """The objects of a list, and the id after which the next page starts, None when there is none.
 

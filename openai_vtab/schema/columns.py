@@ -4,7 +4,7 @@
 ['in_progress_count', 'completed_count', 'failed_count', 'cancelled_count', 'total_count']
 """
 
-from .table import Column, Source
+from .table import Column, SpecialSource
 from .validators import flag, seconds
 
 WAIT_SECONDS = Column(
@@ -20,14 +20,14 @@ RAW = Column(
     "TEXT",
     "The whole object that the API returned, with the keys of the request: JSON.",
     hidden=True,
-    source=Source.OBJECT,
+    source=SpecialSource.OBJECT,
 )
 ERROR = Column(
     "error",
     "TEXT",
     "With errors='row', why the row has only its keys: JSON with status, code, message and request_id; null otherwise.",
     hidden=True,
-    source=Source.ERROR,
+    source=SpecialSource.ERROR,
 )
 REFRESH = Column(
     "refresh",

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from ..errors import DataError
-from .table import Column, Source
+from .table import Column, SpecialSource
 from .values import SQLiteValue
 
 MAX_DEPTH = 1000  # levels of arrays and objects, https://www.sqlite.org/json1.html#interface_overview
@@ -22,21 +22,21 @@ _IN_SQLITE = {"NaN": "null", "Infinity": "9.0e+999"}
 _BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]')
 
 
-class Fields(Protocol):
+class APIObject(Protocol):
     """An object of the API: a dict, or a row of a ledger."""
 
     def get(self, name: str, /) -> Any:
         """The member, None when the object has none of this name."""
 
 
-def getter(column: Column) -> Callable[[Fields], SQLiteValue]:
+def getter(column: Column) -> Callable[[APIObject], SQLiteValue]:
     """The function that reads the column from an object."""
-    if column.source == Source.OBJECT:
+    if column.source == SpecialSource.OBJECT:
         return _whole_object
     name, *path = column.source.split(".")
     is_json = column.is_json
 
-    def get(fields: Fields) -> SQLiteValue:
+    def get(fields: APIObject) -> SQLiteValue:
         value = fields.get(name)
         for step in path:
             if isinstance(value, list):  # a list of content parts: the column has their texts, one a line
@@ -85,11 +85,11 @@ def json_text(value: Any) -> str:
     return text
 
 
-def _whole_object(fields: Fields) -> SQLiteValue:
-    found = fields if isinstance(fields, dict) else fields.get(Source.OBJECT)
-    if Source.ERROR in found:
+def _whole_object(fields: APIObject) -> SQLiteValue:
+    found = fields if isinstance(fields, dict) else fields.get(SpecialSource.OBJECT)
+    if SpecialSource.ERROR in found:
         return None
-    return sql_value({name: value for name, value in found.items() if name != Source.POSITION})
+    return sql_value({name: value for name, value in found.items() if name != SpecialSource.POSITION})
 
 
 def _json_column(value: Any) -> str:

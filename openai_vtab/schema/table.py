@@ -20,7 +20,7 @@ VERBS = ("SELECT", "INSERT", "UPDATE", "DELETE", "EXEC")
 TYPES = ("TEXT", "INTEGER", "REAL", "BLOB")  # a JSON column is TEXT: a type named JSON has numeric affinity
 
 
-class Source(StrEnum):
+class SpecialSource(StrEnum):
     """The sources of columns whose values are not members of the API's object."""
 
     OBJECT = "*"  # the object itself

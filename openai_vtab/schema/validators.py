@@ -17,7 +17,7 @@ import re
 from dataclasses import replace
 from unicodedata import category
 
-from .local_file import File
+from .file_to_upload import FileToUpload
 from .values import JSON, InvalidValue, Limits, SQLiteValue, key_text, parse_json, shown_json, sql_literal
 
 MAX_FILE = 512 * 1024 * 1024  # bytes
@@ -79,7 +79,7 @@ def content(value: SQLiteValue, _: Limits) -> bytes:
     return found
 
 
-def path(value: SQLiteValue, limits: Limits) -> File:
+def path(value: SQLiteValue, limits: Limits) -> FileToUpload:
     """Check the path of a file below `upload_root`, which neither `..` nor a symbolic link can leave."""
     if limits.upload_root is None:
         raise InvalidValue("local files may not be read", "content instead, or set upload_root in connect()")
@@ -95,7 +95,7 @@ def path(value: SQLiteValue, limits: Limits) -> File:
         raise InvalidValue(f"{sql_literal(value)} is outside upload_root", "a path below it")
     if not is_file:
         raise InvalidValue(f"{sql_literal(value)} is not a file", "the path of a file below upload_root")
-    file = File(filename(found.name, limits), found, root)
+    file = FileToUpload(filename(found.name, limits), found, root)
     try:
         size = len(file)
     except OSError as error:

@@ -23,8 +23,8 @@ from ..tables import TABLES
 from ..transport.request_log import COLUMNS
 from . import ledgers
 from .apsw_shell import META_TABLES, TableShell
-from .render import MARGIN, Style, batch_lines, fold
 from .request_costs import columns_that_fit
+from .terminal_text import MARGIN, Terminal, batch_lines, fold
 
 DEFAULT_REQUESTS = 20  # shown by .requests
 WATCH_SECONDS = 2.0  # between two looks of .watch
@@ -162,10 +162,10 @@ class CommandShell(TableShell):
             for line in lines:
                 self.write(self.stdout, line + "\n")
 
-    def _style(self) -> Style:
+    def _style(self) -> Terminal:
         encoding = (getattr(self.stdout, "encoding", None) or "utf-8").lower()
         colour = self.colour is not self._colours["off"]
-        return Style(colour, encoding.startswith("utf"), self._terminal_width(MIN_WIDTH))
+        return Terminal(colour, encoding.startswith("utf"), self._terminal_width(MIN_WIDTH))
 
     def _text_width(self) -> int:
         return int(self._terminal_width(MIN_WIDTH)) - MARGIN

@@ -11,7 +11,7 @@ import os
 from typing import Any, TextIO
 
 from ..progress import Progress
-from .render import MARGIN
+from .terminal_text import MARGIN
 
 INTERRUPT_ECHO = 3  # columns for the ^C that a terminal writes after the bar
 DEFAULT_COLUMNS = 80

@@ -19,7 +19,7 @@ from typing import Any
 import apsw
 
 from ..schema.values import SQLiteValue
-from .side_effects import is_harmless
+from .repeatable import is_harmless
 from .sql_text import without_parameters
 
 # instructions of SQLite between two looks at the clock: about a hundred rows, each of which may call a user's function

@@ -7,13 +7,13 @@ The keys are hidden columns, so that the table is also a function: vector_store_
 """
 
 from ..schema.columns import ERROR, RAW
-from ..schema.table import Column, Listing, Method, Source, Table
+from ..schema.table import Column, Listing, Method, SpecialSource, Table
 
 vector_store_file_content = Table(
     "vector_store_file_content",
     "The text of a file in a vector store.",
     columns=(
-        Column("part", "INTEGER", "The part's number, starting at 0.", source=Source.POSITION),
+        Column("part", "INTEGER", "The part's number, starting at 0.", source=SpecialSource.POSITION),
         Column("type", "TEXT", "The kind of the part: text."),
         Column("text", "TEXT", "The part's text."),
         Column("vector_store_id", "TEXT", "The vector store that the file is attached to.", hidden=True),

@@ -23,7 +23,7 @@ from ..settings import Settings
 from .exchange import HTTPTransport, Transport
 from .failures import Failure, failure_of
 from .limits import AttachQuota, ConcurrencyLimiter, WaitBudget
-from .redaction import SHORTEST_IN_DATA, KeyRing, KnownKey, redact_all, redact_response
+from .redaction import SHORTEST_IN_DATA, KnownKey, RecentKeys, redact_all, redact_response
 from .request_log import RequestLog, RequestRecord, shown
 from .retries import Attempts, Outcome
 
@@ -44,7 +44,7 @@ class Client:
         self._limiter = ConcurrencyLimiter(settings.max_concurrency, clock)
         self._attach_quota = AttachQuota(settings.attach_requests_per_minute, settings.attach_files_per_minute, clock)
         self.log = RequestLog()
-        self._keys = KeyRing(settings)
+        self._keys = RecentKeys(settings)
         self._http = HTTPTransport(settings, self.base_url)
         self._open = self._http.open if transport is None else lambda kept_alive: transport
         self._headers = {

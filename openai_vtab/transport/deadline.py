@@ -26,7 +26,7 @@ PART = 16384  # bytes sent at once: one record of TLS, which applies a time-out 
 SHORTEST = 0.001  # seconds; with 0, a socket would not wait at all
 
 
-class OutgoingRequest(threading.local):
+class SendingState(threading.local):
     """The deadline of the thread's request, and whether its first byte may have left.
 
     Thread-local, because urllib3 passes nothing of ours to a connection, and a thread sends one request at a time.
@@ -52,7 +52,7 @@ class OutgoingRequest(threading.local):
         return max(remaining, SHORTEST)
 
 
-outgoing = OutgoingRequest()
+outgoing = SendingState()
 
 
 class DeadlineConnection:
@@ -105,7 +105,7 @@ class DeadlineResponse(http.client.HTTPResponse):
 
     def __init__(self, sock: Any, deadline: float, debuglevel: int, method: str | None) -> None:
         super().__init__(sock, debuglevel, method)
-        self.fp = DeadlineReader(DeadlineStream(self.fp.detach(), sock, deadline))
+        self.fp = SurplusReader(DeadlineStream(self.fp.detach(), sock, deadline))
 
     def _read_status(self) -> tuple[str, int, str]:
         version, status, reason = super()._read_status()  # type: ignore[misc]
@@ -150,7 +150,7 @@ class DeadlineStream(io.RawIOBase):
         super().close()
 
 
-class DeadlineReader(io.BufferedReader):
+class SurplusReader(io.BufferedReader):
     """The buffer of a response, which finds extra bytes at the response's end."""
 
     raw: DeadlineStream

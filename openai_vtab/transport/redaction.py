@@ -1,7 +1,7 @@
 """Keeps the API key out of whatever a server sends back, and out of the log: [key] stands in its place.
 
 The key is found as it is written, percent-encoded, as JSON escapes it, and in base64, also in UTF-16 and UTF-32. A
-failed response is also searched for the key in other encodings (quotations.py).
+failed response is also searched for the key in other encodings (disguised_keys.py).
 
 >>> KnownKey("sk-proj-0123456789").redact("no such key: sk-proj-0123456789")
 'no such key: [key]'
@@ -19,7 +19,7 @@ from functools import lru_cache
 
 from ..protocol import NO_HEADERS, Response
 from ..settings import Secret, Settings
-from .quotations import QUOTES_THE_KEY, is_quoted, without_quotation
+from .disguised_keys import QUOTES_THE_KEY, is_quoted, without_quotation
 
 SHORTEST_KEY = 4  # characters; a shorter key, such as the "x" of a local server, is not secret
 SHORTEST_IN_DATA = 12  # characters, in a response that becomes rows: "test" or "lm-studio" may be data
@@ -85,7 +85,7 @@ class KnownKey:
         return text if after is before else after.decode("utf-8", "surrogatepass")
 
 
-class KeyRing:
+class RecentKeys:
     """The keys of a connection: the one for the next attempt, and those that were used lately."""
 
     def __init__(self, settings: Settings) -> None:

@@ -24,15 +24,15 @@ from ..schema.table import Method, Table
 from ..schema.values import Limits
 from ..settings import Settings
 from ..sqlite import rowids as object_rowids
-from ..sqlite.cursors import Cursors
+from ..sqlite.bound_values import BoundValues
 from ..sqlite.internal_sql import InternalSQL
-from ..sqlite.row_values import never_numbers
+from ..sqlite.row_value_affinity import never_numbers
 from ..sqlite.rowids import Rowids
 from ..sqlite.sql_text import changes_rows, first_word, select_part
 from ..transport.client import Client
 from ..writes.queue import WriteQueue
 from ..writes.settlement import Settlement
-from . import lifecycle
+from . import closing
 from .replay import Replayer
 from .statements import RunningStatement, StatementTracker
 
@@ -58,8 +58,8 @@ class ConnectionContext:
         self.settlement = Settlement(self.internal_sql, writes)
         self.ledgers = self.settlement.ledgers
         self.rowids: list[Rowids] = []  # of the tables without a ledger
-        self._cursors = Cursors()
-        self.replayer = Replayer(weak, self.internal_sql, self._cursors)
+        self._bound_values = BoundValues()
+        self.replayer = Replayer(weak, self.internal_sql, self._bound_values)
         self.statements: StatementTracker[StatementSession] = StatementTracker(
             self.internal_sql,
             open_session=self._open_session,
@@ -73,9 +73,9 @@ class ConnectionContext:
         mask = apsw.SQLITE_TRACE_STMT | apsw.SQLITE_TRACE_PROFILE
         connection.trace_v2(mask, self.statements.follow, id=ConnectionContext)
         if settings.read_ahead:
-            connection.cursor_factory = self._cursors.factory(connection.cursor_factory)
+            connection.cursor_factory = self._bound_values.factory(connection.cursor_factory)
         weakref.finalize(self, self.workers.close)
-        lifecycle.watch(weak)
+        closing.watch(weak)
 
     # statements
 
@@ -146,7 +146,7 @@ class ConnectionContext:
 
     def _read_ahead(self, statement: Statement, session: StatementSession) -> ReadAhead:
         def replay(record: Callable[[Request], None], seconds: float) -> bool:
-            query = self._cursors.with_values(statement.sql)
+            query = self._bound_values.with_values(statement.sql)
             if query is not None and not statement.readonly:
                 query = select_part(query)
             return self.replayer.replay(query, session, record, seconds)

@@ -20,18 +20,18 @@ import apsw
 from ..errors import ProgrammingError
 from ..planner import ScanKind
 from ..schema.columns import ERROR
-from ..schema.decode import Fields
+from ..schema.decode import APIObject
 from ..schema.table import Table
 from ..schema.values import SQLiteValue, key_text
 from .listing import ListReader
 from .lookup import Lookup
-from .replay import RecordedLookup
-from .rows import Row
+from .replay import RecordingLookup
+from .row_identity import Row
 from .scan import SINGLE_KEY, ArgvLayout, ScanArguments, ScanOptions, narrows, total
 
 NO_ROWS: Iterator[Row] = iter(())
 
-Getter = Callable[[Fields], SQLiteValue]
+Getter = Callable[[APIObject], SQLiteValue]
 
 
 class Cursor:
@@ -46,7 +46,7 @@ class Cursor:
         table: Table,
         getters: Sequence[Getter | None],
         arguments: ScanArguments,
-        lookup: Lookup | RecordedLookup,
+        lookup: Lookup | RecordingLookup,
         list_reader: ListReader,
         before_reading: Callable[[], None],
         never_numbers: Callable[[str], set[int]],
@@ -128,10 +128,10 @@ class Cursor:
             return self._lookup.by_rowid(scan, self._arguments.rowids(values[0]))
         texts = {source: self._arguments.texts(value) for (_, source), value in zip(layout.keys, values, strict=True)}
         method = layout.method
-        if layout.plan.kind is ScanKind.REMEMBERED:
-            return self._lookup.remembered(texts)
+        if layout.plan.kind is ScanKind.LEDGER_ONLY:
+            return self._lookup.ledger_only(texts)
         if method is None:
-            return self._lookup.listed(scan, texts)
+            return self._lookup.ledger_refreshed(scan, texts)
         fixed = {self._table.sources[name]: value for name, value in scan.values.items() if name in method.sent}
         fixed |= narrowing
         keys = ({**fixed, **dict(zip(texts, key, strict=True))} for key in itertools.product(*texts.values()))

@@ -17,16 +17,16 @@ from collections.abc import Iterator
 from .. import protocol
 from ..execution.statement import NOT_READ, StatementSession
 from ..protocol import Object, Request
-from ..schema.decode import Fields, sql_value
-from ..schema.table import Method, Source, Table
+from ..schema.decode import APIObject, sql_value
+from ..schema.table import Method, SpecialSource, Table
 from ..schema.values import SQLiteValue
-from .rows import Row
+from .row_identity import Row
 from .scan import error_row
 
 FIRST_USEFUL = 2  # the read after which read-ahead begins: many statements read one row
 
 
-class Downloads:
+class RowsWithContent:
     """The rows `found` by a scan, with what `method` gives for each. `alone`: the scan is of one key.
 
     An error in a row that was fetched early is raised when the scan reaches that row.
@@ -44,11 +44,11 @@ class Downloads:
         self._ahead = 0  # how many rows of _coming have been requested
         self._read_count = self._wasted = 0
         self._is_ahead = self._is_read = False  # whether the present row was requested early, and whether it was read
-        self._present: Fields | None = None
+        self._present: APIObject | None = None
         self._error: Exception | None = None
         self._failure: Object | None = None
 
-    def __iter__(self) -> Downloads:
+    def __iter__(self) -> RowsWithContent:
         return self
 
     def __next__(self) -> Row:
@@ -66,12 +66,12 @@ class Downloads:
             raise self._error
         return next(self._found)
 
-    def content(self, fields: Fields) -> bytes | None:
+    def content(self, fields: APIObject) -> bytes | None:
         """The bytes for the present row; None if they could not be read, in which case `error` returns the reason.
 
         Raises APIError and APIConnectionError, unless the statement goes on without.
         """
-        if fields.get(Source.ERROR) is not None or self._failure is not None:
+        if fields.get(SpecialSource.ERROR) is not None or self._failure is not None:
             return None
         session, request = self._session, self._request(fields)
         self._start_ahead()
@@ -86,16 +86,16 @@ class Downloads:
             self._failure = error_row(session, keys, request, error)
         return None
 
-    def error(self, fields: Fields) -> SQLiteValue:
+    def error(self, fields: APIObject) -> SQLiteValue:
         """The reason why the present row, or its content, could not be read, as JSON; None if it could."""
         self.content(fields)
-        failure = (self._failure if self._failure is not None else fields).get(Source.ERROR)
+        failure = (self._failure if self._failure is not None else fields).get(SpecialSource.ERROR)
         return None if failure is None else sql_value(failure)
 
-    def _request(self, fields: Fields) -> Request:
+    def _request(self, fields: APIObject) -> Request:
         return protocol.download(self._table, self._method, {s: fields.get(s) for s in self._table.key})
 
-    def _size(self, fields: Fields) -> int:
+    def _size(self, fields: APIObject) -> int:
         """The size of the content in bytes as the row states it; 0 if it does not."""
         size = fields.get(self._table.sources[self._method.size]) if self._method.size else None
         return size if type(size) is int else 0
@@ -113,7 +113,7 @@ class Downloads:
             if self._ahead == len(self._coming) and not self._fetch_row():
                 return
             _, fields = self._coming[self._ahead]
-            if fields.get(Source.ERROR) is None:
+            if fields.get(SpecialSource.ERROR) is None:
                 self._session.predict(self._request(fields))
             self._ahead += 1
 

@@ -30,21 +30,21 @@ def create(connection: apsw.Connection, tables: Sequence[Table], log: RequestLog
         "openai_requests": (tuple(COLUMNS), log.rows),
     }
     for name, (columns, look) in made.items():
-        module = Module(f"CREATE TABLE {name}({', '.join(columns)})", look)
+        module = InfoModule(f"CREATE TABLE {name}({', '.join(columns)})", look)
         connection.create_module(
             name, cast(Any, module), use_bestindex_object=True, eponymous=True, eponymous_only=True, read_only=True
         )
     return set(made)
 
 
-class Module:
+class InfoModule:
     """A table of rows that do not change while they are read; it is its own VTable."""
 
     def __init__(self, schema: str, rows: Callable[[], list[Row]]) -> None:
         self._schema = schema
         self._rows = rows
 
-    def Connect(self, *_: Any) -> tuple[str, Module]:
+    def Connect(self, *_: Any) -> tuple[str, InfoModule]:
         """SQLite opens the table."""
         return self._schema, self
 
@@ -53,15 +53,15 @@ class Module:
         info.estimatedRows = 100
         return True
 
-    def Open(self) -> Cursor:
+    def Open(self) -> InfoCursor:
         """SQLite opens a cursor."""
-        return Cursor(self._rows())
+        return InfoCursor(self._rows())
 
     def Disconnect(self) -> None:
         """SQLite closes the table."""
 
 
-class Cursor:
+class InfoCursor:
     """One scan of a table."""
 
     def __init__(self, rows: list[Row]) -> None:

@@ -12,11 +12,11 @@ from typing import Any
 from .. import protocol
 from ..errors import OperationalError
 from ..execution.statement import NOT_READ
-from ..protocol import Object, Page, Request
-from ..schema.table import Listing, Method, Source
+from ..protocol import Object, PageParameters, Request
+from ..schema.table import Listing, Method, SpecialSource
 from .lookup import Lookup
-from .replay import RecordedLookup
-from .rows import Row, Rows
+from .replay import RecordingLookup
+from .row_identity import Row, RowIdentities
 from .scan import ListSession, ScanOptions, error_row
 
 FIRST = object()  # stands for the value before the first row of a list
@@ -25,7 +25,9 @@ FIRST = object()  # stands for the value before the first row of a list
 class ListReader:
     """Reads lists of one table for one statement. `lookup` waits for rows that are not finished."""
 
-    def __init__(self, rows: Rows, session: ListSession, lookup: Lookup | RecordedLookup, max_rows: int) -> None:
+    def __init__(
+        self, rows: RowIdentities, session: ListSession, lookup: Lookup | RecordingLookup, max_rows: int
+    ) -> None:
         self._table = rows.table
         self._rowids = rows.rowids
         self._session = session
@@ -47,7 +49,10 @@ class ListReader:
         try:
             yield from self._objects(scan, method, key, request)
         except NOT_READ as error:
-            yield self._rowids.of((request.identity, Source.ERROR)), error_row(self._session, key, request, error)
+            yield (
+                self._rowids.of((request.identity, SpecialSource.ERROR)),
+                error_row(self._session, key, request, error),
+            )
 
     def _objects(self, scan: ScanOptions, method: Method, key: dict[str, Any], first: Request) -> Iterator[Row]:
         """One list, page after page: the next page is on its way while the second half of a page is read."""
@@ -83,11 +88,13 @@ class ListReader:
                 if method.listing is Listing.PAGES:
                     yield self._rowids.of(tuple(str(row.get(source)) for source in self._table.key)), row
                 else:
-                    yield self._rowids.of((request.identity, str(place))), {**row, Source.POSITION: place}
+                    yield self._rowids.of((request.identity, str(place))), {**row, SpecialSource.POSITION: place}
                 place += 1
             request = following
 
-    def _parsed(self, request: Request, page: Page | None, keys: Mapping[str, str]) -> tuple[list[Object], str | None]:
+    def _parsed(
+        self, request: Request, page: PageParameters | None, keys: Mapping[str, str]
+    ) -> tuple[list[Object], str | None]:
         return self._session.parse_once(
             request, lambda response: protocol.listed(request, response, page, keys), lambda found: len(found[0])
         )
@@ -117,11 +124,11 @@ class ListReader:
         return this
 
 
-def _page(scan: ScanOptions, method: Method, after: str | None = None) -> Page | None:
+def _page(scan: ScanOptions, method: Method, after: str | None = None) -> PageParameters | None:
     """The page of a list after an id, the first one without; None for a list that has no pages."""
     if method.listing is not Listing.PAGES:
         return None
     limit = method.page_size
     if after is None and scan.at_most is not None:
         limit = max(1, min(limit, scan.at_most))
-    return Page(limit, scan.order or "desc", after)
+    return PageParameters(limit, scan.order or "desc", after)

@@ -12,16 +12,16 @@ from contextlib import closing
 from typing import Any
 
 from .. import protocol
+from ..execution.base_url_check import refuse_unless_reached
 from ..execution.polling import poll_until
-from ..execution.reachability import refuse_unless_reached
 from ..execution.statement import NOT_READ, StatementSession
 from ..ledger.row import LedgerRow
 from ..protocol import Object, Request, Response
 from ..schema.columns import REFRESH, WAIT_SECONDS
-from ..schema.decode import Fields
-from ..schema.table import Method, Source, Table
-from .downloads import Downloads
-from .rows import Item, Row, Rows
+from ..schema.decode import APIObject
+from ..schema.table import Method, SpecialSource, Table
+from .downloads import RowsWithContent
+from .row_identity import ObjectRef, Row, RowIdentities
 from .scan import ScanOptions, error_row
 
 # seconds after its creation in which a 404 does not mean that an object does not exist: reads lag behind writes,
@@ -32,7 +32,7 @@ READ_AFTER_WRITE_SECONDS = 10.0
 class Lookup:
     """Reads single objects of one table for one statement."""
 
-    def __init__(self, rows: Rows, session: StatementSession) -> None:
+    def __init__(self, rows: RowIdentities, session: StatementSession) -> None:
         self._rows = rows
         self._table = rows.table
         self._session = session
@@ -52,11 +52,11 @@ class Lookup:
         """The objects with these rowids."""
         return self._prefetched(scan, lookup_method(self._table), self._rows.at_current(rowids))
 
-    def remembered(self, wanted: Mapping[str, Sequence[str]]) -> Iterator[Row]:
+    def ledger_only(self, wanted: Mapping[str, Sequence[str]]) -> Iterator[Row]:
         """The objects in the ledger as it has them; `wanted` maps sources of keys to the values that are read."""
-        return self._rows.remembered(wanted)
+        return self._rows.ledger_only(wanted)
 
-    def listed(self, scan: ScanOptions, wanted: Mapping[str, Sequence[str]]) -> Iterator[Row]:
+    def ledger_refreshed(self, scan: ScanOptions, wanted: Mapping[str, Sequence[str]]) -> Iterator[Row]:
         """The same as the API has them now.
 
         The oldest are finished, as a rule, and there may be thousands of them: they take a shorter way.
@@ -73,14 +73,14 @@ class Lookup:
                 if entry.status in finished:
                     yield self._rows.rowid_of_entry(entry), entry
                 else:
-                    items = (Item(each.keys, each) for each in itertools.chain([entry], entries))
+                    items = (ObjectRef(each.keys, each) for each in itertools.chain([entry], entries))
                     yield from self._prefetched(scan, lookup_method(self._table), items)
 
-    def with_downloads(self, scan: ScanOptions, found: Iterator[Row]) -> Downloads | None:
+    def with_downloads(self, scan: ScanOptions, found: Iterator[Row]) -> RowsWithContent | None:
         """The rows with the column that is downloaded; None if the scan reads no such column."""
         if scan.download is None:
             return None
-        return Downloads(self._table, self._session, scan.download, found, alone=scan.single)
+        return RowsWithContent(self._table, self._session, scan.download, found, alone=scan.single)
 
     def finished(self, scan: ScanOptions, rows: Iterator[Row]) -> Iterator[Row]:
         """The rows of a list once they are finished, or as they stand when `wait_seconds` are over."""
@@ -93,7 +93,7 @@ class Lookup:
         found = list(itertools.islice(rows, scan.at_most))
         waited: dict[int, tuple[dict[str, Any], Request]] = {}
         for number, (_, fields) in enumerate(found):
-            if fields.get(Source.ERROR) is None and not is_final(self._table, fields.get("status")):
+            if fields.get(SpecialSource.ERROR) is None and not is_final(self._table, fields.get("status")):
                 keys = {source: fields.get(source) for source in self._table.key}
                 waited[number] = keys, protocol.build(self._table, lookup_method(self._table), keys)
         deadline = session.deadline(scan.values[WAIT_SECONDS.name])
@@ -110,7 +110,7 @@ class Lookup:
             if found_now is not None:  # the object may have been deleted meanwhile
                 yield row[0], found_now
 
-    def _prefetched(self, scan: ScanOptions, method: Method, items: Iterable[Item]) -> Iterator[Row]:
+    def _prefetched(self, scan: ScanOptions, method: Method, items: Iterable[ObjectRef]) -> Iterator[Row]:
         session = self._session
         waits = WAIT_SECONDS.name in scan.values
         if waits:
@@ -127,10 +127,10 @@ class Lookup:
             if row is not None:
                 yield row
 
-    def _row(self, item: Item, request: Request | None, *, alone: bool) -> Row | None:
+    def _row(self, item: ObjectRef, request: Request | None, *, alone: bool) -> Row | None:
         """The row of an object. `alone`: read-ahead predicts the keys that the statement will look up after this."""
         if request is None:
-            found: Fields | None = item.entry
+            found: APIObject | None = item.entry
         else:
             if alone:
                 self._session.look_up(request, alone=True)
@@ -140,7 +140,7 @@ class Lookup:
                 found = error_row(self._session, item.keys, request, error)
         return None if found is None else (self._rows.rowid(item), found)
 
-    def _found(self, item: Item, request: Request) -> Fields | None:
+    def _found(self, item: ObjectRef, request: Request) -> APIObject | None:
         """The object as the API knows it now, and in the ledger what it has learned of it."""
         session, ledger, entry = self._session, self._rows.ledger, item.entry
         if self._rows.created:
@@ -190,7 +190,7 @@ class Lookup:
         return answer is None or is_final(self._table, answer.get("status"))
 
 
-def request_of(rows: Rows, scan: ScanOptions, method: Method, item: Item) -> Request | None:
+def request_of(rows: RowIdentities, scan: ScanOptions, method: Method, item: ObjectRef) -> Request | None:
     """The request for an object; None if the ledger knows its final state."""
     entry = item.entry
     if (

@@ -18,7 +18,7 @@ from ..schema.decode import getter
 from ..schema.table import Table
 from ..sqlite.rowids import Rowids
 from .context import ConnectionContext
-from .rows import Rows
+from .row_identity import RowIdentities
 from .scan import ScanArguments
 from .table import VTable
 
@@ -75,7 +75,7 @@ class Module:
             # under the module's own name is always there, and has no ledger to be found.
             if tablename.lower() != modulename.lower():
                 return table.schema, SchemaChangedTable()
-        rows = Rows(table, self._rowids, context.created, ledger)
+        rows = RowIdentities(table, self._rowids, context.created, ledger)
         return table.schema, VTable(connection, context, rows, self._getters, self._arguments)
 
     def _is_created(self, modulename: str, dbname: str, tablename: str) -> bool:

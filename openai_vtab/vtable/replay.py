@@ -1,6 +1,6 @@
 """Replays: a running statement is run once more, only to record the requests that it will send.
 
-During a replay, the tables open their cursors with a RequestRecorder and a RecordedLookup instead of the statement's
+During a replay, the tables open their cursors with a RequestRecorder and a RecordingLookup instead of the statement's
 session and Lookup. These send nothing: a look-up is recorded and returns no row; a list returns its rows if its
 response has come already, otherwise it is recorded as well; a ledger returns what it has. So a replay takes
 microseconds for each key, and read-ahead (execution/read_ahead.py) sends the requests early.
@@ -21,10 +21,10 @@ from .. import protocol
 from ..execution.statement import StatementSession
 from ..protocol import Request
 from ..schema.table import Method
-from ..sqlite.cursors import Cursors
+from ..sqlite.bound_values import BoundValues
 from ..sqlite.internal_sql import InternalSQL
 from .lookup import lookup_method, request_of
-from .rows import Item, Row, Rows
+from .row_identity import ObjectRef, Row, RowIdentities
 from .scan import ScanOptions
 
 T = TypeVar("T")
@@ -63,10 +63,10 @@ class RequestRecorder:
         return False
 
 
-class RecordedLookup:
+class RecordingLookup:
     """Stands for a Lookup in a replay: it records look-ups, and returns only what the ledger knows."""
 
-    def __init__(self, rows: Rows, recorder: RequestRecorder) -> None:
+    def __init__(self, rows: RowIdentities, recorder: RequestRecorder) -> None:
         self._rows = rows
         self._record = recorder.record
 
@@ -82,13 +82,13 @@ class RecordedLookup:
         """The same for the objects with these rowids."""
         return self._known(scan, lookup_method(self._rows.table), self._rows.at_current(rowids))
 
-    def remembered(self, wanted: Mapping[str, Sequence[str]]) -> Iterator[Row]:
+    def ledger_only(self, wanted: Mapping[str, Sequence[str]]) -> Iterator[Row]:
         """What the ledger has."""
-        return self._rows.remembered(wanted)
+        return self._rows.ledger_only(wanted)
 
-    def listed(self, scan: ScanOptions, wanted: Mapping[str, Sequence[str]]) -> Iterator[Row]:
+    def ledger_refreshed(self, scan: ScanOptions, wanted: Mapping[str, Sequence[str]]) -> Iterator[Row]:
         """What the ledger has. The look-ups of a ledger's rows are not recorded: the scan prefetches them itself."""
-        return self._rows.remembered(wanted)
+        return self._rows.ledger_only(wanted)
 
     def with_downloads(self, scan: ScanOptions, found: Iterator[Row]) -> None:
         """Leave the rows as they are: nothing is downloaded."""
@@ -97,10 +97,10 @@ class RecordedLookup:
         """The rows of a list as they stand."""
         return rows
 
-    def _known(self, scan: ScanOptions, method: Method, items: Iterable[Item]) -> Iterator[Row]:
+    def _known(self, scan: ScanOptions, method: Method, items: Iterable[ObjectRef]) -> Iterator[Row]:
         return (row for item in items if (row := self._row(scan, method, item)) is not None)
 
-    def _row(self, scan: ScanOptions, method: Method, item: Item) -> Row | None:
+    def _row(self, scan: ScanOptions, method: Method, item: ObjectRef) -> Row | None:
         request = request_of(self._rows, scan, method, item)
         if request is None:
             return None if item.entry is None else (self._rows.rowid(item), item.entry)
@@ -125,10 +125,12 @@ def _refuse(*_: object) -> bool:
 class Replayer:
     """Runs statements of one connection once more. `recorder` is set while it does."""
 
-    def __init__(self, connection: weakref.ref[apsw.Connection], internal_sql: InternalSQL, cursors: Cursors) -> None:
+    def __init__(
+        self, connection: weakref.ref[apsw.Connection], internal_sql: InternalSQL, cursors: BoundValues
+    ) -> None:
         self._connection = connection
         self._internal_sql = internal_sql
-        self._cursors = cursors
+        self._bound_values = cursors
         self.recorder: RequestRecorder | None = None
 
     def replay(
@@ -140,7 +142,7 @@ class Replayer:
             return True
         self.recorder = recorder = RequestRecorder(session, record)
         try:
-            with self._cursors.held(connection, _refuse):
+            with self._bound_values.held(connection, _refuse):
                 return self._internal_sql.run_through(query, seconds) and not recorder.partial
         except _UserStatement:
             return not recorder.partial

@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 from ..errors import ProgrammingError
 from ..planner import ScanKind, ScanPlan, missing_columns
 from ..protocol import Object, Request, Response
-from ..schema.table import Method, Source, Table
+from ..schema.table import Method, SpecialSource, Table
 from ..schema.values import InvalidValue, Limits, SQLiteValue, key_text
 
 LARGEST = 2.0**63  # of SQLite's integers
@@ -75,7 +75,7 @@ def error_row(session: ListSession, keys: Mapping[str, Any], request: Request, e
     message = getattr(error, "message", None) or str(error)
     return {
         **keys,
-        Source.ERROR: {
+        SpecialSource.ERROR: {
             "status": getattr(error, "status", None),
             "code": getattr(error, "code", None),
             "message": "; ".join(filter(None, (message, getattr(error, "hint", "")))),

@@ -23,8 +23,8 @@ from .context import ConnectionContext
 from .cursor import Cursor, Getter
 from .listing import ListReader
 from .lookup import Lookup
-from .replay import RecordedLookup
-from .rows import Rows
+from .replay import RecordingLookup
+from .row_identity import RowIdentities
 from .scan import ScanArguments
 from .writing import RowWriter
 
@@ -52,7 +52,7 @@ class VTable:
         self,
         connection: apsw.Connection,
         context: ConnectionContext,
-        rows: Rows,
+        rows: RowIdentities,
         getters: Sequence[Getter | None],
         arguments: ScanArguments,
     ) -> None:
@@ -77,12 +77,12 @@ class VTable:
         recorder = context.replayer.recorder
         if recorder is None:
             session = context.session
-            lookup: Lookup | RecordedLookup = Lookup(rows, session)
+            lookup: Lookup | RecordingLookup = Lookup(rows, session)
             list_reader = ListReader(rows, session, lookup, context.settings.max_rows)
             before_reading: Callable[[], None] = partial(self.before_reading, session)
         else:
             session = recorder.session
-            lookup = RecordedLookup(rows, recorder)
+            lookup = RecordingLookup(rows, recorder)
             list_reader = ListReader(rows, recorder, lookup, context.settings.max_rows)
             before_reading = _do_nothing
         never_numbers = partial(context.never_numbers, session)

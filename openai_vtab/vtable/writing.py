@@ -19,13 +19,13 @@ from ..writes.order import affected
 from ..writes.write import Write
 from .context import ConnectionContext
 from .lookup import lookup_method
-from .rows import NOT_IN_LEDGER, Rows
+from .row_identity import NOT_IN_LEDGER, RowIdentities
 
 
 class RowWriter:
     """Queues what is written to one table."""
 
-    def __init__(self, context: ConnectionContext, rows: Rows) -> None:
+    def __init__(self, context: ConnectionContext, rows: RowIdentities) -> None:
         self._context = context
         self._rows = rows
         self._table = rows.table

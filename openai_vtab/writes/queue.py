@@ -39,10 +39,10 @@ from ..errors import Error, WriteError
 from ..execution.workers import WorkerPool
 from ..ledger.intents import IntentLog
 from .delivery import Delivery
+from .flush import FlushSender
 from .outcome import failure, incomplete, lost_commit, not_begun, recording_failed
-from .results import Results
 from .savepoints import Savepoints
-from .sender import Sender
+from .unrecorded import UnrecordedResults
 from .write import State, Write
 
 log = logging.getLogger("openai_vtab")
@@ -52,12 +52,12 @@ class WriteQueue:
     """The writes of the open transaction, in the order of their numbers, which grow for the life of the connection."""
 
     def __init__(self, workers: WorkerPool) -> None:
-        self._sender = Sender(workers)
+        self._sender = FlushSender(workers)
         self.unsettled: list[IntentLog] = []  # of transactions that are over, for which ledgers may lack rows
         self.next_number = 0
         self._queued: list[Write] = []
         self._sent: dict[int, Write] = {}
-        self._results = Results()  # of those: done, and not yet in the ledger
+        self._results = UnrecordedResults()  # of those: done, and not yet in the ledger
         self._failed: dict[int, Write] = {}  # of those: failed when a read had them sent
         self._delivery: Delivery | None = None  # until its outcomes are here
         self._savepoints = Savepoints()

@@ -20,8 +20,8 @@ from collections.abc import Sequence
 import apsw
 
 from ..ledger.intent_file import left_behind
+from ..ledger.intent_reader import read_intents
 from ..ledger.intents import Intent, IntentLog
-from ..ledger.recovery import read_intents
 from ..ledger.store import Ledger
 from ..schema.table import Table
 from ..sqlite.internal_sql import InternalSQL

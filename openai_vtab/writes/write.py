@@ -72,7 +72,7 @@ class Ledger(Protocol):
         """Whether it has not been dropped."""
 
 
-class Recorded(NamedTuple):
+class RecordedAt(NamedTuple):
     """When the result was written into the ledger: before the write of that number, by that statement's read."""
 
     next_number: int
@@ -104,7 +104,7 @@ class Write:
     state: State = field(default=State.QUEUED, init=False)
     result: Object | None = field(default=None, init=False)
     error: BaseException | None = field(default=None, init=False)
-    recorded: Recorded | None = field(default=None, init=False)
+    recorded: RecordedAt | None = field(default=None, init=False)
 
     @property
     def changes_something(self) -> bool:
@@ -142,7 +142,7 @@ class Write:
         """Write the result into the ledger, unless it was dropped. Raises what SQLite raises."""
         if self.on_done is not None and self.result is not None and into_ledger:
             self.on_done(self.result)
-        self.recorded = Recorded(next_number, reader)
+        self.recorded = RecordedAt(next_number, reader)
 
     def unrecord(self) -> None:
         """SQLite has undone the row of the ledger."""

@@ -34,7 +34,7 @@ from .doors import CONTEXT, DOORS, EXPLICIT, ORIG, RAISED, Door
 from .matrix import INSERT, Cell, everything, judged
 from .table import KEY
 
-LISTED = f"SELECT id FROM {LEDGER}"
+LEDGER_REFRESHED = f"SELECT id FROM {LEDGER}"
 QUEUED = f"SELECT count(*) FROM {LEDGER}_ledger WHERE status = 'queued'"
 NOTES = "SELECT count(*) FROM note"
 
@@ -82,7 +82,7 @@ def run(sandbox: Sandbox, cause: Cause, door: Door, table: str) -> Seen:
             prevented.close()
             opened.apsw.execute(cause.after).fetchall()
         db = openai_vtab.connect(file, **settings)
-        seen.listed = [id for (id,) in db.execute(LISTED)]
+        seen.listed = [id for (id,) in db.execute(LEDGER_REFRESHED)]
         seen.notes = db.execute(NOTES).get
         seen.queued = db.execute(QUEUED).get
         db.close()

@@ -20,7 +20,7 @@ TEXTS = ("", "completed", "in_progress", "vsfb_1", "vs_1", "not found", "1e999",
 DEEPEST = 6
 
 
-class Source:
+class SpecialSource:
     """Draws from the front; when the bytes are used up, everything is the first choice."""
 
     def __init__(self, data: bytes) -> None:

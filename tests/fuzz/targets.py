@@ -20,9 +20,9 @@ import openai_vtab
 from openai_vtab import planner, protocol
 from openai_vtab.ledger.row import LedgerRow
 from openai_vtab.ledger.store import Ledger
-from openai_vtab.protocol import Page, Request, Response
+from openai_vtab.protocol import PageParameters, Request, Response
 from openai_vtab.schema.decode import getter
-from openai_vtab.schema.local_file import File
+from openai_vtab.schema.file_to_upload import FileToUpload
 from openai_vtab.schema.table import Listing
 from openai_vtab.schema.values import InvalidValue, Limits, shown_json
 from openai_vtab.tables import TABLES
@@ -30,7 +30,7 @@ from openai_vtab.transport.client import Client
 from openai_vtab.transport.limits import WaitBudget
 from openai_vtab.transport.retries import retry_after, wait_before_retry
 
-from .source import Source
+from .source import SpecialSource
 
 KEYS = {"vector_store_id": "vs_1", "id": "vsfb_1", "file_id": "file-1", "query": "refunds"}
 STATUSES = (200, 201, 204, 0, 302, 400, 401, 404, 408, 409, 429, 500, 502, 503, 504, 599)
@@ -72,7 +72,7 @@ def sqlite_value(value: object) -> None:
 
 def answers(data: bytes) -> None:
     """An answer of any status, headers and body, as each method of each table would read it."""
-    source = Source(data)
+    source = SpecialSource(data)
     table = source.choice(TABLES)
     method = source.choice(table.methods)
     names = tuple(column.source for column in table.columns)
@@ -103,7 +103,7 @@ def answers(data: bytes) -> None:
     keys = {source: KEYS[source] for source in table.key if source in KEYS}
     try:
         if method.listing:
-            page = Page(100) if method.listing is Listing.PAGES else None
+            page = PageParameters(100) if method.listing is Listing.PAGES else None
             objects, after = protocol.listed(request, response, page)
             assert after is None or (isinstance(after, str) and page is not None)
         elif method.verb == "DELETE":
@@ -144,7 +144,7 @@ class Stored:
 
 def remembered(data: bytes) -> None:
     """A row of a ledger that was edited by hand, or written from any answer."""
-    source = Source(data)
+    source = SpecialSource(data)
     table = next(table for table in TABLES if table.remembered)
     names = tuple(column.source for column in table.columns)
     answer, sent = (source.dumped(names) if source.byte() % 4 else source.sql() for _ in range(2))
@@ -168,7 +168,7 @@ def remembered(data: bytes) -> None:
 
 def given(data: bytes) -> None:
     """Any SQL values for any columns of an INSERT or UPDATE: a checked request, or an error that names the column."""
-    source = Source(data)
+    source = SpecialSource(data)
     table = source.choice(TABLES)
     limits = Limits(files_per_batch=3)
     method = source.choice([m for m in table.methods if m.verb in ("INSERT", "UPDATE")] or [None])
@@ -196,23 +196,23 @@ def given(data: bytes) -> None:
 
 def checked(data: bytes) -> None:
     """Any SQL value for the check of any column."""
-    source = Source(data)
+    source = SpecialSource(data)
     check = source.choice(CHECKS)
     try:
         found = check(source.sql(), Limits(files_per_batch=3))
     except InvalidValue as refused:
         assert "; write " in str(refused)
         return
-    assert found is None or isinstance(found, (str, bytes, int, float, list, dict, File))
+    assert found is None or isinstance(found, (str, bytes, int, float, list, dict, FileToUpload))
     assert not isinstance(found, float) or math.isfinite(found)
-    shown_json(found if not isinstance(found, (bytes, File)) else None)
+    shown_json(found if not isinstance(found, (bytes, FileToUpload)) else None)
 
 
 class Answering:
     """A Client.send that answers with what a source gives."""
 
     def __init__(self) -> None:
-        self.source = Source(b"")
+        self.source = SpecialSource(b"")
 
     def send(
         self,
@@ -260,7 +260,7 @@ def database() -> apsw.Connection:
 def statements(data: bytes) -> None:
     """Real statements through SQLite, with any answers."""
     assert Client.send.__qualname__ == Answering.send.__qualname__
-    ANSWERING.source = source = Source(data)
+    ANSWERING.source = source = SpecialSource(data)
     db = database()
     try:
         for row in db.execute(source.choice(SELECTS)):

@@ -18,8 +18,8 @@ import pytest
 
 import openai_vtab
 from openai_vtab.ledger import intent_file
+from openai_vtab.ledger.intent_reader import read_intents
 from openai_vtab.ledger.intents import IntentLog, Outcome
-from openai_vtab.ledger.recovery import read_intents
 from openai_vtab.sandbox import Slow
 
 MODULE = "vector_store_file_batches"

@@ -18,9 +18,9 @@ PLANS = [
     (ScanPlan(ScanKind.NOTHING, columns=("refresh",), unusable=True), 0, "cannot use refresh"),
     (ScanPlan(ScanKind.BY_ROWID, columns=("rowid",)), 1, "rowid"),
     (ScanPlan(ScanKind.BY_ROWID, columns=("rowid", "wait_seconds")), 1, "rowid,wait_seconds"),
-    (ScanPlan(ScanKind.LISTED), 2, ""),
-    (ScanPlan(ScanKind.LISTED, columns=("batch_id", "refresh")), 2, "batch_id,refresh"),
-    (ScanPlan(ScanKind.REMEMBERED, columns=("vector_store_id",)), 3, "vector_store_id"),
+    (ScanPlan(ScanKind.LEDGER_REFRESHED), 2, ""),
+    (ScanPlan(ScanKind.LEDGER_REFRESHED, columns=("batch_id", "refresh")), 2, "batch_id,refresh"),
+    (ScanPlan(ScanKind.LEDGER_ONLY, columns=("vector_store_id",)), 3, "vector_store_id"),
     (ScanPlan(ScanKind.METHOD, columns=("vector_store_id", "batch_id")), 4, "vector_store_id,batch_id"),
     (ScanPlan(ScanKind.METHOD, columns=("file_id",), download="content"), 4, "file_id content"),
     (ScanPlan(ScanKind.METHOD, 1, limits=("LIMIT", "OFFSET")), 5, "LIMIT,OFFSET"),
@@ -88,6 +88,6 @@ def test_scan_plan_chosen_for_any_terms_can_be_decoded(table: Table, ledger: boo
                         assert len(choice.argv) == len(choice.plan.columns) + len(choice.plan.limits)
                     kinds.add(choice.plan.kind)
     assert ScanKind.METHOD in kinds
-    assert {ScanKind.LISTED, ScanKind.REMEMBERED} & kinds == (
-        {ScanKind.LISTED, ScanKind.REMEMBERED} if ledger else set()
+    assert {ScanKind.LEDGER_REFRESHED, ScanKind.LEDGER_ONLY} & kinds == (
+        {ScanKind.LEDGER_REFRESHED, ScanKind.LEDGER_ONLY} if ledger else set()
     )

@@ -8,7 +8,7 @@ import pytest
 
 from openai_vtab.planner import Constraint, ScanKind, choose, missing_columns
 from openai_vtab.planner.constraints import EQ, IS, ISNULL
-from openai_vtab.planner.select import LISTED_COST, NOTHING_COST, asks
+from openai_vtab.planner.select import LEDGER_COST, NOTHING_COST, asks
 from openai_vtab.tables import vector_store_file_batches as batches
 
 NUMBER = {column.name: number for number, column in enumerate(batches.columns)}
@@ -98,10 +98,10 @@ def numbers(*names: str) -> set[int]:
 def test_plan_lists_a_ledger_when_a_key_is_missing(constraints: list[Constraint], narrowed: str) -> None:
     """Narrowed by the keys that are there; dearer than any number of requests, and cheaper than nothing."""
     plan = choose(batches, constraints, ledger=True, used=numbers("status"))
-    assert (plan.idxNum, plan.idxStr) == (ScanKind.LISTED, narrowed)
+    assert (plan.idxNum, plan.idxStr) == (ScanKind.LEDGER_REFRESHED, narrowed)
     assert len(plan.argv) == bool(narrowed)
-    assert choose(batches, [on("vector_store_id", many=True), on("id", many=True)]).cost < LISTED_COST
-    assert LISTED_COST <= plan.cost < NOTHING_COST
+    assert choose(batches, [on("vector_store_id", many=True), on("id", many=True)]).cost < LEDGER_COST
+    assert LEDGER_COST <= plan.cost < NOTHING_COST
     assert not plan.unique
 
 
@@ -115,11 +115,11 @@ def test_plan_looks_a_ledger_up_by_both_keys_or_the_rowid() -> None:
 def test_plan_reads_a_listing_from_the_cache() -> None:
     """Unless the query says how to read."""
     used = numbers("id", "vector_store_id", "file_ids")
-    assert choose(batches, [STORE], ledger=True, used=used).idxNum == ScanKind.REMEMBERED
-    assert choose(batches, [], ledger=True).idxNum == ScanKind.REMEMBERED
+    assert choose(batches, [STORE], ledger=True, used=used).idxNum == ScanKind.LEDGER_ONLY
+    assert choose(batches, [], ledger=True).idxNum == ScanKind.LEDGER_ONLY
     steered = choose(batches, [on("refresh"), STORE, on("wait_seconds")], ledger=True, used=used)
     assert (steered.idxNum, steered.idxStr, steered.argv) == (
-        ScanKind.LISTED,
+        ScanKind.LEDGER_REFRESHED,
         "vector_store_id,refresh,wait_seconds",
         (1, 0, 2),
     )

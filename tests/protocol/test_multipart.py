@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from openai_vtab.protocol.multipart import CHUNK, form
-from openai_vtab.schema.local_file import File
+from openai_vtab.schema.file_to_upload import FileToUpload
 
 from ..support.contract import fields
 
@@ -28,7 +28,7 @@ def test_form_of_texts_objects_and_a_file() -> None:
     given = {
         "purpose": "assistants",
         "expires_after": {"anchor": "created_at", "seconds": 3600},
-        "file": File("a.md", b"content"),
+        "file": FileToUpload("a.md", b"content"),
     }
     assert parsed(given) == {
         "purpose": "assistants",
@@ -64,7 +64,7 @@ def test_form_field_of_any_text(value: str) -> None:
 )
 def test_form_filename_of_any_text(name: str, arrives: str) -> None:
     """Quotes and backslashes arrive as they are; of line breaks, which no name may have, none ends the header."""
-    found = parsed({"purpose": "p", "file": File(name, b"x")})
+    found = parsed({"purpose": "p", "file": FileToUpload(name, b"x")})
     assert set(found) == {"purpose", "file"}
     assert found["file"][1] == b"x"
     assert found["file"][0] == arrives
@@ -80,7 +80,7 @@ def test_form_file_of_any_size(tmp_path: Path, size: int, on_disk: bool) -> None
     if on_disk:
         content = tmp_path / "f"
         content.write_bytes(data)
-    body = form({"file": File("f", content)})
+    body = form({"file": FileToUpload("f", content)})
     assert max(map(len, body)) <= CHUNK
     assert fields(body.content_type, b"".join(body)) == {"file": ("f", data)}
 
@@ -89,8 +89,8 @@ def test_form_boundary_within_the_content() -> None:
     """It is another for every form."""
     first, second = form({"a": "b"}), form({"a": "b"})
     assert first.content_type != second.content_type
-    inner = b"".join(form({"purpose": "evil", "file": File("x", b"y")}))
-    assert parsed({"purpose": "good", "file": File("f", inner)}) == {"purpose": "good", "file": ("f", inner)}
+    inner = b"".join(form({"purpose": "evil", "file": FileToUpload("x", b"y")}))
+    assert parsed({"purpose": "good", "file": FileToUpload("f", inner)}) == {"purpose": "good", "file": ("f", inner)}
 
 
 def test_form_does_not_hold_a_file_in_memory(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_form_does_not_hold_a_file_in_memory(tmp_path: Path) -> None:
     path = tmp_path / "large"
     with path.open("wb") as file:
         file.truncate(64 * CHUNK)
-    body = form({"file": File("large", path)})
+    body = form({"file": FileToUpload("large", path)})
     tracemalloc.start()
     try:
         assert sum(map(len, body)) == len(body) > 64 * CHUNK
@@ -112,7 +112,7 @@ def test_form_of_a_file_that_changes_is_not_sent_in_part(tmp_path: Path, change:
     """Its length has been promised; nothing that a parser would take for a whole form leaves."""
     path = tmp_path / "f.md"
     path.write_bytes(b"x" * 1000)
-    body = form({"purpose": "p", "file": File("f.md", path)})
+    body = form({"purpose": "p", "file": FileToUpload("f.md", path)})
     if change == "gone":
         path.unlink()
     else:

@@ -107,7 +107,7 @@ def test_response_that_need_not_be_the_apis_names_base_url(status: int, body: An
         with pytest.raises(APIError, match=hint):
             protocol.parse_object(request, answer(body, status))
     with pytest.raises(APIError, match=hint):
-        protocol.listed(Request("GET", "/files"), answer(body, status), protocol.Page(100))
+        protocol.listed(Request("GET", "/files"), answer(body, status), protocol.PageParameters(100))
     with pytest.raises(APIError) as caught:
         protocol.parse_object(READ, answer({"error": {"message": "Too many"}}, 429))
     assert "base_url" not in str(caught.value)

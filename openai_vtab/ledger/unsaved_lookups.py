@@ -18,7 +18,7 @@ from ..schema.values import SQLiteValue
 from .row import dumped, status_of
 
 
-class PendingRows:
+class UnsavedLookups:
     """The latest response for each object, by its keys."""
 
     def __init__(self, table: Table) -> None:

@@ -14,18 +14,18 @@ from typing import Any
 from ..errors import RowError
 from ..ledger.row import LedgerRow
 from ..ledger.store import Ledger
-from ..schema.decode import Fields
+from ..schema.decode import APIObject
 from ..schema.table import Table
 from ..sqlite.rowids import Key, Rowids
 
-Row = tuple[int, Fields]
+Row = tuple[int, APIObject]
 
 # added to the rowids of objects that are not in a ledger, which puts them above those that are
 NOT_IN_LEDGER = 1 << 60
 
 
 @dataclass(slots=True)
-class Item:
+class ObjectRef:
     """An object that a scan names: its keys by their sources, its entry in the ledger, the rowid that it was found by.
 
     Keys of an entry are None where a ledger that was edited by hand has no text.
@@ -36,7 +36,7 @@ class Item:
     rowid: int | None = None
 
 
-class Rows:
+class RowIdentities:
     """The rows of one table as one schema sees it. `created` maps objects that this connection created to the time."""
 
     def __init__(self, table: Table, rowids: Rowids, created: dict[Key, float], ledger: Ledger | None = None) -> None:
@@ -45,30 +45,30 @@ class Rows:
         self.created = created
         self.ledger = ledger
 
-    def item(self, keys: Mapping[str, Any]) -> Item:
+    def item(self, keys: Mapping[str, Any]) -> ObjectRef:
         """The object with these keys."""
-        return Item(keys, self.ledger.find(keys) if self.ledger is not None else None)
+        return ObjectRef(keys, self.ledger.find(keys) if self.ledger is not None else None)
 
-    def at(self, rowids: Iterable[int]) -> Iterator[Item]:
+    def at(self, rowids: Iterable[int]) -> Iterator[ObjectRef]:
         """The objects with these rowids, as far as they are known."""
         for rowid in rowids:
             if self.ledger is not None and rowid < NOT_IN_LEDGER:
                 entry = self.ledger.at(rowid)
                 if entry is not None:
-                    yield Item(entry.keys, entry, rowid)
+                    yield ObjectRef(entry.keys, entry, rowid)
                 continue
             key = self.rowids.key(rowid - NOT_IN_LEDGER if self.ledger is not None else rowid)
             if key is not None:
                 keys = dict(zip(self.table.key, key, strict=True))
-                yield Item(keys, self.ledger.find(keys) if self.ledger is not None else None, rowid)
+                yield ObjectRef(keys, self.ledger.find(keys) if self.ledger is not None else None, rowid)
 
-    def at_current(self, rowids: Iterable[int]) -> Iterator[Item]:
+    def at_current(self, rowids: Iterable[int]) -> Iterator[ObjectRef]:
         """The same without objects that were inserted again since, and have another rowid now."""
         if self.ledger is None:
             rowids = (rowid for rowid in rowids if not self.rowids.is_replaced(rowid))
         return self.at(rowids)
 
-    def rowid(self, item: Item) -> int:
+    def rowid(self, item: ObjectRef) -> int:
         """The rowid of an object."""
         if item.rowid is not None:
             return item.rowid
@@ -89,7 +89,7 @@ class Rows:
             return seq
         return NOT_IN_LEDGER + self.rowids.of(key)
 
-    def remembered(self, wanted: Mapping[str, Sequence[str]]) -> Iterator[Row]:
+    def ledger_only(self, wanted: Mapping[str, Sequence[str]]) -> Iterator[Row]:
         """The objects in the ledger as it has them; `wanted` maps sources of keys to the values that are read."""
         assert self.ledger is not None  # noqa: S101 - the planner lists only ledgers
         return ((self.rowid_of_entry(entry), entry) for entry in self.ledger.entries(wanted))

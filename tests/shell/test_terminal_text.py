@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from openai_vtab.shell.render import Style, bar, batch_lines, fold
+from openai_vtab.shell.terminal_text import Terminal, bar, batch_lines, fold
 
 
 @pytest.mark.parametrize(
@@ -19,9 +19,9 @@ from openai_vtab.shell.render import Style, bar, batch_lines, fold
 )
 def test_bar_shows_every_count(counts: dict[str, int], drawn: str) -> None:
     """In its length. Without Unicode it has other marks, and colours change nothing else."""
-    assert bar(counts, 10, Style()) == drawn
-    assert bar(counts, 10, Style(unicode=False)) == drawn.translate(str.maketrans("█×░", "#x."))
-    coloured = bar(counts, 10, Style(colour=True))
+    assert bar(counts, 10, Terminal()) == drawn
+    assert bar(counts, 10, Terminal(unicode=False)) == drawn.translate(str.maketrans("█×░", "#x."))
+    coloured = bar(counts, 10, Terminal(colour=True))
     for code in ("\x1b[32m", "\x1b[31m", "\x1b[33m", "\x1b[90m", "\x1b[0m"):
         coloured = coloured.replace(code, "")
     assert coloured == drawn
@@ -31,7 +31,7 @@ def test_bar_shows_every_count(counts: dict[str, int], drawn: str) -> None:
 def test_batch_lines_fit_the_terminal(width: int) -> None:
     """Whatever its width."""
     counts = {"completed": 1200, "failed": 300, "cancelled": 400, "in_progress": 100}
-    for line in batch_lines("vsfb_" + "0" * 40, "in_progress", counts, Style(width=width)):
+    for line in batch_lines("vsfb_" + "0" * 40, "in_progress", counts, Terminal(width=width)):
         assert len(line) < width
 
 

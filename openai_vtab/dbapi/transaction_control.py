@@ -28,7 +28,7 @@ NOT_INITIALIZED = "Base Connection.__init__ not called."
 CLOSED = "Cannot operate on a closed database."
 
 
-class Session:
+class TransactionControl:
     """An open apsw.Connection, the attribute `apsw`, with sqlite3's rules for its threads and transactions."""
 
     apsw: ApswConnection

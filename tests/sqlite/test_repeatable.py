@@ -8,7 +8,7 @@ import apsw
 import apsw.ext
 import pytest
 
-from openai_vtab.sqlite.side_effects import is_harmless
+from openai_vtab.sqlite.repeatable import is_harmless
 
 
 def test_side_effects_of_functions() -> None:

@@ -25,7 +25,7 @@ MARGIN = 1  # columns: some terminals wrap a line that is as wide as they are
 
 
 @dataclass(frozen=True)
-class Style:
+class Terminal:
     """What the terminal can show. The width is in columns."""
 
     colour: bool = False
@@ -33,7 +33,7 @@ class Style:
     width: int = 80
 
 
-def bar(counts: Mapping[str, int], length: int, style: Style) -> str:
+def bar(counts: Mapping[str, int], length: int, style: Terminal) -> str:
     """The counts as parts of a bar of this length. Every count above 0 gets at least one mark."""
     total = sum(counts.get(name, 0) for name in PARTS)
     if not total:
@@ -48,7 +48,7 @@ def bar(counts: Mapping[str, int], length: int, style: Style) -> str:
     return "".join(_coloured(_mark(name, style) * size, PARTS[name][2], style) for name, size in marks.items() if size)
 
 
-def batch_lines(id: str, status: str, counts: Mapping[str, int], style: Style) -> Iterator[str]:
+def batch_lines(id: str, status: str, counts: Mapping[str, int], style: Terminal) -> Iterator[str]:
     """A batch's id, status, bar and numbers, on one line or on two if the terminal is narrow."""
     total = sum(counts.get(name, 0) for name in PARTS)
     numbers = f"{counts.get('completed', 0)}/{total}"
@@ -94,9 +94,9 @@ def fold(text: str, width: int) -> list[str]:
     return folded
 
 
-def _mark(name: str, style: Style) -> str:
+def _mark(name: str, style: Terminal) -> str:
     return PARTS[name][0 if style.unicode else 1]
 
 
-def _coloured(text: str, code: str, style: Style) -> str:
+def _coloured(text: str, code: str, style: Terminal) -> str:
     return f"\x1b[{code}m{text}\x1b[0m" if style.colour else text

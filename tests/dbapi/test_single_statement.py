@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from openai_vtab.dbapi.sql_text import inspect_sql
+from openai_vtab.dbapi.single_statement import inspect_sql
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """The text of a statement, before SQLite sees it: whether it changes rows, and whether it is a single statement.
 
 >>> inspect_sql("/* new */ INSERT INTO t VALUES (';');  -- that's all")
-SQLText(is_dml=True, statement="/* new */ INSERT INTO t VALUES (';');")
+SingleStatement(is_dml=True, statement="/* new */ INSERT INTO t VALUES (';');")
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _TOKEN = re.compile(
 )
 
 
-class SQLText(NamedTuple):
+class SingleStatement(NamedTuple):
     """Whether a text begins like DML, and its statement without what follows; None when another statement follows."""
 
     is_dml: bool
@@ -30,12 +30,12 @@ class SQLText(NamedTuple):
 
 
 @lru_cache(maxsize=128)
-def inspect_sql(sql: str) -> SQLText:
+def inspect_sql(sql: str) -> SingleStatement:
     """Inspect the text of one or more statements."""
     begin = _BLANK.match(sql)
     word = _WORD.match(sql, begin.end() if begin else 0)
     is_dml = word is not None and word[0].upper() in DML
-    return SQLText(is_dml, _single_statement(sql))
+    return SingleStatement(is_dml, _single_statement(sql))
 
 
 def _single_statement(sql: str) -> str | None:

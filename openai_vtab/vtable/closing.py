@@ -1,6 +1,6 @@
 """The end of connections: at close(), at the interpreter's exit, and in the child of a fork.
 
->>> lifecycle.watch(weakref.ref(connection))
+>>> closing.watch(weakref.ref(connection))
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from __future__ import annotations
 from .write import Write
 
 
-class Results:
+class UnrecordedResults:
     """The writes that are done and not recorded yet, by their numbers."""
 
     def __init__(self) -> None:

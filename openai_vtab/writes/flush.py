@@ -19,7 +19,7 @@ from .delivery import Delivery
 from .write import State, Write
 
 
-class Sender:
+class FlushSender:
     """The way from the queue of one connection to its workers."""
 
     def __init__(self, workers: WorkerPool) -> None:

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 
 @dataclass(frozen=True)
-class File:
+class FileToUpload:
     """A file to upload.
 
     filename: its name for the API.

@@ -20,7 +20,7 @@ import apsw
 from .sql_text import _WORD
 
 
-class Cursors:
+class BoundValues:
     """The open cursors of a connection."""
 
     def __init__(self) -> None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .side_effects import Run
+from .repeatable import Run
 
 
 def never_numbers(run: Run, program: Sequence[tuple[Any, ...]], idxStr: str) -> set[int]:  # noqa: N803

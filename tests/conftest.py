@@ -18,8 +18,15 @@ from openai_vtab import sandbox as sandbox_package
 from openai_vtab.settings import Settings
 
 from .support.clock import FakeClock
+from .support.slow import mark_slow_outside_samples
 
 collect_ignore = ["suites"]  # of others, each with its own settings: CONTRIBUTING.md
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the cases slow that are not in their test's sample."""
+    mark_slow_outside_samples(items)
 
 
 @pytest.fixture(autouse=True)

@@ -131,7 +131,12 @@ PAGES = sorted((ROOT / "docs").rglob("*.md"))
 
 
 @pytest.mark.parametrize(
-    "page", [p for p in PAGES if blocks("python", p.read_text("utf-8"))], ids=lambda page: page.name
+    "page",
+    [
+        pytest.param(p, id=p.name, marks=[pytest.mark.slow] if "import pandas" in p.read_text("utf-8") else [])
+        for p in PAGES
+        if blocks("python", p.read_text("utf-8"))
+    ],
 )
 def test_docs_python_runs(
     page: Path, sandbox: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -303,6 +303,7 @@ def test_parity_of_results(subject: str, program: str, value: Any, paths: tuple[
         assert seen == (value, "", "")
 
 
+@pytest.mark.sample(60)
 @pytest.mark.parametrize(("subject", "program", "kind"), ERRORS)
 def test_parity_of_exceptions(subject: str, program: str, kind: str, paths: tuple[Path, Path]) -> None:
     """Both modules raise the class, with the same message unless OUR_MESSAGES has ours."""

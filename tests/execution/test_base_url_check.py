@@ -38,6 +38,7 @@ def keys(count: int) -> str:
     )
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("fault", [ABSENT, EMPTY, AZURE], ids=["Not found", "empty", "Azure"])
 def test_404_that_is_undecided_is_settled_by_one_look_at_the_parent(
     connect: Any, sandbox: Any, requests: Requests, fault: Answer
@@ -127,6 +128,7 @@ STATEMENTS = [
 ]
 
 
+@pytest.mark.sample(20)
 @pytest.mark.parametrize("sql", STATEMENTS)
 @pytest.mark.parametrize(
     "fault", [NO_ROUTE, PAGE, INVALID, EMPTY, ABSENT], ids=["FastAPI", "HTML", "URL", "empty", "not"]

@@ -307,6 +307,7 @@ def test_proxy_that_makes_no_tunnel(monkeypatch: pytest.MonkeyPatch, said: bytes
 # memory, and anything at all
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("packed", [False, True], ids=["plain", "packed"])
 def test_response_size_is_limited_in_memory(connect: Any, sandbox: Any, packed: bool) -> None:
     """100 MB, or what would be as much."""

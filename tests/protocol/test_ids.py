@@ -178,6 +178,7 @@ def on_the_wire(id: str, *requests: str) -> list[str]:
     return sorted(f"{method} /v1{path.replace('{}', quote(id, safe=''))} HTTP/1.1" for method, path in found)
 
 
+@pytest.mark.sample(8)
 @pytest.mark.parametrize("name", READS)
 def test_path_has_the_id_as_one_segment(db: apsw.Connection, lines: Lines, name: str) -> None:
     """For every verb that reads its rows first, and every id."""

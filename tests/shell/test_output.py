@@ -161,6 +161,7 @@ def test_escaping_of_a_dry_run(hostile: Callable[..., Terminal]) -> None:
     assert_escaped(shell.until("POST", "sqlite> ").partition("\n")[2], "na\\x9b31m\\x7f\\u202e\\u001b\\u0007")
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("mode", ["list", "csv", "tabs", "json", "jsonl"])
 def test_escaping_in_a_pipe_or_a_file(tmp_path: Path, mode: str) -> None:
     """Data is unchanged where no person reads it; errors are escaped."""

@@ -35,6 +35,7 @@ def test_terminal_session(tmp_path: Path) -> None:
         shell.close()
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("columns", [80, 50])
 def test_progress_bar_leaves_no_trace(terminal: Callable[..., Terminal], sandbox: Any, columns: int) -> None:
     """It is there while a statement fetches, on one line, and not among the rows."""

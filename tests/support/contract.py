@@ -119,7 +119,7 @@ def check_answer(operation: str, status: int, raw: bytes) -> None:
         assert (answer["first_id"] is None) == (answer["last_id"] is None) == (not answer["data"])
         if not answer["data"]:
             answer |= {"first_id": "", "last_id": ""}
-        answer["data"] = answer["data"][:50]
+        answer["data"] = answer["data"][:3] + answer["data"][3:][-2:]  # all were made in one way
     body_validator(operation, "answer").validate(answer)
 
 

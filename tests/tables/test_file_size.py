@@ -39,6 +39,7 @@ def lines(path: Path) -> int:
     return sum(bool(line.strip()) for line in done.stdout.splitlines())
 
 
+@pytest.mark.slow  # ruff is in the extra `lint`
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_table_file_is_short(path: Path) -> None:
     """Up to 45 lines without examples and documentation text."""

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.usefixtures("many")
 Requests = Callable[[], list[str]]
 
 
+@pytest.mark.sample(8)
 @every
 @pytest.mark.parametrize(
     ("more", "limit", "order"),
@@ -65,6 +66,7 @@ def test_limit_with_a_purpose_reads_one_page_of_that_size(
     assert requests() == [f"GET /files?purpose=user_data&{query}", f"GET /files?purpose=a%20b%26c%2F%C3%BC&{query}"]
 
 
+@pytest.mark.sample(8)
 @paged
 @pytest.mark.parametrize(
     "more",

@@ -73,6 +73,7 @@ NOT_WHOLE = {
 }  # fmt: skip
 
 
+@pytest.mark.sample(24)
 @every
 @pytest.mark.parametrize("case", NOT_WHOLE)
 def test_pagination_is_complete_or_raises(db: apsw.Connection, sandbox: Any, it: List, case: str) -> None:

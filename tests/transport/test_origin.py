@@ -80,6 +80,7 @@ def secure(authority: trustme.CA) -> Iterator[Wire]:
 # redirects
 
 
+@pytest.mark.sample(8)
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])
 @pytest.mark.parametrize("where", ["another", "the same", "relative", "none"])
 def test_redirect_is_not_followed(connect: Connect, status: int, where: str) -> None:

@@ -194,6 +194,7 @@ def mixed(key: str) -> dict[str, str]:
     }
 
 
+@pytest.mark.sample(17)
 @pytest.mark.parametrize("name", mixed(""))
 @pytest.mark.parametrize("status", [401, 404, 500])
 def test_redaction_of_an_error_in_any_encoding(name: str, status: int, sandbox: Any) -> None:
@@ -275,6 +276,7 @@ def test_redaction_of_a_key_of_an_earlier_attempt(sandbox: Any) -> None:
 ENCODINGS = ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"]
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("key", slow_except(KEYS, KEYS[1]))
 def test_redaction_of_other_encodings_than_utf_8(key: str, encoding: str, sandbox: Any, tmp_path: Path) -> None:

@@ -156,6 +156,7 @@ FAULTS: dict[str, Any] = {
 }
 
 
+@pytest.mark.sample(12)
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 @pytest.mark.parametrize("door", DOORS)
 def test_traceback_of_an_answer(sandbox: Any, door: Callable[..., Any], fault: Any) -> None:

@@ -101,6 +101,7 @@ def compare(db: apsw.Connection, sql: str) -> None:
     assert ours == theirs, sql
 
 
+@pytest.mark.sample(24)
 @pytest.mark.parametrize("type", TYPES)
 @pytest.mark.parametrize("form", FORMS)
 def test_comparison_in_a_term_is_that_of_an_ordinary_table(db: apsw.Connection, form: str, type: str) -> None:
@@ -112,6 +113,7 @@ def test_comparison_in_a_term_is_that_of_an_ordinary_table(db: apsw.Connection, 
         compare(db, f"SELECT vector_store_id, batch_id FROM {{t}} WHERE {where}")
 
 
+@pytest.mark.sample(12)
 @pytest.mark.parametrize("type", TYPES)
 @pytest.mark.parametrize("form", JOINS)
 def test_comparison_in_a_join_is_that_of_an_ordinary_table(db: apsw.Connection, form: str, type: str) -> None:

@@ -443,6 +443,7 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+@pytest.mark.sample(6)
 @pytest.mark.parametrize("name", NAMES)
 def test_names_of_any_kind(connect: Any, tmp_path: Path, name: str) -> None:
     """Of a table, of a schema, of both; renamed, dropped, and nothing else is touched."""

@@ -81,6 +81,7 @@ QUERIES = {
 }  # fmt: skip
 
 
+@pytest.mark.sample(12)
 @pytest.mark.parametrize("sql", QUERIES.values(), ids=QUERIES)
 def test_prefetch_does_not_change_a_querys_result(same: Run, sql: str) -> None:
     """Plan, rows, counters; at most twice the requests."""

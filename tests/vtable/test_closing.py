@@ -32,6 +32,7 @@ def ours() -> list[str]:
 
 
 def wait_for_no_threads(patience: float = 5) -> None:
+    gc.collect()  # an exception of another test may keep a connection alive
     deadline = time.monotonic() + patience
     while ours() and time.monotonic() < deadline:
         time.sleep(0.005)

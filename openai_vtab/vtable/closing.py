@@ -44,7 +44,10 @@ def roll_back(connection: apsw.Connection) -> None:
 
 @atexit.register
 def _close_all() -> None:
-    """Close all connections: SQLite disconnects the tables of one that is freed, after APSW was taken down a crash."""
+    """Close all connections that are still open.
+
+    A connection that is freed later would disconnect its tables, and crash because APSW is gone then.
+    """
     for weak in _open:
         connection = weak()
         if connection is not None:

@@ -91,10 +91,12 @@ class ConnectionContext:
         self.settle(connection, can_wait=not statement.readonly)
 
     def _succeeded(self, statement: Statement) -> None:
-        self.writes.statement_over(statement.session, True)
+        if statement.session is not None:
+            self.writes.statement_over(statement.session, True)
 
     def _failed(self, statement: Statement) -> None:
-        self.writes.statement_over(statement.session, False)
+        if statement.session is not None:
+            self.writes.statement_over(statement.session, False)
         # SQLite has undone what its SQL functions have written, too, if it has failed
         self.writes.doubt(statement.position)
 

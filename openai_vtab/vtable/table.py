@@ -102,7 +102,11 @@ class VTable:
         self.context.disconnected()
 
     def Destroy(self) -> None:
-        """DROP TABLE. SQLite does not ask this table for the transaction's COMMIT any more: another takes its place."""
+        """DROP TABLE: drop the ledger as well.
+
+        SQLite does not call Sync and Commit of a table that it has dropped. If rows of the table are still queued, a
+        write that changes nothing makes the table of the same module join the transaction, so that they are sent.
+        """
         if self._writes.holds(self.rows):
             name = self.table.aliases[0] if self.table.aliases else self.table.name
             self.context.internal_sql.write(f'DELETE FROM "{name}" WHERE false')

@@ -27,12 +27,22 @@ INSERT = f"INSERT INTO {T} (vector_store_id, file_ids) VALUES ('vs_demo', '[\"fi
 IN = f"SELECT id FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id IN ('vsfb_demo_failures', 'vsfb_b', 'vsfb_c', 'vsfb_d', 'vsfb_demo_finished')"
 
 
+EARLIER: set[threading.Thread] = set()  # of connections that other tests keep alive
+
+
+@pytest.fixture(autouse=True)
+def _threads_of_earlier_tests() -> None:
+    """Look only at threads that the test itself has started."""
+    EARLIER.clear()
+    EARLIER.update(threading.enumerate())
+
+
 def ours() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("openai_vtab")]
+    threads = [thread for thread in threading.enumerate() if thread not in EARLIER]
+    return [thread.name for thread in threads if thread.name.startswith("openai_vtab")]
 
 
 def wait_for_no_threads(patience: float = 5) -> None:
-    gc.collect()  # an exception of another test may keep a connection alive
     deadline = time.monotonic() + patience
     while ours() and time.monotonic() < deadline:
         time.sleep(0.005)

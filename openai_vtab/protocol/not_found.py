@@ -61,10 +61,6 @@ _OTHERS = (
     r"(?:models?|providers?|embeddings?|shields?|tools?|assistants?|apis?|parameters?|fields?|arguments?|propert(?:y|ies)"
     r"|headers?|methods?|routes?|endpoints?|handlers?|operations?|backends?|features?|plugins?|functions?|services?)"
 )
-_OTHER_THINGS = re.compile(
-    rf"\b(?:no|no such|unknown|unsupported|find|locate)(?: (?:an?|the|any))? {_OTHERS}\b"
-    rf"|\b{_OTHERS}(?: [^\s:;,]+){{0,2}} (?:of|for|in|on|from|not|was|is|are|does|do|could|can|has)\b"
-)
 # Web servers say this about any address, and llama.cpp does in an error object like OpenAI's.
 _ANY_FILE = re.compile(
     r"^\W*(?:(?:404|error)\W+)*(?:file not found|file does not exist|no such file(?: or directory)?)\W*(?:404\W*)?$"
@@ -86,7 +82,7 @@ def judge(status: int, body: bytes, message: str | None, code: str | None, route
     words = f"{plain} {(code or '').lower().replace('_', ' ')}"
     if status == 403:
         return Verdict.NO_ROUTE if _ROUTE_WORDS_OF_403.search(words) else Verdict.OTHER
-    is_about_another = bool(_OTHER_THINGS.search(words))
+    is_about_another = bool(_other_things(route).search(words))
     names_it = _ID in plain and bool(_ABSENT_WORDS.search(words)) and not is_about_another
     is_kind_absent = bool(_kind_absent(route).search(words)) and not (is_about_another or quotes_path)
     # any web server says "File not found"; only in the API's error object does the API say it
@@ -163,13 +159,29 @@ def _marked(text: str, id: str) -> str:
 
 
 @lru_cache(64)
+def _other_things(route: str) -> re.Pattern[str]:
+    """The pattern for the absence of something else than an object of the route."""
+    own = "|".join(re.escape(kind) for kind in sorted(_kinds(route)))
+    others = rf"(?!(?:{own})s?\b){_OTHERS}" if own else _OTHERS
+    return re.compile(
+        rf"\b(?:no|no such|unknown|unsupported|find|locate)(?: (?:an?|the|any))? {others}\b"
+        rf"|\b{others}(?: [^\s:;,]+){{0,2}} (?:of|for|in|on|from|not|was|is|are|does|do|could|can|has)\b"
+    )
+
+
+def _kinds(route: str) -> set[str]:
+    """The kinds of the route's objects: {"vector store", "file batch"}."""
+    named = [part for part, following in pairwise(route.split("/")) if following.startswith("{")]
+    return {re.sub(r"(?<=ch)es$|s$", "", name).replace("_", " ") for name in named}
+
+
+@lru_cache(64)
 def _kind_absent(route: str) -> re.Pattern[str]:
     """The pattern for the absence of an object of the route: "no such vector store", "file batch does not exist".
 
     The kind itself must be absent: "vector store backend not found" and "key/value store not found" do not match.
     """
-    named = [part for part, following in pairwise(route.split("/")) if following.startswith("{")]
-    kinds = {re.sub(r"(?<=ch)es$|s$", "", name).replace("_", " ") for name in named}
+    kinds = _kinds(route)
     if not kinds:
         return re.compile(r"(?!)")
     spelled = "|".join(re.escape(kind).replace(r"\ ", r"[\W_]?") for kind in sorted(kinds))

@@ -77,12 +77,16 @@ def prove(request: Request, response: Response) -> None:
 
 
 def listed(
-    request: Request, response: Response, page: PageParameters | None, keys: Mapping[str, str] = NO_KEYS
+    request: Request,
+    response: Response,
+    page: PageParameters | None,
+    keys: Mapping[str, str] = NO_KEYS,
+    has_ids: bool = True,
 ) -> tuple[list[Object], str | None]:
     """The objects of a list, and the id after which the next page starts, None when there is none.
 
-    Raises APIError for a response that does not tell whether the list is complete, and for one about other `keys` than
-    those of the request.
+    Raises APIError for a response that does not tell whether the list is complete, for one about other `keys` than
+    those of the request, and for an object without an id if the list's objects have ids.
     """
     if response.status == NOT_SENT:
         return [], None
@@ -95,9 +99,9 @@ def listed(
     if other is not None:
         source, answered = other
         raise wrong_object_error(request, response, source, keys[source], answered)
+    if has_ids and not all(isinstance(item.get("id"), str) and item["id"] for item in objects):
+        raise unusable(request, response, "an object of the list has no id")
     if page is not None:
-        if not all(isinstance(item.get("id"), str) and item["id"] for item in objects):
-            raise unusable(request, response, "an object of the list has no id")
         return objects, _next_page(request, response, answer, objects)
     if answer.get("has_more") and request.method == "GET":
         raise unusable(request, response, "the response is not complete, and the API has no way to ask for the rest")

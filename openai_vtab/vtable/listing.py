@@ -63,9 +63,11 @@ class ListReader:
         seen: set[Any] = set()
         place = 0
         latest: Any = FIRST
+        # otherwise the place in the list identifies a row
+        has_keys = method.listing is Listing.PAGES or self._table.lookup_method is not None
         # only the first page may be predicted, for the rows of a join; a list's own pages follow each other
         while request is not None and session.look_up(request, alone=scan.single and not place):
-            objects, after = self._parsed(request, page, echoed)
+            objects, after = self._parsed(request, page, echoed, has_keys)
             if page is not None:
                 if not seen.isdisjoint(item["id"] for item in objects):
                     objects, after = self._unseen(request, objects, seen)
@@ -85,7 +87,7 @@ class ListReader:
                 row = {**item, **echoed}
                 if scan.order:
                     latest = self._in_order(method, scan.order, latest, row.get(method.ordered_by))
-                if method.listing is Listing.PAGES:
+                if has_keys:
                     yield self._rowids.of(tuple(str(row.get(source)) for source in self._table.key)), row
                 else:
                     yield self._rowids.of((request.identity, str(place))), {**row, SpecialSource.POSITION: place}
@@ -93,10 +95,12 @@ class ListReader:
             request = following
 
     def _parsed(
-        self, request: Request, page: PageParameters | None, keys: Mapping[str, str]
+        self, request: Request, page: PageParameters | None, keys: Mapping[str, str], has_ids: bool
     ) -> tuple[list[Object], str | None]:
         return self._session.parse_once(
-            request, lambda response: protocol.listed(request, response, page, keys), lambda found: len(found[0])
+            request,
+            lambda response: protocol.listed(request, response, page, keys, has_ids),
+            lambda found: len(found[0]),
         )
 
     def _unseen(

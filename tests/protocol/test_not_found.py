@@ -21,6 +21,7 @@ BATCH = Request(
 )
 ATTACHED = Request("GET", "/vector_stores/vs_1/files/file-1", route="/vector_stores/{vector_store_id}/files/{file_id}")
 FILE = Request("GET", "/files/file-1", route="/files/{file_id}")
+MODEL = Request("GET", "/models/m-1", route="/models/{model_id}")
 
 
 def openai(message: str, **members: Any) -> Any:
@@ -42,6 +43,8 @@ BODIES: list[tuple[str, Request, Any, Verdict]] = [
     ("OpenAI, store of a batch", BATCH, openai("No vector store found with id 'vs_1'."), ABSENT),
     ("OpenAI, attached", ATTACHED, openai("No file found with id 'file-1' in vector store 'vs_1'."), ABSENT),
     ("OpenAI, file", FILE, openai("No such File object: file-1", param="id"), ABSENT),
+    ("OpenAI, model", MODEL, openai("The model 'm-1' does not exist", code="model_not_found"), ABSENT),
+    ("OpenAI, model of others", MODEL, openai("The model `m-1` does not exist or you do not have access to it."), ABSENT),
     ("OpenAI, kind alone", STORE, openai("The vector store does not exist"), ABSENT),
     ("FastAPI, by hand", BATCH, {"detail": "File batch vsfb_1 not found"}, ABSENT),
     ("OGX", STORE, {"error": {"message": "Vector_store 'vs_1' not found"}}, ABSENT),

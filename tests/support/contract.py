@@ -59,7 +59,7 @@ def operation_of(method: str, path: str) -> str:
         )
         if same and method.lower() in item:
             return f"{method} {template}"
-    raise AssertionError(f"{method} {path} is no operation of the API")
+    raise AssertionError(f"{method} {path} is not described: add it to tests/support/openapi-vector-stores.json")
 
 
 def fields(content_type: str, raw: bytes) -> dict[str, Any]:

@@ -95,7 +95,7 @@ class Reading(Case):
         """Read the local table, fetch each key once, and put them together."""
         known: Sequence[Row] = db.execute(self.local).fetchall() if isinstance(self.local, str) else self.local
         pairs: list[Pair] = list(dict.fromkeys((store, batch_id) for _, store, batch_id in known))
-        found = dict(zip(pairs, client.workers(pairs), strict=True))
+        found = dict(zip(pairs, client.fetch(pairs), strict=True))
         rows = [self.row(label, found[store, batch_id]) for label, store, batch_id in known]
         if not self.into:
             return rows
@@ -147,7 +147,7 @@ class Foreknown:
 
     created: list[New] = field(default_factory=list)
 
-    def workers(self, pairs: Sequence[Pair]) -> list[Batch]:
+    def fetch(self, pairs: Sequence[Pair]) -> list[Batch]:
         """What the server says."""
         return [batch(*pair) for pair in pairs]
 

@@ -35,7 +35,7 @@ from __future__ import annotations
 import itertools
 import json
 import logging
-import secrets
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -137,7 +137,7 @@ class IntentLog:
     def __init__(self, file: str, path: Path | None = None) -> None:
         self.file = file
         self.intents: list[Intent] = []
-        self._token = secrets.token_hex(8)
+        self._token = os.urandom(8).hex()
         self._lines = IntentFile(file, self._token, path)
         self._numbers = itertools.count()
         self._settled: dict[str, Outcome] = {}  # what the ledgers have rows for

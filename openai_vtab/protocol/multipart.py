@@ -69,9 +69,7 @@ def _reopened(file: FileToUpload) -> BinaryIO:
 
 def form(fields: Mapping[str, str | FileToUpload | Mapping[str, str | int]]) -> Upload:
     """The form of these fields. Each member of an object is a field of its own: expires_after[anchor]."""
-    import secrets  # imported here: most programs upload nothing
-
-    boundary = secrets.token_hex(16)
+    boundary = os.urandom(16).hex()
     parts: list[tuple[bytes | FileToUpload, int]] = []
 
     def add(part: bytes | FileToUpload, size: int) -> None:

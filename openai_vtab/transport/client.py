@@ -21,7 +21,7 @@ from ..protocol import NO_HEADERS, NOT_SENT, Request, Response
 from ..protocol.multipart import Upload
 from ..settings import Settings
 from .exchange import HTTPTransport, Transport
-from .failures import Failure, failure_of
+from .failures import Failure
 from .limits import AttachQuota, ConcurrencyLimiter, WaitBudget
 from .redaction import SHORTEST_IN_DATA, KnownKey, RecentKeys, redact_all, redact_response
 from .request_log import RequestLog, RequestRecord, shown
@@ -133,6 +133,8 @@ class Client:
                 if outcome.status == UNAUTHORIZED:
                     outcome = replace(outcome, note=f"check the key, which is set by {self.settings.key_setting}")
         except BaseException as error:
+            from .exceptions import failure_of  # with ssl and urllib3, as in the exchange
+
             outcome = failure_of(error, sent=True)
         if isinstance(outcome, Failure) and not outcome.is_local:
             outcome = replace(outcome, problem=redact_all(outcome.problem, known))

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from ..protocol import Request, Response
 from ..protocol.multipart import Upload
 from ..settings import Settings
-from .failures import Failure, failure_of
+from .failures import Failure
 from .request_log import hide_unparsed_headers
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ class HTTPTransport:
         Never raises: the frames of this function and of urllib3 have the key in their local variables.
         """
         from .deadline import outgoing
+        from .exceptions import failure_of
 
         outgoing.begin(seconds)
         try:

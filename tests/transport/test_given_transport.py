@@ -13,8 +13,9 @@ import openai_vtab
 from openai_vtab.protocol import Request, Response
 from openai_vtab.settings import Settings
 from openai_vtab.transport.client import Client
+from openai_vtab.transport.exceptions import failure_of
 from openai_vtab.transport.exchange import Transport
-from openai_vtab.transport.failures import Failure, failure_of
+from openai_vtab.transport.failures import Failure
 from openai_vtab.transport.limits import WaitBudget
 
 from ..support.clock import FakeClock

@@ -66,6 +66,7 @@ class Cursor:
     def Filter(self, idxNum: int, idxStr: str, args: tuple[Any, ...]) -> None:  # noqa: N803 - SQLite's names
         """SQLite begins a scan with the plan that BestIndex has made, and the values for it."""
         self._before_reading()
+        self._option_values, self._getters = {}, self._own_getters  # SQLite may have used another plan before
         layout = self._arguments.layouts.get((idxNum, idxStr)) or self._arguments.layout(idxNum, idxStr)
         if layout.sources is not None and layout.method is not None:
             keys: dict[str, str] = {}
@@ -75,10 +76,8 @@ class Cursor:
                     break
                 keys[source] = text
             else:
-                self._option_values, self._getters = {}, self._own_getters  # SQLite may have used another plan before
                 self._rows, self._row = NO_ROWS, self._lookup.one(SINGLE_KEY, layout.method, keys)
                 return
-        self._option_values, self._getters = {}, self._own_getters
         self._rows = self._scan(layout, idxStr, args)
         self._row = next(self._rows, None)
 

@@ -14,8 +14,10 @@ connection reads or writes, is tried again at each later statement; the ledger l
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
 
 import apsw
 
@@ -118,8 +120,7 @@ class Settlement:
             try:
                 with self._internal_sql.transaction():
                     ledger.shadow.lock()
-                    left = [path for path in left_behind(ledger.file) if path not in ours]
-                    recovered = [read_intents(path, ledger.file) for path in left]
+                    recovered = list(_read(ledger.file, ours))
                     written = sum(
                         self._write_creates(found.file, ledger.schema, found.unsettled()) for found in recovered
                     )
@@ -167,6 +168,15 @@ class Settlement:
         for intent in found.unsettled():
             when = "the ledger lists it when it is opened again" if found.path else "no ledger can list it"
             log.warning("%s; %s", intent.description, when)
+
+
+def _read(file: str, ours: Collection[Path | None]) -> Iterator[IntentLog]:
+    """Yield the intents that others have left beside a database file. Raises OSError, ValueError."""
+    for path in left_behind(file):
+        if path not in ours:
+            # Another connection removes its file after its commit, without the write lock: every row is there then.
+            with contextlib.suppress(FileNotFoundError):
+                yield read_intents(path, file)
 
 
 def _schema_of(connection: apsw.Connection, file: str) -> str:

@@ -498,3 +498,16 @@ def test_intents_keep_the_newer_answer_of_a_looked_up_row(file: str, connect: An
     db.execute("SELECT 1").fetchall()
     found = db.execute("SELECT id, status, intent FROM mine_ledger ORDER BY seq").fetchall()
     assert found == [("vsfb_1", "completed", "abc-0"), ("vsfb_9", "completed", None)]
+
+
+def test_recovery_passes_over_a_file_that_is_removed_meanwhile(
+    file: str, connect: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It was listed, and its transaction has committed before it is read; the other file is recovered."""
+    gone = Path(f"{file}{intent_file.MARK}0000")
+    gone.symlink_to(gone.with_name("removed"))
+    written(file, planned(), {"begun": "abc-0", "at": 5})
+    assert gone in intent_file.left_behind(file)
+    assert rows(opened(connect, file)) == [(None, "unknown")]
+    (warning,) = caplog.records
+    assert "1 row added for creates of a transaction that was interrupted" in warning.getMessage()

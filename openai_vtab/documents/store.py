@@ -93,6 +93,16 @@ class DocumentStore:
         """The name of the table now."""
         return self.shadow.name
 
+    def is_there(self) -> bool:
+        """Return whether the shadow tables exist."""
+        return self.shadow.exists()
+
+    def elsewhere(self, internal_sql: InternalSQL) -> DocumentStore:
+        """Return the same rows, and what was learned of them, on a connection whose main database is the file."""
+        there = DocumentStore(internal_sql, "main", self.shadow.names[0], self.file)
+        there._learned = self._learned
+        return there
+
     # documents
 
     def document(self, key: str) -> Document | None:
@@ -147,6 +157,17 @@ class DocumentStore:
         found = self.files(f"f.state IN ({known}) OR f.file_id IN (SELECT value FROM openai.json_each(?))", [learned])
         return [file for file in found if file.state in states]
 
+    def newest_in(self, *states: State) -> list[tuple[Document, StoredFile]]:
+        """Return the documents whose newest files are in these states, with these files, as the rows say."""
+        known = ", ".join(f"'{state}'" for state in states)
+        sql = (
+            f"SELECT {DOCUMENT}, {FILE} FROM {self.shadow.path('files')} AS f "
+            f"JOIN {self.shadow.path('documents')} AS d ON d.id = f.document WHERE f.state IN ({known}) "
+            f"AND f.id = (SELECT max(id) FROM {self.shadow.path('files')} WHERE document = d.id) ORDER BY f.id"
+        )
+        size = len(fields(Document))
+        return [(Document(*row[:size]), self._file(row[size:])) for row in self._sql.read(sql)]  # type: ignore[arg-type]
+
     def files_of(self, document: int) -> list[StoredFile]:
         """Return the files of a document, the newest last."""
         return self.files("f.document = ?", [document])
@@ -154,6 +175,10 @@ class DocumentStore:
     def with_file_id(self, file_id: str) -> StoredFile | None:
         """Return the file with this id."""
         return next(iter(self.files("f.file_id = ?", [file_id])), None)
+
+    def with_intent(self, intent: str) -> StoredFile | None:
+        """Return the file whose upload an intent stands for."""
+        return next(iter(self.files("f.intent = ?", [intent])), None)
 
     def _file(self, row: Sequence[SQLiteValue]) -> StoredFile:
         file = StoredFile(*row[:STATE], State(str(row[STATE])), *row[STATE + 1 :])  # type: ignore[arg-type, call-arg]
@@ -216,6 +241,15 @@ class DocumentStore:
         if self._learned:
             self._sql.write(*self.learned_statement())
             self._learned.clear()
+
+    def save_learned(self) -> None:
+        """Write what was learned in one statement that commits by itself. Raises apsw.BusyError at once."""
+        self._sql.write_unless_busy(*self.learned_statement())
+        self._learned.clear()
+
+    def unlearn(self, file_id: str) -> None:
+        """Drop what was learned of a file: a request may have changed it since."""
+        self._learned.pop(file_id, None)
 
     def forget_learned(self) -> None:
         """Drop what was learned: the API can be asked again."""

@@ -27,9 +27,10 @@ from ..ledger.intents import Intent, Outcome
 from ..sqlite.elsewhere import elsewhere
 from ..sqlite.internal_sql import InternalSQL
 from . import unknown
+from .rows import NO_ATTRIBUTES
 from .states import State
 from .steps import Step
-from .store import NO_ATTRIBUTES, DocumentStore
+from .store import DocumentStore
 
 log = logging.getLogger("openai_vtab")
 
@@ -118,7 +119,9 @@ class DocumentOutcomes:
         else:
             of_sent = {name: intent.sent.get(name) for name in ("bytes", "filename")}
             is_new = file is None  # a row of the intent that has another id was found by its name and size
-            self.store.add_file(**columns, **of_sent, state=State.UPLOADED, owned=1, intent=intent.id if is_new else None)
+            self.store.add_file(
+                **columns, **of_sent, state=State.UPLOADED, owned=1, intent=intent.id if is_new else None
+            )
         return 1
 
     def _upload_unknown(self, intent: Intent) -> int:
@@ -150,12 +153,11 @@ class DocumentOutcomes:
         file = self.store.with_file_id(str(sent.get("file_id")))
         if file is None or file.state in UNTOUCHED:
             return 0
-        columns: dict[str, Any] = {"state": State.UNSURE}
+        columns: dict[str, Any] = {}
         if step is Step.ATTACH:
-            columns |= {"chunking": sent.get("chunking"), "attached_at": intent.at}
-            columns |= {"batch_id": (intent.answer or {}).get("id")}
-        self.store.unlearn(str(file.file_id))
-        self.store.change_file(file.id, **columns)
+            columns = {"chunking": sent.get("chunking"), "attached_at": intent.at}
+            columns["batch_id"] = (intent.answer or {}).get("id")
+        self.store.move(file, State.UNSURE, **columns)
         return int(file.state is not State.UNSURE)
 
     # what was learned while reading
@@ -192,4 +194,3 @@ class DocumentOutcomes:
         finally:
             self.store.forget_learned()
         return True
-

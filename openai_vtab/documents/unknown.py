@@ -16,10 +16,11 @@ from typing import Any
 
 from ..protocol import Object
 from ..schema.values import SQLiteValue
+from .requests import PURPOSE
+from .rows import Document, StoredFile
 from .states import State
-from .store import Document, DocumentStore, StoredFile
+from .store import DocumentStore
 
-PURPOSE = "assistants"
 CLOCK_DIFFERENCE = 5  # seconds that the API's clock may be behind this machine's
 MAX_LISTED = 10  # candidates in a message
 
@@ -82,31 +83,12 @@ def found_as(store: DocumentStore, file: StoredFile, **columns: SQLiteValue) -> 
     """
     document = None if file.document is None else store.document_at(file.document)
     sha256 = columns.get("sha256", file.sha256)
-    is_wanted = document is not None and document.sha256 == sha256
+    is_wanted = document is not None and document.sha256 is not None and document.sha256 == sha256
     state = file.state if file.state is State.LEAVING else State.UPLOADED
     owner = file.document if is_wanted else None
     store.change_file(file.id, **columns, state=state, document=owner, answer=None)
     if document is not None and not is_wanted:
         _forget_document_without_content(store, document)
-
-
-def forget(store: DocumentStore, files: Sequence[StoredFile]) -> None:
-    """Forget unknown files: what they were written for is written again, or not at all.
-
-    A document that has another file is what that file is.
-    """
-    for file in files:
-        store.remove_file(file.id)
-        document = None if file.document is None else store.document_at(file.document)
-        if document is None:
-            continue
-        others = store.files_of(document.id)
-        if not others:
-            store.remove_document(document.id)
-        elif others[-1].sha256 != document.sha256:
-            newest = others[-1]
-            content = {"sha256": newest.sha256, "bytes": newest.bytes, "filename": newest.filename}
-            store.change_document(document.id, **content, chunking=newest.chunking, stamp=None)
 
 
 def _forget_document_without_content(store: DocumentStore, document: Document) -> None:

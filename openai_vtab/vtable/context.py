@@ -14,6 +14,8 @@ from pathlib import Path
 import apsw
 
 from ..clock import REAL, Clock
+from ..documents.arguments import Arguments
+from ..documents.commit import DocumentCommit
 from ..documents.outcomes import DocumentOutcomes
 from ..documents.store import DocumentStore
 from ..errors import UnsupportedWriteError
@@ -207,19 +209,34 @@ class ConnectionContext:
         ledger.shadow.create_unless_exists()
         return ledger
 
-    def documents(self, connection: apsw.Connection, schema: str, name: str) -> DocumentOutcomes:
-        """The rows of a documents table, and what of them waits. They outlive SQLite's object for the table."""
+    def documents(self, connection: apsw.Connection, schema: str, name: str) -> DocumentStore:
+        """The rows of a documents table. They outlive SQLite's object for the table."""
         file = _file_of(connection, schema)
         for found in self._documents:
             if (found.schema, found.name, found.file) == (schema, name, file):
-                return found
-        found = self._outcomes_of(schema, name, file)
-        self._documents.append(found)
-        self.settlement.add(found)
-        return found
+                break
+        else:
+            found = self._outcomes_of(schema, name, file)
+            self._documents.append(found)
+            self.settlement.add(found)
+        return found.store
 
     def _outcomes_of(self, schema: str, name: str, file: str) -> DocumentOutcomes:
         return DocumentOutcomes(DocumentStore(self.internal_sql, schema, name, file))
+
+    def commit_documents(self, store: DocumentStore, arguments: Arguments) -> None:
+        """COMMIT of a documents table: send what its rows need. Raises what has failed."""
+        outcomes = next(each for each in self._documents if each.store is store)
+        others = [each.store for each in self._documents if each.store is not store]
+        DocumentCommit(
+            store,
+            arguments,
+            self.writes,
+            self.workers,
+            files_per_batch=self.limits.files_per_batch,
+            waiting=partial(self.settlement.waiting, outcomes),
+            others=others,
+        ).run()
 
     # the end of the connection
 

@@ -143,9 +143,7 @@ class Settlement:
         beside = [store for store in self._stores if store.file == file]
         opened = (store for store in beside if store.is_of(intent) and schema in ("", store.schema))
         schemas = [schema] if schema else list(dict.fromkeys(store.schema for store in beside))
-        others = (
-            opener(each, name, file) for each in schemas for name in intent.ledgers for opener in self._openers
-        )
+        others = (opener(each, name, file) for each in schemas for name in intent.ledgers for opener in self._openers)
         return next((store for store in (*opened, *others) if store.is_there()), None)
 
     def _recover(self, connection: apsw.Connection, store: OutcomeStore) -> None:

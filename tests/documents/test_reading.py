@@ -18,7 +18,7 @@ from openai_vtab.documents.states import State
 from openai_vtab.documents.store import DocumentStore, StoredFile
 from openai_vtab.execution.statement import StatementSession
 from openai_vtab.execution.workers import WorkerPool
-from openai_vtab.protocol import PageParameters, Request, Response, build
+from openai_vtab.protocol import PageParameters, build
 from openai_vtab.sandbox import Status
 from openai_vtab.settings import Settings
 from openai_vtab.sqlite.internal_sql import InternalSQL

@@ -41,6 +41,7 @@ class Client:
     def __init__(self, settings: Settings, *, transport: Transport | None = None, clock: Clock = REAL) -> None:
         self.settings = settings
         self.base_url = settings.checked_base_url()
+        self._clock = clock
         self._limiter = ConcurrencyLimiter(settings.max_concurrency, clock)
         self._attach_quota = AttachQuota(settings.attach_requests_per_minute, settings.attach_files_per_minute, clock)
         self.log = RequestLog()
@@ -71,7 +72,7 @@ class Client:
             return self._show(request, predicted)
         if request.attached_files is not None:
             self._wait_to_attach(*request.attached_files, wait_budget)
-        attempts = Attempts(request, self.settings, self._limiter, wait_budget)
+        attempts = Attempts(request, self.settings, self._limiter, wait_budget, self._clock)
         cancelled = wait_budget.cancelled
         keys: list[KnownKey] = []  # one for each attempt
         record: RequestRecord | None = None

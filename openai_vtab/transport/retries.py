@@ -53,6 +53,7 @@ class Attempts:
         "_request",
         "_settings",
         "count",
+        "sent",
         "uncertain",
     )
 
@@ -72,6 +73,7 @@ class Attempts:
         self._failures = 0
         self._limits = 0
         self.count = 0  # of the attempts that were followed by another one
+        self.sent = False  # an attempt may have left this machine
         self.uncertain = False  # an attempt without a usable response may have been carried out
 
     def judge(self, outcome: Outcome, began: float) -> tuple[Outcome, float | None]:
@@ -81,6 +83,7 @@ class Attempts:
         """
         limited = False
         visible_in = 0.0  # seconds until a new file that the response calls absent must be visible
+        self.sent |= getattr(outcome, "sent", True)
         if isinstance(outcome, Response):
             if self.uncertain:
                 outcome = replace(outcome, uncertain=True)

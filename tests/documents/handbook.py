@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -40,7 +41,7 @@ def held(sandbox: Any, store: str | None = STORE) -> Counter[tuple[str, str]]:
 
 def uploaded(sandbox: Any) -> Counter[tuple[str, str]]:
     """What is uploaded: (filename, content) of each file that is not the demo's."""
-    files = [file for id, file in sandbox._state.files.items() if not id.startswith(("file-demo", "file-new"))]
+    files = [file for id, file in sandbox._state.files.items() if re.fullmatch("file-[0-9a-f]{32}", id)]
     return Counter((file.filename, file.content.decode()) for file in files)
 
 

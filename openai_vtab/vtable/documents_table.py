@@ -161,7 +161,12 @@ class DocumentsTable(TransactionHooks):
             )
 
     def Begin(self) -> None:
-        """The table takes part in a transaction from now on: a dry run remembers what its rows are."""
+        """The table takes part in a transaction from now on.
+
+        What earlier transactions have carried out must be known before rows are compared with it. A dry run remembers
+        what the rows are.
+        """
+        self.context.write_waiting_outcomes(self._store)
         if self.context.settings.dry_run:
             self._before_dry_run = self._store.shadow.copy()
 

@@ -105,9 +105,8 @@ class Settlement:
 
         `committed` makes it count. Raises SQLite's errors.
         """
-        ours = {found.path for found in self._writes.unsettled}
         try:
-            self._writes.unsettled += _read(store.file, ours)
+            self._writes.unsettled += _read(store.file, self._writes.intent_paths)
         except (OSError, ValueError) as error:
             log.warning("%s: what an interrupted process has created cannot be read: %s", store.name, error)
         for found in self._writes.unsettled:
@@ -181,7 +180,7 @@ class Settlement:
 
         Only with the write lock: a transaction that still sends holds it. Where it is taken, this is tried again later.
         """
-        ours = {found.path for found in self._writes.unsettled}
+        ours = self._writes.intent_paths
         left = [path for path in left_behind(store.file) if path not in ours]
         if left and connection.readonly(store.schema):
             log.warning(
@@ -245,7 +244,7 @@ def _report(store: OutcomeStore, recovered: Sequence[IntentLog], written: int) -
         )
 
 
-def _read(file: str, ours: Collection[Path | None]) -> Iterator[IntentLog]:
+def _read(file: str, ours: Collection[Path]) -> Iterator[IntentLog]:
     """Yield the intents that others have left beside a database file. Raises OSError, ValueError."""
     for path in left_behind(file):
         if path not in ours:

@@ -64,7 +64,7 @@ class ConnectionContext:
         self.ledgers: list[Ledger] = []
         self._documents: list[DocumentOutcomes] = []
         openers = [partial(Ledger, self.internal_sql, table) for table in TABLES if table.remembered]
-        self.settlement = Settlement(self.internal_sql, writes, [*openers, self._outcomes_of])
+        self.settlement = Settlement(self.internal_sql, writes.intents, [*openers, self._outcomes_of])
         self.rowids: list[Rowids] = []  # of the tables without a ledger
         self._bound_values = BoundValues()
         self.replayer = Replayer(weak, self.internal_sql, self._bound_values)

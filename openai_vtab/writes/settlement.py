@@ -7,7 +7,7 @@
 Each row has its intent's id, so that settling twice adds nothing. What cannot be written now, because another
 connection reads or writes, is tried again at each later statement; a ledger lists it meanwhile.
 
->>> settlement = Settlement(internal_sql, writes, openers)
+>>> settlement = Settlement(internal_sql, intents, openers)
 >>> settlement.add(ledger)
 >>> settlement.settle(connection, can_wait=False)
 """
@@ -26,7 +26,7 @@ from ..ledger.intent_file import left_behind
 from ..ledger.intent_reader import read_intents
 from ..ledger.intents import Intent, IntentLog
 from ..sqlite.internal_sql import InternalSQL
-from .queue import WriteQueue
+from .intent_logs import IntentLogs
 
 log = logging.getLogger("openai_vtab")
 
@@ -77,10 +77,10 @@ class Settlement:
     `openers` make, for each kind of table, the OutcomeStore of a table that the connection has not used yet.
     """
 
-    def __init__(self, internal_sql: InternalSQL, writes: WriteQueue, openers: Sequence[Opener]) -> None:
+    def __init__(self, internal_sql: InternalSQL, intents: IntentLogs, openers: Sequence[Opener]) -> None:
         self._stores: list[OutcomeStore] = []
         self._internal_sql = internal_sql
-        self._writes = writes
+        self._intents = intents
         self._openers = openers
         self._to_recover: list[OutcomeStore] = []  # not yet looked at for what a dead process has left behind
         self._within: dict[str, tuple[IntentLog, Intent]] = {}  # by id: written within the open transaction
@@ -97,7 +97,7 @@ class Settlement:
 
     def waiting(self, store: OutcomeStore) -> list[Intent]:
         """Return what was carried out for a table, and is not written into it yet."""
-        found = (i for log in self._writes.unsettled if log.file == store.file for i in log.unsettled())
+        found = (i for log in self._intents.unsettled if log.file == store.file for i in log.unsettled())
         return [intent for intent in found if store.is_of(intent)]
 
     def write_within(self, store: OutcomeStore) -> None:
@@ -106,10 +106,10 @@ class Settlement:
         `committed` makes it count. Raises SQLite's errors.
         """
         try:
-            self._writes.unsettled += _read(store.file, self._writes.intent_paths)
+            self._intents.unsettled += _read(store.file, self._intents.paths)
         except (OSError, ValueError) as error:
             log.warning("%s: what an interrupted process has created cannot be read: %s", store.name, error)
-        for found in self._writes.unsettled:
+        for found in self._intents.unsettled:
             if found.file == store.file:
                 due = [i for i in found.unsettled() if store.is_of(i) and not self._is_within(i)]
                 store.write_outcomes(due)
@@ -132,7 +132,7 @@ class Settlement:
         """Write what can be written, outside of a transaction; what was only looked up, unless it can wait."""
         for store in list(self._to_recover):
             self._recover(connection, store)
-        for found in list(self._writes.unsettled):
+        for found in list(self._intents.unsettled):
             if not found.file or (schema := _schema_of(connection, found.file)):
                 self._settle(found, schema if found.file else "")
         for store in self._stores:
@@ -151,7 +151,7 @@ class Settlement:
             found.settle(due)
         if found.finish():  # or a response came meanwhile, or is still to come
             found.remove()
-            self._writes.unsettled.remove(found)
+            self._intents.unsettled.remove(found)
 
     def _write(self, file: str, schema: str, due: Sequence[Intent]) -> int:
         """Write the rows into the database that is attached as `schema` now; "" is any, for tables in no file.
@@ -180,7 +180,7 @@ class Settlement:
 
         Only with the write lock: a transaction that still sends holds it. Where it is taken, this is tried again later.
         """
-        ours = self._writes.intent_paths
+        ours = self._intents.paths
         left = [path for path in left_behind(store.file) if path not in ours]
         if left and connection.readonly(store.schema):
             log.warning(
@@ -206,9 +206,9 @@ class Settlement:
 
     def close(self) -> None:
         """The user's connection is closing: write on connections of our own, or leave the intents to the next one."""
-        for found in self._writes.unsettled:
+        for found in self._intents.unsettled:
             self._save_elsewhere(found)
-        self._writes.unsettled.clear()
+        self._intents.unsettled.clear()
         for store in self._stores:
             store.save_elsewhere()
 

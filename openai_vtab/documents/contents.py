@@ -70,19 +70,12 @@ def of_value(value: SQLiteValue, key: str, limits: Limits) -> Content:
     return Content(hashlib.sha256(data).hexdigest(), len(data), filename, None, FileToUpload(filename, data))
 
 
-def of_path(path: SQLiteValue, limits: Limits, known: Document | None = None) -> Content:
-    """Return the content of a file below upload_root. Raises InvalidValue.
-
-    A file that has not changed since the content of `known` was read is not read again.
-    """
+def of_path(path: SQLiteValue, limits: Limits) -> Content:
+    """Return the content of a file below upload_root. Raises InvalidValue."""
     upload = validators.path(path, limits)
     try:
         with upload.open() as file:
-            status = os.fstat(file.fileno())
-            found = [status.st_size, status.st_mtime_ns, status.st_ino]
-            if known is not None and known.sha256 is not None and _is_unchanged(found, known.stamp):
-                return Content(known.sha256, status.st_size, upload.filename, known.stamp, upload)
-            stamp = json.dumps([*found, time.time_ns()])
+            stamp = json.dumps([*_identity(os.fstat(file.fileno())), time.time_ns()])
             digest, size = hashlib.sha256(), 0
             while chunk := file.read(CHUNK):
                 digest.update(chunk)
@@ -96,12 +89,26 @@ def of_path(path: SQLiteValue, limits: Limits, known: Document | None = None) ->
     return Content(digest.hexdigest(), size, upload.filename, stamp, upload)
 
 
-def _is_unchanged(found: list[int], stamp: str | None) -> bool:
-    """Whether a file has the size, mtime and inode of a stamp, and its mtime was old enough then to tell a change."""
-    if stamp is None:
+def is_unchanged(path: SQLiteValue, limits: Limits, known: Document) -> bool:
+    """Return whether a file still has the size, the mtime and the inode that it had when a document was read from it.
+
+    Whether the path leads out of upload_root need not be checked again: a file with this inode was checked then.
+    """
+    if known.stamp is None or limits.upload_root is None or not isinstance(path, str):
         return False
-    *known, looked_at = json.loads(stamp)
-    return bool(found == known and found[1] < looked_at - RACY)
+    file = limits.upload_root / path
+    if file.name != known.filename:  # perhaps a symbolic link, whose file has the name
+        return False
+    *identity, looked_at = json.loads(known.stamp)
+    try:
+        found = _identity(file.stat())
+    except (OSError, ValueError):
+        return False
+    return found == identity and bool(found[1] < looked_at - RACY)
+
+
+def _identity(status: os.stat_result) -> list[int]:
+    return [status.st_size, status.st_mtime_ns, status.st_ino]
 
 
 def filename_of(key: str) -> str:

@@ -8,10 +8,14 @@ https://www.sqlite.org/vtab.html#xshadowname
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
 import apsw
 
 from ..errors import OperationalError, ProgrammingError
 from ..ledger.shadow_table import quoted
+from ..schema.values import SQLiteValue
 from ..sqlite.internal_sql import InternalSQL
 
 DEFINITIONS = {
@@ -25,6 +29,8 @@ DEFINITIONS = {
     "config": "name TEXT PRIMARY KEY, value",
 }
 SUFFIXES = frozenset(DEFINITIONS)
+
+ShadowRows = Mapping[str, Sequence[tuple[SQLiteValue, ...]]]  # by suffix
 
 
 class DocumentShadow:
@@ -47,7 +53,7 @@ class DocumentShadow:
 
     def path(self, suffix: str) -> str:
         """The name of a shadow table for SQL, with its schema."""
-        return f"{quoted(self.schema)}.{quoted(f'{self.name}_{suffix}')}"
+        return _path(self.schema, self.name, suffix)
 
     def create(self) -> None:
         """Create the shadow tables. Raises ProgrammingError when they cannot be created."""
@@ -67,8 +73,7 @@ class DocumentShadow:
     def _exists(self, name: str) -> bool:
         try:
             for suffix in SUFFIXES:
-                path = f"{quoted(self.schema)}.{quoted(f'{name}_{suffix}')}"
-                self._sql.read(f"SELECT 1 FROM {path} LIMIT 0")
+                self._sql.read(f"SELECT 1 FROM {_path(self.schema, name, suffix)} LIMIT 0")
         except apsw.SQLError:
             return False
         return True
@@ -85,6 +90,17 @@ class DocumentShadow:
         for suffix in DEFINITIONS:
             self._sql.write(f"DROP TABLE IF EXISTS {self.path(suffix)}")
 
+    def copy(self) -> ShadowRows:
+        """Return all rows, by table."""
+        return {suffix: list(self._sql.read(f"SELECT * FROM {self.path(suffix)}")) for suffix in DEFINITIONS}
+
+    def put_back(self, rows: ShadowRows) -> None:
+        """Make the rows what `copy` has returned."""
+        for suffix, former in rows.items():
+            self._sql.write(f"DELETE FROM {self.path(suffix)}")
+            for row in former:
+                self._sql.write(f"INSERT INTO {self.path(suffix)} VALUES ({', '.join('?' * len(row))})", row)
+
     def forget_old_names(self) -> None:
         """Keep the present name alone. Outside of a transaction, no rollback can bring an older one back."""
         self.names[:] = [self.name]
@@ -99,3 +115,8 @@ class DocumentShadow:
             raise OperationalError(
                 f"{self.name}: its row was not {verb}: an authorizer or a trigger has kept SQLite from it; allow it"
             )
+
+
+@lru_cache(maxsize=256)  # every statement on a row asks for it
+def _path(schema: str, name: str, suffix: str) -> str:
+    return f"{quoted(schema)}.{quoted(f'{name}_{suffix}')}"

@@ -14,9 +14,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
+from functools import lru_cache
 
 from ..schema.values import SQLiteValue
 from ..sqlite.internal_sql import InternalSQL
+from .canonical import canonical
 from .contents import Contents
 from .rows import Document, StoredFile
 from .shadow import DocumentShadow
@@ -24,6 +26,7 @@ from .states import State
 
 DOCUMENT = ", ".join(f"d.{field.name}" for field in fields(Document))
 FILE = ", ".join(f"f.{field.name}" for field in fields(StoredFile))
+SIZE = len(fields(Document))
 STATE = [field.name for field in fields(StoredFile)].index("state")
 LOOKED_AT = frozenset(
     {State.UNSURE, State.IN_PROGRESS, State.COMPLETED, State.FAILED, State.CANCELLED, State.MISSING}
@@ -44,12 +47,22 @@ class DocumentStore:
         self.file = file
         self.contents = Contents()
         self._sql = internal_sql
-        self._learned: dict[str, tuple[State, str | None]] = {}
+        self._learned: dict[str, tuple[State, str | None, str | None]] = {}
 
     @property
     def name(self) -> str:
         """The name of the table now."""
         return self.shadow.name
+
+    def is_there(self) -> bool:
+        """Return whether the shadow tables exist."""
+        return self.shadow.exists()
+
+    def elsewhere(self, internal_sql: InternalSQL) -> DocumentStore:
+        """Return the same rows, and what was learned of them, on a connection whose main database is the file."""
+        there = DocumentStore(internal_sql, "main", self.shadow.names[0], self.file)
+        there._learned = self._learned
+        return there
 
     def create(self, vector_store_id: str | None) -> None:
         """Create the shadow tables. Raises ProgrammingError when they cannot be created."""
@@ -95,15 +108,10 @@ class DocumentStore:
 
         limit: the number of documents at most; -1 for all.
         """
-        size = len(fields(Document))
-        sql = (
-            f"SELECT {DOCUMENT}, {FILE} FROM {self.shadow.path('documents')} AS d LEFT JOIN "
-            f"{self.shadow.path('files')} AS f ON f.id = (SELECT max(id) FROM {self.shadow.path('files')} "
-            f"WHERE document = d.id) WHERE {where} ORDER BY d.id LIMIT ?"
-        )
+        sql = _listed(self.shadow.path("documents"), self.shadow.path("files"), where)
         for row in self._sql.read(sql, [*bindings, limit]):
-            file = None if row[size] is None else self._file(row[size:])
-            yield Document(*row[:size]), file  # type: ignore[arg-type]
+            file = None if row[SIZE] is None else self._file(row[SIZE:])
+            yield Document(*row[:SIZE]), file  # type: ignore[arg-type]
 
     # files
 
@@ -115,7 +123,7 @@ class DocumentStore:
     def files_in(self, *states: State) -> list[StoredFile]:
         """Return the files in these states, as the rows and what was learned say."""
         known = ", ".join(f"'{state}'" for state in states)
-        learned = json.dumps([file_id for file_id, (state, _) in self._learned.items() if state in states])
+        learned = json.dumps([file_id for file_id, (state, *_) in self._learned.items() if state in states])
         found = self.files(f"f.state IN ({known}) OR f.file_id IN (SELECT value FROM openai.json_each(?))", [learned])
         return [file for file in found if file.state in states]
 
@@ -126,6 +134,10 @@ class DocumentStore:
     def with_file_id(self, file_id: str) -> StoredFile | None:
         """Return the file with this id."""
         return next(iter(self.files("f.file_id = ?", [file_id])), None)
+
+    def with_intent(self, intent: str) -> StoredFile | None:
+        """Return the file whose upload an intent stands for."""
+        return next(iter(self.files("f.intent = ?", [intent])), None)
 
     def at_the_api(self) -> int:
         """Return the number of files that the API has, as far as is known."""
@@ -139,8 +151,10 @@ class DocumentStore:
     def current(self, file: StoredFile) -> StoredFile:
         """Return the file with what was learned of it since its row was read."""
         if file.file_id in self._learned and file.state in LOOKED_AT:
-            state, answer = self._learned[file.file_id]
-            return replace(file, state=state, answer=file.answer if answer is None else answer)
+            state, answer, attributes = self._learned[file.file_id]
+            if attributes is None or file.state is not State.UNSURE:
+                attributes = file.attributes
+            return replace(file, state=state, answer=file.answer if answer is None else answer, attributes=attributes)
         return file
 
     def add_file(self, **columns: SQLiteValue) -> int:
@@ -156,6 +170,22 @@ class DocumentStore:
         if file.file_id is not None:
             self._learned.pop(file.file_id, None)
         self.change_file(file.id, state=state, **columns)
+
+    def advance(self, file: StoredFile, **columns: SQLiteValue) -> None:
+        """Set columns of a file that is still in the state that it was in: writing it twice changes nothing."""
+        sets = ", ".join(f"{name} = ?" for name in columns)
+        sql = f"UPDATE {self.shadow.path('files')} SET {sets} WHERE id = ? AND state = ?"
+        self._sql.write(sql, [*columns.values(), file.id, file.state])
+
+    def attached(self, part: Sequence[tuple[Document, StoredFile]], batch_id: str, at: int) -> None:
+        """Write that a batch attaches files with the attributes and the chunking of their documents."""
+        rows = [[file.id, document.attributes, document.chunking] for document, file in part]
+        self._sql.write(
+            f"UPDATE {self.shadow.path('files')} AS f SET state = 'in_progress', batch_id = ?, attached_at = ?, "
+            "answer = NULL, attributes = new.value ->> 1, chunking = new.value ->> 2 FROM openai.json_each(?) AS new "
+            "WHERE f.id = new.value ->> 0 AND f.state = 'uploaded'",
+            [batch_id, at, json.dumps(rows)],
+        )
 
     def remove_file(self, id: int) -> None:
         """Delete a file's row."""
@@ -179,8 +209,16 @@ class DocumentStore:
     # what was learned while reading
 
     def learn(self, file_id: str, state: State, answer: dict[str, object] | None = None) -> None:
-        """Keep what the API says of a file until it can be written."""
-        self._learned[file_id] = state, None if answer is None else json.dumps(answer, separators=(",", ":"))
+        """Keep what the API says of a file until it can be written.
+
+        Its attributes count if it was unsure: a request that sets them may have gone out.
+        """
+        attributes = None if answer is None else answer.get("attributes", ())
+        self._learned[file_id] = (
+            state,
+            None if answer is None else json.dumps(answer, separators=(",", ":")),
+            canonical(attributes or {}) if attributes is None or isinstance(attributes, dict) else None,
+        )
 
     @property
     def has_learned(self) -> bool:
@@ -189,11 +227,12 @@ class DocumentStore:
 
     def learned_statement(self) -> tuple[str, list[SQLiteValue]]:
         """Return the statement that writes what was learned, and its binding."""
-        rows = [[file_id, str(state), answer] for file_id, (state, answer) in self._learned.items()]
+        rows = [[file_id, *learned] for file_id, learned in self._learned.items()]
         states = ", ".join(f"'{state}'" for state in sorted(LOOKED_AT))
         sql = (
             f"UPDATE {self.shadow.path('files')} AS f SET state = new.value ->> 1, "
-            "answer = coalesce(new.value ->> 2, f.answer) FROM openai.json_each(?) AS new "
+            "answer = coalesce(new.value ->> 2, f.answer), attributes = CASE f.state WHEN 'unsure' "
+            "THEN coalesce(new.value ->> 3, f.attributes) ELSE f.attributes END FROM openai.json_each(?) AS new "
             f"WHERE f.file_id = new.value ->> 0 AND f.state IN ({states})"
         )
         return sql, [json.dumps(rows)]
@@ -203,6 +242,11 @@ class DocumentStore:
         if self._learned:
             self._sql.write(*self.learned_statement())
             self._learned.clear()
+
+    def save_learned(self) -> None:
+        """Write what was learned in one statement that commits by itself. Raises apsw.BusyError at once."""
+        self._sql.write_unless_busy(*self.learned_statement())
+        self._learned.clear()
 
     def forget_learned(self) -> None:
         """Drop what was learned: the API can be asked again."""
@@ -220,3 +264,11 @@ class DocumentStore:
     def _update(self, suffix: str, id: int, columns: dict[str, SQLiteValue]) -> None:
         sets = ", ".join(f"{name} = ?" for name in columns)
         self._sql.write(f"UPDATE {self.shadow.path(suffix)} SET {sets} WHERE id = ?", [*columns.values(), id])
+
+
+@lru_cache(maxsize=256)  # every row that is written is read before
+def _listed(documents: str, files: str, where: str) -> str:
+    return (
+        f"SELECT {DOCUMENT}, {FILE} FROM {documents} AS d LEFT JOIN {files} AS f "
+        f"ON f.id = (SELECT max(id) FROM {files} WHERE document = d.id) WHERE {where} ORDER BY d.id LIMIT ?"
+    )

@@ -15,6 +15,7 @@ from urllib.parse import quote, urlencode
 
 from ..errors import DataError
 from ..schema.file_to_upload import FileToUpload
+from ..schema.spool import Spooled
 from ..schema.table import Method, Table
 from .messages import NO_HEADERS, Object, PageParameters, Request
 from .multipart import Upload, form
@@ -69,6 +70,13 @@ def build(table: Table, method: Method, parameters: Mapping[str, Any], page: Pag
     )
 
 
+def attached_ids(table: Table, method: Method, parameters: Mapping[str, Any]) -> list[str]:
+    """The ids of the files that a request attaches to a vector store."""
+    given = parameters[table.sources[method.attached_files]] if method.attached_files else []
+    items = given if isinstance(given, list) else [given]
+    return [item["file_id"] if isinstance(item, dict) else item for item in items]
+
+
 def download(table: Table, method: Method, keys: Mapping[str, str]) -> Request:
     """The request for the bytes that `method` downloads."""
     return replace(build(table, method, keys), headers=ANY_TYPE, absent_is_none=False)
@@ -86,9 +94,8 @@ def _query(template: _Template, parameters: Mapping[str, Any], page: PageParamet
 
 def _attached(table: Table, method: Method, parameters: Mapping[str, Any]) -> tuple[str, int]:
     """The vector store that the request attaches files to, "" for a new one, and the number of files."""
-    files = parameters[table.sources[method.attached_files]]
     store = next((parameters[table.sources[name]] for name in method.variables), "")
-    return store, len(files) if isinstance(files, list) else 1
+    return store, len(attached_ids(table, method, parameters))
 
 
 def _segment(id: object) -> str:
@@ -132,13 +139,13 @@ def _form_fields(table: Table, method: Method, parameters: Mapping[str, Any]) ->
     fields = {
         name: value
         for name, value in given.items()
-        if not isinstance(value, (bytes, FileToUpload)) and name != "filename"
+        if not isinstance(value, (bytes, Spooled, FileToUpload)) and name != "filename"
     }
     for value in given.values():
-        if isinstance(value, bytes):
+        if isinstance(value, (bytes, Spooled)):
             fields[method.multipart] = FileToUpload(given["filename"], value)
         elif isinstance(value, FileToUpload):
-            fields[method.multipart] = value
+            fields[method.multipart] = replace(value, filename=given.get("filename", value.filename))
     return fields
 
 

@@ -78,6 +78,11 @@ class Settings:
     rate_limit_wait: float = setting(
         300.0, Number(0), "The total number of seconds that one statement may wait because of 429 responses."
     )
+    uploads_per_minute: int = setting(
+        1000,
+        Number(0, sys.maxsize, is_whole=True),
+        "Files uploaded per minute. A large INSERT slows down instead of being refused. 0 means no limit.",
+    )
     attach_requests_per_minute: int = setting(
         300,
         Number(0, sys.maxsize, is_whole=True),
@@ -113,10 +118,12 @@ class Settings:
     upload_root: StrPath | None = setting(
         None,
         FilePath(),
-        "The folder whose files `INSERT INTO files (path, purpose)` may read.",
+        "The folder whose files `fsdir()`, `readfile()` and `INSERT INTO files (path, purpose)` may read; None or an "
+        "empty text for none. In the shell, it is the current directory unless `--upload-root` is given.",
         option=Option(
             "upload-root",
-            "the folder whose files INSERT INTO files (path, purpose) may upload (default: none)",
+            "the folder whose files fsdir(), readfile() and INSERT INTO files (path, purpose) may read (default: the "
+            "current directory; '' for none)",
             argument="DIR",
         ),
     )

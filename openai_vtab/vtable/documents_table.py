@@ -22,6 +22,7 @@ from ..documents.changes import Changes
 from ..documents.columns import columns
 from ..documents.commands import Commands
 from ..documents.protection import Protection
+from ..documents.shadow import ShadowRows
 from ..documents.store import DocumentStore
 from ..errors import RowError, UnsupportedWriteError
 from ..schema.table import Table
@@ -55,13 +56,15 @@ class DocumentsTable(TransactionHooks):
     ) -> None:
         super().__init__(connection, context)
         self._store = store
+        self._arguments = arguments
+        self._before_dry_run: ShadowRows = {}
         self._table = Table(store.name, "Documents.", columns(store.name), (), "vector_store.file")
         self._names = [column.name for column in self._table.columns]
         self._match = store.name  # the column that MATCH searches, and that takes commands
         protection = Protection(context.internal_sql, store, lambda: context.statements.writing)
         self._changes = Changes(store, arguments, context.limits, protection)
         self._commands = Commands(store, protection)
-        self._arguments = ScanArguments(self._table, context.limits, context.internal_sql.read)
+        self._scan_arguments = ScanArguments(self._table, context.limits, context.internal_sql.read)
         self._hits = hits
 
     def BestIndexObject(self, info: apsw.IndexInfo) -> bool:
@@ -87,7 +90,7 @@ class DocumentsTable(TransactionHooks):
             statuses,
             DocumentSearch(store, statuses, lists, hits.rowids, vector_store_id),
             DocumentContent(session, recorder, statuses, vector_store_id),
-            self._arguments,
+            self._scan_arguments,
             partial(context.never_numbers, session),
         )
 
@@ -156,6 +159,18 @@ class DocumentsTable(TransactionHooks):
             raise UnsupportedWriteError(
                 f"{self._store.name}: this connection is read_only, and {verb} would change something at the API"
             )
+
+    def Begin(self) -> None:
+        """The table takes part in a transaction from now on: a dry run remembers what its rows are."""
+        if self.context.settings.dry_run:
+            self._before_dry_run = self._store.shadow.copy()
+
+    def Sync(self) -> None:
+        """COMMIT, first half: send what the rows need. An error here fails the COMMIT."""
+        super().Sync()
+        self.context.commit_documents(self._store, self._arguments)
+        if self.context.settings.dry_run:
+            self._store.shadow.put_back(self._before_dry_run)
 
     def Commit(self) -> None:
         """COMMIT, second half: cannot fail."""

@@ -135,7 +135,8 @@ def test_plan_of_an_update_sends_nothing(table: apsw.Connection, requests: Any) 
     """SQLite names every column of the table in an UPDATE, and reads only those of the WHERE clause."""
     table.execute("INSERT INTO handbook_documents (key, attributes) VALUES ('a', '{}')")
     table.execute("INSERT INTO handbook_files (document, file_id, owned, state) VALUES (1, 'file-1', 1, 'in_progress')")
-    with table:
-        table.execute("UPDATE handbook SET attributes = '{\"a\":1}' WHERE key = 'a'")
-        assert requests() == []
-        assert table.execute("SELECT attributes FROM handbook").get == '{"a":1}'
+    table.execute("BEGIN")
+    table.execute("UPDATE handbook SET attributes = '{\"a\":1}' WHERE key = 'a'")
+    assert table.execute("SELECT attributes FROM handbook").get == '{"a":1}'
+    table.execute("ROLLBACK")
+    assert requests() == []

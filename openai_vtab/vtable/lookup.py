@@ -16,17 +16,13 @@ from ..execution.base_url_check import refuse_unless_reached
 from ..execution.polling import poll_until
 from ..execution.statement import NOT_READ, StatementSession
 from ..ledger.row import LedgerRow
-from ..protocol import Object, Request, Response
+from ..protocol import READ_AFTER_WRITE_SECONDS, Object, Request, Response
 from ..schema.columns import REFRESH, WAIT_SECONDS
 from ..schema.decode import APIObject
 from ..schema.table import Method, SpecialSource, Table
 from .downloads import RowsWithContent
 from .row_identity import ObjectRef, Row, RowIdentities
 from .scan import ScanOptions, error_row
-
-# seconds after its creation in which a 404 does not mean that an object does not exist: reads lag behind writes,
-# https://github.com/mkdev-me/terraform-provider-openai/issues/35
-READ_AFTER_WRITE_SECONDS = 10.0
 
 
 class Lookup:

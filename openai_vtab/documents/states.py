@@ -1,0 +1,87 @@
+"""What becomes of one file of a documents table.
+
+Theory of operation
+-------------------
+A statement writes what the user wants into the shadow tables, and COMMIT takes each file one step further until the
+API has what is wanted. The states say how far a file has got. All of them are in the shadow table, so that SQLite
+undoes them with the user's transaction, and the next COMMIT goes on where an earlier one, or a process that was
+killed, has stopped.
+
+    state        event                                      next state
+    -----------  -----------------------------------------  -----------
+    wanted       its upload, or a file like it, is there    uploaded
+    wanted       a file like it is attached already         in_progress, completed
+    unknown      exactly one file can be the upload's       uploaded
+    uploaded     a batch attaches it                        in_progress
+    in_progress  the API says so                            completed, failed, cancelled, missing
+    completed    the API says so                            missing
+    failed       its document is written again              uploaded
+    cancelled    its document is written again              uploaded
+    missing      its document is written again              unsure
+    unsure       a look at the vector store and the file    in_progress, completed, failed, cancelled, uploaded, missing
+    any          a request about it may have gone out       unsure
+    any          its document does not need it any more     leaving
+    leaving      it is detached and deleted                 (no row)
+
+`wanted` lasts only as long as the transaction that wrote it, unless COMMIT leaves it for want of a decision of the
+user's (documents/commit.py). A document shows its newest file; an older one stays until the newest is completed.
+
+>>> State("completed").is_attached
+True
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """How far a file has got."""
+
+    WANTED = "wanted"
+    UNKNOWN = "unknown"
+    UPLOADED = "uploaded"
+    UNSURE = "unsure"
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    MISSING = "missing"
+    LEAVING = "leaving"
+
+    @property
+    def is_attached(self) -> bool:
+        """Whether the vector store has it, as far as is known."""
+        return self in _ATTACHED
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether the API must be asked for its status."""
+        return self in _UNFINISHED
+
+
+_ATTACHED = frozenset({State.IN_PROGRESS, State.COMPLETED, State.FAILED, State.CANCELLED})
+_UNFINISHED = frozenset({State.IN_PROGRESS, State.UNSURE})
+_FROM_THE_API = _ATTACHED | {State.UPLOADED, State.MISSING}
+_OF_A_DOCUMENT = frozenset(State) - {State.LEAVING}
+
+NEXT_STATES: dict[State, frozenset[State]] = {
+    State.WANTED: frozenset({State.UPLOADED, State.IN_PROGRESS, State.COMPLETED}),
+    State.UNKNOWN: frozenset({State.UPLOADED, State.LEAVING}),
+    State.UPLOADED: frozenset({State.IN_PROGRESS, State.UNSURE, State.LEAVING}),
+    State.IN_PROGRESS: frozenset(
+        {State.COMPLETED, State.FAILED, State.CANCELLED, State.MISSING, State.UNSURE, State.LEAVING}
+    ),
+    State.COMPLETED: frozenset({State.MISSING, State.UNSURE, State.LEAVING}),
+    State.FAILED: frozenset({State.UPLOADED, State.UNSURE, State.MISSING, State.LEAVING}),
+    State.CANCELLED: frozenset({State.UPLOADED, State.UNSURE, State.MISSING, State.LEAVING}),
+    State.MISSING: frozenset({State.UNSURE, State.LEAVING}),
+    State.UNSURE: _FROM_THE_API | {State.LEAVING},
+    State.LEAVING: frozenset({State.UNSURE}),
+}
+
+
+def state_of(answer: dict[str, object]) -> State:
+    """Return the state that a vector_store.file object tells; one with a status of its own counts as in progress."""
+    status = answer.get("status")
+    return State(str(status)) if status in _ATTACHED else State.IN_PROGRESS

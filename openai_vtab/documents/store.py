@@ -1,0 +1,235 @@
+"""The rows of a documents table: what the user wants, and what the API has, as far as is known.
+
+    NAME_documents   one row for each document: its key, and what the user wants it to be
+    NAME_files       one row for each file at OpenAI that the table has uploaded or adopted, or may have
+    NAME_config      the vector store's id
+
+>>> store = DocumentStore(internal_sql, "main", "handbook", "/data/my.db")
+>>> store.document("docs/a.md").attributes
+'{"author":"Ann"}'
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+
+from ..schema.values import SQLiteValue
+from ..sqlite.internal_sql import InternalSQL
+from .shadow import DocumentShadow
+from .states import State
+
+NO_ATTRIBUTES = "{}"
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What the user wants. `attributes` and `chunking` are canonical JSON, so that equal values are equal texts.
+
+    chunking: None stands for the API's default.
+    stamp: JSON [size, mtime_ns, inode, looked_at] of the local file that the content was read from; else None.
+    """
+
+    id: int
+    key: str
+    attributes: str
+    chunking: str | None
+    sha256: str | None
+    bytes: int | None
+    filename: str | None
+    stamp: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file at OpenAI. `attributes` and `chunking` are what it was attached with.
+
+    document: the id of its document; None when no document needs it.
+    owned: 1 when the table has uploaded it; 0 when it was there before, so that it is never deleted.
+    answer: the latest vector_store.file object, JSON; for a file that failed, it has the reason.
+    """
+
+    id: int
+    document: int | None
+    file_id: str | None
+    sha256: str | None
+    bytes: int | None
+    filename: str | None
+    owned: int
+    state: State
+    attributes: str | None
+    chunking: str | None
+    batch_id: str | None
+    created_at: int | None
+    attached_at: int | None
+    answer: str | None
+    intent: str | None
+
+
+DOCUMENT = ", ".join(f"d.{field.name}" for field in fields(Document))
+FILE = ", ".join(f"f.{field.name}" for field in fields(StoredFile))
+STATE = [field.name for field in fields(StoredFile)].index("state")
+LOOKED_AT = frozenset(
+    {State.UNSURE, State.IN_PROGRESS, State.COMPLETED, State.FAILED, State.CANCELLED, State.MISSING}
+)  # a look at the API tells the state of such a file
+
+
+class DocumentStore:
+    """Reads and writes the rows of one table, in the database file `file` ("" when it is in none).
+
+    What was learned of files while reading is kept until it can be written between the user's transactions; until
+    then every row of this class has it.
+    """
+
+    def __init__(self, internal_sql: InternalSQL, schema: str, name: str, file: str) -> None:
+        self.shadow = DocumentShadow(internal_sql, schema, name)
+        self.file = file
+        self._sql = internal_sql
+        self._learned: dict[str, tuple[State, str | None]] = {}
+
+    @property
+    def name(self) -> str:
+        """The name of the table now."""
+        return self.shadow.name
+
+    # documents
+
+    def document(self, key: str) -> Document | None:
+        """Return the document with this key."""
+        return next(self._documents("d.key = ?", [key]), None)
+
+    def document_at(self, id: int) -> Document | None:
+        """Return the document with this rowid."""
+        return next(self._documents("d.id = ?", [id]), None)
+
+    def _documents(self, where: str, bindings: Sequence[SQLiteValue]) -> Iterator[Document]:
+        sql = f"SELECT {DOCUMENT} FROM {self.shadow.path('documents')} AS d WHERE {where}"
+        return (Document(*row) for row in self._sql.read(sql, bindings))  # type: ignore[arg-type]
+
+    def add_document(self, **columns: SQLiteValue) -> int:
+        """Insert a document, and return its rowid. Raises apsw.ConstraintError when the key is there."""
+        return self._insert("documents", columns)
+
+    def change_document(self, id: int, **columns: SQLiteValue) -> None:
+        """Set columns of a document."""
+        self._update("documents", id, columns)
+
+    def remove_document(self, id: int) -> None:
+        """Delete a document's row."""
+        self._sql.write(f"DELETE FROM {self.shadow.path('documents')} WHERE id = ?", [id])
+
+    def listed(
+        self, where: str = "true", bindings: Sequence[SQLiteValue] = ()
+    ) -> Iterator[tuple[Document, StoredFile | None]]:
+        """Yield the documents with their newest files, by rowid. `where` names d (documents) and f (files)."""
+        size = len(fields(Document))
+        sql = (
+            f"SELECT {DOCUMENT}, {FILE} FROM {self.shadow.path('documents')} AS d LEFT JOIN "
+            f"{self.shadow.path('files')} AS f ON f.id = (SELECT max(id) FROM {self.shadow.path('files')} "
+            f"WHERE document = d.id) WHERE {where} ORDER BY d.id"
+        )
+        for row in self._sql.read(sql, bindings):
+            file = None if row[size] is None else self._file(row[size:])
+            yield Document(*row[:size]), file  # type: ignore[arg-type]
+
+    # files
+
+    def files(self, where: str, bindings: Sequence[SQLiteValue] = ()) -> list[StoredFile]:
+        """Return files, by id. `where` names f (files)."""
+        sql = f"SELECT {FILE} FROM {self.shadow.path('files')} AS f WHERE {where} ORDER BY f.id"
+        return [self._file(row) for row in self._sql.read(sql, bindings)]
+
+    def files_in(self, *states: State) -> list[StoredFile]:
+        """Return the files in these states, as the rows and what was learned say."""
+        known = ", ".join(f"'{state}'" for state in states)
+        learned = json.dumps([file_id for file_id, (state, _) in self._learned.items() if state in states])
+        found = self.files(f"f.state IN ({known}) OR f.file_id IN (SELECT value FROM openai.json_each(?))", [learned])
+        return [file for file in found if file.state in states]
+
+    def files_of(self, document: int) -> list[StoredFile]:
+        """Return the files of a document, the newest last."""
+        return self.files("f.document = ?", [document])
+
+    def with_file_id(self, file_id: str) -> StoredFile | None:
+        """Return the file with this id."""
+        return next(iter(self.files("f.file_id = ?", [file_id])), None)
+
+    def _file(self, row: Sequence[SQLiteValue]) -> StoredFile:
+        file = StoredFile(*row[:STATE], State(str(row[STATE])), *row[STATE + 1 :])  # type: ignore[arg-type, call-arg]
+        if file.file_id in self._learned and file.state in LOOKED_AT:
+            state, answer = self._learned[file.file_id]
+            return replace(file, state=state, answer=file.answer if answer is None else answer)
+        return file
+
+    def add_file(self, **columns: SQLiteValue) -> int:
+        """Insert a file, and return the row's id."""
+        return self._insert("files", columns)
+
+    def change_file(self, id: int, **columns: SQLiteValue) -> None:
+        """Set columns of a file."""
+        self._update("files", id, columns)
+
+    def remove_file(self, id: int) -> None:
+        """Delete a file's row."""
+        self._sql.write(f"DELETE FROM {self.shadow.path('files')} WHERE id = ?", [id])
+
+    # the vector store's id, and what else is one value
+
+    def setting(self, name: str) -> SQLiteValue:
+        """Return a value of the table's configuration, None when it has none."""
+        sql = f"SELECT value FROM {self.shadow.path('config')} WHERE name = ?"
+        return next(self._sql.read(sql, [name]), (None,))[0]
+
+    def set(self, name: str, value: SQLiteValue) -> None:
+        """Write a value of the table's configuration; None removes it."""
+        path = self.shadow.path("config")
+        if value is None:
+            self._sql.write(f"DELETE FROM {path} WHERE name = ?", [name])
+        else:
+            self._sql.write(f"INSERT OR REPLACE INTO {path} VALUES (?, ?)", [name, value])
+
+    # what was learned while reading
+
+    def learn(self, file_id: str, state: State, answer: dict[str, object] | None = None) -> None:
+        """Keep what the API says of a file until it can be written."""
+        self._learned[file_id] = state, None if answer is None else json.dumps(answer, separators=(",", ":"))
+
+    @property
+    def has_learned(self) -> bool:
+        """Return whether something is to be written."""
+        return bool(self._learned)
+
+    def learned_statement(self) -> tuple[str, list[SQLiteValue]]:
+        """Return the statement that writes what was learned, and its binding."""
+        rows = [[file_id, str(state), answer] for file_id, (state, answer) in self._learned.items()]
+        states = ", ".join(f"'{state}'" for state in sorted(LOOKED_AT))
+        sql = (
+            f"UPDATE {self.shadow.path('files')} AS f SET state = new.value ->> 1, "
+            "answer = coalesce(new.value ->> 2, f.answer) FROM openai.json_each(?) AS new "
+            f"WHERE f.file_id = new.value ->> 0 AND f.state IN ({states})"
+        )
+        return sql, [json.dumps(rows)]
+
+    def write_learned(self) -> None:
+        """Write what was learned. Raises SQLite's errors, and keeps it then."""
+        if self._learned:
+            self._sql.write(*self.learned_statement())
+            self._learned.clear()
+
+    def forget_learned(self) -> None:
+        """Drop what was learned: the API can be asked again."""
+        self._learned.clear()
+
+    # SQL
+
+    def _insert(self, suffix: str, columns: dict[str, SQLiteValue]) -> int:
+        marks = ", ".join("?" * len(columns))
+        sql = f"INSERT INTO {self.shadow.path(suffix)}({', '.join(columns)}) VALUES ({marks})"
+        new = self._sql.write(sql, list(columns.values()))
+        self.shadow.require(new != 0, "inserted")
+        return new
+
+    def _update(self, suffix: str, id: int, columns: dict[str, SQLiteValue]) -> None:
+        sets = ", ".join(f"{name} = ?" for name in columns)
+        self._sql.write(f"UPDATE {self.shadow.path(suffix)} SET {sets} WHERE id = ?", [*columns.values(), id])

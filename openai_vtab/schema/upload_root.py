@@ -116,7 +116,12 @@ def locate(path: SQLiteValue, upload_root: Path | None, *, follow: bool = True) 
         raise InvalidValue(f"upload_root ({upload_root}) is not a folder", "a folder that exists")
     before, name = os.path.split(path)
     is_folder = name in {"", ".", ".."}
-    found = _resolved(root / path) if follow or is_folder else _resolved(root / before) / name
+    try:
+        found = _resolved(root / path) if follow or is_folder else _resolved(root / before) / name
+    except OSError as error:  # a part of the path has been exchanged while the links were followed
+        raise InvalidValue(
+            f"{sql_literal(path)} cannot be followed ({reason(error)})", f"the path of a file {below(upload_root)}"
+        ) from None
     if not found.is_relative_to(root):
         raise InvalidValue(f"{sql_literal(path)} is outside upload_root ({upload_root})", "a path below it")
     if is_folder and not _is_folder(found):

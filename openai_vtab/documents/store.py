@@ -107,8 +107,8 @@ class DocumentStore:
 
         limit: the number of documents at most; -1 for all.
         """
-        sql = _listed(self.shadow.path("documents"), self.shadow.path("files"), where)
-        for row in self._sql.read(sql, [*bindings, limit]):
+        sql = _listed(self.shadow.path("documents"), self.shadow.path("files"), where, limit)
+        for row in self._sql.read(sql, bindings):
             file = None if row[SIZE] is None else self._file(row[SIZE:])
             yield Document(*row[:SIZE]), file  # type: ignore[arg-type]
 
@@ -266,8 +266,10 @@ class DocumentStore:
 
 
 @lru_cache(maxsize=256)  # every row that is written is read before
-def _listed(documents: str, files: str, where: str) -> str:
+def _listed(documents: str, files: str, where: str, limit: int) -> str:
+    # SQLite prepares a statement again each time that something is bound beside the parameter of a LIMIT
     return (
         f"SELECT {DOCUMENT}, {FILE} FROM {documents} AS d LEFT JOIN {files} AS f "
-        f"ON f.id = (SELECT max(id) FROM {files} WHERE document = d.id) WHERE {where} ORDER BY d.id LIMIT ?"
+        f"ON f.id = (SELECT max(id) FROM {files} WHERE document = d.id) WHERE {where} ORDER BY d.id"
+        + (f" LIMIT {limit}" if limit >= 0 else "")
     )

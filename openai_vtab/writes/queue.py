@@ -39,6 +39,7 @@ import logging
 from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NoReturn
 
 from ..errors import Error, WriteError
@@ -79,6 +80,11 @@ class WriteQueue:
         if file not in self._logs:
             self._logs[file] = IntentLog(file)
         return self._logs[file]
+
+    @property
+    def intent_paths(self) -> set[Path]:
+        """The files of this connection's intents, of the open transaction and of those that are over."""
+        return {log.path for log in [*self._logs.values(), *self.unsettled] if log.path is not None}
 
     def add(self, write: Write) -> None:
         """Queue a write. Nothing is sent."""

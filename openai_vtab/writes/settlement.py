@@ -83,6 +83,7 @@ class Settlement:
         self._writes = writes
         self._openers = openers
         self._to_recover: list[OutcomeStore] = []  # not yet looked at for what a dead process has left behind
+        self._within: dict[str, tuple[IntentLog, Intent]] = {}  # by id: written within the open transaction
 
     @property
     def is_empty(self) -> bool:
@@ -98,6 +99,34 @@ class Settlement:
         """Return what was carried out for a table, and is not written into it yet."""
         found = (i for log in self._writes.unsettled if log.file == store.file for i in log.unsettled())
         return [intent for intent in found if store.is_of(intent)]
+
+    def write_within(self, store: OutcomeStore) -> None:
+        """Write what a table does not know yet within the user's transaction, which holds the write lock.
+
+        `committed` makes it count. Raises SQLite's errors.
+        """
+        try:
+            self._writes.unsettled += _read(store.file, self._writes.intent_paths)
+        except (OSError, ValueError) as error:
+            log.warning("%s: what an interrupted process has created cannot be read: %s", store.name, error)
+        for found in self._writes.unsettled:
+            if found.file == store.file:
+                due = [i for i in found.unsettled() if store.is_of(i) and not self._is_within(i)]
+                store.write_outcomes(due)
+                self._within.update((intent.id, (found, intent)) for intent in due)
+
+    def _is_within(self, intent: Intent) -> bool:
+        return intent.id in self._within and self._within[intent.id][1].outcome is intent.outcome
+
+    def committed(self) -> None:
+        """SQLite has committed the transaction: what was written within it is settled."""
+        for found, intent in self._within.values():
+            found.settle([intent])
+        self._within.clear()
+
+    def undone(self) -> None:
+        """SQLite has undone the transaction, or a part of it: what was written within it is written again."""
+        self._within.clear()
 
     def settle(self, connection: apsw.Connection, can_wait: bool) -> None:
         """Write what can be written, outside of a transaction; what was only looked up, unless it can wait."""
@@ -151,7 +180,7 @@ class Settlement:
 
         Only with the write lock: a transaction that still sends holds it. Where it is taken, this is tried again later.
         """
-        ours = {found.path for found in self._writes.unsettled}
+        ours = self._writes.intent_paths
         left = [path for path in left_behind(store.file) if path not in ours]
         if left and connection.readonly(store.schema):
             log.warning(
@@ -215,7 +244,7 @@ def _report(store: OutcomeStore, recovered: Sequence[IntentLog], written: int) -
         )
 
 
-def _read(file: str, ours: Collection[Path | None]) -> Iterator[IntentLog]:
+def _read(file: str, ours: Collection[Path]) -> Iterator[IntentLog]:
     """Yield the intents that others have left beside a database file. Raises OSError, ValueError."""
     for path in left_behind(file):
         if path not in ours:

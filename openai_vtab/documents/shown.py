@@ -10,7 +10,7 @@ from typing import Any
 
 from ..schema.decode import json_text
 from ..schema.values import load_json
-from .rows import NO_ATTRIBUTES, Document, StoredFile
+from .rows import Document, StoredFile
 from .states import State
 
 PENDING = "pending"
@@ -29,7 +29,7 @@ def status(document: Document, file: StoredFile | None) -> str:
     """Return the status: pending before COMMIT has sent everything."""
     if file is None or file.state in (State.WANTED, State.UPLOADED):
         return PENDING
-    if file.state.is_attached and (file.attributes or NO_ATTRIBUTES) != document.attributes:
+    if file.state.is_attached and file.attributes != document.attributes:
         return PENDING
     return str(file.state)
 

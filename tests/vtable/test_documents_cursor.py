@@ -154,6 +154,15 @@ def test_requests_of_a_join_ask_the_batch_after_the_first_document(
     assert len(requests()) == 3
 
 
+def test_status_of_a_document_that_adopts_a_file(table: apsw.Connection, sandbox: Any) -> None:
+    """It is pending until COMMIT has read what the file has."""
+    attach(sandbox, {"file-a": "x"})
+    table.execute("BEGIN; INSERT INTO handbook (key, file_id) VALUES ('a', 'file-a')")
+    assert rows(table, "SELECT status, attributes, filename FROM handbook") == [("pending", None, None)]
+    table.execute("COMMIT")
+    assert rows(table, "SELECT status, attributes, filename FROM handbook") == [("completed", "{}", "a.md")]
+
+
 def test_requests_of_unsure_documents(table: apsw.Connection, sandbox: Any, requests: Requests) -> None:
     """Attached, or not."""
     attach(sandbox, {"file-a": "x"})
@@ -309,6 +318,40 @@ def test_wait_seconds_end(table: apsw.Connection, sandbox: Any, clock: FakeClock
         add(table, f"{n}", f"file-{n}", state="in_progress", batch_id=batch)
     assert Counter(rows(table, sql)) == {("completed",): 2, ("in_progress",): 2}
     assert clock.slept == pytest.approx(25)
+
+
+def joined(table: apsw.Connection, sandbox: Any, count: int, seconds: float) -> str:
+    """Documents in progress, and a table with their keys: returns a query of both, one key after the other."""
+    batch = attach(sandbox, {f"file-{n}": "x" for n in range(count)}, seconds)
+    table.execute("CREATE TABLE local (key TEXT)")
+    for n in range(count):
+        add(table, f"{n}", f"file-{n}", state="in_progress", batch_id=batch)
+        table.execute("INSERT INTO local VALUES (?)", (str(n),))
+    return "SELECT h.status, count(*) FROM local AS l CROSS JOIN handbook AS h ON h.key = l.key"
+
+
+def test_wait_seconds_of_a_join_share_one_deadline(
+    table: apsw.Connection, sandbox: Any, clock: FakeClock, requests: Requests
+) -> None:
+    """And do not ask for each document."""
+    sql = f"{joined(table, sandbox, 40, seconds=40)} WHERE h.wait_seconds = 600 GROUP BY 1"
+    assert rows(table, sql) == [("completed", 40)]
+    assert 40 <= clock.slept < 100
+    assert len(requests()) < 120
+
+
+def test_wait_seconds_of_a_join_end(table: apsw.Connection, sandbox: Any, clock: FakeClock) -> None:
+    """All at once."""
+    sql = f"{joined(table, sandbox, 10, seconds=100)} WHERE h.wait_seconds = 55 GROUP BY 1"
+    assert rows(table, sql) == [("completed", 5), ("in_progress", 5)]
+    assert clock.slept == pytest.approx(55)
+
+
+def test_refresh_of_a_join_reads_the_list_once(table: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+    """Not each document."""
+    sql = f"{joined(table, sandbox, 40, seconds=0)} WHERE h.refresh = 1 GROUP BY 1"
+    assert rows(table, sql) == [("completed", 40)]
+    assert len(requests()) == 3
 
 
 def test_wait_seconds_report_progress(sandbox: Any, connect: Callable[..., apsw.Connection], clock: FakeClock) -> None:

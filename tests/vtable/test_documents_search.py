@@ -187,6 +187,7 @@ def test_match_of_two_versions_shows_the_newer(table: apsw.Connection, sandbox: 
     """The hit proves that it is completed."""
     add(table, "prices", "file-old")
     add(table, "prices", "file-new", state=newer)
+    attach(sandbox, {"file-new": "x"})
     sandbox.inject(hits(("file-old", 0.9), ("file-new", 0.8)), path="search")
     assert rows(table, "SELECT status, passage FROM handbook('x')") == [("completed", "Passage 1")]
 

@@ -70,9 +70,8 @@ class DocumentStore:
         self.set("vector_store_id", vector_store_id)
 
     def drop(self) -> None:
-        """DROP TABLE: forget everything."""
+        """DROP TABLE: forget everything but the contents, because ROLLBACK TO may bring the table back."""
         self.shadow.drop()
-        self.contents.clear()
         self._learned.clear()
 
     # documents

@@ -83,6 +83,7 @@ class Settlement:
         self._writes = writes
         self._openers = openers
         self._to_recover: list[OutcomeStore] = []  # not yet looked at for what a dead process has left behind
+        self._within: dict[str, tuple[IntentLog, Intent]] = {}  # by id: written within the open transaction
 
     @property
     def is_empty(self) -> bool:
@@ -98,6 +99,35 @@ class Settlement:
         """Return what was carried out for a table, and is not written into it yet."""
         found = (i for log in self._writes.unsettled if log.file == store.file for i in log.unsettled())
         return [intent for intent in found if store.is_of(intent)]
+
+    def write_within(self, store: OutcomeStore) -> None:
+        """Write what a table does not know yet within the user's transaction, which holds the write lock.
+
+        `committed` makes it count. Raises SQLite's errors.
+        """
+        ours = {found.path for found in self._writes.unsettled}
+        try:
+            self._writes.unsettled += _read(store.file, ours)
+        except (OSError, ValueError) as error:
+            log.warning("%s: what an interrupted process has created cannot be read: %s", store.name, error)
+        for found in self._writes.unsettled:
+            if found.file == store.file:
+                due = [i for i in found.unsettled() if store.is_of(i) and not self._is_within(i)]
+                store.write_outcomes(due)
+                self._within.update((intent.id, (found, intent)) for intent in due)
+
+    def _is_within(self, intent: Intent) -> bool:
+        return intent.id in self._within and self._within[intent.id][1].outcome is intent.outcome
+
+    def committed(self) -> None:
+        """SQLite has committed the transaction: what was written within it is settled."""
+        for found, intent in self._within.values():
+            found.settle([intent])
+        self._within.clear()
+
+    def undone(self) -> None:
+        """SQLite has undone the transaction, or a part of it: what was written within it is written again."""
+        self._within.clear()
 
     def settle(self, connection: apsw.Connection, can_wait: bool) -> None:
         """Write what can be written, outside of a transaction; what was only looked up, unless it can wait."""

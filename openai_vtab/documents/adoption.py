@@ -13,12 +13,11 @@ from ..errors import RowError
 from ..schema.values import SQLiteValue, sql_literal
 from .protection import Protection
 from .row_values import Row, RowValues
-from .rows import AS_ATTACHED, Document, StoredFile
+from .rows import AS_ATTACHED, NO_ATTRIBUTES, Document, StoredFile
 from .states import State
 from .store import DocumentStore
 
-# COMMIT learns them from the API
-_UNKNOWN: dict[str, SQLiteValue] = dict.fromkeys(("chunking", "sha256", "bytes", "filename", "stamp"))
+_KEPT = ("chunking", "sha256", "bytes", "filename")
 _NOT_WITH = ("content", "path", "chunking_strategy")
 
 
@@ -40,7 +39,6 @@ class Adoption:
                     f"{store.name}.{column} of the key {sql_literal(key)}: a file that is in the vector store already "
                     f"keeps its content and chunks; give file_id or {column}"
                 )
-        attributes = self._values.attributes(row, key) if "attributes" in row else AS_ATTACHED
         file = store.with_file_id(file_id)
         if file is not None and file.document is not None and (document is None or file.document != document.id):
             owner = store.document_at(file.document)
@@ -49,19 +47,30 @@ class Adoption:
                 f"{store.name}.file_id of the key {sql_literal(key)}: {file_id} is the file of {other}; "
                 "UPDATE its key, or DELETE it first"
             )
+        attributes = AS_ATTACHED
+        if "attributes" in row:
+            attributes = self._values.attributes(row, key)
+        elif file is not None:
+            attributes = file.attributes or NO_ATTRIBUTES
         if document is not None and newest is not None and newest.file_id == file_id:
             if newest.state is State.MISSING:
                 store.move(newest, State.UNSURE)
-            if attributes not in (AS_ATTACHED, document.attributes):
+            if "attributes" in row and attributes != document.attributes:
                 store.change_document(document.id, attributes=attributes)
             return document.id
+        # COMMIT learns what is not known yet from the API
+        known: dict[str, SQLiteValue] = {name: getattr(file, name, None) for name in _KEPT}
         if document is None:
-            id = store.add_document(key=key, attributes=attributes, **_UNKNOWN)
+            id = store.add_document(key=key, attributes=attributes, **known)
         else:
             id = document.id
             self._supersede(document, newest)
-            store.change_document(id, attributes=attributes, **_UNKNOWN)
-        self._take(file, file_id, id)
+            store.change_document(id, attributes=attributes, stamp=None, **known)
+        if file is not None:  # added again, because a document's newest file has the largest id
+            store.remove_file(file.id)
+            known = {**known, "attributes": file.attributes}
+        owned = 0 if file is None else file.owned
+        store.add_file(document=id, file_id=file_id, owned=owned, state=State.UNSURE, **known)
         return id
 
     def _supersede(self, document: Document, newest: StoredFile | None) -> None:
@@ -69,11 +78,3 @@ class Adoption:
             self._store.remove_file(newest.id)
         elif newest is not None:
             self._protection.refuse([newest], document.key)
-
-    def _take(self, file: StoredFile | None, file_id: str, document: int) -> None:
-        """Add the file. One that the table knew is added again, because a document's newest has the largest id."""
-        owned = 0
-        if file is not None:
-            owned = file.owned
-            self._store.remove_file(file.id)
-        self._store.add_file(document=document, file_id=file_id, owned=owned, state=State.UNSURE)

@@ -68,8 +68,7 @@ class Changes:
         values.refuse_others(row, INSERTED, "INSERT")
         key = values.key(row)
         document, file = next(self._store.listed("d.key = ?", [key]), (None, None))
-        # a transaction that failed has left a document only to show that its upload is unknown: it is new all the same
-        is_there = document is not None and not is_provisional(document)
+        is_there = document is not None and not _is_left_over(document, file)
         if document is not None and is_there and conflict != apsw.SQLITE_REPLACE:
             if conflict == apsw.SQLITE_IGNORE:
                 return document.id
@@ -243,3 +242,8 @@ def _has(file: StoredFile, content: Content, now: str | None, chunking: str | No
     return (file.sha256, file.filename) == (content.sha256, content.filename) and (
         now == chunking or file.state in _ATTACHABLE
     )
+
+
+def _is_left_over(document: Document, file: StoredFile | None) -> bool:
+    """Whether a transaction that failed has left the document to show that its upload is unknown: it is new."""
+    return is_provisional(document) and file is not None and file.state is State.UNKNOWN

@@ -12,11 +12,13 @@ import json
 import os
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from unicodedata import category
 
 from ..schema import validators
 from ..schema.file_to_upload import FileToUpload
+from ..schema.spool import Spool
+from ..schema.upload_root import below, reason
 from ..schema.values import InvalidValue, Limits, SQLiteValue, sql_literal
 from .rows import Document, StoredFile
 
@@ -42,15 +44,22 @@ class Content:
 class Contents:
     """What the open transaction has still to upload, by content.
 
-    A file's row is no key: after ROLLBACK TO, its id may be that of another document's file.
+    A file's row is no key: after ROLLBACK TO, its id may be that of another document's file. Much text and many BLOBs
+    are kept in a temporary file.
     """
 
     def __init__(self) -> None:
         self._uploads: dict[tuple[str | None, str | None], FileToUpload] = {}
+        self._spool = Spool()
 
     def keep(self, content: Content) -> None:
-        """Keep a content until the transaction ends."""
-        self._uploads[content.sha256, content.filename] = content.upload
+        """Keep a content until the transaction ends. Raises OperationalError if it cannot be kept."""
+        upload, key = content.upload, (content.sha256, content.filename)
+        if isinstance(upload.content, bytes):
+            if key in self._uploads:
+                return
+            upload = replace(upload, content=self._spool.keep(upload.content))
+        self._uploads[key] = upload
 
     def of(self, file: StoredFile) -> FileToUpload | None:
         """Return the content of a file; None when this transaction has not given it."""
@@ -58,7 +67,10 @@ class Contents:
 
     def clear(self) -> None:
         """Forget everything: the transaction is over."""
-        self._uploads.clear()
+        if self._uploads:
+            self._uploads.clear()
+            self._spool.close()
+            self._spool = Spool()
 
 
 def of_value(value: SQLiteValue, key: str, limits: Limits) -> Content:
@@ -82,7 +94,8 @@ def of_path(path: SQLiteValue, limits: Limits) -> Content:
                 size += len(chunk)
     except OSError as error:
         raise InvalidValue(
-            f"{sql_literal(path)} cannot be read ({error.strerror or error})", "the path of another file"
+            f"{sql_literal(path)} cannot be read ({reason(error)})",
+            f"the path of another file {below(limits.upload_root)}",
         ) from None
     if size != len(upload):
         raise InvalidValue(f"{sql_literal(path)} changes while it is read", "the same again when it is complete")
@@ -96,12 +109,13 @@ def is_unchanged(path: SQLiteValue, limits: Limits, known: Document) -> bool:
     """
     if known.stamp is None or limits.upload_root is None or not isinstance(path, str):
         return False
-    file = limits.upload_root / path
-    if file.name != known.filename:  # perhaps a symbolic link, whose file has the name
+    # os.path: every document of a folder comes here each time that it is synchronized, and a Path costs as much as all
+    # the rest
+    if os.path.basename(path) != known.filename:  # noqa: PTH119 - perhaps a symbolic link, whose file has the name
         return False
     *identity, looked_at = json.loads(known.stamp)
     try:
-        found = _identity(file.stat())
+        found = _identity(os.stat(os.path.join(limits.upload_root, path)))  # noqa: PTH116, PTH118
     except (OSError, ValueError):
         return False
     return found == identity and bool(found[1] < looked_at - RACY)
@@ -118,5 +132,6 @@ def filename_of(key: str) -> str:
     'refunds.html'
     """
     last = re.split(r"[/\\]", key.rstrip("/\\"))[-1].replace("%22", "_")
-    name = "".join("_" if category(character) in ("Cc", "Cs") else character for character in last)
-    return name if name.strip() else "document"
+    if not last.isprintable():
+        last = "".join("_" if category(character) in ("Cc", "Cs") else character for character in last)
+    return last if last.strip() else "document"

@@ -19,7 +19,7 @@ from openai_vtab.documents.store import DocumentStore, StoredFile
 from openai_vtab.execution.statement import StatementSession
 from openai_vtab.execution.workers import WorkerPool
 from openai_vtab.protocol import PageParameters, build
-from openai_vtab.sandbox import Status
+from openai_vtab.sandbox import Answer, Status
 from openai_vtab.settings import Settings
 from openai_vtab.sqlite.internal_sql import InternalSQL
 from openai_vtab.tables.vector_store_file_batch_files import vector_store_file_batch_files
@@ -58,6 +58,13 @@ class Reader:
     def file(self, file_id: str, state: State = State.IN_PROGRESS, **more: Any) -> int:
         """Add a row for a file."""
         return self.store.add_file(**{"file_id": file_id, "owned": 1, "state": state, **more})
+
+    def list_only(self, batch_id: str, listed: Callable[[Any], bool]) -> None:
+        """Have the next list of the batch's files lack some of them."""
+        state = self.sandbox._state
+        found = [file.json(state.clock()) for file in state.batches[STORE, batch_id].files]
+        body = {"object": "list", "data": [file for file in found if listed(file)], "has_more": False}
+        self.sandbox.inject(Answer(json.dumps(body).encode()), path=f"{batch_id}/files")
 
     @property
     def files(self) -> list[StoredFile]:
@@ -219,7 +226,7 @@ def test_look_at_files_of_a_store_that_is_gone(reader: Reader, requests: Request
     """One request tells that all are missing."""
     for n in range(50):
         reader.file(f"file-{n}", State.IN_PROGRESS)
-    del reader.sandbox._state.stores[STORE]
+    reader.sandbox._state.delete_store(STORE)
     reader.look()
     assert kinds(requests()) == {"store": 1}
     assert reader.states == {State.MISSING: 50}
@@ -260,10 +267,7 @@ def test_look_at_a_running_batch_that_lists_what_is_done(reader: Reader, request
     """The others are in progress, without a request."""
     batch_id = reader.batch(reader.upload(10), seconds=10)
     reader.clock.advance(5.5)
-    state = reader.sandbox._state
-    batch = state.batches[STORE, batch_id]
-    batch.fixed_status = "in_progress"
-    batch.files = [file for file in batch.files if file.status(state.clock()) == "completed"]
+    reader.list_only(batch_id, lambda file: file["status"] == "completed")
     reader.look()
     assert kinds(requests()) == {"batch": 1, "batch list": 1}
     assert reader.states == {State.COMPLETED: 5, State.IN_PROGRESS: 5}
@@ -273,8 +277,7 @@ def test_look_at_a_batch_that_is_over_and_lacks_files(reader: Reader, requests: 
     """They are asked for by themselves."""
     batch_id = reader.batch(reader.upload(10), seconds=10)
     reader.clock.advance(11)
-    batch = reader.sandbox._state.batches[STORE, batch_id]
-    del batch.files[4:6]
+    reader.list_only(batch_id, lambda file: file["id"] not in ("file-f4", "file-f5"))
     reader.look()
     assert kinds(requests()) == {"batch": 1, "batch list": 1, "file": 2}
     assert reader.states == {State.COMPLETED: 10}
@@ -287,6 +290,67 @@ def test_look_at_a_cancelled_batch_with_old_counts(reader: Reader, requests: Req
     batch.cancel(reader.clock.time())
     reader.look()
     assert reader.states == {State.CANCELLED: 3}
+
+
+@pytest.mark.parametrize("quirk", [{"unknown_id_is_400": True}, {"plain_errors": "text"}, {"plain_errors": "detail"}])
+def test_look_at_files_that_a_compatible_server_does_not_know(reader: Reader, quirk: dict[str, Any]) -> None:
+    """However it says that."""
+    for name, value in quirk.items():
+        setattr(reader.sandbox.quirks, name, value)
+    reader.sandbox.add_file("b.md", id="file-b")
+    reader.file("file-a")
+    reader.file("file-b", State.UNSURE)
+    for n in range(4):
+        reader.file(f"file-{n}", batch_id="vsfb_gone")
+    reader.look()
+    assert reader.states == {State.MISSING: 5, State.UPLOADED: 1}
+
+
+def test_look_at_a_list_that_repeats_itself(reader: Reader) -> None:
+    """A gateway that ignores `after` says that the list goes on for ever."""
+    reader.batch(reader.upload(150), seconds=1)
+    reader.clock.advance(2)
+    reader.sandbox.quirks.after_ignored = True
+    with pytest.raises(openai_vtab.APIError, match="the list repeats itself"):
+        reader.look()
+
+
+def test_look_at_a_batch_of_a_server_without_pages(reader: Reader) -> None:
+    """It sends the whole list at once, and again, and does not say whether it goes on."""
+    batch_id = reader.batch(reader.upload(5), seconds=1)
+    reader.clock.advance(2)
+    listed = [{"id": f"file-f{n}", "status": "completed"} for n in range(4)]
+    page = Answer(json.dumps({"object": "list", "data": listed}).encode())
+    reader.sandbox.inject(page, times=None, path=f"{batch_id}/files")
+    reader.look()
+    assert reader.states == {State.COMPLETED: 5}
+
+
+@pytest.mark.parametrize("counts", ["", None, {}, {"completed": "many"}, {"completed": 3}, []])
+def test_look_at_a_batch_without_counts(reader: Reader, counts: Any) -> None:
+    """Its list is read."""
+    batch_id = reader.batch(reader.upload(4), seconds=4)
+    reader.clock.advance(2)
+    batch = Answer(json.dumps({"id": batch_id, "status": "in_progress", "file_counts": counts}).encode())
+    reader.sandbox.inject(batch, path=f"{batch_id}$")
+    reader.look()
+    assert reader.states == {State.COMPLETED: 2, State.IN_PROGRESS: 2}
+
+
+def test_look_at_a_status_that_nobody_knows(reader: Reader) -> None:
+    """The file is in progress."""
+    reader.file("file-a", State.UNSURE)
+    reader.sandbox.inject(Answer(b'{"id": "file-a", "status": "queued"}'))
+    reader.look()
+    assert reader.states == {State.IN_PROGRESS: 1}
+
+
+def test_look_at_another_file_is_refused(reader: Reader) -> None:
+    """A response about another object proves nothing."""
+    reader.file("file-a")
+    reader.sandbox.inject(Answer(b'{"id": "file-b", "status": "completed"}'))
+    with pytest.raises(openai_vtab.APIError, match="the response is about 'file-b'"):
+        reader.look()
 
 
 def test_look_raises_what_the_api_answers(reader: Reader) -> None:
@@ -322,7 +386,7 @@ def test_look_in_a_dry_run_concludes_nothing(reader: Reader, sandbox: Any, reque
     reader.look()
     reader.refresh()
     reader.wait(60)
-    assert requests() == []
+    assert (requests(), reader.clock.slept) == ([], 0)
     assert reader.states == {State.IN_PROGRESS: 3, State.UNSURE: 1}
 
 
@@ -396,6 +460,29 @@ def test_wait_for_files_that_are_not_visible_yet(reader: Reader) -> None:
     reader.wait(600)
     assert 9 < reader.clock.slept < 17
     assert reader.states == {State.MISSING: 1}
+
+
+def test_wait_for_unsure_files_that_are_not_visible_yet(reader: Reader) -> None:
+    """Their upload is looked for when the vector store must have shown them."""
+    ids = reader.upload(1)
+    reader.file(ids[0], State.UNSURE, attached_at=int(reader.clock.time()))
+    reader.look()
+    assert reader.states == {State.UNSURE: 1}
+    reader.wait(600)
+    assert 9 < reader.clock.slept < 17
+    assert reader.states == {State.UPLOADED: 1}
+
+
+def test_wait_for_many_files_without_a_batch(reader: Reader, requests: Requests) -> None:
+    """The vector store's list tells all of them."""
+    ids = reader.upload(150)
+    reader.sandbox.add_batch(STORE, ids, processing_seconds=20)
+    for id in ids:
+        reader.file(id, State.UNSURE)
+    reader.wait(600)
+    assert reader.states == {State.COMPLETED: 150}
+    assert kinds(requests()).keys() == {"store", "store list"}
+    assert 20 <= reader.clock.slept < 30
 
 
 def test_wait_follows_the_servers_hint(reader: Reader, requests: Requests) -> None:

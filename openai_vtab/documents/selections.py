@@ -15,6 +15,10 @@ from .store import DocumentStore
 Pair = tuple[Document, StoredFile]
 
 
+# an older file in these states is not in the vector store, or can never be found there
+_USELESS = (State.WANTED, State.UPLOADED, State.FAILED, State.CANCELLED, State.MISSING)
+
+
 def _names(states: Iterable[State]) -> str:
     return ", ".join(f"'{state}'" for state in states)
 
@@ -41,30 +45,28 @@ def spares(store: DocumentStore, file: StoredFile) -> list[StoredFile]:
 
 
 def superseded(store: DocumentStore) -> list[StoredFile]:
-    """Return the files older than a completed one of their document, and older ones that were never attached."""
-    path = store.shadow.path("files")
-    newest = f"(SELECT state FROM {path} AS n WHERE n.document = f.document ORDER BY n.id DESC LIMIT 1)"
-    newer = f"EXISTS (SELECT 1 FROM {path} AS n WHERE n.document = f.document AND n.id > f.id)"
+    """Return the files that are older than a completed one of their document, and older ones that no search finds."""
+    newer = f"SELECT 1 FROM {store.shadow.path('files')} AS n WHERE n.document = f.document AND n.id > f.id"
     return store.files(
-        f"f.document IS NOT NULL AND {newer} AND (f.state IN ('wanted', 'uploaded') OR {newest} = 'completed')"
+        f"f.document IS NOT NULL AND EXISTS ({newer} AND (n.state = 'completed' OR f.state IN ({_names(_USELESS)})))"
     )
 
 
 def to_look_at(store: DocumentStore) -> list[StoredFile]:
     """Return the files of which the API must be asked before anything is sent.
 
-    Unsure ones that a document needs, or that a wanted file may take up; and the newest file of each document that
-    still has an older one.
+    Unsure ones that a document needs, or that a wanted file may take up; and those in progress of each document that
+    has several files.
     """
     path = store.shadow.path("files")
     unsure = (
         "f.state = 'unsure' AND (f.document IS NOT NULL OR EXISTS (SELECT 1 FROM "
         f"{path} AS w WHERE w.state = 'wanted' AND w.sha256 = f.sha256 AND w.filename = f.filename))"
     )
-    newer = (
-        f"f.state = 'in_progress' AND EXISTS (SELECT 1 FROM {path} AS o WHERE o.document = f.document AND o.id < f.id)"
+    several = (
+        f"f.state = 'in_progress' AND EXISTS (SELECT 1 FROM {path} AS o WHERE o.document = f.document AND o.id <> f.id)"
     )
-    return store.files(f"({unsure}) OR ({newer})")
+    return store.files(f"({unsure}) OR ({several})")
 
 
 def unknown(store: DocumentStore) -> list[StoredFile]:

@@ -19,6 +19,7 @@ from .tables import TABLES
 from .vtable import functions, introspection
 from .vtable.closing import roll_back
 from .vtable.context import ConnectionContext
+from .vtable.documents_module import DocumentsModule
 from .vtable.module import Module
 
 if TYPE_CHECKING:
@@ -105,4 +106,5 @@ def register_tables(connection: apsw.Connection, settings: Settings, *, clock: C
     for table in TABLES:
         Module(context, table).create(connection)
         functions.create(connection, context, table)
+    DocumentsModule(context).create(connection)
     context.internal_sql.add_modules(introspection.create(connection, TABLES, context.workers.client.log))

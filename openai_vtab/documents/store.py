@@ -13,59 +13,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 
 from ..schema.values import SQLiteValue
 from ..sqlite.internal_sql import InternalSQL
+from .contents import Contents
+from .rows import Document, StoredFile
 from .shadow import DocumentShadow
 from .states import State
-
-NO_ATTRIBUTES = "{}"
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """What the user wants. `attributes` and `chunking` are canonical JSON, so that equal values are equal texts.
-
-    chunking: None stands for the API's default.
-    stamp: JSON [size, mtime_ns, inode, looked_at] of the local file that the content was read from; else None.
-    """
-
-    id: int
-    key: str
-    attributes: str
-    chunking: str | None
-    sha256: str | None
-    bytes: int | None
-    filename: str | None
-    stamp: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class StoredFile:
-    """A file at OpenAI. `attributes` and `chunking` are what it was attached with.
-
-    document: the id of its document; None when no document needs it.
-    owned: 1 when the table has uploaded it; 0 when it was there before, so that it is never deleted.
-    answer: the latest vector_store.file object, JSON; for a file that failed, it has the reason.
-    """
-
-    id: int
-    document: int | None
-    file_id: str | None
-    sha256: str | None
-    bytes: int | None
-    filename: str | None
-    owned: int
-    state: State
-    attributes: str | None
-    chunking: str | None
-    batch_id: str | None
-    created_at: int | None
-    attached_at: int | None
-    answer: str | None
-    intent: str | None
-
 
 DOCUMENT = ", ".join(f"d.{field.name}" for field in fields(Document))
 FILE = ", ".join(f"f.{field.name}" for field in fields(StoredFile))
@@ -78,6 +33,8 @@ LOOKED_AT = frozenset(
 class DocumentStore:
     """Reads and writes the rows of one table, in the database file `file` ("" when it is in none).
 
+    contents: what the open transaction has still to upload.
+
     What was learned of files while reading is kept until it can be written between the user's transactions; until
     then every row of this class has it.
     """
@@ -85,6 +42,7 @@ class DocumentStore:
     def __init__(self, internal_sql: InternalSQL, schema: str, name: str, file: str) -> None:
         self.shadow = DocumentShadow(internal_sql, schema, name)
         self.file = file
+        self.contents = Contents()
         self._sql = internal_sql
         self._learned: dict[str, tuple[State, str | None]] = {}
 
@@ -92,6 +50,17 @@ class DocumentStore:
     def name(self) -> str:
         """The name of the table now."""
         return self.shadow.name
+
+    def create(self, vector_store_id: str | None) -> None:
+        """Create the shadow tables. Raises ProgrammingError when they cannot be created."""
+        self.shadow.create()
+        self.set("vector_store_id", vector_store_id)
+
+    def drop(self) -> None:
+        """DROP TABLE: forget everything."""
+        self.shadow.drop()
+        self.contents.clear()
+        self._learned.clear()
 
     # documents
 
@@ -155,6 +124,12 @@ class DocumentStore:
         """Return the file with this id."""
         return next(iter(self.files("f.file_id = ?", [file_id])), None)
 
+    def at_the_api(self) -> int:
+        """Return the number of files that the API has, as far as is known."""
+        sql = f"SELECT count(*) FROM {self.shadow.path('files')} WHERE file_id IS NOT NULL AND state <> 'missing'"
+        (count,) = next(self._sql.read(sql))
+        return int(count or 0)
+
     def _file(self, row: Sequence[SQLiteValue]) -> StoredFile:
         file = StoredFile(*row[:STATE], State(str(row[STATE])), *row[STATE + 1 :])  # type: ignore[arg-type, call-arg]
         if file.file_id in self._learned and file.state in LOOKED_AT:
@@ -169,6 +144,12 @@ class DocumentStore:
     def change_file(self, id: int, **columns: SQLiteValue) -> None:
         """Set columns of a file."""
         self._update("files", id, columns)
+
+    def move(self, file: StoredFile, state: State, **columns: SQLiteValue) -> None:
+        """Set the state of a file, and other columns. What was learned of it while reading is out of date."""
+        if file.file_id is not None:
+            self._learned.pop(file.file_id, None)
+        self.change_file(file.id, state=state, **columns)
 
     def remove_file(self, id: int) -> None:
         """Delete a file's row."""

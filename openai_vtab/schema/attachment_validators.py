@@ -51,7 +51,7 @@ def files(value: SQLiteValue, limits: Limits) -> list[dict[str, JSON]]:
             )
         try:
             if "attributes" in item:
-                _attributes(item["attributes"])
+                checked_attributes(item["attributes"])
             if "chunking_strategy" in item:
                 _chunking_strategy(item["chunking_strategy"])
         except InvalidValue as error:
@@ -61,7 +61,7 @@ def files(value: SQLiteValue, limits: Limits) -> list[dict[str, JSON]]:
 
 def attributes(value: SQLiteValue, _: Limits) -> dict[str, JSON] | None:
     """Check `attributes`: a JSON object of up to 16 pairs, with keys up to 64 and texts up to 512 characters."""
-    return _attributes(parse_json(value, "json_object('lang', 'en')"))
+    return checked_attributes(parse_json(value, "json_object('lang', 'en')"))
 
 
 def chunking_strategy(value: SQLiteValue, _: Limits) -> dict[str, JSON]:
@@ -106,7 +106,8 @@ def _array(value: SQLiteValue, limits: Limits, example: str) -> list[Any]:
     return items
 
 
-def _attributes(value: JSON) -> dict[str, JSON] | None:
+def checked_attributes(value: JSON) -> dict[str, JSON] | None:
+    """Check the value that the JSON text of `attributes` has. Raises InvalidValue."""
     example = "json_object('lang', 'en')"
     if value is None:
         return None

@@ -52,6 +52,15 @@ def first_word(sql: str) -> str:
     return next((word.upper() for word in words if not word.startswith(("--", "/*", ";"))), "")
 
 
+def module_of(sql: str) -> str:
+    """Return the module of a CREATE VIRTUAL TABLE statement, without quotation marks; "" for another statement."""
+    words = (match[0] for match in _WORD.finditer(sql))
+    for word in words:
+        if word.upper() == "USING":
+            return next(words, "").strip("\"`[]'").lower()
+    return ""
+
+
 def changes_rows(sql: str) -> bool:
     """Return whether the statement is an UPDATE or a DELETE."""
     return not {"UPDATE", "DELETE"}.isdisjoint(_clauses(sql) or ())

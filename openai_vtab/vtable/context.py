@@ -14,6 +14,7 @@ from pathlib import Path
 import apsw
 
 from ..clock import REAL, Clock
+from ..documents.store import DocumentStore
 from ..errors import UnsupportedWriteError
 from ..execution.read_ahead import ReadAhead
 from ..execution.statement import WINDOW_FACTOR, StatementSession
@@ -57,6 +58,7 @@ class ConnectionContext:
         self.created: dict[tuple[str, ...], float] = {}  # objects created through it: the time, on the clock
         self.settlement = Settlement(self.internal_sql, writes)
         self.ledgers = self.settlement.ledgers
+        self.document_stores: list[DocumentStore] = []
         self.rowids: list[Rowids] = []  # of the tables without a ledger
         self._bound_values = BoundValues()
         self.replayer = Replayer(weak, self.internal_sql, self._bound_values)
@@ -201,6 +203,15 @@ class ConnectionContext:
             ledger = self.settlement.new_ledger(table, schema, name, file)
         ledger.shadow.create_unless_exists()
         return ledger
+
+    def documents(self, connection: apsw.Connection, schema: str, name: str) -> DocumentStore:
+        """The rows of a documents table. They outlive SQLite's object for the table."""
+        file = connection.db_filename(schema) or ""
+        for store in self.document_stores:
+            if (store.shadow.schema, store.name, store.file) == (schema, name, file):
+                return store
+        self.document_stores.append(DocumentStore(self.internal_sql, schema, name, file))
+        return self.document_stores[-1]
 
     # the end of the connection
 

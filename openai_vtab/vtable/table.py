@@ -1,4 +1,4 @@
-"""The virtual table as one schema sees it: planning, scans, writes, and its part in transactions.
+"""The virtual table as one schema sees it: planning, scans and writes.
 
 >>> cursor = VTable(connection, context, rows, getters, arguments).Open()
 >>> cursor.Filter(5, "vector_store_id,batch_id", ("vs_1", "vsfb_1"))
@@ -8,10 +8,9 @@ https://rogerbinns.github.io/apsw/vtable.html#vttable-class and https://www.sqli
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Sequence
-from functools import partial, wraps
-from typing import Any, TypeVar, cast
+from functools import partial
+from typing import Any
 
 import apsw
 
@@ -26,26 +25,11 @@ from .lookup import Lookup
 from .replay import RecordingLookup
 from .row_identity import RowIdentities
 from .scan import ScanArguments
+from .transactions import TransactionHooks, reports_refusal
 from .writing import RowWriter
 
-Update = TypeVar("Update", bound=Callable[..., Any])
 
-
-def _reports_refusal(update: Update) -> Update:
-    """Report that a method has refused a row: its statement fails, and SQLite does not report that."""
-
-    @wraps(update)
-    def method(self: VTable, *arguments: Any) -> Any:
-        try:
-            return update(self, *arguments)
-        except BaseException:
-            self.context.statements.writing.refuse_row()
-            raise
-
-    return cast(Update, method)
-
-
-class VTable:
+class VTable(TransactionHooks):
     """The table as one schema sees it."""
 
     def __init__(
@@ -56,15 +40,12 @@ class VTable:
         getters: Sequence[Getter | None],
         arguments: ScanArguments,
     ) -> None:
-        self.connection = weakref.ref(connection)
-        self.context = context
+        super().__init__(connection, context)
         self.table = rows.table
         self.rows = rows
-        self._writes = context.writes
         self._writer = RowWriter(context, rows)
         self._getters = getters
         self._arguments = arguments
-        context.connected()
 
     def BestIndexObject(self, info: apsw.IndexInfo) -> bool:
         """SQLite plans a query: the planner chooses what serves it."""
@@ -97,10 +78,6 @@ class VTable:
         if self.rows.ledger is not None and (connection := self.connection()) is not None:
             self.context.settle(connection, can_wait=False)
 
-    def Disconnect(self) -> None:
-        """SQLite closes the table."""
-        self.context.disconnected()
-
     def Destroy(self) -> None:
         """DROP TABLE: drop the ledger as well.
 
@@ -119,7 +96,7 @@ class VTable:
         if self.rows.ledger is not None:
             self.rows.ledger.shadow.rename(name)
 
-    @_reports_refusal
+    @reports_refusal
     def UpdateInsertRow(self, rowid: int | None, fields: Sequence[SQLiteValue]) -> int:
         """INSERT: queue the row, and return its rowid."""
         self._refuse_conflict_clause("INSERT")
@@ -128,7 +105,7 @@ class VTable:
         columns = zip(self.table.columns, fields, strict=True)
         return self._writer.insert({column.name: value for column, value in columns if value is not None})
 
-    @_reports_refusal
+    @reports_refusal
     def UpdateChangeRow(self, rowid: int, newrowid: int, fields: Sequence[Any]) -> None:
         """UPDATE: queue the change."""
         self._refuse_conflict_clause("UPDATE")
@@ -137,7 +114,7 @@ class VTable:
         columns = zip(self.table.columns, fields, strict=True)
         self._writer.update(rowid, {column.name: value for column, value in columns if value is not apsw.no_change})
 
-    @_reports_refusal
+    @reports_refusal
     def UpdateDeleteRow(self, rowid: int) -> None:
         """DELETE: a ledger forgets the row; otherwise queue the deletion."""
         self._writer.delete(rowid)
@@ -155,38 +132,6 @@ class VTable:
             raise UnsupportedWriteError(
                 f"{self.table.name}: {verb} OR {name} is not possible, the API knows no conflicts; write {verb}"
             )
-
-    def Begin(self) -> None:
-        """The table takes part in a transaction from now on."""
-
-    def Sync(self) -> None:
-        """COMMIT, first half: send what is queued. An error here fails the COMMIT."""
-        if self.context.statements.is_writing:  # otherwise the latest statement itself may commit, as it is reset
-            self.context.judge_nested()
-        self._writes.flush()
-
-    def Commit(self) -> None:
-        """COMMIT, second half: cannot fail."""
-        self._writes.commit()
-
-    def Rollback(self) -> None:
-        """ROLLBACK, or a COMMIT that SQLite could not complete after Sync."""
-        self._writes.rollback(self.context.user_rolls_back)
-
-    def Savepoint(self, level: int) -> None:
-        """SAVEPOINT, or the beginning of a statement that may have to be undone alone."""
-        self.context.judge_nested()
-        self._writes.savepoint(level, self.context.session)
-
-    def Release(self, level: int) -> None:
-        """RELEASE."""
-        self.context.judge_nested(level)
-        self._writes.release(level)
-
-    def RollbackTo(self, level: int) -> None:
-        """ROLLBACK TO, or a statement that failed within a transaction."""
-        self.context.judge_nested()
-        self._writes.rollback_to(level)
 
 
 def _do_nothing() -> None:

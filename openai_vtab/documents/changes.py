@@ -1,0 +1,264 @@
+"""INSERT, UPDATE and DELETE of documents: what they make of the rows in the shadow tables. Nothing is sent.
+
+    the document is new                    a document and a wanted file
+    other content, filename or chunking    a wanted file; the old one stays until the new one is completed
+    the same content                       the document's attributes; a file that failed is to be attached again
+    it is deleted                          its files are leaving
+
+COMMIT brings the API to what these rows say (documents/commit.py). SQLite undoes the rows with the transaction, the
+savepoint or the statement that wrote them. Whatever can be wrong with a row is found before its first change, because
+SQLite does not undo what a statement of one row has done before it failed.
+
+>>> Changes(store, arguments, limits, protection).insert({"key": "a.md", "content": "…"}, apsw.SQLITE_ABORT)
+1
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import apsw
+
+from ..errors import RowError, UnsupportedWriteError
+from ..schema import validators
+from ..schema.values import Check, InvalidValue, Limits, SQLiteValue, sql_literal
+from . import canonical, contents
+from .arguments import Arguments
+from .contents import Content
+from .protection import Protection
+from .rows import Document, StoredFile
+from .states import State
+from .store import DocumentStore
+
+CHECKS: dict[str, Check] = {
+    "attributes": canonical.attributes,
+    "chunking_strategy": canonical.chunking,
+    "file_id": validators.identifier,
+}
+INSERTED = ("key", "path", "content", "attributes", "chunking_strategy", "file_id")
+UPDATED = ("key", "path", "content", "attributes", "chunking_strategy")
+# their file can be attached with any chunking: the vector store does not have it, or could not use it
+_ATTACHABLE = frozenset({State.WANTED, State.UPLOADED, State.FAILED, State.CANCELLED})
+# COMMIT may find that it has to upload the file of the document
+_MAY_BE_GONE = frozenset({State.WANTED, State.MISSING, State.UNSURE})
+_AGAIN = {State.FAILED: State.UPLOADED, State.CANCELLED: State.UPLOADED, State.MISSING: State.UNSURE}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a statement makes of a document. content: None leaves it as it is."""
+
+    attributes: str
+    chunking: str | None
+    content: Content | None
+
+
+class Changes:
+    """The decisions of one table. A `conflict` is what apsw.Connection.vtab_on_conflict() returns."""
+
+    def __init__(self, store: DocumentStore, arguments: Arguments, limits: Limits, protection: Protection) -> None:
+        self._store = store
+        self._arguments = arguments
+        self._limits = limits
+        self._protection = protection
+
+    def insert(self, given: Mapping[str, SQLiteValue], conflict: int) -> int:
+        """INSERT these columns, and return the rowid. Raises RowError, UnsupportedWriteError, apsw.ConstraintError.
+
+        A known key is replaced, ignored or refused, as the statement says.
+        """
+        self._refuse_others(given, INSERTED, "INSERT")
+        key = self._key(given.get("key"))
+        document, file = next(self._store.listed("d.key = ?", [key]), (None, None))
+        if document is not None and conflict != apsw.SQLITE_REPLACE:
+            if conflict == apsw.SQLITE_IGNORE:
+                return document.id
+            raise self._conflict(key)
+        chunking = self._arguments.chunking
+        if "chunking_strategy" in given:
+            chunking = self._checked("chunking_strategy", given["chunking_strategy"], key)
+        attributes = str(self._checked("attributes", given.get("attributes"), key))
+        content = self._content(given, key, document)
+        if content is None:
+            raise RowError(f"{self._store.name}: the key {sql_literal(key)} has no content; give content or path")
+        wanted = Wanted(attributes, chunking, content)
+        return self._add(key, wanted, content) if document is None else self._change(document, file, wanted, key)
+
+    def update(self, rowid: int, changed: Mapping[str, SQLiteValue], conflict: int) -> None:
+        """UPDATE these columns. Raises RowError, UnsupportedWriteError, apsw.ConstraintError."""
+        self._refuse_others(changed, UPDATED, "UPDATE")
+        document, file = next(self._store.listed("d.id = ?", [rowid]), (None, None))
+        if document is None:
+            raise self._not_a_document("UPDATE")
+        key = self._key(changed["key"]) if "key" in changed else document.key
+        attributes, chunking = document.attributes, document.chunking
+        if "attributes" in changed:
+            attributes = str(self._checked("attributes", changed["attributes"], key))
+        if "chunking_strategy" in changed:
+            given = changed["chunking_strategy"]
+            chunking = None if given is None else self._checked("chunking_strategy", given, key)
+        content = self._content(changed, key, document)
+        other = self._store.document(key) if key != document.key else None
+        if other is not None:
+            if conflict == apsw.SQLITE_IGNORE:
+                return
+            if conflict != apsw.SQLITE_REPLACE:
+                raise self._conflict(key)
+            self.delete(other.id)
+        self._change(document, file, Wanted(attributes, chunking, content), key)
+
+    def delete(self, rowid: int) -> None:
+        """DELETE a document. Raises RowError when another table knows one of its files."""
+        document = self._store.document_at(rowid)
+        if document is None:
+            raise self._not_a_document("DELETE")
+        files = self._store.files_of(rowid)
+        self._protection.refuse(files, document.key)
+        for file in files:
+            self._release(file)
+        self._store.remove_document(rowid)
+
+    # decisions
+
+    def _add(self, key: str, wanted: Wanted, content: Content) -> int:
+        store = self._store
+        new = store.add_document(
+            key=key,
+            attributes=wanted.attributes,
+            chunking=wanted.chunking,
+            sha256=content.sha256,
+            bytes=content.bytes,
+            filename=content.filename,
+            stamp=content.stamp,
+        )
+        try:
+            self._want(new, content)
+        except BaseException:
+            store.remove_document(new)
+            raise
+        return new
+
+    def _change(self, document: Document, file: StoredFile | None, wanted: Wanted, key: str) -> int:
+        """Make a document what is wanted, and return its rowid. `file` is its newest."""
+        content = wanted.content
+        if content is not None:
+            self._bring(document, file, content, wanted.chunking)
+        elif wanted.chunking != document.chunking and (file is None or file.state not in _ATTACHABLE):
+            raise RowError(
+                f"{self._store.name}.chunking_strategy of the key {sql_literal(key)}: a file that is attached keeps "
+                "its chunks, so that it must be uploaded again; SET content or path as well"
+            )
+        columns = {"key": key, "attributes": wanted.attributes, "chunking": wanted.chunking}
+        if content is not None:
+            columns |= {"sha256": content.sha256, "filename": content.filename, "stamp": content.stamp}
+        new: dict[str, SQLiteValue] = {
+            name: value for name, value in columns.items() if value != getattr(document, name)
+        }
+        if content is not None and content.bytes != document.bytes:
+            new["bytes"] = content.bytes
+        if new:
+            self._store.change_document(document.id, **new)
+        return document.id
+
+    def _bring(self, document: Document, file: StoredFile | None, content: Content, chunking: str | None) -> None:
+        """See that the newest file of a document has the content and the chunking, or will have them."""
+        if file is not None and _has(file, content, document.chunking, chunking):
+            self._use(file, content)
+            return
+        if file is not None and file.state is State.WANTED:
+            # the transaction changes the document again: perhaps back to what the API has
+            self._store.remove_file(file.id)
+            file = next(iter(self._store.files_of(document.id)[-1:]), None)
+            if file is not None and _has(file, content, file.chunking, chunking):
+                self._use(file, content)
+                return
+        if file is not None:
+            self._protection.refuse([file], document.key)
+        self._want(document.id, content)
+
+    def _use(self, file: StoredFile, content: Content) -> None:
+        """Keep a file that has the content; attach it again if it failed."""
+        if file.state in _AGAIN:
+            self._store.move(file, _AGAIN[file.state])
+        if file.state in _MAY_BE_GONE:
+            self._store.contents.keep(content)
+
+    def _want(self, document: int, content: Content) -> None:
+        self._store.add_file(
+            document=document,
+            sha256=content.sha256,
+            bytes=content.bytes,
+            filename=content.filename,
+            owned=1,
+            state=State.WANTED,
+        )
+        self._store.contents.keep(content)
+
+    def _release(self, file: StoredFile) -> None:
+        """A document does not need the file any more."""
+        if file.state is State.WANTED:
+            self._store.remove_file(file.id)
+        else:
+            self._store.move(file, State.LEAVING, document=None)
+
+    # checks
+
+    def _refuse_others(self, given: Mapping[str, SQLiteValue], accepted: tuple[str, ...], verb: str) -> None:
+        for name in given:
+            if name not in accepted:
+                raise UnsupportedWriteError(
+                    f"{self._store.name}.{name}: {verb} cannot write it; the columns are {', '.join(accepted)}"
+                )
+
+    def _key(self, value: SQLiteValue) -> str:
+        """Return a key as text: an INTEGER as SQLite writes it."""
+        key = str(value) if isinstance(value, int) else value
+        if not isinstance(key, str) or not key or "\0" in key:
+            raise RowError(
+                f"{self._store.name}.key: {sql_literal(value)} is not a key; write text or an INTEGER, such as a path"
+            )
+        return key
+
+    def _checked(self, column: str, value: SQLiteValue, key: str) -> str | None:
+        try:
+            checked: str | None = CHECKS[column](value, self._limits)
+        except InvalidValue as error:
+            raise self._refused(column, key, error) from None
+        return checked
+
+    def _content(self, given: Mapping[str, SQLiteValue], key: str, known: Document | None) -> Content | None:
+        """Return the content that a row gives; None when it gives none."""
+        name = self._store.name
+        if "content" in given and "path" in given:
+            raise RowError(f"{name}: the key {sql_literal(key)} has content and path; give one of them")
+        try:
+            if "content" in given:
+                return contents.of_value(given["content"], key, self._limits)
+            if "path" in given:
+                return contents.of_path(given["path"], self._limits, known)
+        except InvalidValue as error:
+            raise self._refused("content" if "content" in given else "path", key, error) from None
+        return None
+
+    def _refused(self, column: str, key: str, error: InvalidValue) -> RowError:
+        return RowError(f"{self._store.name}.{column} of the key {sql_literal(key)}: {error}")
+
+    def _conflict(self, key: str) -> apsw.ConstraintError:
+        return apsw.ConstraintError(
+            f"{self._store.name}.key: {sql_literal(key)} is there already; write OR REPLACE to replace the document, "
+            "or OR IGNORE to leave it as it is"
+        )
+
+    def _not_a_document(self, verb: str) -> UnsupportedWriteError:
+        return UnsupportedWriteError(
+            f"{self._store.name}: {verb} is for documents, and a row without a key is a file that this table does not "
+            "know; add AND key IS NOT NULL"
+        )
+
+
+def _has(file: StoredFile, content: Content, now: str | None, chunking: str | None) -> bool:
+    """Whether a file, whose chunking is `now`, has the content and may have the chunking."""
+    return (file.sha256, file.filename) == (content.sha256, content.filename) and (
+        now == chunking or file.state in _ATTACHABLE
+    )

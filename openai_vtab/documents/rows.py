@@ -1,0 +1,56 @@
+"""One row of a documents table's shadow tables.
+
+>>> Document(1, "docs/a.md", '{"lang":"en"}', None, "9f86d0…", 9, "a.md", None)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .states import State
+
+NO_ATTRIBUTES = "{}"
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What the user wants. `attributes` and `chunking` are canonical JSON, so that equal values are equal texts.
+
+    chunking: None stands for the API's default.
+    stamp: JSON [size, mtime_ns, inode, looked_at] of the local file that the content was read from; else None.
+    """
+
+    id: int
+    key: str
+    attributes: str
+    chunking: str | None
+    sha256: str | None
+    bytes: int | None
+    filename: str | None
+    stamp: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file at OpenAI. `attributes` and `chunking` are what it was attached with.
+
+    document: the id of its document; None when no document needs it.
+    owned: 1 when the table has uploaded it; 0 when it was there before, so that it is never deleted.
+    answer: the latest vector_store.file object, JSON; for a file that failed, it has the reason.
+    """
+
+    id: int
+    document: int | None
+    file_id: str | None
+    sha256: str | None
+    bytes: int | None
+    filename: str | None
+    owned: int
+    state: State
+    attributes: str | None
+    chunking: str | None
+    batch_id: str | None
+    created_at: int | None
+    attached_at: int | None
+    answer: str | None
+    intent: str | None

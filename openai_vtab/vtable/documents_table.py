@@ -1,0 +1,130 @@
+"""A table of documents as one schema sees it: its scans, its writes, and its part in transactions.
+
+A write only changes rows of the shadow tables, within the user's transaction, so that SQLite undoes it. COMMIT brings
+the API to what the rows say.
+
+>>> DocumentsTable(connection, context, store, arguments)
+
+https://rogerbinns.github.io/apsw/vtable.html#vttable-class
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import apsw
+
+from ..documents.arguments import Arguments
+from ..documents.changes import Changes
+from ..documents.columns import columns
+from ..documents.commands import Commands
+from ..documents.protection import Protection
+from ..documents.store import DocumentStore
+from ..errors import RowError, UnsupportedWriteError
+from ..schema.values import SQLiteValue
+from .context import ConnectionContext
+from .documents_cursor import DocumentsCursor
+from .transactions import TransactionHooks, reports_refusal
+
+log = logging.getLogger("openai_vtab")
+
+
+class DocumentsTable(TransactionHooks):
+    """The table as one schema sees it."""
+
+    def __init__(
+        self, connection: apsw.Connection, context: ConnectionContext, store: DocumentStore, arguments: Arguments
+    ) -> None:
+        super().__init__(connection, context)
+        self._store = store
+        self._names = [column.name for column in columns(store.name)]
+        self._match = store.name  # the column that MATCH searches, and that takes commands
+        protection = Protection(context.internal_sql, store, lambda: context.statements.writing)
+        self._changes = Changes(store, arguments, context.limits, protection)
+        self._commands = Commands(store, protection)
+
+    def BestIndexObject(self, info: apsw.IndexInfo) -> bool:
+        """SQLite plans a query."""
+        return True
+
+    def Open(self) -> DocumentsCursor:
+        """SQLite opens a cursor."""
+        return DocumentsCursor(self._store, self._names)
+
+    def Rename(self, name: str) -> None:
+        """ALTER TABLE … RENAME TO: SQLite opens the table again, under its new name."""
+        columns(name)
+        self._store.shadow.rename(name)
+
+    def Destroy(self) -> None:
+        """DROP TABLE: forget the documents. The files and the vector store stay at the API."""
+        left = self._store.at_the_api()
+        if left:
+            log.warning(
+                "%s: the table is dropped, and %d file%s at the API, in the vector store %s",
+                self._store.name,
+                left,
+                " stays" if left == 1 else "s stay",
+                self._store.setting("vector_store_id"),
+            )
+        self._store.drop()
+        self.context.dropped()
+
+    @reports_refusal
+    def UpdateInsertRow(self, rowid: int | None, fields: Sequence[SQLiteValue]) -> int:
+        """INSERT: write the document's rows, and return its rowid; or carry out a command."""
+        self._refuse_if_read_only("INSERT")
+        if rowid is not None:
+            raise RowError(f"{self._store.name}.rowid: it is given by the table; leave it out")
+        given: dict[str, SQLiteValue] = {
+            name: value for name, value in zip(self._names, fields, strict=True) if value is not None
+        }
+        if self._match in given:
+            return self._command(given)
+        return self._changes.insert(given, self._conflict)
+
+    @reports_refusal
+    def UpdateChangeRow(self, rowid: int, newrowid: int, fields: Sequence[Any]) -> None:
+        """UPDATE: change the document's rows."""
+        self._refuse_if_read_only("UPDATE")
+        if newrowid != rowid:
+            raise UnsupportedWriteError(f"{self._store.name}: the rowid cannot be SET")
+        given = zip(self._names, fields, strict=True)
+        changed = {name: value for name, value in given if value is not apsw.no_change}
+        self._changes.update(rowid, changed, self._conflict)
+
+    @reports_refusal
+    def UpdateDeleteRow(self, rowid: int) -> None:
+        """DELETE: take the document away; its files are detached and deleted at COMMIT."""
+        self._refuse_if_read_only("DELETE")
+        self._changes.delete(rowid)
+
+    def _command(self, given: dict[str, SQLiteValue]) -> int:
+        """INSERT INTO handbook (handbook) VALUES ('sync'). The rowid is the one of the latest INSERT."""
+        self._commands.run(given.pop(self._match), given)
+        connection = self.connection()
+        return 0 if connection is None else connection.last_insert_rowid()
+
+    @property
+    def _conflict(self) -> int:
+        """What the statement wants when a key is there already."""
+        connection = self.connection()
+        return apsw.SQLITE_ABORT if connection is None else connection.vtab_on_conflict()
+
+    def _refuse_if_read_only(self, verb: str) -> None:
+        if self.context.settings.read_only:
+            raise UnsupportedWriteError(
+                f"{self._store.name}: this connection is read_only, and {verb} would change something at the API"
+            )
+
+    def Commit(self) -> None:
+        """COMMIT, second half: cannot fail."""
+        self._store.contents.clear()
+        super().Commit()
+
+    def Rollback(self) -> None:
+        """ROLLBACK, or a COMMIT that SQLite could not complete after Sync."""
+        self._store.contents.clear()
+        super().Rollback()

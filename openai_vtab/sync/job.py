@@ -1,7 +1,7 @@
-"""The job of a sync: one folder becomes the documents of one table, in transactions of up to 500 documents.
+"""The job of a sync: one folder becomes the documents of one table.
 
-    1. list the folder, and compare it with the table; nothing is deleted if either looks wrong
-    2. write what is new or may have changed; COMMIT sends it
+    1. list the folder, and compare it with the table; nothing is sent if either looks wrong
+    2. write what is new or may have changed
     3. wait until the API has processed the documents
     4. delete what is gone, and the files that were superseded
 
@@ -13,21 +13,19 @@ Documents are deleted last, so that every search finds a file that was renamed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 
 import apsw
 
-from ..errors import Error, RowError
 from ..ledger.shadow_table import quoted
-from .folder import Folder, Listing
-from .plan import Plan, make_plan
+from .folder import Folder
+from .plan import make_plan
 from .progress import SyncProgress
-from .refused import refused_rows
 from .summary import Summary
+from .writer import DocumentWriter, Item
 
-DOCUMENTS_PER_COMMIT = 500  # no other program can write to the database while their uploads wait for the API's limits
-AGAIN = "'failed', 'cancelled', 'missing'"  # the states of files that are attached again when they are written
+AGAIN = "'failed', 'cancelled', 'missing'"  # states of files that are attached again when they are written
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,28 +33,17 @@ class Options:
     """How a sync runs.
 
     max_delete: the maximum number of documents to delete; None stands for half of them.
-    wait_seconds: how long to wait for the documents to be processed; None does not wait.
+    wait_seconds: how long to wait for the documents to be processed; 0 only looks once.
     checksum: read all files, whatever their sizes and times say.
     retry_unknown: upload documents again whose upload has an unknown outcome.
     is_dry_run: only make the plan; the connection shows the requests.
     """
 
     max_delete: int | None = None
-    wait_seconds: float | None = 3600.0
+    wait_seconds: float = 3600.0
     checksum: bool = False
     retry_unknown: bool = False
     is_dry_run: bool = False
-
-
-@dataclass(slots=True)
-class Item:
-    """A file to write. rowid and sha256 are those of its document, None if the document is new."""
-
-    key: str
-    path: str
-    rowid: int | None = None
-    sha256: str | None = None
-    is_again: bool = False
 
 
 class FolderSync:
@@ -66,23 +53,54 @@ class FolderSync:
         self, db: apsw.Connection, table: str, folder: Folder, options: Options, progress: SyncProgress
     ) -> None:
         self._db = db
-        self._table = quoted(table)
-        self._documents, self._files = quoted(f"{table}_documents"), quoted(f"{table}_files")
+        self._table = table
         self._folder = folder
         self._options = options
-        self._progress = progress
         self._summary = Summary(str(folder.root))
+        self._writer = DocumentWriter(db, table, self._summary, progress)
 
     def run(self) -> Summary:
         """Run the sync. Raises the package's errors and SQLite's: what is committed stays, and the next run goes on."""
-        options, summary = self._options, self._summary
+        options, summary, writer = self._options, self._summary, self._writer
         listing = self._folder.listing(self._db)
         if listing.links:
             summary.notes.append(f"  not synced, because they are symbolic links: {', '.join(sorted(listing.links))}")
         known = {item.key: item for item in self._known()}
         plan = make_plan(listing.paths, known, self._folder.covers)
         plan.refuse_many_deletions(str(self._folder.root), options.max_delete)
-        for command in ("retry-unknown",) * options.retry_unknown + ("checksum",) * options.checksum:
-            self._command(command)
-        items = [known.get(key) or Item(key, "") for key in (*plan.new, *plan.kept)]
-        ...
+        if options.retry_unknown:
+            writer.command("retry-unknown")
+        if options.checksum:
+            writer.command("checksum")
+        new = [Item(key, listing.paths[key]) for key in plan.new]
+        kept = [replace(known[key], path=listing.paths[key]) for key in plan.kept]
+        writer.write([*new, *kept])
+        summary.unchanged = len(set(plan.kept).difference(summary.changed, summary.retried, summary.failed))
+        if not options.is_dry_run:
+            self._look(listing.paths)
+        writer.delete(plan.gone)
+        writer.command("sync")
+        return summary
+
+    def _known(self) -> Iterator[Item]:
+        """The documents of the table, as far as the database knows them. Nothing is sent."""
+        documents, files = quoted(f"{self._table}_documents"), quoted(f"{self._table}_files")
+        sql = (
+            f"SELECT d.key, d.id, d.sha256, coalesce(f.state IN ({AGAIN}), 0) FROM {documents} AS d "
+            f"LEFT JOIN {files} AS f ON f.id = (SELECT max(id) FROM {files} WHERE document = d.id)"
+        )
+        for key, rowid, sha256, is_again in self._db.execute(sql).fetchall():
+            yield Item(str(key), "", int(str(rowid)), None if sha256 is None else str(sha256), bool(is_again))
+
+    def _look(self, keys: Collection[str]) -> None:
+        """Wait until the documents are processed, and note which failed."""
+        sql = (
+            f"SELECT key, status, last_error_code, last_error_message FROM {quoted(self._table)} "
+            "WHERE wait_seconds = ? AND status <> 'completed'"
+        )
+        found = {"failed": self._summary.failed, "cancelled": self._summary.failed, "missing": self._summary.failed}
+        found["unknown"] = self._summary.unknown
+        for key, status, code, message in self._db.execute(sql, (self._options.wait_seconds,)).fetchall():
+            if key in keys:
+                reason = ": ".join(str(part) for part in (code, message) if part is not None)
+                found.get(str(status), self._summary.unfinished).setdefault(str(key), reason or str(status))

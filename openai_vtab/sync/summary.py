@@ -33,6 +33,10 @@ class Summary:
     unfinished: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
+    def committed(self, key: str, *, is_new: bool, is_again: bool) -> None:
+        """Note a document that was written. `is_again`: it failed the last time, and its file is used again."""
+        (self.added if is_new else self.retried if is_again else self.changed).append(key)
+
     def status(self, *, waited: bool = True) -> int:
         """The exit status. Documents that are still processed count only if the sync has waited for them."""
         is_incomplete = self.failed or self.unknown or (waited and self.unfinished)

@@ -16,7 +16,7 @@ from .clock import REAL, Clock
 from .errors import Error
 from .settings import Keywords, Settings, hide_key
 from .tables import TABLES
-from .vtable import functions, introspection
+from .vtable import functions, introspection, local_files
 from .vtable.closing import roll_back
 from .vtable.context import ConnectionContext
 from .vtable.documents_module import DocumentsModule
@@ -107,4 +107,5 @@ def register_tables(connection: apsw.Connection, settings: Settings, *, clock: C
         Module(context, table).create(connection)
         functions.create(connection, context, table)
     DocumentsModule(context).create(connection)
+    context.internal_sql.add_modules(local_files.create(connection, context.limits.upload_root))
     context.internal_sql.add_modules(introspection.create(connection, TABLES, context.workers.client.log))

@@ -1,28 +1,36 @@
 """A multipart form, which is read from disk while it is sent.
 
->>> form({"purpose": "assistants", "file": File("a.md", b"some text")})
+>>> form({"purpose": "assistants", "file": FileToUpload("a.md", b"some text")})
 
 https://www.rfc-editor.org/rfc/rfc7578
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from typing import BinaryIO
 
 from ..schema.file_to_upload import FileToUpload
+from ..schema.spool import Spooled
+from ..schema.upload_root import Place
 
 CHUNK = 1 << 20  # bytes
 
 
 class Upload:
-    """The body of a request: its length is known, and it can be read again for a retry."""
+    """The body of a request: its length is known, and it can be read again for a retry.
+
+    sha256: the SHA-256 of the file's bytes as the latest attempt has sent them, in hexadecimal digits; None before an
+        attempt has sent the whole file. A file may change between two attempts.
+    """
 
     def __init__(self, parts: list[tuple[bytes | FileToUpload, int]], content_type: str) -> None:
         self._parts = parts
         self._length = sum(size for _, size in parts)
         self.content_type = content_type
+        self.sha256: str | None = None
 
     def __len__(self) -> int:
         return self._length
@@ -30,27 +38,47 @@ class Upload:
     def check(self) -> None:
         """Check the files again before anything is sent. Raises OSError when one of them has changed."""
         for part, size in self._parts:
-            if isinstance(part, FileToUpload):
+            if isinstance(part, FileToUpload) and isinstance(part.content, Place):
                 with _reopened(part) as file:
                     if os.fstat(file.fileno()).st_size != size:
                         raise OSError(_changed(part))
 
     def __iter__(self) -> Iterator[bytes]:
+        self.sha256 = None
+        return self._pieces()
+
+    def _pieces(self) -> Iterator[bytes]:
         for part, size in self._parts:
             if isinstance(part, bytes):
-                view = memoryview(part)
-                for begin in range(0, len(view), CHUNK):
-                    yield bytes(view[begin : begin + CHUNK])
-            else:
-                # a file that has changed is cut short before its end: no server can take the body for complete
-                left = size
-                with _reopened(part) as file:
-                    while left >= 0 and (chunk := file.read(min(CHUNK, left + 1))):
-                        left -= len(chunk)
-                        if left >= 0:
-                            yield chunk
-                if left:
-                    raise OSError(_changed(part))
+                yield part
+                continue
+            digest = hashlib.sha256()
+            for chunk in _chunks(part, size):
+                digest.update(chunk)
+                yield chunk
+            self.sha256 = digest.hexdigest()
+
+
+def _chunks(file: FileToUpload, size: int) -> Iterator[bytes]:
+    """The file's bytes in pieces of up to CHUNK bytes. Raises OSError when it has changed.
+
+    A file that has changed is cut short before its end, so that no server can take the body for complete.
+    """
+    if isinstance(file.content, Place):
+        left = size
+        with _reopened(file) as opened:
+            while left >= 0 and (chunk := opened.read(min(CHUNK, left + 1))):
+                left -= len(chunk)
+                if left >= 0:
+                    yield chunk
+        if left:
+            raise OSError(_changed(file))
+    elif isinstance(file.content, Spooled):
+        yield from file.content.chunks(CHUNK)
+    else:
+        view = memoryview(file.content)
+        for begin in range(0, len(view), CHUNK):
+            yield bytes(view[begin : begin + CHUNK])
 
 
 def _changed(file: FileToUpload) -> str:
@@ -87,7 +115,7 @@ def form(fields: Mapping[str, str | FileToUpload | Mapping[str, str | int]]) -> 
                 "Content-Type: application/octet-stream\r\n\r\n"
             ).encode()
             add(head, len(head))
-            add(value.content if isinstance(value.content, bytes) else value, len(value))
+            add(value, len(value))
             add(b"\r\n", 2)
         elif isinstance(value, Mapping):
             for member, item in value.items():

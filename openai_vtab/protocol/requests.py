@@ -15,6 +15,7 @@ from urllib.parse import quote, urlencode
 
 from ..errors import DataError
 from ..schema.file_to_upload import FileToUpload
+from ..schema.spool import Spooled
 from ..schema.table import Method, Table
 from .messages import NO_HEADERS, Object, PageParameters, Request
 from .multipart import Upload, form
@@ -132,13 +133,13 @@ def _form_fields(table: Table, method: Method, parameters: Mapping[str, Any]) ->
     fields = {
         name: value
         for name, value in given.items()
-        if not isinstance(value, (bytes, FileToUpload)) and name != "filename"
+        if not isinstance(value, (bytes, Spooled, FileToUpload)) and name != "filename"
     }
     for value in given.values():
-        if isinstance(value, bytes):
+        if isinstance(value, (bytes, Spooled)):
             fields[method.multipart] = FileToUpload(given["filename"], value)
         elif isinstance(value, FileToUpload):
-            fields[method.multipart] = value
+            fields[method.multipart] = replace(value, filename=given.get("filename", value.filename))
     return fields
 
 

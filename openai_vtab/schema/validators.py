@@ -18,6 +18,7 @@ from dataclasses import replace
 from unicodedata import category
 
 from .file_to_upload import FileToUpload
+from .upload_root import below, locate, reason
 from .values import JSON, InvalidValue, Limits, SQLiteValue, key_text, parse_json, shown_json, sql_literal
 
 MAX_FILE = 512 * 1024 * 1024  # bytes
@@ -81,29 +82,20 @@ def content(value: SQLiteValue, _: Limits) -> bytes:
 
 def path(value: SQLiteValue, limits: Limits) -> FileToUpload:
     """Check the path of a file below `upload_root`, which neither `..` nor a symbolic link can leave."""
-    if limits.upload_root is None:
-        raise InvalidValue("local files may not be read", "content instead, or set upload_root in connect()")
-    if not isinstance(value, str) or not value or "\0" in value:
-        raise InvalidValue(f"{sql_literal(value)} is not a path", "the path of a file below upload_root")
-    try:
-        root = limits.upload_root.resolve()
-        found = (root / value).resolve()
-        inside, is_file = found.is_relative_to(root), found.is_file()
-    except (OSError, RuntimeError):  # the path is too long, not readable, or a circle of symbolic links
-        inside, is_file = True, False
-    if not inside:
-        raise InvalidValue(f"{sql_literal(value)} is outside upload_root", "a path below it")
-    if not is_file:
-        raise InvalidValue(f"{sql_literal(value)} is not a file", "the path of a file below upload_root")
-    file = FileToUpload(filename(found.name, limits), found, root)
+    place, root = locate(value, limits.upload_root), below(limits.upload_root)
+    if not place.path.is_file():
+        raise InvalidValue(f"{sql_literal(value)} is not a file", f"the path of a file {root}")
+    file = FileToUpload(filename(place.path.name, limits), place)
     try:
         size = len(file)
     except OSError as error:
         raise InvalidValue(
-            f"{sql_literal(value)} cannot be read ({error.strerror})", "the path of another file"
+            f"{sql_literal(value)} cannot be read ({reason(error)})", f"the path of another file {root}"
         ) from None
     if not 0 < size <= MAX_FILE:
-        raise InvalidValue(f"{sql_literal(value)} has {size} bytes", f"the path of a file of 1 to {MAX_FILE} bytes")
+        raise InvalidValue(
+            f"{sql_literal(value)} has {size} bytes", f"the path of a file of 1 to {MAX_FILE} bytes {root}"
+        )
     return replace(file, size=size)
 
 

@@ -113,10 +113,12 @@ class Settings:
     upload_root: StrPath | None = setting(
         None,
         FilePath(),
-        "The folder whose files `INSERT INTO files (path, purpose)` may read.",
+        "The folder whose files `fsdir()`, `readfile()` and `INSERT INTO files (path, purpose)` may read; None or an "
+        "empty text for none. In the shell, it is the current directory unless `--upload-root` is given.",
         option=Option(
             "upload-root",
-            "the folder whose files INSERT INTO files (path, purpose) may upload (default: none)",
+            "the folder whose files fsdir(), readfile() and INSERT INTO files (path, purpose) may read (default: the "
+            "current directory; '' for none)",
             argument="DIR",
         ),
     )

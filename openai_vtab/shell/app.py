@@ -41,10 +41,13 @@ TRY_THE_SANDBOX = (
 
 
 class Shell(CommandShell):
-    """The openai-vtab shell. `settings` are those of connect() for the databases that it opens."""
+    """The openai-vtab shell. `settings` are those of connect() for the databases that it opens.
+
+    Unlike in connect(), `upload_root` is the current directory unless it is given.
+    """
 
     def __init__(self, settings: Mapping[str, Any] | None = None, **more: Any) -> None:
-        self.settings = dict(settings or {})
+        self.settings = {"upload_root": _current_folder(), **(settings or {})}
         self.failed = False  # whether any statement or command has failed
         self.sandboxed = False
         self.bar: ProgressBar | None = None
@@ -105,6 +108,8 @@ class Shell(CommandShell):
         if options.sandbox:
             self.settings |= self._start_sandbox()
         self.settings |= options.settings
+        if root := self.settings["upload_root"]:
+            self.settings["upload_root"] = self._folder(root)  # .cd does not change it
         no_colour = os.environ.pop("NO_COLOR", None)
         try:
             result: tuple[str | None, list[str], list[str]] = super().process_args(
@@ -163,6 +168,14 @@ class Shell(CommandShell):
         if isinstance(error, ConfigurationError) and "no API key" in str(error):
             self.write(self.stderr, NO_KEY)
 
+    def _folder(self, upload_root: str) -> str:
+        """The absolute path of --upload-root. Raises Shell.Error if there is no such folder."""
+        if not Path(upload_root).is_dir():
+            raise self.Error(
+                f"--upload-root is {upload_root!r}, which is not a folder; give a folder that exists, or '' for none"
+            )
+        return str(Path(upload_root).absolute())
+
     def _start_sandbox(self) -> dict[str, Any]:
         """Start the sandbox. Returns the settings to connect to it."""
         try:
@@ -174,6 +187,14 @@ class Shell(CommandShell):
         # The sandbox does not limit how many files are attached per minute.
         unlimited = {"attach_requests_per_minute": 0, "attach_files_per_minute": 0}
         return {"base_url": started.base_url, "api_key": started.api_key, **unlimited}
+
+
+def _current_folder() -> str | None:
+    """The current directory, None if it has been deleted."""
+    try:
+        return str(Path.cwd())
+    except FileNotFoundError:
+        return None
 
 
 def _versions() -> str:

@@ -17,11 +17,12 @@ from apsw.shell import Shell
 from ..tables import TABLES
 from .output import OutputShell
 
-# The tables that describe the others, with their descriptions.
+# The tables that describe the others, and the table of local files, with their descriptions.
 META_TABLES = {
     "openai_tables": "The operations of the tables: a row for each SELECT, INSERT, UPDATE, DELETE and function.",
     "openai_columns": "The columns of the tables.",
     "openai_requests": "The latest 1,000 requests of this connection.",
+    "fsdir": "The files in a folder below upload_root: fsdir('docs').",
 }
 TABLE_NAMES = [table.name for table in TABLES]
 

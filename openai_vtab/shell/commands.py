@@ -21,6 +21,7 @@ from ..errors import APIConnectionError, APIError
 from ..schema import docs
 from ..tables import TABLES
 from ..transport.request_log import COLUMNS
+from ..vtable import local_files
 from . import ledgers
 from .apsw_shell import META_TABLES, TableShell
 from .request_costs import columns_that_fit
@@ -179,7 +180,7 @@ class CommandShell(TableShell):
     def _description(self, name: str) -> str:
         """The description of a table by its name, by an alias, or by the name of a user's table that uses it."""
         if name in META_TABLES:
-            columns = COLUMNS if name == "openai_requests" else {}
+            columns = {"openai_requests": COLUMNS, "fsdir": local_files.COLUMNS | local_files.INPUTS}.get(name, {})
             lines = [f"{name}: {META_TABLES[name]}", *(f"  {column:12}  {doc}" for column, doc in columns.items())]
             return "\n".join(lines)
         sql = "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ? COLLATE NOCASE"

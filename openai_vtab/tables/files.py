@@ -16,7 +16,12 @@ files = Table(
     "Uploaded files.",
     columns=(
         Column("id", "TEXT", "The file's id, file-… at OpenAI."),
-        Column("filename", "TEXT", "The file's name, which need not be unique.", check=validators.filename),
+        Column(
+            "filename",
+            "TEXT",
+            "The file's name, which need not be unique. To upload a path: that file's own name unless given.",
+            check=validators.filename,
+        ),
         Column("purpose", "TEXT", "The purpose: assistants, user_data, batch or another.", check=validators.text),
         Column("bytes", "INTEGER", "The size: bytes."),
         Column("created_at", "INTEGER", "When the file was uploaded: Unix seconds, UTC."),
@@ -35,7 +40,7 @@ files = Table(
         Column(
             "path",
             "TEXT",
-            "To upload: the path of a file on this machine, below upload_root.",
+            "To upload: the path of a file on this machine below upload_root, absolute or relative to it.",
             hidden=True,
             check=validators.path,
         ),
@@ -71,7 +76,7 @@ files = Table(
             "INSERT",
             "POST /files",
             required=("path", "purpose"),
-            body=("expires_after",),
+            body=("filename", "expires_after"),
             multipart="file",
         ),
         Method("DELETE", "DELETE /files/{file_id}"),

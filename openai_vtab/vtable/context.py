@@ -48,8 +48,9 @@ class ConnectionContext:
         self.connection = weak = weakref.ref(connection)
         self.settings = settings
         self.clock = clock
-        root = settings.upload_root
-        self.limits = Limits(settings.max_files_per_batch, None if root is None else Path(root))
+        # absolute: the program may change its current directory
+        root = Path(settings.upload_root).absolute() if settings.upload_root else None
+        self.limits = Limits(settings.max_files_per_batch, root)
         self.workers = WorkerPool(
             Client(settings, clock=clock), lambda: (c := weak()) is not None and c.is_interrupted, clock=clock
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import tracemalloc
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +13,8 @@ import pytest
 
 from openai_vtab.protocol.multipart import CHUNK, form
 from openai_vtab.schema.file_to_upload import FileToUpload
+from openai_vtab.schema.spool import Spool, Spooled
+from openai_vtab.schema.upload_root import Place
 
 from ..support.contract import fields
 
@@ -71,18 +75,25 @@ def test_form_filename_of_any_text(name: str, arrives: str) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK])
-@pytest.mark.parametrize("on_disk", [False, True])
-def test_form_file_of_any_size(tmp_path: Path, size: int, on_disk: bool) -> None:
-    """In pieces of at most a chunk."""
+@pytest.mark.parametrize("where", ["in memory", "on disk", "in a spool"])
+def test_form_file_of_any_size(tmp_path: Path, size: int, where: str) -> None:
+    """In pieces of at most a chunk, and with its SHA-256."""
     data = bytes(n % 251 for n in range(1000)) * (size // 1000 + 1)
     data = data[:size]
-    content: bytes | Path = data
-    if on_disk:
-        content = tmp_path / "f"
-        content.write_bytes(data)
+    content: bytes | Place | Spooled = data
+    spool = Spool(memory=0)
+    if where == "on disk":
+        (tmp_path / "f").write_bytes(data)
+        content = Place(tmp_path, tmp_path / "f")
+    elif where == "in a spool":
+        spool.keep(b"another")
+        content = spool.keep(data)
     body = form({"file": FileToUpload("f", content)})
+    assert body.sha256 is None
     assert max(map(len, body)) <= CHUNK
     assert fields(body.content_type, b"".join(body)) == {"file": ("f", data)}
+    assert body.sha256 == hashlib.sha256(data).hexdigest()
+    spool.close()
 
 
 def test_form_boundary_within_the_content() -> None:
@@ -98,7 +109,7 @@ def test_form_does_not_hold_a_file_in_memory(tmp_path: Path) -> None:
     path = tmp_path / "large"
     with path.open("wb") as file:
         file.truncate(64 * CHUNK)
-    body = form({"file": FileToUpload("large", path)})
+    body = form({"file": FileToUpload("large", Place(tmp_path, path))})
     tracemalloc.start()
     try:
         assert sum(map(len, body)) == len(body) > 64 * CHUNK
@@ -112,7 +123,7 @@ def test_form_of_a_file_that_changes_is_not_sent_in_part(tmp_path: Path, change:
     """Its length has been promised; nothing that a parser would take for a whole form leaves."""
     path = tmp_path / "f.md"
     path.write_bytes(b"x" * 1000)
-    body = form({"purpose": "p", "file": FileToUpload("f.md", path)})
+    body = form({"purpose": "p", "file": FileToUpload("f.md", Place(tmp_path, path))})
     if change == "gone":
         path.unlink()
     else:
@@ -123,3 +134,19 @@ def test_form_of_a_file_that_changes_is_not_sent_in_part(tmp_path: Path, change:
             sent += part
     assert len(sent) < len(body)
     assert not sent.endswith(b"--\r\n")
+    assert body.sha256 is None
+
+
+def test_form_sha256_is_that_of_the_latest_attempt(tmp_path: Path) -> None:
+    """Attempts that end early have none; the file may change between two of them."""
+    path, before, after = tmp_path / "f", b"x" * (2 * CHUNK), b"y" * (2 * CHUNK)
+    path.write_bytes(before)
+    body = form({"purpose": "p", "file": FileToUpload("f", Place(tmp_path, path))})
+    whole = len(list(body))
+    assert body.sha256 == hashlib.sha256(before).hexdigest()
+    for count in range(whole - 1):  # the last two pieces come after the file
+        assert len(list(itertools.islice(body, count))) == count
+        assert body.sha256 is None
+    path.write_bytes(after)
+    assert after in b"".join(body)
+    assert body.sha256 == hashlib.sha256(after).hexdigest()

@@ -122,7 +122,7 @@ def test_requests_fit_the_terminal(screen: Screen, shell_on_screen: Shell, mode:
 
 def test_describe_lists_and_shows_tables() -> None:
     """Also by an alias, and by the name of a user's table."""
-    names = [*(table.name for table in TABLES), "openai_tables", "openai_columns", "openai_requests"]
+    names = [*(table.name for table in TABLES), "openai_tables", "openai_columns", "openai_requests", "fsdir"]
     described = [*names, "mine", "openai.files", TABLES[0].aliases[0]]
     text = LEDGER + ".describe\n" + "".join(f'.describe "{name}"\n' for name in described)
     done = run_shell("--sandbox", text=text)

@@ -115,6 +115,48 @@ def test_read_only_refuses_writes() -> None:
     assert done.returncode == 1
 
 
+FILES = "SELECT name FROM fsdir('.') WHERE level = 2;\nSELECT CAST(readfile('a.txt') AS TEXT);\n"
+
+
+def test_upload_root_is_the_current_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it was at the start: .cd does not change it, nor does another database."""
+    (tmp_path / "a.txt").write_text("hello")
+    (tmp_path / "deep").mkdir()
+    monkeypatch.chdir(tmp_path)
+    upload = "INSERT INTO files (path, filename, purpose) VALUES ('a.txt', 'b.txt', 'assistants');\n"
+    uploaded = "SELECT filename FROM files WHERE rowid = last_insert_rowid();\n"
+    done = run_shell("--sandbox", text=f".cd deep\n{FILES}{upload}{uploaded}.open :memory:\n{FILES}")
+    assert (done.stdout, done.stderr) == ("./a.txt\n./deep\nhello\nb.txt\n./a.txt\n./deep\nhello\n", "")
+    done = run_shell("--sandbox", text="SELECT readfile('../secret');")
+    assert f"readfile: '../secret' is outside upload_root ({tmp_path}); write a path below it" in done.stderr
+    assert done.returncode == 1
+
+
+def test_upload_root_may_be_another_folder_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder is relative to the current one at the start; an empty text closes it."""
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "a.txt").write_text("hello")
+    monkeypatch.chdir(tmp_path)
+    done = run_shell("--sandbox", "--upload-root", "deep", text=f".cd /\n{FILES}")
+    assert (done.stdout, done.stderr) == ("./a.txt\nhello\n", "")
+    done = run_shell("--sandbox", "--upload-root", "", text=FILES)
+    assert done.stdout == ""
+    assert done.stderr.count("local files may not be read, because upload_root is not set; write upload_root=") == 2
+
+
+@pytest.mark.parametrize("given", ["nope", "a.txt"])
+def test_upload_root_that_is_no_folder_ends_the_shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    """At the start, before any statement."""
+    (tmp_path / "a.txt").touch()
+    monkeypatch.chdir(tmp_path)
+    done = run_shell("--sandbox", "--upload-root", given, text="SELECT 1;")
+    assert (done.stdout, done.returncode) == ("", 1)
+    problem = f"--upload-root is '{given}', which is not a folder; give a folder that exists, or '' for none"
+    assert done.stderr.strip() == problem
+
+
 def test_errors_as_rows_and_upload_root(tmp_path: Path) -> None:
     """Both are settings of connect()."""
     (tmp_path / "a.txt").write_text("hello")

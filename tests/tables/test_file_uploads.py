@@ -117,7 +117,7 @@ def test_upload_root_allows_a_file_below_it(
 @pytest.mark.parametrize(
     ("path", "problem"),
     [
-        ("../secret", "is outside upload_root; write a path below it"),
+        ("../secret", "is outside upload_root ({root}); write a path below it"),
         ("deep/../../secret", "is outside upload_root"),
         ("/etc/hostname", "is outside upload_root"),
         ("{root}/../secret", "is outside upload_root"),
@@ -131,7 +131,7 @@ def test_upload_root_allows_a_file_below_it(
         ("/proc/self/environ", "is outside upload_root"),
         ("deep", "is not a file"),
         (".", "is not a file"),
-        ("none.md", "is not a file; write the path of a file below upload_root"),
+        ("none.md", "is not a file; write the path of a file below upload_root ({root})"),
         ("circle", "is not a file"),
         ("x" * 5000, "is not a file"),
         ("~/secret", "is not a file"),
@@ -149,8 +149,16 @@ def test_upload_root_keeps_everything_else_unread(
     with pytest.raises(openai_vtab.RowError) as caught:
         upload(connect(upload_root=root), path=path, purpose="assistants")
     assert "files.path: " in str(caught.value)
-    assert problem in str(caught.value)
+    assert problem.format(root=root) in str(caught.value)
     assert requests() == []
+
+
+def test_upload_of_a_path_under_another_name(connect: Any, root: Path, bodies: Bodies) -> None:
+    """The name that is given, or else the file's own."""
+    db = connect(upload_root=root)
+    upload(db, path="deep/b.md", filename="deep/b of the docs.md", purpose="assistants")
+    upload(db, path="deep/b.md", filename=None, purpose="assistants")
+    assert [form["file"] for _, form in bodies()] == [("deep/b of the docs.md", b"# B"), ("b.md", b"# B")]
 
 
 def test_upload_root_is_needed_to_read_a_file(
@@ -161,7 +169,7 @@ def test_upload_root_is_needed_to_read_a_file(
     for path in ("a.md", str(root / "a.md"), "/etc/hostname", "none"):
         with pytest.raises(
             openai_vtab.RowError,
-            match=r"files.path: local files may not be read; write content instead, or set upload_root in connect",
+            match=r"files.path: local files may not be read, because upload_root is not set; write upload_root='/a/folder' in ",
         ):
             upload(db, path=path, purpose="assistants")
     assert requests() == []

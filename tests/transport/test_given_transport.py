@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import ssl
 from collections.abc import Iterator, Mapping
 from concurrent.futures import CancelledError
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import openai_vtab
 from openai_vtab.protocol import Request, Response
+from openai_vtab.protocol.multipart import Upload, form
+from openai_vtab.schema.file_to_upload import FileToUpload
+from openai_vtab.schema.upload_root import Place
 from openai_vtab.settings import Settings
 from openai_vtab.transport.client import Client
 from openai_vtab.transport.exceptions import failure_of
@@ -150,3 +156,27 @@ def test_failures_of_certificates_have_advice(attributes: dict[str, int], advice
     with pytest.raises(openai_vtab.APIConnectionError, match=advice):
         client(transport, clock).send(READ, WaitBudget(300, clock))
     assert len(sent) == 1
+
+
+@pytest.mark.parametrize("pieces", [0, 1, 3, None], ids=["none", "the head", "a part of the file", "all"])
+def test_retries_of_an_upload_hash_what_the_last_attempt_sent(tmp_path: Path, pieces: int | None) -> None:
+    """However much of the file the first attempt has sent, and although the file has changed since."""
+    path, after = tmp_path / "f", b"y" * 3_000_000
+    path.write_bytes(b"x" * 3_000_000)
+    body = form({"file": FileToUpload("f", Place(tmp_path, path))})
+    sent: list[bytes] = []
+
+    def transport(request: Request, seconds: float, headers: Mapping[str, str]) -> Response | Failure:
+        assert isinstance(request.body, Upload)
+        sent.append(b"".join(itertools.islice(request.body, None if sent else pieces)))
+        if len(sent) == 2:
+            return OK
+        assert (request.body.sha256 is None) == (pieces is not None)
+        path.write_bytes(after)
+        return LIMITED
+
+    clock = FakeClock()
+    request = Request("POST", "/files", body, {"Content-Type": body.content_type}, repeatable=False)
+    assert client(transport, clock).send(request, WaitBudget(300, clock)).status == 200
+    assert after in sent[1]
+    assert body.sha256 == hashlib.sha256(after).hexdigest()

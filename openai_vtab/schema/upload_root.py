@@ -1,0 +1,149 @@
+"""Local files below `upload_root`: the one place that decides which files of this machine may be read.
+
+>>> place = locate("docs/returns.md", Path("/home/me"))
+>>> with place.open() as file: ...
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from .values import InvalidValue, SQLiteValue, sql_literal
+
+HAS_DIR_FD = os.open in os.supports_dir_fd and os.scandir in os.supports_fd  # not on Windows
+_LOOK = getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_PATH", os.O_RDONLY)
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+# without O_NONBLOCK, opening a FIFO would wait for a writer
+_READ = os.O_RDONLY | _NO_LINK | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file, folder or symbolic link. mode is st_mode; mtime is in Unix seconds, UTC."""
+
+    name: str
+    mode: int
+    mtime: int
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The absolute path of a file, folder or symbolic link at or below `root`.
+
+    Its methods open each folder from the one above (except on Windows), so that they do not follow a symbolic link that
+    has taken the place of a folder since the path was checked. They raise OSError.
+    """
+
+    root: Path
+    path: Path
+
+    def open(self) -> BinaryIO:
+        """Open the file. Raises OSError for anything but a regular file."""
+        with self._folder() as (name, folder):
+            number = os.open(name, _READ, dir_fd=folder)
+        file = os.fdopen(number, "rb")
+        if not stat.S_ISREG(os.fstat(number).st_mode):
+            file.close()
+            raise OSError(f"{self.path.name} is not a file")
+        return file
+
+    def look(self) -> Entry:
+        """The entry itself: a symbolic link is not followed."""
+        with self._folder() as (name, folder):
+            return _entry(self.path.name, os.lstat(name, dir_fd=folder))
+
+    def entries(self) -> list[Entry]:
+        """All entries of the folder, ordered by name. Symbolic links are not followed."""
+        with self._folder() as (name, folder):
+            if folder is None:
+                return _entries(name)
+            opened = os.open(name, os.O_RDONLY | os.O_DIRECTORY | _NO_LINK, dir_fd=folder)
+        try:
+            return _entries(opened)
+        finally:
+            os.close(opened)
+
+    def link_target(self) -> str:
+        """The text of the symbolic link."""
+        with self._folder() as (name, folder):
+            return os.readlink(name, dir_fd=folder)
+
+    def __truediv__(self, name: str) -> Place:
+        return Place(self.root, self.path / name)
+
+    @contextmanager
+    def _folder(self) -> Iterator[tuple[str, int | None]]:
+        """The name, and a descriptor of the folder that it is in; on Windows the whole path, and None."""
+        if not HAS_DIR_FD:
+            yield str(self.path), None
+            return
+        *folders, name = self.path.relative_to(self.root).parts or (".",)
+        here = os.open(self.root, _LOOK)
+        try:
+            for folder in folders:
+                inner = os.open(folder, _LOOK | _NO_LINK, dir_fd=here)
+                os.close(here)
+                here = inner
+            yield name, here
+        finally:
+            os.close(here)
+
+
+def locate(path: SQLiteValue, upload_root: Path | None, *, follow: bool = True) -> Place:
+    """Check that a path is at or below `upload_root`, which neither `..` nor a symbolic link can leave.
+
+    Without `follow`, a symbolic link at the end of the path is a place of its own, wherever it leads. The file need not
+    exist. Raises InvalidValue.
+    """
+    if upload_root is None:
+        raise InvalidValue(
+            "local files may not be read, because upload_root is not set",
+            "upload_root='/a/folder' in connect() or register(), or --upload-root DIR in the shell",
+        )
+    if not isinstance(path, str) or not path or "\0" in path:
+        raise InvalidValue(f"{sql_literal(path)} is not a path", f"the path of a file {below(upload_root)}")
+    root = _resolved(upload_root)
+    if not root.is_dir():
+        raise InvalidValue(f"upload_root ({upload_root}) is not a folder", "a folder that exists")
+    before, name = os.path.split(path)
+    is_folder = name in {"", ".", ".."}
+    found = _resolved(root / path) if follow or is_folder else _resolved(root / before) / name
+    if not found.is_relative_to(root):
+        raise InvalidValue(f"{sql_literal(path)} is outside upload_root ({upload_root})", "a path below it")
+    if is_folder and not found.is_dir():
+        raise InvalidValue(f"{sql_literal(path)} is not a folder", f"the path of a folder {below(upload_root)}")
+    return Place(root, found)
+
+
+def below(upload_root: Path | None) -> str:
+    """The words for an error message that say where files may be."""
+    return f"below upload_root ({upload_root})"
+
+
+def reason(error: OSError) -> str:
+    """The reason why a file cannot be read, for an error message."""
+    return error.strerror or str(error)
+
+
+def _resolved(path: Path) -> Path:
+    """The absolute path without symbolic links, as far as it exists. Path.resolve() raises for a circle of links."""
+    return Path(os.path.realpath(path))
+
+
+def _entries(folder: str | int) -> list[Entry]:
+    with os.scandir(folder) as found:
+        return sorted((_entry(item.name, item.stat(follow_symlinks=False)) for item in found), key=_name)
+
+
+def _entry(name: str, status: os.stat_result) -> Entry:
+    return Entry(name, status.st_mode, status.st_mtime_ns // 10**9)
+
+
+def _name(entry: Entry) -> str:
+    return entry.name

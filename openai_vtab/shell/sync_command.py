@@ -55,8 +55,8 @@ def run(args: Sequence[str]) -> int:
 
 
 def _run(given: Namespace, bar: ProgressBar | None, resources: ExitStack) -> int:
-    root = os.path.abspath(given.folder)
-    if not os.path.isdir(root):
+    root = os.path.abspath(given.folder)  # noqa: PTH100 - a link to a folder keeps its name, which begins the keys
+    if not Path(root).is_dir():
         raise ProgrammingError(f"DIR is {given.folder!r}, which is not a folder; give a folder that exists")
     folder = Folder(root, default_prefix(root) if given.prefix is None else given.prefix, given.glob or [ALL])
     settings: dict[str, Any] = {"upload_root": root, "dry_run": given.dry_run}
@@ -100,15 +100,12 @@ def _table(given: Namespace, db: apsw.Connection, folder: Folder) -> str:
     """The documents table of the vector store in the database; it is created by the first sync."""
     store = StoreTable(db, name=given.store, vector_store_id=given.vector_store_id)
     if given.rebuild:
-        table, lines = rebuild(db, store, folder)
-        _write(sys.stdout, lines)
-        return table
-    table = store.find()
-    if table is None:
-        if not given.dry_run:
-            store.refuse_existing_store()
-        table = store.create()
-    return table
+        rebuilt = rebuild(db, store, folder)
+        _write(sys.stdout, rebuilt.lines())
+        return rebuilt.table
+    if given.dry_run:  # asks nothing of the API
+        return store.find() or store.create()
+    return store.find_or_create()
 
 
 def _report(given: Namespace, summary: Summary) -> None:

@@ -103,7 +103,7 @@ def _add_repairs(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--retry-unknown",
         action="store_true",
-        help="upload documents again whose upload has an unknown outcome; the file of the first one may remain at OpenAI",
+        help="upload documents again whose upload has an unknown outcome; its file may remain at OpenAI",
     )
     group.add_argument(
         "--rebuild",

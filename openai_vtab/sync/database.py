@@ -34,10 +34,11 @@ def copy_database(path: Path | None, settings: Mapping[str, Any]) -> Iterator[ap
     """Open a copy in memory, so that a dry run leaves the file as it is."""
     with closing(connect(":memory:", **settings)) as copy:
         if path is not None and path.exists():
-            with closing(apsw.Connection(str(path), apsw.SQLITE_OPEN_READONLY)) as db:
-                with copy.backup("main", db, "main") as backup:
-                    while not backup.done:
-                        backup.step()
+            with (
+                closing(apsw.Connection(str(path), apsw.SQLITE_OPEN_READONLY)) as db,
+                copy.backup("main", db, "main") as backup,
+            ):
+                backup.step()
         yield copy
 
 

@@ -1,6 +1,6 @@
 """Which file of a vector store is which file of a folder, when the ledger is lost: by name and size.
 
->>> match([Local("docs/a.md", "a.md", 120)], [Remote("file-1", "a.md", 120, "{}")]).same
+>>> match([Local("docs/a.md", "a.md", 120)], [Remote("file-1", "a.md", 120)]).same
 [(Local(key='docs/a.md', …), Remote(file_id='file-1', …))]
 """
 
@@ -28,12 +28,11 @@ class Local:
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """A file of the vector store. attributes: JSON. size is in bytes, None if the API does not list the file."""
+    """A file of the vector store. filename and size (bytes) are None if the account's list of files lacks it."""
 
     file_id: str
     filename: str | None
     size: int | None
-    attributes: str | None
 
 
 @dataclass

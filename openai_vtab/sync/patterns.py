@@ -28,7 +28,7 @@ def _parts(pattern: str) -> list[str]:
     parts = pattern.removeprefix("./").split("/")
     if not {"", ".", ".."}.isdisjoint(parts):
         raise ProgrammingError(
-            f"--glob: {pattern!r} is not a pattern below the folder; write one that is relative to it, such as '**/*.md'"
+            f"--glob: {pattern!r} is not a pattern below the folder; write one relative to it, such as '**/*.md'"
         )
     return [*parts, "*"] if parts[-1] == "**" else parts
 

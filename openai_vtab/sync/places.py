@@ -30,7 +30,7 @@ def default_database(folder: str, store: str, base_url: str, environment: Mappin
 def _data_home(environment: Mapping[str, str]) -> Path:
     """https://specifications.freedesktop.org/basedir/latest/"""
     for name in ("XDG_DATA_HOME", "LOCALAPPDATA"):
-        if os.path.isabs(environment.get(name, "")):
+        if Path(environment.get(name, "")).is_absolute():
             return Path(environment[name])
     return Path(environment.get("HOME") or Path.home()) / ".local" / "share"
 

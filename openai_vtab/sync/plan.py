@@ -42,7 +42,7 @@ class Plan:
 
 
 def make_plan(listed: Collection[str], known: Collection[str], covers: Callable[[str], bool]) -> Plan:
-    """Compare the keys that the folder has with those of the table. `covers` tells whether the sync may delete a key."""
+    """Compare the keys that the folder has with those of the table. `covers`: whether the sync may delete a key."""
     there, stored = set(listed), set(known)
     return Plan(
         new=sorted(there - stored),

@@ -1,5 +1,29 @@
 """Which documents the API has refused, of a COMMIT that failed: the others can be sent without them.
 
->>> refused_rows(error, {1: "a.md", 2: "b.exe"})
-{2: 'POST https://api.openai.com/v1/files: 400 Invalid extension …'}
+>>> refused_rows(error, {1, 2})
+{2: "POST https://api.openai.com/v1/files: 400 Invalid extension"}
 """
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from ..errors import APIError, Error, WriteError
+
+ABOUT_ONE_FILE = (400, 413, 415, 422)  # HTTP statuses; others, such as 401 and 429, would meet every document
+
+
+def refused_rows(error: Error, rowids: Collection[int]) -> dict[int, str]:
+    """Return the reasons by rowid. Empty if the error is not about single documents, so that the sync must stop."""
+    if isinstance(error, WriteError):
+        cause = error.__cause__
+        if error.unknown or not _is_about_one_file(cause):
+            return {}
+        return {rowid: reason for rowid, reason in error.not_done if rowid in rowids and reason != "not sent"}
+    if len(rowids) == 1 and _is_about_one_file(error):
+        return dict.fromkeys(rowids, str(error))
+    return {}
+
+
+def _is_about_one_file(error: BaseException | None) -> bool:
+    return isinstance(error, APIError) and error.status in ABOUT_ONE_FILE

@@ -1,7 +1,6 @@
 """The documents table of a vector store in a database: found, or created.
 
->>> store_table = StoreTable(db, name="Handbook")
->>> store_table.find() or store_table.create()
+>>> StoreTable(db, name="Handbook").find_or_create()
 'handbook'
 """
 
@@ -30,48 +29,53 @@ class StoreTable:
         self._id = vector_store_id
 
     def find(self) -> str | None:
-        """Return the name of the table. None if no table of the database is for this vector store."""
-        found = [table for table, arguments in self._tables() if self._is_for_the_store(table, arguments)]
-        if len(found) > 1:
-            raise OperationalError(
-                f"{', '.join(found)} are tables for the same vector store; DROP those that you do not need, or give "
-                "another database"
-            )
-        return found[0] if found else None
+        """Return the name of the table. None if no table of the database is for this vector store. Sends nothing."""
+        return self._only(
+            [table for table, arguments in self._tables() if self._is_named(arguments) or self._has(table)]
+        )
 
-    def create(self) -> str:
-        """Create the table, and return its name."""
-        table = table_name(self._name or "documents", [str(name) for (name,) in self._db.execute(ALL_NAMES)])
-        argument, value = ("name", self._name) if self._id is None else ("vector_store_id", self._id)
-        text = str(value).replace("'", "''")
+    def find_or_create(self) -> str:
+        """Return the name of the table. Raises OperationalError if a new one would not know the store's documents."""
+        found = self.find()
+        if found is not None:
+            return found
+        if self._name is None:
+            self._refuse_unknown_files()
+            return self.create()
+        ids = self._ids_of_name()
+        # a table that was made again names the store by its id
+        found = self._only([table for table, _ in self._tables() if any(self._has(table, id) for id in ids)])
+        if found is None and ids:
+            raise OperationalError(
+                f"a vector store with the name {self._name!r} exists ({', '.join(ids)}), and this database does not "
+                "know its documents. Give the database that does; or write --rebuild, so that files of the folder "
+                "that are in the vector store are not uploaded again; or give another --store"
+            )
+        return found or self.create()
+
+    def create(self, vector_store_id: str | None = None) -> str:
+        """Create the table, for the vector store that exists if one is given. Returns the table's name."""
+        names = self._db.execute("SELECT name FROM sqlite_schema").fetchall()
+        table = table_name(self._name or "documents", [str(name) for (name,) in names])
+        id = self._id or vector_store_id
+        argument, value = ("name", str(self._name)) if id is None else ("vector_store_id", id)
+        text = value.replace("'", "''")
         self._db.execute(f"CREATE VIRTUAL TABLE {quoted(table)} USING vector_store_documents({argument} = '{text}')")
         return table
 
-    def refuse_existing_store(self) -> None:
-        """Raise OperationalError if a new table would share the store with documents that it does not know.
-
-        Nothing is sent for a store that is given by its id and is empty; a name must not be taken.
-        """
-        if self._id is None:
-            ids = self.ids_of_name()
-            if ids:
-                raise OperationalError(
-                    f"a vector store with the name {self._name!r} exists ({', '.join(ids)}), and this database does "
-                    "not know its documents. Give the database that does, or write --vector-store-id "
-                    f"{ids[0]} --rebuild, or another --store"
-                )
-            return
-        (count,) = self._db.execute(
-            'SELECT count(*) FROM "openai.vector_stores.vector_store_files" WHERE vector_store_id = ?', (self._id,)
-        ).fetchone() or (0,)
-        if count:
-            raise OperationalError(
-                f"the vector store {self._id} has {count} files, and this database does not know them. Give the "
-                "database that does, or write --rebuild: files of the folder that are in the store are then not "
-                "uploaded again"
+    def existing_id(self) -> str:
+        """The id of the vector store. Raises OperationalError unless exactly one has the name."""
+        if self._id is not None:
+            return self._id
+        ids = self._ids_of_name()
+        if len(ids) != 1:
+            several = (
+                f"several vector stores have the name ({', '.join(ids)})" if ids else "no vector store has the name"
             )
+            raise OperationalError(f"--store {self._name!r}: {several}; give --vector-store-id")
+        return ids[0]
 
-    def ids_of_name(self) -> list[str]:
+    def _ids_of_name(self) -> list[str]:
         """The ids of all vector stores of the account with the name."""
         sql = 'SELECT id FROM "openai.vector_stores.vector_stores" WHERE name = ? ORDER BY created_at'
         return [str(id) for (id,) in self._db.execute(sql, (self._name,))]
@@ -86,17 +90,28 @@ class StoreTable:
                     found.append((str(name), parse(str(name), ARGUMENT.findall(match[1]))))
         return found
 
-    def _is_for_the_store(self, table: str, arguments: Arguments) -> bool:
-        if self._id is None:
-            return arguments.name == self._name
-        return self._id in (arguments.vector_store_id, vector_store_id(self._db, table))
+    def _is_named(self, arguments: Arguments) -> bool:
+        return self._name is not None and arguments.name == self._name
 
+    def _has(self, table: str, vector_store_id: str | None = None) -> bool:
+        """Whether the table is for a vector store: the given one, or the one of this object."""
+        sql = f"SELECT 1 FROM {quoted(table + '_config')} WHERE name = 'vector_store_id' AND value = ?"
+        return self._db.execute(sql, (vector_store_id or self._id,)).fetchone() is not None
 
-def vector_store_id(db: apsw.Connection, table: str) -> str | None:
-    """The vector store of a documents table; None if it has not been created yet."""
-    sql = f"SELECT value FROM {quoted(table + '_config')} WHERE name = 'vector_store_id'"
-    row = db.execute(sql).fetchone()
-    return str(row[0]) if row else None
+    def _only(self, tables: list[str]) -> str | None:
+        if len(tables) > 1:
+            raise OperationalError(
+                f"{', '.join(tables)} are tables for the same vector store; DROP those that you do not need, or give "
+                "another database"
+            )
+        return tables[0] if tables else None
 
-
-ALL_NAMES = "SELECT name FROM sqlite_schema"
+    def _refuse_unknown_files(self) -> None:
+        sql = 'SELECT count(*) FROM "openai.vector_stores.vector_store_files" WHERE vector_store_id = ?'
+        ((count,),) = self._db.execute(sql, (self._id,)).fetchall()
+        if count:
+            raise OperationalError(
+                f"the vector store {self._id} has {count} files, and this database does not know them. Give the "
+                "database that does; or write --rebuild, so that files of the folder that are in the vector store are "
+                "not uploaded again"
+            )

@@ -26,7 +26,13 @@ def test_database_is_in_the_users_data_directory() -> None:
 
 def test_database_is_another_for_each_folder_store_and_address() -> None:
     """And the same for the same three."""
-    places = [("/a", "S", API), ("/b", "S", API), ("/a", "T", API), ("/a", "S", "http://127.0.0.1/v1"), ("/a", "S", API)]
+    places = [
+        ("/a", "S", API),
+        ("/b", "S", API),
+        ("/a", "T", API),
+        ("/a", "S", "http://127.0.0.1/v1"),
+        ("/a", "S", API),
+    ]
     assert len({default_database(*place, {"HOME": "/h"}) for place in places}) == 4
 
 

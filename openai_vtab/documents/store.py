@@ -51,6 +51,16 @@ class DocumentStore:
         """The name of the table now."""
         return self.shadow.name
 
+    def is_there(self) -> bool:
+        """Return whether the shadow tables exist."""
+        return self.shadow.exists()
+
+    def elsewhere(self, internal_sql: InternalSQL) -> DocumentStore:
+        """Return the same rows, and what was learned of them, on a connection whose main database is the file."""
+        there = DocumentStore(internal_sql, "main", self.shadow.names[0], self.file)
+        there._learned = self._learned
+        return there
+
     def create(self, vector_store_id: str | None) -> None:
         """Create the shadow tables. Raises ProgrammingError when they cannot be created."""
         self.shadow.create()
@@ -116,6 +126,17 @@ class DocumentStore:
         found = self.files(f"f.state IN ({known}) OR f.file_id IN (SELECT value FROM openai.json_each(?))", [learned])
         return [file for file in found if file.state in states]
 
+    def newest_in(self, *states: State) -> list[tuple[Document, StoredFile]]:
+        """Return the documents whose newest files are in these states, with these files, as the rows say."""
+        known = ", ".join(f"'{state}'" for state in states)
+        sql = (
+            f"SELECT {DOCUMENT}, {FILE} FROM {self.shadow.path('files')} AS f "
+            f"JOIN {self.shadow.path('documents')} AS d ON d.id = f.document WHERE f.state IN ({known}) "
+            f"AND f.id = (SELECT max(id) FROM {self.shadow.path('files')} WHERE document = d.id) ORDER BY f.id"
+        )
+        size = len(fields(Document))
+        return [(Document(*row[:size]), self._file(row[size:])) for row in self._sql.read(sql)]  # type: ignore[arg-type]
+
     def files_of(self, document: int) -> list[StoredFile]:
         """Return the files of a document, the newest last."""
         return self.files("f.document = ?", [document])
@@ -123,6 +144,29 @@ class DocumentStore:
     def with_file_id(self, file_id: str) -> StoredFile | None:
         """Return the file with this id."""
         return next(iter(self.files("f.file_id = ?", [file_id])), None)
+
+    def with_intent(self, intent: str) -> StoredFile | None:
+        """Return the file whose upload an intent stands for."""
+        return next(iter(self.files("f.intent = ?", [intent])), None)
+
+    def spares(self, file: StoredFile) -> list[StoredFile]:
+        """Return the files of the same content and name that no document needs."""
+        where = "f.document IS NULL AND f.sha256 = ? AND f.filename = ? AND f.file_id IS NOT NULL AND f.owned"
+        return self.files(where, [file.sha256, file.filename])
+
+    def with_other_attributes(self) -> list[tuple[Document, StoredFile]]:
+        """Return the documents whose newest files are attached with other attributes."""
+        attached = ", ".join(f"'{state}'" for state in State if state.is_attached)
+        where = f"d.attributes IS NOT f.attributes AND f.state IN ({attached})"
+        return [(document, file) for document, file in self.listed(where) if file is not None]
+
+    def superseded(self) -> list[StoredFile]:
+        """Return the files older than a completed one of their document, and older ones that were never attached."""
+        newest = f"(SELECT state FROM {self.shadow.path('files')} WHERE document = f.document AND id > f.id "
+        return self.files(
+            f"f.document IS NOT NULL AND {newest} ORDER BY id DESC LIMIT 1) IS NOT NULL "
+            f"AND (f.state IN ('wanted', 'uploaded') OR {newest} ORDER BY id DESC LIMIT 1) = 'completed')"
+        )
 
     def at_the_api(self) -> int:
         """Return the number of files that the API has, as far as is known."""
@@ -150,6 +194,22 @@ class DocumentStore:
         if file.file_id is not None:
             self._learned.pop(file.file_id, None)
         self.change_file(file.id, state=state, **columns)
+
+    def advance(self, file: StoredFile, **columns: SQLiteValue) -> None:
+        """Set columns of a file that is still in the state that it was in: writing it twice changes nothing."""
+        sets = ", ".join(f"{name} = ?" for name in columns)
+        sql = f"UPDATE {self.shadow.path('files')} SET {sets} WHERE id = ? AND state = ?"
+        self._sql.write(sql, [*columns.values(), file.id, file.state])
+
+    def attached(self, part: Sequence[tuple[Document, StoredFile]], batch_id: str, at: int) -> None:
+        """Write that a batch attaches files with the attributes and the chunking of their documents."""
+        rows = [[file.id, document.attributes, document.chunking] for document, file in part]
+        self._sql.write(
+            f"UPDATE {self.shadow.path('files')} AS f SET state = 'in_progress', batch_id = ?, attached_at = ?, "
+            "answer = NULL, attributes = new.value ->> 1, chunking = new.value ->> 2 FROM openai.json_each(?) AS new "
+            "WHERE f.id = new.value ->> 0 AND f.state = 'uploaded'",
+            [batch_id, at, json.dumps(rows)],
+        )
 
     def remove_file(self, id: int) -> None:
         """Delete a file's row."""
@@ -197,6 +257,11 @@ class DocumentStore:
         if self._learned:
             self._sql.write(*self.learned_statement())
             self._learned.clear()
+
+    def save_learned(self) -> None:
+        """Write what was learned in one statement that commits by itself. Raises apsw.BusyError at once."""
+        self._sql.write_unless_busy(*self.learned_statement())
+        self._learned.clear()
 
     def forget_learned(self) -> None:
         """Drop what was learned: the API can be asked again."""

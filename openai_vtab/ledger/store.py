@@ -24,7 +24,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing
 from typing import Any
 
 import apsw
@@ -32,6 +31,7 @@ import apsw
 from ..errors import OperationalError, RowError
 from ..schema.table import Table
 from ..schema.values import SQLiteValue
+from ..sqlite.elsewhere import elsewhere
 from ..sqlite.internal_sql import InternalSQL
 from ..sqlite.rowids import Rowids
 from . import rows_from_intents
@@ -45,8 +45,6 @@ log = logging.getLogger("openai_vtab")
 
 # The statements say openai.json_each: no schema has that name, so that SQLite takes its own function, whatever tables
 # the user has.
-
-CLOSING_BUSY_TIMEOUT = 2000  # milliseconds to wait for other writers when the connection is closing
 
 Keys = Mapping[str, str]
 
@@ -95,6 +93,10 @@ class Ledger:
     def is_there(self) -> bool:
         """Return whether the shadow table exists."""
         return self.shadow.exists()
+
+    def lock(self) -> None:
+        """Take the write lock of the database, or raise apsw.BusyError at once."""
+        self.shadow.lock()
 
     def drop(self) -> None:
         """DROP TABLE: forget everything."""
@@ -239,7 +241,7 @@ class Ledger:
         """Return whether an intent of this database file is one of this ledger."""
         return not set(intent.ledgers).isdisjoint(self.names)
 
-    def write_creates(self, intents: Sequence[Intent]) -> int:
+    def write_outcomes(self, intents: Sequence[Intent]) -> int:
         """Write rows for what transactions that are gone have created, or may have.
 
         Returns the number of rows that were inserted or completed.
@@ -267,16 +269,11 @@ class Ledger:
         if not self.file:
             return False
         try:
-            with closing(apsw.Connection(self.file, flags=apsw.SQLITE_OPEN_READWRITE)) as connection:
-                connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 0)
-                connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)  # as on the user's: triggers reach nothing
-                connection.set_busy_timeout(CLOSING_BUSY_TIMEOUT)
-                # here the database is main, whatever name it was attached under
-                shadow = quoted(f"{self.names[0]}_{SUFFIX}")
-                with connection:
-                    for sql in rows_from_intents.statements(shadow, self.key):
-                        connection.execute(sql, (rows_from_intents.values(intents, self.key),))
-                    connection.execute(self._pending.statement(shadow), (self._pending.values(),))
+            shadow = quoted(f"{self.names[0]}_{SUFFIX}")
+            with elsewhere(self.file) as connection:
+                for sql in rows_from_intents.statements(shadow, self.key):
+                    connection.execute(sql, (rows_from_intents.values(intents, self.key),))
+                connection.execute(self._pending.statement(shadow), (self._pending.values(),))
         except apsw.Error as error:
             log.debug("%s: not remembered: %s", self.names[0], error)
             return False

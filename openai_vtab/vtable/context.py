@@ -14,6 +14,9 @@ from pathlib import Path
 import apsw
 
 from ..clock import REAL, Clock
+from ..documents.arguments import Arguments
+from ..documents.commit import DocumentCommit
+from ..documents.outcomes import DocumentOutcomes
 from ..documents.store import DocumentStore
 from ..errors import UnsupportedWriteError
 from ..execution.read_ahead import ReadAhead
@@ -30,6 +33,7 @@ from ..sqlite.internal_sql import InternalSQL
 from ..sqlite.row_value_affinity import never_numbers
 from ..sqlite.rowids import Rowids
 from ..sqlite.sql_text import changes_rows, first_word, select_part
+from ..tables import TABLES
 from ..transport.client import Client
 from ..writes.queue import WriteQueue
 from ..writes.settlement import Settlement
@@ -57,9 +61,10 @@ class ConnectionContext:
         self.writes = writes = WriteQueue(self.workers)
         self.internal_sql = InternalSQL(weak)
         self.created: dict[tuple[str, ...], float] = {}  # objects created through it: the time, on the clock
-        self.settlement = Settlement(self.internal_sql, writes)
-        self.ledgers = self.settlement.ledgers
-        self.document_stores: list[DocumentStore] = []
+        self.ledgers: list[Ledger] = []
+        self._documents: list[DocumentOutcomes] = []
+        openers = [partial(Ledger, self.internal_sql, table) for table in TABLES if table.remembered]
+        self.settlement = Settlement(self.internal_sql, writes, [*openers, self._outcomes_of])
         self.rowids: list[Rowids] = []  # of the tables without a ledger
         self._bound_values = BoundValues()
         self.replayer = Replayer(weak, self.internal_sql, self._bound_values)
@@ -180,7 +185,7 @@ class ConnectionContext:
 
         What was only looked up is not written if it can wait.
         """
-        if not self.ledgers and self.writes.is_empty:
+        if self.settlement.is_empty and self.writes.is_empty:
             return
         if connection.in_transaction or self.statements.is_writing:
             return
@@ -194,25 +199,45 @@ class ConnectionContext:
 
     def ledger(self, connection: apsw.Connection, table: Table, schema: str, name: str) -> Ledger:
         """The ledger of a table. It outlives SQLite's object for the table, which a schema change takes away."""
-        file = connection.db_filename(schema) or ""
-        if not Path(file).is_file():  # some of SQLite's file systems have names, but no files
-            file = ""
+        file = _file_of(connection, schema)
         for ledger in self.ledgers:
             if (ledger.schema, ledger.name, ledger.file) == (schema, name, file):
                 break
         else:
-            ledger = self.settlement.new_ledger(table, schema, name, file)
+            ledger = Ledger(self.internal_sql, table, schema, name, file, self.settlement.waiting)
+            self.ledgers.append(ledger)
+            self.settlement.add(ledger)
         ledger.shadow.create_unless_exists()
         return ledger
 
     def documents(self, connection: apsw.Connection, schema: str, name: str) -> DocumentStore:
         """The rows of a documents table. They outlive SQLite's object for the table."""
-        file = connection.db_filename(schema) or ""
-        for store in self.document_stores:
-            if (store.shadow.schema, store.name, store.file) == (schema, name, file):
-                return store
-        self.document_stores.append(DocumentStore(self.internal_sql, schema, name, file))
-        return self.document_stores[-1]
+        file = _file_of(connection, schema)
+        for found in self._documents:
+            if (found.schema, found.name, found.file) == (schema, name, file):
+                break
+        else:
+            found = self._outcomes_of(schema, name, file)
+            self._documents.append(found)
+            self.settlement.add(found)
+        return found.store
+
+    def _outcomes_of(self, schema: str, name: str, file: str) -> DocumentOutcomes:
+        return DocumentOutcomes(DocumentStore(self.internal_sql, schema, name, file))
+
+    def commit_documents(self, store: DocumentStore, arguments: Arguments) -> None:
+        """COMMIT of a documents table: send what its rows need. Raises what has failed."""
+        outcomes = next(each for each in self._documents if each.store is store)
+        others = [each.store for each in self._documents if each.store is not store]
+        DocumentCommit(
+            store,
+            arguments,
+            self.writes,
+            self.workers,
+            files_per_batch=self.limits.files_per_batch,
+            waiting=partial(self.settlement.waiting, outcomes),
+            others=others,
+        ).run()
 
     # the end of the connection
 
@@ -237,3 +262,9 @@ class ConnectionContext:
         self._connected -= 1
         if not self._connected:
             self.workers.close()
+
+
+def _file_of(connection: apsw.Connection, schema: str) -> str:
+    """The file of a database, "" when it is in none: some of SQLite's file systems have names, but no files."""
+    file = connection.db_filename(schema) or ""
+    return file if Path(file).is_file() else ""

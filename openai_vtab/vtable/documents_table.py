@@ -39,6 +39,7 @@ class DocumentsTable(TransactionHooks):
     ) -> None:
         super().__init__(connection, context)
         self._store = store
+        self._arguments = arguments
         self._names = [column.name for column in columns(store.name)]
         self._match = store.name  # the column that MATCH searches, and that takes commands
         protection = Protection(context.internal_sql, store, lambda: context.statements.writing)
@@ -118,6 +119,11 @@ class DocumentsTable(TransactionHooks):
             raise UnsupportedWriteError(
                 f"{self._store.name}: this connection is read_only, and {verb} would change something at the API"
             )
+
+    def Sync(self) -> None:
+        """COMMIT, first half: send what the rows need. An error here fails the COMMIT."""
+        super().Sync()
+        self.context.commit_documents(self._store, self._arguments)
 
     def Commit(self) -> None:
         """COMMIT, second half: cannot fail."""

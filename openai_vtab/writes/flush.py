@@ -1,7 +1,7 @@
 """Sending one flush of the queue over the connection's workers, with its intents written down before.
 
 >>> sender.prepare(due, intent_logs)
->>> stop = sender.run(sender.delivery(due))
+>>> stop = sender.run(sender.delivery(due), more=False)
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import apsw
 from ..errors import ProgrammingError
 from ..execution.workers import WorkerPool
 from ..ledger.intents import IntentLog
+from ..progress import ProgressReporter
 from .delivery import Delivery
 from .write import State, Write
 
@@ -24,6 +25,8 @@ class FlushSender:
 
     def __init__(self, workers: WorkerPool) -> None:
         self._workers = workers
+        self._meter: ProgressReporter | None = None  # of the COMMIT, which may take several flushes
+        self._finished = 0  # writes of its earlier flushes
 
     @property
     def is_dry_run(self) -> bool:
@@ -61,29 +64,38 @@ class FlushSender:
             wait_budget.cancelled,
         )
 
-    def run(self, delivery: Delivery) -> BaseException | None:
+    def run(self, delivery: Delivery, more: bool) -> BaseException | None:
         """Send, and wait for the outcomes. Returns what has interrupted the statement, None when nothing has.
 
-        Every outcome is in the state of its write, whatever interrupts this method.
+        Every outcome is in the state of its write, whatever interrupts this method. With `more`, other flushes of the
+        same COMMIT follow: the progress goes on.
         """
-        meter = self._workers.meter()
+        if self._meter is None:
+            self._meter, self._finished = self._workers.meter(), 0
+        meter, before = self._meter, self._finished
 
         def tick() -> None:
             self._raise_if_interrupted()
             if meter is not None:
-                meter.writes(delivery.finished, len(delivery.writes))
+                meter.writes(before + delivery.finished, before + len(delivery.writes))
 
         try:
             delivery.run(self._workers.size, tick)
-            if meter is not None:
-                meter.close()
+            self._finished = before + len(delivery.writes)
+            if not more:
+                self.finish()
         except BaseException as error:
             delivery.stop()
-            if meter is not None:
-                with contextlib.suppress(BaseException):  # what it raises must not replace the interrupt
-                    meter.close()
+            with contextlib.suppress(BaseException):  # what it raises must not replace the interrupt
+                self.finish()
             return error
         return None
+
+    def finish(self) -> None:
+        """Report the end of the progress."""
+        meter, self._meter = self._meter, None
+        if meter is not None:
+            meter.close()
 
     def _raise_if_interrupted(self) -> None:
         if self._workers.interrupted():

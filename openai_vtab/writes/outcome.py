@@ -18,7 +18,9 @@ from ..errors import APIConnectionError, APIError, Error, WriteError
 from ..protocol import Request, certainly_refused
 from .write import State, Write
 
-REPEATING = "writing them again would do it again"
+REPEATING = "do not repeat the statement or the transaction as it is: writing them again would do it again"
+REUSING = "repeat the statement or the transaction: what was carried out is used then, and nothing is done twice"
+NOTHING_DONE = frozenset({State.QUEUED, State.NOT_DONE, State.SHOWN})
 UNFINISHED = "the transaction cannot be committed: rows of it were not written when a SELECT had to see them"
 DOUBTFUL = (
     "the transaction cannot be committed: a SQL function has written rows within another statement, and SQLite does "
@@ -50,9 +52,9 @@ def report(problem: str, writes: Sequence[Write]) -> WriteError:
             if write.changes_something:
                 done.append((write.rowid, str((write.result or {}).get("id", "no id"))))
         elif state is not State.SHOWN:
-            reason = str(error or _interrupted(write.request))
+            reason = _labelled(write, str(error or _interrupted(write.request)))
             if state is State.UNKNOWN or (state is State.BEGUN and not write.request.repeatable):
-                unknown.append((write.rowid, f"{reason}; {_look(write.request)}"))
+                unknown.append((write.rowid, f"{reason}; {_look(write)}"))
             else:
                 not_done.append((write.rowid, reason))
     return WriteError(problem, done=done, not_done=not_done, unknown=unknown)
@@ -84,9 +86,11 @@ def failure(writes: Sequence[Write], stop: BaseException | None) -> BaseExceptio
         return stop
     error = failed[0].error
     if len(failed) == 1 and isinstance(error, Exception) and not report("", writes).done:
-        if failed[0].state is not State.UNKNOWN:
+        text = _labelled(failed[0], str(error))
+        if failed[0].state is State.UNKNOWN:
+            text = f"{text}; {_look(failed[0])}"
+        elif not failed[0].label:
             return error
-        text = f"{error}; {_look(failed[0].request)}"
         if isinstance(error, APIError | APIConnectionError):
             error.args = (text, *error.args[1:])
             return error
@@ -94,15 +98,21 @@ def failure(writes: Sequence[Write], stop: BaseException | None) -> BaseExceptio
         told.__cause__ = error
         return told
     first = next((error for error in errors if not isinstance(error, CancelledError)), None)
-    return report(f"{len(failed)} of {len(writes)} rows were not written: {first}", writes)
+    told = f"{len(failed)} of {len(writes)} rows were not written: {first}"
+    return report(f"{told}; {REUSING}" if _are_reusable(writes) else told, writes)
+
+
+def between_steps(error: BaseException, sent: Sequence[Write], writes: Sequence[Write]) -> BaseException:
+    """The exception of a COMMIT that has failed after one of its steps: it lists what the steps have carried out."""
+    if isinstance(error, Error):
+        return not_begun(error, writes)
+    return recording_failed(error, sent, writes)
 
 
 def lost_commit(writes: Sequence[Write]) -> WriteError:
     """The exception of a transaction that SQLite has rolled back although the API has carried out some of it."""
     return report(
-        "SQLite has rolled the transaction back after the API had carried out rows of it; do not repeat the statement "
-        f"or the transaction as it is: {REPEATING}",
-        writes,
+        f"SQLite has rolled the transaction back after the API had carried out rows of it; {_repeating(writes)}", writes
     )
 
 
@@ -114,8 +124,7 @@ def recording_failed(error: BaseException, sent: Sequence[Write], writes: Sequen
     if isinstance(error, apsw.InterruptError) or not isinstance(error, apsw.Error | Error):
         return failure(sent, error)
     told = report(
-        f"the API has carried out what cannot be written here: {error}; do not repeat the statement or the transaction "
-        f"as it is: {REPEATING}",
+        f"the API has carried out what cannot be written here: {error}; {_repeating(writes)}",
         writes,
     )
     told.__cause__ = error
@@ -124,7 +133,7 @@ def recording_failed(error: BaseException, sent: Sequence[Write], writes: Sequen
 
 def not_begun(error: Error, writes: Sequence[Write]) -> Error:
     """The exception of a flush that could not begin; it lists what the transaction has sent before."""
-    told = report(str(error), writes)
+    told = report(f"{error}; {REUSING}" if _are_reusable(writes) else str(error), writes)
     if not (told.done or told.unknown):
         return error
     told.__cause__ = error
@@ -136,7 +145,24 @@ def incomplete(rows_failed: bool, writes: Sequence[Write]) -> WriteError:
     return report(UNFINISHED if rows_failed else DOUBTFUL, writes)
 
 
-def _look(request: Request) -> str:
+def _are_reusable(writes: Sequence[Write]) -> bool:
+    """Return whether everything that the API has carried out, or may have, is used when it is written again."""
+    sent = [write for write in writes if write.changes_something and write.state not in NOTHING_DONE]
+    return bool(sent) and all(write.reusable for write in sent)
+
+
+def _repeating(writes: Sequence[Write]) -> str:
+    return REUSING if _are_reusable(writes) else REPEATING
+
+
+def _labelled(write: Write, problem: str) -> str:
+    return f"{write.label}: {problem}" if write.label else problem
+
+
+def _look(write: Write) -> str:
     """What to do about a create with an unknown outcome: the list of what is there tells."""
-    where = f" (GET {request.verify_path})" if request.verify_path else ""
+    if write.reusable:
+        return "it may have been carried out all the same: write it again, and it is looked for first"
+    path = write.request.verify_path
+    where = f" (GET {path})" if path else ""
     return f"it may have been carried out all the same: before you write it again, look at what is there{where}"

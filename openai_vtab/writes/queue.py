@@ -22,6 +22,10 @@ and Rollback, with these exceptions (APSW 3.53, SQLite 3.53):
     Rollback           drops the queue       by the user's ROLLBACK: logs a warning; otherwise raises WriteError
     RollbackTo         drops what came since the savepoint; what was carried out is logged, and settled afterwards
 
+A table whose COMMIT takes several steps, each made of what the one before has brought, queues and flushes each within
+`one_commit`: to SQLite it is one Sync. What fails in a later step, or between two of them, ends the transaction, and
+the exception lists what the earlier steps have carried out.
+
 >>> queue = WriteQueue(workers)
 >>> queue.add(Write(request, rowid=1, parse=parse_object))
 >>> queue.flush()
@@ -33,6 +37,8 @@ from __future__ import annotations
 
 import logging
 from bisect import bisect_left
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NoReturn
 
 from ..errors import Error, WriteError
@@ -40,7 +46,7 @@ from ..execution.workers import WorkerPool
 from ..ledger.intents import IntentLog
 from .delivery import Delivery
 from .flush import FlushSender
-from .outcome import failure, incomplete, lost_commit, not_begun, recording_failed
+from .outcome import between_steps, failure, incomplete, lost_commit, not_begun, recording_failed
 from .savepoints import Savepoints
 from .unrecorded import UnrecordedResults
 from .write import State, Write
@@ -93,15 +99,17 @@ class WriteQueue:
 
     # sending
 
-    def flush(self, reader: object = None) -> None:
+    def flush(self, reader: object = None, *, more: bool = False) -> None:
         """Send the queue concurrently; given a reader, only what other statements have queued.
+
+        With `more`, other flushes of the same COMMIT follow.
 
         Raises the only failed row's own error, WriteError for several, or what has interrupted it, with the WriteError
         as its cause. Without a reader, SQLite then rolls the transaction back. With one it stays open, and its COMMIT
         will fail: a transaction is carried out whole, or it fails.
         """
         try:
-            self._flush(reader)
+            self._flush(reader, more)
         except Exception:
             raise
         except BaseException as stop:  # KeyboardInterrupt, SystemExit: wherever it has come, it names what was created
@@ -109,23 +117,43 @@ class WriteQueue:
                 self._fail(failure(list(self._sent.values()), stop), reader)
             raise
 
-    def _flush(self, reader: object) -> None:
+    @contextmanager
+    def one_commit(self) -> Iterator[None]:
+        """Within the with statement, several flushes are one COMMIT.
+
+        Raises what the block raises; when something was carried out before, a WriteError that lists it, or what has
+        interrupted the block, with the WriteError as its cause.
+        """
+        try:
+            yield
+        except BaseException as error:
+            if not self._sent:  # nothing was carried out, or a flush has failed and said what was
+                raise
+            self._collect()
+            problem = between_steps(error, list(self._sent.values()), self._all())
+        else:
+            self._sender.finish()
+            self._synced, self._committing = True, False
+            return
+        self._fail(problem, None)
+
+    def _flush(self, reader: object, more: bool) -> None:
         self._collect()
         if reader is None:
             self._refuse_unfinished()
         due = [write for write in self._queued if reader is None or write.reader is not reader]
         if due:
-            self._send(due, reader)
+            self._send(due, reader, more)
         self._record(reader)
         if reader is None:
-            self._synced, self._committing = True, False
+            self._synced, self._committing = not more, more
 
     def _refuse_unfinished(self) -> None:
         """Raise WriteError when COMMIT cannot carry the transaction out whole."""
         if self._failed or any(write.doubtful for write in self._queued):
             self._fail(incomplete(bool(self._failed), self._all()), None)
 
-    def _send(self, due: list[Write], reader: object) -> None:
+    def _send(self, due: list[Write], reader: object, more: bool) -> None:
         try:
             self._sender.prepare(due, self._logs.values())
         except Error as error:
@@ -137,7 +165,7 @@ class WriteQueue:
             return
         self._committing = reader is None
         self._delivery = delivery = self._sender.delivery(due)
-        stop = self._sender.run(delivery)
+        stop = self._sender.run(delivery, more)
         self._collect()
         if stop is not None or any(write.state is not State.DONE for write in due):
             if stop is None and reader is not None:

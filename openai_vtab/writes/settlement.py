@@ -1,14 +1,14 @@
-"""Settlement: the ledgers learn what transactions that are gone have created.
+"""Settlement: the shadow tables learn what transactions that are gone have carried out.
 
     a transaction that SQLite rolled back      its intents are in memory, and in its file
     a request that outlived an interrupt       its outcome comes later: the row is completed then
-    a process that was killed                  its file lies beside the database, until the ledger is opened again
+    a process that was killed                  its file lies beside the database, until the table is opened again
 
 Each row has its intent's id, so that settling twice adds nothing. What cannot be written now, because another
-connection reads or writes, is tried again at each later statement; the ledger lists it meanwhile.
+connection reads or writes, is tried again at each later statement; a ledger lists it meanwhile.
 
->>> settlement = Settlement(internal_sql, writes)
->>> ledger = settlement.new_ledger(vector_store_file_batches, "main", "my_batches", "/data/my.db")
+>>> settlement = Settlement(internal_sql, writes, openers)
+>>> settlement.add(ledger)
 >>> settlement.settle(connection, can_wait=False)
 """
 
@@ -16,59 +16,106 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import apsw
 
 from ..ledger.intent_file import left_behind
 from ..ledger.intent_reader import read_intents
 from ..ledger.intents import Intent, IntentLog
-from ..ledger.store import Ledger
-from ..schema.table import Table
 from ..sqlite.internal_sql import InternalSQL
 from .queue import WriteQueue
 
 log = logging.getLogger("openai_vtab")
 
 
-class Settlement:
-    """The ledgers of one connection, and what they do not know yet."""
+class OutcomeStore(Protocol):
+    """The shadow tables of one virtual table, in the database file `file` ("" when it is in none)."""
 
-    def __init__(self, internal_sql: InternalSQL, writes: WriteQueue) -> None:
-        self.ledgers: list[Ledger] = []
+    @property
+    def file(self) -> str:
+        """The database file."""
+
+    @property
+    def name(self) -> str:
+        """The name of the virtual table now."""
+
+    @property
+    def schema(self) -> str:
+        """The name under which the database file was attached."""
+
+    def is_there(self) -> bool:
+        """Return whether the shadow tables exist."""
+
+    def is_of(self, intent: Intent) -> bool:
+        """Return whether an intent of this database file is one of this table."""
+
+    def lock(self) -> None:
+        """Take the write lock of the database, or raise apsw.BusyError at once."""
+
+    def write_outcomes(self, intents: Sequence[Intent]) -> int:
+        """Write what transactions that are gone have carried out, or may have; twice is the same as once.
+
+        Returns the number of rows that are new or know more than before. Raises SQLite's errors.
+        """
+
+    def save(self, can_wait: bool) -> None:
+        """Write what was learned while reading, outside of a transaction; not when it can wait."""
+
+    def save_elsewhere(self, intents: Sequence[Intent] = ()) -> bool:
+        """Write everything on a connection of its own, while the user's is closing. Returns whether that worked."""
+
+
+Opener = Callable[[str, str, str], OutcomeStore]  # takes a schema, a name and a file
+
+
+class Settlement:
+    """The shadow tables of one connection, and what they do not know yet.
+
+    `openers` make, for each kind of table, the OutcomeStore of a table that the connection has not used yet.
+    """
+
+    def __init__(self, internal_sql: InternalSQL, writes: WriteQueue, openers: Sequence[Opener]) -> None:
+        self._stores: list[OutcomeStore] = []
         self._internal_sql = internal_sql
         self._writes = writes
-        self._to_recover: list[Ledger] = []  # opened, and not yet looked at for what a dead process has left behind
+        self._openers = openers
+        self._to_recover: list[OutcomeStore] = []  # not yet looked at for what a dead process has left behind
 
-    def new_ledger(self, table: Table, schema: str, name: str, file: str) -> Ledger:
-        """The ledger of a table in a database file, "" when it is in none."""
-        ledger = Ledger(self._internal_sql, table, schema, name, file, self._waiting)
-        self.ledgers.append(ledger)
-        self._to_recover.append(ledger)
-        return ledger
+    @property
+    def is_empty(self) -> bool:
+        """Whether the connection has used no table with shadow tables."""
+        return not self._stores
 
-    def _waiting(self, ledger: Ledger) -> list[Intent]:
-        """What was created for a ledger, and is not written into it yet."""
-        found = (i for log in self._writes.unsettled if log.file == ledger.file for i in log.unsettled())
-        return [intent for intent in found if ledger.is_of(intent)]
+    def add(self, store: OutcomeStore) -> None:
+        """A table was connected."""
+        self._stores.append(store)
+        self._to_recover.append(store)
+
+    def waiting(self, store: OutcomeStore) -> list[Intent]:
+        """Return what was carried out for a table, and is not written into it yet."""
+        found = (i for log in self._writes.unsettled if log.file == store.file for i in log.unsettled())
+        return [intent for intent in found if store.is_of(intent)]
 
     def settle(self, connection: apsw.Connection, can_wait: bool) -> None:
         """Write what can be written, outside of a transaction; what was only looked up, unless it can wait."""
-        for ledger in list(self._to_recover):
-            self._recover(connection, ledger)
+        for store in list(self._to_recover):
+            self._recover(connection, store)
         for found in list(self._writes.unsettled):
             if not found.file or (schema := _schema_of(connection, found.file)):
                 self._settle(found, schema if found.file else "")
-        for ledger in self.ledgers:
-            ledger.save(can_wait)
+        for store in self._stores:
+            store.save(can_wait)
 
     def _settle(self, found: IntentLog, schema: str) -> None:
         due = found.unsettled()
         if due:
             try:
-                with self._internal_sql.alone():  # each is whole, and repeating them adds nothing
-                    self._write_creates(found.file, schema, due)
+                # one is whole, and repeating it adds nothing; many are committed together, because each costs a sync
+                with self._internal_sql.alone() if len(due) == 1 else self._internal_sql.transaction():
+                    self._write(found.file, schema, due)
             except Exception as error:  # also what a commit hook of the user's raises: nothing is lost, only late
                 log.debug("not remembered yet: %s", error)
                 return
@@ -77,89 +124,70 @@ class Settlement:
             found.remove()
             self._writes.unsettled.remove(found)
 
-    def _write_creates(self, file: str, schema: str, due: Sequence[Intent]) -> int:
-        """Write the rows into the database that is attached as `schema` now; "" is any, for ledgers in no file.
+    def _write(self, file: str, schema: str, due: Sequence[Intent]) -> int:
+        """Write the rows into the database that is attached as `schema` now; "" is any, for tables in no file.
 
         Returns how many are new or know more than before.
         """
         written = 0
         for intent in due:
-            ledger = self._ledger_of(file, schema, intent)
-            if ledger is None:
+            store = self._store_of(file, schema, intent)
+            if store is None:
                 log.warning("%s; its ledger is gone, so that no row says so", intent.description)
             else:
-                written += ledger.write_creates([intent])
+                written += store.write_outcomes([intent])
         return written
 
-    def _ledger_of(self, file: str, schema: str, intent: Intent) -> Ledger | None:
-        """The ledger of an intent; None when it is not there any more."""
-        beside = [ledger for ledger in self.ledgers if ledger.file == file]
-        opened = (ledger for ledger in beside if ledger.is_of(intent) and schema in ("", ledger.schema))
-        others = (
-            Ledger(self._internal_sql, ledger.table, schema or ledger.schema, name, file)
-            for ledger in beside
-            for name in intent.ledgers
-        )
-        return next((ledger for ledger in (*opened, *others) if ledger.is_there()), None)
+    def _store_of(self, file: str, schema: str, intent: Intent) -> OutcomeStore | None:
+        """The shadow tables of an intent; None when they are not there any more."""
+        beside = [store for store in self._stores if store.file == file]
+        opened = (store for store in beside if store.is_of(intent) and schema in ("", store.schema))
+        schemas = [schema] if schema else list(dict.fromkeys(store.schema for store in beside))
+        others = (opener(each, name, file) for each in schemas for name in intent.ledgers for opener in self._openers)
+        return next((store for store in (*opened, *others) if store.is_there()), None)
 
-    def _recover(self, connection: apsw.Connection, ledger: Ledger) -> None:
-        """Settle the intents that processes which are no more have left beside a ledger's file.
+    def _recover(self, connection: apsw.Connection, store: OutcomeStore) -> None:
+        """Settle the intents that processes which are no more have left beside a table's file.
 
         Only with the write lock: a transaction that still sends holds it. Where it is taken, this is tried again later.
         """
         ours = {found.path for found in self._writes.unsettled}
-        left = [path for path in left_behind(ledger.file) if path not in ours]
-        if left and connection.readonly(ledger.schema):
+        left = [path for path in left_behind(store.file) if path not in ours]
+        if left and connection.readonly(store.schema):
             log.warning(
                 "%s: a process was interrupted while it created objects, and this connection cannot write them into "
-                "the ledger; open it for writing once (%s)",
-                ledger.name,
+                "the database; open it for writing once (%s)",
+                store.name,
                 ", ".join(path.name for path in left),
             )
         elif left:
             try:
                 with self._internal_sql.transaction():
-                    ledger.shadow.lock()
-                    recovered = list(_read(ledger.file, ours))
-                    written = sum(
-                        self._write_creates(found.file, ledger.schema, found.unsettled()) for found in recovered
-                    )
+                    store.lock()
+                    recovered = list(_read(store.file, ours))
+                    written = sum(self._write(found.file, store.schema, found.unsettled()) for found in recovered)
             except (OSError, ValueError) as error:  # it will not be otherwise at the next statement
-                log.warning("%s: what an interrupted process has created cannot be read: %s", ledger.name, error)
+                log.warning("%s: what an interrupted process has created cannot be read: %s", store.name, error)
             except Exception as error:
-                log.debug("%s: not recovered yet: %s", ledger.name, error)
+                log.debug("%s: not recovered yet: %s", store.name, error)
                 return
             else:
-                self._recovered(ledger, recovered, written)
-        self._to_recover.remove(ledger)
-
-    def _recovered(self, ledger: Ledger, recovered: Sequence[IntentLog], written: int) -> None:
-        unknown = sum(intent.answer is None for found in recovered for intent in found.unsettled())
-        for found in recovered:
-            found.remove()
-        if written:
-            log.warning(
-                "%s: %d row%s added for creates of a transaction that was interrupted; %d with the status unknown%s",
-                ledger.name,
-                written,
-                "" if written == 1 else "s",
-                unknown,
-                ": look whether they exist, adopt them, and DELETE these rows" if unknown else "",
-            )
+                _report(store, recovered, written)
+        self._to_recover.remove(store)
 
     def close(self) -> None:
         """The user's connection is closing: write on connections of our own, or leave the intents to the next one."""
         for found in self._writes.unsettled:
             self._save_elsewhere(found)
         self._writes.unsettled.clear()
-        for ledger in self.ledgers:
-            ledger.save_elsewhere()
+        for store in self._stores:
+            store.save_elsewhere()
 
     def _save_elsewhere(self, found: IntentLog) -> None:
         due = found.unsettled()
-        for ledger in self.ledgers:
-            belongs = [intent for intent in due if ledger.file == found.file and ledger.is_of(intent)]
-            if belongs and ledger.save_elsewhere(belongs):
+        for store in self._stores:
+            belongs = [intent for intent in due if store.file == found.file and store.is_of(intent)]
+            if belongs and store.save_elsewhere(belongs):
                 found.settle(belongs)
         if found.finish():
             found.remove()
@@ -168,6 +196,23 @@ class Settlement:
         for intent in found.unsettled():
             when = "the ledger lists it when it is opened again" if found.path else "no ledger can list it"
             log.warning("%s; %s", intent.description, when)
+
+
+def _report(store: OutcomeStore, recovered: Sequence[IntentLog], written: int) -> None:
+    """Remove the files of recovered intents, and log what the rows are."""
+    unknown = sum(intent.answer is None for found in recovered for intent in found.unsettled())
+    for found in recovered:
+        found.remove()
+    if written:
+        log.warning(
+            "%s: %d row%s added for a transaction that was interrupted; %d request%s with an unknown outcome%s",
+            store.name,
+            written,
+            "" if written == 1 else "s",
+            unknown,
+            "" if unknown == 1 else "s",
+            ": SELECT … WHERE status = 'unknown' shows the rows" if unknown else "",
+        )
 
 
 def _read(file: str, ours: Collection[Path | None]) -> Iterator[IntentLog]:

@@ -86,8 +86,9 @@ class Write:
     `parse` takes the response and returns the object with its keys; it runs in a worker thread, and raises when the
     response does not confirm the write. `reader` is the statement that wrote the row: its own reads do not send it.
     `table` is the table that was written to, `affected` the objects that the request changes and uses. `on_done`
-    writes the object into `ledger`, within the transaction. `intent` is the durable trace of a create that a ledger
-    remembers.
+    writes the object into `ledger`, within the transaction. `intent` is the durable trace of a request that a ledger
+    remembers. `label` names the row for an error message. `reusable`: when the transaction is written again, what the
+    request has done is used, and not done twice.
     """
 
     request: Request
@@ -99,6 +100,8 @@ class Write:
     intent: Intent | None = None
     ledger: Ledger | None = None
     on_done: Callable[[Object], None] | None = None
+    label: str = ""
+    reusable: bool = False
     number: int = field(default=0, init=False)
     doubtful: bool = field(default=False, init=False)
     state: State = field(default=State.QUEUED, init=False)
@@ -125,7 +128,11 @@ class Write:
             elif state is State.UNKNOWN:
                 self.intent.unknown()
             elif state is State.NOT_DONE and self.state is State.BEGUN:
-                self.intent.refused()
+                # what may be repeated counts as not done here; the ledger must know that it may have been done
+                if self.request.repeatable:
+                    self.intent.unknown()
+                else:
+                    self.intent.refused()
         # the state last: who sees it finds the rest
         self.result, self.error = result, error
         self.state = state

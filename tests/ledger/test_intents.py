@@ -258,7 +258,7 @@ def test_intents_beside_a_read_only_connection_are_reported(
     assert left(file) == [path]
     caplog.clear()
     assert rows(opened(connect, file)) == [(None, "unknown")]
-    assert "1 row added for creates of a transaction that was interrupted" in caplog.text
+    assert "1 row added for a transaction that was interrupted" in caplog.text
 
 
 def test_intents_lie_beside_the_attached_file(file: str, connect: Any, sandbox: Any, tmp_path: Path) -> None:
@@ -510,4 +510,4 @@ def test_recovery_passes_over_a_file_that_is_removed_meanwhile(
     assert gone in intent_file.left_behind(file)
     assert rows(opened(connect, file)) == [(None, "unknown")]
     (warning,) = caplog.records
-    assert "1 row added for creates of a transaction that was interrupted" in warning.getMessage()
+    assert "1 row added for a transaction that was interrupted" in warning.getMessage()

@@ -1,0 +1,299 @@
+"""COMMIT: takes every file one step after the other towards what its document needs.
+
+Theory of operation
+-------------------
+Each step selects the rows that are in a state, makes a request of each, and sends all of them concurrently; what a
+response says is written into the rows before the next step begins. Nothing else is remembered between two steps, so
+that a later COMMIT goes on where one has stopped, whatever has stopped it.
+
+    step          rows                                          requests
+    ------------  --------------------------------------------  --------------------------------------------------
+    look          files of which the API knows more             GET …/files/F …, GET /files for unknown uploads
+    store         (a document is about to be sent)              GET /vector_stores, POST /vector_stores
+    upload        wanted, and no file of that content is spare  POST /files
+    attach        uploaded                                      POST …/file_batches, with many files each
+    attributes    attached with other attributes                POST …/files/F
+    supersede     older than one that is completed              (none)
+    remove        leaving                                       DELETE …/files/F, DELETE /files/F
+
+Whatever fails rolls all of it back, and ends the COMMIT. The intents then tell what the API has carried out
+(outcomes.py), and a spare file is taken up by its content: nothing is uploaded twice.
+
+>>> DocumentCommit(store, arguments, queue, workers, files_per_batch=2000, …).run()
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from itertools import takewhile
+
+from ..errors import RowError
+from ..execution.statement import StatementSession
+from ..execution.workers import WorkerPool
+from ..ledger.intents import Intent
+from ..protocol import Object
+from ..writes.queue import WriteQueue
+from ..writes.write import Write
+from . import requests, spares, unknown
+from .arguments import Arguments
+from .outcomes import DocumentOutcomes
+from .requests import Change
+from .rows import NO_ATTRIBUTES, Document, StoredFile
+from .states import State
+from .steps import Step
+from .store import DocumentStore
+from .vector_store import VISIBLE_SECONDS, take_or_refuse
+
+
+class DocumentCommit:
+    """One COMMIT of one documents table.
+
+    waiting: returns what earlier transactions have carried out, and no row has yet.
+    others: the other documents tables of the connection.
+    """
+
+    def __init__(
+        self,
+        store: DocumentStore,
+        arguments: Arguments,
+        queue: WriteQueue,
+        workers: WorkerPool,
+        *,
+        files_per_batch: int,
+        waiting: Callable[[], Sequence[Intent]],
+        others: Sequence[DocumentStore],
+    ) -> None:
+        self._store = store
+        self._arguments = arguments
+        self._queue = queue
+        self._workers = workers
+        self._files_per_batch = files_per_batch
+        self._waiting = waiting
+        self._others = others
+        self._is_dry_run = workers.client.settings.dry_run
+
+    def run(self) -> None:
+        """Send what the rows need. Raises what has failed, and lists what was carried out before."""
+        with self._queue.one_commit():
+            if not self._is_dry_run:
+                DocumentOutcomes(self._store).write_outcomes(self._waiting())
+                self._store.write_learned()
+                self._resolve_unknown()
+            self._upload()
+            self._attach()
+            self._set_attributes()
+            self._supersede()
+            self._remove()
+
+    # look
+
+    def _resolve_unknown(self) -> None:
+        """Look for the files of uploads with an unknown outcome."""
+        files = self._store.files("f.state = 'unknown' OR (f.state = 'leaving' AND f.file_id IS NULL)")
+        if not files:
+            return
+        begun_at = unknown.begun_at(files)
+        with self._session() as session:
+            listed = takewhile(lambda o: (o.get("created_at") or 0) >= begun_at, requests.uploaded_files(session))
+            unknown.resolve(self._store, files, list(listed), self._is_known)
+
+    def _is_known(self, file_id: str) -> bool:
+        stores = (self._store, *(other for other in self._others if other.is_there()))
+        return any(store.with_file_id(file_id) for store in stores)
+
+    # store
+
+    @property
+    def _vector_store_id(self) -> str:
+        """The vector store, which is created if need be."""
+        known = self._store.setting("vector_store_id")
+        if known is None:
+            self._create_store()
+            known = self._store.setting("vector_store_id")
+        return str(known)
+
+    def _create_store(self) -> None:
+        name = self._arguments.name or ""
+        if not self._is_dry_run and self._found_store(name):
+            return
+        change = requests.create_store(name, self._arguments.expires_after, self._arguments.metadata)
+        label = f"{self._store.name}: the vector store {name!r}"
+        self._add(Step.STORE, change, {"name": name}, 0, label, self._store_created)
+        self._send()
+        if self._is_dry_run:
+            self._store.set("vector_store_id", f"the id of {name}")
+
+    def _found_store(self, name: str) -> bool:
+        """Take the vector store that an earlier COMMIT has created. Raises ProgrammingError for another's."""
+        begun_at = self._store.setting("store_unknown")
+        if begun_at is not None:
+            self._workers.pause(int(begun_at) + VISIBLE_SECONDS - time.time())
+        with self._session() as session:
+            return take_or_refuse(self._store, name, requests.stores(session), begun_at)
+
+    def _store_created(self, answer: Object) -> None:
+        self._store.set("vector_store_id", answer["id"])
+        self._store.set("store_unknown", None)
+
+    # upload
+
+    def _upload(self) -> None:
+        wanted = self._store.newest_in(State.WANTED)
+        if not wanted:
+            return
+        _ = self._vector_store_id  # before anything is uploaded, because its name may be taken
+        for document, file in wanted:
+            if not spares.take_up(self._store, document, file):
+                self._upload_one(document, file)
+        self._send()
+        if self._is_dry_run:
+            for document, file in self._store.newest_in(State.WANTED):
+                self._store.move(file, State.UPLOADED, file_id=f"the id of {document.key}")
+
+    def _upload_one(self, document: Document, file: StoredFile) -> None:
+        content = self._store.contents.of(file)
+        if content is None:
+            raise RowError(
+                f"{self._store.name}: the file of the key {document.key!r} does not exist at the API any more; write "
+                "the document again, with content or path"
+            )
+        sent = {
+            "key": document.key,
+            "attributes": document.attributes,
+            "chunking": document.chunking,
+            "sha256": file.sha256,
+            "bytes": file.bytes,
+            "filename": file.filename,
+        }
+
+        def uploaded(answer: Object) -> None:
+            created_at = answer.get("created_at")
+            self._store.advance(file, state=State.UPLOADED, file_id=answer["id"], created_at=created_at)
+
+        self._add(Step.UPLOAD, requests.upload(content), sent, document.id, self._label(document), uploaded)
+
+    # attach
+
+    def _attach(self) -> None:
+        uploaded = self._store.newest_in(State.UPLOADED)
+        for first in range(0, len(uploaded), self._files_per_batch):
+            self._attach_batch(uploaded[first : first + self._files_per_batch])
+        if uploaded:
+            self._send()
+
+    def _attach_batch(self, part: Sequence[tuple[Document, StoredFile]]) -> None:
+        files = [{"file_id": file.file_id, "chunking": document.chunking} for document, file in part]
+
+        def attached(answer: Object) -> None:
+            self._store.attached(part, str(answer["id"]), int(time.time()))
+
+        change = requests.attach(self._vector_store_id, [_item(document, file) for document, file in part])
+        label = self._label(*(document for document, _ in part))
+        self._add(Step.ATTACH, change, {"files": files}, part[0][0].id, label, attached)
+
+    # attributes
+
+    def _set_attributes(self) -> None:
+        different = self._store.with_other_attributes()
+        for document, file in different:
+            self._set_attributes_of(document, file)
+        if different:
+            self._send()
+
+    def _set_attributes_of(self, document: Document, file: StoredFile) -> None:
+        attributes = document.attributes
+
+        def done(answer: Object) -> None:
+            self._store.advance(file, attributes=attributes)
+
+        change = requests.set_attributes(self._vector_store_id, str(file.file_id), json.loads(attributes))
+        sent = {"files": [{"file_id": file.file_id}]}
+        self._add(Step.ATTRIBUTES, change, sent, document.id, self._label(document), done)
+
+    # remove
+
+    def _supersede(self) -> None:
+        """Let files leave whose document has a newer one that is completed, and those that were never attached."""
+        for file in self._store.superseded():
+            self._store.move(file, State.LEAVING, document=None)
+
+    def _remove(self) -> None:
+        leaving = self._store.files_in(State.LEAVING)
+        for file in leaving:
+            if file.file_id is None:
+                self._store.remove_file(file.id)
+            else:
+                self._remove_one(file, file.file_id)
+        if leaving:
+            self._send()
+
+    def _remove_one(self, file: StoredFile, file_id: str) -> None:
+        sent = {"files": [{"file_id": file_id}]}
+        label = f"{self._store.name}: the file {file_id} ({file.filename})"
+
+        def removed(answer: Object) -> None:
+            self._store.remove_file(file.id)
+
+        vector_store_id = self._store.setting("vector_store_id")
+        if vector_store_id is not None and (file.attached_at is not None or not file.owned):
+            change = requests.detach(str(vector_store_id), file_id)
+            self._add(Step.DETACH, change, sent, file.id, label, None if file.owned else removed)
+        if file.owned:
+            self._add(Step.DELETE, requests.delete(file_id), sent, file.id, label, removed)
+
+    # sending
+
+    def _add(
+        self,
+        step: Step,
+        change: Change,
+        sent: Object,
+        rowid: int,
+        label: str,
+        on_done: Callable[[Object], None] | None,
+    ) -> None:
+        """Queue a request of a step, with its intent."""
+        intent = None
+        if not self._is_dry_run:
+            intents = self._queue.intent_log(self._store.file)
+            intent = intents.new(self._store.shadow.names, {}, {"step": step, **sent})
+        self._queue.add(
+            Write(
+                change.request,
+                rowid,
+                change.parse,
+                affected=change.affected,
+                intent=intent,
+                ledger=self._store,
+                on_done=on_done,
+                label=label,
+                reusable=True,
+            )
+        )
+
+    def _send(self) -> None:
+        """Send what a step has queued, and write the results into the rows. Raises what has failed."""
+        self._queue.flush(more=True)
+
+    @contextmanager
+    def _session(self) -> Iterator[StatementSession]:
+        with closing(StatementSession(self._workers)) as session:
+            yield session
+
+    def _label(self, *documents: Document) -> str:
+        """Name documents for an error message."""
+        first = f"{self._store.name}: the key {documents[0].key!r}"
+        return first if len(documents) == 1 else f"{first} and {len(documents) - 1} others of its batch"
+
+
+def _item(document: Document, file: StoredFile) -> Object:
+    """Return a file as a batch attaches it."""
+    item: Object = {"file_id": file.file_id}
+    if document.attributes != NO_ATTRIBUTES:
+        item["attributes"] = json.loads(document.attributes)
+    if document.chunking is not None:
+        item["chunking_strategy"] = json.loads(document.chunking)
+    return item

@@ -1,0 +1,136 @@
+"""The requests of a documents table, built from the descriptions of the API's tables.
+
+>>> attach("vs_1", [{"file_id": "file-1"}]).target
+'/vector_stores/vs_1/file_batches'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from .. import protocol
+from ..execution.statement import StatementSession
+from ..protocol import NO_KEYS, Object, PageParameters, Request, Response
+from ..protocol.not_found import Verdict
+from ..schema.file_to_upload import FileToUpload
+from ..schema.table import Listing, Method, Table
+from ..tables import files, vector_store_file_batches, vector_store_files, vector_stores
+from ..writes.order import Affected, affected
+
+PURPOSE = "assistants"
+
+
+@dataclass(frozen=True)
+class Change:
+    """A request that changes something, what it affects, and what its response means.
+
+    parse: returns the object in a response that confirms the change. Raises APIError.
+    """
+
+    request: Request
+    affected: Affected
+    parse: Callable[[Response], Object]
+
+
+def _method(table: Table, verb: str, *given: str, http: str = "") -> Method:
+    """Return the method that needs these columns."""
+    methods = (m for m in table.of(verb) if set(m.needs) == set(given) and m.listing is None and not m.gives)
+    return next(method for method in methods if method.http == (http or method.http))
+
+
+def _change(table: Table, method: Method, parameters: Mapping[str, Any], parse: Callable[..., Object]) -> Change:
+    request = protocol.build(table, method, parameters)
+    return Change(request, affected(table, method, parameters), partial(parse, request))
+
+
+def create_store(name: str, expires_after: Object | None, metadata: Object | None) -> Change:
+    """Create a vector store."""
+    given = {"name": name, "expires_after": expires_after, "metadata": metadata}
+    parameters = {source: value for source, value in given.items() if value is not None}
+    return _created(vector_stores, _method(vector_stores, "INSERT"), parameters)
+
+
+def upload(file: FileToUpload) -> Change:
+    """Upload a file."""
+    parameters = {"path": file, "purpose": PURPOSE}
+    return _created(files, _method(files, "INSERT", "path", "purpose"), parameters)
+
+
+def attach(vector_store_id: str, items: Sequence[Object]) -> Change:
+    """Attach files in one batch; each item has a file_id and, if given, attributes and a chunking_strategy."""
+    parameters = {"vector_store_id": vector_store_id, "files": list(items)}
+    method = _method(vector_store_file_batches, "INSERT", "vector_store_id", "files")
+    return _created(vector_store_file_batches, method, parameters)
+
+
+def _created(table: Table, method: Method, parameters: Mapping[str, Any]) -> Change:
+    keys = {source: parameters[source] for source in table.key if source in parameters}
+
+    def parse(request: Request, response: Response) -> Object:
+        return protocol.created(table, request, response, keys)
+
+    return _change(table, method, parameters, parse)
+
+
+def set_attributes(vector_store_id: str, file_id: str, attributes: Object) -> Change:
+    """Replace the attributes of a file in a vector store."""
+    table, keys = vector_store_files, {"vector_store_id": vector_store_id, "id": file_id}
+    method = table.of("UPDATE")[0]
+
+    def parse(request: Request, response: Response) -> Object:
+        answer = protocol.parse_object(request, response) or {}
+        return protocol.verify_keys(table, request, response, answer, keys)
+
+    return _change(table, method, {**keys, "attributes": attributes}, parse)
+
+
+def detach(vector_store_id: str, file_id: str) -> Change:
+    """Take a file out of a vector store."""
+    return _deletion(vector_store_files, {"vector_store_id": vector_store_id, "id": file_id})
+
+
+def delete(file_id: str) -> Change:
+    """Delete a file."""
+    return _deletion(files, {"id": file_id})
+
+
+def _deletion(table: Table, keys: Mapping[str, str]) -> Change:
+    def parse(request: Request, response: Response) -> Object:
+        # another program, or an earlier COMMIT that was interrupted, has done it
+        if protocol.verdict(request, response) is Verdict.ABSENT:
+            return {}
+        return protocol.deleted(request, response, keys)
+
+    return _change(table, table.of("DELETE")[0], keys, parse)
+
+
+def stores(session: StatementSession) -> Iterator[Object]:
+    """Yield all vector stores, the newest first."""
+    return _pages(session, vector_stores, {})
+
+
+def uploaded_files(session: StatementSession) -> Iterator[Object]:
+    """Yield all files that were uploaded for vector stores, the newest first."""
+    return _pages(session, files, {"purpose": PURPOSE})
+
+
+def _pages(session: StatementSession, table: Table, parameters: Mapping[str, Any]) -> Iterator[Object]:
+    """Yield the objects of a list, page after page. Raises APIError when the list does not end."""
+    method = next(m for m in table.of("SELECT") if m.listing is Listing.PAGES)
+    seen: set[str] = set()
+    after: str | None = None
+    while True:
+        page = PageParameters(method.page_size, after=after)
+        request = protocol.build(table, method, parameters, page)
+        response = session.response(request)
+        objects, after = protocol.listed(request, response, page, NO_KEYS)
+        new = [item for item in objects if item["id"] not in seen]
+        if len(new) < len(objects) and protocol.has_end_marker(request, response):
+            raise protocol.repeated_page_error(request, response)
+        seen.update(item["id"] for item in new)
+        yield from new
+        if after is None or not new:
+            return

@@ -1,0 +1,34 @@
+"""Spare files: what a transaction that failed has uploaded, and a later one uses instead of uploading it again.
+
+>>> take_up(store, document, file)
+True
+"""
+
+from __future__ import annotations
+
+from .rows import Document, StoredFile
+from .states import State
+from .store import DocumentStore
+
+# the vector store does not have such a file, or could not use it: it is attached (again), with any chunking
+TO_ATTACH = frozenset({State.UPLOADED, State.FAILED, State.CANCELLED})
+ATTACHED = frozenset({State.COMPLETED, State.IN_PROGRESS})
+KEPT = ("file_id", "attributes", "chunking", "batch_id", "created_at", "attached_at", "answer", "intent")
+
+
+def take_up(store: DocumentStore, document: Document, file: StoredFile) -> bool:
+    """Let a wanted file be a spare one of the same content and name. Returns whether there is one."""
+    spare = _best(document, store.spares(file))
+    if spare is None:
+        return False
+    store.remove_file(spare.id)
+    state = State.UPLOADED if spare.state in TO_ATTACH else spare.state
+    store.move(file, state, **{name: getattr(spare, name) for name in KEPT})
+    return True
+
+
+def _best(document: Document, spares: list[StoredFile]) -> StoredFile | None:
+    """Return one that is attached with the document's chunking, else one that is not attached."""
+    attached = (spare for spare in spares if spare.state in ATTACHED and spare.chunking == document.chunking)
+    others = (spare for spare in spares if spare.state in TO_ATTACH)
+    return next(iter((*attached, *others)), None)

@@ -1,0 +1,102 @@
+"""Uploads with an unknown outcome: which of the files at the API is the one that an upload may have created.
+
+A file is taken for an upload's only if it is the only one that can be: it has the name, the size and the purpose, it
+was created since the upload began, no row knows it, and it cannot be the file of another such upload. Otherwise the
+upload stays unknown until the user decides: uploading again might leave a file that nobody finds any more.
+
+>>> resolve(store, [file], uploaded_since(…), is_known=lambda file_id: False)
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..protocol import Object
+from ..schema.values import SQLiteValue
+from .requests import PURPOSE
+from .rows import Document, StoredFile
+from .states import State
+from .store import DocumentStore
+
+CLOCK_DIFFERENCE = 5  # seconds that the API's clock may be behind this machine's
+MAX_LISTED = 10  # candidates in a message
+
+
+def begun_at(files: Sequence[StoredFile]) -> int:
+    """Return the earliest time at which the API can have created one of the files: Unix seconds of its clock."""
+    return min(file.created_at or 0 for file in files) - CLOCK_DIFFERENCE
+
+
+def resolve(
+    store: DocumentStore, files: Sequence[StoredFile], objects: Sequence[Object], is_known: Callable[[str], bool]
+) -> None:
+    """Give each unknown file the id of the only object that it can be, or write down which ones it may be.
+
+    objects: the files at the API, created since `begun_at`.
+    is_known: whether a row of a table has a file of this id.
+    """
+    candidates = {file.id: [o for o in objects if _can_be(file, o)] for file in files}
+    unowned = {id for found in candidates.values() for o in found if not is_known(id := o["id"])}
+    for id, found in candidates.items():
+        candidates[id] = [o for o in found if o["id"] in unowned]
+    claims = Counter(o["id"] for found in candidates.values() for o in found)
+    for file in files:
+        match candidates[file.id]:
+            case [only] if claims[only["id"]] == 1:
+                found_as(store, file, file_id=only["id"], created_at=only.get("created_at"))
+            case several:
+                store.change_file(file.id, answer=json.dumps(_advice(store.name, [o["id"] for o in several])))
+
+
+def _can_be(file: StoredFile, candidate: Object) -> bool:
+    since = (file.created_at or 0) - CLOCK_DIFFERENCE
+    return (
+        candidate.get("filename") == file.filename
+        and candidate.get("bytes") == file.bytes
+        and candidate.get("purpose") == PURPOSE
+        and isinstance(candidate.get("created_at"), int | float)
+        and candidate["created_at"] >= since
+    )
+
+
+def _advice(table: str, ids: Sequence[str]) -> dict[str, Any]:
+    """Return a vector_store.file object with the reason, for the columns last_error_code and last_error_message."""
+    shown = ", ".join(ids[:MAX_LISTED]) + (f" and {len(ids) - MAX_LISTED} more" if len(ids) > MAX_LISTED else "")
+    if ids:
+        seen = f"these files have its name and size, and were created since: {shown}"
+    else:
+        seen = "no file of its name and size that was created since is listed"
+    message = (
+        f"it is not known whether the API has carried out the upload; {seen}. To upload it again, DELETE the row and "
+        f"INSERT it, or INSERT INTO {table} ({table}) VALUES ('retry-unknown') and write it again"
+    )
+    return {"last_error": {"code": "unknown_upload", "message": message}}
+
+
+def found_as(store: DocumentStore, file: StoredFile, **columns: SQLiteValue) -> None:
+    """Write the id of an unknown file, and what else is known of it.
+
+    It belongs to its document only if that has this content: the transaction that wrote it was perhaps rolled back.
+    """
+    document = None if file.document is None else store.document_at(file.document)
+    sha256 = columns.get("sha256", file.sha256)
+    is_wanted = document is not None and document.sha256 is not None and document.sha256 == sha256
+    state = file.state if file.state is State.LEAVING else State.UPLOADED
+    owner = file.document if is_wanted else None
+    store.change_file(file.id, **columns, state=state, document=owner, answer=None)
+    if document is not None and not is_wanted:
+        _forget_document_without_content(store, document)
+
+
+def _forget_document_without_content(store: DocumentStore, document: Document) -> None:
+    """Remove a document that is there only to show that its upload is unknown."""
+    if is_provisional(document) and not store.files_of(document.id):
+        store.remove_document(document.id)
+
+
+def is_provisional(document: Document) -> bool:
+    """Return whether a document was never committed: it shows an upload with an unknown outcome."""
+    return document.sha256 is None and document.filename is not None

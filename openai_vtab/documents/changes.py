@@ -15,27 +15,21 @@ SQLite does not undo what a statement of one row has done before it failed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import apsw
 
 from ..errors import RowError, UnsupportedWriteError
-from ..schema import validators
-from ..schema.values import Check, InvalidValue, Limits, SQLiteValue, sql_literal
-from . import canonical, contents
+from ..schema.values import Limits, SQLiteValue, sql_literal
+from .adoption import Adoption
 from .arguments import Arguments
 from .contents import Content
 from .protection import Protection
+from .row_values import Row, RowValues
 from .rows import Document, StoredFile
 from .states import State
 from .store import DocumentStore
 
-CHECKS: dict[str, Check] = {
-    "attributes": canonical.attributes,
-    "chunking_strategy": canonical.chunking,
-    "file_id": validators.identifier,
-}
 INSERTED = ("key", "path", "content", "attributes", "chunking_strategy", "file_id")
 UPDATED = ("key", "path", "content", "attributes", "chunking_strategy")
 # their file can be attached with any chunking: the vector store does not have it, or could not use it
@@ -60,45 +54,51 @@ class Changes:
     def __init__(self, store: DocumentStore, arguments: Arguments, limits: Limits, protection: Protection) -> None:
         self._store = store
         self._arguments = arguments
-        self._limits = limits
         self._protection = protection
+        self._values = RowValues(store, limits)
+        self._adoption = Adoption(store, self._values, protection)
 
-    def insert(self, given: Mapping[str, SQLiteValue], conflict: int) -> int:
+    def insert(self, row: Row, conflict: int) -> int:
         """INSERT these columns, and return the rowid. Raises RowError, UnsupportedWriteError, apsw.ConstraintError.
 
         A known key is replaced, ignored or refused, as the statement says.
         """
-        self._refuse_others(given, INSERTED, "INSERT")
-        key = self._key(given.get("key"))
+        values = self._values
+        values.refuse_others(row, INSERTED, "INSERT")
+        key = values.key(row)
         document, file = next(self._store.listed("d.key = ?", [key]), (None, None))
         if document is not None and conflict != apsw.SQLITE_REPLACE:
             if conflict == apsw.SQLITE_IGNORE:
                 return document.id
             raise self._conflict(key)
-        chunking = self._arguments.chunking
-        if "chunking_strategy" in given:
-            chunking = self._checked("chunking_strategy", given["chunking_strategy"], key)
-        attributes = str(self._checked("attributes", given.get("attributes"), key))
-        content = self._content(given, key, document)
+        if "file_id" in row:
+            return self._adoption.insert(key, row, document, file)
+        chunking = values.chunking(row, key, self._arguments.chunking)
+        attributes = values.attributes(row, key)
+        content = values.content(row, key, document)
         if content is None:
-            raise RowError(f"{self._store.name}: the key {sql_literal(key)} has no content; give content or path")
+            raise RowError(
+                f"{self._store.name}: the key {sql_literal(key)} has no content; give content, path or file_id"
+            )
         wanted = Wanted(attributes, chunking, content)
-        return self._add(key, wanted, content) if document is None else self._change(document, file, wanted, key)
+        if document is None:
+            return self._add(key, wanted, content)
+        self._refuse_impossible(document, file, wanted, key)
+        return self._change(document, file, wanted, key)
 
-    def update(self, rowid: int, changed: Mapping[str, SQLiteValue], conflict: int) -> None:
+    def update(self, rowid: int, row: Row, conflict: int) -> None:
         """UPDATE these columns. Raises RowError, UnsupportedWriteError, apsw.ConstraintError."""
-        self._refuse_others(changed, UPDATED, "UPDATE")
+        values = self._values
+        values.refuse_others(row, UPDATED, "UPDATE")
         document, file = next(self._store.listed("d.id = ?", [rowid]), (None, None))
         if document is None:
             raise self._not_a_document("UPDATE")
-        key = self._key(changed["key"]) if "key" in changed else document.key
-        attributes, chunking = document.attributes, document.chunking
-        if "attributes" in changed:
-            attributes = str(self._checked("attributes", changed["attributes"], key))
-        if "chunking_strategy" in changed:
-            given = changed["chunking_strategy"]
-            chunking = None if given is None else self._checked("chunking_strategy", given, key)
-        content = self._content(changed, key, document)
+        key = values.key(row) if "key" in row else document.key
+        attributes = values.attributes(row, key) if "attributes" in row else document.attributes
+        chunking = values.chunking(row, key, None) if "chunking_strategy" in row else document.chunking
+        content = values.content(row, key, document)
+        wanted = Wanted(attributes, chunking, content)
+        self._refuse_impossible(document, file, wanted, key)
         other = self._store.document(key) if key != document.key else None
         if other is not None:
             if conflict == apsw.SQLITE_IGNORE:
@@ -106,7 +106,7 @@ class Changes:
             if conflict != apsw.SQLITE_REPLACE:
                 raise self._conflict(key)
             self.delete(other.id)
-        self._change(document, file, Wanted(attributes, chunking, content), key)
+        self._change(document, file, wanted, key)
 
     def delete(self, rowid: int) -> None:
         """DELETE a document. Raises RowError when another table knows one of its files."""
@@ -144,11 +144,6 @@ class Changes:
         content = wanted.content
         if content is not None:
             self._bring(document, file, content, wanted.chunking)
-        elif wanted.chunking != document.chunking and (file is None or file.state not in _ATTACHABLE):
-            raise RowError(
-                f"{self._store.name}.chunking_strategy of the key {sql_literal(key)}: a file that is attached keeps "
-                "its chunks, so that it must be uploaded again; SET content or path as well"
-            )
         columns = {"key": key, "attributes": wanted.attributes, "chunking": wanted.chunking}
         if content is not None:
             columns |= {"sha256": content.sha256, "filename": content.filename, "stamp": content.stamp}
@@ -173,8 +168,6 @@ class Changes:
             if file is not None and _has(file, content, file.chunking, chunking):
                 self._use(file, content)
                 return
-        if file is not None:
-            self._protection.refuse([file], document.key)
         self._want(document.id, content)
 
     def _use(self, file: StoredFile, content: Content) -> None:
@@ -202,47 +195,22 @@ class Changes:
         else:
             self._store.move(file, State.LEAVING, document=None)
 
-    # checks
+    # refusals
 
-    def _refuse_others(self, given: Mapping[str, SQLiteValue], accepted: tuple[str, ...], verb: str) -> None:
-        for name in given:
-            if name not in accepted:
-                raise UnsupportedWriteError(
-                    f"{self._store.name}.{name}: {verb} cannot write it; the columns are {', '.join(accepted)}"
+    def _refuse_impossible(self, document: Document, file: StoredFile | None, wanted: Wanted, key: str) -> None:
+        """Raise RowError when the document cannot become what is wanted."""
+        if wanted.content is None:
+            if wanted.chunking != document.chunking and (file is None or file.state not in _ATTACHABLE):
+                raise RowError(
+                    f"{self._store.name}.chunking_strategy of the key {sql_literal(key)}: a file that is attached "
+                    "keeps its chunks, so that it must be uploaded again; SET content or path as well"
                 )
-
-    def _key(self, value: SQLiteValue) -> str:
-        """Return a key as text: an INTEGER as SQLite writes it."""
-        key = str(value) if isinstance(value, int) else value
-        if not isinstance(key, str) or not key or "\0" in key:
-            raise RowError(
-                f"{self._store.name}.key: {sql_literal(value)} is not a key; write text or an INTEGER, such as a path"
-            )
-        return key
-
-    def _checked(self, column: str, value: SQLiteValue, key: str) -> str | None:
-        try:
-            checked: str | None = CHECKS[column](value, self._limits)
-        except InvalidValue as error:
-            raise self._refused(column, key, error) from None
-        return checked
-
-    def _content(self, given: Mapping[str, SQLiteValue], key: str, known: Document | None) -> Content | None:
-        """Return the content that a row gives; None when it gives none."""
-        name = self._store.name
-        if "content" in given and "path" in given:
-            raise RowError(f"{name}: the key {sql_literal(key)} has content and path; give one of them")
-        try:
-            if "content" in given:
-                return contents.of_value(given["content"], key, self._limits)
-            if "path" in given:
-                return contents.of_path(given["path"], self._limits, known)
-        except InvalidValue as error:
-            raise self._refused("content" if "content" in given else "path", key, error) from None
-        return None
-
-    def _refused(self, column: str, key: str, error: InvalidValue) -> RowError:
-        return RowError(f"{self._store.name}.{column} of the key {sql_literal(key)}: {error}")
+        elif (
+            file is not None
+            and file.state is not State.WANTED
+            and not _has(file, wanted.content, document.chunking, wanted.chunking)
+        ):
+            self._protection.refuse([file], document.key)
 
     def _conflict(self, key: str) -> apsw.ConstraintError:
         return apsw.ConstraintError(

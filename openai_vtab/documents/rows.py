@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from .states import State
 
 NO_ATTRIBUTES = "{}"
+AS_ATTACHED = "null"  # of a document that adopts a file and names no attributes: COMMIT takes those that the file has
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The clock that measures and spends every pause: the real one, unless a test gives its own.
+"""The clock that measures and spends every pause, and tells the time: the real one, unless a test gives its own.
 
 >>> Client(settings, clock=FakeClock())    # its sleep() moves its monotonic() on, and returns at once
 """
@@ -17,6 +17,9 @@ class Clock(Protocol):
 
     def sleep(self, seconds: float, /) -> None:
         """Return after `seconds`."""
+
+    def time(self) -> float:
+        """Return the Unix time in seconds, which is compared with the times that are stored in a database."""
 
 
 REAL: Clock = time

@@ -5,7 +5,6 @@ The tests go through real SQLite and real HTTP on loopback; nothing of SQLite or
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -79,8 +78,8 @@ def connect(sandbox: Any) -> Iterator[Callable[..., apsw.Connection]]:
 @pytest.fixture
 def clock(sandbox: Any) -> FakeClock:
     """A clock that the test holds, which is also the sandbox's."""
-    clock, began = FakeClock(), time.time()
-    sandbox._state.clock = lambda: began + clock.slept
+    clock = FakeClock()
+    sandbox._state.clock = clock.time
     return clock
 
 

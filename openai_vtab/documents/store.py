@@ -99,16 +99,19 @@ class DocumentStore:
         self._sql.write(f"DELETE FROM {self.shadow.path('documents')} WHERE id = ?", [id])
 
     def listed(
-        self, where: str = "true", bindings: Sequence[SQLiteValue] = ()
+        self, where: str = "true", bindings: Sequence[SQLiteValue] = (), limit: int = -1
     ) -> Iterator[tuple[Document, StoredFile | None]]:
-        """Yield the documents with their newest files, by rowid. `where` names d (documents) and f (files)."""
+        """Yield the documents with their newest files, by rowid. `where` names d (documents) and f (files).
+
+        limit: the number of documents at most; -1 for all.
+        """
         size = len(fields(Document))
         sql = (
             f"SELECT {DOCUMENT}, {FILE} FROM {self.shadow.path('documents')} AS d LEFT JOIN "
             f"{self.shadow.path('files')} AS f ON f.id = (SELECT max(id) FROM {self.shadow.path('files')} "
-            f"WHERE document = d.id) WHERE {where} ORDER BY d.id"
+            f"WHERE document = d.id) WHERE {where} ORDER BY d.id LIMIT ?"
         )
-        for row in self._sql.read(sql, bindings):
+        for row in self._sql.read(sql, [*bindings, limit]):
             file = None if row[size] is None else self._file(row[size:])
             yield Document(*row[:size]), file  # type: ignore[arg-type]
 
@@ -175,7 +178,10 @@ class DocumentStore:
         return int(count or 0)
 
     def _file(self, row: Sequence[SQLiteValue]) -> StoredFile:
-        file = StoredFile(*row[:STATE], State(str(row[STATE])), *row[STATE + 1 :])  # type: ignore[arg-type, call-arg]
+        return self.current(StoredFile(*row[:STATE], State(str(row[STATE])), *row[STATE + 1 :]))  # type: ignore[arg-type, call-arg]
+
+    def current(self, file: StoredFile) -> StoredFile:
+        """Return the file with what was learned of it since its row was read."""
         if file.file_id in self._learned and file.state in LOOKED_AT:
             state, answer = self._learned[file.file_id]
             return replace(file, state=state, answer=file.answer if answer is None else answer)

@@ -13,7 +13,7 @@ from typing import Any
 
 from .. import protocol
 from ..execution.base_url_check import refuse_unless_reached
-from ..execution.polling import poll_until
+from ..execution.polling import READ_AFTER_WRITE_SECONDS, poll_until
 from ..execution.statement import NOT_READ, StatementSession
 from ..ledger.row import LedgerRow
 from ..protocol import Object, Request, Response
@@ -23,10 +23,6 @@ from ..schema.table import Method, SpecialSource, Table
 from .downloads import RowsWithContent
 from .row_identity import ObjectRef, Row, RowIdentities
 from .scan import ScanOptions, error_row
-
-# seconds after its creation in which a 404 does not mean that an object does not exist: reads lag behind writes,
-# https://github.com/mkdev-me/terraform-provider-openai/issues/35
-READ_AFTER_WRITE_SECONDS = 10.0
 
 
 class Lookup:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 
 class FakeClock:
@@ -15,6 +16,7 @@ class FakeClock:
         self._lock = threading.Lock()
         self._began = now
         self._now = now
+        self._epoch = time.time()
 
     @property
     def slept(self) -> float:
@@ -28,6 +30,9 @@ class FakeClock:
 
     def sleep(self, seconds: float, /) -> None:
         self.advance(seconds)
+
+    def time(self) -> float:
+        return self._epoch + self.slept
 
     def advance(self, seconds: float) -> None:
         """Let time pass."""

@@ -1,0 +1,265 @@
+"""Asks the API what has become of files, with few requests: by their batches, by the vector store's list, one by one.
+
+    looks at                   asks for
+    -------------------------  ------------------------------------------------------------------------------
+    files in progress          their batch; its list of files once some of them, or the batch, are finished
+    files that no list tells   the vector store's list if it has fewer pages than there are files; else each file
+    unsure files               the same, and whether the file itself exists if it is not attached
+
+Compatible servers list a batch that is running without the files that are not finished yet, and a batch that is over
+without files that exist. So a file that a list lacks is asked for by itself, unless its batch is still running.
+
+>>> look(session, store, "vs_1", store.files_in(State.IN_PROGRESS, State.UNSURE), clock)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+from .. import protocol
+from ..clock import Clock
+from ..execution.polling import LONGEST_PAUSE, READ_AFTER_WRITE_SECONDS, poll_until
+from ..execution.statement import NOT_READ, StatementSession
+from ..protocol import Object, Request, Response
+from ..tables.vector_store_file_batches import vector_store_file_batches
+from .api_reader import APIReader, Question
+from .states import State, state_of
+from .store import LOOKED_AT, DocumentStore, StoredFile
+
+FEW = 2  # files for which a request each is not more than a list takes
+PAGE = 100  # files on a page of a list
+
+Failures = dict[str, tuple[Request, Exception]]  # by file id: why the API did not say what has become of the file
+
+
+def look(
+    session: StatementSession, store: DocumentStore, vector_store_id: str, files: Sequence[StoredFile], clock: Clock
+) -> Failures:
+    """Ask the API for the state of these files, and have the store learn it.
+
+    Returns the files that could not be read. Raises APIError and APIConnectionError, unless the session goes on
+    without what it cannot read.
+    """
+    looking = _Look(session, store, vector_store_id, clock)
+    looking.at(files)
+    return looking.failures
+
+
+def wait(
+    session: StatementSession,
+    store: DocumentStore,
+    vector_store_id: str,
+    files: Sequence[StoredFile],
+    clock: Clock,
+    deadline: float,
+) -> Failures:
+    """The same again and again, until all of the files are finished or the deadline, on the pool's clock, has come."""
+    looking = _Look(session, store, vector_store_id, clock)
+    looking.wait(files, deadline)
+    return looking.failures
+
+
+def refresh(
+    session: StatementSession, store: DocumentStore, vector_store_id: str, files: Sequence[StoredFile], clock: Clock
+) -> Failures:
+    """The same for files that may be finished: another program may have detached them."""
+    looking = _Look(session, store, vector_store_id, clock)
+    looking.one_by_one(looking.by_list([file for file in files if file.state in LOOKED_AT]))
+    return looking.failures
+
+
+class _Look:
+    """One look at files of a vector store."""
+
+    def __init__(self, session: StatementSession, store: DocumentStore, vector_store_id: str, clock: Clock) -> None:
+        self._session = session
+        self._store = store
+        self._clock = clock
+        self._api = APIReader(session, vector_store_id)
+        self.failures: Failures = {}
+
+    def at(self, files: Iterable[StoredFile]) -> None:
+        """Ask for the files' states."""
+        batches, others = _by_batch(files)
+        self.one_by_one(self.by_list([*others, *self._by_batches(batches)]))
+
+    def wait(self, files: Sequence[StoredFile], deadline: float) -> None:
+        """Wait until all of the files are finished, or the deadline has come."""
+        session = self._session
+        batches, others = _by_batch(files)
+        asked = [(self._api.file(_id(file)).request, file) for file in others]
+        requests = [*map(self._batch_request, batches), *(request for request, _ in asked)]
+
+        def is_settled(request: Request, response: Response) -> bool:
+            if protocol.is_undecided(request, response):
+                return True
+            answer = protocol.parse_object(request, response)
+            file = by_identity.get(request.identity)
+            if file is None:
+                return answer is None or _is_store(answer) or _is_over(answer)
+            return not self._is_young(file) if answer is None else state_of(answer) is not State.IN_PROGRESS
+
+        by_identity = {request.identity: file for request, file in asked}
+        poll_until(session, is_settled, requests, deadline)
+        self.at(files)
+        while (unfinished := self._unfinished(files)) and (
+            remaining := deadline - session.workers.clock.monotonic()
+        ) > 0:
+            if session.meter is not None:
+                session.meter.waits(len(files) - len(unfinished), len(files))
+            session.workers.pause(min(LONGEST_PAUSE, remaining), session.meter)
+            self._api.forget()
+            self.at(unfinished)
+
+    def _batch_request(self, batch_id: str) -> Request:
+        return self._api.batch(batch_id).request
+
+    def _unfinished(self, files: Iterable[StoredFile]) -> list[StoredFile]:
+        current = (self._store.current(file) for file in files if file.file_id not in self.failures)
+        return [file for file in current if file.state is State.IN_PROGRESS]
+
+    def _by_batches(self, batches: dict[str, list[StoredFile]]) -> list[StoredFile]:
+        """Ask the batches. Returns the files that they do not tell."""
+        untold: list[StoredFile] = []
+        listed: dict[str, bool] = {}
+        for batch_id, _ in self._session.prefetch(batches, self._batch_request):
+            files = batches[batch_id]
+            is_answered, answer = self._ask(self._api.batch(batch_id), files)
+            if not is_answered:
+                continue
+            if answer is None:
+                untold += files
+            elif _is_store(answer):  # https://github.com/openai/openai-python/issues/2724
+                listed[batch_id] = True
+            elif (is_over := _is_over(answer)) or _finished(answer) != 0:
+                if len(files) < _pages(answer):
+                    untold += files
+                else:
+                    listed[batch_id] = is_over
+        for batch_id, _ in self._session.prefetch(listed, lambda id: self._api.batch_files(id).request):
+            absent = self._in_list(self._api.batch_files(batch_id), batches[batch_id])
+            untold += absent if listed[batch_id] else []
+        return untold
+
+    def by_list(self, files: list[StoredFile]) -> list[StoredFile]:
+        """Ask for the vector store's list if that takes fewer requests. Returns the files that it does not tell."""
+        if len(files) <= FEW:
+            return files
+        is_answered, answer = self._ask(self._api.store(), files)
+        if not is_answered:
+            return []
+        if answer is None:
+            self._absent(files)
+            return []
+        return files if len(files) < _pages(answer) else self._in_list(self._api.store_files(), files)
+
+    def _in_list(self, question: Question, files: Sequence[StoredFile]) -> list[StoredFile]:
+        """Look for the files in a list, to its end at most. Returns those that are not in it."""
+        wanted = {_id(file): file for file in files}
+        try:
+            for page in self._api.pages(question):
+                for item in page:
+                    if (file := wanted.pop(item["id"], None)) is not None:
+                        self._learn(file, item)
+                if not wanted:
+                    break
+        except NOT_READ as error:
+            self._fail(question, wanted.values(), error)
+            return []
+        return list(wanted.values())
+
+    def one_by_one(self, files: Sequence[StoredFile]) -> None:
+        """Ask for each file in the vector store."""
+        absent = []
+        for file, _ in self._session.prefetch(files, lambda file: self._api.file(_id(file)).request):
+            is_answered, answer = self._ask(self._api.file(_id(file)), [file])
+            if answer is not None:
+                self._learn(file, answer)
+            elif is_answered:
+                absent.append(file)
+        self._absent(absent)
+
+    def _absent(self, files: Iterable[StoredFile]) -> None:
+        """Decide about files that are not in the vector store."""
+        gone = [file for file in files if not self._is_young(file)]
+        for file in gone:
+            if file.state is not State.UNSURE:
+                self._store.learn(_id(file), State.MISSING)
+        unsure = [file for file in gone if file.state is State.UNSURE]
+        for file, _ in self._session.prefetch(unsure, lambda file: self._api.upload(_id(file)).request):
+            is_answered, answer = self._ask(self._api.upload(_id(file)), [file])
+            if is_answered:
+                self._store.learn(_id(file), State.MISSING if answer is None else State.UPLOADED)
+
+    def _is_young(self, file: StoredFile) -> bool:
+        """Whether the file was attached so recently that the API may not show it yet."""
+        return file.attached_at is not None and self._clock.time() < file.attached_at + READ_AFTER_WRITE_SECONDS
+
+    def _learn(self, file: StoredFile, answer: Object) -> None:
+        state = state_of(answer)
+        if state is not State.IN_PROGRESS or file.state is not state or file.answer is None:
+            self._store.learn(_id(file), state, answer)
+
+    def _ask(self, question: Question, files: Iterable[StoredFile]) -> tuple[bool, Object | None]:
+        """Return whether the API has answered, and the object, None if the API does not know it."""
+        try:
+            answer = self._api.get(question)
+        except NOT_READ as error:
+            self._fail(question, files, error)
+            return False, None
+        return answer is not None or self._api.is_sent(question), answer
+
+    def _fail(self, question: Question, files: Iterable[StoredFile], error: Exception) -> None:
+        self._session.record_unreadable(question.request, error)
+        self.failures.update((_id(file), (question.request, error)) for file in files)
+
+
+def _by_batch(files: Iterable[StoredFile]) -> tuple[dict[str, list[StoredFile]], list[StoredFile]]:
+    """Return the files that their batches can tell, by batch, and the others.
+
+    A batch cannot tell whether another program, or a request with an unknown outcome, has detached a file afterwards.
+    """
+    batches: dict[str, list[StoredFile]] = {}
+    others = []
+    for file in files:
+        if file.file_id is None or not file.state.is_unfinished:
+            continue
+        if file.state is State.IN_PROGRESS and file.batch_id is not None:
+            batches.setdefault(file.batch_id, []).append(file)
+        else:
+            others.append(file)
+    for batch_id in [id for id, group in batches.items() if len(group) <= FEW]:
+        others += batches.pop(batch_id)
+    return batches, others
+
+
+def _id(file: StoredFile) -> str:
+    assert file.file_id is not None  # noqa: S101 - files without an id are left out before
+    return file.file_id
+
+
+def _is_store(answer: Object) -> bool:
+    """Whether the response to the GET of a batch is the vector store, whose status and counts tell nothing of it."""
+    return "usage_bytes" in answer
+
+
+def _is_over(batch: Object) -> bool:
+    return batch.get("status") in vector_store_file_batches.finished
+
+
+def _count(answer: Object, name: str) -> int | None:
+    counts = answer.get("file_counts")
+    count = counts.get(name) if isinstance(counts, dict) else None
+    return count if isinstance(count, int) else None
+
+
+def _finished(batch: Object) -> int | None:
+    """How many files of a batch are finished; None if it does not say that."""
+    counts = [_count(batch, name) for name in ("completed", "failed", "cancelled")]
+    return None if None in counts else sum(count for count in counts if count is not None)
+
+
+def _pages(answer: Object) -> int:
+    """How many pages the list of an object's files has; 0 if that is not known, so that the list is read."""
+    return math.ceil((_count(answer, "total") or 0) / PAGE)

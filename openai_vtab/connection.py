@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import apsw
@@ -100,9 +101,18 @@ def register(connection: apsw.Connection, **settings: Unpack[Keywords]) -> None:
     raise TypeError(problem.replace("Settings.__init__()", "register()"))
 
 
-def register_tables(connection: apsw.Connection, settings: Settings, *, clock: Clock = REAL) -> None:
-    """Add the tables and functions to a connection, with checked settings."""
-    context = ConnectionContext(connection, settings, clock=clock)
+def register_tables(
+    connection: apsw.Connection,
+    settings: Settings,
+    *,
+    clock: Clock = REAL,
+    on_created: Callable[[tuple[str, ...]], None] = lambda _: None,
+) -> None:
+    """Add the tables and functions to a connection, with checked settings.
+
+    `on_created` is called in a worker thread with the key of each object that got its id from the API.
+    """
+    context = ConnectionContext(connection, settings, clock=clock, on_created=on_created)
     for table in TABLES:
         Module(context, table).create(connection)
         functions.create(connection, context, table)

@@ -41,7 +41,7 @@ SHOWN = {
     "ingest": ["│ Stock, Repairs │"],
     "join": ["vsfb_demo_"],
     "quickstart": ["vsfb_demo_"],
-    "retry_failed": ["│ 2 failed again │ completed │    0 │     2 │"],
+    "retry_failed": ["│ 2 failed again │ completed │    0 │     2 │", '│ file-demo-05 │ failed │ {"team":"sales"}  │'],
     "search": ["│ refund policy        │ Returns  │ Ada     │", "│ faults of material   │ Warranty │ Barbara │"],
     "stores": ["│ Old handbooks    │     2 │      0 │   118 │       300 │"],
 }  # fmt: skip

@@ -14,6 +14,7 @@ from ..schema.table import Table
 # https://www.sqlite.org/c3ref/c_index_constraint_eq.html
 EQ = 2
 LIMIT, OFFSET = 73, 74
+ROWID_BOUNDS = {4: "rowid>", 8: "rowid<=", 16: "rowid<", 32: "rowid>="}  # by the operator
 ISNULL = 71  # an equality that no row satisfies: no key of the API is NULL
 IS = 72
 
@@ -51,6 +52,7 @@ class UsableConstraints:
     keys: by the sources of their columns.
     names: the names under which the columns of `keys` were given, by the same sources.
     option_values: those of options, by the options' names.
+    rowid_bounds: those that compare the rowid, by their names in ROWID_BOUNDS.
     limits: those of LIMIT and OFFSET.
     unusable_option: an option whose value is not known before the table is read, else "".
     has_unusable_key: the same for a key.
@@ -60,6 +62,7 @@ class UsableConstraints:
     names: dict[str, str] = field(default_factory=dict)
     option_values: dict[str, int] = field(default_factory=dict)
     rowid: int | None = None
+    rowid_bounds: dict[str, int] = field(default_factory=dict)
     limits: tuple[int, ...] = ()
     unusable_option: str = ""
     has_unusable_key: bool = False
@@ -76,6 +79,9 @@ def bind(table: Table, constraints: Sequence[Constraint], ledger: bool) -> Usabl
         if constraint.op in (LIMIT, OFFSET):
             if constraint.usable:
                 bound.limits += (position,)
+            continue
+        if constraint.column < 0 and constraint.usable and constraint.op in ROWID_BOUNDS:
+            bound.rowid_bounds.setdefault(ROWID_BOUNDS[constraint.op], position)
             continue
         # a row of the ledger may have no id, and IS NULL is how to find it: SQLite compares
         if not constraint.pushed or (ledger and constraint.op == ISNULL):

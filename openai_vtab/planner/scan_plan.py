@@ -19,6 +19,7 @@ idxStr names the values of argv, in their order, and is readable because EXPLAIN
 
     vector_store_id,batch_id             two keys
     vector_store_id,status,LIMIT desc    a key, a column that narrows the list, LIMIT; the list is in descending order
+    vector_store_id,rowid>=              a key, and a value that the rowid of each row is compared with
     file_id content                      a key; the column `content` is downloaded for each row
     needs vector_store_id                NOTHING: the missing columns; "cannot use" when a term gives one, but its value
                                          is not known when the table is read

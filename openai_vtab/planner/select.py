@@ -53,6 +53,14 @@ def choose(
     if chosen is None:
         missing = tuple(name for name in table.of("SELECT")[-1].needs if not bound.has(table, name))
         return _nothing(missing, bound.has_unusable_key)
+    # SQLite would compare each row with the current last_insert_rowid(), which an INSERT … SELECT changes meanwhile
+    bounds = tuple(bound.rowid_bounds.values())
+    chosen = replace(
+        chosen,
+        plan=replace(chosen.plan, columns=(*chosen.plan.columns, *bound.rowid_bounds)),
+        argv=(*chosen.argv, *bounds),
+        omit=(*chosen.omit, *bounds),
+    )
     for name in table.downloads:
         if any(table.columns[n].name == name for n in used if n < len(table.columns)):
             return replace(chosen, plan=replace(chosen.plan, download=name))
@@ -92,7 +100,7 @@ def _by_rowid(table: Table, constraints: Sequence[Constraint], bound: UsableCons
         return None
     plan = ScanPlan(ScanKind.BY_ROWID, columns=("rowid", *bound.option_values))
     chosen = _look_up(table, constraints, bound, plan, [bound.rowid])
-    # SQLite would compare each row with the current last_insert_rowid(), which an INSERT … SELECT changes meanwhile
+    # for the same reason as the bounds of the rowid
     return replace(chosen, omit=(bound.rowid, *chosen.omit))
 
 

@@ -22,7 +22,7 @@ from .messages import Received
 from .objects import JSON
 from .quirks import Quirks
 from .server import Server
-from .state import State
+from .state import Processing, State
 
 __all__ = ["Answer", "Cut", "Drip", "Quirks", "Raw", "Received", "Sandbox", "Slow", "Status", "Wire", "run"]
 
@@ -120,10 +120,20 @@ class Sandbox:
             )
         return str(batch["id"])
 
-    def finish(self) -> None:
-        """Complete now whatever is in progress."""
+    def set_processing(self, file: str, seconds: float | None = None, error: JSON | None = None) -> None:
+        """Choose how a file, by its id or its name, is processed when it is attached from now on.
+
+        `seconds` may be math.inf: the file stays in progress until finish(). `error` is the last_error that it fails
+        with, such as {"code": "server_error", "message": "An internal error occurred."}. Without both, it is
+        processed as usual.
+        """
         with self._state.lock:
-            self._state.finish()
+            self._state.processing[file] = Processing(seconds, error)
+
+    def finish(self, file: str | None = None) -> None:
+        """Complete now whatever is in progress; only the file with an id or a name if that is given."""
+        with self._state.lock:
+            self._state.finish(file)
 
     def inject(
         self,
@@ -173,3 +183,4 @@ def run(
         yield Sandbox(server)
     finally:
         server.stop()
+        state.close()

@@ -66,7 +66,13 @@ def seed(state: State) -> None:
     file_batches.create(
         state,
         "vs_demo",
-        {"file_ids": ["file-demo-04", "file-demo-05", "file-demo-06"]},
+        {
+            "files": [
+                {"file_id": "file-demo-04"},
+                {"file_id": "file-demo-05", "attributes": {"team": "sales"}},
+                {"file_id": "file-demo-06", "attributes": {"team": "design"}},
+            ]
+        },
         id="vsfb_demo_failures",
         created_at=now - HOUR,
         processing_seconds=60,

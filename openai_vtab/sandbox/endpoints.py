@@ -6,21 +6,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 from . import file_batches, files, vector_store_files, vector_stores
+from .collection import Collection, T
 from .errors import ErrorResponse
 from .messages import Received
 from .multipart import parse_upload
-from .objects import JSON, STATUSES, File, VectorStore, VectorStoreFile
+from .objects import JSON, STATUSES, File, VectorStoreFile
 from .pagination import page
-from .ranking import chunks
+from .parsing import passages, text_of
 from .search import search
 from .state import State
-
-T = TypeVar("T", File, VectorStore, VectorStoreFile)
 
 
 @dataclass(frozen=True)
@@ -42,12 +40,14 @@ class Call:
 
     def page(
         self,
-        items: Sequence[T],
+        items: Collection[T],
         to_json: Callable[[T], JSON],
+        is_wanted: Callable[[T], bool] = lambda _: True,
+        *,
         max_limit: int = 100,
         default_limit: int = 20,
     ) -> JSON:
-        """The page of the items that the query asks for."""
+        """The page of the wanted items that the query asks for."""
         query = self.request.query
         quirks = self.state.quirks
         repeats = quirks.after_ignored and query.pop("after", None) is not None
@@ -55,6 +55,7 @@ class Call:
             items,
             query,
             to_json,
+            is_wanted,
             max_limit=max_limit,
             default_limit=default_limit,
             unknown_cursor_is_first_page=quirks.unknown_after_is_first_page,
@@ -68,13 +69,18 @@ class Call:
 def list_files(call: Call) -> JSON:
     """GET /files."""
     purpose = call.request.query.get("purpose")
-    found = [file for file in call.state.files.values() if purpose in (None, file.purpose)]
-    return call.page(found, File.json, max_limit=10000, default_limit=10000)
+    return call.page(
+        call.state.files,
+        File.json,
+        lambda file: purpose in (None, file.purpose),
+        max_limit=10000,
+        default_limit=10000,
+    )
 
 
 def create_file(call: Call) -> JSON:
     """POST /files."""
-    return files.create(call.state, *parse_upload(call.request))
+    return files.upload(call.state, parse_upload(call.request))
 
 
 def get_file(call: Call) -> JSON:
@@ -98,7 +104,7 @@ def get_file_content(call: Call) -> bytes:
 def list_stores(call: Call) -> JSON:
     """GET /vector_stores."""
     now = call.state.clock()
-    return call.page(list(call.state.stores.values()), lambda store: store.json(now))
+    return call.page(call.state.stores, lambda store: store.json(now))
 
 
 def create_store(call: Call) -> JSON:
@@ -131,7 +137,7 @@ def search_store(call: Call) -> JSON:
 
 def list_store_files(call: Call) -> JSON:
     """GET /vector_stores/{vector_store_id}/files."""
-    return _page_of_files(call, list(call.state.store(*call.ids).files.values()))
+    return _page_of_files(call, call.state.store(*call.ids).files)
 
 
 def attach_file(call: Call) -> JSON:
@@ -157,10 +163,12 @@ def detach_file(call: Call) -> JSON:
 def get_store_file_content(call: Call) -> JSON:
     """GET /vector_stores/{vector_store_id}/files/{file_id}/content."""
     attached = call.state.store_file(*call.ids)
-    text = call.state.file(attached.id).content.decode("utf-8", "replace")
+    file = call.state.file(attached.id)
+    text = text_of(file.filename, file.content) or ""
+    size = attached.chunking_strategy["static"]["max_chunk_size_tokens"]
     return {
         "object": "vector_store.file_content.page",
-        "data": [{"type": "text", "text": part} for part in chunks(text)],
+        "data": [{"type": "text", "text": part} for part in passages(text, size)],
         "has_more": False,
         "next_page": None,
     }
@@ -194,19 +202,18 @@ def cancel_batch(call: Call) -> JSON:
 
 def list_batch_files(call: Call) -> JSON:
     """GET /vector_stores/{vector_store_id}/file_batches/{batch_id}/files."""
-    return _page_of_files(call, call.state.batch(*call.ids).files)
+    return _page_of_files(call, call.state.batch(*call.ids).listed)
 
 
 def _batch(call: Call, found: JSON) -> JSON:
     return {**found, "object": "vector_store.files_batch"} if call.state.quirks.plural_object else found
 
 
-def _page_of_files(call: Call, attached: Sequence[VectorStoreFile]) -> JSON:
+def _page_of_files(call: Call, attached: Collection[VectorStoreFile]) -> JSON:
     """The page of those files that have the status which the query's `filter` names."""
     now = call.state.clock()
     status = call.request.query.get("filter")
     if status is not None and status not in STATUSES:
         message = f"Invalid value: '{status}'. Supported values are: {', '.join(map(repr, STATUSES))}."
         raise ErrorResponse(400, message, param="filter", code="invalid_value")
-    found = [file for file in attached if status in (None, file.status(now))]
-    return call.page(found, lambda file: file.json(now))
+    return call.page(attached, lambda file: file.json(now), lambda file: status in (None, file.status(now)))

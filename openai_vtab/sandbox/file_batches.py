@@ -8,8 +8,9 @@ https://platform.openai.com/docs/api-reference/vector-stores-file-batches
 
 from __future__ import annotations
 
+from .containers import FileBatch
 from .errors import ErrorResponse, invalid
-from .objects import JSON, FileBatch
+from .objects import JSON
 from .state import BATCH_PREFIX, State, new_id
 from .validation import array, attributes, check_names, chunking_strategy
 

@@ -6,47 +6,50 @@ True
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from itertools import islice, takewhile
 
+from .collection import Collection, T
 from .errors import invalid
-from .objects import JSON, File, VectorStore, VectorStoreFile
-
-T = TypeVar("T", File, VectorStore, VectorStoreFile)
+from .objects import JSON
 
 
 def page(
-    items: Sequence[T],
+    items: Collection[T],
     query: Mapping[str, str],
     to_json: Callable[[T], JSON],
+    is_wanted: Callable[[T], bool] = lambda _: True,
     *,
     max_limit: int,
     default_limit: int,
     unknown_cursor_is_first_page: bool = False,
 ) -> JSON:
-    """The page that the query asks for. A cursor that is not in the list raises an ErrorResponse unless allowed."""
+    """The page of the wanted items that the query asks for.
+
+    A cursor that is not among the items raises an ErrorResponse unless allowed.
+    """
     limit = _limit(query, max_limit, default_limit)
-    ordered = sorted(items, key=lambda item: (item.created_at, item.id), reverse=_is_descending(query))
-    ids = [item.id for item in ordered]
-    cursors = {name: query[name] for name in ("after", "before") if name in query}
-    for name, id in list(cursors.items()):
-        if id not in ids:
-            if not unknown_cursor_is_first_page:
-                raise invalid(name, f"'{id}' is not in the list.")
-            del cursors[name]
-    begin = ids.index(cursors["after"]) + 1 if "after" in cursors else 0
-    end = ids.index(cursors["before"]) if "before" in cursors else len(ids)
-    if "before" in cursors and "after" not in cursors:
-        chosen, has_more = ordered[max(0, end - limit) : end], end > limit
+    is_descending = _is_descending(query)
+    cursors: dict[str, T] = {}
+    for name in ("after", "before"):
+        if name in query and query[name] in items:
+            cursors[name] = items[query[name]]
+        elif name in query and not unknown_cursor_is_first_page:
+            raise invalid(name, f"'{query[name]}' is not in the list.")
+    after, before = cursors.get("after"), cursors.get("before")
+    if before is not None and after is None:  # the page that ends before an object is read backwards
+        found = list(islice(filter(is_wanted, items.walk(before, descending=not is_descending)), limit + 1))
+        chosen = found[:limit][::-1]
     else:
-        between = ordered[begin:end]
-        chosen, has_more = between[:limit], len(between) > limit
+        between = takewhile(lambda item: item is not before, items.walk(after, descending=is_descending))
+        found = list(islice(filter(is_wanted, between), limit + 1))
+        chosen = found[:limit]
     return {
         "object": "list",
         "data": [to_json(item) for item in chosen],
         "first_id": chosen[0].id if chosen else None,
         "last_id": chosen[-1].id if chosen else None,
-        "has_more": has_more,
+        "has_more": len(found) > limit,
     }
 
 

@@ -44,22 +44,15 @@ ROUTES: dict[tuple[str, str], Endpoint] = {
 
 def route(method: str, segments: Sequence[str]) -> tuple[Endpoint, list[str]] | None:
     """The endpoint and the ids in the path. None if no route has this method and path."""
-    for (allowed, pattern), endpoint in ROUTES.items():
-        if allowed == method and (ids := _ids(pattern, segments)) is not None:
-            return endpoint, ids
-    return None
+    endpoint = ROUTES.get((method, _pattern(segments)))
+    return None if endpoint is None else (endpoint, list(segments[1::2]))
 
 
 def has_path(segments: Sequence[str]) -> bool:
     """Whether any method has a route with this path."""
-    return any(_ids(pattern, segments) is not None for _, pattern in ROUTES)
+    return any(pattern == _pattern(segments) for _, pattern in ROUTES)
 
 
-def _ids(pattern: str, segments: Sequence[str]) -> list[str] | None:
-    """The segments in the place of a "*". None if the path does not match the pattern."""
-    parts = pattern.split("/")
-    if len(parts) != len(segments) or any(
-        part not in ("*", segment) for part, segment in zip(parts, segments, strict=True)
-    ):
-        return None
-    return [segment for part, segment in zip(parts, segments, strict=True) if part == "*"]
+def _pattern(segments: Sequence[str]) -> str:
+    """The path with a "*" for each id: every second segment is one."""
+    return "/".join("*" if place % 2 else segment for place, segment in enumerate(segments))

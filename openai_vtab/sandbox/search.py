@@ -7,11 +7,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice, takewhile
 from typing import Any
 
+from .containers import VectorStore
 from .errors import ErrorResponse, missing
-from .objects import JSON, VectorStore
-from .ranking import rank
+from .index import Hit
+from .objects import JSON
 from .state import State
 
 MAX_RESULTS, DEFAULT_RESULTS = 50, 10
@@ -26,23 +28,26 @@ def search(state: State, store_id: str, body: JSON) -> JSON:
         message = f"Invalid 'max_num_results': Expected 1 to {MAX_RESULTS}."
         raise ErrorResponse(400, message, param="max_num_results")
     threshold = _score_threshold(body)
-    documents = list(_documents(state, store, body.get("filters")))
+    filters = body.get("filters")
+    if filters:  # one that is not valid is refused, whatever the store contains
+        _matches(filters, {})
     store.use(state.clock())
-    hits = [hit for hit in rank(queries, documents) if hit[0] >= threshold]
+    hits = takewhile(lambda hit: hit.score >= threshold, state.search(store, queries))
+    wanted = list(islice(_filtered(state, store, hits, filters), count + 1))
     return {
         "object": "vector_store.search_results.page",
         "search_query": queries,
         "data": [
             {
-                "file_id": id,
-                "filename": name,
-                "score": score,
-                "attributes": store.files[id].attributes or {},
-                "content": [{"type": "text", "text": text}],
+                "file_id": hit.file_id,
+                "filename": state.files[hit.file_id].filename,
+                "score": hit.score,
+                "attributes": store.files[hit.file_id].attributes or {},
+                "content": [{"type": "text", "text": hit.text}],
             }
-            for score, id, name, text in hits[:count]
+            for hit in wanted[:count]
         ],
-        "has_more": len(hits) > count,
+        "has_more": len(wanted) > count,
         "next_page": None,
     }
 
@@ -64,18 +69,19 @@ def _score_threshold(body: JSON) -> float:
     return threshold
 
 
-def _documents(state: State, store: VectorStore, filters: Any) -> Iterator[tuple[str, str, str]]:
-    """(file id, filename, text) of each completed file whose attributes pass the filters."""
-    now = state.clock()
-    for id, attached in store.files.items():
-        try:
-            wanted = not filters or matches(filters, attached.attributes or {})
-        except (KeyError, TypeError):
-            message = "Invalid 'filters': Expected a comparison or 'and', 'or'."
-            raise ErrorResponse(400, message, param="filters") from None
-        file = state.files.get(id)
-        if file and wanted and attached.status(now) == "completed":
-            yield id, file.filename, file.content.decode("utf-8", "replace")
+def _filtered(state: State, store: VectorStore, hits: Iterator[Hit], filters: Any) -> Iterator[Hit]:
+    """The hits on files that were not deleted, and whose attributes pass the filters."""
+    for hit in hits:
+        if hit.file_id in state.files and (not filters or _matches(filters, store.files[hit.file_id].attributes or {})):
+            yield hit
+
+
+def _matches(filters: Any, attributes: JSON) -> bool:
+    try:
+        return matches(filters, attributes)
+    except (KeyError, TypeError):
+        message = "Invalid 'filters': Expected a comparison or 'and', 'or'."
+        raise ErrorResponse(400, message, param="filters") from None
 
 
 def matches(filters: Any, attributes: JSON) -> bool:

@@ -13,16 +13,32 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable
-from pathlib import PurePosixPath
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
+from . import parsing
+from .collection import Collection
+from .containers import FileBatch, VectorStore
 from .errors import ErrorResponse
-from .objects import JSON, File, FileBatch, VectorStore, VectorStoreFile
+from .index import Hit, SearchIndex
+from .objects import JSON, File, VectorStoreFile
 from .quirks import Quirks
 from .validation import attributes, chunking_strategy
 
 BATCH_PREFIX = "vsfb_"
-UNSUPPORTED = frozenset({".csv", ".xlsx", ".xls", ".png", ".jpg", ".gif", ".zip", ".mp3", ".mp4", ".exe", ".bin"})
+
+
+class Processing(NamedTuple):
+    """How a file is processed when it is attached: for how long, and the last_error that it ends with.
+
+    None for the seconds stands for the usual time, and None for the error for what follows from the file.
+    """
+
+    seconds: float | None = None
+    error: JSON | None = None
+
+
+AS_USUAL = Processing()
 
 
 class State:
@@ -38,15 +54,28 @@ class State:
         self.clock = clock
         self.quirks = quirks or Quirks()
         self.lock = threading.Lock()
-        self.files: dict[str, File] = {}
-        self.stores: dict[str, VectorStore] = {}
+        self.files: Collection[File] = Collection()
+        self.stores: Collection[VectorStore] = Collection()
+        self.processing: dict[str, Processing] = {}  # by the file's id or name
+        self._index: SearchIndex | None = None  # until the first search
         self.batches: dict[tuple[str, str], FileBatch] = {}  # by store id and batch id
 
     def file(self, file_id: str) -> File:
         """The file. Raises the API's 404 if there is none."""
-        if file_id not in self.files:
+        file = self._visible_file(file_id)
+        if file is None:
             raise ErrorResponse(404, f"No such File object: {file_id}", param="id")
-        return self.files[file_id]
+        return file
+
+    def _visible_file(self, file_id: str) -> File | None:
+        """The file. None if there is none, or if a quirk hides it because it is new."""
+        file = self.files.get(file_id)
+        if file is not None and self._is_new(file.created_at, self.quirks.file_not_found_after_upload_seconds):
+            return None
+        return file
+
+    def _is_new(self, created_at: float, seconds: float) -> bool:
+        return seconds > 0 and self.clock() < created_at + seconds
 
     def store(self, store_id: str) -> VectorStore:
         """The vector store. Raises the API's 404 if there is none."""
@@ -56,11 +85,11 @@ class State:
 
     def store_file(self, store_id: str, file_id: str) -> VectorStoreFile:
         """The file in the vector store. Raises the API's 404 if there is none."""
-        files = self.store(store_id).files
-        if file_id not in files:
+        file = self.store(store_id).files.get(file_id)
+        if file is None or self._is_new(file.created_at, self.quirks.file_not_found_after_attach_seconds):
             message = f"No file found with id '{file_id}' in vector store '{store_id}'."
             raise ErrorResponse(404, message, param="file_id")
-        return files[file_id]
+        return file
 
     def batch(self, store_id: str, batch_id: str) -> FileBatch:
         """The file batch. Raises the API's 404 if there is none, and its 400 for an id without the prefix."""
@@ -79,34 +108,77 @@ class State:
     def attach(
         self, store: VectorStore, file_id: str, given: JSON, created_at: float, done_at: float
     ) -> VectorStoreFile:
-        """Attach a file with the `given` attributes and chunking_strategy. An unknown or unsupported file will fail."""
-        file = self.files.get(file_id)
-        error = None
+        """Attach a file with the `given` attributes and chunking_strategy. An unknown or unsupported file will fail.
+
+        A file that is attached already stays so once: it is processed again, with what is given now. The API's
+        documentation says nothing of this case.
+        """
+        file = self._visible_file(file_id)
         if file is None:
-            error = {"code": "invalid_file", "message": f"The file '{file_id}' does not exist."}
-        elif PurePosixPath(file.filename).suffix.lower() in UNSUPPORTED:
-            error = {"code": "unsupported_file", "message": "The file type is not supported."}
+            error: JSON | None = {"code": "invalid_file", "message": f"The file '{file_id}' does not exist."}
+        else:
+            error = parsing.problem(file.filename, file.content)
+        chosen = self._processing_of(file_id)
         attached = VectorStoreFile(
             file_id,
             store.id,
             created_at,
-            done_at,
+            done_at if chosen.seconds is None else created_at + chosen.seconds,
             len(file.content) if file else 0,
-            error,
+            chosen.error or error,
             attributes(given.get("attributes")),
             chunking_strategy(given.get("chunking_strategy")),
         )
         store.attach(attached)
         return attached
 
-    def finish(self) -> None:
-        """Complete now whatever is in progress."""
+    def _processing_of(self, file_id: str) -> Processing:
+        by_id, file = self.processing.get(file_id), self.files.get(file_id)
+        return by_id or (self.processing.get(file.filename) if file else None) or AS_USUAL
+
+    def detach(self, store_id: str, file_id: str) -> None:
+        """Take the file out of the vector store. Raises the API's 404 if it is not there."""
+        self.store_file(store_id, file_id)
+        stores = self.stores.values() if self.quirks.detach_from_all_stores else [self.store(store_id)]
+        for store in stores:
+            if file_id in store.files:
+                store.files.remove(file_id)
+
+    def search(self, store: VectorStore, queries: Sequence[str]) -> Iterator[Hit]:
+        """The passages of the store's completed files that have any word of a query, the best first."""
+        if self._index is None:
+            self._index = SearchIndex()
+        return self._index.search(store, queries, self._text, self.clock())
+
+    def _text(self, file_id: str) -> str:
+        """The text of a file. Empty if it was deleted before its first search."""
+        file = self.files.get(file_id)
+        return "" if file is None else parsing.text_of(file.filename, file.content) or ""
+
+    def delete_store(self, store_id: str) -> None:
+        """Delete the vector store and its batches. Its files remain."""
+        self.stores.remove(self.store(store_id).id)
+        if self._index is not None:
+            self._index.forget(store_id)
+        for key in [key for key in self.batches if key[0] == store_id]:
+            del self.batches[key]
+
+    def close(self) -> None:
+        """Close the search index."""
+        if self._index is not None:
+            self._index.close()
+
+    def finish(self, file: str | None = None) -> None:
+        """Complete now whatever is in progress; only the file with an id or a name if that is given."""
         now = self.clock()
-        for batch in self.batches.values():
-            batch.finish(now)
+        if file is None:
+            for batch in self.batches.values():
+                batch.finish(now)
         for store in self.stores.values():
-            for file in store.files.values():
-                file.finish(now)
+            for attached in store.files.values():
+                uploaded = self.files.get(attached.id)
+                if file in (None, attached.id, uploaded.filename if uploaded else None):
+                    attached.finish(now)
 
 
 def new_id(prefix: str) -> str:

@@ -38,6 +38,5 @@ def update(state: State, store_id: str, file_id: str, body: JSON) -> JSON:
 
 def detach(state: State, store_id: str, file_id: str) -> JSON:
     """DELETE /vector_stores/{vector_store_id}/files/{file_id}. The file itself remains."""
-    state.store_file(store_id, file_id)
-    del state.stores[store_id].files[file_id]
+    state.detach(store_id, file_id)
     return {"id": file_id, "object": "vector_store.file.deleted", "deleted": True}

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from .containers import VectorStore
 from .errors import invalid
-from .objects import JSON, VectorStore
+from .objects import JSON
 from .state import State, new_id
 from .validation import array, check_names, metadata, store_expiry, text
 
@@ -35,7 +36,7 @@ def create(state: State, body: JSON, *, id: str | None = None) -> JSON:
     )
     file_ids = body.get("file_ids")
     file_ids = [] if file_ids is None else array("file_ids", file_ids, MAX_FILES_AT_CREATION, min_length=0)
-    state.stores[store.id] = store
+    state.stores.add(store)
     given = {"chunking_strategy": body.get("chunking_strategy")}
     for number, file_id in enumerate(file_ids, 1):
         state.attach(store, file_id, given, now, now + state.processing_seconds * number / len(file_ids))
@@ -54,13 +55,12 @@ def update(state: State, store_id: str, body: JSON) -> JSON:
         changes["expires_after"] = store_expiry(body["expires_after"])
     if "metadata" in body:
         changes["metadata"] = metadata(body["metadata"])
-    state.stores[store_id] = replace(store, **changes)
-    return state.stores[store_id].json(now)
+    changed = replace(store, **changes)
+    state.stores.add(changed)
+    return changed.json(now)
 
 
 def delete(state: State, store_id: str) -> JSON:
     """DELETE /vector_stores/{vector_store_id}. The files remain, the batches do not."""
-    del state.stores[state.store(store_id).id]
-    for key in [key for key in state.batches if key[0] == store_id]:
-        del state.batches[key]
+    state.delete_store(store_id)
     return {"id": store_id, "object": "vector_store.deleted", "deleted": True}

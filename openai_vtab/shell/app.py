@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, Any, cast
 import apsw
 
 from .._version import __version__
-from ..connection import register
+from ..connection import register_tables
 from ..errors import ConfigurationError, Error
+from ..settings import Settings
 from ..sync.database import use_wal_in_a_new_file
 from . import sync_command
 from .commands import CommandShell
+from .created_objects import CreatedObjects
 from .local_sandbox import start_sandbox
 from .options import help_text, parse_options
 from .progress_bar import ProgressBar
@@ -55,6 +57,7 @@ class Shell(CommandShell):
         self.sandboxed = False
         self.bar: ProgressBar | None = None
         self._resources = ExitStack()
+        self._created = CreatedObjects()
         super().__init__(**more)
         if self.stderr.isatty():
             self.bar = ProgressBar(self.stderr)
@@ -62,7 +65,8 @@ class Shell(CommandShell):
     def open_with_tables(self, connection: apsw.Connection) -> None:
         """Register the tables on a new connection. APSW calls this hook for every database that is opened."""
         connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
-        register(connection, **{**self.settings, "progress": self.bar})
+        settings = Settings(**{**self.settings, "progress": self.bar}).with_environment()
+        register_tables(connection, settings, on_created=self._created.add)
         name = str(self.dbfilename or "")
         # .backup and .import open other files, too, whose journal mode is not the shell's business.
         if name and Path(connection.filename) == Path(name).resolve():
@@ -75,7 +79,10 @@ class Shell(CommandShell):
         super().write(dest, text)
 
     def process_sql(self, sql: str, bindings: Any = None, internal: bool = False, summary: Any = None) -> None:
-        """Run SQL. With .timer on, run it statement by statement and write how many requests each took."""
+        """Run SQL, and tell a user at the prompt what it has created.
+
+        With .timer on, run it statement by statement and write how many requests each took.
+        """
         timed = self.timer and not internal
         while sql.strip():
             statement, sql = self._first_statement(sql, bindings) if timed else (sql, "")
@@ -87,6 +94,9 @@ class Shell(CommandShell):
             finally:
                 if self.bar is not None:
                     self.bar.close()
+                notes = self._created.take()
+                if self.interactive and not internal:
+                    self.write(self.stderr, "".join(f"* {note}\n" for note in notes))
                 if timed:
                     requests = summary_since(self.db, before, dry_run=self.settings.get("dry_run", False))
                     self.write(self.stderr, f"* {requests}\n")

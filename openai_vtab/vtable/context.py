@@ -45,13 +45,24 @@ Statement = RunningStatement[StatementSession]
 
 
 class ConnectionContext:
-    """The shared part of one connection."""
+    """The shared part of one connection.
 
-    def __init__(self, connection: apsw.Connection, settings: Settings, *, clock: Clock = REAL) -> None:
+    `on_created` is called in a worker thread with the key of each object that got its id from the API.
+    """
+
+    def __init__(
+        self,
+        connection: apsw.Connection,
+        settings: Settings,
+        *,
+        clock: Clock = REAL,
+        on_created: Callable[[tuple[str, ...]], None] = lambda _: None,
+    ) -> None:
         # weak, so that a connection that is closed and forgotten is freed, and its threads end
         self.connection = weak = weakref.ref(connection)
         self.settings = settings
         self.clock = clock
+        self.on_created = on_created
         # absolute: the program may change its current directory
         root = Path(settings.upload_root).absolute() if settings.upload_root else None
         self.limits = Limits(settings.max_files_per_batch, root)

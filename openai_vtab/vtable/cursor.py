@@ -112,6 +112,8 @@ class Cursor:
             download=self._table.downloads.get(layout.plan.download),
         )
         found = self._found(layout, scan, values, narrowing)
+        for place, name in layout.rowid_bounds:
+            found = _satisfying(self._arguments.rowid_test(name, args[place]), found)
         downloads = self._lookup.with_downloads(scan, found)
         if downloads is None:
             return found
@@ -192,3 +194,8 @@ class Cursor:
                 "with a column of a table that comes earlier in the join"
             )
         return self._option_values[name]
+
+
+def _satisfying(test: Callable[[int], bool], rows: Iterator[Row]) -> Iterator[Row]:
+    """The rows whose rowid passes the test."""
+    return (row for row in rows if test(row[0]))

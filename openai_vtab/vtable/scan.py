@@ -7,17 +7,22 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from ..errors import ProgrammingError
 from ..planner import ScanKind, ScanPlan, missing_columns
+from ..planner.constraints import ROWID_BOUNDS
 from ..protocol import Object, Request, Response
 from ..schema.table import Method, SpecialSource, Table
 from ..schema.values import InvalidValue, Limits, SQLiteValue, key_text
 
 LARGEST = 2.0**63  # of SQLite's integers
+# Of a bound and a rowid, so that each is the reverse of its name
+NUMERIC = {">": operator.lt, "<=": operator.ge, "<": operator.gt, ">=": operator.le}
 
 Item = TypeVar("Item")
 Parsed = TypeVar("Parsed")
@@ -96,6 +101,7 @@ class ArgvLayout:
     keys: tuple[tuple[int, str], ...]
     narrowing: tuple[tuple[int, str, str], ...]
     options: tuple[tuple[int, str], ...]
+    rowid_bounds: tuple[tuple[int, str], ...]
     sources: tuple[str, ...] | None
 
 
@@ -114,21 +120,26 @@ class ScanArguments:
         if plan.kind is ScanKind.NOTHING:
             raise missing_columns(self.table, plan)
         method = self.table.of("SELECT")[plan.method] if plan.kind is ScanKind.METHOD else None
-        keys, narrowing, options = [], [], []
+        keys, narrowing, options, rowid_bounds = [], [], [], []
         for place, name in enumerate(plan.columns):
-            if name != "rowid" and self.table.by_name[name].is_option:
+            if name in ROWID_BOUNDS.values():
+                rowid_bounds.append((place, name))
+            elif name != "rowid" and self.table.by_name[name].is_option:
                 options.append((place, name))
             elif method is not None and name in method.query:
                 narrowing.append((place, name, self.table.sources[name]))
             else:
                 keys.append((place, name if name == "rowid" else self.table.sources[name]))
-        is_lookup = method is not None and not (method.listing or narrowing or options or plan.limits or plan.download)
+        is_lookup = method is not None and not (
+            method.listing or narrowing or options or rowid_bounds or plan.limits or plan.download
+        )
         layout = ArgvLayout(
             plan,
             method,
             tuple(keys),
             tuple(narrowing),
             tuple(options),
+            tuple(rowid_bounds),
             tuple(source for _, source in keys) if is_lookup else None,
         )
         self.layouts[idxNum, idxStr] = layout
@@ -159,6 +170,15 @@ class ScanArguments:
         values = value if isinstance(value, (set, frozenset)) else (value,)
         numbers = {self._whole_number(v) if isinstance(v, (float, str)) else v for v in values}
         return sorted(number for number in numbers if isinstance(number, int))
+
+    def rowid_test(self, name: str, value: SQLiteValue) -> Callable[[int], bool]:
+        """Whether a rowid satisfies the bound of this name, as SQLite compares the rowid of an ordinary table."""
+        symbol = name.removeprefix("rowid")
+        if isinstance(value, (int, float)):
+            return partial(NUMERIC[symbol], value)
+        # both operands get numeric affinity
+        sql = f"SELECT CAST(?1 AS INTEGER) {symbol} ?2"
+        return lambda rowid: bool(next(self._read(sql, [rowid, value]))[0])
 
     def _whole_number(self, value: SQLiteValue) -> SQLiteValue:
         """The integer that SQLite compares a rowid with; None if no rowid equals the value."""

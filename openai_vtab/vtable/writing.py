@@ -78,6 +78,8 @@ class RowWriter:
         answer = protocol.created(self._table, request, response, parameters)
         key = tuple(answer[source] for source in self._table.key)
         self._context.created[key] = self._context.clock.monotonic()
+        if any(source not in parameters for source in self._table.key):
+            self._context.on_created(key)
         return key, answer
 
     def _adopt(self, ledger: Ledger, keys: dict[str, str]) -> int:

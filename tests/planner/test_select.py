@@ -7,8 +7,9 @@ from itertools import permutations
 import pytest
 
 from openai_vtab.planner import Constraint, ScanKind, choose, missing_columns
-from openai_vtab.planner.constraints import EQ, IS, ISNULL
+from openai_vtab.planner.constraints import EQ, IS, ISNULL, LIMIT
 from openai_vtab.planner.select import LEDGER_COST, NOTHING_COST, asks
+from openai_vtab.tables import files
 from openai_vtab.tables import vector_store_file_batches as batches
 
 NUMBER = {column.name: number for number, column in enumerate(batches.columns)}
@@ -73,6 +74,18 @@ def test_plan_takes_the_rowid_alone() -> None:
     plan = choose(batches, [on("status"), rowid])
     assert (plan.idxNum, plan.idxStr, plan.argv, plan.unique) == (ScanKind.BY_ROWID, "rowid", (1,), True)
     assert choose(batches, [rowid, STORE, BATCH]).idxNum == ScanKind.METHOD
+
+
+def test_plan_compares_the_rowid_with_bounds_itself() -> None:
+    """The first of each operator; SQLite compares the rest, and LIMIT stays with SQLite."""
+    low, high = on("rowid", 32), on("rowid", 8)
+    listed = choose(files, [low, high, low, Constraint(-1, LIMIT)])
+    assert (listed.idxStr, listed.argv, listed.omit) == ("rowid>=,rowid<=", (0, 1), (0, 1))
+    looked_up = choose(batches, [BATCH, on("rowid", GT), STORE])
+    assert (looked_up.idxStr, looked_up.argv) == ("vector_store_id,batch_id,rowid>", (2, 0, 1))
+    assert choose(batches, [on("rowid", GT)], ledger=True).idxStr == "rowid>"
+    assert choose(batches, [on("rowid", GT)]).idxNum == ScanKind.NOTHING
+    assert choose(files, [on("rowid", GT, usable=False)]).argv == ()
 
 
 def numbers(*names: str) -> set[int]:

@@ -28,6 +28,7 @@ from openai_vtab.sandbox.messages import Response
 from openai_vtab.settings import DEFAULT_BASE_URL
 
 from ..support.contract import check, fields
+from ..support.listed import set_created_at
 from .lists import COUNT
 
 STORE = "vs_cassette"
@@ -247,8 +248,9 @@ def many(sandbox: Any) -> None:
         sandbox.add_store(f"vs_{number:03}")
     names = [sandbox.add_file(f"{n}.{'csv' if n % 3 else 'md'}", id=f"file-{n:03}") for n in range(COUNT)]
     sandbox.add_batch("vs_many", names, "vsfb_many", processing_seconds=0)
-    for number, store in enumerate(state.stores.values()):
-        store.created_at = 1_700_000_000 + number
+    for number, store in enumerate(list(state.stores.values())):
+        set_created_at(store, 1_700_000_000 + number, state.stores)
+    attached, batch = state.stores["vs_many"].files, state.batches["vs_many", "vsfb_many"]
     for number, id in enumerate(names):
-        state.files[id].created_at += number
-        state.stores["vs_many"].files[id].created_at = 1_700_000_000 + number
+        set_created_at(state.files[id], state.files[id].created_at + number, state.files)
+        set_created_at(attached[id], 1_700_000_000 + number, attached, batch.listed)

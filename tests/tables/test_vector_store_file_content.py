@@ -46,7 +46,7 @@ def test_pagination_of_a_long_text_is_complete(
     db: apsw.Connection, sandbox: Any, requests: Requests, source: str
 ) -> None:
     """As a table and as a function; the parts are numbered, and nothing is lost between them."""
-    text = " ".join(f"wörd{n}" for n in range(500)) + "\n\n" + "x" * 1000
+    text = " ".join(f"wörd{n}" for n in range(2000)) + "\n\n" + "x" * 5000
     sandbox.add_file("long.md", text.encode(), "file-long")
     sandbox.add_batch("vs_demo", ["file-long"], processing_seconds=0)
     rows = db.execute(f"SELECT part, type, text FROM {source}").fetchall()
@@ -133,7 +133,7 @@ def test_prefetch_reads_the_texts_of_a_store_concurrently(connect: Any, sandbox:
 
 def test_rowids_differ(db: apsw.Connection, sandbox: Any) -> None:
     """In an OR, too: a part of a file is one row."""
-    sandbox.add_file("long.md", b"word " * 300, "file-long")
+    sandbox.add_file("long.md", b"word " * 2400, "file-long")
     sandbox.add_batch("vs_demo", ["file-long"], processing_seconds=0)
     where = (
         "vector_store_id = 'vs_demo' AND (file_id = 'file-long' OR file_id = 'file-demo-01' OR file_id = 'file-long')"

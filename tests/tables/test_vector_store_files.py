@@ -13,6 +13,7 @@ import openai_vtab
 from openai_vtab.sandbox import Answer, Cut, Status
 
 from ..support.clock import FakeClock
+from ..support.listed import set_created_at
 from .conftest import FILES, STORE, Place
 
 Requests = Callable[[], list[str]]
@@ -337,7 +338,8 @@ def test_polling_with_a_limit_waits_only_for_its_rows(
     db = connect(clock=clock)
     batch(sandbox, 0, 0, 60, 60)
     for number, id in enumerate(("file-w0", "file-w1", "file-w2", "file-w3")):
-        sandbox._state.stores["vs_new"].files[id].created_at = 1000 + number
+        attached = sandbox._state.stores["vs_new"].files
+        set_created_at(attached[id], 1000 + number, attached)
     slept = clock.slept
     sql = f"SELECT id FROM {T} WHERE vector_store_id = 'vs_new' AND wait_seconds = 5 ORDER BY created_at LIMIT 2"
     assert db.execute(sql).fetchall() == [("file-w0",), ("file-w1",)]

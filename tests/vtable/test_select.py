@@ -477,6 +477,8 @@ WHERE_INSERTED = [
     "rowid IN (last_insert_rowid(), last_insert_rowid() - 1, last_insert_rowid() - 2)",
     "rowid = last_insert_rowid() OR rowid = last_insert_rowid() - 1 OR rowid = last_insert_rowid() - 2",
     "rowid IN (SELECT last_insert_rowid() - value FROM json_each('[0, 1, 2]'))",
+    "rowid BETWEEN last_insert_rowid() - 2 AND last_insert_rowid()",
+    "rowid <= last_insert_rowid() AND rowid > last_insert_rowid() - 3",
 ]
 
 
@@ -493,6 +495,68 @@ def test_rowids_of_what_was_inserted_are_read_once(db: apsw.Connection, where: s
     assert db.changes() == len(ids) == 3
     attached = {id for (id,) in db.execute("SELECT id FROM vector_store_files WHERE vector_store_id = 'vs_demo'")}
     assert attached.issuperset(ids)
+
+
+@pytest.mark.parametrize("where", WHERE_INSERTED)
+@pytest.mark.parametrize("target", ["CREATE TABLE u (id)", f"CREATE VIRTUAL TABLE u USING {T}"])
+def test_rowids_of_a_ledger_are_read_once(db: apsw.Connection, sandbox: Any, where: str, target: str) -> None:
+    """Whether the rows go into an ordinary table or into another ledger."""
+    if " OR " in where and not best_index.TAKES_WHOLE_LISTS:
+        pytest.skip("without whole lists, SQLite evaluates each term of an OR when it comes to it, over any table")
+    db.execute(f"CREATE VIRTUAL TABLE mine USING {T}; {target}")
+    new = ", ".join(["('vs_demo', json_array('file-new-01'))"] * 5)
+    db.execute(f"INSERT INTO mine (vector_store_id, file_ids) VALUES {new}")
+    columns = "vector_store_id, id" if "VIRTUAL" in target else "id"
+    db.execute(f"INSERT INTO u ({columns}) SELECT {columns} FROM mine WHERE {where}")
+    latest = "SELECT id FROM mine ORDER BY rowid DESC LIMIT 3"
+    assert set(db.execute("SELECT id FROM u")) == set(db.execute(latest))
+
+
+def test_rowids_map_an_insert_back_to_its_rows(db: apsw.Connection) -> None:
+    """They are consecutive, in the order of the SELECT. A subquery takes the last one once, for an INSERT, too."""
+    db.execute("CREATE TABLE documents (path TEXT, file_id TEXT); CREATE TABLE found (path TEXT, file_id TEXT)")
+    db.execute("INSERT INTO documents (path) VALUES ('x/c.md'), ('x/a.md'), ('y/a.md')")
+    db.execute("SELECT count(*) FROM files").fetchall()
+    insert = (
+        "INSERT INTO files (filename, content, purpose) SELECT 'a.md', path, 'assistants' FROM documents ORDER BY path"
+    )
+    ids = (
+        "(SELECT path, row_number() OVER (ORDER BY path) AS n FROM documents) AS d "
+        "JOIN files AS f ON f.rowid = (SELECT last_insert_rowid() - changes()) + d.n"
+    )
+    db.execute(insert)
+    db.execute(f"UPDATE documents SET file_id = f.id FROM {ids} WHERE documents.path = d.path")
+    content = "SELECT count(*) FROM {} AS d JOIN files AS f ON f.id = d.file_id WHERE CAST(f.content AS TEXT) = d.path"
+    assert db.execute(content.format("documents")).get == 3
+    db.execute(insert)
+    db.execute(f"INSERT INTO found SELECT d.path, f.id FROM {ids}")
+    assert db.execute(content.format("found")).get == 3
+    assert db.execute("SELECT count(*) FROM documents JOIN found USING (file_id)").get == 0
+
+
+@pytest.mark.parametrize(
+    "value", ["0", "3", "-1", "'3'", "3.0", "3.5", "' 3 '", "'3x'", "x'33'", "NULL", "9e999", "''"]
+)
+@pytest.mark.parametrize("operator", ["<", "<=", ">", ">="])
+def test_rowids_compare_with_bounds_as_those_of_an_ordinary_table(
+    db: apsw.Connection, operator: str, value: str
+) -> None:
+    """SQLite leaves this comparison to the table, too."""
+    rowids = db.execute("SELECT rowid FROM files").fetchall()
+    db.execute("CREATE TABLE plain (x)")
+    db.executemany("INSERT INTO plain (rowid) VALUES (?)", rowids)
+    counts = [
+        db.execute(f"SELECT count(*) FROM {name} WHERE rowid {operator} {value}").get for name in ("files", "plain")
+    ]
+    assert counts[0] == counts[1]
+
+
+def test_rowids_with_bounds_do_not_limit_the_list(db: apsw.Connection, requests: Callable[[], list[str]]) -> None:
+    """LIMIT counts the rows that satisfy them."""
+    rows = db.execute("SELECT rowid, id FROM files").fetchall()
+    requests()
+    assert db.execute("SELECT rowid, id FROM files WHERE rowid > 10 LIMIT 2").fetchall() == rows[10:12]
+    assert requests() == ["GET /files?limit=10000&order=desc"]
 
 
 @pytest.mark.parametrize(

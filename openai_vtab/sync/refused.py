@@ -11,7 +11,7 @@ from collections.abc import Collection
 
 from ..errors import APIError, Error, WriteError
 
-UPLOAD = re.compile(r"POST \S+(?<!/vector_stores)/files")
+UPLOAD = re.compile(r"POST (?!\S*/vector_stores/)\S+/files")
 ABOUT_ONE_FILE = (400, 413, 415, 422)  # HTTP statuses; others, such as 401 and 429, would meet every document
 
 
@@ -30,4 +30,4 @@ def _is_about_one_file(error: BaseException | None) -> bool:
     """Whether the API has refused an upload because of the file."""
     if not isinstance(error, APIError) or error.status not in ABOUT_ONE_FILE:
         return False
-    return UPLOAD.match(error.request) is not None
+    return UPLOAD.fullmatch(error.request) is not None

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ..schema.values import sql_literal
+
 DONE, STOPPED, MISUSED, INCOMPLETE = 0, 1, 2, 3  # exit statuses
 MAX_LISTED = 100  # documents of each list
 
@@ -32,6 +34,11 @@ class Summary:
     unknown: dict[str, str] = field(default_factory=dict)
     unfinished: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+
+    def fail(self, key: str, reason: str) -> None:
+        """Note why a document failed; the key is not repeated in the reason."""
+        named = f"the key {sql_literal(key)}: "
+        self.failed[key] = reason.partition(named)[2] or reason
 
     def committed(self, key: str, *, is_new: bool, is_again: bool) -> None:
         """Note a document that was written. `is_again`: it failed the last time, and its file is used again."""

@@ -79,7 +79,7 @@ class DocumentWriter:
                 return self._db.last_insert_rowid()
             self._db.execute(f"UPDATE {self._table} SET path = ? WHERE key = ?", (item.path, item.key))
         except RowError as error:
-            self._summary.failed[item.key] = str(error)
+            self._summary.fail(item.key, str(error))
             return None
         row = self._db.execute(f"SELECT sha256 FROM {self._documents} WHERE id = ?", (item.rowid,)).fetchone()
         is_changed = item.is_again or row is None or row[0] != item.sha256
@@ -95,7 +95,8 @@ class DocumentWriter:
                 refused = refused_rows(error, pending)
                 if not refused:
                     raise
-                self._summary.failed |= {pending[rowid].key: reason for rowid, reason in refused.items()}
+                for rowid, reason in refused.items():
+                    self._summary.fail(pending[rowid].key, reason)
                 pending = self._again([item for rowid, item in pending.items() if rowid not in refused])
             else:
                 break
@@ -123,7 +124,7 @@ class DocumentWriter:
         try:
             self._db.execute(f"DELETE FROM {self._table} WHERE key = ?", (key,))
         except RowError as error:  # another table needs its file
-            self._summary.failed[key] = str(error)
+            self._summary.fail(key, str(error))
             return False
         return True
 

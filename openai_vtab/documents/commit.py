@@ -128,9 +128,10 @@ class DocumentCommit:
 
     def _found_store(self, name: str) -> bool:
         """Take the vector store that an earlier COMMIT has created. Raises ProgrammingError for another's."""
-        begun_at = self._store.setting("store_unknown")
+        setting = self._store.setting("store_unknown")
+        begun_at = None if setting is None else int(setting)
         if begun_at is not None:
-            self._workers.pause(int(begun_at) + VISIBLE_SECONDS - time.time())
+            self._workers.pause(begun_at + VISIBLE_SECONDS - time.time())
         with self._session() as session:
             return take_or_refuse(self._store, name, requests.stores(session), begun_at)
 

@@ -17,7 +17,10 @@ from ..protocol import NO_KEYS, Object, PageParameters, Request, Response
 from ..protocol.not_found import Verdict
 from ..schema.file_to_upload import FileToUpload
 from ..schema.table import Listing, Method, Table
-from ..tables import files, vector_store_file_batches, vector_store_files, vector_stores
+from ..tables.files import files
+from ..tables.vector_store_file_batches import vector_store_file_batches
+from ..tables.vector_store_files import vector_store_files
+from ..tables.vector_stores import vector_stores
 from ..writes.order import Affected, affected
 
 PURPOSE = "assistants"

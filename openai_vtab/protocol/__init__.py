@@ -9,21 +9,25 @@ from .error_responses import (
     repeated_page_error,
     undecided,
     verdict,
+    visible_by,
     wrong_object_error,
 )
 from .messages import NO_HEADERS, NO_KEYS, NOT_SENT, Object, PageParameters, Request, Response
-from .requests import above, build, download
+from .not_found import READ_AFTER_WRITE_SECONDS
+from .requests import above, attached_ids, build, download
 from .responses import created, deleted, downloaded, has_end_marker, listed, parse_object, prove, verify_keys
 
 __all__ = [
     "NOT_SENT",
     "NO_HEADERS",
     "NO_KEYS",
+    "READ_AFTER_WRITE_SECONDS",
     "Object",
     "PageParameters",
     "Request",
     "Response",
     "above",
+    "attached_ids",
     "build",
     "certainly_refused",
     "created",
@@ -42,5 +46,6 @@ __all__ = [
     "undecided",
     "verdict",
     "verify_keys",
+    "visible_by",
     "wrong_object_error",
 ]

@@ -9,13 +9,14 @@ https://platform.openai.com/docs/guides/error-codes
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 from urllib.parse import parse_qsl
 
 from ..errors import APIError
 from ..schema.values import load_json
 from .messages import Request, Response
-from .not_found import Verdict, is_page, judge
+from .not_found import STATUSES, Verdict, is_page, judge
 
 NOT_FOUND = 404
 NOT_ALLOWED = 405
@@ -38,6 +39,30 @@ def is_undecided(request: Request, response: Response) -> bool:
     if not request.absent_is_none or response.status != NOT_FOUND:
         return False
     return verdict(request, response) is Verdict.UNDECIDED
+
+
+def visible_by(request: Request, response: Response) -> float:
+    """When the new file that a refusal calls absent must be visible, on the clock of `Request.new_files`.
+
+    0 for a response about anything else, such as an absent vector store: waiting does not change it.
+    """
+    new, error = request.new_files, _error(response)
+    if not new or response.status not in STATUSES:
+        return 0.0
+    message = error["message"] or ""
+
+    def is_absent(id: str) -> bool:
+        route, target = "/files/{file_id}", f"/files/{id}"
+        return judge(response.status, response.body, error["message"], error["code"], route, target) is Verdict.ABSENT
+
+    named = [id for id in new if id in message and re.search(rf"(?<![\w-]){re.escape(id)}(?![\w-])", message)]
+    if named:
+        return max((new[id] for id in named if is_absent(id)), default=0.0)
+    # without an id, "No such file" can only be about a new file if all are new
+    if request.attached_files is None or len(new) < request.attached_files[1]:
+        return 0.0
+    is_about_files = response.status == NOT_FOUND and (error["param"] or "").startswith("file")
+    return max(new.values()) if is_about_files or is_absent("") else 0.0
 
 
 def certainly_refused(status: int, code: str | None) -> bool:

@@ -15,6 +15,7 @@ from .multipart import Upload
 Object = dict[str, Any]
 NO_HEADERS: Mapping[str, str] = {}
 NO_KEYS: Mapping[str, str] = {}
+NO_NEW_FILES: Mapping[str, float] = {}
 NOT_SENT = 0  # the status of a response in a dry run, which sends nothing
 
 
@@ -30,6 +31,8 @@ class Request:
     verify_path: the list that shows whether a create was carried out.
     attached_files: the vector store ("" for a new one) and the number of files that the request attaches to it.
     changes: it changes something at the API.
+    new_files: those of the files it names that this connection has uploaded a moment ago, each with the time on the
+        connection's clock until which a response that the file is absent means "not yet".
     identity: equal for two reads of the same object or page: the target and, for a search, the body.
     """
 
@@ -43,6 +46,7 @@ class Request:
     verify_path: str = ""
     attached_files: tuple[str, int] | None = None
     changes: bool = False
+    new_files: Mapping[str, float] = field(default_factory=lambda: NO_NEW_FILES)
     identity: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

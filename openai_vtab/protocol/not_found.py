@@ -20,6 +20,10 @@ from urllib.parse import unquote
 # the statuses that may be about one object: compatible servers answer 400, 410 or 422 for an absent one
 STATUSES = frozenset({400, 403, 404, 410, 422})
 
+# seconds after its creation in which a 404 does not mean that an object does not exist: reads lag behind writes,
+# https://github.com/mkdev-me/terraform-provider-openai/issues/35
+READ_AFTER_WRITE_SECONDS = 10.0
+
 
 class Verdict(Enum):
     """What an error response says about the object."""

@@ -70,6 +70,13 @@ def build(table: Table, method: Method, parameters: Mapping[str, Any], page: Pag
     )
 
 
+def attached_ids(table: Table, method: Method, parameters: Mapping[str, Any]) -> list[str]:
+    """The ids of the files that a request attaches to a vector store."""
+    given = parameters[table.sources[method.attached_files]] if method.attached_files else []
+    items = given if isinstance(given, list) else [given]
+    return [item["file_id"] if isinstance(item, dict) else item for item in items]
+
+
 def download(table: Table, method: Method, keys: Mapping[str, str]) -> Request:
     """The request for the bytes that `method` downloads."""
     return replace(build(table, method, keys), headers=ANY_TYPE, absent_is_none=False)
@@ -87,9 +94,8 @@ def _query(template: _Template, parameters: Mapping[str, Any], page: PageParamet
 
 def _attached(table: Table, method: Method, parameters: Mapping[str, Any]) -> tuple[str, int]:
     """The vector store that the request attaches files to, "" for a new one, and the number of files."""
-    files = parameters[table.sources[method.attached_files]]
     store = next((parameters[table.sources[name]] for name in method.variables), "")
-    return store, len(files) if isinstance(files, list) else 1
+    return store, len(attached_ids(table, method, parameters))
 
 
 def _segment(id: object) -> str:

@@ -25,6 +25,7 @@ class Shared(TypedDict, total=False):
     max_concurrency: int
     max_retries: int
     rate_limit_wait: float
+    uploads_per_minute: int
     attach_requests_per_minute: int
     attach_files_per_minute: int
     max_files_per_batch: int

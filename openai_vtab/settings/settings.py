@@ -78,6 +78,11 @@ class Settings:
     rate_limit_wait: float = setting(
         300.0, Number(0), "The total number of seconds that one statement may wait because of 429 responses."
     )
+    uploads_per_minute: int = setting(
+        1000,
+        Number(0, sys.maxsize, is_whole=True),
+        "Files uploaded per minute. A large INSERT slows down instead of being refused. 0 means no limit.",
+    )
     attach_requests_per_minute: int = setting(
         300,
         Number(0, sys.maxsize, is_whole=True),

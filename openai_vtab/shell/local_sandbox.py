@@ -20,6 +20,6 @@ def start_sandbox(resources: ExitStack) -> dict[str, Any]:
     except ImportError as error:
         raise NotSupportedError(f"--sandbox needs {error.name}: pip install 'openai-vtab[sandbox]'") from None
     started = resources.enter_context(run())
-    # The sandbox does not limit how many files are attached per minute.
-    unlimited = {"attach_requests_per_minute": 0, "attach_files_per_minute": 0}
+    # The sandbox does not limit how many files are uploaded and attached per minute.
+    unlimited = {"uploads_per_minute": 0, "attach_requests_per_minute": 0, "attach_files_per_minute": 0}
     return {"base_url": started.base_url, "api_key": started.api_key, **unlimited}

@@ -9,9 +9,10 @@ It respects the server's limits (limits.py), retries (retries.py), removes the A
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import replace
+from functools import partial
 
 from .. import protocol
 from .._version import __version__
@@ -22,7 +23,7 @@ from ..protocol.multipart import Upload
 from ..settings import Settings
 from .exchange import HTTPTransport, Transport
 from .failures import Failure
-from .limits import AttachQuota, ConcurrencyLimiter, WaitBudget
+from .limits import CancelFlag, ConcurrencyLimiter, MinuteQuota, Shared, WaitBudget
 from .redaction import SHORTEST_IN_DATA, KnownKey, RecentKeys, redact_all, redact_response
 from .request_log import RequestLog, RequestRecord, shown
 from .retries import Attempts, Outcome
@@ -30,6 +31,9 @@ from .retries import Attempts, Outcome
 log = logging.getLogger("openai_vtab")
 
 UNAUTHORIZED = 401
+# the settings that limit what begins in a minute
+UPLOADS, ATTACH_REQUESTS, ATTACH_FILES = "uploads_per_minute", "attach_requests_per_minute", "attach_files_per_minute"
+NO_AMOUNTS: Mapping[Shared, int] = {}
 
 
 class Client:
@@ -41,8 +45,11 @@ class Client:
     def __init__(self, settings: Settings, *, transport: Transport | None = None, clock: Clock = REAL) -> None:
         self.settings = settings
         self.base_url = settings.checked_base_url()
+        self._clock = clock
         self._limiter = ConcurrencyLimiter(settings.max_concurrency, clock)
-        self._attach_quota = AttachQuota(settings.attach_requests_per_minute, settings.attach_files_per_minute, clock)
+        self._quota = MinuteQuota(
+            {name: getattr(settings, name) for name in (UPLOADS, ATTACH_REQUESTS, ATTACH_FILES)}, clock
+        )
         self.log = RequestLog()
         self._keys = RecentKeys(settings)
         self._http = HTTPTransport(settings, self.base_url)
@@ -69,10 +76,28 @@ class Client:
         """
         if self.settings.dry_run:
             return self._show(request, predicted)
-        if request.attached_files is not None:
-            self._wait_to_attach(*request.attached_files, wait_budget)
-        attempts = Attempts(request, self.settings, self._limiter, wait_budget)
-        cancelled = wait_budget.cancelled
+        amounts = _amounts(request)
+        counted = (
+            self._quota.acquire(amounts, wait_budget.cancelled, partial(self._tell_wait, request)) if amounts else 0.0
+        )
+        if counted is None:
+            raise CancelledError
+        attempts = Attempts(request, self.settings, self._limiter, wait_budget, self._clock)
+        try:
+            return self._send(request, attempts, wait_budget.cancelled, predicted, on_send)
+        finally:
+            if not attempts.sent:
+                self._quota.release(amounts, counted)
+
+    def _send(
+        self,
+        request: Request,
+        attempts: Attempts,
+        cancelled: CancelFlag,
+        predicted: bool,
+        on_send: Callable[[], bool] | None,
+    ) -> Response:
+        """Send a request until its outcome stands; returns and raises as `send`."""
         keys: list[KnownKey] = []  # one for each attempt
         record: RequestRecord | None = None
         outcome: Outcome | None = None
@@ -185,23 +210,23 @@ class Client:
         except OSError as error:
             raise APIConnectionError(f"not sent: {error}", request=self._named(request), sent=False) from None
 
-    def _wait_to_attach(self, store: str, files: int, wait_budget: WaitBudget) -> None:
-        """Wait until OpenAI's limits for attaching files allow the request. `wait_budget` is not charged."""
-        told = False
-        while wait := self._attach_quota.begin(store, files):
-            if not told:
-                log.info(
-                    "waiting %.0f s to attach %d more files to %s: at most %d requests to one vector store and "
-                    "%d files in a minute (attach_requests_per_minute, attach_files_per_minute)",
-                    wait,
-                    files,
-                    store or "a new vector store",
-                    self.settings.attach_requests_per_minute,
-                    self.settings.attach_files_per_minute,
-                )
-                told = True
-            if wait_budget.cancelled.wait(wait):
-                raise CancelledError
+    def _tell_wait(self, request: Request, wait: float) -> None:
+        """Log that a request waits until OpenAI's limits allow it. The wait budget is not charged."""
+        settings = self.settings
+        if request.attached_files is None:
+            most = settings.uploads_per_minute
+            log.info("waiting %.0f s to upload: at most %d files in a minute (uploads_per_minute)", wait, most)
+            return
+        store, files = request.attached_files
+        log.info(
+            "waiting %.0f s to attach %d more files to %s: at most %d requests to one vector store and "
+            "%d files in a minute (attach_requests_per_minute, attach_files_per_minute)",
+            wait,
+            files,
+            store or "a new vector store",
+            settings.attach_requests_per_minute,
+            settings.attach_files_per_minute,
+        )
 
     def _show(self, request: Request, predicted: bool) -> Response:
         """Log a request of a dry run instead of sending it."""
@@ -219,3 +244,11 @@ class Client:
     def close_kept_alive(self) -> None:
         """Close the idle connections that are kept alive: a response may be left over on one of them."""
         self._http.close_kept_alive()
+
+
+def _amounts(request: Request) -> Mapping[Shared, int]:
+    """What a request counts for each of the limits per minute."""
+    if request.attached_files is not None:
+        store, files = request.attached_files
+        return {(ATTACH_REQUESTS, store): 1, (ATTACH_FILES, ""): files}
+    return {(UPLOADS, ""): 1} if isinstance(request.body, Upload) else NO_AMOUNTS

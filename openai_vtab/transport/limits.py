@@ -1,6 +1,6 @@
 """How many requests may be under way, and how soon the next one may begin, under a server's limits.
 
-All threads of a connection share one ConcurrencyLimiter and one AttachQuota, so that they slow down together; the
+All threads of a connection share one ConcurrencyLimiter and one MinuteQuota, so that they slow down together; the
 requests of one statement share one WaitBudget.
 
 >>> began = limiter.acquire(budget.cancelled); ...; limiter.release(budget.cancelled)
@@ -11,11 +11,14 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable, Mapping
 
 from ..clock import REAL, Clock
 
 INTERRUPT_POLL_SECONDS = 0.05  # between two checks for a cancelled statement
 MINUTE = 61.0  # seconds; one more than 60, because the server counts from the arrival of a request
+
+Shared = tuple[str, str]  # a limit's setting, and what shares the limit: a vector store, or "" for the whole account
 
 
 class CancelFlag:
@@ -114,33 +117,57 @@ class WaitBudget:
             return True
 
 
-class AttachQuota:
-    """OpenAI's limits for attaching files, kept here so that a large INSERT goes on steadily instead of being refused.
+class MinuteQuota:
+    """OpenAI's limits per minute, kept here so that a large INSERT goes on steadily instead of being refused.
 
-    Up to `requests` to one vector store and up to `files` in all may begin in any minute; 0 means no limit.
+    `limits` maps settings to how much may begin in any minute; 0 means no limit.
     """
 
-    def __init__(self, requests: int, files: int, clock: Clock = REAL) -> None:
+    def __init__(self, limits: Mapping[str, int], clock: Clock = REAL) -> None:
         self._clock = clock
-        self._most_requests = requests
-        self._requests: dict[str, SlidingWindow] = {}
-        self._files = SlidingWindow(files)
-        self._tidied = 0.0  # when idle stores were last dropped: to do so at each request would take quadratic time
+        self._limits = limits
+        self._windows: dict[Shared, SlidingWindow] = {}
+        self._tidied = 0.0  # when idle windows were last dropped: to do so at each request would take quadratic time
         self._lock = threading.Lock()
 
-    def begin(self, store: str, files: int) -> float:
-        """Return 0 if a request that attaches `files` files may begin now, and count it; else the seconds to wait."""
+    def acquire(
+        self, amounts: Mapping[Shared, int], cancelled: CancelFlag, on_wait: Callable[[float], None]
+    ) -> float | None:
+        """Wait until a request with these amounts may begin, and count them.
+
+        Returns when they were counted, for `release`; None if `cancelled` is set. `on_wait` is called once, with the
+        seconds, before a wait.
+        """
+        is_told = False
+        while True:
+            with self._lock:
+                now = self._clock.monotonic()
+                windows = [(self._window(shared), amount) for shared, amount in amounts.items()]
+                wait = max((window.wait(amount, now) for window, amount in windows), default=0.0)
+                if not wait:
+                    for window, amount in windows:
+                        window.add(amount, now)
+                    self._tidy(now)
+                    return now
+            if not is_told:
+                on_wait(wait)
+                is_told = True
+            if cancelled.wait(wait):
+                return None
+
+    def release(self, amounts: Mapping[Shared, int], counted: float) -> None:
+        """Take back what `acquire` has counted at this time: the request never left."""
         with self._lock:
-            now = self._clock.monotonic()
-            requests = self._requests.setdefault(store, SlidingWindow(self._most_requests))
-            wait = max(requests.wait(1, now), self._files.wait(files, now))
-            if not wait:
-                requests.add(1, now)
-                self._files.add(files, now)
-                if now - self._tidied > MINUTE:
-                    self._requests = {s: minute for s, minute in self._requests.items() if not minute.is_over(now)}
-                    self._tidied = now
-            return wait
+            for shared, amount in amounts.items():
+                self._window(shared).remove(amount, counted)
+
+    def _window(self, shared: Shared) -> SlidingWindow:
+        return self._windows.setdefault(shared, SlidingWindow(self._limits[shared[0]]))
+
+    def _tidy(self, now: float) -> None:
+        if now - self._tidied > MINUTE:
+            self._windows = {shared: window for shared, window in self._windows.items() if not window.is_over(now)}
+            self._tidied = now
 
 
 class SlidingWindow:
@@ -168,6 +195,12 @@ class SlidingWindow:
         """Count what begins now."""
         self._begun.append((now, amount))
         self._total += amount
+
+    def remove(self, amount: int, began: float) -> None:
+        """Take back what was counted at this time, unless the minute is over."""
+        if (began, amount) in self._begun:
+            self._begun.remove((began, amount))
+            self._total -= amount
 
     def is_over(self, now: float) -> bool:
         """Return True if nothing has begun within the last minute."""

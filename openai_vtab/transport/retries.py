@@ -6,6 +6,7 @@ Waits are 0.5, 1, 2 … 8 s (with jitter), or what Retry-After says:
     repeatable        yes             yes                   yes   yes                       yes
     not repeatable    yes             no                    yes   no                        when it says "overloaded"
 
+Both are retried when the response says that a file is absent which was uploaded a moment ago (Request.new_files).
 A 429 is retried as long as the statement has `rate_limit_wait` left, everything else up to `max_retries` times. The
 server's x-should-retry can forbid a retry, and ask for one where the request is repeatable. A 429 whose code needs a
 person (insufficient_quota, …) is never retried.
@@ -22,6 +23,7 @@ import time
 from dataclasses import replace
 
 from .. import protocol
+from ..clock import Clock
 from ..protocol import Request, Response
 from ..settings import Settings
 from .failures import Failure
@@ -42,7 +44,18 @@ Outcome = Response | Failure  # of one attempt
 class Attempts:
     """The attempts of one request: whether another one follows, and whether one of them may have been carried out."""
 
-    __slots__ = ("_budget", "_failures", "_limiter", "_limits", "_request", "_settings", "count", "uncertain")
+    __slots__ = (
+        "_budget",
+        "_clock",
+        "_failures",
+        "_limiter",
+        "_limits",
+        "_request",
+        "_settings",
+        "count",
+        "sent",
+        "uncertain",
+    )
 
     def __init__(
         self,
@@ -50,14 +63,17 @@ class Attempts:
         settings: Settings,
         limiter: ConcurrencyLimiter,
         wait_budget: WaitBudget,
+        clock: Clock,
     ) -> None:
         self._request = request
         self._settings = settings
         self._limiter = limiter
         self._budget = wait_budget
+        self._clock = clock
         self._failures = 0
         self._limits = 0
         self.count = 0  # of the attempts that were followed by another one
+        self.sent = False  # an attempt may have left this machine
         self.uncertain = False  # an attempt without a usable response may have been carried out
 
     def judge(self, outcome: Outcome, began: float) -> tuple[Outcome, float | None]:
@@ -66,6 +82,8 @@ class Attempts:
         Counts the attempt, which began at `began`, and tells the limiter of a rate limit.
         """
         limited = False
+        visible_in = 0.0  # seconds until a new file that the response calls absent must be visible
+        self.sent |= getattr(outcome, "sent", True)
         if isinstance(outcome, Response):
             if self.uncertain:
                 outcome = replace(outcome, uncertain=True)
@@ -74,7 +92,11 @@ class Attempts:
                 self._limiter.record(began, None)
             if outcome.status < 400:
                 return outcome, None
-        wait = wait_before_retry(self._request, outcome, self._limits if limited else self._failures)
+            visible_in = protocol.visible_by(self._request, outcome) - self._clock.monotonic()
+        is_early = visible_in > 0
+        wait = wait_before_retry(self._request, outcome, self._limits if limited else self._failures, is_early=is_early)
+        if wait is not None and is_early:
+            wait = min(wait, visible_in)
         if limited and isinstance(outcome, Response):
             # up to what a statement may wait: the next statement will get its own 429
             self._limiter.record(began, min(wait or 0.0, self._settings.rate_limit_wait))
@@ -86,7 +108,7 @@ class Attempts:
         self._limits += limited
         self._failures += not limited
         # other requests are only retried if they were certainly not carried out
-        self.uncertain |= self._request.repeatable and not limited and getattr(outcome, "sent", True)
+        self.uncertain |= self._request.repeatable and not (limited or is_early) and getattr(outcome, "sent", True)
         return outcome, wait
 
     def _out_of_budget(self, wait: float) -> str:
@@ -96,11 +118,14 @@ class Attempts:
         )
 
 
-def wait_before_retry(request: Request, outcome: Outcome, attempt: int, now: float | None = None) -> float | None:
+def wait_before_retry(
+    request: Request, outcome: Outcome, attempt: int, now: float | None = None, *, is_early: bool = False
+) -> float | None:
     """Return the seconds to wait before the retry; None if the outcome stands.
 
     `attempt` counts the earlier attempts: for a 429 those that met a limit, otherwise those that failed. `now` is the
-    present in Unix seconds, for a Retry-After that is a date; by default the real one.
+    present in Unix seconds, for a Retry-After that is a date; by default the real one. `is_early` says that a file
+    which the response calls absent was uploaded a moment ago.
     """
     if isinstance(outcome, Failure):
         may_retry = (request.repeatable or not outcome.sent) and not outcome.advice and outcome.status is None
@@ -109,11 +134,11 @@ def wait_before_retry(request: Request, outcome: Outcome, attempt: int, now: flo
         return None
     code, told = protocol.error_code(outcome), outcome.headers.get("x-should-retry", "").strip().lower()
     limited = outcome.status == TOO_MANY_REQUESTS
-    passes = outcome.status in RETRIED or outcome.status >= SERVER_ERROR
+    passes = is_early or outcome.status in RETRIED or outcome.status >= SERVER_ERROR
     if code in NEEDS_A_PERSON or told == "false" or not (passes or told == "true"):
         return None
     overloaded = outcome.status == OVERLOADED and protocol.certainly_refused(outcome.status, code)
-    if not request.repeatable and not (limited or overloaded):
+    if not request.repeatable and not (limited or overloaded or is_early):
         return None
     asked = retry_after(outcome, now)
     if asked is None:

@@ -16,7 +16,7 @@ from ..execution.base_url_check import refuse_unless_reached
 from ..execution.polling import READ_AFTER_WRITE_SECONDS, poll_until
 from ..execution.statement import NOT_READ, StatementSession
 from ..ledger.row import LedgerRow
-from ..protocol import Object, Request, Response
+from ..protocol import READ_AFTER_WRITE_SECONDS, Object, Request, Response
 from ..schema.columns import REFRESH, WAIT_SECONDS
 from ..schema.decode import APIObject
 from ..schema.table import Method, SpecialSource, Table

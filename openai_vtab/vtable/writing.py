@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from .. import planner, protocol
@@ -38,7 +39,9 @@ class RowWriter:
             return self._adopt(ledger, adopted)
         method, parameters = planner.insert(table, given, context.limits)
         context.refuse_if_read_only(table, method)
-        request = protocol.build(table, method, parameters)
+        request = self._naming_new_files(
+            protocol.build(table, method, parameters), protocol.attached_ids(table, method, parameters)
+        )
         keys = {source: str(parameters[source]) for source in table.key if source in parameters}
         sent = {source: value for source, value in parameters.items() if source not in keys}
         if context.settings.dry_run:
@@ -70,6 +73,12 @@ class RowWriter:
             )
         )
         return new
+
+    def _naming_new_files(self, request: Request, files: Sequence[str]) -> Request:
+        """The request with those of `files` that this connection has just uploaded: a 404 may mean "not yet"."""
+        created = self._context.created
+        new = {id: created[id,] + protocol.READ_AFTER_WRITE_SECONDS for id in files if (id,) in created}
+        return replace(request, new_files=new) if new else request
 
     def _created(
         self, request: Request, response: Response, parameters: Mapping[str, Any]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -248,3 +249,40 @@ def test_outcome_that_may_have_been_carried_out(status: int, code: str | None, u
     error = APIError("no", request="POST x", status=status, code=code)
     assert outcome_unknown(create, error) is unknown
     assert not outcome_unknown(READ, error)
+
+
+NEW = {"file-1": 20.0, "file-2": 30.0}
+ABSENT_FILE = "No file found with id '{}' in vector store 'vs_1'."
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "in_all", "by"),
+    [
+        (404, {"message": ABSENT_FILE.format("file-1")}, 5, 20.0),
+        (404, {"message": "No such File object: file-2", "param": "id"}, 5, 30.0),
+        (400, {"message": "Files 'file-1', 'file-2' not found"}, 5, 30.0),
+        (404, {"message": ABSENT_FILE.format("file-10")}, 5, 0.0),
+        (404, {"message": ABSENT_FILE.format("file-3")}, 5, 0.0),
+        (404, {"message": "No such File object"}, 5, 0.0),
+        (404, {"message": "No such File object"}, 2, 30.0),
+        (404, {"message": "Not found", "param": "file_ids"}, 2, 30.0),
+        (404, {"message": "Not found", "param": None}, 2, 0.0),
+        (404, {"message": "Vector store vs_1 not found", "param": "vector_store_id"}, 2, 0.0),
+        (400, {"message": "Invalid value", "param": "file_ids"}, 2, 0.0),
+        (400, {"message": "Invalid 'file_ids[0]': 'file-1' not found", "code": "invalid_value"}, 2, 0.0),
+        (500, {"message": ABSENT_FILE.format("file-1")}, 2, 0.0),
+    ],
+)
+def test_visibility_of_a_new_file_is_what_a_refusal_is_about(
+    status: int, error: dict[str, Any], in_all: int, by: float
+) -> None:
+    """Of the new file that it names; of any if it names none and all that are attached are new."""
+    request = Request("POST", "/vector_stores/vs_1/file_batches", attached_files=("vs_1", in_all), new_files=NEW)
+    assert protocol.visible_by(request, answer({"error": error}, status)) == by
+    assert protocol.visible_by(replace(request, new_files={}), answer({"error": error}, status)) == 0
+
+
+def test_visibility_of_a_new_file_is_not_what_a_page_is_about() -> None:
+    """A web server's page says nothing of a file."""
+    request = Request("POST", "/x", attached_files=("vs_1", 2), new_files=NEW)
+    assert protocol.visible_by(request, answer(b"<html>File not found</html>", 404)) == 0

@@ -35,6 +35,7 @@ SETTINGS: dict[str, Any] = {
     "max_retries": 2,
     "max_concurrency": 4,
     "rate_limit_wait": 3.0,
+    "uploads_per_minute": 0,
     "attach_requests_per_minute": 0,
     "attach_files_per_minute": 0,
 }

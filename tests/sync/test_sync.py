@@ -30,7 +30,9 @@ def changes(done: Done) -> list[str]:
         method, path = request.split(" ")
         if method != "GET":
             names = {"vs_": "VS", "file-": "F"}
-            parts = [next((name for id, name in names.items() if part.startswith(id)), part) for part in path.split("/")]
+            parts = [
+                next((name for id, name in names.items() if part.startswith(id)), part) for part in path.split("/")
+            ]
             found.append(f"{method} {'/'.join(parts)}")
     return sorted(found)
 
@@ -206,7 +208,9 @@ def test_commits_are_of_some_documents_each(
     assert len(stored()) == 3
 
 
-def test_timeout_and_no_wait_leave_documents_in_progress(sync: Sync, sandbox: Any, stored: Stored, folder: Path) -> None:
+def test_timeout_and_no_wait_leave_documents_in_progress(
+    sync: Sync, sandbox: Any, stored: Stored, folder: Path
+) -> None:
     """The next run takes away what they have superseded. Only --timeout has a status of its own for it."""
     sync()
     (folder / "a.md").write_text("other")

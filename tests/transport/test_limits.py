@@ -12,8 +12,14 @@ from typing import Any
 import pytest
 
 import openai_vtab
+from openai_vtab.protocol import Request
+from openai_vtab.protocol.multipart import form
 from openai_vtab.sandbox import Cut, Status
-from openai_vtab.transport.limits import AttachQuota, CancelFlag, ConcurrencyLimiter, WaitBudget
+from openai_vtab.schema.file_to_upload import FileToUpload
+from openai_vtab.settings import Settings
+from openai_vtab.transport.client import Client
+from openai_vtab.transport.failures import Failure
+from openai_vtab.transport.limits import CancelFlag, ConcurrencyLimiter, MinuteQuota, WaitBudget
 
 from ..support.clock import FakeClock
 
@@ -203,29 +209,107 @@ def test_rate_limit_within_a_commit_names_what_is_done(connect: Any, sandbox: An
     assert [what for _, what in error.not_done[1:]] == ["not sent", "not sent"]
 
 
+def wait_of(clock: FakeClock, quota: MinuteQuota, **amounts: int) -> float:
+    """The seconds that a request waits, which then begins: its amounts by limit, or by limit__store."""
+    waits: list[float] = []
+    parts = {name.partition("__"): amount for name, amount in amounts.items()}
+    shared = {(limit, store): amount for (limit, _, store), amount in parts.items()}
+    assert quota.acquire(shared, CancelFlag(clock), waits.append) is not None
+    return sum(waits)
+
+
 def test_quota_limits_what_begins_in_any_minute() -> None:
     """Whatever the minute's beginning, and as soon as it is possible; vector stores do not share their requests."""
     clock = FakeClock()
-    attaching = AttachQuota(requests=3, files=10, clock=clock)
-    assert [attaching.begin("a", 1) for _ in range(3)] == [0, 0, 0]
-    assert attaching.begin("a", 1) == 61
-    assert attaching.begin("b", 6) == 0
+    quota = MinuteQuota({"requests": 3, "files": 10}, clock)
+    assert [wait_of(clock, quota, requests__a=1, files=1) for _ in range(3)] == [0, 0, 0]
+    assert wait_of(clock, quota, requests__b=1, files=6) == 0
     clock.advance(30)
-    assert attaching.begin("b", 1) == 0
-    assert attaching.begin("b", 1) == 31  # ten files
-    clock.advance(31)
-    assert attaching.begin("a", 9) == 0
-    clock.advance(61)
-    assert attaching.begin("a", 50) == 0  # more than is allowed at once goes alone
-    assert attaching.begin("b", 1) == 61
+    assert wait_of(clock, quota, requests__b=1, files=1) == 0
+    assert wait_of(clock, quota, requests__b=1, files=1) == pytest.approx(31)  # ten files
+    assert wait_of(clock, quota, requests__a=1, files=8) == 0
+    assert wait_of(clock, quota, requests__a=1, files=50) == pytest.approx(
+        61
+    )  # more than is allowed at once goes alone
+    assert wait_of(clock, quota, requests__b=1, files=1) == pytest.approx(61)
 
 
 def test_quota_of_zero_is_no_limit() -> None:
     """Of either."""
     clock = FakeClock()
-    assert not any(AttachQuota(requests=0, files=0, clock=clock).begin("a", 2000) for _ in range(1000))
-    files_only = AttachQuota(requests=0, files=2, clock=clock)
-    assert [files_only.begin("a", 1) for _ in range(3)] == [0, 0, 61]
+    unlimited = MinuteQuota({"requests": 0, "files": 0}, clock)
+    assert not any(wait_of(clock, unlimited, requests=1, files=2000) for _ in range(1000))
+    files_only = MinuteQuota({"requests": 0, "files": 2}, clock)
+    assert [wait_of(clock, files_only, requests=1, files=1) for _ in range(3)] == pytest.approx([0, 0, 61])
+
+
+def test_quota_counts_nothing_of_a_request_that_never_left() -> None:
+    """Its own amount is taken back, not that of another request; a minute later nothing is."""
+    clock = FakeClock()
+    quota = MinuteQuota({"uploads": 2}, clock)
+    shared = {("uploads", ""): 1}
+    counted = quota.acquire(shared, GOING_ON, lambda wait: None)
+    assert counted is not None
+    clock.advance(40)
+    assert wait_of(clock, quota, uploads=1) == 0
+    quota.release(shared, counted)
+    assert wait_of(clock, quota, uploads=1) == 0
+    assert wait_of(clock, quota, uploads=1) == pytest.approx(61)
+    quota.release(shared, counted)
+    assert wait_of(clock, quota, uploads=1) == 0  # the second of those that began together
+    assert wait_of(clock, quota, uploads=1) == pytest.approx(61)
+
+
+def test_quota_wait_ends_when_the_statement_is_cancelled() -> None:
+    """Nothing is counted then."""
+    clock = FakeClock()
+    quota = MinuteQuota({"uploads": 1}, clock)
+    gone = CancelFlag(clock)
+    assert wait_of(clock, quota, uploads=1) == 0
+    assert quota.acquire({("uploads", ""): 1}, gone, lambda wait: gone.set()) is None
+    assert wait_of(clock, quota, uploads=1) == pytest.approx(61)
+
+
+UPLOADS = "INSERT INTO files (filename, content, purpose) SELECT value, 'x', 'assistants' FROM json_each(?)"
+
+
+def test_quota_of_uploads_keeps_a_large_insert_below_openais_limit(
+    connect: Any, sandbox: Any, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The second minute's uploads wait for it; 0 switches the limit off."""
+    caplog.set_level(logging.INFO, "openai_vtab")
+    db = connect(clock=clock, uploads_per_minute=4)
+    db.execute(UPLOADS, (json.dumps(["a.md"] * 4),))
+    assert clock.slept == 0
+    db.execute(UPLOADS, (json.dumps(["b.md"] * 4),))
+    assert 61 <= clock.slept < 122
+    assert any("to upload: at most 4 files in a minute (uploads_per_minute)" in text for text in caplog.messages)
+    before = clock.slept
+    connect(clock=clock, uploads_per_minute=0).execute(UPLOADS, (json.dumps(["c.md"] * 20),))
+    assert clock.slept == before
+    assert [request.status for request in sandbox.requests] == [200] * 28
+
+
+def test_quota_of_uploads_allows_a_thousand_at_once() -> None:
+    """The default holds none of 1,000 uploads."""
+    clock = FakeClock()
+    quota = MinuteQuota({"uploads": Settings().uploads_per_minute}, clock)
+    assert [wait_of(clock, quota, uploads=1) for _ in range(1001)] == pytest.approx([0.0] * 1000 + [61])
+
+
+@pytest.mark.parametrize(
+    "status", [Failure("refused", sent=False), Failure("reset", sent=True)], ids=["unsent", "sent"]
+)
+def test_quota_counts_uploads_that_may_have_left(clock: FakeClock, status: Failure) -> None:
+    """Without a connection nothing is counted, after a broken one the upload is."""
+    settings = Settings(api_key="k", uploads_per_minute=1, max_retries=1)
+    client = Client(settings, transport=lambda request, seconds, headers: status, clock=clock)
+    upload = Request("POST", "/files", form({"file": FileToUpload("a.md", b"x")}), repeatable=False)
+    for _ in range(2):
+        before = clock.slept
+        with pytest.raises(openai_vtab.APIConnectionError):
+            client.send(upload, WaitBudget(300, clock))
+    assert (clock.slept - before >= 60) is status.sent
 
 
 ROWS = "INSERT INTO {} (vector_store_id, {}) SELECT value ->> 0, value ->> 1 FROM json_each(?)"

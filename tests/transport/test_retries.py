@@ -18,6 +18,7 @@ from openai_vtab.sandbox import Cut, Drip, Slow, Status
 from openai_vtab.transport.failures import Failure
 from openai_vtab.transport.retries import retry_after, wait_before_retry
 
+from ..support.clock import FakeClock
 from .batch import INSERT, SELECT, T
 
 ROW = ("vsfb_demo_finished", "completed", "vector_store.file_batch")
@@ -367,3 +368,95 @@ def test_retry_of_a_cancel_that_is_refused_may_have_been_done(db: apsw.Connectio
     with pytest.raises(openai_vtab.APIError) as caught:
         db.execute("SELECT * FROM files WHERE id = 'file-demo-01'").fetchall()
     assert "earlier attempt" not in str(caught.value)
+
+
+UPLOAD = "INSERT INTO files (filename, content, purpose) VALUES ('a.md', 'x', 'assistants')"
+ATTACH = {
+    "file_ids": f"INSERT INTO {T} (vector_store_id, file_ids) VALUES ('vs_demo', json_array('file-new-01', ?))",
+    "files": f"INSERT INTO {T} (vector_store_id, files) VALUES ('vs_demo', json_array(json_object('file_id', ?)))",
+    "file_id": "INSERT INTO vector_store_files (vector_store_id, file_id) VALUES ('vs_demo', ?)",
+    "store": "INSERT INTO vector_stores (name, file_ids) VALUES ('new', json_array(?))",
+}
+
+
+def uploaded(db: apsw.Connection, sandbox: Any) -> str:
+    """The id of a file that the connection has just uploaded."""
+    db.execute(UPLOAD)
+    (new,) = db.execute("SELECT id FROM files ORDER BY created_at DESC LIMIT 1").fetchone()
+    sandbox.reset_counters()
+    return str(new)
+
+
+@pytest.mark.parametrize("way", ATTACH)
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [(404, "No file found with id '{}' in vector store 'vs_demo'."), (400, "File '{}' not found")],
+)
+def test_retry_of_an_attach_waits_for_a_file_just_uploaded(
+    connect: Any, sandbox: Any, clock: FakeClock, way: str, status: int, message: str
+) -> None:
+    """It was certainly refused; each refusal is a retry in the log."""
+    db = connect(clock=clock)
+    file = uploaded(db, sandbox)
+    sandbox.inject(Status(status, message=message.format(file)), times=3, method="POST")
+    db.execute(ATTACH[way], (file,))
+    assert [request.status for request in sandbox.requests] == [status] * 3 + [200]
+    assert db.execute("SELECT retries FROM openai_requests ORDER BY number DESC LIMIT 1").get == 3
+    assert 0 < clock.slept < 10
+
+
+def test_retry_of_an_attach_ends_with_the_time_in_which_a_file_may_appear(
+    connect: Any, sandbox: Any, clock: FakeClock
+) -> None:
+    """Ten seconds after the upload; then the refusal stands, as it does at once for a file uploaded earlier."""
+    db = connect(clock=clock, max_retries=1000)
+    file = uploaded(db, sandbox)
+    sandbox.inject(Status(404, message=f"No such File object: {file}"), times=None, method="POST")
+    began = clock.slept
+    with pytest.raises(openai_vtab.APIError, match="No such File object") as caught:
+        db.execute(ATTACH["file_ids"], (file,))
+    assert "may have been carried out" not in str(caught.value)
+    assert 9 < clock.slept - began < 10.5
+    assert len(sandbox.requests) > 3
+    sandbox.reset_counters()
+    with pytest.raises(openai_vtab.APIError, match="No such File object"):
+        db.execute(ATTACH["file_ids"], (file,))
+    assert len(sandbox.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "headers"),
+    [
+        (404, "No vector store found with id 'vs_demo'.", {}),
+        (404, "Not found", {}),
+        (404, "No such File object: file-new-01", {}),
+        (400, "File '{}' is attached already", {}),
+        (403, "File '{}' not found", {}),
+        (404, "No such File object: {}", {"x-should-retry": "false"}),
+    ],
+)
+def test_retry_of_an_attach_is_not_tried_for_another_refusal(
+    connect: Any, sandbox: Any, clock: FakeClock, status: int, message: str, headers: dict[str, str]
+) -> None:
+    """Only the absence of a file that this connection has just uploaded passes."""
+    db = connect(clock=clock)
+    file = uploaded(db, sandbox)
+    sandbox.inject(Status(status, message=message.format(file), headers=headers), method="POST")
+    with pytest.raises(openai_vtab.APIError, match=f"answered {status}"):
+        db.execute(ATTACH["file_ids"], (file,))
+    assert len(sandbox.requests) == 1
+    assert clock.slept == 0
+
+
+def test_interrupt_ends_the_wait_for_a_file_just_uploaded(connect: Any, sandbox: Any, clock: FakeClock) -> None:
+    """The row was not written, and the error says so."""
+    db = connect()
+    file = uploaded(db, sandbox)
+    sandbox.inject(Status(404, message=f"No such File object: {file}", headers={"retry-after": "9"}), method="POST")
+    threading.Timer(0.2, db.interrupt).start()
+    begin = time.monotonic()
+    with pytest.raises(openai_vtab.WriteError, match="interrupted while writing") as caught:
+        db.execute(ATTACH["file_ids"], (file,))
+    assert time.monotonic() - begin < 5
+    assert caught.value.unknown == []
+    assert len(caught.value.not_done) == 1

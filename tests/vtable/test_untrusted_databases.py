@@ -348,8 +348,8 @@ def test_path_swapped_all_the_time(connect: Any, root: Path, sandbox: Any) -> No
     swapping.start()
     db = connect(upload_root=root, max_retries=0)
     sent = 0
-    end = time.monotonic() + 0.7
-    while time.monotonic() < end:
+    begin = time.monotonic()
+    while time.monotonic() < begin + 0.7 or (sent <= 3 and time.monotonic() < begin + 30):
         with suppress(openai_vtab.Error):
             db.execute(UPLOAD, ("deep/x",))
             sent += 1

@@ -23,8 +23,9 @@ PATHS: dict[State, Sequence[State]] = {
 }
 
 
-def write_in(state: State) -> Write:
-    write = Write(Request("POST", "/files"), 1, lambda _: {}, intent=IntentLog("").new(["led"], {}, {}))
+def write_in(state: State, repeatable: bool = False) -> Write:
+    request = Request("POST", "/files", repeatable=repeatable)
+    write = Write(request, 1, lambda _: {}, intent=IntentLog("").new(["led"], {}, {}))
     for step in PATHS[state]:
         write.move_to(step, result={"id": "x"} if step is State.DONE else None)
     return write
@@ -75,3 +76,11 @@ def test_states_of_a_begun_write_that_was_refused() -> None:
     assert write.intent is not None
     assert write.intent.outcome is Outcome.REFUSED
     assert not write.intent.may_exist
+
+
+def test_states_of_a_begun_write_that_may_be_repeated() -> None:
+    """It counts as not done, because a retry is harmless; but the ledger must know that it may have been done."""
+    write = write_in(State.BEGUN, repeatable=True)
+    write.move_to(State.NOT_DONE)
+    assert write.intent is not None
+    assert write.intent.outcome is Outcome.UNKNOWN

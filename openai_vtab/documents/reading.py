@@ -24,8 +24,9 @@ from ..execution.statement import NOT_READ, StatementSession
 from ..protocol import Object, Request, Response
 from ..tables.vector_store_file_batches import vector_store_file_batches
 from .api_reader import APIReader, Question
+from .rows import StoredFile
 from .states import State, state_of
-from .store import LOOKED_AT, DocumentStore, StoredFile
+from .store import LOOKED_AT, DocumentStore
 
 FEW = 2  # files for which a request each is not more than a list takes
 PAGE = 100  # files on a page of a list

@@ -31,6 +31,7 @@ KEPT_HEADERS = ("x-request-id", "openai-poll-after-ms", "location")
 MAX_PENDING_ITEMS = 1000  # of an IN list, with those that need no request
 
 T = TypeVar("T")
+Downloaded = bytes | str | None
 
 
 class StatementSession:
@@ -63,8 +64,8 @@ class StatementSession:
         self._responses: dict[str, Response | bytes] = {}
         self._parsed: dict[str, tuple[Any, int]] = {}  # the latest results, and how many objects each is
         self._weight = 0  # objects in `_parsed`
-        self._downloads: dict[str, bytes | None] = {}
-        self._downloaded = 0  # bytes
+        self._downloads: dict[str, Downloaded] = {}
+        self._downloaded = 0  # bytes, or characters
         self._deadlines: dict[float, float] = {}
         self._read_ahead = None if read_ahead is None else read_ahead(self)
 
@@ -119,6 +120,7 @@ class StatementSession:
         if kept is not None:
             return kept
         if identity not in self._futures:
+            self._downloaded -= len(self._downloads.pop(identity, None) or b"")  # it has the content, not the response
             self.start(request)
         stored_identity, future = self._futures[identity]
         try:
@@ -167,8 +169,8 @@ class StatementSession:
         self._weight += heavy
         return parsed
 
-    def download(self, request: Request, parse: Callable[[Response], bytes | None]) -> bytes | None:
-        """The bytes in the response. The latest are cached for a join; for others, the request is sent again."""
+    def download(self, request: Request, parse: Callable[[Response], Downloaded]) -> Downloaded:
+        """The content in the response. The latest are cached for a join; for others, the request is sent again."""
         identity = request.identity
         if identity not in self._downloads:
             content = self.workers.parse(self.response(request), parse)

@@ -21,7 +21,13 @@ TAKES_WHOLE_LISTS = tuple(map(int, apsw.apsw_version().split(".")[:2])) < UNVERI
 
 def plan(table: Table, info: apsw.IndexInfo, *, ledger: bool) -> None:
     """Have the planner choose what serves the query, and write its choice into `info`."""
-    constraints = [
+    used = info.colUsed if ledger or table.downloads else ()
+    answer(info, planner.choose(table, constraints(info), order(info), ledger=ledger, used=used))
+
+
+def constraints(info: apsw.IndexInfo) -> list[planner.Constraint]:
+    """The terms of the WHERE clause."""
+    return [
         planner.Constraint(
             info.get_aConstraint_iColumn(i),
             info.get_aConstraint_op(i),
@@ -31,9 +37,15 @@ def plan(table: Table, info: apsw.IndexInfo, *, ledger: bool) -> None:
         )
         for i in range(info.nConstraint)
     ]
-    order = [(info.get_aOrderBy_iColumn(i), info.get_aOrderBy_desc(i)) for i in range(info.nOrderBy)]
-    used = info.colUsed if ledger or table.downloads else ()
-    chosen = planner.choose(table, constraints, order, ledger=ledger, used=used)
+
+
+def order(info: apsw.IndexInfo) -> list[tuple[int, bool]]:
+    """The terms of ORDER BY as (column, descending)."""
+    return [(info.get_aOrderBy_iColumn(i), info.get_aOrderBy_desc(i)) for i in range(info.nOrderBy)]
+
+
+def answer(info: apsw.IndexInfo, chosen: planner.IndexChoice) -> None:
+    """Tell SQLite the planner's choice."""
     for number, position in enumerate(chosen.argv, start=1):
         info.set_aConstraintUsage_argvIndex(position, number)
     if TAKES_WHOLE_LISTS:  # otherwise SQLite calls Filter once for each value, and read-ahead makes that concurrent

@@ -17,9 +17,12 @@ from ..documents.columns import declaration
 from ..documents.protection import MODULE
 from ..documents.shadow import SUFFIXES
 from ..documents.store import DocumentStore
+from ..sqlite.rowids import Rowids
+from ..tables.vector_store_search import vector_store_search
 from .context import ConnectionContext
 from .documents_table import DocumentsTable
 from .module import WITH_SAVEPOINT, WITH_SHADOW, SchemaChangedTable
+from .row_identity import RowIdentities
 
 
 class DocumentsModule:
@@ -27,6 +30,8 @@ class DocumentsModule:
 
     def __init__(self, context: ConnectionContext) -> None:
         self._context = context
+        self._hits = RowIdentities(vector_store_search, Rowids(), context.created)
+        context.rowids.append(self._hits.rowids)
 
     def create(self, connection: apsw.Connection) -> None:
         """Register the module."""
@@ -66,7 +71,7 @@ class DocumentsModule:
     def _table(self, connection: apsw.Connection, store: DocumentStore, arguments: Arguments) -> DocumentsTable:
         # OR FAIL and OR ROLLBACK: SQLite does what they say
         connection.vtab_config(apsw.SQLITE_VTAB_CONSTRAINT_SUPPORT, 1)
-        return DocumentsTable(connection, self._context, store, arguments)
+        return DocumentsTable(connection, self._context, store, arguments, self._hits)
 
 
 def _create(connection: apsw.Connection, module: Any, version: int) -> None:

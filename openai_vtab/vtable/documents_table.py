@@ -3,7 +3,7 @@
 A write only changes rows of the shadow tables, within the user's transaction, so that SQLite undoes it. COMMIT brings
 the API to what the rows say.
 
->>> DocumentsTable(connection, context, store, arguments)
+>>> DocumentsTable(connection, context, store, arguments, hits)
 
 https://rogerbinns.github.io/apsw/vtable.html#vttable-class
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import apsw
@@ -23,36 +24,73 @@ from ..documents.commands import Commands
 from ..documents.protection import Protection
 from ..documents.store import DocumentStore
 from ..errors import RowError, UnsupportedWriteError
+from ..schema.table import Table
 from ..schema.values import SQLiteValue
+from . import best_index, documents_plan
 from .context import ConnectionContext
+from .documents_content import DocumentContent
 from .documents_cursor import DocumentsCursor
+from .documents_rows import Statuses
+from .documents_search import DocumentSearch
+from .listing import ListReader
+from .lookup import Lookup
+from .replay import RecordingLookup
+from .row_identity import RowIdentities
+from .scan import ScanArguments
 from .transactions import TransactionHooks, reports_refusal
 
 log = logging.getLogger("openai_vtab")
 
 
 class DocumentsTable(TransactionHooks):
-    """The table as one schema sees it."""
+    """The table as one schema sees it. `hits` are the rows of vector_store_search that its searches read."""
 
     def __init__(
-        self, connection: apsw.Connection, context: ConnectionContext, store: DocumentStore, arguments: Arguments
+        self,
+        connection: apsw.Connection,
+        context: ConnectionContext,
+        store: DocumentStore,
+        arguments: Arguments,
+        hits: RowIdentities,
     ) -> None:
         super().__init__(connection, context)
         self._store = store
         self._arguments = arguments
-        self._names = [column.name for column in columns(store.name)]
+        self._table = Table(store.name, "Documents.", columns(store.name), (), "vector_store.file")
+        self._names = [column.name for column in self._table.columns]
         self._match = store.name  # the column that MATCH searches, and that takes commands
         protection = Protection(context.internal_sql, store, lambda: context.statements.writing)
         self._changes = Changes(store, arguments, context.limits, protection)
         self._commands = Commands(store, protection)
+        self._arguments = ScanArguments(self._table, context.limits, context.internal_sql.read)
+        self._hits = hits
 
     def BestIndexObject(self, info: apsw.IndexInfo) -> bool:
         """SQLite plans a query."""
+        constraints, order = best_index.constraints(info), best_index.order(info)
+        best_index.answer(info, documents_plan.choose(self._table, constraints, order, used=info.colUsed))
         return True
 
     def Open(self) -> DocumentsCursor:
-        """SQLite opens a cursor."""
-        return DocumentsCursor(self._store, self._names)
+        """SQLite opens a cursor: one that reads for the running statement, or one that records its requests."""
+        context, store, hits = self.context, self._store, self._hits
+        recorder = context.replayer.recorder
+        session = context.session if recorder is None else recorder.session
+        store_id = store.setting("vector_store_id")
+        vector_store_id = None if store_id is None else str(store_id)
+        statuses = Statuses(session if recorder is None else None, store, vector_store_id, context.clock)
+        lookup = Lookup(hits, session) if recorder is None else RecordingLookup(hits, recorder)
+        lists = ListReader(hits, recorder or session, lookup, context.settings.max_rows)
+        return DocumentsCursor(
+            self._table,
+            store,
+            vector_store_id,
+            statuses,
+            DocumentSearch(store, statuses, lists, hits.rowids, vector_store_id),
+            DocumentContent(session, recorder, statuses, vector_store_id),
+            self._arguments,
+            partial(context.never_numbers, session),
+        )
 
     def Rename(self, name: str) -> None:
         """ALTER TABLE … RENAME TO: SQLite opens the table again, under its new name."""

@@ -1,10 +1,10 @@
-"""A column that needs its own request for each row: the content of a file.
+"""A column that needs its own request for each row: the content of a file, or of a document.
 
 The request is sent when SQLite reads the column. Read-ahead sends the requests of the following rows early, but never
 has more of them outstanding than rows have been read. So a LIMIT, or a WHERE that leaves out most rows, downloads at
 most twice what it needs.
 
->>> downloads = Downloads(table, session, table.downloads["content"], found, alone=False)
+>>> downloads = RowsWithContent(session, found, request, read, keys=("id",), alone=False)
 >>> downloads.content(next(downloads)[1])
 b'The text of the file.'
 """
@@ -12,49 +12,63 @@ b'The text of the file.'
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Generic, TypeVar
 
 from .. import protocol
-from ..execution.statement import NOT_READ, StatementSession
-from ..protocol import Object, Request
+from ..execution.statement import NOT_READ, Downloaded, StatementSession
+from ..protocol import Object, Request, Response
 from ..schema.decode import APIObject, sql_value
 from ..schema.table import Method, SpecialSource, Table
 from ..schema.values import SQLiteValue
 from .row_identity import Row
 from .scan import error_row
 
+Fields = TypeVar("Fields", bound=APIObject)
+
 FIRST_USEFUL = 2  # the read after which read-ahead begins: many statements read one row
 
 
-class RowsWithContent:
-    """The rows `found` by a scan, with what `method` gives for each. `alone`: the scan is of one key.
+class RowsWithContent(Generic[Fields]):
+    """The rows `found` by a scan, with their content. `alone`: the scan is of one key.
 
-    An error in a row that was fetched early is raised when the scan reaches that row.
+    `request` makes the request for a row's content, None for a row that has no content; `read` reads it in the
+    response. `keys` are the members that an error row has. An error in a row that was fetched early is raised when the
+    scan reaches that row.
     """
 
     def __init__(
-        self, table: Table, session: StatementSession, method: Method, found: Iterator[Row], *, alone: bool
+        self,
+        session: StatementSession,
+        found: Iterator[tuple[int, Fields]],
+        request: Callable[[Fields], Request | None],
+        read: Callable[[Fields, Request, Response], Downloaded],
+        *,
+        keys: Sequence[str],
+        alone: bool,
     ) -> None:
-        self._table = table
         self._session = session
-        self._method = method
+        self._request = request
+        self._read = read
+        self._keys = keys
         self._found = found
         self._alone = alone
-        self._coming: deque[Row] = deque()
+        self._coming: deque[tuple[int, Fields]] = deque()
         self._ahead = 0  # how many rows of _coming have been requested
         self._read_count = self._wasted = 0
         self._is_ahead = self._is_read = False  # whether the present row was requested early, and whether it was read
-        self._present: APIObject | None = None
+        self._present: Fields | None = None
         self._error: Exception | None = None
         self._failure: Object | None = None
 
-    def __iter__(self) -> RowsWithContent:
+    def __iter__(self) -> RowsWithContent[Fields]:
         return self
 
-    def __next__(self) -> Row:
+    def __next__(self) -> tuple[int, Fields]:
         if self._is_ahead and not self._is_read and self._present is not None:
             self._wasted += 1
-            self._session.forget(self._request(self._present))
+            if (wasted := self._request(self._present)) is not None:
+                self._session.forget(wasted)
         self._is_read, self._failure = False, None
         self._is_ahead = self._ahead > 0
         if self._coming:
@@ -66,39 +80,30 @@ class RowsWithContent:
             raise self._error
         return next(self._found)
 
-    def content(self, fields: APIObject) -> bytes | None:
-        """The bytes for the present row; None if they could not be read, in which case `error` returns the reason.
+    def content(self, fields: Fields) -> Downloaded:
+        """The content of the present row; None without one, or if it could not be read: `error` returns the reason.
 
         Raises APIError and APIConnectionError, unless the statement goes on without.
         """
         if fields.get(SpecialSource.ERROR) is not None or self._failure is not None:
             return None
         session, request = self._session, self._request(fields)
+        if request is None:
+            return None
         self._start_ahead()
         if self._alone:
             session.look_up(request, alone=True)
         try:
-            return session.download(
-                request, lambda response: protocol.downloaded(request, response, self._size(fields))
-            )
+            return session.download(request, lambda response: self._read(fields, request, response))
         except NOT_READ as error:
-            keys = {source: fields.get(source) for source in self._table.key}
-            self._failure = error_row(session, keys, request, error)
+            self._failure = error_row(session, {name: fields.get(name) for name in self._keys}, request, error)
         return None
 
-    def error(self, fields: APIObject) -> SQLiteValue:
+    def error(self, fields: Fields) -> SQLiteValue:
         """The reason why the present row, or its content, could not be read, as JSON; None if it could."""
         self.content(fields)
         failure = (self._failure if self._failure is not None else fields).get(SpecialSource.ERROR)
         return None if failure is None else sql_value(failure)
-
-    def _request(self, fields: APIObject) -> Request:
-        return protocol.download(self._table, self._method, {s: fields.get(s) for s in self._table.key})
-
-    def _size(self, fields: APIObject) -> int:
-        """The size of the content in bytes as the row states it; 0 if it does not."""
-        size = fields.get(self._table.sources[self._method.size]) if self._method.size else None
-        return size if type(size) is int else 0
 
     def _start_ahead(self) -> None:
         """Send the requests of as many of the following rows as are due."""
@@ -113,8 +118,8 @@ class RowsWithContent:
             if self._ahead == len(self._coming) and not self._fetch_row():
                 return
             _, fields = self._coming[self._ahead]
-            if fields.get(SpecialSource.ERROR) is None:
-                self._session.predict(self._request(fields))
+            if fields.get(SpecialSource.ERROR) is None and (request := self._request(fields)) is not None:
+                self._session.predict(request)
             self._ahead += 1
 
     def _fetch_row(self) -> bool:
@@ -127,3 +132,19 @@ class RowsWithContent:
             except Exception as error:
                 self._error = error
         return self._error is None
+
+
+def of_table(
+    table: Table, session: StatementSession, method: Method, found: Iterator[Row], *, alone: bool
+) -> RowsWithContent[APIObject]:
+    """The rows with the column that `method` downloads."""
+
+    def request(fields: APIObject) -> Request:
+        return protocol.download(table, method, {source: fields.get(source) for source in table.key})
+
+    def read(fields: APIObject, request: Request, response: Response) -> bytes | None:
+        # the size of the content in bytes as the row states it; 0 if it does not
+        size = fields.get(table.sources[method.size]) if method.size else None
+        return protocol.downloaded(request, response, size if type(size) is int else 0)
+
+    return RowsWithContent(session, found, request, read, keys=table.key, alone=alone)

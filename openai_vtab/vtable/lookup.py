@@ -13,13 +13,14 @@ from typing import Any
 
 from .. import protocol
 from ..execution.base_url_check import refuse_unless_reached
-from ..execution.polling import READ_AFTER_WRITE_SECONDS, poll_until
+from ..execution.polling import poll_until
 from ..execution.statement import NOT_READ, StatementSession
 from ..ledger.row import LedgerRow
 from ..protocol import READ_AFTER_WRITE_SECONDS, Object, Request, Response
 from ..schema.columns import REFRESH, WAIT_SECONDS
 from ..schema.decode import APIObject
 from ..schema.table import Method, SpecialSource, Table
+from . import downloads
 from .downloads import RowsWithContent
 from .row_identity import ObjectRef, Row, RowIdentities
 from .scan import ScanOptions, error_row
@@ -72,11 +73,11 @@ class Lookup:
                     items = (ObjectRef(each.keys, each) for each in itertools.chain([entry], entries))
                     yield from self._prefetched(scan, lookup_method(self._table), items)
 
-    def with_downloads(self, scan: ScanOptions, found: Iterator[Row]) -> RowsWithContent | None:
+    def with_downloads(self, scan: ScanOptions, found: Iterator[Row]) -> RowsWithContent[APIObject] | None:
         """The rows with the column that is downloaded; None if the scan reads no such column."""
         if scan.download is None:
             return None
-        return RowsWithContent(self._table, self._session, scan.download, found, alone=scan.single)
+        return downloads.of_table(self._table, self._session, scan.download, found, alone=scan.single)
 
     def finished(self, scan: ScanOptions, rows: Iterator[Row]) -> Iterator[Row]:
         """The rows of a list once they are finished, or as they stand when `wait_seconds` are over."""

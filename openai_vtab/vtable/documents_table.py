@@ -62,7 +62,7 @@ class DocumentsTable(TransactionHooks):
         protection = Protection(context.internal_sql, store, lambda: context.statements.writing)
         self._changes = Changes(store, arguments, context.limits, protection)
         self._commands = Commands(store, protection)
-        self._arguments = ScanArguments(self._table, context.limits, context.internal_sql.read)
+        self._scan_arguments = ScanArguments(self._table, context.limits, context.internal_sql.read)
         self._hits = hits
 
     def BestIndexObject(self, info: apsw.IndexInfo) -> bool:
@@ -88,7 +88,7 @@ class DocumentsTable(TransactionHooks):
             statuses,
             DocumentSearch(store, statuses, lists, hits.rowids, vector_store_id),
             DocumentContent(session, recorder, statuses, vector_store_id),
-            self._arguments,
+            self._scan_arguments,
             partial(context.never_numbers, session),
         )
 

@@ -1,7 +1,8 @@
 """INSERT of a file_id: a document adopts a file that is in the vector store already, without an upload.
 
 COMMIT looks whether the vector store has the file. The table never deletes a file that it has adopted: DELETE of the
-document only detaches it.
+document only detaches it. The API does not show the content of the file. A row that gives content or path as well says
+what it is, so that the same content is not uploaded later.
 
 >>> Adoption(store, values, protection).insert("a.md", {"key": "a.md", "file_id": "file-a"}, None, None)
 1
@@ -17,9 +18,8 @@ from .rows import AS_ATTACHED, Document, StoredFile
 from .states import State
 from .store import DocumentStore
 
-# COMMIT learns them from the API
+# COMMIT learns them from the API, but for the content's
 _UNKNOWN: dict[str, SQLiteValue] = dict.fromkeys(("chunking", "sha256", "bytes", "filename", "stamp"))
-_NOT_WITH = ("content", "path", "chunking_strategy")
 
 
 class Adoption:
@@ -34,12 +34,15 @@ class Adoption:
         """Make the file the newest of the document with the key, and return its rowid. Raises RowError."""
         store = self._store
         file_id = self._values.file_id(row, key)
-        for column in _NOT_WITH:
-            if column in row:
-                raise RowError(
-                    f"{store.name}.{column} of the key {sql_literal(key)}: a file that is in the vector store already "
-                    f"keeps its content and chunks; give file_id or {column}"
-                )
+        if "chunking_strategy" in row:
+            raise RowError(
+                f"{store.name}.chunking_strategy of the key {sql_literal(key)}: a file that is in the vector store "
+                "already keeps its chunks; give file_id or chunking_strategy"
+            )
+        content = self._values.content(row, key, None)
+        columns = dict(_UNKNOWN)
+        if content is not None:
+            columns |= {"sha256": content.sha256, "bytes": content.bytes, "stamp": content.stamp}
         attributes = self._values.attributes(row, key) if "attributes" in row else AS_ATTACHED
         file = store.with_file_id(file_id)
         if file is not None and file.document is not None and (document is None or file.document != document.id):
@@ -56,12 +59,12 @@ class Adoption:
                 store.change_document(document.id, attributes=attributes)
             return document.id
         if document is None:
-            id = store.add_document(key=key, attributes=attributes, **_UNKNOWN)
+            id = store.add_document(key=key, attributes=attributes, **columns)
         else:
             id = document.id
             self._supersede(document, newest)
-            store.change_document(id, attributes=attributes, **_UNKNOWN)
-        self._take(file, file_id, id)
+            store.change_document(id, attributes=attributes, **columns)
+        self._take(file, file_id, id, columns["sha256"])
         return id
 
     def _supersede(self, document: Document, newest: StoredFile | None) -> None:
@@ -70,10 +73,10 @@ class Adoption:
         elif newest is not None:
             self._protection.refuse([newest], document.key)
 
-    def _take(self, file: StoredFile | None, file_id: str, document: int) -> None:
+    def _take(self, file: StoredFile | None, file_id: str, document: int, sha256: SQLiteValue) -> None:
         """Add the file. One that the table knew is added again, because a document's newest has the largest id."""
         owned = 0
         if file is not None:
             owned = file.owned
             self._store.remove_file(file.id)
-        self._store.add_file(document=document, file_id=file_id, owned=owned, state=State.UNSURE)
+        self._store.add_file(document=document, file_id=file_id, sha256=sha256, owned=owned, state=State.UNSURE)

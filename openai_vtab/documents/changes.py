@@ -29,6 +29,7 @@ from .row_values import Row, RowValues
 from .rows import Document, StoredFile
 from .states import State
 from .store import DocumentStore
+from .unknown import is_provisional
 
 INSERTED = ("key", "path", "content", "attributes", "chunking_strategy", "file_id")
 UPDATED = ("key", "path", "content", "attributes", "chunking_strategy")
@@ -67,7 +68,9 @@ class Changes:
         values.refuse_others(row, INSERTED, "INSERT")
         key = values.key(row)
         document, file = next(self._store.listed("d.key = ?", [key]), (None, None))
-        if document is not None and conflict != apsw.SQLITE_REPLACE:
+        # a transaction that failed has left a document only to show that its upload is unknown: it is new all the same
+        is_there = document is not None and not is_provisional(document)
+        if document is not None and is_there and conflict != apsw.SQLITE_REPLACE:
             if conflict == apsw.SQLITE_IGNORE:
                 return document.id
             raise self._conflict(key)

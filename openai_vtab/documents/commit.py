@@ -25,10 +25,8 @@ Whatever fails rolls all of it back, and ends the COMMIT. The intents then tell 
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from itertools import takewhile
+from collections.abc import Callable, Sequence
+from contextlib import closing
 
 from ..errors import RowError
 from ..execution.statement import StatementSession
@@ -37,8 +35,9 @@ from ..ledger.intents import Intent
 from ..protocol import Object
 from ..writes.queue import WriteQueue
 from ..writes.write import Write
-from . import requests, spares, unknown
+from . import requests, selections, spares
 from .arguments import Arguments
+from .commit_look import look_before_commit
 from .outcomes import DocumentOutcomes
 from .requests import Change
 from .rows import NO_ATTRIBUTES, Document, StoredFile
@@ -80,29 +79,12 @@ class DocumentCommit:
         with self._queue.one_commit():
             if not self._is_dry_run:
                 DocumentOutcomes(self._store).write_outcomes(self._waiting())
-                self._store.write_learned()
-                self._resolve_unknown()
+                look_before_commit(self._store, self._workers, self._others)
             self._upload()
             self._attach()
             self._set_attributes()
             self._supersede()
             self._remove()
-
-    # look
-
-    def _resolve_unknown(self) -> None:
-        """Look for the files of uploads with an unknown outcome."""
-        files = self._store.files("f.state = 'unknown' OR (f.state = 'leaving' AND f.file_id IS NULL)")
-        if not files:
-            return
-        begun_at = unknown.begun_at(files)
-        with self._session() as session:
-            listed = takewhile(lambda o: (o.get("created_at") or 0) >= begun_at, requests.uploaded_files(session))
-            unknown.resolve(self._store, files, list(listed), self._is_known)
-
-    def _is_known(self, file_id: str) -> bool:
-        stores = (self._store, *(other for other in self._others if other.is_there()))
-        return any(store.with_file_id(file_id) for store in stores)
 
     # store
 
@@ -131,8 +113,8 @@ class DocumentCommit:
         setting = self._store.setting("store_unknown")
         begun_at = None if setting is None else int(setting)
         if begun_at is not None:
-            self._workers.pause(begun_at + VISIBLE_SECONDS - time.time())
-        with self._session() as session:
+            self._workers.pause(begun_at + VISIBLE_SECONDS - self._workers.clock.time())
+        with closing(StatementSession(self._workers)) as session:
             return take_or_refuse(self._store, name, requests.stores(session), begun_at)
 
     def _store_created(self, answer: Object) -> None:
@@ -142,19 +124,26 @@ class DocumentCommit:
     # upload
 
     def _upload(self) -> None:
-        wanted = self._store.newest_in(State.WANTED)
+        wanted = selections.newest_in(self._store, State.WANTED)
         if not wanted:
             return
         _ = self._vector_store_id  # before anything is uploaded, because its name may be taken
+        changed: list[str] = []
         for document, file in wanted:
             if not spares.take_up(self._store, document, file):
-                self._upload_one(document, file)
+                self._upload_one(document, file, changed)
         self._send()
+        if changed:
+            others = f" and {len(changed) - 1} others" if len(changed) > 1 else ""
+            raise RowError(
+                f"{self._store.name}.path of the key {changed[0]!r}{others}: the file has changed between the "
+                "statement and COMMIT; repeat the statement: what was sent is used if it is still the content"
+            )
         if self._is_dry_run:
-            for document, file in self._store.newest_in(State.WANTED):
+            for document, file in selections.newest_in(self._store, State.WANTED):
                 self._store.move(file, State.UPLOADED, file_id=f"the id of {document.key}")
 
-    def _upload_one(self, document: Document, file: StoredFile) -> None:
+    def _upload_one(self, document: Document, file: StoredFile, changed: list[str]) -> None:
         content = self._store.contents.of(file)
         if content is None:
             raise RowError(
@@ -171,15 +160,17 @@ class DocumentCommit:
         }
 
         def uploaded(answer: Object) -> None:
-            created_at = answer.get("created_at")
-            self._store.advance(file, state=State.UPLOADED, file_id=answer["id"], created_at=created_at)
+            if answer["sha256"] != file.sha256:
+                changed.append(document.key)
+            known = {"file_id": answer["id"], "created_at": answer.get("created_at"), "sha256": answer["sha256"]}
+            self._store.advance(file, state=State.UPLOADED, **known)
 
         self._add(Step.UPLOAD, requests.upload(content), sent, document.id, self._label(document), uploaded)
 
     # attach
 
     def _attach(self) -> None:
-        uploaded = self._store.newest_in(State.UPLOADED)
+        uploaded = selections.newest_in(self._store, State.UPLOADED)
         for first in range(0, len(uploaded), self._files_per_batch):
             self._attach_batch(uploaded[first : first + self._files_per_batch])
         if uploaded:
@@ -189,7 +180,7 @@ class DocumentCommit:
         files = [{"file_id": file.file_id, "chunking": document.chunking} for document, file in part]
 
         def attached(answer: Object) -> None:
-            self._store.attached(part, str(answer["id"]), int(time.time()))
+            self._store.attached(part, str(answer["id"]), int(self._workers.clock.time()))
 
         change = requests.attach(self._vector_store_id, [_item(document, file) for document, file in part])
         label = self._label(*(document for document, _ in part))
@@ -198,7 +189,7 @@ class DocumentCommit:
     # attributes
 
     def _set_attributes(self) -> None:
-        different = self._store.with_other_attributes()
+        different = selections.with_other_attributes(self._store)
         for document, file in different:
             self._set_attributes_of(document, file)
         if different:
@@ -218,7 +209,7 @@ class DocumentCommit:
 
     def _supersede(self) -> None:
         """Let files leave whose document has a newer one that is completed, and those that were never attached."""
-        for file in self._store.superseded():
+        for file in selections.superseded(self._store):
             self._store.move(file, State.LEAVING, document=None)
 
     def _remove(self) -> None:
@@ -278,11 +269,6 @@ class DocumentCommit:
     def _send(self) -> None:
         """Send what a step has queued, and write the results into the rows. Raises what has failed."""
         self._queue.flush(more=True)
-
-    @contextmanager
-    def _session(self) -> Iterator[StatementSession]:
-        with closing(StatementSession(self._workers)) as session:
-            yield session
 
     def _label(self, *documents: Document) -> str:
         """Name documents for an error message."""

@@ -19,9 +19,9 @@ from collections.abc import Iterable, Sequence
 
 from .. import protocol
 from ..clock import Clock
-from ..execution.polling import LONGEST_PAUSE, READ_AFTER_WRITE_SECONDS, poll_until
+from ..execution.polling import LONGEST_PAUSE, poll_until
 from ..execution.statement import NOT_READ, StatementSession
-from ..protocol import Object, Request, Response
+from ..protocol import READ_AFTER_WRITE_SECONDS, Object, Request, Response
 from ..tables.vector_store_file_batches import vector_store_file_batches
 from .api_reader import APIReader, Question
 from .rows import StoredFile

@@ -7,13 +7,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from .. import protocol
 from ..execution.statement import StatementSession
 from ..protocol import NO_KEYS, Object, PageParameters, Request, Response
+from ..protocol.multipart import Upload
 from ..protocol.not_found import Verdict
 from ..schema.file_to_upload import FileToUpload
 from ..schema.table import Listing, Method, Table
@@ -57,9 +58,11 @@ def create_store(name: str, expires_after: Object | None, metadata: Object | Non
 
 
 def upload(file: FileToUpload) -> Change:
-    """Upload a file."""
-    parameters = {"path": file, "purpose": PURPOSE}
-    return _created(files, _method(files, "INSERT", "path", "purpose"), parameters)
+    """Upload a file. The object has the sha256 of the bytes that were sent, because the file may have changed."""
+    change = _created(files, _method(files, "INSERT", "path", "purpose"), {"path": file, "purpose": PURPOSE})
+    body = change.request.body
+    assert isinstance(body, Upload)  # noqa: S101 - the table says that it is a form
+    return replace(change, parse=lambda response: {**change.parse(response), "sha256": body.sha256})
 
 
 def attach(vector_store_id: str, items: Sequence[Object]) -> Change:
@@ -108,6 +111,13 @@ def _deletion(table: Table, keys: Mapping[str, str]) -> Change:
         return protocol.deleted(request, response, keys)
 
     return _change(table, table.of("DELETE")[0], keys, parse)
+
+
+def uploaded_file(session: StatementSession, file_id: str) -> Object | None:
+    """Return a file, None when there is none of this id."""
+    method = next(m for m in files.of("SELECT") if m.listing is None and not m.gives)
+    request = protocol.build(files, method, {"id": file_id})
+    return protocol.parse_object(request, session.response(request))
 
 
 def stores(session: StatementSession) -> Iterator[Object]:

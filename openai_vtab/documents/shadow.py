@@ -8,10 +8,13 @@ https://www.sqlite.org/vtab.html#xshadowname
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import apsw
 
 from ..errors import OperationalError, ProgrammingError
 from ..ledger.shadow_table import quoted
+from ..schema.values import SQLiteValue
 from ..sqlite.internal_sql import InternalSQL
 
 DEFINITIONS = {
@@ -25,6 +28,8 @@ DEFINITIONS = {
     "config": "name TEXT PRIMARY KEY, value",
 }
 SUFFIXES = frozenset(DEFINITIONS)
+
+ShadowRows = Mapping[str, Sequence[tuple[SQLiteValue, ...]]]  # by suffix
 
 
 class DocumentShadow:
@@ -84,6 +89,17 @@ class DocumentShadow:
         """DROP TABLE: drop the shadow tables with their virtual table."""
         for suffix in DEFINITIONS:
             self._sql.write(f"DROP TABLE IF EXISTS {self.path(suffix)}")
+
+    def copy(self) -> ShadowRows:
+        """Return all rows, by table."""
+        return {suffix: list(self._sql.read(f"SELECT * FROM {self.path(suffix)}")) for suffix in DEFINITIONS}
+
+    def put_back(self, rows: ShadowRows) -> None:
+        """Make the rows what `copy` has returned."""
+        for suffix, former in rows.items():
+            self._sql.write(f"DELETE FROM {self.path(suffix)}")
+            for row in former:
+                self._sql.write(f"INSERT INTO {self.path(suffix)} VALUES ({', '.join('?' * len(row))})", row)
 
     def forget_old_names(self) -> None:
         """Keep the present name alone. Outside of a transaction, no rollback can bring an older one back."""

@@ -7,6 +7,7 @@ True
 from __future__ import annotations
 
 from .rows import Document, StoredFile
+from .selections import spares
 from .states import State
 from .store import DocumentStore
 
@@ -18,7 +19,7 @@ KEPT = ("file_id", "attributes", "chunking", "batch_id", "created_at", "attached
 
 def take_up(store: DocumentStore, document: Document, file: StoredFile) -> bool:
     """Let a wanted file be a spare one of the same content and name. Returns whether there is one."""
-    spare = _best(document, store.spares(file))
+    spare = _best(document, spares(store, file))
     if spare is None:
         return False
     store.remove_file(spare.id)

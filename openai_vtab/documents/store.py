@@ -17,6 +17,7 @@ from dataclasses import fields, replace
 
 from ..schema.values import SQLiteValue
 from ..sqlite.internal_sql import InternalSQL
+from .canonical import canonical
 from .contents import Contents
 from .rows import Document, StoredFile
 from .shadow import DocumentShadow
@@ -44,7 +45,7 @@ class DocumentStore:
         self.file = file
         self.contents = Contents()
         self._sql = internal_sql
-        self._learned: dict[str, tuple[State, str | None]] = {}
+        self._learned: dict[str, tuple[State, str | None, str | None]] = {}
 
     @property
     def name(self) -> str:
@@ -129,20 +130,9 @@ class DocumentStore:
     def files_in(self, *states: State) -> list[StoredFile]:
         """Return the files in these states, as the rows and what was learned say."""
         known = ", ".join(f"'{state}'" for state in states)
-        learned = json.dumps([file_id for file_id, (state, _) in self._learned.items() if state in states])
+        learned = json.dumps([file_id for file_id, (state, *_) in self._learned.items() if state in states])
         found = self.files(f"f.state IN ({known}) OR f.file_id IN (SELECT value FROM openai.json_each(?))", [learned])
         return [file for file in found if file.state in states]
-
-    def newest_in(self, *states: State) -> list[tuple[Document, StoredFile]]:
-        """Return the documents whose newest files are in these states, with these files, as the rows say."""
-        known = ", ".join(f"'{state}'" for state in states)
-        sql = (
-            f"SELECT {DOCUMENT}, {FILE} FROM {self.shadow.path('files')} AS f "
-            f"JOIN {self.shadow.path('documents')} AS d ON d.id = f.document WHERE f.state IN ({known}) "
-            f"AND f.id = (SELECT max(id) FROM {self.shadow.path('files')} WHERE document = d.id) ORDER BY f.id"
-        )
-        size = len(fields(Document))
-        return [(Document(*row[:size]), self._file(row[size:])) for row in self._sql.read(sql)]  # type: ignore[arg-type]
 
     def files_of(self, document: int) -> list[StoredFile]:
         """Return the files of a document, the newest last."""
@@ -156,25 +146,6 @@ class DocumentStore:
         """Return the file whose upload an intent stands for."""
         return next(iter(self.files("f.intent = ?", [intent])), None)
 
-    def spares(self, file: StoredFile) -> list[StoredFile]:
-        """Return the files of the same content and name that no document needs."""
-        where = "f.document IS NULL AND f.sha256 = ? AND f.filename = ? AND f.file_id IS NOT NULL AND f.owned"
-        return self.files(where, [file.sha256, file.filename])
-
-    def with_other_attributes(self) -> list[tuple[Document, StoredFile]]:
-        """Return the documents whose newest files are attached with other attributes."""
-        attached = ", ".join(f"'{state}'" for state in State if state.is_attached)
-        where = f"d.attributes IS NOT f.attributes AND f.state IN ({attached})"
-        return [(document, file) for document, file in self.listed(where) if file is not None]
-
-    def superseded(self) -> list[StoredFile]:
-        """Return the files older than a completed one of their document, and older ones that were never attached."""
-        newest = f"(SELECT state FROM {self.shadow.path('files')} WHERE document = f.document AND id > f.id "
-        return self.files(
-            f"f.document IS NOT NULL AND {newest} ORDER BY id DESC LIMIT 1) IS NOT NULL "
-            f"AND (f.state IN ('wanted', 'uploaded') OR {newest} ORDER BY id DESC LIMIT 1) = 'completed')"
-        )
-
     def at_the_api(self) -> int:
         """Return the number of files that the API has, as far as is known."""
         sql = f"SELECT count(*) FROM {self.shadow.path('files')} WHERE file_id IS NOT NULL AND state <> 'missing'"
@@ -187,8 +158,10 @@ class DocumentStore:
     def current(self, file: StoredFile) -> StoredFile:
         """Return the file with what was learned of it since its row was read."""
         if file.file_id in self._learned and file.state in LOOKED_AT:
-            state, answer = self._learned[file.file_id]
-            return replace(file, state=state, answer=file.answer if answer is None else answer)
+            state, answer, attributes = self._learned[file.file_id]
+            if attributes is None or file.state is not State.UNSURE:
+                attributes = file.attributes
+            return replace(file, state=state, answer=file.answer if answer is None else answer, attributes=attributes)
         return file
 
     def add_file(self, **columns: SQLiteValue) -> int:
@@ -243,8 +216,16 @@ class DocumentStore:
     # what was learned while reading
 
     def learn(self, file_id: str, state: State, answer: dict[str, object] | None = None) -> None:
-        """Keep what the API says of a file until it can be written."""
-        self._learned[file_id] = state, None if answer is None else json.dumps(answer, separators=(",", ":"))
+        """Keep what the API says of a file until it can be written.
+
+        Its attributes count if it was unsure: a request that sets them may have gone out.
+        """
+        attributes = None if answer is None else answer.get("attributes", ())
+        self._learned[file_id] = (
+            state,
+            None if answer is None else json.dumps(answer, separators=(",", ":")),
+            canonical(attributes or {}) if attributes is None or isinstance(attributes, dict) else None,
+        )
 
     @property
     def has_learned(self) -> bool:
@@ -253,11 +234,12 @@ class DocumentStore:
 
     def learned_statement(self) -> tuple[str, list[SQLiteValue]]:
         """Return the statement that writes what was learned, and its binding."""
-        rows = [[file_id, str(state), answer] for file_id, (state, answer) in self._learned.items()]
+        rows = [[file_id, *learned] for file_id, learned in self._learned.items()]
         states = ", ".join(f"'{state}'" for state in sorted(LOOKED_AT))
         sql = (
             f"UPDATE {self.shadow.path('files')} AS f SET state = new.value ->> 1, "
-            "answer = coalesce(new.value ->> 2, f.answer) FROM openai.json_each(?) AS new "
+            "answer = coalesce(new.value ->> 2, f.answer), attributes = CASE f.state WHEN 'unsure' "
+            "THEN coalesce(new.value ->> 3, f.attributes) ELSE f.attributes END FROM openai.json_each(?) AS new "
             f"WHERE f.file_id = new.value ->> 0 AND f.state IN ({states})"
         )
         return sql, [json.dumps(rows)]

@@ -14,9 +14,6 @@ from .statement import NOT_READ, StatementSession
 
 FIRST_PAUSE, PAUSE_GROWTH, LONGEST_PAUSE = 0.5, 1.5, 5.0  # seconds, unless the API says openai-poll-after-ms
 LONGEST_HINT = 60.0  # seconds
-# seconds after its creation in which a 404 does not mean that an object does not exist: reads lag behind writes,
-# https://github.com/mkdev-me/terraform-provider-openai/issues/35
-READ_AFTER_WRITE_SECONDS = 10.0
 
 
 def poll_until(

@@ -22,6 +22,7 @@ from ..documents.changes import Changes
 from ..documents.columns import columns
 from ..documents.commands import Commands
 from ..documents.protection import Protection
+from ..documents.shadow import ShadowRows
 from ..documents.store import DocumentStore
 from ..errors import RowError, UnsupportedWriteError
 from ..schema.table import Table
@@ -56,6 +57,7 @@ class DocumentsTable(TransactionHooks):
         super().__init__(connection, context)
         self._store = store
         self._arguments = arguments
+        self._before_dry_run: ShadowRows = {}
         self._table = Table(store.name, "Documents.", columns(store.name), (), "vector_store.file")
         self._names = [column.name for column in self._table.columns]
         self._match = store.name  # the column that MATCH searches, and that takes commands
@@ -158,10 +160,17 @@ class DocumentsTable(TransactionHooks):
                 f"{self._store.name}: this connection is read_only, and {verb} would change something at the API"
             )
 
+    def Begin(self) -> None:
+        """The table takes part in a transaction from now on: a dry run remembers what its rows are."""
+        if self.context.settings.dry_run:
+            self._before_dry_run = self._store.shadow.copy()
+
     def Sync(self) -> None:
         """COMMIT, first half: send what the rows need. An error here fails the COMMIT."""
         super().Sync()
         self.context.commit_documents(self._store, self._arguments)
+        if self.context.settings.dry_run:
+            self._store.shadow.put_back(self._before_dry_run)
 
     def Commit(self) -> None:
         """COMMIT, second half: cannot fail."""

@@ -1,0 +1,97 @@
+"""What COMMIT asks the API before it sends anything: about files whose state is not known, and unknown uploads.
+
+    a file is       when it is asked about                             what it becomes
+    --------------  -------------------------------------------------  ---------------------------------------------
+    unknown         always                                             uploaded, if one file at the API can be it
+    unsure          a document needs it, or a wanted file may use it   what the vector store says; uploaded if only the
+                                                                       file is there; wanted again if it is gone, and
+                                                                       the transaction has its content
+    in_progress     its document has an older file                     what the vector store says
+    to be adopted   always                                             the same; it must be in the vector store
+
+>>> look_before_commit(store, workers, others=[])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from itertools import takewhile
+
+from ..errors import RowError
+from ..execution.statement import StatementSession
+from ..execution.workers import WorkerPool
+from ..schema.values import sql_literal
+from . import requests, selections, unknown
+from .reading import look
+from .rows import AS_ATTACHED, NO_ATTRIBUTES, Document, StoredFile
+from .states import State
+from .store import DocumentStore
+
+PAUSE = 1.0  # seconds between two looks at a file that was attached a moment ago
+NOTHING_SENT = dict.fromkeys(("file_id", "attributes", "chunking", "batch_id", "created_at", "attached_at", "answer"))
+
+
+def look_before_commit(store: DocumentStore, workers: WorkerPool, others: Sequence[DocumentStore]) -> None:
+    """Bring the rows up to date. Raises RowError for a file that cannot be adopted, and what a look raises.
+
+    others: the other documents tables of the connection, whose files are not taken for an unknown upload's.
+    """
+    store.write_learned()
+    with closing(StatementSession(workers)) as session:
+        _resolve_unknown(store, session, others)
+        _look(store, session)
+        for _, file in selections.newest_in(store, State.MISSING):
+            if store.contents.of(file) is not None:
+                store.move(file, State.WANTED, **NOTHING_SENT, owned=1)
+        for document, file in selections.adopted(store):
+            _adopt(store, session, document, file)
+
+
+def _resolve_unknown(store: DocumentStore, session: StatementSession, others: Sequence[DocumentStore]) -> None:
+    files = selections.unknown(store)
+    if not files:
+        return
+    stores = [store, *(other for other in others if other.is_there())]
+
+    def is_known(file_id: str) -> bool:
+        return any(each.with_file_id(file_id) for each in stores)
+
+    begun_at = unknown.begun_at(files)
+    listed = takewhile(lambda o: (o.get("created_at") or 0) >= begun_at, requests.uploaded_files(session))
+    unknown.resolve(store, files, list(listed), is_known)
+
+
+def _look(store: DocumentStore, session: StatementSession) -> None:
+    """Look until the API can be believed: for some seconds, it may not show a file that was attached."""
+    vector_store_id = store.setting("vector_store_id")
+    workers, files = session.workers, selections.to_look_at(store)
+    while files and vector_store_id is not None:
+        look(session, store, str(vector_store_id), files, workers.clock)
+        store.write_learned()
+        files = [file for file in selections.to_look_at(store) if file.state is State.UNSURE]
+        if files:
+            workers.pause(PAUSE, session.meter)
+            session.close()
+
+
+def _adopt(store: DocumentStore, session: StatementSession, document: Document, file: StoredFile) -> None:
+    """Complete the document of an adopted file with what the API says of the file."""
+    file_id = str(file.file_id)
+    name = f"{store.name}.file_id of the key {sql_literal(document.key)}"
+    uploaded = requests.uploaded_file(session, file_id)
+    if uploaded is None or not file.state.is_attached:
+        problem = "does not exist" if uploaded is None else "is not in the vector store"
+        raise RowError(f"{name}: {file_id} {problem}; give content or path, or the id of a file that is in it")
+    if document.bytes not in (None, uploaded.get("bytes")):
+        raise RowError(
+            f"{name}: {file_id} has {uploaded.get('bytes')} bytes, and the content of the row has {document.bytes}; "
+            "leave out content and path if the content is another"
+        )
+    if file.attributes is None:
+        store.change_file(file.id, attributes=NO_ATTRIBUTES)
+    columns = {"bytes": uploaded.get("bytes"), "filename": uploaded.get("filename")}
+    store.change_file(file.id, **columns, created_at=uploaded.get("created_at"))
+    if document.attributes == AS_ATTACHED:
+        columns["attributes"] = file.attributes or NO_ATTRIBUTES
+    store.change_document(document.id, **columns)

@@ -76,14 +76,18 @@ class FolderSync:
         kept = [replace(known[key], path=listing.paths[key]) for key in plan.kept]
         writer.write([*new, *kept])
         summary.unchanged = len(set(plan.kept).difference(summary.changed, summary.retried, summary.failed))
-        if not options.is_dry_run:
-            self._look(listing.paths)
+        if options.is_dry_run:
+            writer.delete(plan.gone)
+            return summary
+        self._look(listing.paths)
         writer.delete(plan.gone)
         writer.command("sync")
         return summary
 
     def _known(self) -> Iterator[Item]:
         """The documents of the table, as far as the database knows them. Nothing is sent."""
+        # a statement of the table outside of a transaction writes down what a sync that was killed has sent
+        self._db.execute(f"SELECT key FROM {quoted(self._table)} LIMIT 0").fetchall()
         documents, files = quoted(f"{self._table}_documents"), quoted(f"{self._table}_files")
         sql = (
             f"SELECT d.key, d.id, d.sha256, coalesce(f.state IN ({AGAIN}), 0) FROM {documents} AS d "

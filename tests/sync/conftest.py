@@ -72,7 +72,10 @@ def sync(sandbox: Any, folder: Path, database: Path) -> Callable[..., Done]:
         sandbox.requests.clear()
         store = () if "--vector-store-id" in options or "--store" in options else ("--store", "Handbook")
         done = run_shell("sync", str(folder), *store, *options, str(database))
-        requests = [f"{request.method} {request.path.removeprefix('/v1')}" for request in list(sandbox.requests)]
+        requests = [
+            f"{request.method} {request.path.removeprefix('/v1').partition('?')[0]}"
+            for request in list(sandbox.requests)
+        ]
         return Done(done.returncode, done.stdout, done.stderr, requests)
 
     return run

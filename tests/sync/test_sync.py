@@ -227,7 +227,9 @@ def test_timeout_and_no_wait_leave_documents_in_progress(
     assert len(stored()) == 3
 
 
-def test_dry_run_prints_the_plan_and_sends_nothing(sync: Sync, folder: Path, database: Path) -> None:
+def test_dry_run_prints_the_plan_and_sends_nothing(
+    sync: Sync, folder: Path, database: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """It creates no file, and leaves one that exists as it is."""
     done = sync("--dry-run")
     assert (done.status, done.requests) == (0, [])
@@ -235,7 +237,9 @@ def test_dry_run_prints_the_plan_and_sends_nothing(sync: Sync, folder: Path, dat
     plan = "would add docs/a.md\nwould add docs/b.md\nwould add docs/guides/c.md\n"
     assert plan in done.out
     assert done.summary == "3 to add, 0 to change, 0 unchanged, 0 to delete, 0 failed"
-    assert done.err.count("POST /files\n") == 3
+    shown = [record.getMessage().split("\n")[0] for record in caplog.records]
+    assert [request.split(" ")[0] for request in shown] == ["POST"] * 5
+    assert shown.count("POST /files") == 3
     sync()
     (folder / "a.md").write_text("other")
     (folder / "b.md").unlink()

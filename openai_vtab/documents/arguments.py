@@ -12,11 +12,10 @@ from dataclasses import dataclass
 
 from ..errors import ProgrammingError
 from ..schema import attachment_validators, validators
-from ..schema.values import JSON, Check, InvalidValue, Limits
+from ..schema.values import JSON, Check, InvalidValue, Limits, shortened, sql_literal
 from .canonical import canonical_chunking
 
-_ARGUMENT = re.compile(r"""([A-Za-z_]\w*|"[^"]*"|`[^`]*`|\[[^\]]*\])=('(?:[^']|'')*')""")
-_TOKEN = re.compile(r"""'(?:[^']|'')*'|"[^"]*"|`[^`]*`|\[[^\]]*\]|--[^\n]*|/\*.*?(?:\*/|\Z)|\s+|.""", re.DOTALL)
+_TOKEN = re.compile(r"""'(?:[^']|'')*'|"[^"]*"|`[^`]*`|\[[^\]]*\]|--[^\n]*|/\*.*?(?:\*/|\Z)|\w+|\s+|.""", re.DOTALL)
 _KEY_NAME = re.compile(r"\W*(?:openai_)?(?:api_?)?(?:key|token|secret)\b|\W*authorization\b", re.IGNORECASE)
 _KEY = re.compile(r"""(?:^|['"=\s])(?:bearer\s+)?sk-""", re.IGNORECASE)
 EXAMPLES = "name = 'Handbook' or vector_store_id = 'vs_…'"
@@ -40,7 +39,7 @@ class Arguments:
 def _name(value: object, limits: Limits) -> str:
     name = validators.text(str(value), limits)
     if not name.strip():
-        raise InvalidValue("the name is empty", "name = 'Handbook'")
+        raise InvalidValue(f"{sql_literal(name)} is not a name", "name = 'Handbook'")
     return name
 
 
@@ -84,19 +83,17 @@ def parse(table: str, texts: Sequence[str]) -> Arguments:
 
 def _pair(table: str, text: str) -> tuple[str, str]:
     """Return the name of an argument in small letters, and its value."""
-    written = "".join(
-        token for token in _TOKEN.findall(text) if not token.isspace() and not token.startswith(("--", "/*"))
-    )
-    if _KEY_NAME.match(written) or _KEY.search(text):  # not shown: it may be a key
+    tokens = [token for token in _TOKEN.findall(text) if not token.isspace() and not token.startswith(("--", "/*"))]
+    if _KEY_NAME.match(tokens[0] if tokens else "") or _KEY.search(text):  # not shown: it may be a key
         raise ProgrammingError(
             f"{table}: an argument looks like an API key, which would be stored in the database file; set "
             "OPENAI_API_KEY, or give api_key to connect()"
         )
-    match = _ARGUMENT.fullmatch(written)
-    name = match[1].strip('"`[]').lower() if match else ""
-    if match is None or name not in CHECKS:
+    name = tokens[0].strip('"`[]').lower() if tokens else ""
+    if name not in CHECKS or len(tokens) != 3 or tokens[1] != "=" or not tokens[2].startswith("'"):
+        shown = shortened(text.strip()) or "''"
         raise ProgrammingError(
-            f"{table}: {text.strip()} is not an argument of vector_store_documents; write one of "
+            f"{table}: {shown} is not an argument of vector_store_documents; write one of "
             f"{', '.join(CHECKS)}, = and a text in single quotes, such as {EXAMPLES}"
         )
-    return name, match[2][1:-1].replace("''", "'")
+    return name, tokens[2][1:-1].replace("''", "'")

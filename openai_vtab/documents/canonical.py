@@ -12,6 +12,7 @@ from ..schema import attachment_validators
 from ..schema.values import JSON, Limits, SQLiteValue, parse_json
 from .rows import NO_ATTRIBUTES
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 AUTO = {"type": "auto"}  # the API's default chunking strategy
 
 
@@ -44,7 +45,7 @@ def canonical(value: dict[str, JSON]) -> str:
     JSON does not tell 1.0 from 1, and the API may return either.
     """
     numbers = {name: _number(item) for name, item in value.items()}
-    return json.dumps(numbers, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    return _ENCODER.encode(numbers)
 
 
 def _number(item: JSON) -> JSON:

@@ -68,8 +68,7 @@ class Changes:
         values.refuse_others(row, INSERTED, "INSERT")
         key = values.key(row)
         document, file = next(self._store.listed("d.key = ?", [key]), (None, None))
-        # a transaction that failed has left a document only to show that its upload is unknown: it is new all the same
-        is_there = document is not None and not is_provisional(document)
+        is_there = document is not None and not _is_left_over(document, file)
         if document is not None and is_there and conflict != apsw.SQLITE_REPLACE:
             if conflict == apsw.SQLITE_IGNORE:
                 return document.id
@@ -77,8 +76,10 @@ class Changes:
         if "file_id" in row:
             return self._adoption.insert(key, row, document, file)
         chunking = values.chunking(row, key, self._arguments.chunking)
-        attributes = values.attributes(row, key)
-        content = values.content(row, key, document)
+        attributes = values.attributes(row, key, None if document is None else document.attributes)
+        if document is not None and self._is_unchanged(document, file, row, chunking):
+            return self._change(document, file, Wanted(attributes, chunking, None), key)
+        content = values.content(row, key)
         if content is None:
             raise RowError(
                 f"{self._store.name}: the key {sql_literal(key)} has no content; give content, path or file_id"
@@ -97,9 +98,11 @@ class Changes:
         if document is None:
             raise self._not_a_document("UPDATE")
         key = values.key(row) if "key" in row else document.key
+        if row.keys() == {"key"}:
+            file = None  # the key is the user's alone: the file stays as it is
         attributes = values.attributes(row, key) if "attributes" in row else document.attributes
         chunking = values.chunking(row, key, None) if "chunking_strategy" in row else document.chunking
-        content = values.content(row, key, document)
+        content = None if self._is_unchanged(document, file, row, chunking) else values.content(row, key)
         wanted = Wanted(attributes, chunking, content)
         self._refuse_impossible(document, file, wanted, key)
         other = self._store.document(key) if key != document.key else None
@@ -145,11 +148,12 @@ class Changes:
     def _change(self, document: Document, file: StoredFile | None, wanted: Wanted, key: str) -> int:
         """Make a document what is wanted, and return its rowid. `file` is its newest."""
         content = wanted.content
-        if content is not None:
-            self._bring(document, file, content, wanted.chunking)
         columns = {"key": key, "attributes": wanted.attributes, "chunking": wanted.chunking}
         if content is not None:
             columns |= {"sha256": content.sha256, "filename": content.filename, "stamp": content.stamp}
+            file = self._bring(document, file, content, wanted.chunking)
+        if file is not None and file.state in _AGAIN:
+            self._store.move(file, _AGAIN[file.state])
         new: dict[str, SQLiteValue] = {
             name: value for name, value in columns.items() if value != getattr(document, name)
         }
@@ -159,26 +163,21 @@ class Changes:
             self._store.change_document(document.id, **new)
         return document.id
 
-    def _bring(self, document: Document, file: StoredFile | None, content: Content, chunking: str | None) -> None:
-        """See that the newest file of a document has the content and the chunking, or will have them."""
-        if file is not None and _has(file, content, document.chunking, chunking):
-            self._use(file, content)
-            return
-        if file is not None and file.state is State.WANTED:
+    def _bring(
+        self, document: Document, file: StoredFile | None, content: Content, chunking: str | None
+    ) -> StoredFile | None:
+        """Have the newest file of a document be one with the content. Returns a file that has it already."""
+        kept = file if file is not None and _has(file, content, document.chunking, chunking) else None
+        if kept is None and file is not None and file.state is State.WANTED:
             # the transaction changes the document again: perhaps back to what the API has
             self._store.remove_file(file.id)
-            file = next(iter(self._store.files_of(document.id)[-1:]), None)
-            if file is not None and _has(file, content, file.chunking, chunking):
-                self._use(file, content)
-                return
-        self._want(document.id, content)
-
-    def _use(self, file: StoredFile, content: Content) -> None:
-        """Keep a file that has the content; attach it again if it failed."""
-        if file.state in _AGAIN:
-            self._store.move(file, _AGAIN[file.state])
-        if file.state in _MAY_BE_GONE:
+            before = next(iter(self._store.files_of(document.id)[-1:]), None)
+            kept = before if before is not None and _has(before, content, before.chunking, chunking) else None
+        if kept is None:
+            self._want(document.id, content)
+        elif kept.state in _MAY_BE_GONE:
             self._store.contents.keep(content)
+        return kept
 
     def _want(self, document: int, content: Content) -> None:
         self._store.add_file(
@@ -197,6 +196,16 @@ class Changes:
             self._store.remove_file(file.id)
         else:
             self._store.move(file, State.LEAVING, document=None)
+
+    def _is_unchanged(self, document: Document, file: StoredFile | None, row: Row, chunking: str | None) -> bool:
+        """Whether a document needs no content, because its file is at the API, and the local file is as it was."""
+        return (
+            file is not None
+            and file.state not in _MAY_BE_GONE
+            and (file.sha256, file.filename) == (document.sha256, document.filename)
+            and (chunking == document.chunking or file.state in _ATTACHABLE)
+            and self._values.is_unchanged(row, document)
+        )
 
     # refusals
 
@@ -233,3 +242,8 @@ def _has(file: StoredFile, content: Content, now: str | None, chunking: str | No
     return (file.sha256, file.filename) == (content.sha256, content.filename) and (
         now == chunking or file.state in _ATTACHABLE
     )
+
+
+def _is_left_over(document: Document, file: StoredFile | None) -> bool:
+    """Whether a transaction that failed has left the document to show that its upload is unknown: it is new."""
+    return is_provisional(document) and file is not None and file.state is State.UNKNOWN

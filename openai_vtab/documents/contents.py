@@ -12,11 +12,13 @@ import json
 import os
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from unicodedata import category
 
 from ..schema import validators
 from ..schema.file_to_upload import FileToUpload
+from ..schema.spool import Spool
+from ..schema.upload_root import below, reason
 from ..schema.values import InvalidValue, Limits, SQLiteValue, sql_literal
 from .rows import Document, StoredFile
 
@@ -42,15 +44,22 @@ class Content:
 class Contents:
     """What the open transaction has still to upload, by content.
 
-    A file's row is no key: after ROLLBACK TO, its id may be that of another document's file.
+    A file's row is no key: after ROLLBACK TO, its id may be that of another document's file. Much text and many BLOBs
+    are kept in a temporary file.
     """
 
     def __init__(self) -> None:
         self._uploads: dict[tuple[str | None, str | None], FileToUpload] = {}
+        self._spool = Spool()
 
     def keep(self, content: Content) -> None:
-        """Keep a content until the transaction ends."""
-        self._uploads[content.sha256, content.filename] = content.upload
+        """Keep a content until the transaction ends. Raises OperationalError if it cannot be kept."""
+        upload, key = content.upload, (content.sha256, content.filename)
+        if isinstance(upload.content, bytes):
+            if key in self._uploads:
+                return
+            upload = replace(upload, content=self._spool.keep(upload.content))
+        self._uploads[key] = upload
 
     def of(self, file: StoredFile) -> FileToUpload | None:
         """Return the content of a file; None when this transaction has not given it."""
@@ -59,6 +68,8 @@ class Contents:
     def clear(self) -> None:
         """Forget everything: the transaction is over."""
         self._uploads.clear()
+        self._spool.close()
+        self._spool = Spool()
 
 
 def of_value(value: SQLiteValue, key: str, limits: Limits) -> Content:
@@ -70,38 +81,46 @@ def of_value(value: SQLiteValue, key: str, limits: Limits) -> Content:
     return Content(hashlib.sha256(data).hexdigest(), len(data), filename, None, FileToUpload(filename, data))
 
 
-def of_path(path: SQLiteValue, limits: Limits, known: Document | None = None) -> Content:
-    """Return the content of a file below upload_root. Raises InvalidValue.
-
-    A file that has not changed since the content of `known` was read is not read again.
-    """
+def of_path(path: SQLiteValue, limits: Limits) -> Content:
+    """Return the content of a file below upload_root. Raises InvalidValue."""
     upload = validators.path(path, limits)
     try:
         with upload.open() as file:
-            status = os.fstat(file.fileno())
-            found = [status.st_size, status.st_mtime_ns, status.st_ino]
-            if known is not None and known.sha256 is not None and _is_unchanged(found, known.stamp):
-                return Content(known.sha256, status.st_size, upload.filename, known.stamp, upload)
-            stamp = json.dumps([*found, time.time_ns()])
+            stamp = json.dumps([*_identity(os.fstat(file.fileno())), time.time_ns()])
             digest, size = hashlib.sha256(), 0
             while chunk := file.read(CHUNK):
                 digest.update(chunk)
                 size += len(chunk)
     except OSError as error:
         raise InvalidValue(
-            f"{sql_literal(path)} cannot be read ({error.strerror or error})", "the path of another file"
+            f"{sql_literal(path)} cannot be read ({reason(error)})",
+            f"the path of another file {below(limits.upload_root)}",
         ) from None
     if size != len(upload):
         raise InvalidValue(f"{sql_literal(path)} changes while it is read", "the same again when it is complete")
     return Content(digest.hexdigest(), size, upload.filename, stamp, upload)
 
 
-def _is_unchanged(found: list[int], stamp: str | None) -> bool:
-    """Whether a file has the size, mtime and inode of a stamp, and its mtime was old enough then to tell a change."""
-    if stamp is None:
+def is_unchanged(path: SQLiteValue, limits: Limits, known: Document) -> bool:
+    """Return whether a file still has the size, the mtime and the inode that it had when a document was read from it.
+
+    Whether the path leads out of upload_root need not be checked again: a file with this inode was checked then.
+    """
+    if known.stamp is None or limits.upload_root is None or not isinstance(path, str):
         return False
-    *known, looked_at = json.loads(stamp)
-    return bool(found == known and found[1] < looked_at - RACY)
+    file = limits.upload_root / path
+    if file.name != known.filename:  # perhaps a symbolic link, whose file has the name
+        return False
+    *identity, looked_at = json.loads(known.stamp)
+    try:
+        found = _identity(file.stat())
+    except (OSError, ValueError):
+        return False
+    return found == identity and bool(found[1] < looked_at - RACY)
+
+
+def _identity(status: os.stat_result) -> list[int]:
+    return [status.st_size, status.st_mtime_ns, status.st_ino]
 
 
 def filename_of(key: str) -> str:

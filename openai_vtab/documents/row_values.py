@@ -46,9 +46,15 @@ class RowValues:
             )
         return key
 
-    def attributes(self, row: Row, key: str) -> str:
-        """Return the attributes as canonical JSON; those of a row that names none are an empty object."""
-        return self._checked("attributes", key, lambda: canonical.attributes(row.get("attributes"), self._limits))
+    def attributes(self, row: Row, key: str, known: str | None = None) -> str:
+        """Return the attributes as canonical JSON; those of a row that names none are an empty object.
+
+        `known` is canonical JSON that need not be checked again.
+        """
+        value = row.get("attributes")
+        if isinstance(value, str) and value == known:
+            return value
+        return self._checked("attributes", key, lambda: canonical.attributes(value, self._limits))
 
     def chunking(self, row: Row, key: str, default: str | None) -> str | None:
         """Return the chunking strategy as canonical JSON; None is the API's default, `default` the table's."""
@@ -61,15 +67,19 @@ class RowValues:
         """Return the id of a file that is in the vector store."""
         return self._checked("file_id", key, lambda: validators.identifier(row["file_id"], self._limits))
 
-    def content(self, row: Row, key: str, known: Document | None) -> Content | None:
-        """Return the content; None when the row gives none. A file that `known` was read from may not be read again."""
+    def content(self, row: Row, key: str) -> Content | None:
+        """Return the content; None when the row gives none."""
         if "content" in row and "path" in row:
             raise RowError(f"{self._store.name}: the key {sql_literal(key)} has content and path; give one of them")
         if "content" in row:
             return self._checked("content", key, lambda: contents.of_value(row["content"], key, self._limits))
         if "path" in row:
-            return self._checked("path", key, lambda: contents.of_path(row["path"], self._limits, known))
+            return self._checked("path", key, lambda: contents.of_path(row["path"], self._limits))
         return None
+
+    def is_unchanged(self, row: Row, known: Document) -> bool:
+        """Return whether the row gives the path of the file that a document was read from, which has not changed."""
+        return "path" in row and "content" not in row and contents.is_unchanged(row["path"], self._limits, known)
 
     def _checked(self, column: str, key: str, check: Callable[[], T]) -> T:
         try:

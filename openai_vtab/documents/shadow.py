@@ -9,6 +9,7 @@ https://www.sqlite.org/vtab.html#xshadowname
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import apsw
 
@@ -52,7 +53,7 @@ class DocumentShadow:
 
     def path(self, suffix: str) -> str:
         """The name of a shadow table for SQL, with its schema."""
-        return f"{quoted(self.schema)}.{quoted(f'{self.name}_{suffix}')}"
+        return _path(self.schema, self.name, suffix)
 
     def create(self) -> None:
         """Create the shadow tables. Raises ProgrammingError when they cannot be created."""
@@ -72,8 +73,7 @@ class DocumentShadow:
     def _exists(self, name: str) -> bool:
         try:
             for suffix in SUFFIXES:
-                path = f"{quoted(self.schema)}.{quoted(f'{name}_{suffix}')}"
-                self._sql.read(f"SELECT 1 FROM {path} LIMIT 0")
+                self._sql.read(f"SELECT 1 FROM {_path(self.schema, name, suffix)} LIMIT 0")
         except apsw.SQLError:
             return False
         return True
@@ -115,3 +115,8 @@ class DocumentShadow:
             raise OperationalError(
                 f"{self.name}: its row was not {verb}: an authorizer or a trigger has kept SQLite from it; allow it"
             )
+
+
+@lru_cache(maxsize=256)  # every statement on a row asks for it
+def _path(schema: str, name: str, suffix: str) -> str:
+    return f"{quoted(schema)}.{quoted(f'{name}_{suffix}')}"

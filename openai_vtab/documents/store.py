@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
+from functools import lru_cache
 
 from ..schema.values import SQLiteValue
 from ..sqlite.internal_sql import InternalSQL
@@ -25,6 +26,7 @@ from .states import State
 
 DOCUMENT = ", ".join(f"d.{field.name}" for field in fields(Document))
 FILE = ", ".join(f"f.{field.name}" for field in fields(StoredFile))
+SIZE = len(fields(Document))
 STATE = [field.name for field in fields(StoredFile)].index("state")
 LOOKED_AT = frozenset(
     {State.UNSURE, State.IN_PROGRESS, State.COMPLETED, State.FAILED, State.CANCELLED, State.MISSING}
@@ -110,15 +112,10 @@ class DocumentStore:
 
         limit: the number of documents at most; -1 for all.
         """
-        size = len(fields(Document))
-        sql = (
-            f"SELECT {DOCUMENT}, {FILE} FROM {self.shadow.path('documents')} AS d LEFT JOIN "
-            f"{self.shadow.path('files')} AS f ON f.id = (SELECT max(id) FROM {self.shadow.path('files')} "
-            f"WHERE document = d.id) WHERE {where} ORDER BY d.id LIMIT ?"
-        )
+        sql = _listed(self.shadow.path("documents"), self.shadow.path("files"), where)
         for row in self._sql.read(sql, [*bindings, limit]):
-            file = None if row[size] is None else self._file(row[size:])
-            yield Document(*row[:size]), file  # type: ignore[arg-type]
+            file = None if row[SIZE] is None else self._file(row[SIZE:])
+            yield Document(*row[:SIZE]), file  # type: ignore[arg-type]
 
     # files
 
@@ -271,3 +268,11 @@ class DocumentStore:
     def _update(self, suffix: str, id: int, columns: dict[str, SQLiteValue]) -> None:
         sets = ", ".join(f"{name} = ?" for name in columns)
         self._sql.write(f"UPDATE {self.shadow.path(suffix)} SET {sets} WHERE id = ?", [*columns.values(), id])
+
+
+@lru_cache(maxsize=256)  # every row that is written is read before
+def _listed(documents: str, files: str, where: str) -> str:
+    return (
+        f"SELECT {DOCUMENT}, {FILE} FROM {documents} AS d LEFT JOIN {files} AS f "
+        f"ON f.id = (SELECT max(id) FROM {files} WHERE document = d.id) WHERE {where} ORDER BY d.id LIMIT ?"
+    )

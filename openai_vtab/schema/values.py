@@ -62,12 +62,12 @@ def sql_literal(value: SQLiteValue) -> str:
         return "NULL"
     if isinstance(value, bytes):
         return f"a BLOB of {len(value)} bytes"
-    return _shortened("'" + value.replace("'", "''") + "'" if isinstance(value, str) else str(value))
+    return shortened("'" + value.replace("'", "''") + "'" if isinstance(value, str) else str(value))
 
 
 def shown_json(value: JSON) -> str:
     """The JSON value, shortened, for an error message."""
-    return _shortened(json.dumps(value, ensure_ascii=False))
+    return shortened(json.dumps(value, ensure_ascii=False))
 
 
 def load_json(text: str | bytes, parse_constant: Callable[[str], JSON] | None = None) -> JSON:
@@ -114,5 +114,6 @@ def _no_constant(name: str) -> JSON:
     raise ValueError(f"{name} is Python's, not JSON's")
 
 
-def _shortened(text: str) -> str:
+def shortened(text: str) -> str:
+    """The text, cut to MAX_SHOWN characters at most, for an error message."""
     return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 3] + "…"

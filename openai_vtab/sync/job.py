@@ -14,18 +14,25 @@ Documents are deleted last, so that every search finds a file that was renamed.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import Any, cast
 
 import apsw
 
+from ..documents.contents import is_unchanged
+from ..documents.rows import Document
+from ..documents.states import State
 from ..ledger.shadow_table import quoted
+from ..schema.values import Limits
 from .folder import Folder
 from .plan import make_plan
 from .progress import SyncProgress
 from .summary import Summary
 from .writer import DocumentWriter, Item
 
-AGAIN = "'failed', 'cancelled', 'missing'"  # states of files that are attached again when they are written
+# states of a document's newest file
+SETTLED = frozenset({State.IN_PROGRESS, State.COMPLETED})  # COMMIT has nothing to do for it
+KEPT = SETTLED | {State.UNKNOWN, State.UNSURE}  # COMMIT looks what has become of it, and sends nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +72,16 @@ class FolderSync:
         listing = self._folder.listing(self._db)
         if listing.links:
             summary.notes.append(f"  not synced, because they are symbolic links: {', '.join(sorted(listing.links))}")
-        known = {item.key: item for item in self._known()}
-        plan = make_plan(listing.paths, known, self._folder.covers)
+        plan = make_plan(listing.paths, {item.key for item in self._known()}, self._folder.covers)
         plan.refuse_many_deletions(str(self._folder.root), options.max_delete)
         if options.retry_unknown:
             writer.command("retry-unknown")
         if options.checksum:
             writer.command("checksum")
         new = [Item(key, listing.paths[key]) for key in plan.new]
+        known = {item.key: item for item in self._known()}
         kept = [replace(known[key], path=listing.paths[key]) for key in plan.kept]
-        writer.write([*new, *kept])
+        writer.write([*new, *(item for item in kept if not self._is_current(item))])
         summary.unchanged = len(set(plan.kept).difference(summary.changed, summary.retried, summary.failed))
         if options.is_dry_run:
             writer.delete(plan.gone)
@@ -89,12 +96,22 @@ class FolderSync:
         # a statement of the table outside of a transaction writes down what a sync that was killed has sent
         self._db.execute(f"SELECT key FROM {quoted(self._table)} LIMIT 0").fetchall()
         documents, files = quoted(f"{self._table}_documents"), quoted(f"{self._table}_files")
+        columns = ", ".join(f"d.{field.name}" for field in fields(Document))
         sql = (
-            f"SELECT d.key, d.id, d.sha256, coalesce(f.state IN ({AGAIN}), 0) FROM {documents} AS d "
-            f"LEFT JOIN {files} AS f ON f.id = (SELECT max(id) FROM {files} WHERE document = d.id)"
+            f"SELECT f.sha256 IS d.sha256, f.state, {columns} FROM {documents} AS d LEFT JOIN {files} AS f "
+            f"ON f.id = (SELECT max(id) FROM {files} WHERE document = d.id)"
         )
-        for key, rowid, sha256, is_again in self._db.execute(sql).fetchall():
-            yield Item(str(key), "", int(str(rowid)), None if sha256 is None else str(sha256), bool(is_again))
+        for row in self._db.execute(sql).fetchall():
+            has_content, state, *values = cast("list[Any]", row)
+            document = Document(*values)
+            is_settled, is_again = bool(has_content and state in SETTLED), not (has_content and state in KEPT)
+            yield Item(document.key, "", document, is_settled, is_again)
+
+    def _is_current(self, item: Item) -> bool:
+        """Whether the API has the document, and its file was not changed: writing 10,000 documents takes seconds."""
+        if item.document is None or not item.is_settled:
+            return False
+        return is_unchanged(item.path, Limits(upload_root=self._folder.root), item.document)
 
     def _look(self, keys: Collection[str]) -> None:
         """Wait until the documents are processed, and note which failed."""

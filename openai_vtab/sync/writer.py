@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import apsw
 
+from ..documents.rows import Document
 from ..errors import Error, RowError
 from ..ledger.shadow_table import quoted
 from .progress import SyncProgress
@@ -26,14 +27,15 @@ DOCUMENTS_PER_COMMIT = 500  # no other program can write to the database while t
 class Item:
     """A file to write.
 
-    rowid, sha256: those of its document; None if the document is new.
-    is_again: the API could not process the document the last time, or does not have it any more.
+    document: as the database knows it; None if it is new.
+    is_settled: COMMIT has nothing to do for it, if the content is the same.
+    is_again: it is sent even if the content is the same, because it failed the last time.
     """
 
     key: str
     path: str
-    rowid: int | None = None
-    sha256: str | None = None
+    document: Document | None = None
+    is_settled: bool = False
     is_again: bool = False
 
 
@@ -74,16 +76,17 @@ class DocumentWriter:
     def _write_one(self, item: Item) -> int | None:
         """Write one file. Returns its document's rowid if COMMIT has something to send for it."""
         try:
-            if item.rowid is None:
+            if item.document is None:
                 self._db.execute(f"INSERT INTO {self._table} (key, path) VALUES (?, ?)", (item.key, item.path))
                 return self._db.last_insert_rowid()
             self._db.execute(f"UPDATE {self._table} SET path = ? WHERE key = ?", (item.path, item.key))
         except RowError as error:
             self._summary.fail(item.key, str(error))
             return None
-        row = self._db.execute(f"SELECT sha256 FROM {self._documents} WHERE id = ?", (item.rowid,)).fetchone()
-        is_changed = item.is_again or row is None or row[0] != item.sha256
-        return item.rowid if is_changed else None
+        known = item.document
+        row = self._db.execute(f"SELECT sha256 FROM {self._documents} WHERE id = ?", (known.id,)).fetchone()
+        is_changed = item.is_again or row is None or row[0] != known.sha256
+        return known.id if is_changed else None
 
     def _commit(self, pending: dict[int, Item]) -> None:
         """COMMIT. If the API refuses some of the documents, note why, and write and commit the others again."""
@@ -101,7 +104,7 @@ class DocumentWriter:
             else:
                 break
         for item in pending.values():
-            self._summary.committed(item.key, is_new=item.rowid is None, is_again=item.is_again)
+            self._summary.committed(item.key, is_new=item.document is None, is_again=item.is_again)
 
     def _again(self, items: Sequence[Item]) -> dict[int, Item]:
         """Write files again in a transaction, after the one that wrote them has failed."""

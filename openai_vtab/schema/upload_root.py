@@ -47,11 +47,14 @@ class Place:
         """Open the file. Raises OSError for anything but a regular file."""
         with self._folder() as (name, folder):
             number = os.open(name, _READ, dir_fd=folder)
-        file = os.fdopen(number, "rb")
         if not stat.S_ISREG(os.fstat(number).st_mode):
-            file.close()
+            os.close(number)
             raise OSError(f"{self.path.name} is not a file")
-        return file
+        return os.fdopen(number, "rb")
+
+    def is_file(self) -> bool:
+        """Whether it exists and is a regular file. Never raises."""
+        return os.path.isfile(self.path)  # noqa: PTH113 - Path.is_file() raises OSError for some paths in Python 3.11
 
     def look(self) -> Entry:
         """The entry itself: a symbolic link is not followed."""
@@ -109,14 +112,19 @@ def locate(path: SQLiteValue, upload_root: Path | None, *, follow: bool = True) 
     if not isinstance(path, str) or not path or "\0" in path:
         raise InvalidValue(f"{sql_literal(path)} is not a path", f"the path of a file {below(upload_root)}")
     root = _resolved(upload_root)
-    if not root.is_dir():
+    if not _is_folder(root):
         raise InvalidValue(f"upload_root ({upload_root}) is not a folder", "a folder that exists")
     before, name = os.path.split(path)
     is_folder = name in {"", ".", ".."}
-    found = _resolved(root / path) if follow or is_folder else _resolved(root / before) / name
+    try:
+        found = _resolved(root / path) if follow or is_folder else _resolved(root / before) / name
+    except OSError as error:  # a part of the path has been exchanged while the links were followed
+        raise InvalidValue(
+            f"{sql_literal(path)} cannot be followed ({reason(error)})", f"the path of a file {below(upload_root)}"
+        ) from None
     if not found.is_relative_to(root):
         raise InvalidValue(f"{sql_literal(path)} is outside upload_root ({upload_root})", "a path below it")
-    if is_folder and not found.is_dir():
+    if is_folder and not _is_folder(found):
         raise InvalidValue(f"{sql_literal(path)} is not a folder", f"the path of a folder {below(upload_root)}")
     return Place(root, found)
 
@@ -134,6 +142,10 @@ def reason(error: OSError) -> str:
 def _resolved(path: Path) -> Path:
     """The absolute path without symbolic links, as far as it exists. Path.resolve() raises for a circle of links."""
     return Path(os.path.realpath(path))
+
+
+def _is_folder(path: Path) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir() raises OSError for some paths in Python 3.11
 
 
 def _entries(folder: str | int) -> list[Entry]:

@@ -83,7 +83,7 @@ def content(value: SQLiteValue, _: Limits) -> bytes:
 def path(value: SQLiteValue, limits: Limits) -> FileToUpload:
     """Check the path of a file below `upload_root`, which neither `..` nor a symbolic link can leave."""
     place, root = locate(value, limits.upload_root), below(limits.upload_root)
-    if not place.path.is_file():
+    if not place.is_file():
         raise InvalidValue(f"{sql_literal(value)} is not a file", f"the path of a file {root}")
     file = FileToUpload(filename(place.path.name, limits), place)
     try:

@@ -16,7 +16,7 @@ def test_tables_and_schema_know_the_tables() -> None:
     """.tables lists them after the database's own, .schema when they are named."""
     text = f"{LEDGER}CREATE TABLE x (y);\n.tables\n.tables vector_store_s%\n.schema x\n.schema vector_store_search\n"
     lines = run_shell("--sandbox", text=text).stdout.splitlines()
-    names = [*(table.name for table in TABLES), "openai_tables", "openai_columns", "openai_requests"]
+    names = [*(table.name for table in TABLES), "openai_tables", "openai_columns", "openai_requests", "fsdir"]
     assert lines[: len(names) + 3] == ["mine", "mine_ledger", "x", *names]
     assert lines[len(names) + 3 :][:4] == [
         "vector_store_search",

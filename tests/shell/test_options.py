@@ -127,6 +127,7 @@ def test_upload_root_is_the_current_directory(tmp_path: Path, monkeypatch: pytes
     uploaded = "SELECT filename FROM files WHERE rowid = last_insert_rowid();\n"
     done = run_shell("--sandbox", text=f".cd deep\n{FILES}{upload}{uploaded}.open :memory:\n{FILES}")
     assert (done.stdout, done.stderr) == ("./a.txt\n./deep\nhello\nb.txt\n./a.txt\n./deep\nhello\n", "")
+    monkeypatch.chdir(tmp_path)
     done = run_shell("--sandbox", text="SELECT readfile('../secret');")
     assert f"readfile: '../secret' is outside upload_root ({tmp_path}); write a path below it" in done.stderr
     assert done.returncode == 1

@@ -155,7 +155,7 @@ def taken(state: Any, older_than: float) -> Counter[str]:
         old = [
             id for id, file in state.files.items() if id not in FILES and file.created_at <= time.time() - older_than
         ]
-        return Counter(state.files.pop(id).filename for id in old)
+        return Counter(state.files.remove(id).filename for id in old)
 
 
 def grown(report: dict[str, Any]) -> Iterator[str]:

@@ -19,7 +19,7 @@ that a later COMMIT goes on where one has stopped, whatever has stopped it.
 Whatever fails rolls all of it back, and ends the COMMIT. The intents then tell what the API has carried out
 (outcomes.py), and a spare file is taken up by its content: nothing is uploaded twice.
 
->>> DocumentCommit(store, arguments, queue, workers, files_per_batch=2000, …).run()
+>>> DocumentCommit(store, arguments, queue, workers, files_per_batch=2000, others=[]).run()
 """
 
 from __future__ import annotations
@@ -31,14 +31,12 @@ from contextlib import closing
 from ..errors import RowError
 from ..execution.statement import StatementSession
 from ..execution.workers import WorkerPool
-from ..ledger.intents import Intent
 from ..protocol import Object
 from ..writes.queue import WriteQueue
 from ..writes.write import Write
 from . import requests, selections, spares
 from .arguments import Arguments
 from .commit_look import look_before_commit
-from .outcomes import DocumentOutcomes
 from .requests import Change
 from .rows import NO_ATTRIBUTES, Document, StoredFile
 from .states import State
@@ -50,7 +48,6 @@ from .vector_store import VISIBLE_SECONDS, take_or_refuse
 class DocumentCommit:
     """One COMMIT of one documents table.
 
-    waiting: returns what earlier transactions have carried out, and no row has yet.
     others: the other documents tables of the connection.
     """
 
@@ -60,9 +57,7 @@ class DocumentCommit:
         arguments: Arguments,
         queue: WriteQueue,
         workers: WorkerPool,
-        *,
         files_per_batch: int,
-        waiting: Callable[[], Sequence[Intent]],
         others: Sequence[DocumentStore],
     ) -> None:
         self._store = store
@@ -70,7 +65,6 @@ class DocumentCommit:
         self._queue = queue
         self._workers = workers
         self._files_per_batch = files_per_batch
-        self._waiting = waiting
         self._others = others
         self._is_dry_run = workers.client.settings.dry_run
 
@@ -78,7 +72,6 @@ class DocumentCommit:
         """Send what the rows need. Raises what has failed, and lists what was carried out before."""
         with self._queue.one_commit():
             if not self._is_dry_run:
-                DocumentOutcomes(self._store).write_outcomes(self._waiting())
                 look_before_commit(self._store, self._workers, self._others)
             self._upload()
             self._attach()

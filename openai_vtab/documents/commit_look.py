@@ -21,6 +21,7 @@ from itertools import takewhile
 from ..errors import RowError
 from ..execution.statement import StatementSession
 from ..execution.workers import WorkerPool
+from ..protocol import READ_AFTER_WRITE_SECONDS
 from ..schema.values import sql_literal
 from . import requests, selections, unknown
 from .reading import look
@@ -28,7 +29,7 @@ from .rows import AS_ATTACHED, NO_ATTRIBUTES, Document, StoredFile
 from .states import State
 from .store import DocumentStore
 
-PAUSE = 1.0  # seconds between two looks at a file that was attached a moment ago
+FIRST_PAUSE, SHORTEST_PAUSE = 0.5, 0.1  # seconds between two looks at a file that was attached a moment ago
 NOTHING_SENT = dict.fromkeys(("file_id", "attributes", "chunking", "batch_id", "created_at", "attached_at", "answer"))
 
 
@@ -66,12 +67,15 @@ def _look(store: DocumentStore, session: StatementSession) -> None:
     """Look until the API can be believed: for some seconds, it may not show a file that was attached."""
     vector_store_id = store.setting("vector_store_id")
     workers, files = session.workers, selections.to_look_at(store)
+    pause = FIRST_PAUSE
     while files and vector_store_id is not None:
         look(session, store, str(vector_store_id), files, workers.clock)
         store.write_learned()
         files = [file for file in selections.to_look_at(store) if file.state is State.UNSURE]
         if files:
-            workers.pause(PAUSE, session.meter)
+            decided = max(file.attached_at or 0 for file in files) + READ_AFTER_WRITE_SECONDS
+            workers.pause(min(pause, max(SHORTEST_PAUSE, decided - workers.clock.time())), session.meter)
+            pause *= 2
             session.close()
 
 

@@ -143,6 +143,7 @@ class DocumentOutcomes:
             sha256=sent.get("sha256"),
             chunking=sent.get("chunking"),
             created_at=intent.at,
+            answer=unknown.advice(self.name),
             intent=intent.id,
             **content,
         )

@@ -63,7 +63,7 @@ class Protection:
                 path = f"{quoted(schema)}.{quoted(f'{name}_{SUFFIX}')}"
                 sql = (
                     f"SELECT file_id, ledger.id FROM {path} AS ledger, openai.json_tree(ledger.sent) AS sent "
-                    f"JOIN {ours} ON file_id = sent.atom WHERE sent.key = 'file_id' OR sent.path LIKE '$.file_ids'"
+                    f"JOIN {ours} ON file_id = sent.atom WHERE sent.key = 'file_id' OR typeof(sent.key) = 'integer'"
                 )
                 yield from self._holders(sql, f"{table} has sent it in the batch")
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from ..protocol import Object
 from ..schema.values import SQLiteValue
@@ -48,7 +47,7 @@ def resolve(
             case [only] if claims[only["id"]] == 1:
                 found_as(store, file, file_id=only["id"], created_at=only.get("created_at"))
             case several:
-                store.change_file(file.id, answer=json.dumps(_advice(store.name, [o["id"] for o in several])))
+                store.change_file(file.id, answer=advice(store.name, [o["id"] for o in several]))
 
 
 def _can_be(file: StoredFile, candidate: Object) -> bool:
@@ -62,18 +61,24 @@ def _can_be(file: StoredFile, candidate: Object) -> bool:
     )
 
 
-def _advice(table: str, ids: Sequence[str]) -> dict[str, Any]:
-    """Return a vector_store.file object with the reason, for the columns last_error_code and last_error_message."""
-    shown = ", ".join(ids[:MAX_LISTED]) + (f" and {len(ids) - MAX_LISTED} more" if len(ids) > MAX_LISTED else "")
-    if ids:
-        seen = f"these files have its name and size, and were created since: {shown}"
+def advice(table: str, ids: Sequence[str] | None = None) -> str:
+    """Return a vector_store.file object, JSON, whose last_error says what to do about an unknown upload.
+
+    ids: the files at the API that it may be; None when they were not looked for yet.
+    """
+    if ids is None:
+        seen = "write the document again, and COMMIT looks for its file first"
+    elif ids:
+        more = f" and {len(ids) - MAX_LISTED} more" if len(ids) > MAX_LISTED else ""
+        shown = ", ".join(ids[:MAX_LISTED]) + more
+        seen = f"the files of its name and size that were created since are {shown}"
     else:
-        seen = "no file of its name and size that was created since is listed"
+        seen = "no file of its name and size was created since"
     message = (
-        f"it is not known whether the API has carried out the upload; {seen}. To upload it again, DELETE the row and "
-        f"INSERT it, or INSERT INTO {table} ({table}) VALUES ('retry-unknown') and write it again"
+        f"it is not known whether the API has carried out the upload; {seen}. To upload it again in any case, DELETE "
+        f"the row and INSERT it, or INSERT INTO {table} ({table}) VALUES ('retry-unknown') and write it again"
     )
-    return {"last_error": {"code": "unknown_upload", "message": message}}
+    return json.dumps({"last_error": {"code": "unknown_upload", "message": message}})
 
 
 def found_as(store: DocumentStore, file: StoredFile, **columns: SQLiteValue) -> None:

@@ -236,19 +236,20 @@ class ConnectionContext:
     def _outcomes_of(self, schema: str, name: str, file: str) -> DocumentOutcomes:
         return DocumentOutcomes(DocumentStore(self.internal_sql, schema, name, file))
 
+    def write_waiting_outcomes(self, store: DocumentStore) -> None:
+        """Write what could not be settled yet into a documents table, within the user's transaction.
+
+        Should SQLite undo that, it still waits. Raises SQLite's errors.
+        """
+        outcomes = next(each for each in self._documents if each.store is store)
+        outcomes.write_outcomes(self.settlement.waiting(outcomes))
+
     def commit_documents(self, store: DocumentStore, arguments: Arguments) -> None:
         """COMMIT of a documents table: send what its rows need. Raises what has failed."""
-        outcomes = next(each for each in self._documents if each.store is store)
+        self.write_waiting_outcomes(store)
         others = [each.store for each in self._documents if each.store is not store]
-        DocumentCommit(
-            store,
-            arguments,
-            self.writes,
-            self.workers,
-            files_per_batch=self.limits.files_per_batch,
-            waiting=partial(self.settlement.waiting, outcomes),
-            others=others,
-        ).run()
+        commit = DocumentCommit(store, arguments, self.writes, self.workers, self.limits.files_per_batch, others)
+        commit.run()
 
     # the end of the connection
 

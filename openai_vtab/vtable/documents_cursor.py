@@ -221,8 +221,9 @@ class DocumentsCursor:
         """The value that the query gives an option. Raises ProgrammingError without one: NULL would lose the row."""
         name = self._table.columns[number].name
         if name not in self._option_values:
+            operator = "MATCH" if name == self._table.name else "="
             raise ProgrammingError(
-                f"{self._table.name}.{name}: it has no value of its own; write {name} = … with a value, or "
+                f"{self._table.name}.{name}: it has no value of its own; write {name} {operator} … with a value, or "
                 "with a column of a table that comes earlier in the join"
             )
         return self._option_values[name]

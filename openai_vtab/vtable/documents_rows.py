@@ -74,6 +74,8 @@ def narrowing(name: str, value: Any) -> tuple[str, list[SQLiteValue]]:
     SQLite compares text with a number as numbers if the number comes from a column of numbers. So a number selects
     every key that may be equal, and SQLite drops the others.
     """
+    if isinstance(value, (str, bytes)) or value is None:
+        return f"{COLUMNS[name]} = ?", [value]
     values = value if isinstance(value, (set, frozenset)) else (value,)
     texts = json.dumps([each for each in values if isinstance(each, (str, *NUMBERS))])
     column = COLUMNS[name]

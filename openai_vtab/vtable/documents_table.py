@@ -56,7 +56,7 @@ class DocumentsTable(TransactionHooks):
     ) -> None:
         super().__init__(connection, context)
         self._store = store
-        self._arguments = arguments
+        self._created_with = arguments
         self._before_dry_run: ShadowRows = {}
         self._table = Table(store.name, "Documents.", columns(store.name), (), "vector_store.file")
         self._names = [column.name for column in self._table.columns]
@@ -161,14 +161,19 @@ class DocumentsTable(TransactionHooks):
             )
 
     def Begin(self) -> None:
-        """The table takes part in a transaction from now on: a dry run remembers what its rows are."""
+        """The table takes part in a transaction from now on.
+
+        What earlier transactions have carried out must be known before rows are compared with it. A dry run remembers
+        what the rows are.
+        """
+        self.context.write_waiting_outcomes(self._store)
         if self.context.settings.dry_run:
             self._before_dry_run = self._store.shadow.copy()
 
     def Sync(self) -> None:
         """COMMIT, first half: send what the rows need. An error here fails the COMMIT."""
         super().Sync()
-        self.context.commit_documents(self._store, self._arguments)
+        self.context.commit_documents(self._store, self._created_with)
         if self.context.settings.dry_run:
             self._store.shadow.put_back(self._before_dry_run)
 

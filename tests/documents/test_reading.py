@@ -19,7 +19,7 @@ from openai_vtab.documents.store import DocumentStore, StoredFile
 from openai_vtab.execution.statement import StatementSession
 from openai_vtab.execution.workers import WorkerPool
 from openai_vtab.protocol import PageParameters, build
-from openai_vtab.sandbox import Status
+from openai_vtab.sandbox import Answer, Status
 from openai_vtab.settings import Settings
 from openai_vtab.sqlite.internal_sql import InternalSQL
 from openai_vtab.tables.vector_store_file_batch_files import vector_store_file_batch_files
@@ -58,6 +58,13 @@ class Reader:
     def file(self, file_id: str, state: State = State.IN_PROGRESS, **more: Any) -> int:
         """Add a row for a file."""
         return self.store.add_file(**{"file_id": file_id, "owned": 1, "state": state, **more})
+
+    def list_only(self, batch_id: str, listed: Callable[[Any], bool]) -> None:
+        """Have the next list of the batch's files lack some of them."""
+        state = self.sandbox._state
+        found = [file.json(state.clock()) for file in state.batches[STORE, batch_id].files]
+        body = {"object": "list", "data": [file for file in found if listed(file)], "has_more": False}
+        self.sandbox.inject(Answer(json.dumps(body).encode()), path=f"{batch_id}/files")
 
     @property
     def files(self) -> list[StoredFile]:
@@ -219,7 +226,7 @@ def test_look_at_files_of_a_store_that_is_gone(reader: Reader, requests: Request
     """One request tells that all are missing."""
     for n in range(50):
         reader.file(f"file-{n}", State.IN_PROGRESS)
-    del reader.sandbox._state.stores[STORE]
+    reader.sandbox._state.delete_store(STORE)
     reader.look()
     assert kinds(requests()) == {"store": 1}
     assert reader.states == {State.MISSING: 50}
@@ -260,10 +267,7 @@ def test_look_at_a_running_batch_that_lists_what_is_done(reader: Reader, request
     """The others are in progress, without a request."""
     batch_id = reader.batch(reader.upload(10), seconds=10)
     reader.clock.advance(5.5)
-    state = reader.sandbox._state
-    batch = state.batches[STORE, batch_id]
-    batch.fixed_status = "in_progress"
-    batch.files = [file for file in batch.files if file.status(state.clock()) == "completed"]
+    reader.list_only(batch_id, lambda file: file["status"] == "completed")
     reader.look()
     assert kinds(requests()) == {"batch": 1, "batch list": 1}
     assert reader.states == {State.COMPLETED: 5, State.IN_PROGRESS: 5}
@@ -273,8 +277,7 @@ def test_look_at_a_batch_that_is_over_and_lacks_files(reader: Reader, requests: 
     """They are asked for by themselves."""
     batch_id = reader.batch(reader.upload(10), seconds=10)
     reader.clock.advance(11)
-    batch = reader.sandbox._state.batches[STORE, batch_id]
-    del batch.files[4:6]
+    reader.list_only(batch_id, lambda file: file["id"] not in ("file-f4", "file-f5"))
     reader.look()
     assert kinds(requests()) == {"batch": 1, "batch list": 1, "file": 2}
     assert reader.states == {State.COMPLETED: 10}

@@ -1,0 +1,363 @@
+"""COMMIT of a documents table: which requests it sends for what was written, and what the vector store has then."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import apsw
+import pytest
+
+import openai_vtab
+from openai_vtab.sandbox import Status
+
+from ..support.clock import FakeClock
+from .handbook import BY_NAME, STORE, SYNC, Requests, assert_holds, held, rows, short, uploaded, write
+
+ABC = {"docs/a.md": "text a", "docs/b.md": "text b", "docs/c.md": "text c"}
+
+
+def finish(clock: FakeClock) -> None:
+    """Let the API process everything."""
+    clock.advance(7200)
+
+
+def test_commit_uploads_and_attaches_in_one_batch(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+    """Each document is an upload; the batch has all of them."""
+    write(db, ABC)
+    assert short(requests()) == {"POST files": 3, "POST vector_stores/file_batches": 1}
+    assert rows(db) == [(key, "in_progress") for key in ABC]
+    assert_holds(sandbox, ABC)
+
+
+def test_commit_sends_attributes_and_chunking_with_each_file(db: apsw.Connection, sandbox: Any) -> None:
+    """The batch's files form has them."""
+    chunking = '{"type": "static", "static": {"max_chunk_size_tokens": 200, "chunk_overlap_tokens": 20}}'
+    db.execute(
+        "INSERT INTO handbook (key, content, attributes, chunking_strategy) VALUES "
+        "('a.md', 'a', '{\"lang\": \"en\", \"none\": null}', ?), ('b.md', 'b', NULL, NULL)",
+        [chunking],
+    )
+    (body,) = [request.body for request in sandbox.requests if request.path.endswith("file_batches")]
+    a, b = sorted(body["files"], key=lambda item: "attributes" not in item)
+    assert {**a, "file_id": ""} == {
+        "file_id": "",
+        "attributes": {"lang": "en"},
+        "chunking_strategy": json.loads(chunking),
+    }
+    assert b.keys() == {"file_id"}
+
+
+def test_commit_of_an_explicit_transaction_sends_once(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+    """Nothing is sent before COMMIT; several statements make one batch."""
+    db.execute("BEGIN")
+    for key, content in ABC.items():
+        write(db, {key: content})
+    assert requests() == []
+    assert rows(db) == [(key, "pending") for key in ABC]
+    db.execute("COMMIT")
+    assert short(requests()) == {"POST files": 3, "POST vector_stores/file_batches": 1}
+
+
+def test_commit_of_the_same_again_sends_nothing(db: apsw.Connection, requests: Requests) -> None:
+    """The content, attributes and chunking are those that the vector store has."""
+    write(db, ABC)
+    requests()
+    write(db, ABC)
+    db.execute("BEGIN; UPDATE handbook SET key = 'docs/d.md' WHERE key = 'docs/c.md'; COMMIT")
+    assert requests() == []
+
+
+def test_commit_of_other_content_uploads_it_and_keeps_the_old(
+    db: apsw.Connection, sandbox: Any, clock: FakeClock, requests: Requests
+) -> None:
+    """The superseded file goes with the next write, once the new one is completed."""
+    write(db, ABC)
+    finish(clock)
+    assert rows(db) == [(key, "completed") for key in ABC]
+    requests()
+    write(db, {"docs/a.md": "changed"})
+    assert short(requests()) == {"POST files": 1, "POST vector_stores/file_batches": 1}
+    assert held(sandbox)["a.md", "text a"] == held(sandbox)["a.md", "changed"] == 1
+    db.execute(SYNC)
+    assert short(requests()) == {"GET vector_stores/files": 1}
+    finish(clock)
+    db.execute(SYNC)
+    assert short(requests()) == {"GET vector_stores/files": 1, "DELETE vector_stores/files": 1, "DELETE files": 1}
+    assert_holds(sandbox, {**ABC, "docs/a.md": "changed"})
+
+
+def test_commit_keeps_the_old_version_when_the_new_one_fails(
+    db: apsw.Connection, sandbox: Any, clock: FakeClock
+) -> None:
+    """The document is never absent from a search."""
+    write(db, {"a.md": "old"})
+    finish(clock)
+    (file_id,) = sandbox._state.stores[STORE].files
+    db.execute("UPDATE handbook SET key = 'a.csv' WHERE key = 'a.md'")
+    write(db, {"a.csv": "new"})  # the sandbox refuses this type
+    finish(clock)
+    db.execute(SYNC)
+    assert rows(db, "key, status, last_error_code") == [("a.csv", "failed", "unsupported_file")]
+    assert file_id in sandbox._state.stores[STORE].files
+
+
+def test_commit_of_other_attributes_updates_them(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+    """One request for each file; OR REPLACE without attributes clears them."""
+    write(db, ABC)
+    requests()
+    db.execute("UPDATE handbook SET attributes = json_object('lang', 'en') WHERE key < 'docs/c.md'")
+    assert short(requests()) == {"POST vector_stores/files": 2}
+    write(db, ABC)
+    assert [request.body for request in sandbox.requests[-2:]] == [{"attributes": {}}] * 2
+    assert short(requests()) == {"POST vector_stores/files": 2}
+    assert all(not file.attributes for file in sandbox._state.stores[STORE].files.values())
+
+
+def test_commit_of_other_chunking_uploads_again(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+    """A file cannot be attached twice."""
+    write(db, {"a.md": "text"})
+    requests()
+    chunking = '{"type": "static", "static": {"max_chunk_size_tokens": 200, "chunk_overlap_tokens": 20}}'
+    db.execute(
+        "INSERT OR REPLACE INTO handbook (key, content, chunking_strategy) VALUES ('a.md', 'text', ?)", [chunking]
+    )
+    assert short(requests()) == {
+        "POST files": 1,
+        "POST vector_stores/file_batches": 1,
+    }
+
+
+def test_commit_attaches_a_failed_file_again_without_an_upload(
+    db: apsw.Connection, clock: FakeClock, sandbox: Any, requests: Requests
+) -> None:
+    """With the attributes that are written now."""
+    write(db, {"a.csv": "text"})
+    finish(clock)
+    assert rows(db) == [("a.csv", "failed")]
+    requests()
+    db.execute(
+        "INSERT OR REPLACE INTO handbook (key, content, attributes) VALUES ('a.csv', 'text', json_object('n', 1))"
+    )
+    assert sandbox.requests[-1].body["files"][0]["attributes"] == {"n": 1}
+    assert short(requests()) == {"POST vector_stores/file_batches": 1}
+    assert rows(db) == [("a.csv", "in_progress")]
+
+
+def test_commit_of_one_content_under_two_keys_makes_two_files(
+    db: apsw.Connection, sandbox: Any, requests: Requests
+) -> None:
+    """Neither blocks the other, and none is uploaded again."""
+    both = {"x/a.md": "same", "y/a.md": "same"}
+    write(db, both)
+    assert short(requests())["POST files"] == 2
+    write(db, both)
+    assert requests() == []
+    db.execute("DELETE FROM handbook WHERE key = 'x/a.md'")
+    assert_holds(sandbox, {"y/a.md": "same"})
+
+
+def test_commit_of_a_deletion_detaches_and_deletes(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+    """Each file is detached before it is deleted."""
+    write(db, ABC)
+    requests()
+    db.execute("DELETE FROM handbook WHERE key <> 'docs/b.md'")
+    taken = requests()
+    assert short(taken) == {"DELETE vector_stores/files": 2, "DELETE files": 2}
+    for file in {request.rpartition("/")[2] for request in taken}:
+        assert [request.split("/")[1] for request in taken if request.endswith(file)] == ["vector_stores", "files"]
+    assert_holds(sandbox, {"docs/b.md": "text b"})
+
+
+def test_commit_of_a_deletion_that_another_program_has_done(db: apsw.Connection, sandbox: Any) -> None:
+    """A file that is absent is deleted."""
+    write(db, ABC)
+    state = sandbox._state
+    for id in list(state.stores[STORE].files):
+        del state.stores[STORE].files[id], state.files[id]
+    db.execute("DELETE FROM handbook")
+    assert rows(db) == []
+    assert db.execute("SELECT count(*) FROM handbook_files").get == 0
+
+
+def test_commit_adopts_a_file_that_is_in_the_store(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+    """Without an upload; its attributes stay; DELETE only detaches it."""
+    file_id = sandbox.add_file("theirs.md", b"theirs", id="file-demo-theirs")
+    sandbox.add_batch(STORE, [file_id])
+    sandbox._state.stores[STORE].files[file_id].attributes = {"lang": "de"}
+    requests()
+    db.execute("INSERT INTO handbook (key, file_id) VALUES ('t', ?)", [file_id])
+    assert short(requests()) == {"GET vector_stores/files": 1, "GET files": 1}
+    assert rows(db, "key, filename, bytes, attributes") == [("t", "theirs.md", 6, '{"lang":"de"}')]
+    db.execute("DELETE FROM handbook")
+    assert short(requests()) == {"DELETE vector_stores/files": 1}
+    assert file_id in sandbox._state.files
+
+
+@pytest.mark.parametrize("where", ["nowhere", "in no store"])
+def test_commit_refuses_to_adopt_what_is_not_in_the_store(db: apsw.Connection, sandbox: Any, where: str) -> None:
+    """The error names the key and the file."""
+    if where == "in no store":
+        sandbox.add_file("theirs.md", id="file-demo-theirs")
+    with pytest.raises(openai_vtab.RowError, match=r"handbook.file_id of the key 't': file-demo-theirs (is|does) not"):
+        db.execute("INSERT INTO handbook (key, file_id) VALUES ('t', 'file-demo-theirs')")
+    assert rows(db) == []
+
+
+@pytest.mark.parametrize(("documents", "batches"), [(1, 1), (5, 2), (6, 2), (7, 3)])
+def test_commit_makes_as_few_batches_as_it_may(
+    connect: Any, sandbox: Any, requests: Requests, documents: int, batches: int
+) -> None:
+    """Up to max_files_per_batch each."""
+    sandbox.add_store(STORE)
+    db = connect(max_files_per_batch=3)
+    db.execute(f"CREATE VIRTUAL TABLE handbook USING vector_store_documents(vector_store_id = '{STORE}')")
+    write(db, {f"{n}.md": f"text {n}" for n in range(documents)})
+    assert short(requests()) == {"POST files": documents, "POST vector_stores/file_batches": batches}
+
+
+@pytest.mark.slow
+def test_commit_of_2500_documents_makes_three_batches(connect: Any, sandbox: Any, requests: Requests) -> None:
+    """Of up to 1,000 files."""
+    sandbox.add_store(STORE)
+    db = connect(max_files_per_batch=1000, max_concurrency=32, uploads_per_minute=1_000_000)
+    db.execute(f"CREATE VIRTUAL TABLE handbook USING vector_store_documents(vector_store_id = '{STORE}')")
+    db.execute(
+        "WITH n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 2500) "
+        "INSERT INTO handbook (key, content) SELECT n || '.md', 'text ' || n FROM n"
+    )
+    assert short(requests()) == {"POST files": 2500, "POST vector_stores/file_batches": 3}
+
+
+def test_commit_without_a_change_costs_no_request(db: apsw.Connection, requests: Requests) -> None:
+    """An UPDATE and a DELETE of nothing, a key that is only renamed, and sync."""
+    write(db, ABC)
+    requests()
+    db.execute("DELETE FROM handbook WHERE key = 'nothing'")
+    db.execute("UPDATE handbook SET attributes = NULL")
+    db.execute(SYNC)
+    assert requests() == []
+
+
+def test_rollback_sends_nothing(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+    """ROLLBACK, ROLLBACK TO, and a statement that fails."""
+    db.execute("BEGIN")
+    write(db, ABC)
+    db.execute("ROLLBACK")
+    db.execute("BEGIN; SAVEPOINT s")
+    write(db, ABC)
+    db.execute("ROLLBACK TO s; COMMIT")
+    with pytest.raises(openai_vtab.RowError):
+        db.execute("INSERT INTO handbook (key, content) VALUES ('a.md', 'a'), ('b.md', NULL)")
+    assert requests() == []
+    assert rows(db) == []
+
+
+def test_dry_run_shows_the_requests_and_changes_nothing(
+    connect: Any, file: str, sandbox: Any, requests: Requests, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An id that is not known yet is shown as the key's."""
+    db = connect(file)
+    write(db, {"a.md": "a", "b.md": "b"})
+    before = db.execute("SELECT * FROM handbook_files").fetchall()
+    (b_md,) = db.execute("SELECT file_id FROM handbook WHERE key = 'b.md'").fetchall()
+    requests()
+    dry = connect(file, dry_run=True)
+    dry.execute("BEGIN")
+    write(dry, {"a.md": "changed", "c.md": "c"})
+    dry.execute("DELETE FROM handbook WHERE key = 'b.md'; COMMIT")
+    assert requests() == []
+    assert dry.execute("SELECT * FROM handbook_files").fetchall() == before
+    shown = [record.getMessage() for record in caplog.records]
+    assert [text.partition("\n")[0] for text in shown] == [
+        "POST /files",
+        "POST /files",
+        f"POST /vector_stores/{STORE}/file_batches",
+        f"DELETE /vector_stores/{STORE}/files/{b_md[0]}",
+        f"DELETE /files/{b_md[0]}",
+    ]
+    assert "the id of a.md" in shown[2]
+    assert "the id of c.md" in shown[2]
+
+
+# the vector store by its name
+
+
+def by_name(connect: Any, clock: FakeClock | None = None, **settings: Any) -> apsw.Connection:
+    db: apsw.Connection = connect(clock=clock, **settings)
+    db.execute(BY_NAME)
+    return db
+
+
+def test_store_is_created_with_the_first_documents(connect: Any, sandbox: Any, requests: Requests) -> None:
+    """And kept: it is neither listed nor created again."""
+    db = by_name(connect)
+    assert requests() == []
+    write(db, ABC)
+    assert short(requests()) == {
+        "GET vector_stores": 1,
+        "POST vector_stores": 1,
+        "POST files": 3,
+        "POST vector_stores/file_batches": 1,
+    }
+    assert_holds(sandbox, ABC, store=None)
+    write(db, {"d.md": "d"})
+    assert short(requests()) == {"POST files": 1, "POST vector_stores/file_batches": 1}
+
+
+def test_store_is_created_with_its_arguments(connect: Any, sandbox: Any) -> None:
+    """expires_after and metadata."""
+    db = connect()
+    db.execute(
+        "CREATE VIRTUAL TABLE handbook USING vector_store_documents(name = 'Handbook', "
+        """expires_after = '{"anchor": "last_active_at", "days": 7}', metadata = '{"team": "docs"}')"""
+    )
+    write(db, {"a.md": "a"})
+    (store,) = [each for each in sandbox._state.stores.values() if each.name == "Handbook"]
+    assert (store.expires_after, store.metadata) == ({"anchor": "last_active_at", "days": 7}, {"team": "docs"})
+
+
+@pytest.mark.parametrize("others", [1, 2, 101])
+def test_store_of_that_name_stops_the_commit(connect: Any, sandbox: Any, requests: Requests, others: int) -> None:
+    """The error has the statement to write, or the ids; nothing is uploaded."""
+    ids = [sandbox.add_store(name="Handbook") for _ in range(others)]
+    db = by_name(connect)
+    instead = ids[0] if others == 1 else "vs_…"
+    with pytest.raises(openai_vtab.ProgrammingError, match=rf"vector_store_id = '{instead}'") as raised:
+        write(db, ABC)
+    assert str(raised.value).startswith("handbook: ")
+    assert others == 1 or f"{others} vector stores" in str(raised.value)
+    assert short(requests()) == {"GET vector_stores": (others + 3) // 100 + 1}
+    assert rows(db) == []
+
+
+def test_store_whose_create_is_unknown_is_taken(
+    connect: Any, sandbox: Any, clock: FakeClock, requests: Requests
+) -> None:
+    """The next COMMIT waits until the API lists it, and takes it."""
+    sandbox.inject(Status(500, carried_out=True), method="POST", path="vector_stores$")
+    db = by_name(connect, clock)
+    with pytest.raises(openai_vtab.APIError, match="handbook: the vector store 'Handbook'"):
+        write(db, ABC)
+    write(db, ABC)
+    assert short(requests())["POST vector_stores"] == 1
+    assert clock.slept >= 9
+    assert_holds(sandbox, ABC, store=None)
+
+
+def test_store_whose_create_was_not_carried_out_is_created(connect: Any, sandbox: Any, clock: FakeClock) -> None:
+    """No store of the name is listed after a while."""
+    sandbox.inject(Status(500), method="POST", path="vector_stores$")
+    db = by_name(connect, clock)
+    with pytest.raises(openai_vtab.APIError):
+        write(db, ABC)
+    write(db, ABC)
+    assert_holds(sandbox, ABC, store=None)
+
+
+def test_content_under_a_new_name_is_uploaded(db: apsw.Connection, sandbox: Any) -> None:
+    """The name belongs to the file."""
+    write(db, {"a.md": "text"})
+    db.execute("UPDATE handbook SET key = 'b.md'")
+    write(db, {"b.md": "text"})
+    assert uploaded(sandbox) == {("a.md", "text"): 1, ("b.md", "text"): 1}

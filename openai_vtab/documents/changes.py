@@ -79,7 +79,7 @@ class Changes:
         attributes = values.attributes(row, key, None if document is None else document.attributes)
         if document is not None and self._is_unchanged(document, file, row, chunking):
             return self._change(document, file, Wanted(attributes, chunking, None), key)
-        content = values.content(row, key, document)
+        content = values.content(row, key)
         if content is None:
             raise RowError(
                 f"{self._store.name}: the key {sql_literal(key)} has no content; give content, path or file_id"
@@ -102,7 +102,7 @@ class Changes:
             file = None  # the key is the user's alone: the file stays as it is
         attributes = values.attributes(row, key) if "attributes" in row else document.attributes
         chunking = values.chunking(row, key, None) if "chunking_strategy" in row else document.chunking
-        content = None if self._is_unchanged(document, file, row, chunking) else values.content(row, key, document)
+        content = None if self._is_unchanged(document, file, row, chunking) else values.content(row, key)
         wanted = Wanted(attributes, chunking, content)
         self._refuse_impossible(document, file, wanted, key)
         other = self._store.document(key) if key != document.key else None

@@ -72,19 +72,13 @@ class Contents:
         self._spool = Spool()
 
 
-def of_value(value: SQLiteValue, key: str, limits: Limits, known: Document | None = None) -> Content:
-    """Return the content that a statement gives as text or BLOB. Raises InvalidValue.
-
-    If it is the content of `known`, the file keeps its name: UPDATE may have changed the key since.
-    """
+def of_value(value: SQLiteValue, key: str, limits: Limits) -> Content:
+    """Return the content that a statement gives as text or BLOB. Raises InvalidValue."""
     data = validators.content(value, limits)
     filename = filename_of(key)
     if isinstance(value, str) and "." not in filename:
         filename += ".txt"  # the API reads the type of a file in its name, and refuses one that has none
-    sha256 = hashlib.sha256(data).hexdigest()
-    if known is not None and known.sha256 == sha256 and known.filename is not None:
-        filename = known.filename
-    return Content(sha256, len(data), filename, None, FileToUpload(filename, data))
+    return Content(hashlib.sha256(data).hexdigest(), len(data), filename, None, FileToUpload(filename, data))
 
 
 def of_path(path: SQLiteValue, limits: Limits) -> Content:

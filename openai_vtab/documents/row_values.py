@@ -67,12 +67,12 @@ class RowValues:
         """Return the id of a file that is in the vector store."""
         return self._checked("file_id", key, lambda: validators.identifier(row["file_id"], self._limits))
 
-    def content(self, row: Row, key: str, known: Document | None) -> Content | None:
-        """Return the content; None when the row gives none. `known` is the document as it is."""
+    def content(self, row: Row, key: str) -> Content | None:
+        """Return the content; None when the row gives none."""
         if "content" in row and "path" in row:
             raise RowError(f"{self._store.name}: the key {sql_literal(key)} has content and path; give one of them")
         if "content" in row:
-            return self._checked("content", key, lambda: contents.of_value(row["content"], key, self._limits, known))
+            return self._checked("content", key, lambda: contents.of_value(row["content"], key, self._limits))
         if "path" in row:
             return self._checked("path", key, lambda: contents.of_path(row["path"], self._limits))
         return None

@@ -192,15 +192,6 @@ def test_states_after_an_update_of_the_key(db: apsw.Connection, state: str) -> N
     assert states(db) == [state]
 
 
-def test_content_that_is_written_again_under_another_key(db: apsw.Connection) -> None:
-    """After an UPDATE of the key, the file keeps its name, and nothing is uploaded."""
-    put(db)
-    sent(db)
-    db.execute("UPDATE handbook SET key = 'b.md'")
-    put(db, key="b.md")
-    assert db.execute(FILES).fetchall() == [(1, "file-1", "completed", 1, "a.md")]
-
-
 @pytest.mark.parametrize("state", ["uploaded", "failed", "cancelled"])
 def test_chunking_of_a_file_that_is_not_used_yet(db: apsw.Connection, state: str) -> None:
     """It is attached with the other chunking, without an upload."""

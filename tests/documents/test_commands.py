@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import apsw
 import pytest
 
@@ -9,8 +11,9 @@ from openai_vtab import ProgrammingError
 
 
 @pytest.fixture
-def db(db: apsw.Connection) -> apsw.Connection:
+def db(connect: Any) -> apsw.Connection:
     """An open transaction with a document."""
+    db: apsw.Connection = connect()
     db.execute("CREATE VIRTUAL TABLE handbook USING vector_store_documents(vector_store_id = 'vs_demo'); BEGIN")
     db.execute("INSERT INTO handbook (key, content) VALUES ('a.md', 'one')")
     return db

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import apsw
 import pytest
 
@@ -22,8 +24,9 @@ WRITES = [
 
 
 @pytest.fixture
-def db(db: apsw.Connection) -> apsw.Connection:
+def db(connect: Any) -> apsw.Connection:
     """An open transaction with a document that the API has as file-x, and an attached database."""
+    db: apsw.Connection = connect()
     db.execute(f"ATTACH ':memory:' AS aux; CREATE VIRTUAL TABLE handbook USING {STORE}; BEGIN")
     db.execute("INSERT INTO handbook (key, content) VALUES ('a.md', 'one')")
     db.execute("UPDATE handbook_files SET file_id = 'file-x', state = 'completed'")
@@ -85,10 +88,10 @@ def test_protection_is_for_files_that_would_be_detached(db: apsw.Connection) -> 
     db.execute(f"CREATE VIRTUAL TABLE other USING {STORE}")
     db.execute("INSERT INTO other (key, file_id) VALUES ('b.md', 'file-x'), ('c.md', 'file-y')")
     db.execute("INSERT INTO handbook (key, content) VALUES ('b.md', 'two')")
-    db.execute("UPDATE handbook SET attributes = '{\"a\": 1}', key = key || '2'")
-    db.execute("INSERT OR REPLACE INTO handbook (key, content) VALUES ('a.md2', 'one')")
-    db.execute("DELETE FROM handbook WHERE key = 'b.md2'")
-    assert refusal(db, "UPDATE OR REPLACE handbook SET content = 'three'").startswith("handbook: the document 'a.md2'")
+    db.execute("UPDATE handbook SET attributes = '{\"a\": 1}', key = 'x/' || key")
+    db.execute("INSERT OR REPLACE INTO handbook (key, content) VALUES ('x/a.md', 'one')")
+    db.execute("DELETE FROM handbook WHERE key = 'x/b.md'")
+    assert refusal(db, "UPDATE OR REPLACE handbook SET content = 'three'").startswith("handbook: the document 'x/a.md'")
 
 
 def test_protection_of_spare_files_at_sync(db: apsw.Connection) -> None:

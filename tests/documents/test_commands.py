@@ -43,8 +43,8 @@ def test_retry_unknown_has_documents_uploaded_when_they_are_written_again(db: ap
 @pytest.mark.parametrize(
     ("sql", "message"),
     [
-        ("INSERT INTO handbook (handbook) VALUES ('optimize')", "'optimize' is not a command; the commands are 'sync' and 'retry-unknown'"),
-        ("INSERT INTO handbook (handbook) VALUES (1)", "1 is not a command; the commands are 'sync' and 'retry-unknown'"),
+        ("INSERT INTO handbook (handbook) VALUES ('optimize')", "'optimize' is not a command; the commands are 'sync', 'retry-unknown', 'checksum'"),
+        ("INSERT INTO handbook (handbook) VALUES (1)", "1 is not a command; the commands are 'sync', 'retry-unknown', 'checksum'"),
         ("INSERT INTO handbook (handbook, key, rank) VALUES ('sync', 'a', 1)", "a command stands alone; leave out key, rank"),
     ],
 )  # fmt: skip

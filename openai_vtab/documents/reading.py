@@ -19,7 +19,7 @@ from collections.abc import Iterable, Sequence
 
 from .. import protocol
 from ..clock import Clock
-from ..execution.polling import LONGEST_PAUSE, poll_until
+from ..execution.polling import growing_pauses, poll_until
 from ..execution.statement import NOT_READ, StatementSession
 from ..protocol import READ_AFTER_WRITE_SECONDS, Object, Request, Response
 from ..tables.vector_store_file_batches import vector_store_file_batches
@@ -29,6 +29,7 @@ from .states import State, state_of
 from .store import LOOKED_AT, DocumentStore
 
 FEW = 2  # files for which a request each is not more than a list takes
+SOME = 10  # files without a batch that are polled one by one
 PAGE = 100  # files on a page of a list
 
 Failures = dict[str, tuple[Request, Exception]]  # by file id: why the API did not say what has become of the file
@@ -86,39 +87,44 @@ class _Look:
         self.one_by_one(self.by_list([*others, *self._by_batches(batches)]))
 
     def wait(self, files: Sequence[StoredFile], deadline: float) -> None:
-        """Wait until all of the files are finished, or the deadline has come."""
+        """Wait until all of the files are finished, or the deadline has come; a dry run does not wait."""
         session = self._session
+        if session.workers.client.settings.dry_run:
+            self.at(files)
+            return
         batches, others = _by_batch(files)
-        asked = [(self._api.file(_id(file)).request, file) for file in others]
-        requests = [*map(self._batch_request, batches), *(request for request, _ in asked)]
+        singles = {self._api.file(_id(file)).request.identity: file for file in others} if len(others) <= SOME else {}
 
         def is_settled(request: Request, response: Response) -> bool:
             if protocol.is_undecided(request, response):
                 return True
             answer = protocol.parse_object(request, response)
-            file = by_identity.get(request.identity)
+            file = singles.get(request.identity)
             if file is None:
                 return answer is None or _is_store(answer) or _is_over(answer)
             return not self._is_young(file) if answer is None else state_of(answer) is not State.IN_PROGRESS
 
-        by_identity = {request.identity: file for request, file in asked}
-        poll_until(session, is_settled, requests, deadline)
+        requests = [self._api.file(_id(file)).request for file in singles.values()]
+        poll_until(session, is_settled, [*map(self._batch_request, batches), *requests], deadline)
         self.at(files)
+        pauses = growing_pauses()
         while (unfinished := self._unfinished(files)) and (
             remaining := deadline - session.workers.clock.monotonic()
         ) > 0:
             if session.meter is not None:
                 session.meter.waits(len(files) - len(unfinished), len(files))
-            session.workers.pause(min(LONGEST_PAUSE, remaining), session.meter)
+            session.workers.pause(min(next(pauses), remaining), session.meter)
             self._api.forget()
             self.at(unfinished)
+        if session.meter is not None:
+            session.meter.waited()
 
     def _batch_request(self, batch_id: str) -> Request:
         return self._api.batch(batch_id).request
 
     def _unfinished(self, files: Iterable[StoredFile]) -> list[StoredFile]:
         current = (self._store.current(file) for file in files if file.file_id not in self.failures)
-        return [file for file in current if file.state is State.IN_PROGRESS]
+        return [file for file in current if file.state.is_unfinished]
 
     def _by_batches(self, batches: dict[str, list[StoredFile]]) -> list[StoredFile]:
         """Ask the batches. Returns the files that they do not tell."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..schema.decode import json_text
 from ..schema.values import load_json
-from .rows import NO_ATTRIBUTES, Document, StoredFile
+from .rows import Document, StoredFile
 from .states import State
 
 PENDING = "pending"
@@ -29,9 +29,10 @@ def status(document: Document, file: StoredFile | None) -> str:
     """Return the status: pending before COMMIT has sent everything."""
     if file is None or file.state in (State.WANTED, State.UPLOADED):
         return PENDING
-    if file.state.is_attached and (file.attributes or NO_ATTRIBUTES) != document.attributes:
+    if file.state.is_attached and file.attributes != document.attributes:
         return PENDING
-    return str(file.state)
+    # after a look, a file is unsure only while the API may not show yet that it was attached
+    return str(State.IN_PROGRESS if file.state is State.UNSURE else file.state)
 
 
 def last_error(file: StoredFile | None) -> tuple[str | None, str | None]:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from ..protocol import Request, Response
 from ..transport.limits import INTERRUPT_POLL_SECONDS
@@ -28,7 +28,7 @@ def poll_until(
     asks for each time, otherwise it grows.
     """
     pending = {request.identity: request for request in requests}
-    pause, total = FIRST_PAUSE, len(pending)
+    pauses, total = growing_pauses(), len(pending)
     meter = session.meter
     while True:
         for request in pending.values():
@@ -47,8 +47,8 @@ def poll_until(
         if meter is not None:
             meter.waits(total - len(pending), total)
         asked = max((hint for hint in hints if hint is not None), default=None)
-        session.workers.pause(min(pause if asked is None else asked, remaining), meter)
-        pause = min(pause * PAUSE_GROWTH, LONGEST_PAUSE)
+        usual = next(pauses)
+        session.workers.pause(min(usual if asked is None else asked, remaining), meter)
         for request in pending.values():
             session.forget(request)
 
@@ -61,6 +61,14 @@ def _is_settled(session: StatementSession, request: Request, settled: Callable[[
         if not session.skip_unreadable:
             raise
         return True
+
+
+def growing_pauses() -> Iterator[float]:
+    """Yield the pauses between the looks of a wait, in seconds."""
+    pause = FIRST_PAUSE
+    while True:
+        yield pause
+        pause = min(pause * PAUSE_GROWTH, LONGEST_PAUSE)
 
 
 def poll_after(response: Response) -> float | None:

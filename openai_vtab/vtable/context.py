@@ -75,7 +75,7 @@ class ConnectionContext:
         self.ledgers: list[Ledger] = []
         self._documents: list[DocumentOutcomes] = []
         openers = [partial(Ledger, self.internal_sql, table) for table in TABLES if table.remembered]
-        self.settlement = Settlement(self.internal_sql, writes, [*openers, self._outcomes_of])
+        self.settlement = Settlement(self.internal_sql, writes.intents, [*openers, self._outcomes_of])
         self.rowids: list[Rowids] = []  # of the tables without a ledger
         self._bound_values = BoundValues()
         self.replayer = Replayer(weak, self.internal_sql, self._bound_values)
@@ -237,12 +237,8 @@ class ConnectionContext:
         return DocumentOutcomes(DocumentStore(self.internal_sql, schema, name, file))
 
     def write_waiting_outcomes(self, store: DocumentStore) -> None:
-        """Write what could not be settled yet into a documents table, within the user's transaction.
-
-        Should SQLite undo that, it still waits. Raises SQLite's errors.
-        """
-        outcomes = next(each for each in self._documents if each.store is store)
-        outcomes.write_outcomes(self.settlement.waiting(outcomes))
+        """Write what a documents table does not know yet, within the user's transaction. Raises SQLite's errors."""
+        self.settlement.write_within(next(each for each in self._documents if each.store is store))
 
     def commit_documents(self, store: DocumentStore, arguments: Arguments) -> None:
         """COMMIT of a documents table: send what its rows need. Raises what has failed."""

@@ -19,6 +19,7 @@ import apsw
 
 from ..documents import shown
 from ..documents.columns import ARGUMENTS
+from ..documents.rows import AS_ATTACHED, StoredFile
 from ..documents.store import DocumentStore
 from ..errors import ProgrammingError
 from ..planner import ScanKind, ScanPlan
@@ -61,6 +62,12 @@ def _of_either(name: str) -> Callable[[DocumentRow], SQLiteValue]:
     return lambda row: of_hit(row) if row.document is None else of_document(row)
 
 
+def _attributes(row: DocumentRow) -> SQLiteValue:
+    """NULL for a document that adopts those of its file, before COMMIT has read them."""
+    attributes = _of_hit("attributes")(row) if row.document is None else row.document.attributes
+    return None if attributes == AS_ATTACHED else attributes
+
+
 def _rank(row: DocumentRow) -> SQLiteValue:
     score = None if row.hit is None else sql_value(row.hit.get("score"))
     return -score if isinstance(score, NUMBERS) else None
@@ -69,7 +76,7 @@ def _rank(row: DocumentRow) -> SQLiteValue:
 # the columns that need neither the API nor the query
 VALUES: dict[str, Callable[[DocumentRow], SQLiteValue]] = {
     "key": _of_document("key"),
-    "attributes": _of_either("attributes"),
+    "attributes": _attributes,
     "filename": _of_either("filename"),
     "bytes": _of_document("bytes"),
     "sha256": _of_document("sha256"),
@@ -158,12 +165,15 @@ class DocumentsCursor:
 
     def _prepare(self, options: dict[str, Any], where: str, bindings: list[SQLiteValue]) -> None:
         """Wait, or look at finished documents, too, before the rows are read."""
+        seconds = options.get(WAIT_SECONDS.name)
         if options.get(REFRESH.name):
-            listed = self._store.listed(where, bindings)
-            self._statuses.refresh([file for _, file in listed if file is not None])
-        if (seconds := options.get(WAIT_SECONDS.name)) is not None:
-            listed = self._store.listed(f"({where}) AND {UNFINISHED}", bindings)
-            self._statuses.wait([file for _, file in listed if file is not None], seconds)
+            self._statuses.refresh(self._files(where, bindings))
+        if seconds is not None:
+            self._statuses.wait(self._files(f"({where}) AND {UNFINISHED}", bindings), seconds)
+
+    def _files(self, where: str, bindings: list[SQLiteValue]) -> list[StoredFile]:
+        """The newest files of some documents."""
+        return [file for _, file in self._store.listed(where, bindings) if file is not None]
 
     def Eof(self) -> bool:
         """Whether the scan is over."""

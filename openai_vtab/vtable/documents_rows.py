@@ -130,37 +130,40 @@ class Statuses:
 
     def look(self, files: Iterable[StoredFile]) -> None:
         """Look at the unfinished ones of these files, unless the scan has done that."""
-        due = [file for file in files if file.state.is_unfinished and file.file_id not in self._looked_at]
+        due = self._due(file for file in files if file.state.is_unfinished)
         if self._session is None or self._vector_store_id is None or not due:
             return
         if self._looks and len(due) == 1 and due[0].batch_id is not None:
             # a join looks for one document after the other: their batch tells all at once
             others = self._store.files("f.batch_id = ? AND f.state = ?", [due[0].batch_id, State.IN_PROGRESS])
-            due += [
-                f
-                for f in others
-                if f.state is State.IN_PROGRESS and f.file_id not in self._looked_at | {due[0].file_id}
-            ]
+            due = self._due(file for file in others if file.state is State.IN_PROGRESS) or due
         self._looks += 1
         self._looked_at.update(file.file_id for file in due)
         self._failures |= reading.look(self._session, self._store, self._vector_store_id, due, self._clock)
 
-    def refresh(self, files: Sequence[StoredFile]) -> None:
-        """Look at files that are finished, too."""
-        if self._session is not None and self._vector_store_id is not None:
-            self._looked_at.update(file.file_id for file in files)
-            self._failures |= reading.refresh(self._session, self._store, self._vector_store_id, files, self._clock)
+    def refresh(self, files: Iterable[StoredFile]) -> None:
+        """Look at files that may be finished, unless the scan has done that."""
+        due = self._due(files)
+        if self._session is None or self._vector_store_id is None or not due:
+            return
+        if self._looks and len(due) == 1:  # of a join: the vector store's list tells all at once
+            due = self._due(file for _, file in self._store.listed() if file is not None)
+        self._looks += 1
+        self._looked_at.update(file.file_id for file in due)
+        self._failures |= reading.refresh(self._session, self._store, self._vector_store_id, due, self._clock)
 
-    def wait(self, files: Sequence[StoredFile], seconds: float) -> None:
+    def wait(self, files: Iterable[StoredFile], seconds: float) -> None:
         """Wait until the files are finished; all waits of a statement share one deadline."""
-        if self._session is not None and self._vector_store_id is not None:
-            unfinished = [file for file in files if file.state.is_unfinished]
-            self._looked_at.update(file.file_id for file in unfinished)
-            self._failures |= reading.wait(
-                self._session,
-                self._store,
-                self._vector_store_id,
-                unfinished,
-                self._clock,
-                self._session.deadline(seconds),
-            )
+        session, store = self._session, self._store
+        if session is None or self._vector_store_id is None:
+            return
+        deadline = session.deadline(seconds)
+        if self._looks:  # of a join: their batch may tell that those which follow are finished
+            self.look(files)
+        unfinished = [file for file in map(store.current, files) if file.state.is_unfinished]
+        self._looks += 1
+        self._looked_at.update(file.file_id for file in unfinished)
+        self._failures |= reading.wait(session, store, self._vector_store_id, unfinished, self._clock, deadline)
+
+    def _due(self, files: Iterable[StoredFile]) -> list[StoredFile]:
+        return [file for file in files if file.file_id not in self._looked_at]

@@ -81,7 +81,7 @@ class DocumentSearch:
             versions.setdefault(file.document or 0, []).append(file)
         # a hit proves that its file is completed; a newer one may be, too
         for file in hit_files:
-            if file.file_id is not None and file.document in documents and file.state.is_unfinished:
+            if file.file_id is not None and file.state is State.IN_PROGRESS:
                 store.learn(file.file_id, State.COMPLETED)
         newer = {
             file.id: [each for each in versions.get(file.document or 0, ()) if each.id > file.id] for file in hit_files

@@ -292,6 +292,67 @@ def test_look_at_a_cancelled_batch_with_old_counts(reader: Reader, requests: Req
     assert reader.states == {State.CANCELLED: 3}
 
 
+@pytest.mark.parametrize("quirk", [{"unknown_id_is_400": True}, {"plain_errors": "text"}, {"plain_errors": "detail"}])
+def test_look_at_files_that_a_compatible_server_does_not_know(reader: Reader, quirk: dict[str, Any]) -> None:
+    """However it says that."""
+    for name, value in quirk.items():
+        setattr(reader.sandbox.quirks, name, value)
+    reader.sandbox.add_file("b.md", id="file-b")
+    reader.file("file-a")
+    reader.file("file-b", State.UNSURE)
+    for n in range(4):
+        reader.file(f"file-{n}", batch_id="vsfb_gone")
+    reader.look()
+    assert reader.states == {State.MISSING: 5, State.UPLOADED: 1}
+
+
+def test_look_at_a_list_that_repeats_itself(reader: Reader) -> None:
+    """A gateway that ignores `after` says that the list goes on for ever."""
+    reader.batch(reader.upload(150), seconds=1)
+    reader.clock.advance(2)
+    reader.sandbox.quirks.after_ignored = True
+    with pytest.raises(openai_vtab.APIError, match="the list repeats itself"):
+        reader.look()
+
+
+def test_look_at_a_batch_of_a_server_without_pages(reader: Reader) -> None:
+    """It sends the whole list at once, and again, and does not say whether it goes on."""
+    batch_id = reader.batch(reader.upload(5), seconds=1)
+    reader.clock.advance(2)
+    listed = [{"id": f"file-f{n}", "status": "completed"} for n in range(4)]
+    page = Answer(json.dumps({"object": "list", "data": listed}).encode())
+    reader.sandbox.inject(page, times=None, path=f"{batch_id}/files")
+    reader.look()
+    assert reader.states == {State.COMPLETED: 5}
+
+
+@pytest.mark.parametrize("counts", ["", None, {}, {"completed": "many"}, {"completed": 3}, []])
+def test_look_at_a_batch_without_counts(reader: Reader, counts: Any) -> None:
+    """Its list is read."""
+    batch_id = reader.batch(reader.upload(4), seconds=4)
+    reader.clock.advance(2)
+    batch = Answer(json.dumps({"id": batch_id, "status": "in_progress", "file_counts": counts}).encode())
+    reader.sandbox.inject(batch, path=f"{batch_id}$")
+    reader.look()
+    assert reader.states == {State.COMPLETED: 2, State.IN_PROGRESS: 2}
+
+
+def test_look_at_a_status_that_nobody_knows(reader: Reader) -> None:
+    """The file is in progress."""
+    reader.file("file-a", State.UNSURE)
+    reader.sandbox.inject(Answer(b'{"id": "file-a", "status": "queued"}'))
+    reader.look()
+    assert reader.states == {State.IN_PROGRESS: 1}
+
+
+def test_look_at_another_file_is_refused(reader: Reader) -> None:
+    """A response about another object proves nothing."""
+    reader.file("file-a")
+    reader.sandbox.inject(Answer(b'{"id": "file-b", "status": "completed"}'))
+    with pytest.raises(openai_vtab.APIError, match="the response is about 'file-b'"):
+        reader.look()
+
+
 def test_look_raises_what_the_api_answers(reader: Reader) -> None:
     """And learns nothing."""
     reader.batch(reader.upload(3), seconds=1)
@@ -325,7 +386,7 @@ def test_look_in_a_dry_run_concludes_nothing(reader: Reader, sandbox: Any, reque
     reader.look()
     reader.refresh()
     reader.wait(60)
-    assert requests() == []
+    assert (requests(), reader.clock.slept) == ([], 0)
     assert reader.states == {State.IN_PROGRESS: 3, State.UNSURE: 1}
 
 
@@ -399,6 +460,29 @@ def test_wait_for_files_that_are_not_visible_yet(reader: Reader) -> None:
     reader.wait(600)
     assert 9 < reader.clock.slept < 17
     assert reader.states == {State.MISSING: 1}
+
+
+def test_wait_for_unsure_files_that_are_not_visible_yet(reader: Reader) -> None:
+    """Their upload is looked for when the vector store must have shown them."""
+    ids = reader.upload(1)
+    reader.file(ids[0], State.UNSURE, attached_at=int(reader.clock.time()))
+    reader.look()
+    assert reader.states == {State.UNSURE: 1}
+    reader.wait(600)
+    assert 9 < reader.clock.slept < 17
+    assert reader.states == {State.UPLOADED: 1}
+
+
+def test_wait_for_many_files_without_a_batch(reader: Reader, requests: Requests) -> None:
+    """The vector store's list tells all of them."""
+    ids = reader.upload(150)
+    reader.sandbox.add_batch(STORE, ids, processing_seconds=20)
+    for id in ids:
+        reader.file(id, State.UNSURE)
+    reader.wait(600)
+    assert reader.states == {State.COMPLETED: 150}
+    assert kinds(requests()).keys() == {"store", "store list"}
+    assert 20 <= reader.clock.slept < 30
 
 
 def test_wait_follows_the_servers_hint(reader: Reader, requests: Requests) -> None:

@@ -126,9 +126,9 @@ def test_requests_are_sent_for_what_the_api_knows_alone(
     assert requests() == []
 
 
-def test_requests_of_three_thousand_documents(table: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+def test_requests_of_two_thousand_documents(table: apsw.Connection, sandbox: Any, requests: Requests) -> None:
     """At most twelve for each thousand; the same statement asks once."""
-    for batch in range(3):
+    for batch in range(2):
         ids = [f"file-{batch}-{n}" for n in range(1000)]
         id = attach(sandbox, dict.fromkeys(ids, "x"))
         with table:
@@ -136,8 +136,8 @@ def test_requests_of_three_thousand_documents(table: apsw.Connection, sandbox: A
                 add(table, file_id, file_id, state="in_progress", batch_id=id)
     assert len(rows(table, "SELECT status FROM handbook LIMIT 10")) == 10
     assert len(requests()) == 11
-    assert rows(table, "SELECT count(*) FROM handbook WHERE status = 'completed'") == [(3000,)]
-    assert len(requests()) == 22
+    assert rows(table, "SELECT count(*) FROM handbook WHERE status = 'completed'") == [(2000,)]
+    assert len(requests()) == 11
 
 
 def test_requests_of_a_join_ask_the_batch_after_the_first_document(
@@ -152,6 +152,15 @@ def test_requests_of_a_join_ask_the_batch_after_the_first_document(
     sql = "SELECT count(*) FROM local AS l CROSS JOIN handbook AS h ON h.key = l.key WHERE h.status = 'completed'"
     assert rows(table, sql) == [(30,)]
     assert len(requests()) == 3
+
+
+def test_status_of_a_document_that_adopts_a_file(table: apsw.Connection, sandbox: Any) -> None:
+    """It is pending until COMMIT has read what the file has."""
+    attach(sandbox, {"file-a": "x"})
+    table.execute("BEGIN; INSERT INTO handbook (key, file_id) VALUES ('a', 'file-a')")
+    assert rows(table, "SELECT status, attributes, filename FROM handbook") == [("pending", None, None)]
+    table.execute("COMMIT")
+    assert rows(table, "SELECT status, attributes, filename FROM handbook") == [("completed", "{}", "a.md")]
 
 
 def test_requests_of_unsure_documents(table: apsw.Connection, sandbox: Any, requests: Requests) -> None:
@@ -311,6 +320,40 @@ def test_wait_seconds_end(table: apsw.Connection, sandbox: Any, clock: FakeClock
     assert clock.slept == pytest.approx(25)
 
 
+def joined(table: apsw.Connection, sandbox: Any, count: int, seconds: float) -> str:
+    """Documents in progress, and a table with their keys: returns a query of both, one key after the other."""
+    batch = attach(sandbox, {f"file-{n}": "x" for n in range(count)}, seconds)
+    table.execute("CREATE TABLE local (key TEXT)")
+    for n in range(count):
+        add(table, f"{n}", f"file-{n}", state="in_progress", batch_id=batch)
+        table.execute("INSERT INTO local VALUES (?)", (str(n),))
+    return "SELECT h.status, count(*) FROM local AS l CROSS JOIN handbook AS h ON h.key = l.key"
+
+
+def test_wait_seconds_of_a_join_share_one_deadline(
+    table: apsw.Connection, sandbox: Any, clock: FakeClock, requests: Requests
+) -> None:
+    """And do not ask for each document."""
+    sql = f"{joined(table, sandbox, 40, seconds=40)} WHERE h.wait_seconds = 600 GROUP BY 1"
+    assert rows(table, sql) == [("completed", 40)]
+    assert 40 <= clock.slept < 100
+    assert len(requests()) < 120
+
+
+def test_wait_seconds_of_a_join_end(table: apsw.Connection, sandbox: Any, clock: FakeClock) -> None:
+    """All at once."""
+    sql = f"{joined(table, sandbox, 10, seconds=100)} WHERE h.wait_seconds = 55 GROUP BY 1"
+    assert rows(table, sql) == [("completed", 5), ("in_progress", 5)]
+    assert clock.slept == pytest.approx(55)
+
+
+def test_refresh_of_a_join_reads_the_list_once(table: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+    """Not each document."""
+    sql = f"{joined(table, sandbox, 40, seconds=0)} WHERE h.refresh = 1 GROUP BY 1"
+    assert rows(table, sql) == [("completed", 40)]
+    assert len(requests()) == 3
+
+
 def test_wait_seconds_report_progress(sandbox: Any, connect: Callable[..., apsw.Connection], clock: FakeClock) -> None:
     """As the other tables do."""
     reports: list[Any] = []
@@ -380,6 +423,29 @@ def test_learned_statuses_are_kept_within_a_transaction(
     requests()
     assert rows(table, "SELECT status FROM handbook") == [("completed",)]
     assert requests() == []
+
+
+def test_learned_statuses_are_kept_in_the_file(
+    sandbox: Any, connect: Callable[..., apsw.Connection], requests: Requests, tmp_path: Any
+) -> None:
+    """Another connection does not ask again."""
+    sandbox.add_store(STORE)
+    batch = attach(sandbox, {f"file-{n}": "x" for n in range(5)}, suffix=".zip")
+    db = connect(str(tmp_path / "my.db"))
+    db.execute(CREATE)
+    for n in range(5):
+        add(db, f"{n}", f"file-{n}", state="in_progress", batch_id=batch)
+    sql = "SELECT status, last_error_code, count(*) FROM handbook GROUP BY 1"
+    assert rows(db, sql) == [("failed", "unsupported_file", 5)]
+    requests()
+    assert rows(connect(str(tmp_path / "my.db")), sql) == [("failed", "unsupported_file", 5)]
+    assert requests() == []
+
+
+def test_status_of_a_file_that_is_not_visible_yet(table: apsw.Connection, clock: FakeClock) -> None:
+    """It was attached a moment ago, as far as is known."""
+    add(table, "a", "file-a", state="unsure", attached_at=int(clock.time()))
+    assert rows(table, "SELECT status FROM handbook") == [("in_progress",)]
 
 
 def test_interrupt_leaves_no_open_statement(table: apsw.Connection) -> None:

@@ -187,6 +187,7 @@ def test_match_of_two_versions_shows_the_newer(table: apsw.Connection, sandbox: 
     """The hit proves that it is completed."""
     add(table, "prices", "file-old")
     add(table, "prices", "file-new", state=newer)
+    attach(sandbox, {"file-new": "x"})
     sandbox.inject(hits(("file-old", 0.9), ("file-new", 0.8)), path="search")
     assert rows(table, "SELECT status, passage FROM handbook('x')") == [("completed", "Passage 1")]
 
@@ -320,3 +321,22 @@ def test_match_in_a_dry_run_is_shown(sandbox: Any, connect: Callable[..., apsw.C
     db.execute(CREATE)
     assert rows(db, "SELECT key FROM handbook('x')") == []
     assert requests() == []
+
+
+def test_match_after_a_rename(table: apsw.Connection) -> None:
+    """The column has the table's name."""
+    table.execute("ALTER TABLE handbook RENAME TO guide")
+    assert rows(table, "SELECT key FROM guide WHERE guide MATCH 'rail'") == [("shipping",)]
+    assert rows(table, "SELECT key FROM guide('rail') ORDER BY rank") == [("shipping",)]
+
+
+def test_match_in_views_and_other_databases(table: apsw.Connection, sandbox: Any) -> None:
+    """As any column of a table."""
+    table.execute("ATTACH ':memory:' AS other")
+    table.execute(CREATE.replace("handbook", "other.handbook"))
+    found = rows(table, "SELECT key, file_id FROM other.handbook('rail')")
+    assert found == [(None, "file-shipping")]
+    table.execute("CREATE TEMP VIEW best AS SELECT key, score FROM handbook WHERE handbook MATCH 'rail' ORDER BY rank")
+    assert rows(table, "SELECT key FROM best") == [("shipping",)]
+    sql = "WITH q(text) AS (VALUES ('rail'), ('policy')) SELECT text, key FROM q JOIN handbook(q.text) ORDER BY text"
+    assert rows(table, sql) == [("policy", "returns"), ("rail", "shipping")]

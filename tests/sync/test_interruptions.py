@@ -78,7 +78,8 @@ def test_kill_is_repaired_by_the_next_sync(
     time.sleep(0.1)  # the sandbox finishes what it has begun
     done = sync()
     if done.status == 3:
-        assert "no file of its name and size that was created since is listed" in done.out
+        assert "no file of its name and size was created since" in done.out
+        assert "  to upload what is unknown again: --retry-unknown\n" in done.out
         done = sync("--retry-unknown")
     assert (done.status, done.err) == (0, ""), done.out
     assert len(stored()) == 30

@@ -63,6 +63,21 @@ def test_sync_replaces_changed_files(sync: Sync, stored: Stored, folder: Path) -
     assert sync().requests == []
 
 
+def test_sync_of_ten_changed_files_sends_few_requests(sync: Sync, folder: Path, stored: Stored) -> None:
+    """Four for each, and at most five to attach all of them and to look at them."""
+    for number in range(40):
+        (folder / f"{number:02}.md").write_text("old")
+    sync()
+    for number in range(10):
+        (folder / f"{number:02}.md").write_text(f"text {number}")
+    done = sync()
+    assert done.summary == "0 added, 10 changed, 33 unchanged, 0 deleted, 0 failed"
+    assert changes(done).count("POST /files") == 10
+    assert changes(done).count(BATCH) == 1
+    assert len(done.requests) <= 35
+    assert len(stored()) == 43
+
+
 def test_sync_deletes_what_is_gone_after_the_rest_is_searchable(sync: Sync, stored: Stored, folder: Path) -> None:
     """So that a file with a new name is always found."""
     sync()

@@ -300,6 +300,8 @@ def test_database_below_the_folder_is_no_document(folder: Path, stored: Stored) 
     args = ("sync", str(folder), "--store", "Handbook", str(folder / "my.db"))
     assert "3 added" in run_shell(*args).stdout
     (folder / "my.db.md").write_text("a document")
+    (folder.parent / "link").symlink_to(folder)
+    args = ("sync", str(folder.parent / "link"), "--prefix", "docs/", *args[2:])
     assert "1 added, 0 changed, 3 unchanged" in run_shell(*args).stdout
     assert len(stored()) == 4
 
@@ -346,8 +348,10 @@ def test_file_that_changes_while_it_is_sent_is_sent_again(
 
 
 def test_default_database_is_remembered(folder: Path, tmp_path: Path) -> None:
-    """It is in the user's data directory, and its name is printed."""
+    """It is in the user's data directory, and its name is printed. A dry run does not create it."""
     args = ("sync", str(folder), "--store", "Handbook")
+    assert "3 to add" in run_shell(*args, "--dry-run").stdout
+    assert not (tmp_path / "data").exists()
     done = run_shell(*args)
     (database,) = (tmp_path / "data" / "openai-vtab").glob("*.db")
     assert done.stdout.startswith(f"table handbook in {database}\n")

@@ -15,6 +15,8 @@ killed, has stopped.
     uploaded     a batch attaches it                        in_progress
     in_progress  the API says so                            completed, failed, cancelled, missing
     completed    the API says so                            missing
+    failed       the API says so                            missing
+    cancelled    the API says so                            missing
     failed       its document is written again              uploaded
     cancelled    its document is written again              uploaded
     missing      its document is written again              unsure

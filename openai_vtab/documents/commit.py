@@ -170,7 +170,9 @@ class DocumentCommit:
             self._send()
 
     def _attach_batch(self, part: Sequence[tuple[Document, StoredFile]]) -> None:
-        files = [{"file_id": file.file_id, "chunking": document.chunking} for document, file in part]
+        files = [
+            {"file_id": file.file_id, "chunking": document.chunking, "intent": file.intent} for document, file in part
+        ]
 
         def attached(answer: Object) -> None:
             self._store.attached(part, str(answer["id"]), int(self._workers.clock.time()))

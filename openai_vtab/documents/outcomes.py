@@ -27,7 +27,7 @@ from ..ledger.intents import Intent, Outcome
 from ..sqlite.elsewhere import elsewhere
 from ..sqlite.internal_sql import InternalSQL
 from . import unknown
-from .rows import NO_ATTRIBUTES
+from .rows import NO_ATTRIBUTES, StoredFile
 from .states import State
 from .steps import Step
 from .store import DocumentStore
@@ -151,15 +151,26 @@ class DocumentOutcomes:
 
     def _unsure(self, intent: Intent, step: Step, sent: dict[str, Any]) -> int:
         """Mark a file: what the API has of it is not known."""
-        file = self.store.with_file_id(str(sent.get("file_id")))
-        if file is None or file.state in UNTOUCHED:
+        file = self.store.with_file_id(str(sent.get("file_id"))) or self._found(sent)
+        if file is None:
             return 0
         columns: dict[str, Any] = {}
         if step is Step.ATTACH:
             columns = {"chunking": sent.get("chunking"), "attached_at": intent.at}
             columns["batch_id"] = (intent.answer or {}).get("id")
-        self.store.move(file, State.UNSURE, **columns)
-        return int(file.state is not State.UNSURE)
+        if file.state not in UNTOUCHED:
+            self.store.move(file, State.UNSURE, **columns)
+        elif columns:  # it is detached before it is deleted
+            self.store.change_file(file.id, **columns)
+        return int(file.state not in UNTOUCHED | {State.UNSURE})
+
+    def _found(self, sent: dict[str, Any]) -> StoredFile | None:
+        """Return the file of an unknown upload that the transaction has found: its row does not know it any more."""
+        file = self.store.with_intent(str(sent.get("intent")))
+        if file is None or file.file_id is not None:
+            return None
+        unknown.found_as(self.store, file, file_id=sent["file_id"])
+        return self.store.with_file_id(str(sent["file_id"]))
 
     # what was learned while reading
 

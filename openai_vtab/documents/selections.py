@@ -15,8 +15,9 @@ from .store import DocumentStore
 Pair = tuple[Document, StoredFile]
 
 
+_OVER = (State.FAILED, State.CANCELLED, State.MISSING)
 # an older file in these states is not in the vector store, or can never be found there
-_USELESS = (State.WANTED, State.UPLOADED, State.FAILED, State.CANCELLED, State.MISSING)
+_USELESS = (State.WANTED, State.UPLOADED, *_OVER)
 
 
 def _names(states: Iterable[State]) -> str:
@@ -55,17 +56,16 @@ def superseded(store: DocumentStore) -> list[StoredFile]:
 def to_look_at(store: DocumentStore) -> list[StoredFile]:
     """Return the files of which the API must be asked before anything is sent.
 
-    Unsure ones that a document needs, or that a wanted file may take up; and those in progress of each document that
-    has several files.
+    Unsure ones that a document needs, or that a wanted file may take up; and the newest file of each document that
+    still has an older one. If the newest has failed, its document needs to know whether the older one is completed.
     """
     path = store.shadow.path("files")
     unsure = (
         "f.state = 'unsure' AND (f.document IS NOT NULL OR EXISTS (SELECT 1 FROM "
         f"{path} AS w WHERE w.state = 'wanted' AND w.sha256 = f.sha256 AND w.filename = f.filename))"
     )
-    several = (
-        f"f.state = 'in_progress' AND EXISTS (SELECT 1 FROM {path} AS o WHERE o.document = f.document AND o.id <> f.id)"
-    )
+    others = f"EXISTS (SELECT 1 FROM {path} AS o WHERE o.document = f.document AND o.id"
+    several = f"f.state = 'in_progress' AND ({others} < f.id) OR {others} > f.id AND o.state IN ({_names(_OVER)})))"
     return store.files(f"({unsure}) OR ({several})")
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -66,12 +67,14 @@ class Calm(RuleBasedStateMachine):
         self.dbs: list[apsw.Connection] = []
         self.model = Model()
         self.writer: int | None = None
-        self.has_written = False
+        self.has_written = self.has_learned = False
         self.judge: Judge | None = None
 
-    @initialize(argument=st.sampled_from(list(ARGUMENTS)), journal=st.sampled_from(["wal", "delete"]))
-    def create(self, argument: str, journal: str) -> None:
-        """An empty table."""
+    @initialize(
+        argument=st.sampled_from(list(ARGUMENTS)), journal=st.sampled_from(["wal", "delete"]), rows=several,
+    )  # fmt: skip
+    def create(self, argument: str, journal: str, rows: list[Row]) -> None:
+        """A table with some documents."""
         Tally.now.add("examples")
         if argument == "an id":
             self.sandbox.add_store(STORE)
@@ -79,6 +82,7 @@ class Calm(RuleBasedStateMachine):
         self.dbs[0].execute(f"PRAGMA journal_mode = {journal}").fetchall()
         self.dbs[0].execute(f"CREATE VIRTUAL TABLE handbook USING vector_store_documents({ARGUMENTS[argument]})")
         self.judged = self.judge = Judge(self.sandbox, self.file)
+        self.insert_rows(0, rows, "INSERT OR REPLACE")
 
     def connect(self, timeout: float = 30.0) -> apsw.Connection:
         """A connection to the file."""
@@ -110,14 +114,27 @@ class Calm(RuleBasedStateMachine):
         number = number if self.writer is None else self.writer
         db = self.dbs[number]
         if isinstance(after, Refused):
-            self.refused(db, sql, bindings, after)
+            if self.writer is None or self.may_write(db):
+                self.refused(db, sql, bindings, after)
         elif self.writer is None:
             self.model.current = after
             self.commits(db, sql, bindings)
-        else:
+        elif self.may_write(db):
             self.execute(db, sql, bindings)
             self.model.current = after
-            self.has_written = True
+
+    def may_write(self, db: apsw.Connection) -> bool:
+        """Take the write lock. It is refused if the other connection has written what its SELECT has learned, and the
+        transaction is then rolled back."""
+        if not self.has_written:
+            try:
+                self.execute(db, "UPDATE handbook_config SET value = value WHERE false")
+            except apsw.BusyError:
+                assert self.has_learned
+                self.rollback()
+                return False
+        self.has_written = True
+        return True
 
     def refused(self, db: apsw.Connection, sql: str, bindings: Sequence[Any], after: Refused) -> None:
         """Execute a statement that the table must refuse."""
@@ -128,7 +145,6 @@ class Calm(RuleBasedStateMachine):
             pass
         else:
             raise AssertionError(f"{sql} is not refused")
-        self.has_written = True
         if after.documents is None:  # OR ROLLBACK
             self.model.rollback()
             self.writer = None
@@ -240,7 +256,7 @@ class Calm(RuleBasedStateMachine):
     def begin(self, number: int, how: str) -> None:
         """A transaction."""
         self.execute(self.dbs[number], how)
-        self.writer, self.has_written = number, how == "BEGIN IMMEDIATE"
+        self.writer, self.has_written, self.has_learned = number, how == "BEGIN IMMEDIATE", False
         self.model.begin(how.removeprefix("SAVEPOINT "))
 
     @precondition(lambda self: self.writer is not None)
@@ -329,7 +345,8 @@ class Calm(RuleBasedStateMachine):
         db = self.dbs[number]
         found = self.reads(db, "SELECT key, passage FROM handbook WHERE handbook MATCH 'handbook'")
         statuses = self.judged.statuses()
-        if found is None or list(statuses.values()).count("completed") >= MAX_RESULTS:
+        is_cut = list(statuses.values()).count("completed") >= MAX_RESULTS
+        if found is None or is_cut or self.judged.has_to_recover():
             return
         account = self.judged.account()
         files = (
@@ -337,10 +354,12 @@ class Calm(RuleBasedStateMachine):
             "WHERE f.file_id IS NOT NULL ORDER BY f.id"
         )
         newest = {key: id for key, id in self.execute(db, files) if statuses.get(id) == "completed" and id in account}
-        assert sorted(found) == sorted((key, account[id][1]) for key, id in newest.items())
+        expected = Counter((key, account[id][1]) for key, id in newest.items())
+        assert Counter(found) == expected, f"{Counter(found) - expected} too many, {expected - Counter(found)} missing"
 
     def reads(self, db: apsw.Connection, sql: str) -> list[Any] | None:
         """The rows of a query; None if it may fail, and has failed."""
+        self.has_learned = True
         return self.execute(db, sql)
 
     @invariant()

@@ -96,12 +96,16 @@ class Judge:
         now = self._sandbox._state.clock()
         return {id: file.status(now) for store in self.stores() for id, file in store.files.items()}
 
+    def has_to_recover(self) -> bool:
+        """A process has died, and the next transaction reads what it has left."""
+        return bool(left_behind(self._file))
+
     # rules
 
     def nothing_is_lost(self) -> None:
         """Each file at the API is in one row, or may be that of an upload that is shown as unknown."""
-        if left_behind(self._file):
-            return  # a process has died: a later transaction reads what it has left
+        if self.has_to_recover():
+            return
         known = {id for (id,) in self.rows("SELECT file_id FROM handbook_files WHERE file_id IS NOT NULL")}
         perhaps = self.rows("SELECT filename, bytes FROM handbook_files WHERE file_id IS NULL AND state <> 'wanted'")
         for id, (filename, content) in self.account().items():

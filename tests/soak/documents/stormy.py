@@ -25,13 +25,13 @@ from . import model
 from .calm import PROCESSING, RETRY, SYNC, Calm, contents, inserting, keys, rewriting, several, who
 from .child import Orders, child
 from .judge import COLUMNS, row_of, wanted
-from .model import Row
+from .model import Refused, Row
 from .tally import Tally
 from .weather import FAULTS, STEPS, TIMEOUT, Strike, injection
 
 PATIENCE = 30.0  # seconds for a process
 MOMENTS = ["before", "after", "at the end", "never"]  # of a death, before or after a request is carried out
-EXPECTED = (openai_vtab.Error, apsw.BusyError, apsw.InterruptError)
+EXPECTED = (openai_vtab.Error, apsw.BusyError, apsw.InterruptError, apsw.ConstraintError)  # the last: a commit hook
 
 processes = multiprocessing.get_context("forkserver")
 processes.set_forkserver_preload(["tests.soak.documents.child"])
@@ -48,15 +48,27 @@ class Stormy(Calm):
 
     def commits(self, db: apsw.Connection, sql: str, bindings: Sequence[Any] = ()) -> None:
         """Execute a statement that commits `model.current`, or fails and changes nothing."""
-        wants, spares = self.model.new_contents(), self.judged.spares(db)
+        wants, spares = self.needs(db), self.judged.spares(db)
         try:
             self.execute(db, sql, bindings)
         except EXPECTED as error:
             self.failed(db, error)
         else:
             self.committed()
-        self.sandbox.clear_faults()
         self.uploads_are_needed(wants, spares)
+
+    def refused(self, db: apsw.Connection, sql: str, bindings: Sequence[Any], after: Refused) -> None:
+        """Execute a statement that the table must refuse; what OR FAIL keeps may not be committed either."""
+        before, self.model.current = self.model.current, self.model.current if after.documents is None else after.documents
+        wants, spares = self.needs(db), self.judged.spares(db)
+        self.model.current = before
+        is_alone = self.writer is None
+        try:
+            super().refused(db, sql, bindings, after)
+        except EXPECTED as error:
+            self.failed(db, error)
+        if is_alone:
+            self.uploads_are_needed(wants, spares)
 
     def failed(self, db: apsw.Connection, error: Exception) -> None:
         """The transaction has failed."""
@@ -71,6 +83,19 @@ class Stormy(Calm):
 
     def count(self, uploads: Counter[model.Version]) -> None:
         """Uploads are counted by `uploads_are_needed`."""
+
+    def needs(self, db: apsw.Connection) -> Counter[model.Version]:
+        """What COMMIT may have to upload."""
+        return self.model.new_contents() + self.gone(db)
+
+    def gone(self, db: apsw.Connection) -> Counter[model.Version]:
+        """The documents that COMMIT must upload again if they are written: a transaction has deleted their files, and
+        was rolled back."""
+        newest = "(SELECT max(id) FROM handbook_files WHERE document = d.id)"
+        sql = f"SELECT d.key, f.file_id FROM handbook_documents AS d JOIN handbook_files AS f ON f.id = {newest}"
+        account, current = self.judged.account(), self.model.current
+        rows = db.execute(sql).fetchall()
+        return Counter(current[key].version for key, id in rows if id and id not in account and key in current)
 
     def uploads_are_needed(self, wants: Counter[model.Version], spares: Counter[Any]) -> None:
         """No more was uploaded than the documents need beyond the files that earlier transactions have left."""
@@ -88,12 +113,10 @@ class Stormy(Calm):
     def reads(self, db: apsw.Connection, sql: str) -> list[Any] | None:
         """The rows of a query, which may fail."""
         try:
-            return self.execute(db, sql)
+            return super().reads(db, sql)
         except EXPECTED as error:
             Tally.now.add(f"reads that failed with {type(error).__name__}")
             return None
-        finally:
-            self.sandbox.clear_faults()
 
     # what goes wrong
 
@@ -102,9 +125,29 @@ class Stormy(Calm):
         after=st.integers(0, 2),
     )  # fmt: skip
     def fault(self, fault: str, step: str, times: int, after: int) -> None:
-        """A fault at the next requests of a step, until the next COMMIT or query is over."""
+        """A fault at the next requests of a step, whatever they are for."""
         Tally.now.add("faults")
         self.sandbox._server.faults.add(injection(fault, step, times, after))
+
+    @precondition(lambda self: self.writer is not None)
+    @rule(
+        fault=st.sampled_from(list(FAULTS)), step=st.sampled_from(list(STEPS)), times=st.integers(1, 3),
+        after=st.integers(0, 2),
+    )  # fmt: skip
+    def commit_with_a_fault(self, fault: str, step: str, times: int, after: int) -> None:
+        """The same at once."""
+        self.fault(fault, step, times, after)
+        self.commit()
+
+    @rule(
+        rows=several, fault=st.sampled_from(list(FAULTS)), step=st.sampled_from(["upload", "attach", "any"]),
+        times=st.integers(1, 3), after=st.integers(0, 2),
+    )  # fmt: skip
+    def replace_with_a_fault(self, rows: list[Row], fault: str, step: str, times: int, after: int) -> None:
+        """The same for a statement by itself."""
+        if self.writer is None:
+            self.fault(fault, step, times, after)
+            self.insert_rows(0, rows, "INSERT OR REPLACE")
 
     @rule(number=who, step=st.sampled_from(list(STEPS)), after=st.integers(0, 2))
     def interrupt(self, number: int, step: str, after: int) -> None:
@@ -137,7 +180,7 @@ class Stormy(Calm):
         db, other = self.db, apsw.Connection(self.file)
         next(reader := other.execute("SELECT * FROM sqlite_schema"))
         try:
-            wants, spares = self.model.new_contents(), self.judged.spares(db)
+            wants, spares = self.needs(db), self.judged.spares(db)
             try:
                 self.execute(db, "COMMIT")
             except apsw.BusyError as error:
@@ -153,7 +196,6 @@ class Stormy(Calm):
                 self.committed()
         finally:
             other.close(True)
-        self.sandbox.clear_faults()
         self.execute(db, "SELECT key FROM handbook")
         self.uploads_are_needed(wants, spares)
 
@@ -188,7 +230,7 @@ class Stormy(Calm):
             sql = "UPDATE handbook SET content = ? WHERE key = ? AND sha256 IS NOT NULL"
             statements.append((sql, [changed[1], changed[0]]))
         self.model.current = new
-        wants, spares = self.model.new_contents(), self.judged.spares(self.dbs[0])
+        wants, spares = self.needs(self.dbs[0]), self.judged.spares(self.dbs[0])
         if self.runs([*statements, ("COMMIT", [])], moment, step, after):
             self.committed()
         else:
@@ -246,9 +288,9 @@ class Stormy(Calm):
             db.close()
         self.dbs = [Calm.connect(self)]
         self.execute(self.dbs[0], "SELECT key FROM handbook")
-        spares = self.judged.spares(self.dbs[0])
+        spares, gone = self.judged.spares(self.dbs[0]), self.gone(self.dbs[0])
         self.repair(expected)
-        self.uploads_are_needed(self.rewritten, spares)
+        self.uploads_are_needed(self.rewritten + gone, spares)
         unknown = self.execute(self.dbs[0], "SELECT key FROM handbook WHERE status = 'unknown'")
         if unknown:
             Tally.now.add("documents that stay unknown", len(unknown))

@@ -375,3 +375,36 @@ def test_content_under_a_new_name_is_uploaded(db: apsw.Connection, sandbox: Any)
     db.execute("UPDATE handbook SET key = 'b.md'")
     write(db, {"b.md": "text"})
     assert uploaded(sandbox) == {("a.md", "text"): 1, ("b.md", "text"): 1}
+
+
+def test_commit_keeps_no_older_file_that_failed(db: apsw.Connection, sandbox: Any, clock: FakeClock) -> None:
+    """A document that goes on failing has one file."""
+    for content in ("one", "two", "three"):
+        write(db, {"a.csv": content})
+        finish(clock)
+        db.execute(SYNC)
+    assert_holds(sandbox, {"a.csv": "three"})
+
+
+def test_commit_keeps_the_newest_version_that_is_completed(db: apsw.Connection, sandbox: Any, clock: FakeClock) -> None:
+    """Of three versions, the second is completed, and the third fails."""
+    write(db, {"a.md": "one"})
+    write(db, {"a.md": "two"})
+    sandbox.set_processing("a.md", error={"code": "server_error", "message": "no"})
+    write(db, {"a.md": "three"})
+    finish(clock)
+    db.execute(SYNC)
+    assert held(sandbox) == {("a.md", "two"): 1, ("a.md", "three"): 1}
+    assert rows(db) == [("a.md", "failed")]
+
+
+def test_commit_of_other_chunking_and_back_sends_nothing(db: apsw.Connection, requests: Requests) -> None:
+    """Within one transaction."""
+    write(db, {"a.md": "text"})
+    requests()
+    chunking = '{"type": "static", "static": {"max_chunk_size_tokens": 200, "chunk_overlap_tokens": 20}}'
+    db.execute("BEGIN")
+    db.execute("UPDATE handbook SET content = 'text', chunking_strategy = ?", [chunking])
+    write(db, {"a.md": "text"})
+    db.execute("COMMIT")
+    assert requests() == []

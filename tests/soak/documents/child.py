@@ -11,7 +11,7 @@ import signal
 from dataclasses import dataclass
 from typing import Any
 
-import openai_vtab.transport.connections  # noqa: F401 - here, where it is imported once for all children
+import openai_vtab.transport.connections
 from openai_vtab import connection
 from openai_vtab.settings import Settings
 

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
@@ -18,7 +17,7 @@ from openai_vtab.documents.canonical import canonical, canonical_chunking
 from openai_vtab.ledger.intent_file import left_behind
 
 from ...support.waiting import until
-from .model import NO_ATTRIBUTES, Document, Documents, Version
+from .model import Document, Documents, Version
 
 Held = tuple[str, str, str | None, str]  # filename, content, chunking, attributes
 DEFAULT = {"type": "static", "static": {"max_chunk_size_tokens": 800, "chunk_overlap_tokens": 400}}
@@ -154,6 +153,3 @@ class Judge:
 def wanted(versions: Iterable[Version]) -> Counter[tuple[str, str]]:
     """The uploads that versions need: filename and content."""
     return Counter((version.filename, version.content) for version in versions)
-
-
-__all__ = ["COLUMNS", "NO_ATTRIBUTES", "Judge", "row_of", "wanted"]

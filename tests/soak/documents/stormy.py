@@ -22,9 +22,9 @@ import openai_vtab
 from openai_vtab.sandbox import Cut, Slow
 
 from . import model
-from .calm import PROCESSING, RETRY, SYNC, Calm, contents, inserting, keys, rewriting, several, who
+from .calm import PROCESSING, RETRY, SYNC, Calm, contents, inserting, keys, several, who
 from .child import Orders, child
-from .judge import COLUMNS, row_of, wanted
+from .judge import row_of
 from .model import Refused, Row
 from .tally import Tally
 from .weather import FAULTS, STEPS, TIMEOUT, Strike, injection
@@ -59,7 +59,10 @@ class Stormy(Calm):
 
     def refused(self, db: apsw.Connection, sql: str, bindings: Sequence[Any], after: Refused) -> None:
         """Execute a statement that the table must refuse; what OR FAIL keeps may not be committed either."""
-        before, self.model.current = self.model.current, self.model.current if after.documents is None else after.documents
+        before, self.model.current = (
+            self.model.current,
+            self.model.current if after.documents is None else after.documents,
+        )
         wants, spares = self.needs(db), self.judged.spares(db)
         self.model.current = before
         is_alone = self.writer is None
@@ -301,6 +304,3 @@ class Stormy(Calm):
             self.clock.advance(2 * PROCESSING)
             self.execute(self.dbs[0], SYNC)
         assert len(self.judged.stores()) <= 1
-
-
-__all__ = ["COLUMNS", "Stormy", "rewriting", "wanted"]

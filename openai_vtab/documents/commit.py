@@ -208,12 +208,10 @@ class DocumentCommit:
             self._store.move(file, State.LEAVING, document=None)
 
     def _remove(self) -> None:
-        leaving = self._store.files_in(State.LEAVING)
-        for file in leaving:
-            if file.file_id is None:
-                self._store.remove_file(file.id)
-            else:
-                self._remove_one(file, file.file_id)
+        # an unknown upload without a document waits until COMMIT looks for it
+        leaving = [(file, file.file_id) for file in self._store.files_in(State.LEAVING) if file.file_id is not None]
+        for file, file_id in leaving:
+            self._remove_one(file, file_id)
         if leaving:
             self._send()
 

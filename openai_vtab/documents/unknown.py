@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 
 from ..protocol import Object
 from ..schema.values import SQLiteValue
@@ -42,12 +43,32 @@ def resolve(
     for id, found in candidates.items():
         candidates[id] = [o for o in found if o["id"] in unowned]
     claims = Counter(o["id"] for found in candidates.values() for o in found)
+    alike: dict[tuple[str | None, int | None], list[StoredFile]] = {}
     for file in files:
         match candidates[file.id]:
             case [only] if claims[only["id"]] == 1:
                 found_as(store, file, file_id=only["id"], created_at=only.get("created_at"))
-            case several:
-                store.change_file(file.id, answer=advice(store.name, [o["id"] for o in several]))
+            case _:
+                alike.setdefault((file.filename, file.bytes), []).append(file)
+    for group in alike.values():
+        _leave_or_advise(store, group, candidates)
+
+
+def _leave_or_advise(store: DocumentStore, group: Sequence[StoredFile], candidates: dict[int, list[Object]]) -> None:
+    """Delete the objects that uploads of one name and size can be if no document needs any of them.
+
+    It does not matter then which object is which upload's; there must not be more of them than uploads.
+    """
+    objects = {o["id"]: o for file in group for o in candidates[file.id]}
+    if any(file.state is not State.LEAVING for file in group) or len(objects) > len(group):
+        for file in group:
+            store.change_file(file.id, answer=advice(store.name, [o["id"] for o in candidates[file.id]]))
+        return
+    for file, found in zip_longest(group, objects.values()):
+        if found is None:
+            store.remove_file(file.id)
+        else:
+            found_as(store, file, file_id=found["id"], created_at=found.get("created_at"))
 
 
 def _can_be(file: StoredFile, candidate: Object) -> bool:

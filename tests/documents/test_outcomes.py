@@ -318,3 +318,20 @@ def test_outcome_of_an_attach_of_a_file_that_was_just_found(
     db.execute("DELETE FROM handbook")
     finish(db, clock)
     assert_holds(sandbox, {})
+
+
+def test_outcomes_that_are_unknown_and_needed_by_no_document(
+    db: apsw.Connection, sandbox: Any, clock: FakeClock
+) -> None:
+    """Two files of one name and size: nobody knows which is whose, and both are deleted."""
+    sandbox.inject(Cut("answer"), times=2, method="POST", path="/files$")
+    with pytest.raises(openai_vtab.Error):
+        write(db, {"a.md": "one", "docs/a.md": "two"})
+    write(db, {"b.md": "b"})
+    assert len(uploaded(sandbox)) == 3
+    db.execute("DELETE FROM handbook WHERE key = 'a.md'")
+    db.execute(SYNC)
+    assert len(uploaded(sandbox)) == 3
+    db.execute("DELETE FROM handbook WHERE key = 'docs/a.md'")
+    finish(db, clock)
+    assert_holds(sandbox, {"b.md": "b"})

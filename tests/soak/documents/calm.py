@@ -367,8 +367,12 @@ class Calm(RuleBasedStateMachine):
         """Each connection sees the documents that it must see."""
         for number, db in enumerate(self.dbs):
             seen = self.model.current if number == self.writer else self.model.committed
-            found = self.execute(db, f"SELECT {COLUMNS} FROM handbook WHERE sha256 IS NOT NULL")
-            assert sorted(found) == sorted(row_of(key, document) for key, document in seen.items())
+            assert self.sees(seen, db)
+
+    def sees(self, documents: Documents, db: apsw.Connection | None = None) -> bool:
+        """Whether the rows are these documents."""
+        found = self.execute(db or self.dbs[0], f"SELECT {COLUMNS} FROM handbook WHERE sha256 IS NOT NULL")
+        return sorted(found) == sorted(row_of(key, document) for key, document in documents.items())
 
     # the end
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -30,7 +31,8 @@ from .tally import Tally
 from .weather import FAULTS, STEPS, TIMEOUT, Strike, injection
 
 PATIENCE = 30.0  # seconds for a process
-MOMENTS = ["before", "after", "at the end", "never"]  # of a death, before or after a request is carried out
+# of a death: before or after a request is carried out, when all of them are, or at any other time
+MOMENTS = ["before", "after", "at the end", "any time", "never"]
 EXPECTED = (openai_vtab.Error, apsw.BusyError, apsw.InterruptError, apsw.ConstraintError)  # the last: a commit hook
 
 processes = multiprocessing.get_context("forkserver")
@@ -234,7 +236,8 @@ class Stormy(Calm):
             statements.append((sql, [changed[1], changed[0]]))
         self.model.current = new
         wants, spares = self.needs(self.dbs[0]), self.judged.spares(self.dbs[0])
-        if self.runs([*statements, ("COMMIT", [])], moment, step, after):
+        is_committed = self.runs([*statements, ("COMMIT", [])], moment, step, after)
+        if is_committed or (moment == "any time" and self.sees(new)):  # it may have died before it could say so
             self.committed()
         else:
             self.model.rollback()
@@ -260,6 +263,10 @@ class Stormy(Calm):
         theirs.close()
         said = ""
         try:
+            if moment == "any time" and ours.poll(PATIENCE):
+                said = ours.recv()
+                time.sleep(after * 0.008)
+                process.kill()
             while said not in ("committed", "failed") and ours.poll(PATIENCE):
                 said = ours.recv()
         except EOFError:

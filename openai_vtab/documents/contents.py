@@ -67,9 +67,10 @@ class Contents:
 
     def clear(self) -> None:
         """Forget everything: the transaction is over."""
-        self._uploads.clear()
-        self._spool.close()
-        self._spool = Spool()
+        if self._uploads:
+            self._uploads.clear()
+            self._spool.close()
+            self._spool = Spool()
 
 
 def of_value(value: SQLiteValue, key: str, limits: Limits) -> Content:

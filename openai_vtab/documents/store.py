@@ -70,9 +70,8 @@ class DocumentStore:
         self.set("vector_store_id", vector_store_id)
 
     def drop(self) -> None:
-        """DROP TABLE: forget everything."""
+        """DROP TABLE: forget everything but the contents, because ROLLBACK TO may bring the table back."""
         self.shadow.drop()
-        self.contents.clear()
         self._learned.clear()
 
     # documents
@@ -184,10 +183,11 @@ class DocumentStore:
     def attached(self, part: Sequence[tuple[Document, StoredFile]], batch_id: str, at: int) -> None:
         """Write that a batch attaches files with the attributes and the chunking of their documents."""
         rows = [[file.id, document.attributes, document.chunking] for document, file in part]
+        # +state: SQLite would begin with the index of the states, and read the whole JSON again for each file
         self._sql.write(
             f"UPDATE {self.shadow.path('files')} AS f SET state = 'in_progress', batch_id = ?, attached_at = ?, "
             "answer = NULL, attributes = new.value ->> 1, chunking = new.value ->> 2 FROM openai.json_each(?) AS new "
-            "WHERE f.id = new.value ->> 0 AND f.state = 'uploaded'",
+            "WHERE f.id = new.value ->> 0 AND +f.state = 'uploaded'",
             [batch_id, at, json.dumps(rows)],
         )
 
@@ -233,11 +233,12 @@ class DocumentStore:
         """Return the statement that writes what was learned, and its binding."""
         rows = [[file_id, *learned] for file_id, learned in self._learned.items()]
         states = ", ".join(f"'{state}'" for state in sorted(LOOKED_AT))
+        # +state: SQLite would begin with the index of the states, and read the whole JSON again for each file
         sql = (
             f"UPDATE {self.shadow.path('files')} AS f SET state = new.value ->> 1, "
             "answer = coalesce(new.value ->> 2, f.answer), attributes = CASE f.state WHEN 'unsure' "
             "THEN coalesce(new.value ->> 3, f.attributes) ELSE f.attributes END FROM openai.json_each(?) AS new "
-            f"WHERE f.file_id = new.value ->> 0 AND f.state IN ({states})"
+            f"WHERE f.file_id = new.value ->> 0 AND +f.state IN ({states})"
         )
         return sql, [json.dumps(rows)]
 

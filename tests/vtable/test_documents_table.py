@@ -293,6 +293,14 @@ def test_drop_of_a_table_without_files(
     assert (caplog.records, requests()) == ([], [])
 
 
+def test_drop_that_is_rolled_back(db: apsw.Connection, requests: Requests) -> None:
+    """To a savepoint: the contents are there still."""
+    db.execute("SAVEPOINT s; DROP TABLE handbook; ROLLBACK TO s")
+    assert db.execute(KEYS).get == "a"
+    db.execute(insert("b") + "; COMMIT")
+    assert uploads(requests) == 2
+
+
 def test_table_is_opened_again(connect: Any, tmp_path: Path, sandbox: Any) -> None:
     """By another connection, which knows nothing but the file; and read-only."""
     file = str(tmp_path / "my.db")

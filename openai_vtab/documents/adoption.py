@@ -83,7 +83,7 @@ class Adoption:
 
     def _content(self, row: Row, key: str, file: StoredFile | None) -> Content | None:
         """Return what the file contains, if the row says so. Raises RowError if it is known to be something else."""
-        content = self._values.content(row, key, None)
+        content = self._values.content(row, key)
         if content is not None and file is not None and file.sha256 not in (None, content.sha256):
             raise RowError(
                 f"{self._store.name}.file_id of the key {sql_literal(key)}: {file.file_id} has other content than the "

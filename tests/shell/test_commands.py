@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from openai_vtab.connection import DESCRIBED
 from openai_vtab.errors import APIError
 from openai_vtab.sandbox import Answer, Status
 from openai_vtab.shell.app import Shell
 from openai_vtab.shell.commands import CommandShell
-from openai_vtab.connection import DESCRIBED
 from openai_vtab.tables import TABLES
 
 from .command import LEDGER, T, run_shell

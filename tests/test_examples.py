@@ -275,11 +275,11 @@ def test_readme_describes_every_setting() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_docs_sql_runs(page: Path, connect: Callable[..., apsw.Connection]) -> None:
+def test_docs_sql_runs(page: Path) -> None:
     """Each block, in the order of the page, on the demo data; the local files are this project's."""
-    db = connect(upload_root=ROOT)
-    for block in blocks("sql", page.read_text(encoding="utf-8")):
-        db.execute(block).fetchall()
+    with sandbox.run(processing_seconds=0) as api, closing(_connect(api, ROOT)) as db:
+        for block in blocks("sql", page.read_text(encoding="utf-8")):
+            db.execute(block).fetchall()
 
 
 def test_settings_and_keywords_are_the_same() -> None:

@@ -243,7 +243,7 @@ class DocumentCommit:
         """Queue a request of a step, with its intent."""
         intent = None
         if not self._is_dry_run:
-            intents = self._queue.intent_log(self._store.file)
+            intents = self._queue.intents.of(self._store.file)
             intent = intents.new(self._store.shadow.names, {}, {"step": step, **sent})
         self._queue.add(
             Write(

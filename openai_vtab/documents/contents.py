@@ -109,12 +109,13 @@ def is_unchanged(path: SQLiteValue, limits: Limits, known: Document) -> bool:
     """
     if known.stamp is None or limits.upload_root is None or not isinstance(path, str):
         return False
-    file = limits.upload_root / path
-    if file.name != known.filename:  # perhaps a symbolic link, whose file has the name
+    # os.path: every document of a folder comes here each time that it is synchronized, and a Path costs as much as all
+    # the rest
+    if os.path.basename(path) != known.filename:  # noqa: PTH119 - perhaps a symbolic link, whose file has the name
         return False
     *identity, looked_at = json.loads(known.stamp)
     try:
-        found = _identity(file.stat())
+        found = _identity(os.stat(os.path.join(limits.upload_root, path)))  # noqa: PTH116, PTH118
     except (OSError, ValueError):
         return False
     return found == identity and bool(found[1] < looked_at - RACY)
@@ -131,5 +132,6 @@ def filename_of(key: str) -> str:
     'refunds.html'
     """
     last = re.split(r"[/\\]", key.rstrip("/\\"))[-1].replace("%22", "_")
-    name = "".join("_" if category(character) in ("Cc", "Cs") else character for character in last)
-    return name if name.strip() else "document"
+    if not last.isprintable():
+        last = "".join("_" if category(character) in ("Cc", "Cs") else character for character in last)
+    return last if last.strip() else "document"

@@ -87,8 +87,11 @@ class _Look:
         self.one_by_one(self.by_list([*others, *self._by_batches(batches)]))
 
     def wait(self, files: Sequence[StoredFile], deadline: float) -> None:
-        """Wait until all of the files are finished, or the deadline has come."""
+        """Wait until all of the files are finished, or the deadline has come; a dry run does not wait."""
         session = self._session
+        if session.workers.client.settings.dry_run:
+            self.at(files)
+            return
         batches, others = _by_batch(files)
         singles = {self._api.file(_id(file)).request.identity: file for file in others} if len(others) <= SOME else {}
 
@@ -121,7 +124,7 @@ class _Look:
 
     def _unfinished(self, files: Iterable[StoredFile]) -> list[StoredFile]:
         current = (self._store.current(file) for file in files if file.file_id not in self.failures)
-        return [file for file in current if file.state is State.IN_PROGRESS]
+        return [file for file in current if file.state.is_unfinished]
 
     def _by_batches(self, batches: dict[str, list[StoredFile]]) -> list[StoredFile]:
         """Ask the batches. Returns the files that they do not tell."""

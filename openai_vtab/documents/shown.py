@@ -31,7 +31,8 @@ def status(document: Document, file: StoredFile | None) -> str:
         return PENDING
     if file.state.is_attached and file.attributes != document.attributes:
         return PENDING
-    return str(file.state)
+    # after a look, a file is unsure only while the API may not show yet that it was attached
+    return str(State.IN_PROGRESS if file.state is State.UNSURE else file.state)
 
 
 def last_error(file: StoredFile | None) -> tuple[str | None, str | None]:

@@ -33,21 +33,27 @@ LOOKED_AT = frozenset(
 )  # a look at the API tells the state of such a file
 
 
+Learned = tuple[State, str | None, str | None]  # of a file: its state, answer and attributes
+
+
 class DocumentStore:
     """Reads and writes the rows of one table, in the database file `file` ("" when it is in none).
 
+    learned: what another store of the same rows has learned; the two share it.
     contents: what the open transaction has still to upload.
 
     What was learned of files while reading is kept until it can be written between the user's transactions; until
     then every row of this class has it.
     """
 
-    def __init__(self, internal_sql: InternalSQL, schema: str, name: str, file: str) -> None:
+    def __init__(
+        self, internal_sql: InternalSQL, schema: str, name: str, file: str, learned: dict[str, Learned] | None = None
+    ) -> None:
         self.shadow = DocumentShadow(internal_sql, schema, name)
         self.file = file
         self.contents = Contents()
         self._sql = internal_sql
-        self._learned: dict[str, tuple[State, str | None, str | None]] = {}
+        self._learned = {} if learned is None else learned
 
     @property
     def name(self) -> str:
@@ -60,9 +66,7 @@ class DocumentStore:
 
     def elsewhere(self, internal_sql: InternalSQL) -> DocumentStore:
         """Return the same rows, and what was learned of them, on a connection whose main database is the file."""
-        there = DocumentStore(internal_sql, "main", self.shadow.names[0], self.file)
-        there._learned = self._learned
-        return there
+        return DocumentStore(internal_sql, "main", self.shadow.names[0], self.file, self._learned)
 
     def create(self, vector_store_id: str | None) -> None:
         """Create the shadow tables. Raises ProgrammingError when they cannot be created."""
@@ -111,8 +115,8 @@ class DocumentStore:
 
         limit: the number of documents at most; -1 for all.
         """
-        sql = _listed(self.shadow.path("documents"), self.shadow.path("files"), where)
-        for row in self._sql.read(sql, [*bindings, limit]):
+        sql = _listed(self.shadow.path("documents"), self.shadow.path("files"), where, limit)
+        for row in self._sql.read(sql, bindings):
             file = None if row[SIZE] is None else self._file(row[SIZE:])
             yield Document(*row[:SIZE]), file  # type: ignore[arg-type]
 
@@ -272,8 +276,10 @@ class DocumentStore:
 
 
 @lru_cache(maxsize=256)  # every row that is written is read before
-def _listed(documents: str, files: str, where: str) -> str:
+def _listed(documents: str, files: str, where: str, limit: int) -> str:
+    # SQLite prepares a statement again each time that something is bound beside the parameter of a LIMIT
     return (
         f"SELECT {DOCUMENT}, {FILE} FROM {documents} AS d LEFT JOIN {files} AS f "
-        f"ON f.id = (SELECT max(id) FROM {files} WHERE document = d.id) WHERE {where} ORDER BY d.id LIMIT ?"
+        f"ON f.id = (SELECT max(id) FROM {files} WHERE document = d.id) WHERE {where} ORDER BY d.id"
+        + (f" LIMIT {limit}" if limit >= 0 else "")
     )

@@ -150,7 +150,14 @@ def _is_folder(path: Path) -> bool:
 
 def _entries(folder: str | int) -> list[Entry]:
     with os.scandir(folder) as found:
-        return sorted((_entry(item.name, item.stat(follow_symlinks=False)) for item in found), key=_name)
+        return sorted(map(_scanned, found), key=_name)
+
+
+def _scanned(item: os.DirEntry[str]) -> Entry:
+    try:
+        return _entry(item.name, item.stat(follow_symlinks=False))
+    except OSError as error:  # it has disappeared meanwhile, or its folder may be listed but not entered
+        raise OSError(f"{item.name}: {reason(error)}") from None
 
 
 def _entry(name: str, status: os.stat_result) -> Entry:

@@ -75,7 +75,7 @@ class ConnectionContext:
         self.ledgers: list[Ledger] = []
         self._documents: list[DocumentOutcomes] = []
         openers = [partial(Ledger, self.internal_sql, table) for table in TABLES if table.remembered]
-        self.settlement = Settlement(self.internal_sql, writes, [*openers, self._outcomes_of])
+        self.settlement = Settlement(self.internal_sql, writes.intents, [*openers, self._outcomes_of])
         self.rowids: list[Rowids] = []  # of the tables without a ledger
         self._bound_values = BoundValues()
         self.replayer = Replayer(weak, self.internal_sql, self._bound_values)
@@ -237,12 +237,8 @@ class ConnectionContext:
         return DocumentOutcomes(DocumentStore(self.internal_sql, schema, name, file))
 
     def write_waiting_outcomes(self, store: DocumentStore) -> None:
-        """Write what could not be settled yet into a documents table, within the user's transaction.
-
-        Should SQLite undo that, it still waits. Raises SQLite's errors.
-        """
-        outcomes = next(each for each in self._documents if each.store is store)
-        outcomes.write_outcomes(self.settlement.waiting(outcomes))
+        """Write what a documents table does not know yet, within the user's transaction. Raises SQLite's errors."""
+        self.settlement.write_within(next(each for each in self._documents if each.store is store))
 
     def commit_documents(self, store: DocumentStore, arguments: Arguments) -> None:
         """COMMIT of a documents table: send what its rows need. Raises what has failed."""
@@ -260,10 +256,11 @@ class ConnectionContext:
     def disconnected(self) -> None:
         """A table was disconnected. With the last one the connection is closed, and the threads end.
 
-        Not left to the garbage collector: an exception's traceback can keep a closed connection's objects alive.
+        Not left to the garbage collector: an exception's traceback can keep a closed connection's objects alive. Within
+        the package's own SQL, it is only the schema that has changed, by the rollback of a RENAME for example.
         """
         self._connected -= 1
-        if self._connected or self.workers.is_inherited:
+        if self._connected or self.workers.is_inherited or self.internal_sql.running:
             return
         self.workers.close()
         self.writes.abandon()

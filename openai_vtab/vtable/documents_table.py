@@ -180,9 +180,16 @@ class DocumentsTable(TransactionHooks):
     def Commit(self) -> None:
         """COMMIT, second half: cannot fail."""
         self._store.contents.clear()
+        self.context.settlement.committed()
         super().Commit()
 
     def Rollback(self) -> None:
         """ROLLBACK, or a COMMIT that SQLite could not complete after Sync."""
         self._store.contents.clear()
+        self.context.settlement.undone()
         super().Rollback()
+
+    def RollbackTo(self, level: int) -> None:
+        """ROLLBACK TO, or a statement that failed within a transaction."""
+        self.context.settlement.undone()
+        super().RollbackTo(level)

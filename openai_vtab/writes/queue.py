@@ -22,9 +22,8 @@ and Rollback, with these exceptions (APSW 3.53, SQLite 3.53):
     Rollback           drops the queue       by the user's ROLLBACK: logs a warning; otherwise raises WriteError
     RollbackTo         drops what came since the savepoint; what was carried out is logged, and settled afterwards
 
-A table whose COMMIT takes several steps, each made of what the one before has brought, queues and flushes each within
-`one_commit`: to SQLite it is one Sync. What fails in a later step, or between two of them, ends the transaction, and
-the exception lists what the earlier steps have carried out.
+A table whose COMMIT takes several steps queues and flushes each of them within `one_commit`, in one Sync. A failure in
+a later step, or between two, ends the transaction; the exception lists what the earlier steps have carried out.
 
 >>> queue = WriteQueue(workers)
 >>> queue.add(Write(request, rowid=1, parse=parse_object))
@@ -38,14 +37,14 @@ from __future__ import annotations
 import logging
 from bisect import bisect_left
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 from ..errors import Error, WriteError
 from ..execution.workers import WorkerPool
-from ..ledger.intents import IntentLog
 from .delivery import Delivery
 from .flush import FlushSender
+from .intent_logs import IntentLogs
 from .outcome import between_steps, failure, incomplete, lost_commit, not_begun, recording_failed
 from .savepoints import Savepoints
 from .unrecorded import UnrecordedResults
@@ -59,7 +58,7 @@ class WriteQueue:
 
     def __init__(self, workers: WorkerPool) -> None:
         self._sender = FlushSender(workers)
-        self.unsettled: list[IntentLog] = []  # of transactions that are over, for which ledgers may lack rows
+        self.intents = IntentLogs()
         self.next_number = 0
         self._queued: list[Write] = []
         self._sent: dict[int, Write] = {}
@@ -68,17 +67,10 @@ class WriteQueue:
         self._delivery: Delivery | None = None  # until its outcomes are here
         self._savepoints = Savepoints()
         self._first: dict[object, int] = {}  # running statement: the number of its first write
-        self._logs: dict[str, IntentLog] = {}  # by database file
         self._committing = False  # COMMIT is sending, or was interrupted while it was
         self._synced = False  # COMMIT has sent everything
 
     # queuing
-
-    def intent_log(self, file: str) -> IntentLog:
-        """Where the open transaction writes down what it creates for ledgers in this database file ("" in none)."""
-        if file not in self._logs:
-            self._logs[file] = IntentLog(file)
-        return self._logs[file]
 
     def add(self, write: Write) -> None:
         """Queue a write. Nothing is sent."""
@@ -90,7 +82,7 @@ class WriteQueue:
     @property
     def is_empty(self) -> bool:
         """Whether nothing of a transaction is kept."""
-        kept = (self._queued, self._sent, self._savepoints, self._logs, self._first, self.unsettled)
+        kept = (self._queued, self._sent, self._savepoints, self.intents.open, self._first, self.intents.unsettled)
         return not any(kept) and self._delivery is None
 
     def holds(self, table: object) -> bool:
@@ -119,11 +111,7 @@ class WriteQueue:
 
     @contextmanager
     def one_commit(self) -> Iterator[None]:
-        """Within the with statement, several flushes are one COMMIT.
-
-        Raises what the block raises; when something was carried out before, a WriteError that lists it, or what has
-        interrupted the block, with the WriteError as its cause.
-        """
+        """Make several flushes one COMMIT. When the block raises, the exception lists what was carried out before."""
         try:
             yield
         except BaseException as error:
@@ -155,7 +143,7 @@ class WriteQueue:
 
     def _send(self, due: list[Write], reader: object, more: bool) -> None:
         try:
-            self._sender.prepare(due, self._logs.values())
+            self._sender.prepare(due, self.intents.open)
         except Error as error:
             self._fail(not_begun(error, self._all()), reader)
         self._sent.update((write.number, write) for write in due)
@@ -193,10 +181,9 @@ class WriteQueue:
         self._delivery = None
 
     def _record(self, reader: object) -> None:
-        """Write the results into the ledgers.
+        """Write the results into the ledgers. Without a reader, a failure ends the transaction; the intents keep them.
 
-        Raises WriteError when SQLite refuses, and what interrupts it, with the WriteError as its cause. Without a
-        reader the transaction is then over, and the intents keep what was carried out.
+        Raises WriteError when SQLite refuses, and what interrupts it, with the WriteError as its cause.
         """
         try:
             self._results.record(self.next_number, reader)
@@ -208,10 +195,8 @@ class WriteQueue:
 
     def _record_done(self, reader: object) -> None:
         """Write what was carried out into the ledgers of a transaction that goes on, although others have failed."""
-        try:
+        with suppress(WriteError):  # it is written later
             self._record(reader)
-        except WriteError as error:
-            log.debug("not written yet: %s", error)
 
     def _all(self) -> list[Write]:
         return [*self._sent.values(), *self._queued]
@@ -219,7 +204,7 @@ class WriteQueue:
     # what SQLite undoes
 
     def savepoint(self, level: int, statement: object = None) -> None:
-        """Remember where `level` begins. Every table of the transaction calls it: the first call counts."""
+        """Remember where `level` begins."""
         self._savepoints.begin(level, self.next_number, statement)
 
     def is_begun_by(self, level: int, statement: object) -> bool:
@@ -273,21 +258,12 @@ class WriteQueue:
             self._results.drop(number)
             self._failed.pop(number, None)
             write.roll_back()
-            if write.state is State.DONE and write.changes_something:
-                log.warning(
-                    "rolled back here, but already carried out by the API: %s %s (%s)",
-                    write.request.method,
-                    write.request.target,
-                    (write.result or {}).get("id"),
-                )
 
     # the end of the transaction
 
     def commit(self) -> None:
-        """SQLite has committed: only creates that ROLLBACK TO has undone still lack a row in their ledger."""
-        for file, intents in list(self._logs.items()):
-            if intents.commit():
-                del self._logs[file]
+        """SQLite has committed."""
+        self.intents.commit()
         self.end()
 
     def rollback(self, asked_for: bool) -> None:
@@ -314,8 +290,7 @@ class WriteQueue:
     def end(self) -> None:
         """The transaction is over: keep only the intents that are not settled."""
         self._collect()
-        self.unsettled += [intents for intents in self._logs.values() if intents not in self.unsettled]
-        self._logs.clear()
+        self.intents.end()
         self._queued.clear()
         self._sent.clear()
         self._results.clear()

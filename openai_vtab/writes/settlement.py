@@ -7,7 +7,7 @@
 Each row has its intent's id, so that settling twice adds nothing. What cannot be written now, because another
 connection reads or writes, is tried again at each later statement; a ledger lists it meanwhile.
 
->>> settlement = Settlement(internal_sql, writes, openers)
+>>> settlement = Settlement(internal_sql, intents, openers)
 >>> settlement.add(ledger)
 >>> settlement.settle(connection, can_wait=False)
 """
@@ -26,7 +26,7 @@ from ..ledger.intent_file import left_behind
 from ..ledger.intent_reader import read_intents
 from ..ledger.intents import Intent, IntentLog
 from ..sqlite.internal_sql import InternalSQL
-from .queue import WriteQueue
+from .intent_logs import IntentLogs
 
 log = logging.getLogger("openai_vtab")
 
@@ -77,12 +77,13 @@ class Settlement:
     `openers` make, for each kind of table, the OutcomeStore of a table that the connection has not used yet.
     """
 
-    def __init__(self, internal_sql: InternalSQL, writes: WriteQueue, openers: Sequence[Opener]) -> None:
+    def __init__(self, internal_sql: InternalSQL, intents: IntentLogs, openers: Sequence[Opener]) -> None:
         self._stores: list[OutcomeStore] = []
         self._internal_sql = internal_sql
-        self._writes = writes
+        self._intents = intents
         self._openers = openers
         self._to_recover: list[OutcomeStore] = []  # not yet looked at for what a dead process has left behind
+        self._within: dict[str, tuple[IntentLog, Intent]] = {}  # by id: written within the open transaction
 
     @property
     def is_empty(self) -> bool:
@@ -96,14 +97,42 @@ class Settlement:
 
     def waiting(self, store: OutcomeStore) -> list[Intent]:
         """Return what was carried out for a table, and is not written into it yet."""
-        found = (i for log in self._writes.unsettled if log.file == store.file for i in log.unsettled())
+        found = (i for log in self._intents.unsettled if log.file == store.file for i in log.unsettled())
         return [intent for intent in found if store.is_of(intent)]
+
+    def write_within(self, store: OutcomeStore) -> None:
+        """Write what a table does not know yet within the user's transaction, which holds the write lock.
+
+        `committed` makes it count. Raises SQLite's errors.
+        """
+        try:
+            self._intents.unsettled += _read(store.file, self._intents.paths)
+        except (OSError, ValueError) as error:
+            log.warning("%s: what an interrupted process has created cannot be read: %s", store.name, error)
+        for found in self._intents.unsettled:
+            if found.file == store.file:
+                due = [i for i in found.unsettled() if store.is_of(i) and not self._is_within(i)]
+                store.write_outcomes(due)
+                self._within.update((intent.id, (found, intent)) for intent in due)
+
+    def _is_within(self, intent: Intent) -> bool:
+        return intent.id in self._within and self._within[intent.id][1].outcome is intent.outcome
+
+    def committed(self) -> None:
+        """SQLite has committed the transaction: what was written within it is settled."""
+        for found, intent in self._within.values():
+            found.settle([intent])
+        self._within.clear()
+
+    def undone(self) -> None:
+        """SQLite has undone the transaction, or a part of it: what was written within it is written again."""
+        self._within.clear()
 
     def settle(self, connection: apsw.Connection, can_wait: bool) -> None:
         """Write what can be written, outside of a transaction; what was only looked up, unless it can wait."""
         for store in list(self._to_recover):
             self._recover(connection, store)
-        for found in list(self._writes.unsettled):
+        for found in list(self._intents.unsettled):
             if not found.file or (schema := _schema_of(connection, found.file)):
                 self._settle(found, schema if found.file else "")
         for store in self._stores:
@@ -122,7 +151,7 @@ class Settlement:
             found.settle(due)
         if found.finish():  # or a response came meanwhile, or is still to come
             found.remove()
-            self._writes.unsettled.remove(found)
+            self._intents.unsettled.remove(found)
 
     def _write(self, file: str, schema: str, due: Sequence[Intent]) -> int:
         """Write the rows into the database that is attached as `schema` now; "" is any, for tables in no file.
@@ -151,7 +180,7 @@ class Settlement:
 
         Only with the write lock: a transaction that still sends holds it. Where it is taken, this is tried again later.
         """
-        ours = {found.path for found in self._writes.unsettled}
+        ours = self._intents.paths
         left = [path for path in left_behind(store.file) if path not in ours]
         if left and connection.readonly(store.schema):
             log.warning(
@@ -177,9 +206,9 @@ class Settlement:
 
     def close(self) -> None:
         """The user's connection is closing: write on connections of our own, or leave the intents to the next one."""
-        for found in self._writes.unsettled:
+        for found in self._intents.unsettled:
             self._save_elsewhere(found)
-        self._writes.unsettled.clear()
+        self._intents.unsettled.clear()
         for store in self._stores:
             store.save_elsewhere()
 
@@ -215,7 +244,7 @@ def _report(store: OutcomeStore, recovered: Sequence[IntentLog], written: int) -
         )
 
 
-def _read(file: str, ours: Collection[Path | None]) -> Iterator[IntentLog]:
+def _read(file: str, ours: Collection[Path]) -> Iterator[IntentLog]:
     """Yield the intents that others have left beside a database file. Raises OSError, ValueError."""
     for path in left_behind(file):
         if path not in ours:

@@ -30,6 +30,7 @@ such a write as unknown, and the answer that comes later is still recorded.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
@@ -38,6 +39,8 @@ from typing import NamedTuple, Protocol
 from ..ledger.intents import Intent
 from ..protocol import Object, Request, Response
 from .order import NOTHING, Affected
+
+log = logging.getLogger("openai_vtab")
 
 
 class State(Enum):
@@ -156,6 +159,13 @@ class Write:
         self.recorded = None
 
     def roll_back(self) -> None:
-        """SQLite has undone the row for good, and the transaction goes on: the intent keeps what was created."""
+        """SQLite has undone the row for good: say what the API has carried out, and have the intent keep it."""
         if self.intent is not None:
             self.intent.undo()
+        if self.state is State.DONE and self.changes_something:
+            log.warning(
+                "rolled back here, but already carried out by the API: %s %s (%s)",
+                self.request.method,
+                self.request.target,
+                (self.result or {}).get("id"),
+            )

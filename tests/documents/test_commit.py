@@ -9,7 +9,7 @@ import apsw
 import pytest
 
 import openai_vtab
-from openai_vtab.sandbox import Status
+from openai_vtab.sandbox import Status, files, vector_store_files
 
 from ..support.clock import FakeClock
 from .handbook import BY_NAME, STORE, SYNC, Requests, assert_holds, held, rows, short, uploaded, write
@@ -172,9 +172,9 @@ def test_commit_of_a_deletion_detaches_and_deletes(db: apsw.Connection, sandbox:
 def test_commit_of_a_deletion_that_another_program_has_done(db: apsw.Connection, sandbox: Any) -> None:
     """A file that is absent is deleted."""
     write(db, ABC)
-    state = sandbox._state
-    for id in list(state.stores[STORE].files):
-        del state.stores[STORE].files[id], state.files[id]
+    for id in list(sandbox._state.stores[STORE].files):
+        vector_store_files.detach(sandbox._state, STORE, id)
+        files.delete(sandbox._state, id)
     db.execute("DELETE FROM handbook")
     assert rows(db) == []
     assert db.execute("SELECT count(*) FROM handbook_files").get == 0

@@ -386,7 +386,7 @@ def test_look_in_a_dry_run_concludes_nothing(reader: Reader, sandbox: Any, reque
     reader.look()
     reader.refresh()
     reader.wait(60)
-    assert requests() == []
+    assert (requests(), reader.clock.slept) == ([], 0)
     assert reader.states == {State.IN_PROGRESS: 3, State.UNSURE: 1}
 
 
@@ -460,6 +460,29 @@ def test_wait_for_files_that_are_not_visible_yet(reader: Reader) -> None:
     reader.wait(600)
     assert 9 < reader.clock.slept < 17
     assert reader.states == {State.MISSING: 1}
+
+
+def test_wait_for_unsure_files_that_are_not_visible_yet(reader: Reader) -> None:
+    """Their upload is looked for when the vector store must have shown them."""
+    ids = reader.upload(1)
+    reader.file(ids[0], State.UNSURE, attached_at=int(reader.clock.time()))
+    reader.look()
+    assert reader.states == {State.UNSURE: 1}
+    reader.wait(600)
+    assert 9 < reader.clock.slept < 17
+    assert reader.states == {State.UPLOADED: 1}
+
+
+def test_wait_for_many_files_without_a_batch(reader: Reader, requests: Requests) -> None:
+    """The vector store's list tells all of them."""
+    ids = reader.upload(150)
+    reader.sandbox.add_batch(STORE, ids, processing_seconds=20)
+    for id in ids:
+        reader.file(id, State.UNSURE)
+    reader.wait(600)
+    assert reader.states == {State.COMPLETED: 150}
+    assert kinds(requests()).keys() == {"store", "store list"}
+    assert 20 <= reader.clock.slept < 30
 
 
 def test_wait_follows_the_servers_hint(reader: Reader, requests: Requests) -> None:

@@ -425,6 +425,29 @@ def test_learned_statuses_are_kept_within_a_transaction(
     assert requests() == []
 
 
+def test_learned_statuses_are_kept_in_the_file(
+    sandbox: Any, connect: Callable[..., apsw.Connection], requests: Requests, tmp_path: Any
+) -> None:
+    """Another connection does not ask again."""
+    sandbox.add_store(STORE)
+    batch = attach(sandbox, {f"file-{n}": "x" for n in range(5)}, suffix=".zip")
+    db = connect(str(tmp_path / "my.db"))
+    db.execute(CREATE)
+    for n in range(5):
+        add(db, f"{n}", f"file-{n}", state="in_progress", batch_id=batch)
+    sql = "SELECT status, last_error_code, count(*) FROM handbook GROUP BY 1"
+    assert rows(db, sql) == [("failed", "unsupported_file", 5)]
+    requests()
+    assert rows(connect(str(tmp_path / "my.db")), sql) == [("failed", "unsupported_file", 5)]
+    assert requests() == []
+
+
+def test_status_of_a_file_that_is_not_visible_yet(table: apsw.Connection, clock: FakeClock) -> None:
+    """It was attached a moment ago, as far as is known."""
+    add(table, "a", "file-a", state="unsure", attached_at=int(clock.time()))
+    assert rows(table, "SELECT status FROM handbook") == [("in_progress",)]
+
+
 def test_interrupt_leaves_no_open_statement(table: apsw.Connection) -> None:
     """The transaction can be rolled back."""
     for n in range(10):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import tempfile
 import tracemalloc
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -264,15 +266,39 @@ def test_fsdir_raises_for_a_folder_that_became_a_link(db: apsw.Connection, root:
         list(rows)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
-def test_fsdir_raises_for_a_folder_that_may_not_be_read(db: apsw.Connection, root: Path) -> None:
-    """Nothing is deleted because of a listing that lacks its files."""
-    (root / "docs" / "deep").chmod(0)
-    db.execute("CREATE TABLE t (name); INSERT INTO t VALUES ('docs/deep/c.md')")
-    with pytest.raises(openai_vtab.OperationalError, match=r"'docs/deep' .*cannot be read: Permission denied"):
-        db.execute("DELETE FROM t WHERE name NOT IN (SELECT name FROM fsdir('docs'))")
-    assert db.execute("SELECT count(*) FROM t").get == 1
-    (root / "docs" / "deep").chmod(0o700)
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """As a user who may not read everything, if this process is root's."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+@pytest.mark.parametrize(
+    ("mode", "problem"), [(0, "Permission denied"), (0o444, "c.md: Permission denied")], ids=["no list", "no entry"]
+)
+def test_fsdir_raises_for_a_folder_that_may_not_be_read(open_db: Open, mode: int, problem: str) -> None:
+    """Nothing is deleted because of a listing that lacks its files; the file is not absent for readfile either."""
+    with tempfile.TemporaryDirectory() as root:
+        Path(root).chmod(0o755)  # nobody cannot enter pytest's folders
+        folder = Path(root, "docs", "deep")
+        folder.mkdir(parents=True)
+        (folder / "c.md").touch()
+        folder.chmod(mode)
+        db = open_db(upload_root=root)
+        db.execute("CREATE TABLE t (name); INSERT INTO t VALUES ('docs/deep/c.md')")
+        with as_nobody():
+            with pytest.raises(openai_vtab.OperationalError) as caught:
+                db.execute("DELETE FROM t WHERE name NOT IN (SELECT name FROM fsdir('docs'))")
+            assert str(caught.value) == f"fsdir: 'docs/deep' below upload_root ({root}) cannot be read: {problem}"
+            with pytest.raises(openai_vtab.OperationalError, match="cannot be read: Permission denied"):
+                db.execute("SELECT readfile('docs/deep/c.md')").fetchall()
+        assert db.execute("SELECT count(*) FROM t").get == 1
+        folder.chmod(0o755)
 
 
 def test_fsdir_that_fails_deletes_nothing(db: apsw.Connection, root: Path) -> None:

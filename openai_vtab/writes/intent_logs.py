@@ -1,0 +1,50 @@
+"""The intents of one connection: of the open transaction, and of those that are over.
+
+>>> logs = IntentLogs()
+>>> logs.of("/data/my.db").new(["my_batches"], {"vector_store_id": "vs_1"}, {"file_ids": ["file-1"]})
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from ..ledger.intents import IntentLog
+
+
+class IntentLogs:
+    """One IntentLog for each database file that the open transaction creates something for.
+
+    unsettled: those of transactions that are over, for which ledgers may lack rows.
+    """
+
+    def __init__(self) -> None:
+        self.unsettled: list[IntentLog] = []
+        self._open: dict[str, IntentLog] = {}  # by database file
+
+    def of(self, file: str) -> IntentLog:
+        """Where the open transaction writes down what it creates for ledgers in this database file ("" in none)."""
+        if file not in self._open:
+            self._open[file] = IntentLog(file)
+        return self._open[file]
+
+    @property
+    def open(self) -> Collection[IntentLog]:
+        """Those of the open transaction."""
+        return self._open.values()
+
+    @property
+    def paths(self) -> set[Path]:
+        """The files of all of them."""
+        return {log.path for log in [*self._open.values(), *self.unsettled] if log.path is not None}
+
+    def commit(self) -> None:
+        """SQLite has committed: only creates that ROLLBACK TO has undone still lack a row in their ledger."""
+        for file, intents in list(self._open.items()):
+            if intents.commit():
+                del self._open[file]
+
+    def end(self) -> None:
+        """The transaction is over: what is open is not settled."""
+        self.unsettled += [intents for intents in self._open.values() if intents not in self.unsettled]
+        self._open.clear()

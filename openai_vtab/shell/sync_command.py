@@ -58,13 +58,14 @@ def _run(given: Namespace, bar: ProgressBar | None, resources: ExitStack) -> int
     root = os.path.abspath(given.folder)  # noqa: PTH100 - a link to a folder keeps its name, which begins the keys
     if not Path(root).is_dir():
         raise ProgrammingError(f"DIR is {given.folder!r}, which is not a folder; give a folder that exists")
-    folder = Folder(root, default_prefix(root) if given.prefix is None else given.prefix, given.glob or [ALL])
     settings: dict[str, Any] = {"upload_root": root, "dry_run": given.dry_run}
     if given.sandbox:
         settings |= start_sandbox(resources)
     elif given.base_url is not None:
         settings["base_url"] = given.base_url
     database = _database(given, root, settings)
+    prefix = default_prefix(root) if given.prefix is None else given.prefix
+    folder = Folder(root, prefix, given.glob or [ALL], database)
     progress = SyncProgress(bar or (lambda _: None))
     settings["progress"] = progress if bar is not None else None
     db = resources.enter_context((copy_database if given.dry_run else open_database)(database, settings))

@@ -20,7 +20,8 @@ again and again, for instance from cron: only what has changed is sent.
 """
 EPILOGUE = """\
 exit status:
-  0    every file of the folder is in the vector store
+  0    every file of the folder is in the vector store (with --no-wait: it was
+       sent, and may still fail)
   1    the sync has stopped at an error; run it again to go on from there
   2    the command line is wrong
   3    the sync is complete, but documents have failed, are still in progress
@@ -28,7 +29,8 @@ exit status:
   130  interrupted by Ctrl-C
 
 The API key is read from OPENAI_API_KEY, which cron does not take from your
-profile. The documents are a table in DATABASE: openai-vtab DATABASE searches it.
+profile. DATABASE has the documents as a table, which you can search with
+openai-vtab DATABASE.
 """
 
 

@@ -28,12 +28,18 @@ class Listing:
 
 
 class Folder:
-    """A folder, and the patterns of its files. `root` is absolute, and the connection's upload_root."""
+    """A folder, and the patterns of its files. `root` is absolute, and the connection's upload_root.
 
-    def __init__(self, root: str, prefix: str, patterns: Sequence[str]) -> None:
+    database: the sync's own database, which is no document, and neither are the files that SQLite makes beside it.
+    """
+
+    def __init__(self, root: str, prefix: str, patterns: Sequence[str], database: Path | None = None) -> None:
         self.root = Path(root)
         self.prefix = prefix
-        self._matches = matcher(patterns)
+        self._is_match = matcher(patterns)
+        self._database: str | None = None  # below the folder
+        if database is not None and database.is_relative_to(self.root):
+            self._database = database.relative_to(self.root).as_posix()
 
     def listing(self, db: apsw.Connection) -> Listing:
         """List the files that match. Raises OperationalError if a folder cannot be read: a listing is never partial.
@@ -55,6 +61,11 @@ class Folder:
     def covers(self, key: str) -> bool:
         """Whether a key is that of a file below the folder that the patterns match, so that the sync may delete it."""
         return key.startswith(self.prefix) and self._matches(key[len(self.prefix) :])
+
+    def _matches(self, path: str) -> bool:
+        if self._database is not None and (path == self._database or path.startswith(f"{self._database}-")):
+            return False
+        return self._is_match(path)
 
     def size(self, path: str) -> int:
         """The size of a file in bytes. Raises OSError."""

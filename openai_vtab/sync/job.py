@@ -82,7 +82,7 @@ class FolderSync:
         known = {item.key: item for item in self._known()}
         kept = [replace(known[key], path=listing.paths[key]) for key in plan.kept]
         writer.write([*new, *(item for item in kept if not self._is_current(item))])
-        summary.unchanged = len(set(plan.kept).difference(summary.changed, summary.retried, summary.failed))
+        summary.kept(plan.kept)
         if options.is_dry_run:
             writer.delete(plan.gone)
             return summary

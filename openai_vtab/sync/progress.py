@@ -19,7 +19,7 @@ class SyncProgress:
         self._show = show
         self._clock = clock
         self._next = 0.0
-        self._total = self._seen = self._pending = 0
+        self._total = self._seen = self._pending = self._sent = 0
 
     def begin(self, total: int) -> None:
         """The sync has this many files."""
@@ -27,19 +27,21 @@ class SyncProgress:
 
     def saw(self, seen: int, pending: int) -> None:
         """This many files were compared; of those, `pending` are new or changed, and wait for COMMIT."""
-        self._seen, self._pending = seen, pending
+        self._seen, self._pending, self._sent = seen, pending, 0
         if self._clock.monotonic() >= self._next:
             self._next = self._clock.monotonic() + INTERVAL
-            self._report(0)
+            self._report()
 
     def __call__(self, progress: Progress) -> None:
         """Report the progress of a statement."""
         if progress.finished:
             return  # the sync goes on
         if progress.what == "rows":
-            self._report(min(progress.done, self._pending))
+            # uploads come first, then a few requests for all of them
+            self._sent = max(self._sent, min(progress.done, self._pending))
+            self._report()
         else:
             self._show(progress)
 
-    def _report(self, sent: int) -> None:
-        self._show(Progress("documents", self._seen - self._pending + sent, self._total))
+    def _report(self) -> None:
+        self._show(Progress("documents", self._seen - self._pending + self._sent, self._total))

@@ -1,4 +1,4 @@
-"""Which documents the API has refused, of a COMMIT that failed: the others can be sent without them.
+"""What a failed COMMIT says of single documents: the others can be sent without those that the API has refused.
 
 >>> refused_rows(error, {1, 2})
 {2: "handbook: the key 'docs/b.exe': POST https://api.openai.com/v1/files: 400 Invalid extension"}
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from ..errors import APIError, Error, WriteError
+from ..errors import APIError, Error, RowError, WriteError
 
 UPLOAD = re.compile(r"POST (?!\S*/vector_stores/)\S+/files")
 ABOUT_ONE_FILE = (400, 413, 415, 422)  # HTTP statuses; others, such as 401 and 429, would meet every document
@@ -24,6 +24,11 @@ def refused_rows(error: Error, rowids: Collection[int]) -> dict[int, str]:
     if len(rowids) == 1 and _is_about_one_file(error):
         return dict.fromkeys(rowids, str(error))
     return {}
+
+
+def has_changed_file(error: Error) -> bool:
+    """Whether COMMIT has found that a file was changed after the statement that wrote it."""
+    return isinstance(error, RowError) or isinstance(error.__cause__, RowError)
 
 
 def _is_about_one_file(error: BaseException | None) -> bool:

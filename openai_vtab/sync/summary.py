@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ..schema.values import sql_literal
@@ -43,6 +44,10 @@ class Summary:
     def committed(self, key: str, *, is_new: bool, is_again: bool) -> None:
         """Note a document that was written. `is_again`: it failed the last time, and its file is used again."""
         (self.added if is_new else self.retried if is_again else self.changed).append(key)
+
+    def kept(self, keys: Iterable[str]) -> None:
+        """Count those of the known documents that were neither written nor refused."""
+        self.unchanged = len(set(keys).difference(self.changed, self.retried, self.failed))
 
     def status(self, *, waited: bool = True) -> int:
         """The exit status. Documents that are still processed count only if the sync has waited for them."""

@@ -17,10 +17,11 @@ from ..documents.rows import Document
 from ..errors import Error, RowError
 from ..ledger.shadow_table import quoted
 from .progress import SyncProgress
-from .refused import refused_rows
+from .refused import has_changed_file, refused_rows
 from .summary import Summary
 
 DOCUMENTS_PER_COMMIT = 500  # no other program can write to the database while their uploads wait for the API's limits
+ATTEMPTS = 3  # at files that change between their statement and COMMIT
 
 
 @dataclass(slots=True)
@@ -89,15 +90,20 @@ class DocumentWriter:
         return known.id if is_changed else None
 
     def _commit(self, pending: dict[int, Item]) -> None:
-        """COMMIT. If the API refuses some of the documents, note why, and write and commit the others again."""
+        """COMMIT. If the API refuses some of the documents, note why, and write and commit the others again.
+
+        If files have changed since they were read, write all of them again, a few times.
+        """
+        attempts = 1
         while True:
             try:
                 with self._rolled_back_on_error():
                     self._db.execute("COMMIT")
             except Error as error:
                 refused = refused_rows(error, pending)
-                if not refused:
+                if not refused and (attempts == ATTEMPTS or not has_changed_file(error)):
                     raise
+                attempts += not refused
                 for rowid, reason in refused.items():
                     self._summary.fail(pending[rowid].key, reason)
                 pending = self._again([item for rowid, item in pending.items() if rowid not in refused])

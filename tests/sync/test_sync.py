@@ -280,6 +280,56 @@ def test_quiet_prints_only_problems(sync: Sync, folder: Path) -> None:
     assert sync("--quiet").out.startswith("  failed: docs/empty.md: ")
 
 
+def test_database_below_the_folder_is_no_document(folder: Path, stored: Stored) -> None:
+    """Nor are the files that belong to it."""
+    args = ("sync", str(folder), "--store", "Handbook", str(folder / "my.db"))
+    assert "3 added" in run_shell(*args).stdout
+    (folder / "my.db.md").write_text("a document")
+    assert "1 added, 0 changed, 3 unchanged" in run_shell(*args).stdout
+    assert len(stored()) == 4
+
+
+def test_documents_of_others_stay(sync: Sync, database: Path, sandbox: Any, ledger: Ledger) -> None:
+    """Those whose keys are not below the folder."""
+    sync()
+    with openai_vtab.connect(database, base_url=sandbox.base_url, api_key=sandbox.api_key) as db:
+        db.execute("INSERT INTO handbook (key, content) VALUES ('faq', 'text'), ('docs2/a.md', 'text')")
+    db.close()
+    assert sync().summary == "0 added, 0 changed, 3 unchanged, 0 deleted, 0 failed"
+    assert ledger("SELECT count(*) FROM handbook_documents") == [(5,)]
+
+
+def test_keys_are_those_of_fsdir(sync: Sync, folder: Path, database: Path, sandbox: Any) -> None:
+    """SQL in the folder above has the same keys, and finds nothing to send."""
+    sync()
+    settings = {"base_url": sandbox.base_url, "api_key": sandbox.api_key, "upload_root": folder.parent}
+    sandbox.requests.clear()
+    with openai_vtab.connect(database, **settings) as db:
+        db.execute(
+            "INSERT OR REPLACE INTO handbook (key, path) SELECT name, name FROM fsdir('docs') WHERE name LIKE '%.md'"
+        )
+        db.execute("DELETE FROM handbook WHERE key LIKE 'docs/%' AND key NOT IN (SELECT name FROM fsdir('docs'))")
+    db.close()
+    assert list(sandbox.requests) == []
+
+
+def test_file_that_changes_while_it_is_sent_is_sent_again(
+    sync: Sync, folder: Path, stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other documents of its transaction are not uploaded twice."""
+    commit = writer.DocumentWriter._commit
+
+    def change_and_commit(self: writer.DocumentWriter, pending: dict[int, writer.Item]) -> None:
+        (folder / "a.md").write_text("other")  # as long as before, or the upload itself would fail
+        commit(self, pending)
+
+    monkeypatch.setattr(writer.DocumentWriter, "_commit", change_and_commit)
+    done = sync()
+    assert (done.status, done.err) == (0, "")
+    assert changes(done).count("POST /files") <= 4
+    assert stored() == [("a.md", "other"), ("b.md", "second"), ("c.md", "third")]
+
+
 def test_default_database_is_remembered(folder: Path, tmp_path: Path) -> None:
     """It is in the user's data directory, and its name is printed."""
     args = ("sync", str(folder), "--store", "Handbook")

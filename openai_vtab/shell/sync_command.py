@@ -93,7 +93,8 @@ def _database(given: Namespace, root: str, settings: Mapping[str, Any]) -> Path 
         return None
     address = Settings(base_url=settings.get("base_url")).with_environment().checked_base_url()
     path = default_database(root, given.store or given.vector_store_id, address)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not given.dry_run:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path
 
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +59,15 @@ def _locked(path: Path | None) -> Iterator[None]:
     if path is None:
         yield
         return
-    with closing(apsw.Connection(f"{path}{LOCK}")) as lock:
+    with ExitStack() as opened:
         try:
+            lock = opened.enter_context(closing(apsw.Connection(f"{path}{LOCK}")))
             lock.execute("BEGIN EXCLUSIVE")
         except apsw.BusyError:
             raise OperationalError(f"another openai-vtab sync is running with {path}; wait for its end") from None
+        except apsw.Error as error:
+            raise OperationalError(
+                f"{path}{LOCK}, which keeps a second sync away, cannot be opened ({error}); give a DATABASE in a "
+                "folder that exists and that you may write to"
+            ) from None
         yield

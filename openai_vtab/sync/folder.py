@@ -38,8 +38,8 @@ class Folder:
         self.prefix = prefix
         self._is_match = matcher(patterns)
         self._database: str | None = None  # below the folder
-        if database is not None and database.is_relative_to(self.root):
-            self._database = database.relative_to(self.root).as_posix()
+        if database is not None and database.resolve().is_relative_to(self.root.resolve()):
+            self._database = database.resolve().relative_to(self.root.resolve()).as_posix()
 
     def listing(self, db: apsw.Connection) -> Listing:
         """List the files that match. Raises OperationalError if a folder cannot be read: a listing is never partial.

@@ -73,7 +73,7 @@ class Summary:
         lines = []
         for title, found in (("failed", self.failed), ("unknown", self.unknown), ("in progress", self.unfinished)):
             lines += _listed(title, [f"{key}: {reason}" if reason else key for key, reason in sorted(found.items())])
-        return lines
+        return [*lines, "  to upload what is unknown again: --retry-unknown"] if self.unknown else lines
 
     def planned(self) -> list[str]:
         """A line for each document that a dry run would add, change, attach again or delete."""

@@ -127,7 +127,7 @@ class DocumentWriter:
             with self._rolled_back_on_error():
                 deleted = [key for key in some if self._delete_one(key)]
                 self._db.execute("COMMIT")
-            self._summary.deleted += deleted
+            self._summary.deleted.extend(deleted)
 
     def _delete_one(self, key: str) -> bool:
         try:

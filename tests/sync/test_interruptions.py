@@ -16,6 +16,7 @@ import pytest
 
 from openai_vtab.sync.database import LOCK
 
+from ..shell.command import run_shell
 from .conftest import Done
 
 Sync = Callable[..., Done]
@@ -31,6 +32,15 @@ def test_lock_keeps_a_second_sync_away(sync: Sync, database: Path) -> None:
     assert (done.status, done.requests) == (1, [])
     assert done.err == f"another openai-vtab sync is running with {database}; wait for its end\n"
     assert sync().status == 0
+
+
+def test_lock_that_cannot_be_opened_is_named(folder: Path, tmp_path: Path) -> None:
+    """The folder of the database does not exist."""
+    database = tmp_path / "none" / "my.db"
+    done = run_shell("sync", str(folder), "--store", "Handbook", str(database))
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"{database}-sync, which keeps a second sync away, cannot be opened (")
+    assert done.stderr.count("\n") == 1
 
 
 def test_lock_of_the_database_is_waited_for(sync: Sync, database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +88,8 @@ def test_kill_is_repaired_by_the_next_sync(
     time.sleep(0.1)  # the sandbox finishes what it has begun
     done = sync()
     if done.status == 3:
-        assert "no file of its name and size that was created since is listed" in done.out
+        assert "no file of its name and size was created since" in done.out
+        assert "  to upload what is unknown again: --retry-unknown\n" in done.out
         done = sync("--retry-unknown")
     assert (done.status, done.err) == (0, ""), done.out
     assert len(stored()) == 30

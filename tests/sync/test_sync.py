@@ -63,6 +63,21 @@ def test_sync_replaces_changed_files(sync: Sync, stored: Stored, folder: Path) -
     assert sync().requests == []
 
 
+def test_sync_of_ten_changed_files_sends_few_requests(sync: Sync, folder: Path, stored: Stored) -> None:
+    """Four for each, and at most five to attach all of them and to look at them."""
+    for number in range(40):
+        (folder / f"{number:02}.md").write_text("old")
+    sync()
+    for number in range(10):
+        (folder / f"{number:02}.md").write_text(f"text {number}")
+    done = sync()
+    assert done.summary == "0 added, 10 changed, 33 unchanged, 0 deleted, 0 failed"
+    assert changes(done).count("POST /files") == 10
+    assert changes(done).count(BATCH) == 1
+    assert len(done.requests) <= 35
+    assert len(stored()) == 43
+
+
 def test_sync_deletes_what_is_gone_after_the_rest_is_searchable(sync: Sync, stored: Stored, folder: Path) -> None:
     """So that a file with a new name is always found."""
     sync()
@@ -285,6 +300,8 @@ def test_database_below_the_folder_is_no_document(folder: Path, stored: Stored) 
     args = ("sync", str(folder), "--store", "Handbook", str(folder / "my.db"))
     assert "3 added" in run_shell(*args).stdout
     (folder / "my.db.md").write_text("a document")
+    (folder.parent / "link").symlink_to(folder)
+    args = ("sync", str(folder.parent / "link"), "--prefix", "docs/", *args[2:])
     assert "1 added, 0 changed, 3 unchanged" in run_shell(*args).stdout
     assert len(stored()) == 4
 
@@ -331,8 +348,10 @@ def test_file_that_changes_while_it_is_sent_is_sent_again(
 
 
 def test_default_database_is_remembered(folder: Path, tmp_path: Path) -> None:
-    """It is in the user's data directory, and its name is printed."""
+    """It is in the user's data directory, and its name is printed. A dry run does not create it."""
     args = ("sync", str(folder), "--store", "Handbook")
+    assert "3 to add" in run_shell(*args, "--dry-run").stdout
+    assert not (tmp_path / "data").exists()
     done = run_shell(*args)
     (database,) = (tmp_path / "data" / "openai-vtab").glob("*.db")
     assert done.stdout.startswith(f"table handbook in {database}\n")

@@ -256,11 +256,22 @@ def test_cassettes_commands_run(command: str, tmp_path: Path) -> None:
     assert api.base_url not in after
 
 
-OTHER_KINDS = {"stackql.md": ["stackql"], "architecture.md": ["mermaid"]}
+OTHER_KINDS = {"stackql.md": ["stackql"], "architecture.md": ["mermaid"], "sdk.md": ["py"]}
+
+
+def test_docs_sdk_shows_what_is_measured() -> None:
+    """The benchmark runs the two programs of the page."""
+    page = (ROOT / "docs" / "sdk.md").read_text(encoding="utf-8")
+    programs = ROOT / "tests" / "benchmarks"
+    assert (programs / "sdk_sync.py").read_text(encoding="utf-8").endswith(f'"""\n\n{blocks("py", page)[0]}')
+    assert (programs / "sdk_sync.sql").read_text(encoding="utf-8") == blocks("sql", page)[0]
 
 
 def test_docs_have_no_block_that_nothing_runs() -> None:
-    """SQL, Python and commands run. Blocks without a name are output; StackQL's statements and diagrams do not run."""
+    """SQL, Python and commands run. Blocks without a name are output; StackQL's statements and diagrams do not run.
+
+    The benchmark runs the program with OpenAI's SDK.
+    """
     for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "cassettes" / "README.md", *PAGES):
         kinds = set(re.findall(r"^```(\w*)$", page.read_text(encoding="utf-8"), re.MULTILINE))
         assert kinds <= {"", "sql", "python", "sh", *OTHER_KINDS.get(page.name, ())}, page

@@ -38,7 +38,7 @@ NO_KEY = (
     "openai-vtab --dry-run shows what would be sent.\n"
 )
 TRY_THE_SANDBOX = (
-    "Connected to the sandbox, which forgets everything at the end; try:\n"
+    "Connected to the sandbox, which forgets at the end; try:\n"
     "  CREATE VIRTUAL TABLE demo USING\n"
     "  vector_store_documents(vector_store_id = 'vs_demo');\n"
     "  SELECT filename, passage FROM demo('refund policy');\n"

@@ -90,7 +90,7 @@ def test_upload_of_the_largest_file(
     ):
         upload(db, path="b", purpose="assistants")
     (tmp_path / "b").write_bytes(b"")
-    with pytest.raises(openai_vtab.RowError, match="'b' has 0 bytes"):
+    with pytest.raises(openai_vtab.RowError, match=r"'b' has 0 bytes; .*; for the files of a folder, SELECT"):
         upload(db, path="b", purpose="assistants")
     assert requests() == []
 
@@ -129,8 +129,11 @@ def test_upload_root_allows_a_file_below_it(
         ("..", "is outside upload_root"),
         ("../none", "is outside upload_root"),
         ("/proc/self/environ", "is outside upload_root"),
-        ("deep", "is not a file"),
-        (".", "is not a file"),
+        (
+            "deep",
+            "'deep' is a folder; write the path of a file below upload_root ({root}); for the files of a folder, ",
+        ),
+        (".", "is a folder"),
         ("none.md", "is not a file; write the path of a file below upload_root ({root})"),
         ("circle", "is not a file"),
         ("x" * 5000, "is not a file"),

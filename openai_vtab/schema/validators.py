@@ -22,7 +22,6 @@ from .upload_root import below, locate, reason
 from .values import JSON, InvalidValue, Limits, SQLiteValue, key_text, parse_json, shown_json, sql_literal
 
 MAX_FILE = 512 * 1024 * 1024  # bytes
-FILES_OF_A_FOLDER = "; for the files of a folder, SELECT name FROM fsdir(…) WHERE length(data) > 0"
 # numbers as SQLite reads them: float() also reads '1_0' and the digits of other scripts
 _NUMBER = re.compile(r"[ \t\r\n]*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[ \t\r\n]*")
 
@@ -85,8 +84,10 @@ def path(value: SQLiteValue, limits: Limits) -> FileToUpload:
     """Check the path of a file below `upload_root`, which neither `..` nor a symbolic link can leave."""
     place, root = locate(value, limits.upload_root), below(limits.upload_root)
     if not place.is_file():
-        problem, more = ("a folder", FILES_OF_A_FOLDER) if place.is_folder() else ("not a file", "")
-        raise InvalidValue(f"{sql_literal(value)} is {problem}", f"the path of a file {root}{more}")
+        if place.is_folder():
+            files = "its files are SELECT name FROM fsdir(…) WHERE length(data) > 0"
+            raise InvalidValue(f"{sql_literal(value)} is a folder", f"the path of a file {root}; {files}")
+        raise InvalidValue(f"{sql_literal(value)} is not a file", f"the path of a file {root}")
     file = FileToUpload(filename(place.path.name, limits), place)
     try:
         size = len(file)
@@ -96,8 +97,7 @@ def path(value: SQLiteValue, limits: Limits) -> FileToUpload:
         ) from None
     if not 0 < size <= MAX_FILE:
         raise InvalidValue(
-            f"{sql_literal(value)} has {size} bytes",
-            f"the path of a file of 1 to {MAX_FILE} bytes {root}{'' if size else FILES_OF_A_FOLDER}",
+            f"{sql_literal(value)} has {size} bytes", f"the path of a file of 1 to {MAX_FILE} bytes {root}"
         )
     return replace(file, size=size)
 

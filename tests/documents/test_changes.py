@@ -351,7 +351,7 @@ REFUSED = {
     "key is NULL": ("UPDATE handbook SET key = NULL", "handbook.key: NULL is not a key; write text or an INTEGER, such as a path"),
     "empty content": ("INSERT INTO handbook (key, content) VALUES ('b', '')", "handbook.content of the key 'b': the content is empty; write at least one byte"),
     "content is NULL": ("UPDATE handbook SET content = NULL", "handbook.content of the key 'a.md': NULL is not content; write a BLOB or text, for instance readfile('returns.md')"),
-    "empty file": ("INSERT INTO handbook (key, path) VALUES ('b', 'empty.md')", "handbook.path of the key 'b': 'empty.md' has 0 bytes; write the path of a file of 1 to 536870912 bytes below upload_root ({root}); for the files of a folder, SELECT name FROM fsdir(…) WHERE length(data) > 0"),
+    "empty file": ("INSERT INTO handbook (key, path) VALUES ('b', 'empty.md')", "handbook.path of the key 'b': 'empty.md' has 0 bytes; write the path of a file of 1 to 536870912 bytes below upload_root ({root})"),
     "no file": ("INSERT INTO handbook (key, path) VALUES ('b', 'none.md')", "handbook.path of the key 'b': 'none.md' is not a file; write the path of a file below upload_root ({root})"),
     "path outside": ("INSERT INTO handbook (key, path) VALUES ('b', '/etc/passwd')", "handbook.path of the key 'b': '/etc/passwd' is outside upload_root ({root}); write a path below it"),
     "attributes": ("INSERT INTO handbook (key, content, attributes) VALUES ('b', 'x', '[]')", "handbook.attributes of the key 'b': attributes are [], not an object; write json_object('lang', 'en')"),

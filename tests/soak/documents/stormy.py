@@ -22,6 +22,7 @@ from hypothesis.stateful import precondition, rule
 import openai_vtab
 from openai_vtab.sandbox import Cut, Slow
 
+from ...support.waiting import until
 from . import model
 from .calm import PROCESSING, RETRY, SYNC, Calm, contents, inserting, keys, several, who
 from .child import Orders, child
@@ -259,6 +260,8 @@ class Stormy(Calm):
                 os.kill(process.pid or 0, signal.SIGKILL)
 
             self.sandbox._server.faults.add(Strike(kill, fault, step, after))
+        server = self.sandbox._server
+        before = set(server._connections)
         process.start()
         theirs.close()
         said = ""
@@ -276,6 +279,7 @@ class Stormy(Calm):
             process.join()
             process.close()
             ours.close()
+        until(lambda: not set(server._connections) - before)  # what the dead one has sent is read
         return said == "committed"
 
     # what must be true

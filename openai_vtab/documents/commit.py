@@ -13,7 +13,7 @@ that a later COMMIT goes on where one has stopped, whatever has stopped it.
     upload        wanted, and no file of that content is spare  POST /files
     attach        uploaded                                      POST …/file_batches, with many files each
     attributes    attached with other attributes                POST …/files/F
-    supersede     older than one that is completed              (none)
+    supersede     older than a completed one, or not findable   (none)
     remove        leaving                                       DELETE …/files/F, DELETE /files/F
 
 Whatever fails rolls all of it back, and ends the COMMIT. The intents then tell what the API has carried out
@@ -208,7 +208,7 @@ class DocumentCommit:
     # remove
 
     def _supersede(self) -> None:
-        """Let files leave whose document has a newer one that is completed, and those that were never attached."""
+        """Let files leave whose document has a newer one that is completed, and older ones that no search finds."""
         for file in selections.superseded(self._store):
             self._store.move(file, State.LEAVING, document=None)
 

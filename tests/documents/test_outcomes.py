@@ -335,3 +335,24 @@ def test_outcomes_that_are_unknown_and_needed_by_no_document(
     db.execute("DELETE FROM handbook WHERE key = 'docs/a.md'")
     finish(db, clock)
     assert_holds(sandbox, {"b.md": "b"})
+
+
+def test_outcome_that_stays_unknown_is_looked_for_until_the_user_says(
+    db: apsw.Connection, sandbox: Any, clock: FakeClock, requests: Requests
+) -> None:
+    """Another program has uploaded a file of this name and size: neither is deleted."""
+    sandbox.inject(Cut("answer"), method="POST", path="/files$")
+    with pytest.raises(openai_vtab.Error):
+        write(db, {"a.md": "one"})
+    sandbox.add_file("a.md", b"two")
+    write(db, {"a.md": "other"})
+    for _ in range(2):
+        finish(db, clock)
+    requests()
+    db.execute(SYNC)
+    assert short(requests()) == {"GET files": 1}
+    db.execute(RETRY)
+    db.execute(SYNC)
+    assert requests() == []
+    assert held(sandbox) == {("a.md", "other"): 1}
+    assert len(uploaded(sandbox)) == 3

@@ -194,6 +194,23 @@ def test_commit_adopts_a_file_that_is_in_the_store(db: apsw.Connection, sandbox:
     assert file_id in sandbox._state.files
 
 
+def test_commit_detaches_a_file_of_its_own_that_was_adopted(
+    db: apsw.Connection, sandbox: Any, clock: FakeClock, requests: Requests
+) -> None:
+    """The row still says that the file was attached."""
+    write(db, {"a.md": "a"})
+    finish(clock)
+    ((file_id,),) = rows(db, "file_id")
+    db.execute("BEGIN; DELETE FROM handbook")
+    db.execute("INSERT INTO handbook (key, file_id) VALUES ('b.md', ?)", [file_id])
+    db.execute("COMMIT")
+    assert rows(db) == [("b.md", "completed")]
+    requests()
+    db.execute("DELETE FROM handbook")
+    assert short(requests()) == {"DELETE vector_stores/files": 1, "DELETE files": 1}
+    assert_holds(sandbox, {})
+
+
 def test_commit_adopts_a_file_with_content(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
     """The same content is not uploaded then. Content of another size is refused."""
     sandbox.add_batch(STORE, [sandbox.add_file("theirs.md", b"theirs", id="file-demo-theirs")])
@@ -292,6 +309,16 @@ def test_dry_run_shows_the_requests_and_changes_nothing(
     ]
     assert "the id of a.md" in shown[2]
     assert "the id of c.md" in shown[2]
+
+
+def test_dry_run_of_a_transaction_that_creates_the_table(connect: Any, requests: Requests) -> None:
+    """The table is there, without the documents."""
+    db = connect(dry_run=True)
+    db.execute(f"BEGIN; {BY_NAME}")
+    write(db, ABC)
+    db.execute("COMMIT")
+    assert requests() == []
+    assert rows(db) == db.execute("SELECT * FROM handbook_config").fetchall() == []
 
 
 # the vector store by its name

@@ -81,9 +81,8 @@ class DocumentCommit:
 
     # store
 
-    @property
-    def _vector_store_id(self) -> str:
-        """The vector store, which is created if need be."""
+    def _ensure_store(self) -> str:
+        """Return the id of the vector store. Creates the store if the table has none yet."""
         known = self._store.setting("vector_store_id")
         if known is None:
             self._create_store()
@@ -120,7 +119,7 @@ class DocumentCommit:
         wanted = selections.newest_in(self._store, State.WANTED)
         if not wanted:
             return
-        _ = self._vector_store_id  # before anything is uploaded, because its name may be taken
+        self._ensure_store()  # before anything is uploaded, because its name may be taken
         changed: list[str] = []
         for document, file in wanted:
             if not spares.take_up(self._store, document, file):
@@ -175,7 +174,7 @@ class DocumentCommit:
         def attached(answer: Object) -> None:
             self._store.attached(part, str(answer["id"]), int(self._workers.clock.time()))
 
-        change = requests.attach(self._vector_store_id, [_item(document, file) for document, file in part])
+        change = requests.attach(self._ensure_store(), [_item(document, file) for document, file in part])
         label = self._label(*(document for document, _ in part))
         self._add(Step.ATTACH, change, {"files": files}, part[0][0].id, label, attached)
 
@@ -194,7 +193,7 @@ class DocumentCommit:
         def done(answer: Object) -> None:
             self._store.advance(file, attributes=attributes)
 
-        change = requests.set_attributes(self._vector_store_id, str(file.file_id), json.loads(attributes))
+        change = requests.set_attributes(self._ensure_store(), str(file.file_id), json.loads(attributes))
         sent = {"files": [{"file_id": file.file_id}]}
         self._add(Step.ATTRIBUTES, change, sent, document.id, self._label(document), done)
 

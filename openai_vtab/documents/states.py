@@ -22,12 +22,12 @@ killed, has stopped.
     missing      its document is written again              unsure
     missing      the file does not exist any more           wanted
     unsure       a look at the vector store and the file    in_progress, completed, failed, cancelled, uploaded, missing
-    any          a request about it may have gone out       unsure
+    any          a failed COMMIT may have sent its request  unsure
     any          its document does not need it any more     leaving
     leaving      it is detached and deleted                 (no row)
 
-`wanted` lasts only as long as the transaction that wrote it, unless COMMIT leaves it for want of a decision of the
-user's (documents/commit.py). A document shows its newest file; an older one stays until the newest is completed.
+`wanted` lasts only as long as the transaction that wrote it. A document shows its newest file; an older one stays
+until the newest is completed.
 
 >>> State("completed").is_attached
 True
@@ -66,7 +66,6 @@ class State(StrEnum):
 _ATTACHED = frozenset({State.IN_PROGRESS, State.COMPLETED, State.FAILED, State.CANCELLED})
 _UNFINISHED = frozenset({State.IN_PROGRESS, State.UNSURE})
 _FROM_THE_API = _ATTACHED | {State.UPLOADED, State.MISSING}
-_OF_A_DOCUMENT = frozenset(State) - {State.LEAVING}
 
 NEXT_STATES: dict[State, frozenset[State]] = {
     State.WANTED: frozenset({State.UPLOADED, State.IN_PROGRESS, State.COMPLETED}),

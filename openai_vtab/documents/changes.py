@@ -101,7 +101,9 @@ class Changes:
         if row.keys() == {"key"}:
             file = None  # the key is the user's alone: the file stays as it is
         attributes = values.attributes(row, key) if "attributes" in row else document.attributes
-        chunking = values.chunking(row, key, self._arguments.chunking) if "chunking_strategy" in row else document.chunking
+        chunking = (
+            values.chunking(row, key, self._arguments.chunking) if "chunking_strategy" in row else document.chunking
+        )
         content = None if self._is_unchanged(document, file, row, chunking) else values.content(row, key)
         wanted = Wanted(attributes, chunking, content)
         self._refuse_impossible(document, file, wanted, key)

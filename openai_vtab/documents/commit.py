@@ -19,13 +19,13 @@ that a later COMMIT goes on where one has stopped, whatever has stopped it.
 Whatever fails rolls all of it back, and ends the COMMIT. The intents then tell what the API has carried out
 (outcomes.py), and a spare file is taken up by its content: nothing is uploaded twice.
 
->>> DocumentCommit(store, arguments, queue, workers, files_per_batch=2000, others=[]).run()
+>>> DocumentCommit(store, arguments, queue, workers, files_per_batch=2000, others=[], holders=dict).run()
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 
 from ..errors import RowError
@@ -49,6 +49,7 @@ class DocumentCommit:
     """One COMMIT of one documents table.
 
     others: the other documents tables of the connection.
+    holders: returns the ids of the table's files that another table knows (Protection.holders).
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class DocumentCommit:
         workers: WorkerPool,
         files_per_batch: int,
         others: Sequence[DocumentStore],
+        holders: Callable[[], Collection[str]],
     ) -> None:
         self._store = store
         self._arguments = arguments
@@ -66,6 +68,7 @@ class DocumentCommit:
         self._workers = workers
         self._files_per_batch = files_per_batch
         self._others = others
+        self._holders = holders
         self._is_dry_run = workers.client.settings.dry_run
 
     def run(self) -> None:
@@ -200,9 +203,15 @@ class DocumentCommit:
     # remove
 
     def _supersede(self) -> None:
-        """Let files leave whose document has a newer one that is completed, and those that were never attached."""
-        for file in selections.superseded(self._store):
-            self._store.move(file, State.LEAVING, document=None)
+        """Let files leave whose document has a newer one that is completed, and those that were never attached.
+
+        A file that another table has adopted since stays until that table does not need it any more.
+        """
+        superseded = selections.superseded(self._store)
+        held = self._holders() if superseded else ()
+        for file in superseded:
+            if file.file_id not in held:
+                self._store.move(file, State.LEAVING, document=None)
 
     def _remove(self) -> None:
         leaving = self._store.files_in(State.LEAVING)

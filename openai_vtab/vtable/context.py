@@ -246,10 +246,8 @@ class ConnectionContext:
         self.write_waiting_outcomes(store)
         others = [each.store for each in self._documents if each.store is not store]
         holders = Protection(self.internal_sql, store, object).holders  # looks for them at each call
-        commit = DocumentCommit(
-            store, arguments, self.writes, self.workers, self.limits.files_per_batch, others, holders
-        )
-        commit.run()
+        per_batch = self.limits.files_per_batch
+        DocumentCommit(store, arguments, self.writes, self.workers, per_batch, others, holders, self.on_created).run()
 
     # the end of the connection
 

@@ -31,7 +31,7 @@ from contextlib import closing
 from ..errors import RowError
 from ..execution.statement import StatementSession
 from ..execution.workers import WorkerPool
-from ..protocol import Object
+from ..protocol import READ_AFTER_WRITE_SECONDS, Object
 from ..writes.queue import WriteQueue
 from ..writes.write import Write
 from . import requests, selections, spares
@@ -42,7 +42,7 @@ from .rows import NO_ATTRIBUTES, Document, StoredFile
 from .states import State
 from .steps import Step
 from .store import DocumentStore
-from .vector_store import VISIBLE_SECONDS, take_or_refuse
+from .vector_store import take_or_refuse
 
 
 class DocumentCommit:
@@ -111,7 +111,7 @@ class DocumentCommit:
         setting = self._store.setting("store_unknown")
         begun_at = None if setting is None else int(setting)
         if begun_at is not None:
-            self._workers.pause(begun_at + VISIBLE_SECONDS - self._workers.clock.time())
+            self._workers.pause(begun_at + READ_AFTER_WRITE_SECONDS - self._workers.clock.time())
         with closing(StatementSession(self._workers)) as session:
             return take_or_refuse(self._store, name, requests.stores(session), begun_at)
 

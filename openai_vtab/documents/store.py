@@ -22,7 +22,7 @@ from .canonical import canonical
 from .contents import Contents
 from .rows import Document, StoredFile
 from .shadow import DocumentShadow
-from .states import State
+from .states import NEXT_STATES, State
 
 DOCUMENT = ", ".join(f"d.{field.name}" for field in fields(Document))
 FILE = ", ".join(f"f.{field.name}" for field in fields(StoredFile))
@@ -174,6 +174,7 @@ class DocumentStore:
 
     def move(self, file: StoredFile, state: State, **columns: SQLiteValue) -> None:
         """Set the state of a file, and other columns. What was learned of it while reading is out of date."""
+        assert state is file.state or state in NEXT_STATES[file.state], (file.state, state)  # noqa: S101
         if file.file_id is not None:
             self._learned.pop(file.file_id, None)
         self.change_file(file.id, state=state, **columns)

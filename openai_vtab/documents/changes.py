@@ -21,7 +21,7 @@ import apsw
 
 from ..errors import RowError, UnsupportedWriteError
 from ..schema.values import Limits, SQLiteValue, sql_literal
-from .adoption import Adoption
+from .adoption import Adoption, is_adopted_now
 from .arguments import Arguments
 from .contents import Content
 from .protection import Protection
@@ -74,7 +74,7 @@ class Changes:
         if document is not None and is_there and conflict != apsw.SQLITE_REPLACE:
             if conflict == apsw.SQLITE_IGNORE:
                 return document.id
-            raise self._conflict(key)
+            raise self._key_is_taken(key)
         if "file_id" in row:
             return self._adoption.insert(key, row, document, file)
         chunking = values.chunking(row, key, self._arguments.chunking)
@@ -103,7 +103,9 @@ class Changes:
         if row.keys() == {"key"}:
             file = None  # the key is the user's alone: the file stays as it is
         attributes = values.attributes(row, key) if "attributes" in row else document.attributes
-        chunking = values.chunking(row, key, None) if "chunking_strategy" in row else document.chunking
+        chunking = (
+            values.chunking(row, key, self._arguments.chunking) if "chunking_strategy" in row else document.chunking
+        )
         content = None if self._is_unchanged(document, file, row, chunking) else values.content(row, key)
         wanted = Wanted(attributes, chunking, content)
         self._refuse_impossible(document, file, wanted, key)
@@ -112,7 +114,7 @@ class Changes:
             if conflict == apsw.SQLITE_IGNORE:
                 return
             if conflict != apsw.SQLITE_REPLACE:
-                raise self._conflict(key)
+                raise self._key_is_taken(key)
             self.delete(other.id)
         self._change(document, file, wanted, key)
 
@@ -131,6 +133,7 @@ class Changes:
 
     def _add(self, key: str, wanted: Wanted, content: Content) -> int:
         store = self._store
+        store.contents.keep(content)  # it may fail, so that it comes before the first change
         new = store.add_document(
             key=key,
             attributes=wanted.attributes,
@@ -178,6 +181,8 @@ class Changes:
             kept, newer = self._known(document, content, chunking)
         elif file is not None and _has(file, content, document.chunking, chunking):
             kept = file
+        if kept is None or kept.state in _MAY_BE_GONE:
+            self._store.contents.keep(content)  # it may fail, so that it comes before the first change
         for each in newer:
             if each.state is State.WANTED:
                 self._store.remove_file(each.id)
@@ -185,8 +190,6 @@ class Changes:
                 self._store.change_file(each.id, document=None)
         if kept is None:
             self._want(document.id, content)
-        elif kept.state in _MAY_BE_GONE:
-            self._store.contents.keep(content)
         return kept
 
     def _known(
@@ -212,11 +215,10 @@ class Changes:
             owned=1,
             state=State.WANTED,
         )
-        self._store.contents.keep(content)
 
     def _release(self, file: StoredFile) -> None:
         """A document does not need the file any more."""
-        if file.state is State.WANTED:
+        if file.state is State.WANTED or is_adopted_now(file):
             self._store.remove_file(file.id)
         else:
             self._store.move(file, State.LEAVING, document=None)
@@ -248,7 +250,7 @@ class Changes:
         ):
             self._protection.refuse([file], document.key)
 
-    def _conflict(self, key: str) -> apsw.ConstraintError:
+    def _key_is_taken(self, key: str) -> apsw.ConstraintError:
         return apsw.ConstraintError(
             f"{self._store.name}.key: {sql_literal(key)} is there already; write OR REPLACE to replace the document, "
             "or OR IGNORE to leave it as it is"
@@ -261,10 +263,10 @@ class Changes:
         )
 
 
-def _has(file: StoredFile, content: Content, now: str | None, chunking: str | None) -> bool:
-    """Whether a file, whose chunking is `now`, has the content and may have the chunking."""
+def _has(file: StoredFile, content: Content, current: str | None, chunking: str | None) -> bool:
+    """Whether a file has the content, and has the chunking (`current` is the file's) or can be attached with it."""
     return (file.sha256, file.filename) == (content.sha256, content.filename) and (
-        now == chunking or file.state in _ATTACHABLE or file.state is State.UNKNOWN
+        current == chunking or file.state in _ATTACHABLE or file.state is State.UNKNOWN
     )
 
 

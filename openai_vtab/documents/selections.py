@@ -17,7 +17,7 @@ Pair = tuple[Document, StoredFile]
 
 _OVER = (State.FAILED, State.CANCELLED, State.MISSING)
 # an older file in these states is not in the vector store, or can never be found there
-_USELESS = (State.WANTED, State.UPLOADED, *_OVER)
+_USELESS = (State.UPLOADED, *_OVER)
 
 
 def _names(states: Iterable[State]) -> str:

@@ -121,10 +121,11 @@ class Judge:
     def spares(self, db: apsw.Connection) -> Counter[tuple[str | None, str | None]]:
         """The uploaded files that a transaction must use instead of uploading: by sha256 and filename."""
         sql = (
-            "SELECT sha256, filename FROM handbook_files WHERE document IS NULL AND file_id IS NOT NULL "
+            "SELECT sha256, filename, file_id FROM handbook_files WHERE document IS NULL AND file_id IS NOT NULL "
             "AND state IN ('uploaded', 'failed', 'cancelled')"
         )
-        return Counter(db.execute(sql).fetchall())
+        account = self.account()  # a process that is dead may have deleted one
+        return Counter((sha256, filename) for sha256, filename, id in db.execute(sql).fetchall() if id in account)
 
     def is_exactly(self, documents: Documents) -> None:
         """The store has the documents, none twice, and the account has nothing else."""

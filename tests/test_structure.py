@@ -101,7 +101,7 @@ SET_FROM_OUTSIDE = {
     "dbapi/connection.py": {"cursor.row_factory"},  # as sqlite3 does: a connection's setting for each new cursor
     "planner/constraints.py": {"bound.limits", "bound.unusable_option", "bound.has_unusable_key", "bound.rowid"},
     "shell/options.py": {"options.rest", "options.version", "options.sandbox", "options.quiet"},
-    "sqlite/bound_values.py": {"make.known_cursors_of"},
+    "sqlite/open_cursors.py": {"make.known_cursors_of"},
     "settings/description.py": {"settings.__doc__"},
 }
 OF_OTHERS = re.compile(

@@ -9,11 +9,11 @@ Names are sqlite3's own; docs/dbapi.md lists what is left out. This file alone c
 a PEP 249 module for any apsw.Connection. Each file imports only files below it:
 
     connection                      sqlite3's Connection
-    registering, database_ops, dump what its methods do
+    application_defined, database_ops, dump what its methods do
     row, cursor                     sqlite3's Row and Cursor
     blob, callbacks, exec_trace     around APSW's blobs, callbacks and statements
-    session                         an open database: its thread, its transaction
-    sql_text, exceptions, types     the text of SQL; errors; adapters, converters and PEP 249's types
+    database_handle                 an open database: its thread, its transaction
+    single_statement, exceptions, types   the text of SQL; errors; adapters, converters and PEP 249's types
 
 https://peps.python.org/pep-0249/ and https://docs.python.org/3/library/sqlite3.html
 """
@@ -45,8 +45,8 @@ from .blob import Blob
 from .callbacks import enable_callback_tracebacks
 from .connection import BaseConnection
 from .cursor import Cursor
+from .database_handle import LEGACY_TRANSACTION_CONTROL
 from .row import Row
-from .transaction_control import LEGACY_TRANSACTION_CONTROL
 from .types import (
     BINARY,
     DATETIME,
@@ -78,7 +78,7 @@ sqlite_version = apsw.sqlite_lib_version()
 sqlite_version_info = tuple(map(int, sqlite_version.split(".")))
 
 
-class Options(Shared, total=False):
+class DBAPIKeywords(Shared, total=False):
     """The settings of openai_vtab.connect; its `timeout` is `request_timeout` here."""
 
     request_timeout: float
@@ -99,7 +99,7 @@ class Connection(BaseConnection):
         uri: bool = False,
         *,
         autocommit: bool | Literal[-1] = LEGACY_TRANSACTION_CONTROL,
-        **options: Unpack[Options],
+        **options: Unpack[DBAPIKeywords],
     ) -> None:
         hide_key(options)
         settings: dict[str, Any] = dict(options)
@@ -133,7 +133,7 @@ def connect(
     cached_statements: int = 128,
     uri: bool = False,
     autocommit: bool | Literal[-1] = LEGACY_TRANSACTION_CONTROL,
-    **options: Unpack[Options],
+    **options: Unpack[DBAPIKeywords],
 ) -> Connection: ...
 
 
@@ -149,7 +149,7 @@ def connect(
     cached_statements: int = 128,
     uri: bool = False,
     autocommit: bool | Literal[-1] = LEGACY_TRANSACTION_CONTROL,
-    **options: Unpack[Options],
+    **options: Unpack[DBAPIKeywords],
 ) -> C: ...
 
 

@@ -19,18 +19,18 @@ from apsw import Connection as ApswConnection
 
 from .. import errors
 from ..errors import NotSupportedError
-from . import callbacks, database_ops, registering
+from . import application_defined, callbacks, database_ops
 from .blob import Blob
 from .cursor import Cursor
+from .database_handle import LEGACY_TRANSACTION_CONTROL, DatabaseHandle
 from .dump import dump
 from .exceptions import map_errors
-from .transaction_control import LEGACY_TRANSACTION_CONTROL, TransactionControl
 from .types import Parameters
 
 C = TypeVar("C", bound=Cursor)
 
 
-class BaseConnection(TransactionControl):
+class BaseConnection(DatabaseHandle):
     """A connection with sqlite3's arguments.
 
     `open_database` is called with the file's name and the keywords `flags` and `statementcachesize` of apsw.Connection.
@@ -164,27 +164,27 @@ class BaseConnection(TransactionControl):
         self, name: str, narg: int, func: Callable[..., Any] | None, *, deterministic: bool = False
     ) -> None:
         """Register a scalar function with `narg` arguments (-1: any number); None removes it."""
-        registering.create_function(self._checked(), name, narg, func, deterministic=deterministic)
+        application_defined.create_function(self._checked(), name, narg, func, deterministic=deterministic)
 
     def create_aggregate(self, name: str, n_arg: int, aggregate_class: Callable[[], Any] | None) -> None:
         """Register a class with `step` and `finalize` as an aggregate function; None removes it."""
-        registering.create_aggregate(self._checked(), name, n_arg, aggregate_class)
+        application_defined.create_aggregate(self._checked(), name, n_arg, aggregate_class)
 
     def create_window_function(self, name: str, num_params: int, aggregate_class: Callable[[], Any] | None, /) -> None:
         """Register a class with `step`, `inverse`, `value` and `finalize` as a window function; None removes it."""
-        registering.create_window_function(self._checked(), name, num_params, aggregate_class)
+        application_defined.create_window_function(self._checked(), name, num_params, aggregate_class)
 
     def create_collation(self, name: str, callback: Callable[[str, str], int] | None, /) -> None:
         """Register a function that returns less than, equal to or more than 0 as a collation; None removes it."""
-        registering.create_collation(self._checked(), name, callback)
+        application_defined.create_collation(self._checked(), name, callback)
 
     def set_authorizer(self, authorizer_callback: Callable[..., int] | None) -> None:
         """Ask a function for SQLITE_OK, SQLITE_DENY or SQLITE_IGNORE before each access; None removes it."""
-        registering.set_authorizer(self._checked(), authorizer_callback)
+        application_defined.set_authorizer(self._checked(), authorizer_callback)
 
     def set_progress_handler(self, progress_handler: Callable[[], Any] | None, n: int) -> None:
         """Call a function every `n` instructions of SQLite's machine; a true result interrupts the statement."""
-        registering.set_progress_handler(self._checked(), progress_handler, n)
+        application_defined.set_progress_handler(self._checked(), progress_handler, n)
 
     def set_trace_callback(self, trace_callback: Callable[[str], Any] | None) -> None:
         """Pass each statement of this connection's cursors, with its values, to a function; None removes it."""

@@ -15,10 +15,10 @@ from typing import Any, Self
 import apsw
 
 from ..errors import DataError, ProgrammingError
+from .database_handle import DatabaseHandle
 from .exceptions import map_errors
 from .exec_trace import Description, ExecTrace
 from .single_statement import inspect_sql
-from .transaction_control import TransactionControl
 from .types import Parameters, convert, to_bindings
 
 NOT_INITIALIZED = "Base Cursor.__init__ not called."
@@ -41,8 +41,8 @@ class Cursor:
     _unusable = NOT_INITIALIZED  # why no method can be called, or empty
     _running = False  # True while a method runs: a callback or parameter must not use the same cursor.
 
-    def __init__(self, connection: TransactionControl, /) -> None:
-        if not isinstance(connection, TransactionControl):
+    def __init__(self, connection: DatabaseHandle, /) -> None:
+        if not isinstance(connection, DatabaseHandle):
             raise TypeError(f"Cursor() argument 1 must be Connection, not {type(connection).__name__}")
         if self._running:
             raise ProgrammingError("Recursive use of cursors not allowed.")

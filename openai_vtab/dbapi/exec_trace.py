@@ -19,7 +19,7 @@ from typing import Any
 import apsw
 
 from ..errors import ProgrammingError
-from .transaction_control import TransactionControl
+from .database_handle import DatabaseHandle
 from .types import PARSE_COLNAMES, Converter, find_converters, warn_deprecated
 
 Description = tuple[tuple[str, None, None, None, None, None, None], ...]
@@ -28,7 +28,7 @@ Description = tuple[tuple[str, None, None, None, None, None, None], ...]
 class ExecTrace:
     """The exec trace of one apsw.Cursor; `description` and `converters` are those of its last statement."""
 
-    def __init__(self, session: TransactionControl) -> None:
+    def __init__(self, session: DatabaseHandle) -> None:
         self.session = session
         self.description: Description | None = None
         self.converters: list[Converter | None] | None = None

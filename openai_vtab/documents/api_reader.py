@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from .. import protocol
-from ..execution.base_url_check import refuse_unless_reached
 from ..execution.statement import StatementSession
+from ..execution.undecided_404 import refuse_unless_reached
 from ..protocol import Object, PageParameters, Request, Response
 from ..schema.table import Method, Table
 from ..tables.files import files

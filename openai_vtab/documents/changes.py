@@ -62,7 +62,7 @@ class Changes:
     def insert(self, row: Row, conflict: int) -> int:
         """INSERT these columns, and return the rowid. Raises RowError, UnsupportedWriteError, apsw.ConstraintError.
 
-        A known key is replaced, ignored or refused, as the statement says.
+        A known key is replaced, ignored or refused, as the statement says. SQLite counts an ignored row in changes().
         """
         values = self._values
         values.refuse_others(row, INSERTED, "INSERT")

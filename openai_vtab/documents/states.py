@@ -15,9 +15,12 @@ killed, has stopped.
     uploaded     a batch attaches it                        in_progress
     in_progress  the API says so                            completed, failed, cancelled, missing
     completed    the API says so                            missing
+    failed       the API says so                            missing
+    cancelled    the API says so                            missing
     failed       its document is written again              uploaded
     cancelled    its document is written again              uploaded
     missing      its document is written again              unsure
+    missing      the file does not exist any more           wanted
     unsure       a look at the vector store and the file    in_progress, completed, failed, cancelled, uploaded, missing
     any          a request about it may have gone out       unsure
     any          its document does not need it any more     leaving
@@ -75,7 +78,7 @@ NEXT_STATES: dict[State, frozenset[State]] = {
     State.COMPLETED: frozenset({State.MISSING, State.UNSURE, State.LEAVING}),
     State.FAILED: frozenset({State.UPLOADED, State.UNSURE, State.MISSING, State.LEAVING}),
     State.CANCELLED: frozenset({State.UPLOADED, State.UNSURE, State.MISSING, State.LEAVING}),
-    State.MISSING: frozenset({State.UNSURE, State.LEAVING}),
+    State.MISSING: frozenset({State.UNSURE, State.WANTED, State.LEAVING}),
     State.UNSURE: _FROM_THE_API | {State.LEAVING},
     State.LEAVING: frozenset({State.UNSURE}),
 }

@@ -33,21 +33,27 @@ LOOKED_AT = frozenset(
 )  # a look at the API tells the state of such a file
 
 
+Learned = tuple[State, str | None, str | None]  # of a file: its state, answer and attributes
+
+
 class DocumentStore:
     """Reads and writes the rows of one table, in the database file `file` ("" when it is in none).
 
+    learned: what another store of the same rows has learned; the two share it.
     contents: what the open transaction has still to upload.
 
     What was learned of files while reading is kept until it can be written between the user's transactions; until
     then every row of this class has it.
     """
 
-    def __init__(self, internal_sql: InternalSQL, schema: str, name: str, file: str) -> None:
+    def __init__(
+        self, internal_sql: InternalSQL, schema: str, name: str, file: str, learned: dict[str, Learned] | None = None
+    ) -> None:
         self.shadow = DocumentShadow(internal_sql, schema, name)
         self.file = file
         self.contents = Contents()
         self._sql = internal_sql
-        self._learned: dict[str, tuple[State, str | None, str | None]] = {}
+        self._learned = {} if learned is None else learned
 
     @property
     def name(self) -> str:
@@ -60,9 +66,7 @@ class DocumentStore:
 
     def elsewhere(self, internal_sql: InternalSQL) -> DocumentStore:
         """Return the same rows, and what was learned of them, on a connection whose main database is the file."""
-        there = DocumentStore(internal_sql, "main", self.shadow.names[0], self.file)
-        there._learned = self._learned
-        return there
+        return DocumentStore(internal_sql, "main", self.shadow.names[0], self.file, self._learned)
 
     def create(self, vector_store_id: str | None) -> None:
         """Create the shadow tables. Raises ProgrammingError when they cannot be created."""
@@ -95,6 +99,10 @@ class DocumentStore:
     def change_document(self, id: int, **columns: SQLiteValue) -> None:
         """Set columns of a document."""
         self._update("documents", id, columns)
+
+    def forget_stamps(self) -> None:
+        """Forget the sizes and times of the local files, so that each is read when it is written again."""
+        self._sql.write(f"UPDATE {self.shadow.path('documents')} SET stamp = NULL WHERE stamp IS NOT NULL")
 
     def remove_document(self, id: int) -> None:
         """Delete a document's row."""

@@ -55,7 +55,7 @@ class StatementSession:
         self.assume_exists = assume_exists
         self.meter = workers.meter()
         self.not_read: set[str] = set()  # identities of requests whose keys or lists could not be read
-        self.not_reached: dict[str, str] = {}  # route: why it is not known to be the API's (base_url_check.py)
+        self.not_reached: dict[str, str] = {}  # route: why it is not known to be the API's (undecided_404.py)
         self._wait_budget = workers.wait_budget()
         self._is_over = False
         # By identity: a request is in the first dict, then in the second; of what is parsed, only the body is kept. The

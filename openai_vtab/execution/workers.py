@@ -44,7 +44,7 @@ class WorkerPool:
         self.interrupted = interrupted
         self.clock = clock
         self.size = client.settings.max_concurrency
-        self.reached: set[str] = set()  # routes at which the API has responded (base_url_check.py)
+        self.reached: set[str] = set()  # routes at which the API has responded (undecided_404.py)
         self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._threads = 0

@@ -2,7 +2,7 @@
 
 A 404 can mean that the API does not know the object, or that the server does not know the address (a base_url without
 /v1, a gateway that lacks the route). Only the first may become "no row". An undecided 404 is settled by a request to
-the parent (execution/base_url_check.py).
+the parent (execution/undecided_404.py).
 
 >>> judge(404, b'{"detail": "Not Found"}', "Not Found", None, "/files/{file_id}", "/files/file-1")
 <Verdict.NO_ROUTE: 'no such route'>

@@ -1,6 +1,6 @@
 """Text for a terminal: a bar for each batch, clipped ids and folded lines.
 
->>> bar({"completed": 3, "failed": 1, "in_progress": 4}, 8, Style())
+>>> bar({"completed": 3, "failed": 1, "in_progress": 4}, 8, Terminal())
 '███×░░░░'
 """
 

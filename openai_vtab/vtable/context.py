@@ -28,8 +28,8 @@ from ..schema.table import Method, Table
 from ..schema.values import Limits
 from ..settings import Settings
 from ..sqlite import rowids as object_rowids
-from ..sqlite.bound_values import BoundValues
 from ..sqlite.internal_sql import InternalSQL
+from ..sqlite.open_cursors import OpenCursors
 from ..sqlite.row_value_affinity import never_numbers
 from ..sqlite.rowids import Rowids
 from ..sqlite.sql_text import changes_rows, first_word, select_part
@@ -77,8 +77,8 @@ class ConnectionContext:
         openers = [partial(Ledger, self.internal_sql, table) for table in TABLES if table.remembered]
         self.settlement = Settlement(self.internal_sql, writes.intents, [*openers, self._outcomes_of])
         self.rowids: list[Rowids] = []  # of the tables without a ledger
-        self._bound_values = BoundValues()
-        self.replayer = Replayer(weak, self.internal_sql, self._bound_values)
+        self._open_cursors = OpenCursors()
+        self.replayer = Replayer(weak, self.internal_sql, self._open_cursors)
         self.statements: StatementTracker[StatementSession] = StatementTracker(
             self.internal_sql,
             open_session=self._open_session,
@@ -92,7 +92,7 @@ class ConnectionContext:
         mask = apsw.SQLITE_TRACE_STMT | apsw.SQLITE_TRACE_PROFILE
         connection.trace_v2(mask, self.statements.follow, id=ConnectionContext)
         if settings.read_ahead:
-            connection.cursor_factory = self._bound_values.factory(connection.cursor_factory)
+            connection.cursor_factory = self._open_cursors.factory(connection.cursor_factory)
         weakref.finalize(self, self.workers.close)
         closing.watch(weak)
 
@@ -167,7 +167,7 @@ class ConnectionContext:
 
     def _read_ahead(self, statement: Statement, session: StatementSession) -> ReadAhead:
         def replay(record: Callable[[Request], None], seconds: float) -> bool:
-            query = self._bound_values.with_values(statement.sql)
+            query = self._open_cursors.with_values(statement.sql)
             if query is not None and not statement.readonly:
                 query = select_part(query)
             return self.replayer.replay(query, session, record, seconds)
@@ -256,10 +256,11 @@ class ConnectionContext:
     def disconnected(self) -> None:
         """A table was disconnected. With the last one the connection is closed, and the threads end.
 
-        Not left to the garbage collector: an exception's traceback can keep a closed connection's objects alive.
+        Not left to the garbage collector: an exception's traceback can keep a closed connection's objects alive. Within
+        the package's own SQL, it is only the schema that has changed, by the rollback of a RENAME for example.
         """
         self._connected -= 1
-        if self._connected or self.workers.is_inherited:
+        if self._connected or self.workers.is_inherited or self.internal_sql.running:
             return
         self.workers.close()
         self.writes.abandon()

@@ -21,7 +21,7 @@ from ..sqlite.rowids import Rowids
 from ..tables.vector_store_search import vector_store_search
 from .context import ConnectionContext
 from .documents_table import DocumentsTable
-from .module import WITH_SAVEPOINT, WITH_SHADOW, SchemaChangedTable
+from .module import WITH_SAVEPOINT, WITH_SHADOW, StaleSchemaTable
 from .row_identity import RowIdentities
 
 
@@ -57,7 +57,7 @@ class DocumentsModule:
 
     def Connect(
         self, connection: apsw.Connection, modulename: str, dbname: str, tablename: str, *arguments: str
-    ) -> tuple[str, DocumentsTable | SchemaChangedTable]:
+    ) -> tuple[str, DocumentsTable | StaleSchemaTable]:
         """Open a table that was created before."""
         declared, parsed = declaration(tablename), parse(tablename, arguments)
         store = self._context.documents(connection, dbname, tablename)
@@ -65,7 +65,7 @@ class DocumentsModule:
             if not store.shadow.exists():  # they were dropped; without them, the table could not even be dropped
                 store.create(parsed.vector_store_id)
         except apsw.SchemaChangeError:  # SQLite will prepare the statement again
-            return declared, SchemaChangedTable()
+            return declared, StaleSchemaTable()
         return declared, self._table(connection, store, parsed)
 
     def _table(self, connection: apsw.Connection, store: DocumentStore, arguments: Arguments) -> DocumentsTable:

@@ -123,10 +123,11 @@ class Statuses:
 
     def failure(self, row: DocumentRow) -> Object | None:
         """Return why the row, or the status of its file, could not be read; None if it could."""
-        if row.failure is None and row.file is not None and row.file.file_id in self._failures:
-            assert self._session is not None  # noqa: S101 - a replay has no failures
-            row.failure = error_row(self._session, {}, *self._failures[row.file.file_id])[SpecialSource.ERROR]
-        return row.failure
+        if row.failure is not None or row.file is None or row.file.file_id not in self._failures:
+            return row.failure
+        assert self._session is not None  # noqa: S101 - a replay has no failures
+        found: Object = error_row(self._session, {}, *self._failures[row.file.file_id])[SpecialSource.ERROR]
+        return found
 
     def look(self, files: Iterable[StoredFile]) -> None:
         """Look at the unfinished ones of these files, unless the scan has done that."""

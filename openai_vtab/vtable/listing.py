@@ -17,7 +17,7 @@ from ..schema.table import Listing, Method, SpecialSource
 from .lookup import Lookup
 from .replay import RecordingLookup
 from .row_identity import Row, RowIdentities
-from .scan import ListSession, ScanOptions, error_row
+from .scan import ListRequests, ScanOptions, error_row
 
 FIRST = object()  # stands for the value before the first row of a list
 
@@ -26,7 +26,7 @@ class ListReader:
     """Reads lists of one table for one statement. `lookup` waits for rows that are not finished."""
 
     def __init__(
-        self, rows: RowIdentities, session: ListSession, lookup: Lookup | RecordingLookup, max_rows: int
+        self, rows: RowIdentities, session: ListRequests, lookup: Lookup | RecordingLookup, max_rows: int
     ) -> None:
         self._table = rows.table
         self._rowids = rows.rowids

@@ -12,9 +12,9 @@ from contextlib import closing
 from typing import Any
 
 from .. import protocol
-from ..execution.base_url_check import refuse_unless_reached
 from ..execution.polling import poll_until
 from ..execution.statement import NOT_READ, StatementSession
+from ..execution.undecided_404 import refuse_unless_reached
 from ..ledger.row import LedgerRow
 from ..protocol import READ_AFTER_WRITE_SECONDS, Object, Request, Response
 from ..schema.columns import REFRESH, WAIT_SECONDS

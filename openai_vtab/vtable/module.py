@@ -59,7 +59,7 @@ class Module:
 
     def Connect(
         self, connection: apsw.Connection, modulename: str, dbname: str, tablename: str, *arguments: str
-    ) -> tuple[str, VTable | SchemaChangedTable]:
+    ) -> tuple[str, VTable | StaleSchemaTable]:
         """Open the table: under the module's own name, or one that was created in a database and has a ledger."""
         if arguments:
             raise ProgrammingError(
@@ -74,7 +74,7 @@ class Module:
             # SQLite will prepare the statement again, and then connect a table that was created in the file. The table
             # under the module's own name is always there, and has no ledger to be found.
             if tablename.lower() != modulename.lower():
-                return table.schema, SchemaChangedTable()
+                return table.schema, StaleSchemaTable()
         rows = RowIdentities(table, self._rowids, context.created, ledger)
         return table.schema, VTable(connection, context, rows, self._getters, self._arguments)
 
@@ -88,7 +88,7 @@ class Module:
         return bool(list(self._context.internal_sql.read(sql, [tablename])))
 
 
-class SchemaChangedTable:
+class StaleSchemaTable:
     """Stands for a created table after another connection has changed the schema, until SQLite has read it again.
 
     No statement begins with it, because it has no ledger: it can be planned, but not opened or written to.

@@ -21,8 +21,8 @@ from .. import protocol
 from ..execution.statement import StatementSession
 from ..protocol import Request
 from ..schema.table import Method
-from ..sqlite.bound_values import BoundValues
 from ..sqlite.internal_sql import InternalSQL
+from ..sqlite.open_cursors import OpenCursors
 from .lookup import lookup_method, request_of
 from .row_identity import ObjectRef, Row, RowIdentities
 from .scan import ScanOptions
@@ -110,7 +110,7 @@ class RecordingLookup:
         return None
 
 
-class _UserStatement(BaseException):
+class _StopForUserStatement(BaseException):
     """A function of the user's runs a statement in a replay.
 
     Not an Exception, because the function could catch it and remember a wrong result.
@@ -119,18 +119,18 @@ class _UserStatement(BaseException):
 
 def _refuse(*_: object) -> bool:
     """End the replay: the tables would show the user's own statement no rows."""
-    raise _UserStatement
+    raise _StopForUserStatement
 
 
 class Replayer:
     """Runs statements of one connection once more. `recorder` is set while it does."""
 
     def __init__(
-        self, connection: weakref.ref[apsw.Connection], internal_sql: InternalSQL, cursors: BoundValues
+        self, connection: weakref.ref[apsw.Connection], internal_sql: InternalSQL, cursors: OpenCursors
     ) -> None:
         self._connection = connection
         self._internal_sql = internal_sql
-        self._bound_values = cursors
+        self._open_cursors = cursors
         self.recorder: RequestRecorder | None = None
 
     def replay(
@@ -142,9 +142,9 @@ class Replayer:
             return True
         self.recorder = recorder = RequestRecorder(session, record)
         try:
-            with self._bound_values.held(connection, _refuse):
+            with self._open_cursors.held(connection, _refuse):
                 return self._internal_sql.run_through(query, seconds) and not recorder.partial
-        except _UserStatement:
+        except _StopForUserStatement:
             return not recorder.partial
         finally:
             self.recorder = None

@@ -1,7 +1,7 @@
 """Which object a row of a table stands for: rowids, the ledger's entries, and the objects that look-ups name.
 
->>> rows = Rows(vector_store_files, Rowids(), created={})
->>> rows.rowid(Item({"vector_store_id": "vs_1", "id": "file-1"}))
+>>> rows = RowIdentities(vector_store_files, Rowids(), created={})
+>>> rows.rowid(ObjectRef({"vector_store_id": "vs_1", "id": "file-1"}))
 1
 """
 

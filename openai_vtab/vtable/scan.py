@@ -48,7 +48,7 @@ class ScanOptions:
 SINGLE_KEY = ScanOptions()
 
 
-class ListSession(Protocol):
+class ListRequests(Protocol):
     """The requests of a statement, as far as a list needs them: a StatementSession, or a RequestRecorder."""
 
     def prefetch(
@@ -74,7 +74,7 @@ class ListSession(Protocol):
         """Return if the statement goes on without the request's rows. Raises the error otherwise."""
 
 
-def error_row(session: ListSession, keys: Mapping[str, Any], request: Request, error: Exception) -> Object:
+def error_row(session: ListRequests, keys: Mapping[str, Any], request: Request, error: Exception) -> Object:
     """An error row: the keys, and the reason they could not be read. Raises the error unless the statement goes on."""
     session.record_unreadable(request, error)
     message = getattr(error, "message", None) or str(error)

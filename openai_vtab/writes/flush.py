@@ -86,8 +86,7 @@ class FlushSender:
                 self.finish()
         except BaseException as error:
             delivery.stop()
-            with contextlib.suppress(BaseException):  # what it raises must not replace the interrupt
-                self.finish()
+            self.fail()
             return error
         return None
 
@@ -96,6 +95,11 @@ class FlushSender:
         meter, self._meter = self._meter, None
         if meter is not None:
             meter.close()
+
+    def fail(self) -> None:
+        """The same when the COMMIT has failed: what the user's callback raises must not replace the reason."""
+        with contextlib.suppress(BaseException):
+            self.finish()
 
     def _raise_if_interrupted(self) -> None:
         if self._workers.interrupted():

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from ..ledger.intents import IntentLog
@@ -37,6 +37,10 @@ class IntentLogs:
     def paths(self) -> set[Path]:
         """The files of all of them."""
         return {log.path for log in [*self._open.values(), *self.unsettled] if log.path is not None}
+
+    def take_over(self, logs: Iterable[IntentLog]) -> None:
+        """Count what dead processes have left as transactions of this connection that are over."""
+        self.unsettled += list(logs)
 
     def commit(self) -> None:
         """SQLite has committed: only creates that ROLLBACK TO has undone still lack a row in their ledger."""

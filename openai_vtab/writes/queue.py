@@ -115,6 +115,7 @@ class WriteQueue:
         try:
             yield
         except BaseException as error:
+            self._sender.fail()
             if not self._sent:  # nothing was carried out, or a flush has failed and said what was
                 raise
             self._collect()
@@ -274,8 +275,7 @@ class WriteQueue:
         """
         self._collect()
         told = lost_commit(list(self._sent.values()))
-        carried_out = bool(told.done or told.unknown)
-        if carried_out and (self._synced or not asked_for) and not self._committing:
+        if (told.done or told.unknown) and (self._synced or not asked_for) and not self._committing:
             self._fail(told, None)
         self._drop(0)
         self.end()

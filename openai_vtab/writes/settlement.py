@@ -106,7 +106,8 @@ class Settlement:
         `committed` makes it count. Raises SQLite's errors.
         """
         try:
-            self._intents.unsettled += _read(store.file, self._intents.paths)
+            if store in self._to_recover:
+                self._intents.take_over(_read(store.file, self._intents.paths))
         except (OSError, ValueError) as error:
             log.warning("%s: what an interrupted process has created cannot be read: %s", store.name, error)
         for found in self._intents.unsettled:

@@ -9,7 +9,7 @@ import apsw
 import pytest
 
 import openai_vtab
-from openai_vtab.sandbox import Status
+from openai_vtab.sandbox import Status, files, vector_store_files
 
 from ..support.clock import FakeClock
 from .handbook import BY_NAME, STORE, SYNC, Requests, assert_holds, held, rows, short, uploaded, write
@@ -172,9 +172,9 @@ def test_commit_of_a_deletion_detaches_and_deletes(db: apsw.Connection, sandbox:
 def test_commit_of_a_deletion_that_another_program_has_done(db: apsw.Connection, sandbox: Any) -> None:
     """A file that is absent is deleted."""
     write(db, ABC)
-    state = sandbox._state
-    for id in list(state.stores[STORE].files):
-        del state.stores[STORE].files[id], state.files[id]
+    for id in list(sandbox._state.stores[STORE].files):
+        vector_store_files.detach(sandbox._state, STORE, id)
+        files.delete(sandbox._state, id)
     db.execute("DELETE FROM handbook")
     assert rows(db) == []
     assert db.execute("SELECT count(*) FROM handbook_files").get == 0
@@ -192,6 +192,20 @@ def test_commit_adopts_a_file_that_is_in_the_store(db: apsw.Connection, sandbox:
     db.execute("DELETE FROM handbook")
     assert short(requests()) == {"DELETE vector_stores/files": 1}
     assert file_id in sandbox._state.files
+
+
+def test_commit_adopts_a_file_with_content(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+    """The same content is not uploaded then. Content of another size is refused."""
+    sandbox.add_batch(STORE, [sandbox.add_file("theirs.md", b"theirs", id="file-demo-theirs")])
+    adopt = "INSERT INTO handbook (key, file_id, content) VALUES ('theirs.md', 'file-demo-theirs', ?)"
+    with pytest.raises(openai_vtab.RowError, match="file-demo-theirs has 6 bytes, and the content of the row has 5;"):
+        db.execute(adopt, [b"other"])
+    db.execute(adopt, [b"theirs"])
+    requests()
+    db.execute("INSERT OR REPLACE INTO handbook (key, content) VALUES ('theirs.md', ?)", [b"theirs"])
+    assert requests() == []
+    with pytest.raises(openai_vtab.RowError, match="file-demo-theirs has other content than the row"):
+        db.execute(adopt.replace("INSERT", "INSERT OR REPLACE"), [b"THEIRS"])
 
 
 @pytest.mark.parametrize("where", ["nowhere", "in no store"])

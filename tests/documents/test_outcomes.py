@@ -251,3 +251,22 @@ def test_interrupt_in_each_step(connect: Any, sandbox: Any) -> None:
     assert sum(now.finished for now in done) <= 1
     write(db, OLD)
     assert_holds(sandbox, OLD)
+
+
+def test_progress_of_all_steps_is_one(connect: Any, sandbox: Any) -> None:
+    """It grows from step to step, and is finished once, also when a later step fails."""
+    sandbox.add_store(STORE)
+    reports: list[Any] = []
+    db = connect(progress=reports.append)
+    db.execute(CREATE)
+    for _ in range(3):
+        sandbox.inject(Slow(0.2), method="POST", path="/files$")
+    sandbox.inject(Status(400), method="POST", path="/file_batches$")
+    with pytest.raises(openai_vtab.WriteError):
+        write(db, OLD)
+    assert [report.finished for report in reports] == [False] * (len(reports) - 1) + [True]
+    sandbox.inject(Slow(0.2), method="POST", path="/file_batches$")
+    reports.clear()
+    write(db, OLD)
+    assert reports[0].total == 1
+    assert [report.finished for report in reports] == [False] * (len(reports) - 1) + [True]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import apsw
 import apsw.ext
 
-from openai_vtab.sqlite.bound_values import BoundValues
+from openai_vtab.sqlite.open_cursors import OpenCursors
 
 
 def test_cursors_know_a_statement_with_its_bindings() -> None:
@@ -14,8 +14,8 @@ def test_cursors_know_a_statement_with_its_bindings() -> None:
     class Mine(apsw.Cursor):
         """A user's own."""
 
-    cursors, db = BoundValues(), apsw.Connection(":memory:")
-    db.cursor_factory = cursors.factory(BoundValues().factory(Mine))
+    cursors, db = OpenCursors(), apsw.Connection(":memory:")
+    db.cursor_factory = cursors.factory(OpenCursors().factory(Mine))
     assert isinstance(db.cursor(), Mine)
     found: list[str | None] = []
     db.create_scalar_function("look", lambda sql, _: found.append(cursors.with_values(sql)))
@@ -33,7 +33,7 @@ def test_cursors_know_a_statement_with_its_bindings() -> None:
 
 def test_cursors_cannot_tell_two_bindings_apart() -> None:
     """Then nothing is predicted."""
-    cursors, db = BoundValues(), apsw.Connection(":memory:")
+    cursors, db = OpenCursors(), apsw.Connection(":memory:")
     db.cursor_factory = cursors.factory(db.cursor_factory)
     sql = "SELECT value FROM json_each(?)"
     first, second = db.execute(sql, ("[1, 2]",)), db.execute(sql, ("[3, 4]",))
@@ -45,7 +45,7 @@ def test_cursors_cannot_tell_two_bindings_apart() -> None:
 
 def test_cursors_of_any_factory() -> None:
     """What is no cursor of APSW is not asked."""
-    cursors, db = BoundValues(), apsw.Connection(":memory:")
+    cursors, db = OpenCursors(), apsw.Connection(":memory:")
     made = object()
     assert cursors.factory(lambda connection: made)(db) is made
     assert cursors.with_values("SELECT ?") is None

@@ -1,11 +1,11 @@
-"""Session: an open database, the checks before each use of it, and transaction control as in Python 3.12's sqlite3.
+"""An open database, the checks before each use of it, and transaction control as in Python 3.12's sqlite3.
 
 It lies under connections and cursors, which both need the checks and the implicit BEGIN.
 
->>> session = Session(partial(apsw.Connection, "my.db"), autocommit=False)
->>> session.in_transaction
+>>> handle = DatabaseHandle(partial(apsw.Connection, "my.db"), autocommit=False)
+>>> handle.in_transaction
 True
->>> session.commit()
+>>> handle.commit()
 
 https://docs.python.org/3/library/sqlite3.html#sqlite3-transaction-control
 """
@@ -28,7 +28,7 @@ NOT_INITIALIZED = "Base Connection.__init__ not called."
 CLOSED = "Cannot operate on a closed database."
 
 
-class TransactionControl:
+class DatabaseHandle:
     """An open apsw.Connection, the attribute `apsw`, with sqlite3's rules for its threads and transactions."""
 
     apsw: ApswConnection

@@ -2,7 +2,7 @@
 
 SQLite's trace reports the text of every statement, but no bindings. A cursor that runs the statement has them.
 
->>> cursors = Cursors()
+>>> cursors = OpenCursors()
 >>> connection.cursor_factory = cursors.factory(connection.cursor_factory)
 >>> cursors.with_values("SELECT title FROM d WHERE n = ?")
 'SELECT title FROM d WHERE n = 5'
@@ -20,7 +20,7 @@ import apsw
 from .sql_text import _WORD
 
 
-class BoundValues:
+class OpenCursors:
     """The open cursors of a connection."""
 
     def __init__(self) -> None:

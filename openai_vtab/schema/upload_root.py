@@ -10,9 +10,8 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from .values import InvalidValue, SQLiteValue, sql_literal
 
@@ -23,8 +22,7 @@ _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 _READ = os.O_RDONLY | _NO_LINK | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A file, folder or symbolic link. mode is st_mode; mtime is in Unix seconds, UTC."""
 
     name: str
@@ -32,8 +30,7 @@ class Entry:
     mtime: int
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """The absolute path of a file, folder or symbolic link at or below `root`. Both are text: a Path is slow.
 
     Its methods open each folder from the one above (except on Windows), so that they do not follow a symbolic link that

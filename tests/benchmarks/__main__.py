@@ -105,7 +105,7 @@ def syncs(server: Running, asked: argparse.Namespace) -> Iterator[Compared]:
         documents.TITLE_CHANGED: lambda: synced(
             *documents.changed(server, asked.runs), documents.CHANGED_TARGET, documents.CHANGED_REQUESTS
         ),
-        documents.TITLE_READ: lambda: times(*documents.read(server, asked.runs), documents.READ_TARGET),
+        documents.TITLE_READ: lambda: synced(*documents.read(server, asked.runs), documents.READ_TARGET, 0),
         documents.TITLE_LARGE: lambda: memory(documents.large(server), documents.MEMORY_TARGET),
         documents.TITLE_BLOBS: lambda: memory(documents.blobs(server), documents.MEMORY_TARGET),
     }

@@ -19,7 +19,7 @@ that a later COMMIT goes on where one has stopped, whatever has stopped it.
 Whatever fails rolls all of it back, and ends the COMMIT. The intents then tell what the API has carried out
 (outcomes.py), and a spare file is taken up by its content: nothing is uploaded twice.
 
->>> DocumentCommit(store, arguments, queue, workers, files_per_batch=2000, others=[]).run()
+>>> DocumentCommit(store, arguments, queue, workers, files_per_batch=2000, others=[], on_created=print).run()
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ class DocumentCommit:
     """One COMMIT of one documents table.
 
     others: the other documents tables of the connection.
+    on_created: called with the key of the vector store, and of each batch, that a response has confirmed.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class DocumentCommit:
         workers: WorkerPool,
         files_per_batch: int,
         others: Sequence[DocumentStore],
+        on_created: Callable[[tuple[str, ...]], None],
     ) -> None:
         self._store = store
         self._arguments = arguments
@@ -66,6 +68,7 @@ class DocumentCommit:
         self._workers = workers
         self._files_per_batch = files_per_batch
         self._others = others
+        self._on_created = on_created
         self._is_dry_run = workers.client.settings.dry_run
 
     def run(self) -> None:
@@ -113,6 +116,7 @@ class DocumentCommit:
     def _store_created(self, answer: Object) -> None:
         self._store.set("vector_store_id", answer["id"])
         self._store.set("store_unknown", None)
+        self._on_created((str(answer["id"]),))
 
     # upload
 
@@ -128,10 +132,10 @@ class DocumentCommit:
                 self._upload_one(document, file, changed)
         self._send()
         if changed:
-            others = f" and {len(changed) - 1} others" if len(changed) > 1 else ""
+            key = f"{changed[0]!r}{_more(len(changed) - 1)}"
             raise RowError(
-                f"{self._store.name}.path of the key {changed[0]!r}{others}: the file has changed between the "
-                "statement and COMMIT; repeat the statement: what was sent is used if it is still the content"
+                f"{self._store.name}.path of the key {key}: the file has changed between the statement and COMMIT; "
+                "repeat the statement: what was sent is used if it is still the content"
             )
         if self._is_dry_run:
             for document, file in selections.newest_in(self._store, State.WANTED):
@@ -175,6 +179,7 @@ class DocumentCommit:
 
         def attached(answer: Object) -> None:
             self._store.attached(part, str(answer["id"]), int(self._workers.clock.time()))
+            self._on_created((self._vector_store_id, str(answer["id"])))
 
         change = requests.attach(self._vector_store_id, [_item(document, file) for document, file in part])
         label = self._label(*(document for document, _ in part))
@@ -267,7 +272,12 @@ class DocumentCommit:
     def _label(self, *documents: Document) -> str:
         """Name documents for an error message."""
         first = f"{self._store.name}: the key {documents[0].key!r}"
-        return first if len(documents) == 1 else f"{first} and {len(documents) - 1} others of its batch"
+        return first if len(documents) == 1 else f"{first}{_more(len(documents) - 1)} of its batch"
+
+
+def _more(count: int) -> str:
+    """Return " and 2 others", "" for none."""
+    return f" and {count} other{'s' if count > 1 else ''}" if count else ""
 
 
 def _item(document: Document, file: StoredFile) -> Object:

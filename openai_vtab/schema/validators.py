@@ -94,6 +94,9 @@ def open_path(value: SQLiteValue, limits: Limits) -> tuple[FileToUpload, BinaryI
     try:
         opened = place.open()
     except OSError as error:
+        if place.is_folder():
+            files = "its files are SELECT name FROM fsdir(…) WHERE length(data) > 0"
+            raise InvalidValue(f"{sql_literal(value)} is a folder", f"the path of a file {root}; {files}") from None
         if not place.is_file():
             raise InvalidValue(f"{sql_literal(value)} is not a file", f"the path of a file {root}") from None
         raise InvalidValue(

@@ -38,10 +38,10 @@ NO_KEY = (
     "openai-vtab --dry-run shows what would be sent.\n"
 )
 TRY_THE_SANDBOX = (
-    "Connected to the sandbox; try:\n"
-    "  SELECT status, file_counts FROM vector_store_file_batches\n"
-    "  WHERE vector_store_id = 'vs_demo'\n"
-    "  AND batch_id = 'vsfb_demo_failures';\n"
+    "Connected to the sandbox, which forgets at the end; try:\n"
+    "  CREATE VIRTUAL TABLE demo USING\n"
+    "  vector_store_documents(vector_store_id = 'vs_demo');\n"
+    "  SELECT filename, passage FROM demo('refund policy');\n"
 )
 
 

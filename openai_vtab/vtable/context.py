@@ -244,8 +244,8 @@ class ConnectionContext:
         """COMMIT of a documents table: send what its rows need. Raises what has failed."""
         self.write_waiting_outcomes(store)
         others = [each.store for each in self._documents if each.store is not store]
-        commit = DocumentCommit(store, arguments, self.writes, self.workers, self.limits.files_per_batch, others)
-        commit.run()
+        per_batch = self.limits.files_per_batch
+        DocumentCommit(store, arguments, self.writes, self.workers, per_batch, others, self.on_created).run()
 
     # the end of the connection
 

@@ -4,7 +4,7 @@ A document shows one version, the newest that is completed: a hit in an older fi
 completed, and so is a hit in a file that no document needs any more. A hit in a file that the table does not know is a
 row without a key.
 
->>> search.rows({"handbook": "refund policy", "max_num_results": 5})
+>>> search.rows("refund policy", {"max_num_results": 5})
 """
 
 from __future__ import annotations
@@ -105,8 +105,3 @@ def score(hit: Object) -> float:
     """Return how well a passage matches; the worst for a response that does not say it."""
     found = hit.get("score")
     return float(found) if isinstance(found, (int, float)) and not math.isnan(found) else -math.inf
-
-
-def rank(hit: Object) -> float:
-    """Return the same as FTS5 does: the lower, the better."""
-    return -score(hit)

@@ -12,7 +12,7 @@ import openai_vtab
 from openai_vtab.sandbox import Status, files, vector_store_files
 
 from ..support.clock import FakeClock
-from .handbook import BY_NAME, STORE, SYNC, Requests, assert_holds, held, rows, short, uploaded, write
+from .handbook import BY_NAME, CREATE, STORE, SYNC, Requests, assert_holds, held, rows, short, uploaded, write
 
 ABC = {"docs/a.md": "text a", "docs/b.md": "text b", "docs/c.md": "text c"}
 
@@ -194,6 +194,43 @@ def test_commit_adopts_a_file_that_is_in_the_store(db: apsw.Connection, sandbox:
     assert file_id in sandbox._state.files
 
 
+def test_commit_detaches_a_file_of_its_own_that_was_adopted(
+    db: apsw.Connection, sandbox: Any, clock: FakeClock, requests: Requests
+) -> None:
+    """The row still says that the file was attached."""
+    write(db, {"a.md": "a"})
+    finish(clock)
+    ((file_id,),) = rows(db, "file_id")
+    db.execute("BEGIN; DELETE FROM handbook")
+    db.execute("INSERT INTO handbook (key, file_id) VALUES ('b.md', ?)", [file_id])
+    db.execute("COMMIT")
+    assert rows(db) == [("b.md", "completed")]
+    requests()
+    db.execute("DELETE FROM handbook")
+    assert short(requests()) == {"DELETE vector_stores/files": 1, "DELETE files": 1}
+    assert_holds(sandbox, {})
+
+
+def test_commit_keeps_a_superseded_file_that_another_table_has_adopted(
+    db: apsw.Connection, sandbox: Any, clock: FakeClock, requests: Requests
+) -> None:
+    """It goes once the other table has let it go."""
+    write(db, {"a.md": "one"})
+    finish(clock)
+    ((file_id,),) = rows(db, "file_id")
+    write(db, {"a.md": "two"})
+    db.execute(CREATE.replace("handbook", "other", 1))
+    db.execute("INSERT INTO other (key, file_id) VALUES ('theirs', ?)", [file_id])
+    finish(clock)
+    requests()
+    db.execute(SYNC)
+    assert not any(request.startswith("DELETE") for request in requests())
+    assert rows(db) == [("a.md", "completed")]
+    db.execute("DROP TABLE other")
+    db.execute(SYNC)
+    assert_holds(sandbox, {"a.md": "two"})
+
+
 def test_commit_adopts_a_file_with_content(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
     """The same content is not uploaded then. Content of another size is refused."""
     sandbox.add_batch(STORE, [sandbox.add_file("theirs.md", b"theirs", id="file-demo-theirs")])
@@ -292,6 +329,16 @@ def test_dry_run_shows_the_requests_and_changes_nothing(
     ]
     assert "the id of a.md" in shown[2]
     assert "the id of c.md" in shown[2]
+
+
+def test_dry_run_of_a_transaction_that_creates_the_table(connect: Any, requests: Requests) -> None:
+    """The table is there, without the documents."""
+    db = connect(dry_run=True)
+    db.execute(f"BEGIN; {BY_NAME}")
+    write(db, ABC)
+    db.execute("COMMIT")
+    assert requests() == []
+    assert rows(db) == db.execute("SELECT * FROM handbook_config").fetchall() == []
 
 
 # the vector store by its name

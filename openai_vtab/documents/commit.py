@@ -128,8 +128,9 @@ class DocumentCommit:
             return
         self._ensure_store()  # before anything is uploaded, because its name may be taken
         changed: list[str] = []
+        spare = spares.contents(self._store)
         for document, file in wanted:
-            if not spares.take_up(self._store, document, file):
+            if (file.sha256, file.filename) not in spare or not spares.take_up(self._store, document, file):
                 self._upload_one(document, file, changed)
         self._send()
         if changed:

@@ -84,9 +84,9 @@ def of_value(value: SQLiteValue, key: str, limits: Limits) -> Content:
 
 def of_path(path: SQLiteValue, limits: Limits) -> Content:
     """Return the content of a file below upload_root. Raises InvalidValue."""
-    upload = validators.path(path, limits)
+    upload, opened = validators.open_path(path, limits)
     try:
-        with upload.open() as file:
+        with opened as file:
             stamp = json.dumps([*_identity(os.fstat(file.fileno())), time.time_ns()])
             digest, size = hashlib.sha256(), 0
             while chunk := file.read(CHUNK):

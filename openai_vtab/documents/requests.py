@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from .. import protocol
@@ -39,6 +39,7 @@ class Change:
     parse: Callable[[Response], Object]
 
 
+@lru_cache  # thousands of uploads ask for the same one
 def _method(table: Table, verb: str, *given: str, http: str = "") -> Method:
     """Return the method that needs these columns."""
     methods = (m for m in table.of(verb) if set(m.needs) == set(given) and m.listing is None and not m.gives)

@@ -13,6 +13,7 @@ from .states import State
 from .store import DocumentStore
 
 Pair = tuple[Document, StoredFile]
+SPARE = "f.document IS NULL AND f.file_id IS NOT NULL AND f.owned"
 
 
 _OVER = (State.FAILED, State.CANCELLED, State.MISSING)
@@ -41,8 +42,12 @@ def with_other_attributes(store: DocumentStore) -> list[Pair]:
 
 def spares(store: DocumentStore, file: StoredFile) -> list[StoredFile]:
     """Return the files of the same content and name that no document needs."""
-    where = "f.document IS NULL AND f.sha256 = ? AND f.filename = ? AND f.file_id IS NOT NULL AND f.owned"
-    return store.files(where, [file.sha256, file.filename])
+    return store.files(f"{SPARE} AND f.sha256 = ? AND f.filename = ?", [file.sha256, file.filename])
+
+
+def all_spares(store: DocumentStore) -> list[StoredFile]:
+    """Return the files that no document needs."""
+    return store.files(SPARE)
 
 
 def superseded(store: DocumentStore) -> list[StoredFile]:

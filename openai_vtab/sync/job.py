@@ -14,7 +14,7 @@ Documents are deleted last, so that every search finds a file that was renamed.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import apsw
@@ -98,7 +98,7 @@ class FolderSync:
         # a statement of the table outside of a transaction writes down what a sync that was killed has sent
         self._db.execute(f"SELECT key FROM {quoted(self._table)} LIMIT 0").fetchall()
         documents, files = quoted(f"{self._table}_documents"), quoted(f"{self._table}_files")
-        columns = ", ".join(f"d.{field.name}" for field in fields(Document))
+        columns = ", ".join(f"d.{name}" for name in Document._fields)
         sql = (
             f"SELECT f.sha256 IS d.sha256, f.state, {columns} FROM {documents} AS d LEFT JOIN {files} AS f "
             f"ON f.id = (SELECT max(id) FROM {files} WHERE document = d.id)"

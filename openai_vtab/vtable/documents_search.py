@@ -72,6 +72,8 @@ class DocumentSearch:
 
     def _shown(self, file_ids: list[str]) -> dict[str, tuple[Document, StoredFile] | None]:
         """Return, for the files that the table knows, their documents with the newest file; None if they are hidden."""
+        if not file_ids:  # for example in a replay, before the response is there
+            return {}
         store = self._store
         hit_files = store.files(f"f.file_id {IN_LIST}", [json.dumps(file_ids)])
         ids = json.dumps([file.document for file in hit_files if file.document is not None])

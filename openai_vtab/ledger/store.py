@@ -176,8 +176,7 @@ class Ledger:
             new = self._sql.write(sql, [*values, QUEUED, text, intent])
         except apsw.ConstraintError as error:
             last = self.key[-1]
-            code = getattr(error, "extendedresult", None)  # apsw's types do not know it
-            if last not in keys or code != apsw.SQLITE_CONSTRAINT_UNIQUE:
+            if last not in keys or getattr(error, "extendedresult", 0) != apsw.SQLITE_CONSTRAINT_UNIQUE:
                 raise  # of a trigger or an index that the user has added
             raise RowError(
                 f"{self.name}.{last}: {keys[last]!r} is there already; leave it out, or DELETE it first"

@@ -18,6 +18,7 @@ from ..documents.rows import Document, StoredFile
 from ..documents.states import State
 from ..documents.store import DocumentStore
 from ..protocol import Object
+from ..schema.decode import sql_value
 from ..schema.search_validators import MAX_RESULTS
 from ..schema.table import SpecialSource
 from ..sqlite.rowids import Rowids
@@ -102,9 +103,5 @@ class DocumentSearch:
 def score(hit: Object) -> float:
     """Return how well a passage matches; the worst for a response that does not say it."""
     found = hit.get("score")
-    return float(found) if isinstance(found, (int, float)) and not math.isnan(found) else -math.inf
-
-
-def rank(hit: Object) -> float:
-    """Return the same as FTS5 does: the lower, the better."""
-    return -score(hit)
+    value = sql_value(found) if isinstance(found, (int, float)) else None
+    return float(value) if isinstance(value, (int, float)) else -math.inf

@@ -19,7 +19,7 @@ that a later COMMIT goes on where one has stopped, whatever has stopped it.
 Whatever fails rolls all of it back, and ends the COMMIT. The intents then tell what the API has carried out
 (outcomes.py), and a spare file is taken up by its content: nothing is uploaded twice.
 
->>> DocumentCommit(store, arguments, queue, workers, files_per_batch=2000, others=[]).run()
+>>> DocumentCommit(store, arguments, queue, workers, files_per_batch=2000, others=[], protection=protection).run()
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from ..writes.write import Write
 from . import requests, selections, spares
 from .arguments import Arguments
 from .commit_look import look_before_commit
+from .protection import Protection
 from .requests import Change
 from .rows import NO_ATTRIBUTES, Document, StoredFile
 from .states import State
@@ -49,6 +50,7 @@ class DocumentCommit:
     """One COMMIT of one documents table.
 
     others: the other documents tables of the connection.
+    protection: of the files that another table knows.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class DocumentCommit:
         workers: WorkerPool,
         files_per_batch: int,
         others: Sequence[DocumentStore],
+        protection: Protection,
     ) -> None:
         self._store = store
         self._arguments = arguments
@@ -66,6 +69,7 @@ class DocumentCommit:
         self._workers = workers
         self._files_per_batch = files_per_batch
         self._others = others
+        self._protection = protection
         self._is_dry_run = workers.client.settings.dry_run
 
     def run(self) -> None:
@@ -201,9 +205,15 @@ class DocumentCommit:
     # remove
 
     def _supersede(self) -> None:
-        """Let files leave whose document has a newer one that is completed, and those that were never attached."""
-        for file in selections.superseded(self._store):
-            self._store.move(file, State.LEAVING, document=None)
+        """Let files leave whose document has a newer one that is completed, and those that were never attached.
+
+        Another table may have adopted one since it was replaced: such a file stays.
+        """
+        older = selections.superseded(self._store)
+        held = self._protection.holders() if older else {}
+        for file in older:
+            if file.file_id not in held:
+                self._store.move(file, State.LEAVING, document=None)
 
     def _remove(self) -> None:
         leaving = self._store.files_in(State.LEAVING)

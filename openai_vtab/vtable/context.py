@@ -17,6 +17,7 @@ from ..clock import REAL, Clock
 from ..documents.arguments import Arguments
 from ..documents.commit import DocumentCommit
 from ..documents.outcomes import DocumentOutcomes
+from ..documents.protection import Protection
 from ..documents.store import DocumentStore
 from ..errors import UnsupportedWriteError
 from ..execution.read_ahead import ReadAhead
@@ -244,8 +245,10 @@ class ConnectionContext:
         """COMMIT of a documents table: send what its rows need. Raises what has failed."""
         self.write_waiting_outcomes(store)
         others = [each.store for each in self._documents if each.store is not store]
-        commit = DocumentCommit(store, arguments, self.writes, self.workers, self.limits.files_per_batch, others)
-        commit.run()
+        protection = Protection(self.internal_sql, store, object)  # it looks again each time
+        DocumentCommit(
+            store, arguments, self.writes, self.workers, self.limits.files_per_batch, others, protection
+        ).run()
 
     # the end of the connection
 

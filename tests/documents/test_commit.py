@@ -12,7 +12,7 @@ import openai_vtab
 from openai_vtab.sandbox import Status, files, vector_store_files
 
 from ..support.clock import FakeClock
-from .handbook import BY_NAME, STORE, SYNC, Requests, assert_holds, held, rows, short, uploaded, write
+from .handbook import BY_NAME, CREATE, STORE, SYNC, Requests, assert_holds, held, rows, short, uploaded, write
 
 ABC = {"docs/a.md": "text a", "docs/b.md": "text b", "docs/c.md": "text c"}
 
@@ -85,6 +85,27 @@ def test_commit_of_other_content_uploads_it_and_keeps_the_old(
     db.execute(SYNC)
     assert short(requests()) == {"GET vector_stores/files": 1, "DELETE vector_stores/files": 1, "DELETE files": 1}
     assert_holds(sandbox, {**ABC, "docs/a.md": "changed"})
+
+
+def test_commit_keeps_a_superseded_file_that_another_table_has_adopted(
+    db: apsw.Connection, sandbox: Any, clock: FakeClock, requests: Requests
+) -> None:
+    """It was not known there when it was replaced."""
+    write(db, {"a.md": "old"})
+    finish(clock)
+    (file_id,) = sandbox._state.stores[STORE].files
+    assert rows(db) == [("a.md", "completed")]
+    write(db, {"a.md": "new"})
+    db.execute(CREATE.replace("handbook", "other"))
+    db.execute("INSERT INTO other (key, file_id) VALUES ('mine', ?)", [file_id])
+    finish(clock)
+    requests()
+    db.execute(SYNC)
+    assert short(requests()) == {"GET vector_stores/files": 1}
+    assert file_id in sandbox._state.stores[STORE].files
+    db.execute("DROP TABLE other")
+    db.execute(SYNC)
+    assert_holds(sandbox, {"a.md": "new"})
 
 
 def test_commit_keeps_the_old_version_when_the_new_one_fails(

@@ -5,9 +5,9 @@ python docs/write.py
 
 from pathlib import Path
 
+from openai_vtab.connection import DESCRIBED
 from openai_vtab.schema import docs
 from openai_vtab.settings import Settings, table
-from openai_vtab.tables import TABLES
 
 ROOT = Path(__file__).parent.parent
 END = "<!-- end -->\n"
@@ -16,9 +16,9 @@ END = "<!-- end -->\n"
 def written() -> dict[Path, str]:
     """Return the text of each file that is generated."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    readme = _replaced(readme, "<!-- tables -->\n", docs.overview(TABLES))
+    readme = _replaced(readme, "<!-- tables -->\n", docs.overview(DESCRIBED))
     readme = _replaced(readme, "<!-- settings -->\n", table(Settings))
-    pages = {ROOT / "docs" / "tables" / f"{table.name}.md": docs.page(table) for table in TABLES}
+    pages = {ROOT / "docs" / "tables" / f"{table.name}.md": docs.page(table) for table in DESCRIBED}
     return {**pages, ROOT / "README.md": readme}
 
 

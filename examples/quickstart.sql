@@ -1,43 +1,30 @@
--- From a local table to a batch of files in a vector store, and back.
+-- From a folder of Markdown files to an answer: the files of docs/ become the documents of a vector store.
 -- Without key or network:    openai-vtab --sandbox < examples/quickstart.sql
--- vs_demo and the files file-new-01 … file-new-06 are the sandbox's demo data.
 .mode box
 
--- A batch is a row. The query must give both of its keys.
-SELECT id, status, file_counts ->> 'completed' AS files
-FROM vector_store_file_batches
-WHERE vector_store_id = 'vs_demo' AND batch_id = 'vsfb_demo_finished';
+-- A vector store as a table. The store is created with the first documents.
+CREATE VIRTUAL TABLE IF NOT EXISTS handbook USING vector_store_documents(name = 'Handbook');
 
--- The documents are in SQLite, their files at OpenAI.
-CREATE TABLE documents (title TEXT, file_id TEXT, vector_store_id TEXT, batch_id TEXT);
-INSERT INTO documents (title, file_id) VALUES
-  ('Returns',  'file-new-01'),
-  ('Shipping', 'file-new-02'),
-  ('Warranty', 'file-new-03');
+-- Upload and attach each file that is new or has changed.
+INSERT OR REPLACE INTO handbook (key, path)
+SELECT name, name FROM fsdir('docs') WHERE name LIKE '%.md';
 
--- INSERT creates a batch: one request for all documents that have no batch yet.
-INSERT INTO vector_store_file_batches (vector_store_id, file_ids)
-SELECT 'vs_demo', json_group_array(file_id) FROM documents WHERE batch_id IS NULL;
+-- Wait until the documents can be searched, for up to ten minutes.
+SELECT status, count(*) AS documents FROM handbook WHERE wait_seconds = 600 GROUP BY status;
 
--- RETURNING cannot give the new id, because SQLite returns the inserted values. last_insert_rowid() can.
-UPDATE documents SET (vector_store_id, batch_id) =
-  (SELECT vector_store_id, id FROM vector_store_file_batches WHERE rowid = last_insert_rowid());
+-- Search: the best passages come first.
+SELECT key, round(score, 2) AS score, substr(replace(passage, char(10), ' '), 1, 44) || '…' AS passage
+FROM handbook WHERE handbook MATCH 'which files may be read' ORDER BY rank LIMIT 3;
 
--- Join your own table with its batches.
-SELECT d.title, b.status, b.file_counts ->> 'total' AS files
-FROM documents AS d JOIN vector_store_file_batches AS b USING (vector_store_id, batch_id);
+-- Join your own tables: the best passage for each question.
+WITH questions(question) AS (VALUES ('what happens after a crash'), ('how are deleted files detached'))
+SELECT q.question, h.key
+FROM questions AS q JOIN handbook AS h ON h.handbook = q.question AND h.max_num_results = 1;
 
--- Which of these batches have failed files?
-SELECT id, status, failed_count, total_count
-FROM vector_store_file_batches
-WHERE vector_store_id = 'vs_demo'
-  AND batch_id IN ('vsfb_demo_finished', 'vsfb_demo_running', 'vsfb_demo_failures')
-ORDER BY failed_count DESC, id;
+-- The same statement again sends nothing, because no file has changed.
+INSERT OR REPLACE INTO handbook (key, path)
+SELECT name, name FROM fsdir('docs') WHERE name LIKE '%.md';
 
--- Cancel a running batch.
-UPDATE vector_store_file_batches SET status = 'cancelled'
-WHERE vector_store_id = 'vs_demo' AND batch_id = 'vsfb_demo_running';
-
-SELECT status, in_progress_count, cancelled_count
-FROM vector_store_file_batches
-WHERE vector_store_id = 'vs_demo' AND batch_id = 'vsfb_demo_running';
+SELECT method, replace(path, vector_store_id, 'vs_…') AS path, count(*) AS requests
+FROM openai_requests, (SELECT vector_store_id FROM handbook LIMIT 1)
+WHERE method = 'POST' GROUP BY 1, 2 ORDER BY min(number);

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 import apsw
 
 from .clock import REAL, Clock
+from .documents.description import described as described_documents
 from .errors import Error
+from .schema.docs import described
 from .settings import Keywords, Settings, hide_key
 from .tables import TABLES
 from .vtable import functions, introspection, local_files
@@ -25,6 +27,8 @@ from .vtable.module import Module
 
 if TYPE_CHECKING:
     from typing import Unpack
+
+DESCRIBED = (described_documents(), *map(described, TABLES))
 
 
 class Connection(apsw.Connection):
@@ -118,4 +122,4 @@ def register_tables(
         functions.create(connection, context, table)
     DocumentsModule(context).create(connection)
     context.internal_sql.add_modules(local_files.create(connection, context.limits.upload_root))
-    context.internal_sql.add_modules(introspection.create(connection, TABLES, context.workers.client.log))
+    context.internal_sql.add_modules(introspection.create(connection, DESCRIBED, context.workers.client.log))

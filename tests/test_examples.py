@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -33,39 +34,65 @@ def blocks(language: str, page: str = README) -> list[str]:
     return [text for name, text in found if name == language]
 
 
+README_DOCUMENTS = {
+    "returns": "Goods can be returned within 30 days. The refund policy covers postage.",
+    "shipping": "When do orders leave? Within one working day.",
+    "warranty": "It lasts two years.",
+}
 # What an example's output has, at least
 SHOWN = {
+    "batches": ["vsfb_demo_"],
     "attributes": ["│     1 │ completed │  2000 │", "│     2 │ completed │  1000 │", "│ de   │     2 │ file-new-01 file-new-04 "],
     "drift": ["│ Product handbook │ file-demo-03 │", "│ gift-cards.txt │", "│ Old handbooks and Product handbook │", "│        1 │"],
     "failed_files": ["│ prices.csv │ unsupported_file │ The file type is not supported. │"],
     "ingest": ["│ Stock, Repairs │"],
     "join": ["vsfb_demo_"],
-    "quickstart": ["vsfb_demo_"],
+    "documents_table": ["│       1 │                     1 │             2 │", "│ Shipping │ 1.0 "],
+    "quickstart": ["│ what happens after a crash     │ docs/ledger.md ", "/file_batches │        1 │"],
     "retry_failed": ["│ 2 failed again │ completed │    0 │     2 │", '│ file-demo-05 │ failed │ {"team":"sales"}  │'],
     "search": ["│ refund policy        │ Returns  │ Ada     │", "│ faults of material   │ Warranty │ Barbara │"],
+    "search_documents": ["│ returns/eu │ 2026 │", "│    0 │", "│ refund in the US         │ returns/us │"],
+    "sync_folder": ["│ developers │         2 │"],
     "stores": ["│ Old handbooks    │     2 │      0 │   118 │       300 │"],
 }  # fmt: skip
 
 
+IN_A_FILE = ("join", "quickstart", "sync_folder", "documents_table", "search_documents")  # those that may be run again
+
+
 @pytest.mark.parametrize("name", slow_except([e.name for e in EXAMPLES if e.suffix == ".sql"], "quickstart.sql"))
 def test_examples_in_sql_run_in_the_shell(name: str, tmp_path: Path) -> None:
-    """With the sandbox; what has a database file also a second time, without an error."""
+    """With a sandbox; those that use a database file also a second time, without an error."""
     example = ROOT / "examples" / name
-    for _ in range(2 if example.name == "join.sql" else 1):
-        database = str(tmp_path / "my.db") if example.name == "join.sql" else ":memory:"
-        done = subprocess.run(
-            [sys.executable, "-m", "openai_vtab", "--sandbox", database],
-            input=example.read_text(encoding="utf-8"),
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            env={**os.environ, "PYTHONIOENCODING": "utf-8"},
-            timeout=60,
-            check=False,
-        )
-        assert (done.stderr, done.returncode) == ("", 0)
-        for shown in SHOWN[example.stem]:
-            assert shown in done.stdout
+    is_in_a_file = example.stem in IN_A_FILE
+    with sandbox.run(processing_seconds=0.5) as api:
+        outputs = [_run_in_shell(example, tmp_path, api, "my.db" if is_in_a_file else "--sandbox")]
+        if is_in_a_file:
+            outputs.append(_run_in_shell(example, tmp_path, api, "my.db"))
+    for shown in SHOWN[example.stem]:
+        assert shown in outputs[0]
+
+
+def _run_in_shell(example: Path, folder: Path, api: Any, argument: str) -> str:
+    """Run an example as the README does, in the project's folder. Returns its output."""
+    done = subprocess.run(
+        [sys.executable, "-m", "openai_vtab", str(folder / argument) if argument == "my.db" else argument],
+        input=example.read_text(encoding="utf-8"),
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "PYTHONIOENCODING": "utf-8",
+            "OPENAI_BASE_URL": api.base_url,
+            "OPENAI_API_KEY": api.api_key,
+        },
+        timeout=60,
+        check=False,
+    )
+    assert (done.stderr, done.returncode) == ("", 0)
+    return done.stdout
 
 
 @pytest.mark.parametrize("example", [e for e in EXAMPLES if e.suffix == ".py"], ids=lambda e: e.name)
@@ -100,31 +127,53 @@ def test_examples_connection_says_what_happened(tmp_path: Path) -> None:
     ]
 
 
-def test_readme_sql_returns_what_it_shows(db: apsw.Connection) -> None:
-    """In the order of the page, on the demo data; the first result is on the page."""
-    results = [db.execute(block).fetchall() for block in blocks("sql")]
-    assert ["|".join(map(str, row)) for row in results[0]] == blocks("")[0].splitlines()
-    assert results[1][0][1] == "in_progress"
-
-
-def test_readme_python_runs(sandbox: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Each block, with a database that has the documents it joins."""
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A current folder with three documents below docs/."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("OPENAI_BASE_URL", sandbox.base_url)
-    monkeypatch.setenv("OPENAI_API_KEY", sandbox.api_key)
-    with apsw.Connection("my.db") as local:
-        local.execute("CREATE TABLE documents (title TEXT, vector_store_id TEXT, batch_id TEXT)")
-        local.execute("INSERT INTO documents VALUES ('t', 'vs_demo', 'vsfb_demo_finished')")
+    (tmp_path / "docs").mkdir()
+    for name, text in README_DOCUMENTS.items():
+        (tmp_path / "docs" / f"{name}.md").write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+def shown_results(page: str) -> list[tuple[str, str]]:
+    """The SQL blocks of a page that are followed by their output, and this."""
+    return re.findall(r"^```sql\n([^`]*)^```\n\n(?:Output[^`]*:\n\n)?```\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+
+
+def test_readme_sql_returns_what_it_shows(folder: Path) -> None:
+    """In the order of the page, on the demo data and a folder; the results are on the page."""
+    shown = dict(shown_results(README))
+    assert len(shown) == 2
+    with sandbox.run(processing_seconds=0) as api, closing(_connect(api, folder)) as db:
+        for block in blocks("sql"):
+            results = db.execute(block).fetchall()
+            if block in shown:
+                assert ["|".join(map(str, row)) for row in results] == shown[block].splitlines()
+
+
+def _connect(api: Any, folder: Path) -> apsw.Connection:
+    return openai_vtab.connect(base_url=api.base_url, api_key=api.api_key, upload_root=folder)
+
+
+def test_readme_python_runs(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each block, as it stands there, in a folder that has docs/."""
     hooks = list(apsw.connection_hooks)
-    try:
-        for block in blocks("python"):
-            names: dict[str, Any] = {"__name__": "readme"}
-            exec(compile(block, "README.md", "exec"), names)  # noqa: S102 - our own page
-            for value in names.values():
-                if isinstance(value, apsw.Connection):
-                    value.close(True)
-    finally:
-        apsw.connection_hooks[:] = hooks
+    with sandbox.run(processing_seconds=0) as api:
+        monkeypatch.setenv("OPENAI_BASE_URL", api.base_url)
+        monkeypatch.setenv("OPENAI_API_KEY", api.api_key)
+        try:
+            for block in blocks("python"):
+                names: dict[str, Any] = {"__name__": "readme"}
+                exec(compile(block, "README.md", "exec"), names)  # noqa: S102 - our own page
+                for value in names.values():
+                    if isinstance(value, apsw.Connection):
+                        value.close(True)
+        finally:
+            apsw.connection_hooks[:] = hooks
+    assert capsys.readouterr().out == f"docs/returns.md: {README_DOCUMENTS['returns']}\n"
+    assert (folder / "my.db").exists()
 
 
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
@@ -207,11 +256,22 @@ def test_cassettes_commands_run(command: str, tmp_path: Path) -> None:
     assert api.base_url not in after
 
 
-OTHER_KINDS = {"stackql.md": ["stackql"], "architecture.md": ["mermaid"]}
+OTHER_KINDS = {"stackql.md": ["stackql"], "architecture.md": ["mermaid"], "sdk.md": ["py"]}
+
+
+def test_docs_sdk_shows_what_is_measured() -> None:
+    """The benchmark runs the two programs of the page."""
+    page = (ROOT / "docs" / "sdk.md").read_text(encoding="utf-8")
+    programs = ROOT / "tests" / "benchmarks"
+    assert (programs / "sdk_sync.py").read_text(encoding="utf-8").endswith(f'"""\n\n{blocks("py", page)[0]}')
+    assert (programs / "sdk_sync.sql").read_text(encoding="utf-8") == blocks("sql", page)[0]
 
 
 def test_docs_have_no_block_that_nothing_runs() -> None:
-    """SQL, Python and commands run. Blocks without a name are output; StackQL's statements and diagrams do not run."""
+    """SQL, Python and commands run. Blocks without a name are output; StackQL's statements and diagrams do not run.
+
+    The benchmark runs the program with OpenAI's SDK.
+    """
     for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "cassettes" / "README.md", *PAGES):
         kinds = set(re.findall(r"^```(\w*)$", page.read_text(encoding="utf-8"), re.MULTILINE))
         assert kinds <= {"", "sql", "python", "sh", *OTHER_KINDS.get(page.name, ())}, page
@@ -226,11 +286,11 @@ def test_readme_describes_every_setting() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_docs_sql_runs(page: Path, connect: Callable[..., apsw.Connection]) -> None:
+def test_docs_sql_runs(page: Path) -> None:
     """Each block, in the order of the page, on the demo data; the local files are this project's."""
-    db = connect(upload_root=ROOT)
-    for block in blocks("sql", page.read_text(encoding="utf-8")):
-        db.execute(block).fetchall()
+    with sandbox.run(processing_seconds=0) as api, closing(_connect(api, ROOT)) as db:
+        for block in blocks("sql", page.read_text(encoding="utf-8")):
+            db.execute(block).fetchall()
 
 
 def test_settings_and_keywords_are_the_same() -> None:

@@ -1,7 +1,8 @@
 """INSERT of a file_id: a document adopts a file that is in the vector store already, without an upload.
 
 COMMIT looks whether the vector store has the file. The table never deletes a file that it has adopted: DELETE of the
-document only detaches it.
+document only detaches it. The API does not show what the file contains. A row that has content or path as well says so,
+and the same content is then not uploaded when the document is written again.
 
 >>> Adoption(store, values, protection).insert("a.md", {"key": "a.md", "file_id": "file-a"}, None, None)
 1
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 from ..errors import RowError
 from ..schema.values import SQLiteValue, sql_literal
+from .contents import Content
 from .protection import Protection
 from .row_values import Row, RowValues
 from .rows import AS_ATTACHED, NO_ATTRIBUTES, Document, StoredFile
@@ -18,7 +20,6 @@ from .states import State
 from .store import DocumentStore
 
 _KEPT = ("chunking", "sha256", "bytes", "filename")
-_NOT_WITH = ("content", "path", "chunking_strategy")
 
 
 class Adoption:
@@ -33,12 +34,11 @@ class Adoption:
         """Make the file the newest of the document with the key, and return its rowid. Raises RowError."""
         store = self._store
         file_id = self._values.file_id(row, key)
-        for column in _NOT_WITH:
-            if column in row:
-                raise RowError(
-                    f"{store.name}.{column} of the key {sql_literal(key)}: a file that is in the vector store already "
-                    f"keeps its content and chunks; give file_id or {column}"
-                )
+        if "chunking_strategy" in row:
+            raise RowError(
+                f"{store.name}.chunking_strategy of the key {sql_literal(key)}: a file that is in the vector store "
+                "already keeps its chunks; give file_id or chunking_strategy"
+            )
         file = store.with_file_id(file_id)
         if file is not None and file.document is not None and (document is None or file.document != document.id):
             owner = store.document_at(file.document)
@@ -47,6 +47,7 @@ class Adoption:
                 f"{store.name}.file_id of the key {sql_literal(key)}: {file_id} is the file of {other}; "
                 "UPDATE its key, or DELETE it first"
             )
+        content = self._content(row, key, file)
         attributes = AS_ATTACHED
         if "attributes" in row:
             attributes = self._values.attributes(row, key)
@@ -57,21 +58,38 @@ class Adoption:
                 store.move(newest, State.UNSURE)
             if "attributes" in row and attributes != document.attributes:
                 store.change_document(document.id, attributes=attributes)
+            if content is not None:
+                store.change_document(document.id, sha256=content.sha256, bytes=content.bytes, stamp=content.stamp)
+                store.change_file(newest.id, sha256=content.sha256, bytes=content.bytes)
             return document.id
         # COMMIT learns what is not known yet from the API
         known: dict[str, SQLiteValue] = {name: getattr(file, name, None) for name in _KEPT}
+        stamp = None
+        if content is not None:
+            known |= {"sha256": content.sha256, "bytes": content.bytes}
+            stamp = content.stamp
         if document is None:
-            id = store.add_document(key=key, attributes=attributes, **known)
+            id = store.add_document(key=key, attributes=attributes, stamp=stamp, **known)
         else:
             id = document.id
             self._supersede(document, newest)
-            store.change_document(id, attributes=attributes, stamp=None, **known)
+            store.change_document(id, attributes=attributes, stamp=stamp, **known)
         if file is not None:  # added again, because a document's newest file has the largest id
             store.remove_file(file.id)
             known = {**known, "attributes": file.attributes}
         owned = 0 if file is None else file.owned
         store.add_file(document=id, file_id=file_id, owned=owned, state=State.UNSURE, **known)
         return id
+
+    def _content(self, row: Row, key: str, file: StoredFile | None) -> Content | None:
+        """Return what the file contains, if the row says so. Raises RowError if it is known to be something else."""
+        content = self._values.content(row, key)
+        if content is not None and file is not None and file.sha256 not in (None, content.sha256):
+            raise RowError(
+                f"{self._store.name}.file_id of the key {sql_literal(key)}: {file.file_id} has other content than the "
+                "row; leave out content and path, or leave out file_id to upload the content"
+            )
+        return content
 
     def _supersede(self, document: Document, newest: StoredFile | None) -> None:
         if newest is not None and newest.state is State.WANTED:

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..errors import ProgrammingError
 from ..ledger.shadow_table import quoted
 from ..schema import attachment_validators, search_validators, validators
@@ -102,11 +104,11 @@ HIDDEN = (
         check=attachment_validators.chunking_strategy,
     ),
     WAIT_SECONDS,
-    REFRESH,
+    replace(REFRESH, doc="In a query: 1 asks the API about finished documents, too."),
     RAW,
     ERROR,
 )
-MATCH_DOC = "In a search: the text to search for."
+MATCH_DOC = "It is named as the table. In a search: the text to search for. In an INSERT: a command, such as sync."
 
 
 def columns(table: str) -> tuple[Column, ...]:

@@ -2,6 +2,7 @@
 
     sync            COMMIT does what is still to be done, and deletes files that failed transactions have left
     retry-unknown   documents with the status unknown are uploaded again when they are written again
+    checksum        files are read when they are written again, whatever their sizes and times say
 
 >>> Commands(store, protection).run("sync", {})
 """
@@ -23,7 +24,7 @@ class Commands:
     def __init__(self, store: DocumentStore, protection: Protection) -> None:
         self._store = store
         self._protection = protection
-        self._commands = {"sync": self._sync, "retry-unknown": self._retry_unknown}
+        self._commands = {"sync": self._sync, "retry-unknown": self._retry_unknown, "checksum": store.forget_stamps}
 
     def run(self, command: SQLiteValue, others: Mapping[str, SQLiteValue]) -> None:
         """Carry out a command. `others` are further columns of the row. Raises ProgrammingError."""
@@ -32,7 +33,7 @@ class Commands:
         if carry_out is None:
             raise ProgrammingError(
                 f"{name}.{name}: {sql_literal(command)} is not a command; the commands are "
-                f"{' and '.join(map(sql_literal, self._commands))}"
+                f"{', '.join(map(sql_literal, self._commands))}"
             )
         if others:
             raise ProgrammingError(f"{name}.{name}: a command stands alone; leave out {', '.join(others)}")

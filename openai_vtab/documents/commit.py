@@ -19,7 +19,7 @@ that a later COMMIT goes on where one has stopped, whatever has stopped it.
 Whatever fails rolls all of it back, and ends the COMMIT. The intents then tell what the API has carried out
 (outcomes.py), and a spare file is taken up by its content: nothing is uploaded twice.
 
->>> DocumentCommit(store, arguments, queue, workers, files_per_batch=2000, others=[], protection=protection).run()
+>>> DocumentCommit(store, arguments, queue, workers, 2000, others=[], protection=protection, on_created=print).run()
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ class DocumentCommit:
 
     others: the other documents tables of the connection.
     protection: of the files that another table knows.
+    on_created: called with the key of the vector store, and of each batch, that a response has confirmed.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class DocumentCommit:
         files_per_batch: int,
         others: Sequence[DocumentStore],
         protection: Protection,
+        on_created: Callable[[tuple[str, ...]], None],
     ) -> None:
         self._store = store
         self._arguments = arguments
@@ -70,6 +72,7 @@ class DocumentCommit:
         self._files_per_batch = files_per_batch
         self._others = others
         self._protection = protection
+        self._on_created = on_created
         self._is_dry_run = workers.client.settings.dry_run
 
     def run(self) -> None:
@@ -117,6 +120,7 @@ class DocumentCommit:
     def _store_created(self, answer: Object) -> None:
         self._store.set("vector_store_id", answer["id"])
         self._store.set("store_unknown", None)
+        self._on_created((str(answer["id"]),))
 
     # upload
 
@@ -131,10 +135,10 @@ class DocumentCommit:
                 self._upload_one(document, file, changed)
         self._send()
         if changed:
-            others = f" and {len(changed) - 1} others" if len(changed) > 1 else ""
+            key = f"{changed[0]!r}{_more(len(changed) - 1)}"
             raise RowError(
-                f"{self._store.name}.path of the key {changed[0]!r}{others}: the file has changed between the "
-                "statement and COMMIT; repeat the statement: what was sent is used if it is still the content"
+                f"{self._store.name}.path of the key {key}: the file has changed between the statement and COMMIT; "
+                "repeat the statement: what was sent is used if it is still the content"
             )
         if self._is_dry_run:
             for document, file in selections.newest_in(self._store, State.WANTED):
@@ -178,6 +182,7 @@ class DocumentCommit:
 
         def attached(answer: Object) -> None:
             self._store.attached(part, str(answer["id"]), int(self._workers.clock.time()))
+            self._on_created((self._vector_store_id, str(answer["id"])))
 
         change = requests.attach(self._vector_store_id, [_item(document, file) for document, file in part])
         label = self._label(*(document for document, _ in part))
@@ -276,7 +281,12 @@ class DocumentCommit:
     def _label(self, *documents: Document) -> str:
         """Name documents for an error message."""
         first = f"{self._store.name}: the key {documents[0].key!r}"
-        return first if len(documents) == 1 else f"{first} and {len(documents) - 1} others of its batch"
+        return first if len(documents) == 1 else f"{first}{_more(len(documents) - 1)} of its batch"
+
+
+def _more(count: int) -> str:
+    """Return " and 2 others", "" for none."""
+    return f" and {count} other{'s' if count > 1 else ''}" if count else ""
 
 
 def _item(document: Document, file: StoredFile) -> Object:

@@ -87,6 +87,11 @@ def _adopt(store: DocumentStore, session: StatementSession, document: Document, 
     if uploaded is None or not file.state.is_attached:
         problem = "does not exist" if uploaded is None else "is not in the vector store"
         raise RowError(f"{name}: {file_id} {problem}; give content or path, or the id of a file that is in it")
+    if document.bytes not in (None, uploaded.get("bytes")):
+        raise RowError(
+            f"{name}: {file_id} has {uploaded.get('bytes')} bytes, and the content of the row has {document.bytes}; "
+            "leave out content and path if the content is another"
+        )
     if file.attributes is None:
         store.change_file(file.id, attributes=NO_ATTRIBUTES)
     columns = {"bytes": uploaded.get("bytes"), "filename": uploaded.get("filename")}

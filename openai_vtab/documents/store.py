@@ -100,6 +100,10 @@ class DocumentStore:
         """Set columns of a document."""
         self._update("documents", id, columns)
 
+    def forget_stamps(self) -> None:
+        """Forget the sizes and times of the local files, so that each is read when it is written again."""
+        self._sql.write(f"UPDATE {self.shadow.path('documents')} SET stamp = NULL WHERE stamp IS NOT NULL")
+
     def remove_document(self, id: int) -> None:
         """Delete a document's row."""
         self._sql.write(f"DELETE FROM {self.shadow.path('documents')} WHERE id = ?", [id])

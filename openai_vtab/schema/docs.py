@@ -2,13 +2,14 @@
 
 The tables openai_tables and openai_columns, the shell's .describe and the pages in docs/tables/ are made from it.
 
->>> methods(vector_stores)[0]["path"]
+>>> methods(described(vector_stores))[0]["path"]
 '/vector_stores/{vector_store_id}'
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from .table import Column, Method, Table
 from .values import sql_literal
@@ -17,24 +18,71 @@ TABLE_COLUMNS = ("table_name", "verb", "method", "path", "required", "optional",
 COLUMN_COLUMNS = ("table_name", "name", "type", "hidden", "same_as", "doc")
 
 
-def methods(table: Table) -> list[dict[str, str]]:
-    """One row for each method, with the columns TABLE_COLUMNS."""
+@dataclass(frozen=True)
+class Operation:
+    """What one verb does with a table. required, optional: names of columns, separated by commas."""
+
+    verb: str
+    method: str
+    path: str
+    required: str
+    optional: str
+    example: str
+
+
+@dataclass(frozen=True)
+class Described:
+    """What is said of a table.
+
+    overview: Markdown for the README: what SELECT needs, INSERT takes, UPDATE takes, and whether there is a DELETE.
+    """
+
+    name: str
+    doc: str
+    columns: tuple[Column, ...]
+    operations: tuple[Operation, ...]
+    examples: tuple[str, ...]
+    overview: tuple[str, str, str, str]
+    aliases: tuple[str, ...] = ()
+
+
+def described(table: Table) -> Described:
+    """Return what is said of a table of the API."""
+    operations = tuple(
+        Operation(
+            method.verb,
+            method.http,
+            method.path,
+            ", ".join(required(method)),
+            ", ".join(optional(table, method)),
+            example(table, method),
+        )
+        for method in table.methods
+    )
+    needs = " or ".join(_code(", ".join(method.needs)) or "nothing: a list" for method in table.of("SELECT"))
+    insert, update, delete = (_writes(table, verb) for verb in ("INSERT", "UPDATE", "DELETE"))
+    overview = (needs, insert, update, delete)
+    return Described(table.name, table.doc, table.columns, operations, table.examples, overview, table.aliases)
+
+
+def methods(table: Described) -> list[dict[str, str]]:
+    """One row for each operation, with the columns TABLE_COLUMNS."""
     return [
         {
             "table_name": table.name,
-            "verb": method.verb,
-            "method": method.http,
-            "path": method.path,
-            "required": ", ".join(required(method)),
-            "optional": ", ".join(optional(table, method)),
+            "verb": operation.verb,
+            "method": operation.method,
+            "path": operation.path,
+            "required": operation.required,
+            "optional": operation.optional,
             "doc": table.doc,
-            "example": example(table, method),
+            "example": operation.example,
         }
-        for method in table.methods
+        for operation in table.operations
     ]
 
 
-def columns(table: Table) -> list[dict[str, str | int | None]]:
+def columns(table: Described) -> list[dict[str, str | int | None]]:
     """One row for each column, with the columns COLUMN_COLUMNS."""
     return [
         {
@@ -64,7 +112,7 @@ def optional(table: Table, method: Method) -> list[str]:
     ]
 
 
-def same_as(table: Table, column: Column) -> str | None:
+def same_as(table: Described, column: Column) -> str | None:
     """The column that this one is another name of, None when it is not."""
     first = next(other for other in table.columns if other.source == column.source)
     return None if first is column else first.name
@@ -79,15 +127,15 @@ def example(table: Table, method: Method) -> str:
     return ""
 
 
-def page(table: Table) -> str:
+def page(table: Described) -> str:
     """The table's page in docs/tables/, Markdown."""
     lines = [f"# {table.name}", "", table.doc, ""]
     if table.aliases:
         lines += ["Another name is " + ", ".join(f'`"{name}"`' for name in table.aliases) + ".", ""]
     lines += ["| verb | request | required | optional |", "|---|---|---|---|"]
     lines += [
-        f"| {row['verb']} | `{row['method']} {row['path']}` | {_code(row['required'])} | {_code(row['optional'])} |"
-        for row in methods(table)
+        f"| {row.verb} | `{row.method} {row.path}` | {_code(row.required)} | {_code(row.optional)} |"
+        for row in table.operations
     ]
     for title, hidden in (("Columns", False), ("Hidden columns (name them to read them)", True)):
         chosen = [column for column in table.columns if column.hidden is hidden]
@@ -98,22 +146,19 @@ def page(table: Table) -> str:
     return "\n".join(lines) + "\n"
 
 
-def overview(tables: Iterable[Table]) -> str:
+def overview(tables: Iterable[Described]) -> str:
     """The README's table of tables, Markdown."""
     lines = ["| table | SELECT needs | INSERT | UPDATE | DELETE |", "|---|---|---|---|---|"]
-    for table in tables:
-        needs = " or ".join(_code(", ".join(method.needs)) or "nothing: a list" for method in table.of("SELECT"))
-        writes = [_writes(table, verb) for verb in ("INSERT", "UPDATE", "DELETE")]
-        lines.append(f"| [`{table.name}`](docs/tables/{table.name}.md) | {needs} | {' | '.join(writes)} |")
+    lines += [f"| [`{table.name}`](docs/tables/{table.name}.md) | {' | '.join(table.overview)} |" for table in tables]
     return "\n".join(lines) + "\n"
 
 
-def text(table: Table) -> str:
+def text(table: Described) -> str:
     """The table's page for a terminal."""
     lines = [f"{table.name}: {table.doc}", ""]
-    for row in methods(table):
-        lines.append(f"{row['verb']}  {row['method']} {row['path']}")
-        lines += [f"    {word}: {row[word]}" for word in ("required", "optional") if row[word]]
+    for row in table.operations:
+        lines.append(f"{row.verb}  {row.method} {row.path}")
+        lines += [f"    {word}: {names}" for word in ("required", "optional") if (names := getattr(row, word))]
     width = max(len(column.name) for column in table.columns)
     lines += ["", "Columns (* hidden):"]
     lines += [f"  {'*' if c.hidden else ' '} {c.name:{width}}  {c.type:7}  {c.doc}" for c in table.columns]

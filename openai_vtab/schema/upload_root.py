@@ -56,6 +56,10 @@ class Place:
         """Whether it exists and is a regular file. Never raises."""
         return os.path.isfile(self.path)  # noqa: PTH113 - Path.is_file() raises OSError for some paths in Python 3.11
 
+    def is_folder(self) -> bool:
+        """Whether it is a folder. Never raises."""
+        return os.path.isdir(self.path)  # noqa: PTH112 - Path.is_dir() raises OSError for some paths in Python 3.11
+
     def look(self) -> Entry:
         """The entry itself: a symbolic link is not followed."""
         with self._folder() as (name, folder):

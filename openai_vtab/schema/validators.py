@@ -84,6 +84,9 @@ def path(value: SQLiteValue, limits: Limits) -> FileToUpload:
     """Check the path of a file below `upload_root`, which neither `..` nor a symbolic link can leave."""
     place, root = locate(value, limits.upload_root), below(limits.upload_root)
     if not place.is_file():
+        if place.is_folder():
+            files = "its files are SELECT name FROM fsdir(…) WHERE length(data) > 0"
+            raise InvalidValue(f"{sql_literal(value)} is a folder", f"the path of a file {root}; {files}")
         raise InvalidValue(f"{sql_literal(value)} is not a file", f"the path of a file {root}")
     file = FileToUpload(filename(place.path.name, limits), place)
     try:

@@ -118,11 +118,11 @@ class Settings:
     upload_root: StrPath | None = setting(
         None,
         FilePath(),
-        "The folder whose files `fsdir()`, `readfile()` and `INSERT INTO files (path, purpose)` may read; None or an "
+        "The folder whose files `fsdir()`, `readfile()` and the column `path` of an INSERT may read; None or an "
         "empty text for none. In the shell, it is the current directory unless `--upload-root` is given.",
         option=Option(
             "upload-root",
-            "the folder whose files fsdir(), readfile() and INSERT INTO files (path, purpose) may read (default: the "
+            "the folder whose files fsdir(), readfile() and the column path of an INSERT may read (default: the "
             "current directory; '' for none)",
             argument="DIR",
         ),

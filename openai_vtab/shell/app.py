@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,8 +20,11 @@ from .._version import __version__
 from ..connection import register_tables
 from ..errors import ConfigurationError, Error
 from ..settings import Settings
+from ..sync.database import use_wal_in_a_new_file
+from . import sync_command
 from .commands import CommandShell
 from .created_objects import CreatedObjects
+from .local_sandbox import start_sandbox
 from .options import help_text, parse_options
 from .progress_bar import ProgressBar
 from .request_costs import last_number, summary_since
@@ -35,10 +38,10 @@ NO_KEY = (
     "openai-vtab --dry-run shows what would be sent.\n"
 )
 TRY_THE_SANDBOX = (
-    "Connected to the sandbox; try:\n"
-    "  SELECT status, file_counts FROM vector_store_file_batches\n"
-    "  WHERE vector_store_id = 'vs_demo'\n"
-    "  AND batch_id = 'vsfb_demo_failures';\n"
+    "Connected to the sandbox, which forgets at the end; try:\n"
+    "  CREATE VIRTUAL TABLE demo USING\n"
+    "  vector_store_documents(vector_store_id = 'vs_demo');\n"
+    "  SELECT filename, passage FROM demo('refund policy');\n"
 )
 
 
@@ -67,7 +70,7 @@ class Shell(CommandShell):
         name = str(self.dbfilename or "")
         # .backup and .import open other files, too, whose journal mode is not the shell's business.
         if name and Path(connection.filename) == Path(name).resolve():
-            _use_wal_in_a_new_file(connection)
+            use_wal_in_a_new_file(connection)
 
     def write(self, dest: Any, text: str) -> None:
         """Write the text in the place of the progress bar."""
@@ -116,7 +119,8 @@ class Shell(CommandShell):
         if options.quiet:
             self.bar = None
         if options.sandbox:
-            self.settings |= self._start_sandbox()
+            self.settings |= start_sandbox(self._resources)
+            self.sandboxed = True
         self.settings |= options.settings
         if root := self.settings["upload_root"]:
             self.settings["upload_root"] = self._folder(root)  # .cd does not change it
@@ -186,18 +190,6 @@ class Shell(CommandShell):
             )
         return str(Path(upload_root).absolute())
 
-    def _start_sandbox(self) -> dict[str, Any]:
-        """Start the sandbox. Returns the settings to connect to it."""
-        try:
-            from ..sandbox import run
-        except ImportError as error:
-            raise self.Error(f"--sandbox needs {error.name}: pip install 'openai-vtab[sandbox]'") from None
-        started = self._resources.enter_context(run())
-        self.sandboxed = True
-        # The sandbox does not limit how many files are uploaded and attached per minute.
-        unlimited = {"uploads_per_minute": 0, "attach_requests_per_minute": 0, "attach_files_per_minute": 0}
-        return {"base_url": started.base_url, "api_key": started.api_key, **unlimited}
-
 
 def _current_folder() -> str | None:
     """The current directory, None if it has been deleted."""
@@ -224,21 +216,19 @@ def _encoding_problem(error: UnicodeError) -> str:
     return "A value is text that is not UTF-8; for bytes, leave out CAST(… AS TEXT), or write hex(…)"
 
 
-def _use_wal_in_a_new_file(connection: apsw.Connection) -> None:
-    """Set WAL mode, in which no reader keeps SQLite from committing what the API has already carried out."""
-    file = Path(connection.filename)
-    if not file.exists() or not file.stat().st_size:
-        with suppress(apsw.Error):  # the file is read-only, or its file system has no shared memory
-            connection.pragma("journal_mode", "wal")
-
-
 def main(args: Sequence[str] | None = None) -> None:
-    """Run the shell with the command line's arguments. Exits with status 1 if a statement or command failed."""
+    """Run the shell with the command line's arguments. Exits with status 1 if a statement or command failed.
+
+    With `sync` as the first argument, sync a folder instead, and exit with the status of sync_options.EPILOGUE.
+    """
+    given = list(sys.argv[1:] if args is None else args)
+    if given[:1] == ["sync"]:
+        sys.exit(sync_command.run(given[1:]))
     shell = Shell()
     apsw.connection_hooks.append(shell.open_with_tables)
     try:
         try:
-            _, _, commands = shell.process_args(list(sys.argv[1:] if args is None else args))
+            _, _, commands = shell.process_args(given)
             if not commands:
                 shell.cmdloop()
         except Exception as error:

@@ -14,6 +14,7 @@ from typing import Any, cast
 import apsw
 from apsw.shell import Shell
 
+from ..documents.protection import MODULE
 from ..tables import TABLES
 from .output import OutputShell
 
@@ -32,7 +33,7 @@ class TableShell(OutputShell):
 
     _command_params: Any = {  # noqa: RUF012 - APSW's attribute
         **Shell._command_params,
-        "describe": [*TABLE_NAMES, *META_TABLES],
+        "describe": [MODULE, *TABLE_NAMES, *META_TABLES],
         "schema": TABLE_NAMES,
         "tables": TABLE_NAMES,
     }

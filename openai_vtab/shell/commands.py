@@ -17,9 +17,12 @@ from typing import Any, cast
 import apsw
 
 from ..clock import REAL, Clock
+from ..connection import DESCRIBED
+from ..documents import description
+from ..documents.protection import MODULE
 from ..errors import APIConnectionError, APIError
 from ..schema import docs
-from ..tables import TABLES
+from ..sqlite.sql_text import module_of
 from ..transport.request_log import COLUMNS
 from ..vtable import local_files
 from . import ledgers
@@ -116,7 +119,7 @@ class CommandShell(TableShell):
         Without TABLE it lists the tables.
         """
         if not cmd:
-            all_docs = {**{table.name: table.doc for table in TABLES}, **META_TABLES}
+            all_docs = {**{table.name: table.doc for table in DESCRIBED}, **META_TABLES}
             longest = max(map(len, all_docs))
             text = "\n".join(f"{name:{longest}}  {doc}" for name, doc in all_docs.items())
             self._write_lines(fold(text, self._text_width()))
@@ -184,9 +187,10 @@ class CommandShell(TableShell):
             lines = [f"{name}: {META_TABLES[name]}", *(f"  {column:12}  {doc}" for column, doc in columns.items())]
             return "\n".join(lines)
         sql = "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ? COLLATE NOCASE"
-        made = next((str(sql) for (sql,) in self.db.execute(sql, (name,)).fetchall()), "")
-        module = made.upper().partition("USING")[2].strip(' "[`];').lower() or name.lower()
-        for table in TABLES:
-            if module in (table.name, f"openai.{table.name}", *table.aliases):
+        module = next((module_of(str(sql)) for (sql,) in self.db.execute(sql, (name,)).fetchall()), "")
+        if module == MODULE:
+            return docs.text(description.described(name))
+        for table in DESCRIBED:
+            if (module or name.lower()) in (table.name, f"openai.{table.name}", *table.aliases):
                 return docs.text(table)
-        raise self.Error(f'No table of the API is named "{name}"; .describe lists the tables')
+        raise self.Error(f'No table is named "{name}"; .describe lists the tables')

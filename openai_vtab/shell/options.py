@@ -83,5 +83,8 @@ def help_text() -> str:
         )
         for option in options
     ]
+    sync = "openai-vtab sync DIR --store NAME makes a vector store the same as a folder: openai-vtab sync --help"
     key = "The API key is read from OPENAI_API_KEY. OPENAI_ORG_ID and OPENAI_PROJECT_ID are used when they are set."
-    return "\n".join(["", "OPTIONS of openai-vtab:", "", *lines, "", textwrap.fill(key, WIDTH), ""])
+    return "\n".join(
+        ["", "OPTIONS of openai-vtab:", "", *lines, "", textwrap.fill(key, WIDTH), "", textwrap.fill(sync, WIDTH), ""]
+    )

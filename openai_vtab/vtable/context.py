@@ -246,9 +246,8 @@ class ConnectionContext:
         self.write_waiting_outcomes(store)
         others = [each.store for each in self._documents if each.store is not store]
         protection = Protection(self.internal_sql, store, object)  # it looks again each time
-        DocumentCommit(
-            store, arguments, self.writes, self.workers, self.limits.files_per_batch, others, protection
-        ).run()
+        per_batch, created = self.limits.files_per_batch, self.on_created
+        DocumentCommit(store, arguments, self.writes, self.workers, per_batch, others, protection, created).run()
 
     # the end of the connection
 

@@ -11,17 +11,17 @@ from typing import Any, cast
 import apsw
 
 from ..schema import docs
-from ..schema.table import Table
+from ..schema.docs import Described
 from ..schema.values import SQLiteValue
 from ..transport.request_log import COLUMNS, RequestLog
 
 Row = tuple[SQLiteValue, ...]
 
 
-def create(connection: apsw.Connection, tables: Sequence[Table], log: RequestLog) -> set[str]:
+def create(connection: apsw.Connection, tables: Sequence[Described], log: RequestLog) -> set[str]:
     """Register the three tables, and return their names. Their rows are made when they are read."""
 
-    def rows(of: Callable[[Table], Sequence[dict[str, Any]]]) -> list[Row]:
+    def rows(of: Callable[[Described], Sequence[dict[str, Any]]]) -> list[Row]:
         return [tuple(row.values()) for table in tables for row in of(table)]
 
     made = {

@@ -99,7 +99,9 @@ def failure(writes: Sequence[Write], stop: BaseException | None) -> BaseExceptio
         return told
     first = next((error for error in errors if not isinstance(error, CancelledError)), None)
     problem = f"{len(failed)} of {len(writes)} rows were not written: {first}"
-    return report(f"{problem}; {REUSING}" if _are_reusable(writes) else problem, writes)
+    told = report(f"{problem}; {REUSING}" if _are_reusable(writes) else problem, writes)
+    told.__cause__ = first
+    return told
 
 
 def between_steps(error: BaseException, sent: Sequence[Write], writes: Sequence[Write]) -> BaseException:

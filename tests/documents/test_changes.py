@@ -359,7 +359,7 @@ REFUSED = {
     "chunking without content": (f"UPDATE handbook SET chunking_strategy = '{STATIC}'", "handbook.chunking_strategy of the key 'a.md': a file that is attached keeps its chunks, so that it must be uploaded again; SET content or path as well"),
     "rowid": ("INSERT INTO handbook (rowid, key, content) VALUES (7, 'b', 'x')", "handbook.rowid: it is given by the table; leave it out"),
     "file_id": ("INSERT INTO handbook (key, file_id) VALUES ('b', 'file a')", "handbook.file_id of the key 'b': 'file a' contains white space or control characters; write the bare id"),
-    "file_id and content": ("INSERT INTO handbook (key, file_id, content) VALUES ('b', 'file-x', 'x')", "handbook.content of the key 'b': a file that is in the vector store already keeps its content and chunks; give file_id or content"),
+    "file_id and chunking": ("INSERT INTO handbook (key, file_id, chunking_strategy) VALUES ('b', 'file-x', '{\"type\":\"auto\"}')", "handbook.chunking_strategy of the key 'b': a file that is in the vector store already keeps its chunks; give file_id or chunking_strategy"),
     "file_id of another document": ("INSERT INTO handbook (key, file_id) VALUES ('b', 'file-1')", "handbook.file_id of the key 'b': file-1 is the file of the document 'a.md'; UPDATE its key, or DELETE it first"),
 }  # fmt: skip
 UNSUPPORTED = {

@@ -40,11 +40,18 @@ def test_retry_unknown_has_documents_uploaded_when_they_are_written_again(db: ap
     assert db.execute("SELECT state FROM handbook_files ORDER BY id").fetchall() == [("unknown",), ("wanted",)]
 
 
+def test_checksum_forgets_the_stamps_of_files(db: apsw.Connection) -> None:
+    """So that each file is read when it is written again."""
+    db.execute("UPDATE handbook_documents SET stamp = '[3, 1, 1, 9]'")
+    db.execute("INSERT INTO handbook (handbook) VALUES ('checksum')")
+    assert db.execute("SELECT stamp FROM handbook_documents").fetchall() == [(None,)]
+
+
 @pytest.mark.parametrize(
     ("sql", "message"),
     [
-        ("INSERT INTO handbook (handbook) VALUES ('optimize')", "'optimize' is not a command; the commands are 'sync' and 'retry-unknown'"),
-        ("INSERT INTO handbook (handbook) VALUES (1)", "1 is not a command; the commands are 'sync' and 'retry-unknown'"),
+        ("INSERT INTO handbook (handbook) VALUES ('optimize')", "'optimize' is not a command; the commands are 'sync', 'retry-unknown', 'checksum'"),
+        ("INSERT INTO handbook (handbook) VALUES (1)", "1 is not a command; the commands are 'sync', 'retry-unknown', 'checksum'"),
         ("INSERT INTO handbook (handbook, key, rank) VALUES ('sync', 'a', 1)", "a command stands alone; leave out key, rank"),
     ],
 )  # fmt: skip

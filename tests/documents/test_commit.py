@@ -215,6 +215,20 @@ def test_commit_adopts_a_file_that_is_in_the_store(db: apsw.Connection, sandbox:
     assert file_id in sandbox._state.files
 
 
+def test_commit_adopts_a_file_with_content(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+    """The same content is not uploaded then. Content of another size is refused."""
+    sandbox.add_batch(STORE, [sandbox.add_file("theirs.md", b"theirs", id="file-demo-theirs")])
+    adopt = "INSERT INTO handbook (key, file_id, content) VALUES ('theirs.md', 'file-demo-theirs', ?)"
+    with pytest.raises(openai_vtab.RowError, match="file-demo-theirs has 6 bytes, and the content of the row has 5;"):
+        db.execute(adopt, [b"other"])
+    db.execute(adopt, [b"theirs"])
+    requests()
+    db.execute("INSERT OR REPLACE INTO handbook (key, content) VALUES ('theirs.md', ?)", [b"theirs"])
+    assert requests() == []
+    with pytest.raises(openai_vtab.RowError, match="file-demo-theirs has other content than the row"):
+        db.execute(adopt.replace("INSERT", "INSERT OR REPLACE"), [b"THEIRS"])
+
+
 @pytest.mark.parametrize("where", ["nowhere", "in no store"])
 def test_commit_refuses_to_adopt_what_is_not_in_the_store(db: apsw.Connection, sandbox: Any, where: str) -> None:
     """The error names the key and the file."""

@@ -9,6 +9,8 @@ from typing import Any
 import apsw
 import pytest
 
+from openai_vtab.connection import DESCRIBED
+from openai_vtab.documents.description import described as described_documents
 from openai_vtab.schema import docs
 from openai_vtab.tables import TABLES
 
@@ -27,7 +29,12 @@ def test_openai_tables_has_every_method(db: apsw.Connection, requests: Any) -> N
         ("UPDATE", "POST", f"{path}/{{file_id}}", both, "attributes"),
         ("DELETE", "DELETE", f"{path}/{{file_id}}", both, ""),
     ]
-    assert db.execute("SELECT count(*) FROM openai_tables").get == sum(len(table.methods) for table in TABLES)
+    count = "SELECT count(*) FROM openai_tables"
+    assert db.execute(f"{count} WHERE table_name = 'vector_store_documents'").get == len(
+        described_documents().operations
+    )
+    assert db.execute(count).get == sum(len(table.operations) for table in DESCRIBED)
+    assert sum(len(table.methods) for table in TABLES) == sum(len(table.operations) for table in DESCRIBED[1:])
     assert db.execute("SELECT count(*) FROM openai_tables WHERE example = '' OR doc = ''").get == 0
     cancel = "SELECT required FROM openai_tables WHERE verb = 'UPDATE' AND path LIKE '%/cancel'"
     assert db.execute(cancel).get == "vector_store_id, batch_id, status = 'cancelled'"
@@ -37,9 +44,11 @@ def test_openai_tables_has_every_method(db: apsw.Connection, requests: Any) -> N
 def test_openai_columns_has_every_column(db: apsw.Connection) -> None:
     """In the order of the table; other names of a column say which one it is."""
     sql = "SELECT name, type, hidden, same_as FROM openai_columns WHERE table_name = ? ORDER BY rowid"
-    for table in TABLES:
+    db.execute("CREATE VIRTUAL TABLE handbook USING vector_store_documents(name = 'Handbook')")
+    for table in DESCRIBED:
         pragma = "SELECT name, type, hidden FROM pragma_table_xinfo(?)"
-        assert [row[:3] for row in db.execute(sql, (table.name,))] == db.execute(pragma, (table.name,)).fetchall()
+        name = "handbook" if table.name == "vector_store_documents" else table.name
+        assert [row[:3] for row in db.execute(sql, (table.name,))] == db.execute(pragma, (name,)).fetchall()
     assert db.execute("SELECT same_as FROM openai_columns WHERE name = 'file_id' AND table_name = 'files'").get == "id"
     assert db.execute("SELECT count(*) FROM openai_columns WHERE doc NOT LIKE '%.'").get == 0
 
@@ -60,16 +69,16 @@ def test_docs_are_what_the_descriptions_say() -> None:
     written = runpy.run_path(str(ROOT / "docs" / "write.py"))["written"]()
     for path, text in written.items():
         assert path.read_text(encoding="utf-8") == text, path
-    assert {path.stem for path in (ROOT / "docs" / "tables").glob("*.md")} == {table.name for table in TABLES}
+    assert {path.stem for path in (ROOT / "docs" / "tables").glob("*.md")} == {table.name for table in DESCRIBED}
 
 
-@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+@pytest.mark.parametrize("table", DESCRIBED, ids=lambda table: table.name)
 def test_docs_for_a_terminal(table: Any) -> None:
     """Every verb, column and example."""
     text = docs.text(table)
     for column in table.columns:
         assert f" {column.name} " in text
-    for method in table.methods:
-        assert f"{method.verb}  {method.route}" in text
+    for operation in table.operations:
+        assert f"{operation.verb}  {operation.method} {operation.path}" in text
     for example in table.examples:
         assert example in text

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from openai_vtab.connection import DESCRIBED
 from openai_vtab.errors import APIError
 from openai_vtab.sandbox import Answer, Status
 from openai_vtab.shell.app import Shell
@@ -122,9 +123,10 @@ def test_requests_fit_the_terminal(screen: Screen, shell_on_screen: Shell, mode:
 
 def test_describe_lists_and_shows_tables() -> None:
     """Also by an alias, and by the name of a user's table."""
-    names = [*(table.name for table in TABLES), "openai_tables", "openai_columns", "openai_requests", "fsdir"]
-    described = [*names, "mine", "openai.files", TABLES[0].aliases[0]]
-    text = LEDGER + ".describe\n" + "".join(f'.describe "{name}"\n' for name in described)
+    names = [*(table.name for table in DESCRIBED), "openai_tables", "openai_columns", "openai_requests", "fsdir"]
+    described = [*names, "mine", "Handbook", "openai.files", TABLES[0].aliases[0]]
+    documents = "CREATE VIRTUAL TABLE handbook USING vector_store_documents(name = 'Handbook');\n"
+    text = LEDGER + documents + ".describe\n" + "".join(f'.describe "{name}"\n' for name in described)
     done = run_shell("--sandbox", text=text)
     assert (done.stderr, done.returncode) == ("", 0)
     for name in names:
@@ -136,7 +138,7 @@ def test_describe_lists_and_shows_tables() -> None:
 def test_commands_say_what_is_wrong() -> None:
     """And what to write instead."""
     done = run_shell("--sandbox", text=".describe nonsense\n.batches\n.requests x\n")
-    assert 'No table of the API is named "nonsense"; .describe lists the tables' in done.stderr
+    assert 'No table is named "nonsense"; .describe lists the tables' in done.stderr
     assert "No ledger exists; write CREATE VIRTUAL TABLE my_batches USING vector_store_file_batches;" in done.stderr
     assert ".requests takes one number, not x; write .requests 5" in done.stderr
 

@@ -36,6 +36,15 @@ def test_created_objects_are_named() -> None:
     ) == ["created: vsfb_… in vs_demo", "created: vs_…"]
 
 
+def test_created_objects_of_documents() -> None:
+    """The vector store, and the batch that has attached the documents."""
+    assert notes(
+        "CREATE VIRTUAL TABLE handbook USING vector_store_documents(name = 'Handbook');\n"
+        "INSERT INTO handbook (key, content) VALUES ('a.md', 'one'), ('b.md', 'two');\n"
+        "INSERT OR REPLACE INTO handbook (key, content) VALUES ('a.md', 'one'), ('b.md', 'two');\n"
+    ) == ["created: vs_…", "created: vsfb_… in vs_…"]
+
+
 def test_created_objects_of_a_transaction_are_named_at_its_commit() -> None:
     """Nothing is created before it, and nothing by a ROLLBACK."""
     insert = INSERT_FILES.format(1)

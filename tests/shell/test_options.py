@@ -87,7 +87,7 @@ def test_base_url_with_the_key_of_the_environment(sandbox: Any) -> None:
 def test_sandbox_says_what_to_install(open_shell: Callable[..., Shell], monkeypatch: pytest.MonkeyPatch) -> None:
     """It is an extra of the package."""
     monkeypatch.setitem(sys.modules, "openai_vtab.sandbox", None)
-    with pytest.raises(Shell.Error, match=r"pip install 'openai-vtab\[sandbox\]'"):
+    with pytest.raises(openai_vtab.NotSupportedError, match=r"pip install 'openai-vtab\[sandbox\]'"):
         open_shell().process_args(["--sandbox"])
 
 

@@ -129,8 +129,11 @@ def test_upload_root_allows_a_file_below_it(
         ("..", "is outside upload_root"),
         ("../none", "is outside upload_root"),
         ("/proc/self/environ", "is outside upload_root"),
-        ("deep", "is not a file"),
-        (".", "is not a file"),
+        (
+            "deep",
+            "'deep' is a folder; write the path of a file below upload_root ({root}); its files are SELECT name FROM fsdir",
+        ),
+        (".", "is a folder"),
         ("none.md", "is not a file; write the path of a file below upload_root ({root})"),
         ("circle", "is not a file"),
         ("x" * 5000, "is not a file"),

@@ -113,7 +113,8 @@ class DocumentCommit:
         setting = self._store.setting("store_unknown")
         begun_at = None if setting is None else int(setting)
         if begun_at is not None:
-            self._workers.pause(begun_at + VISIBLE_SECONDS - self._workers.clock.time())
+            # at most: the clock may have been set back since
+            self._workers.pause(min(begun_at - self._workers.clock.time(), 0) + VISIBLE_SECONDS)
         with closing(StatementSession(self._workers)) as session:
             return take_or_refuse(self._store, name, requests.stores(session), begun_at)
 

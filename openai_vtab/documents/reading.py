@@ -200,8 +200,11 @@ class _Look:
                 self._store.learn(_id(file), State.MISSING if answer is None else State.UPLOADED)
 
     def _is_young(self, file: StoredFile) -> bool:
-        """Whether the file was attached so recently that the API may not show it yet."""
-        return file.attached_at is not None and self._clock.time() < file.attached_at + READ_AFTER_WRITE_SECONDS
+        """Whether the file was attached so recently that the API may not show it yet.
+
+        Not in the future: the clock has been set back since, and the wait for it could take days.
+        """
+        return file.attached_at is not None and abs(self._clock.time() - file.attached_at) < READ_AFTER_WRITE_SECONDS
 
     def _learn(self, file: StoredFile, answer: Object) -> None:
         state = state_of(answer)

@@ -144,6 +144,29 @@ def test_commit_detaches_a_file_that_the_api_does_not_show_yet(
     assert file_id not in sandbox._state.files
 
 
+def test_commit_after_the_clock_was_set_back(db: apsw.Connection, sandbox: Any, clock: FakeClock) -> None:
+    """A file that was attached tomorrow is not waited for until then."""
+    write(db, {"a.md": "a"})
+    (file_id,) = sandbox._state.stores[STORE].files
+    vector_store_files.detach(sandbox._state, STORE, file_id)
+    db.execute("UPDATE handbook_files SET state = 'unsure', attached_at = attached_at + 86400")
+    before = clock.slept
+    write(db, {"b.md": "b"})
+    assert clock.slept - before < 60
+    assert_holds(sandbox, {"a.md": "a", "b.md": "b"})
+
+
+def test_commit_looks_for_its_store_after_the_clock_was_set_back(connect: Any, sandbox: Any, clock: FakeClock) -> None:
+    """It waits for seconds, and not until tomorrow."""
+    db = connect(clock=clock)
+    db.execute(BY_NAME)
+    db.execute("INSERT INTO handbook_config VALUES ('store_unknown', ?)", [int(clock.time()) + 86400])
+    before = clock.slept
+    write(db, {"a.md": "a"})
+    assert clock.slept - before < 60
+    assert_holds(sandbox, {"a.md": "a"}, None)
+
+
 def test_commit_keeps_the_old_version_when_the_new_one_fails(
     db: apsw.Connection, sandbox: Any, clock: FakeClock
 ) -> None:

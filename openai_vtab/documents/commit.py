@@ -19,38 +19,37 @@ that a later COMMIT goes on where one has stopped, whatever has stopped it.
 Whatever fails rolls all of it back, and ends the COMMIT. The intents then tell what the API has carried out
 (outcomes.py), and a spare file is taken up by its content: nothing is uploaded twice.
 
->>> DocumentCommit(store, arguments, queue, workers, 2000, others=[], protection=protection, on_created=print).run()
+>>> DocumentCommit(store, arguments, queue, workers, 2000, others=[], holders=dict, on_created=print).run()
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 
 from ..errors import RowError
 from ..execution.statement import StatementSession
 from ..execution.workers import WorkerPool
-from ..protocol import Object
+from ..protocol import READ_AFTER_WRITE_SECONDS, Object
 from ..writes.queue import WriteQueue
 from ..writes.write import Write
 from . import requests, selections, spares
 from .arguments import Arguments
 from .commit_look import look_before_commit
-from .protection import Protection
 from .requests import Change
 from .rows import Document, StoredFile
 from .states import State
 from .steps import Step
 from .store import DocumentStore
-from .vector_store import VISIBLE_SECONDS, take_or_refuse
+from .vector_store import take_or_refuse
 
 
 class DocumentCommit:
     """One COMMIT of one documents table.
 
     others: the other documents tables of the connection.
-    protection: of the files that another table knows.
+    holders: returns the ids of the table's files that another table knows (Protection.holders).
     on_created: called with the key of the vector store, and of each batch, that a response has confirmed.
     """
 
@@ -62,7 +61,7 @@ class DocumentCommit:
         workers: WorkerPool,
         files_per_batch: int,
         others: Sequence[DocumentStore],
-        protection: Protection,
+        holders: Callable[[], Collection[str]],
         on_created: Callable[[tuple[str, ...]], None],
     ) -> None:
         self._store = store
@@ -71,7 +70,7 @@ class DocumentCommit:
         self._workers = workers
         self._files_per_batch = files_per_batch
         self._others = others
-        self._protection = protection
+        self._holders = holders
         self._on_created = on_created
         self._is_dry_run = workers.client.settings.dry_run
 
@@ -88,9 +87,8 @@ class DocumentCommit:
 
     # store
 
-    @property
-    def _vector_store_id(self) -> str:
-        """The vector store, which is created if need be."""
+    def _ensure_store(self) -> str:
+        """Return the id of the vector store. Creates the store if the table has none yet."""
         known = self._store.setting("vector_store_id")
         if known is None:
             self._create_store()
@@ -114,7 +112,7 @@ class DocumentCommit:
         begun_at = None if setting is None else int(setting)
         if begun_at is not None:
             # at most: the clock may have been set back since
-            self._workers.pause(min(begun_at - self._workers.clock.time(), 0) + VISIBLE_SECONDS)
+            self._workers.pause(min(begun_at - self._workers.clock.time(), 0) + READ_AFTER_WRITE_SECONDS)
         with closing(StatementSession(self._workers)) as session:
             return take_or_refuse(self._store, name, requests.stores(session), begun_at)
 
@@ -129,7 +127,7 @@ class DocumentCommit:
         wanted = selections.newest_in(self._store, State.WANTED)
         if not wanted:
             return
-        _ = self._vector_store_id  # before anything is uploaded, because its name may be taken
+        self._ensure_store()  # before anything is uploaded, because its name may be taken
         changed: list[str] = []
         for document, file in wanted:
             if not spares.take_up(self._store, document, file):
@@ -179,15 +177,16 @@ class DocumentCommit:
             self._send()
 
     def _attach_batch(self, part: Sequence[tuple[Document, StoredFile]]) -> None:
+        vector_store_id = self._ensure_store()
         files = [{"file_id": file.file_id, "chunking": document.chunking} for document, file in part]
 
         def attached(answer: Object) -> None:
             self._store.attached(part, str(answer["id"]), int(self._workers.clock.time()))
-            self._on_created((self._vector_store_id, str(answer["id"])))
+            self._on_created((vector_store_id, str(answer["id"])))
 
         new = {str(file.file_id): file.created_at for _, file in part}
         items = [requests.item(document, file) for document, file in part]
-        change = requests.attach(self._vector_store_id, items, requests.visible_by(new, self._workers.clock))
+        change = requests.attach(vector_store_id, items, requests.visible_by(new, self._workers.clock))
         label = self._label(*(document for document, _ in part))
         self._add(Step.ATTACH, change, {"files": files}, part[0][0].id, label, attached)
 
@@ -206,7 +205,7 @@ class DocumentCommit:
         def done(answer: Object) -> None:
             self._store.advance(file, attributes=attributes)
 
-        change = requests.set_attributes(self._vector_store_id, str(file.file_id), json.loads(attributes))
+        change = requests.set_attributes(self._ensure_store(), str(file.file_id), json.loads(attributes))
         sent = {"files": [{"file_id": file.file_id}]}
         self._add(Step.ATTRIBUTES, change, sent, document.id, self._label(document), done)
 
@@ -215,11 +214,11 @@ class DocumentCommit:
     def _supersede(self) -> None:
         """Let files leave whose document has a newer one that is completed, and those that were never attached.
 
-        Another table may have adopted one since it was replaced: such a file stays.
+        A file that another table has adopted since stays until that table does not need it any more.
         """
-        older = selections.superseded(self._store)
-        held = self._protection.holders() if older else {}
-        for file in older:
+        superseded = selections.superseded(self._store)
+        held = self._holders() if superseded else ()
+        for file in superseded:
             if file.file_id not in held:
                 self._store.move(file, State.LEAVING, document=None)
 

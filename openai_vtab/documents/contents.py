@@ -131,6 +131,7 @@ def filename_of(key: str) -> str:
     >>> filename_of("https://example.com/terms/refunds.html")
     'refunds.html'
     """
+    # validators.filename refuses %22, because some servers read it as a quotation mark
     last = re.split(r"[/\\]", key.rstrip("/\\"))[-1].replace("%22", "_")
     if not last.isprintable():
         last = "".join("_" if category(character) in ("Cc", "Cs") else character for character in last)

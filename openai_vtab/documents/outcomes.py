@@ -1,6 +1,6 @@
-"""What transactions that are gone have carried out at the API, written into the shadow tables from their intents.
+"""The outcomes of transactions that were rolled back or interrupted, written into the shadow tables from their intents.
 
-    the intent's step   carried out, and the response has come   nobody knows whether it was carried out
+    the intent's step   carried out, and the response has come   the outcome is unknown
     ------------------  ---------------------------------------  ------------------------------------------------------
     store               its id                                   the time, so that the next COMMIT looks for the store
     upload              a spare file, which the next COMMIT      a file in the state `unknown`; its document, when the
@@ -39,7 +39,7 @@ UNTOUCHED = frozenset({State.WANTED, State.UNKNOWN, State.LEAVING})
 
 
 class DocumentOutcomes:
-    """The rows of one documents table, as the settlement of transactions that are gone needs them."""
+    """The rows of one documents table, as writes/settlement.py needs them."""
 
     def __init__(self, store: DocumentStore) -> None:
         self.store = store
@@ -74,7 +74,7 @@ class DocumentOutcomes:
     # outcomes
 
     def write_outcomes(self, intents: Sequence[Intent]) -> int:
-        """Write what transactions that are gone have carried out, or may have.
+        """Write what transactions that were rolled back or interrupted have carried out, or may have.
 
         Returns the number of rows that are new or know more than before. Raises SQLite's errors.
         """

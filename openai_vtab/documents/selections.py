@@ -45,9 +45,7 @@ def superseded(store: DocumentStore) -> list[StoredFile]:
     path = store.shadow.path("files")
     newest = f"(SELECT state FROM {path} AS n WHERE n.document = f.document ORDER BY n.id DESC LIMIT 1)"
     newer = f"EXISTS (SELECT 1 FROM {path} AS n WHERE n.document = f.document AND n.id > f.id)"
-    return store.files(
-        f"f.document IS NOT NULL AND {newer} AND (f.state IN ('wanted', 'uploaded') OR {newest} = 'completed')"
-    )
+    return store.files(f"f.document IS NOT NULL AND {newer} AND (f.state = 'uploaded' OR {newest} = 'completed')")
 
 
 def to_look_at(store: DocumentStore) -> list[StoredFile]:

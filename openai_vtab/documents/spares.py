@@ -28,8 +28,8 @@ def take_up(store: DocumentStore, document: Document, file: StoredFile) -> bool:
     return True
 
 
-def _best(document: Document, spares: list[StoredFile]) -> StoredFile | None:
-    """Return one that is attached with the document's chunking, else one that is not attached."""
-    attached = (spare for spare in spares if spare.state in ATTACHED and spare.chunking == document.chunking)
-    others = (spare for spare in spares if spare.state in TO_ATTACH)
+def _best(document: Document, found: list[StoredFile]) -> StoredFile | None:
+    """Return a spare file that is attached with the document's chunking, else one that is to be attached, else None."""
+    attached = (spare for spare in found if spare.state in ATTACHED and spare.chunking == document.chunking)
+    others = (spare for spare in found if spare.state in TO_ATTACH)
     return next(iter((*attached, *others)), None)

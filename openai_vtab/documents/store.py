@@ -22,7 +22,7 @@ from .canonical import canonical
 from .contents import Contents
 from .rows import Document, StoredFile
 from .shadow import DocumentShadow
-from .states import State
+from .states import NEXT_STATES, State
 
 DOCUMENT = ", ".join(f"d.{field.name}" for field in fields(Document))
 FILE = ", ".join(f"f.{field.name}" for field in fields(StoredFile))
@@ -42,8 +42,8 @@ class DocumentStore:
     learned: what another store of the same rows has learned; the two share it.
     contents: what the open transaction has still to upload.
 
-    What was learned of files while reading is kept until it can be written between the user's transactions; until
-    then every row of this class has it.
+    What SELECT learns of files is kept in memory until it can be written between the user's transactions. Until then,
+    the methods that return files add it to what the rows say.
     """
 
     def __init__(
@@ -174,12 +174,13 @@ class DocumentStore:
 
     def move(self, file: StoredFile, state: State, **columns: SQLiteValue) -> None:
         """Set the state of a file, and other columns. What was learned of it while reading is out of date."""
+        assert state is file.state or state in NEXT_STATES[file.state], (file.state, state)  # noqa: S101
         if file.file_id is not None:
             self._learned.pop(file.file_id, None)
         self.change_file(file.id, state=state, **columns)
 
     def advance(self, file: StoredFile, **columns: SQLiteValue) -> None:
-        """Set columns of a file that is still in the state that it was in: writing it twice changes nothing."""
+        """Set columns of a file, unless its state has changed since it was read: a result may be written twice."""
         sets = ", ".join(f"{name} = ?" for name in columns)
         sql = f"UPDATE {self.shadow.path('files')} SET {sets} WHERE id = ? AND state = ?"
         self._sql.write(sql, [*columns.values(), file.id, file.state])
@@ -221,7 +222,8 @@ class DocumentStore:
 
         Its attributes count if it was unsure: a request that sets them may have gone out.
         """
-        attributes = None if answer is None else answer.get("attributes", ())
+        # () for no member: null stands for no attributes, no member for attributes that are not known
+        attributes = () if answer is None else answer.get("attributes", ())
         self._learned[file_id] = (
             state,
             None if answer is None else json.dumps(answer, separators=(",", ":")),
@@ -230,7 +232,7 @@ class DocumentStore:
 
     @property
     def has_learned(self) -> bool:
-        """Return whether something is to be written."""
+        """Return whether a SELECT has learned something that is not written yet."""
         return bool(self._learned)
 
     def learned_statement(self) -> tuple[str, list[SQLiteValue]]:

@@ -2,7 +2,7 @@
 
 A file is taken for an upload's only if it is the only one that can be: it has the name, the size and the purpose, it
 was created since the upload began, no row knows it, and it cannot be the file of another such upload. Otherwise the
-upload stays unknown until the user decides: uploading again might leave a file that nobody finds any more.
+upload stays unknown until the user decides: uploading again might leave a second file that no row knows.
 
 >>> resolve(store, [file], uploaded_since(…), is_known=lambda file_id: False)
 """
@@ -24,7 +24,7 @@ CLOCK_DIFFERENCE = 5  # seconds that the API's clock may be behind this machine'
 MAX_LISTED = 10  # candidates in a message
 
 
-def begun_at(files: Sequence[StoredFile]) -> int:
+def possible_since(files: Sequence[StoredFile]) -> int:
     """Return the earliest time at which the API can have created one of the files: Unix seconds of its clock."""
     return min(file.created_at or 0 for file in files) - CLOCK_DIFFERENCE
 
@@ -34,7 +34,7 @@ def resolve(
 ) -> None:
     """Give each unknown file the id of the only object that it can be, or write down which ones it may be.
 
-    objects: the files at the API, created since `begun_at`.
+    objects: the files at the API, created since `possible_since`.
     is_known: whether a row of a table has a file of this id.
     """
     candidates = {file.id: [o for o in objects if _can_be(file, o)] for file in files}

@@ -245,9 +245,9 @@ class ConnectionContext:
         """COMMIT of a documents table: send what its rows need. Raises what has failed."""
         self.write_waiting_outcomes(store)
         others = [each.store for each in self._documents if each.store is not store]
-        protection = Protection(self.internal_sql, store, object)  # it looks again each time
-        per_batch, created = self.limits.files_per_batch, self.on_created
-        DocumentCommit(store, arguments, self.writes, self.workers, per_batch, others, protection, created).run()
+        holders = Protection(self.internal_sql, store, object).holders  # looks for them at each call
+        per_batch = self.limits.files_per_batch
+        DocumentCommit(store, arguments, self.writes, self.workers, per_batch, others, holders, self.on_created).run()
 
     # the end of the connection
 

@@ -4,7 +4,7 @@ A document shows one version, the newest that is completed: a hit in an older fi
 completed, and so is a hit in a file that no document needs any more. A hit in a file that the table does not know is a
 row without a key.
 
->>> search.rows({"handbook": "refund policy", "max_num_results": 5})
+>>> search.rows("refund policy", {"max_num_results": 5})
 """
 
 from __future__ import annotations

@@ -87,27 +87,6 @@ def test_commit_of_other_content_uploads_it_and_keeps_the_old(
     assert_holds(sandbox, {**ABC, "docs/a.md": "changed"})
 
 
-def test_commit_keeps_a_superseded_file_that_another_table_has_adopted(
-    db: apsw.Connection, sandbox: Any, clock: FakeClock, requests: Requests
-) -> None:
-    """It was not known there when it was replaced."""
-    write(db, {"a.md": "old"})
-    finish(clock)
-    (file_id,) = sandbox._state.stores[STORE].files
-    assert rows(db) == [("a.md", "completed")]
-    write(db, {"a.md": "new"})
-    db.execute(CREATE.replace("handbook", "other"))
-    db.execute("INSERT INTO other (key, file_id) VALUES ('mine', ?)", [file_id])
-    finish(clock)
-    requests()
-    db.execute(SYNC)
-    assert short(requests()) == {"GET vector_stores/files": 1}
-    assert file_id in sandbox._state.stores[STORE].files
-    db.execute("DROP TABLE other")
-    db.execute(SYNC)
-    assert_holds(sandbox, {"a.md": "new"})
-
-
 @pytest.mark.parametrize("age", [0, 3, 3600])
 def test_commit_of_a_file_that_the_api_does_not_show_yet(
     db: apsw.Connection, sandbox: Any, clock: FakeClock, requests: Requests, age: int
@@ -274,6 +253,43 @@ def test_commit_adopts_a_file_that_is_in_the_store(db: apsw.Connection, sandbox:
     assert file_id in sandbox._state.files
 
 
+def test_commit_detaches_a_file_of_its_own_that_was_adopted(
+    db: apsw.Connection, sandbox: Any, clock: FakeClock, requests: Requests
+) -> None:
+    """The row still says that the file was attached."""
+    write(db, {"a.md": "a"})
+    finish(clock)
+    ((file_id,),) = rows(db, "file_id")
+    db.execute("BEGIN; DELETE FROM handbook")
+    db.execute("INSERT INTO handbook (key, file_id) VALUES ('b.md', ?)", [file_id])
+    db.execute("COMMIT")
+    assert rows(db) == [("b.md", "completed")]
+    requests()
+    db.execute("DELETE FROM handbook")
+    assert short(requests()) == {"DELETE vector_stores/files": 1, "DELETE files": 1}
+    assert_holds(sandbox, {})
+
+
+def test_commit_keeps_a_superseded_file_that_another_table_has_adopted(
+    db: apsw.Connection, sandbox: Any, clock: FakeClock, requests: Requests
+) -> None:
+    """It goes once the other table has let it go."""
+    write(db, {"a.md": "one"})
+    finish(clock)
+    ((file_id,),) = rows(db, "file_id")
+    write(db, {"a.md": "two"})
+    db.execute(CREATE.replace("handbook", "other", 1))
+    db.execute("INSERT INTO other (key, file_id) VALUES ('theirs', ?)", [file_id])
+    finish(clock)
+    requests()
+    db.execute(SYNC)
+    assert not any(request.startswith("DELETE") for request in requests())
+    assert rows(db) == [("a.md", "completed")]
+    db.execute("DROP TABLE other")
+    db.execute(SYNC)
+    assert_holds(sandbox, {"a.md": "two"})
+
+
 def test_commit_adopts_a_file_with_content(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
     """The same content is not uploaded then. Content of another size is refused."""
     sandbox.add_batch(STORE, [sandbox.add_file("theirs.md", b"theirs", id="file-demo-theirs")])
@@ -372,6 +388,16 @@ def test_dry_run_shows_the_requests_and_changes_nothing(
     ]
     assert "the id of a.md" in shown[2]
     assert "the id of c.md" in shown[2]
+
+
+def test_dry_run_of_a_transaction_that_creates_the_table(connect: Any, requests: Requests) -> None:
+    """The table is there, without the documents."""
+    db = connect(dry_run=True)
+    db.execute(f"BEGIN; {BY_NAME}")
+    write(db, ABC)
+    db.execute("COMMIT")
+    assert requests() == []
+    assert rows(db) == db.execute("SELECT * FROM handbook_config").fetchall() == []
 
 
 # the vector store by its name

@@ -83,7 +83,7 @@ class DocumentSearch:
         # a hit proves that its file is completed; a newer one may be, too
         for file in hit_files:
             if file.file_id is not None and file.state is State.IN_PROGRESS:
-                store.learn(file.file_id, State.COMPLETED)
+                store.learn(file, State.COMPLETED)
         newer = {
             file.id: [each for each in versions.get(file.document or 0, ()) if each.id > file.id] for file in hit_files
         }

@@ -123,6 +123,23 @@ def test_commit_detaches_a_file_that_the_api_does_not_show_yet(
     assert file_id not in sandbox._state.files
 
 
+def test_commit_of_a_retry_is_not_undone_by_an_earlier_look(
+    connect: Any, sandbox: Any, file: str, clock: FakeClock
+) -> None:
+    """Another connection has learned the failure, and could not write it while the retry was under way."""
+    sandbox.set_processing("a.md", 0, {"code": "server_error", "message": "An internal error occurred."})
+    ours, other = connect(file, clock=clock), connect(file, clock=clock)
+    ours.execute("PRAGMA journal_mode = wal")
+    write(ours, {"a.md": "a"})
+    ours.execute("BEGIN IMMEDIATE")
+    assert rows(other) == rows(ours) == [("a.md", "failed")]
+    sandbox.set_processing("a.md")
+    write(ours, {"a.md": "a"})
+    ours.execute("COMMIT")
+    clock.advance(7200)
+    assert rows(other) == rows(ours) == [("a.md", "completed")]
+
+
 def test_commit_after_the_clock_was_set_back(db: apsw.Connection, sandbox: Any, clock: FakeClock) -> None:
     """A file that was attached tomorrow is not waited for until then."""
     write(db, {"a.md": "a"})

@@ -38,7 +38,7 @@ from . import requests, selections, spares
 from .arguments import Arguments
 from .commit_look import look_before_commit
 from .requests import Change
-from .rows import NO_ATTRIBUTES, Document, StoredFile
+from .rows import Document, StoredFile
 from .states import State
 from .steps import Step
 from .store import DocumentStore
@@ -111,7 +111,8 @@ class DocumentCommit:
         setting = self._store.setting("store_unknown")
         begun_at = None if setting is None else int(setting)
         if begun_at is not None:
-            self._workers.pause(begun_at + READ_AFTER_WRITE_SECONDS - self._workers.clock.time())
+            # at most: the clock may have been set back since
+            self._workers.pause(min(begun_at - self._workers.clock.time(), 0) + READ_AFTER_WRITE_SECONDS)
         with closing(StatementSession(self._workers)) as session:
             return take_or_refuse(self._store, name, requests.stores(session), begun_at)
 
@@ -186,7 +187,9 @@ class DocumentCommit:
             self._store.attached(part, str(answer["id"]), int(self._workers.clock.time()))
             self._on_created((vector_store_id, str(answer["id"])))
 
-        change = requests.attach(vector_store_id, [_item(document, file) for document, file in part])
+        new = {str(file.file_id): file.created_at for _, file in part}
+        items = [requests.item(document, file) for document, file in part]
+        change = requests.attach(vector_store_id, items, requests.visible_by(new, self._workers.clock))
         label = self._label(*(document for document, _ in part))
         self._add(Step.ATTACH, change, {"files": files}, part[0][0].id, label, attached)
 
@@ -239,7 +242,8 @@ class DocumentCommit:
 
         vector_store_id = self._store.setting("vector_store_id")
         if vector_store_id is not None and (file.attached_at is not None or not file.owned):
-            change = requests.detach(str(vector_store_id), file_id)
+            new = requests.visible_by({file_id: file.attached_at}, self._workers.clock)
+            change = requests.detach(str(vector_store_id), file_id, new)
             self._add(Step.DETACH, change, sent, file.id, label, None if file.owned else removed)
         if file.owned:
             self._add(Step.DELETE, requests.delete(file_id), sent, file.id, label, removed)
@@ -287,13 +291,3 @@ class DocumentCommit:
 def _more(count: int) -> str:
     """Return " and 2 others", "" for none."""
     return f" and {count} other{'s' if count > 1 else ''}" if count else ""
-
-
-def _item(document: Document, file: StoredFile) -> Object:
-    """Return a file as a batch attaches it."""
-    item: Object = {"file_id": file.file_id}
-    if document.attributes != NO_ATTRIBUTES:
-        item["attributes"] = json.loads(document.attributes)
-    if document.chunking is not None:
-        item["chunking_strategy"] = json.loads(document.chunking)
-    return item

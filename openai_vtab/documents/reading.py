@@ -198,22 +198,25 @@ class _Look:
         gone = [file for file in files if not self._is_young(file)]
         for file in gone:
             if file.state is not State.UNSURE:
-                self._store.learn(_id(file), State.MISSING)
+                self._store.learn(file, State.MISSING)
         unsure = [file for file in gone if file.state is State.UNSURE]
         for file, _ in self._session.prefetch(unsure, lambda file: self._api.uploaded_file(_id(file)).request):
             is_answered, answer = self._ask(self._api.uploaded_file(_id(file)), [file])
             if is_answered:
-                self._store.learn(_id(file), State.MISSING if answer is None else State.UPLOADED)
+                self._store.learn(file, State.MISSING if answer is None else State.UPLOADED)
 
     def _is_young(self, file: StoredFile) -> bool:
-        """Whether the file was attached so recently that the API may not show it yet."""
-        return file.attached_at is not None and self._clock.time() < file.attached_at + READ_AFTER_WRITE_SECONDS
+        """Whether the file was attached so recently that the API may not show it yet.
+
+        Not in the future: the clock has been set back since, and the wait for it could take days.
+        """
+        return file.attached_at is not None and abs(self._clock.time() - file.attached_at) < READ_AFTER_WRITE_SECONDS
 
     def _learn(self, file: StoredFile, answer: Object) -> None:
         state = state_of(answer)
         # a file that is still in progress is written once, not at every look
         if state is not State.IN_PROGRESS or file.state is not state or file.answer is None:
-            self._store.learn(_id(file), state, answer)
+            self._store.learn(file, state, answer)
 
     def _ask(self, question: Question, files: Iterable[StoredFile]) -> tuple[bool, Object | None]:
         """Return whether the API has answered, and the object, None if the API does not know it."""

@@ -33,7 +33,7 @@ LOOKED_AT = frozenset(
 )  # a look at the API tells the state of such a file
 
 
-Learned = tuple[State, str | None, str | None]  # of a file: its state, answer and attributes
+Learned = tuple[str | None, State, str | None, str | None]  # of a file: its batch, state, answer and attributes
 
 
 class DocumentStore:
@@ -130,7 +130,7 @@ class DocumentStore:
     def files_in(self, *states: State) -> list[StoredFile]:
         """Return the files in these states, as the rows and what was learned say."""
         known = ", ".join(f"'{state}'" for state in states)
-        learned = json.dumps([file_id for file_id, (state, *_) in self._learned.items() if state in states])
+        learned = json.dumps([file_id for file_id, (_, state, *_) in self._learned.items() if state in states])
         found = self.files(f"f.state IN ({known}) OR f.file_id IN (SELECT value FROM openai.json_each(?))", [learned])
         return [file for file in found if file.state in states]
 
@@ -160,7 +160,9 @@ class DocumentStore:
     def current(self, file: StoredFile) -> StoredFile:
         """Return the file with what was learned of it since its row was read."""
         if file.file_id in self._learned and file.state in LOOKED_AT:
-            state, answer, attributes = self._learned[file.file_id]
+            batch_id, state, answer, attributes = self._learned[file.file_id]
+            if batch_id != file.batch_id:
+                return file
             if attributes is None or file.state is not State.UNSURE:
                 attributes = file.attributes
             return file._replace(state=state, answer=file.answer if answer is None else answer, attributes=attributes)
@@ -219,14 +221,16 @@ class DocumentStore:
 
     # what was learned while reading
 
-    def learn(self, file_id: str, state: State, answer: dict[str, object] | None = None) -> None:
-        """Keep what the API says of a file until it can be written.
+    def learn(self, file: StoredFile, state: State, answer: dict[str, object] | None = None) -> None:
+        """Keep what the API says of a file, which has an id, until it can be written.
 
-        Its attributes count if it was unsure: a request that sets them may have gone out.
+        It is out of date once the file is in another batch: another connection has attached it again. Its attributes
+        count if it was unsure: a request that sets them may have gone out.
         """
         # () for no member: null stands for no attributes, no member for attributes that are not known
         attributes = () if answer is None else answer.get("attributes", ())
-        self._learned[file_id] = (
+        self._learned[str(file.file_id)] = (
+            file.batch_id,
             state,
             None if answer is None else json.dumps(answer, separators=(",", ":")),
             canonical(attributes or {}) if attributes is None or isinstance(attributes, dict) else None,
@@ -243,10 +247,10 @@ class DocumentStore:
         states = ", ".join(f"'{state}'" for state in sorted(LOOKED_AT))
         # +state: SQLite would begin with the index of the states, and read the whole JSON again for each file
         sql = (
-            f"UPDATE {self.shadow.path('files')} AS f SET state = new.value ->> 1, "
-            "answer = coalesce(new.value ->> 2, f.answer), attributes = CASE f.state WHEN 'unsure' "
-            "THEN coalesce(new.value ->> 3, f.attributes) ELSE f.attributes END FROM openai.json_each(?) AS new "
-            f"WHERE f.file_id = new.value ->> 0 AND +f.state IN ({states})"
+            f"UPDATE {self.shadow.path('files')} AS f SET state = new.value ->> 2, "
+            "answer = coalesce(new.value ->> 3, f.answer), attributes = CASE f.state WHEN 'unsure' "
+            "THEN coalesce(new.value ->> 4, f.attributes) ELSE f.attributes END FROM openai.json_each(?) AS new "
+            f"WHERE f.file_id = new.value ->> 0 AND f.batch_id IS new.value ->> 1 AND +f.state IN ({states})"
         )
         return sql, [json.dumps(rows)]
 

@@ -18,6 +18,7 @@ from ..documents.rows import Document, StoredFile
 from ..documents.states import State
 from ..documents.store import DocumentStore
 from ..protocol import Object
+from ..schema.decode import sql_value
 from ..schema.search_validators import MAX_RESULTS
 from ..schema.table import SpecialSource
 from ..sqlite.rowids import Rowids
@@ -84,7 +85,7 @@ class DocumentSearch:
         # a hit proves that its file is completed; a newer one may be, too
         for file in hit_files:
             if file.file_id is not None and file.state is State.IN_PROGRESS:
-                store.learn(file.file_id, State.COMPLETED)
+                store.learn(file, State.COMPLETED)
         newer = {
             file.id: [each for each in versions.get(file.document or 0, ()) if each.id > file.id] for file in hit_files
         }
@@ -104,4 +105,5 @@ class DocumentSearch:
 def score(hit: Object) -> float:
     """Return how well a passage matches; the worst for a response that does not say it."""
     found = hit.get("score")
-    return float(found) if isinstance(found, (int, float)) and not math.isnan(found) else -math.inf
+    value = sql_value(found) if isinstance(found, (int, float)) else None
+    return float(value) if isinstance(value, (int, float)) else -math.inf

@@ -9,7 +9,7 @@ import apsw
 import pytest
 
 import openai_vtab
-from openai_vtab.sandbox import Status, files, vector_store_files
+from openai_vtab.sandbox import Answer, Status, files, vector_store_files
 
 from ..support.clock import FakeClock
 from .handbook import BY_NAME, CREATE, STORE, SYNC, Requests, assert_holds, held, rows, short, uploaded, write
@@ -85,6 +85,82 @@ def test_commit_of_other_content_uploads_it_and_keeps_the_old(
     db.execute(SYNC)
     assert short(requests()) == {"GET vector_stores/files": 1, "DELETE vector_stores/files": 1, "DELETE files": 1}
     assert_holds(sandbox, {**ABC, "docs/a.md": "changed"})
+
+
+@pytest.mark.parametrize("age", [0, 3, 3600])
+def test_commit_of_a_file_that_the_api_does_not_show_yet(
+    db: apsw.Connection, sandbox: Any, clock: FakeClock, requests: Requests, age: int
+) -> None:
+    """The batch is sent again while the upload is a moment ago: nothing is uploaded twice."""
+    created = int(clock.time()) - age
+    sandbox.add_file("a.md", b"a", id="file-new")
+    sandbox.inject(Answer({"id": "file-new", "object": "file", "created_at": created}), path="/files$", method="POST")
+    sandbox.inject(Status(404, message="No such File object: file-new"), times=2, path="file_batches")
+    if age < 10:
+        write(db, {"a.md": "a"})
+        assert short(requests()) == {"POST files": 1, "POST vector_stores/file_batches": 3}
+        assert rows(db, "file_id") == [("file-new",)]
+    else:
+        with pytest.raises(openai_vtab.WriteError, match="No such File object"):
+            write(db, {"a.md": "a"})
+        assert short(requests()) == {"POST files": 1, "POST vector_stores/file_batches": 1}
+
+
+def test_commit_detaches_a_file_that_the_api_does_not_show_yet(
+    db: apsw.Connection, sandbox: Any, clock: FakeClock
+) -> None:
+    """Its absence is not believed: the vector store would keep what is deleted."""
+    sandbox.quirks.file_not_found_after_attach_seconds = 3
+    write(db, {"a.md": "a", "b.md": "b"})
+    db.execute("DELETE FROM handbook WHERE key = 'a.md'")
+    assert_holds(sandbox, {"b.md": "b"})
+    clock.advance(3600)
+    (file_id,) = sandbox._state.stores[STORE].files
+    vector_store_files.detach(sandbox._state, STORE, file_id)  # another program has detached it
+    began = clock.monotonic()
+    db.execute("DELETE FROM handbook")
+    assert clock.monotonic() == began
+    assert file_id not in sandbox._state.files
+
+
+def test_commit_of_a_retry_is_not_undone_by_an_earlier_look(
+    connect: Any, sandbox: Any, file: str, clock: FakeClock
+) -> None:
+    """Another connection has learned the failure, and could not write it while the retry was under way."""
+    sandbox.set_processing("a.md", 0, {"code": "server_error", "message": "An internal error occurred."})
+    ours, other = connect(file, clock=clock), connect(file, clock=clock)
+    ours.execute("PRAGMA journal_mode = wal")
+    write(ours, {"a.md": "a"})
+    ours.execute("BEGIN IMMEDIATE")
+    assert rows(other) == rows(ours) == [("a.md", "failed")]
+    sandbox.set_processing("a.md")
+    write(ours, {"a.md": "a"})
+    ours.execute("COMMIT")
+    clock.advance(7200)
+    assert rows(other) == rows(ours) == [("a.md", "completed")]
+
+
+def test_commit_after_the_clock_was_set_back(db: apsw.Connection, sandbox: Any, clock: FakeClock) -> None:
+    """A file that was attached tomorrow is not waited for until then."""
+    write(db, {"a.md": "a"})
+    (file_id,) = sandbox._state.stores[STORE].files
+    vector_store_files.detach(sandbox._state, STORE, file_id)
+    db.execute("UPDATE handbook_files SET state = 'unsure', attached_at = attached_at + 86400")
+    before = clock.slept
+    write(db, {"b.md": "b"})
+    assert clock.slept - before < 60
+    assert_holds(sandbox, {"a.md": "a", "b.md": "b"})
+
+
+def test_commit_looks_for_its_store_after_the_clock_was_set_back(connect: Any, sandbox: Any, clock: FakeClock) -> None:
+    """It waits for seconds, and not until tomorrow."""
+    db = connect(clock=clock)
+    db.execute(BY_NAME)
+    db.execute("INSERT INTO handbook_config VALUES ('store_unknown', ?)", [int(clock.time()) + 86400])
+    before = clock.slept
+    write(db, {"a.md": "a"})
+    assert clock.slept - before < 60
+    assert_holds(sandbox, {"a.md": "a"}, None)
 
 
 def test_commit_keeps_the_old_version_when_the_new_one_fails(

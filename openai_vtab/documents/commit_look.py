@@ -1,4 +1,4 @@
-"""What COMMIT asks the API before it sends anything: about files whose state is not known, and unknown uploads.
+"""The requests of a COMMIT before it sends anything: about files whose state is not known, and unknown uploads.
 
     a file is       when it is asked about                             what it becomes
     --------------  -------------------------------------------------  ---------------------------------------------
@@ -58,8 +58,8 @@ def _resolve_unknown(store: DocumentStore, session: StatementSession, others: Se
     def is_known(file_id: str) -> bool:
         return any(each.with_file_id(file_id) for each in stores)
 
-    begun_at = unknown.begun_at(files)
-    listed = takewhile(lambda o: (o.get("created_at") or 0) >= begun_at, requests.uploaded_files(session))
+    since = unknown.possible_since(files)
+    listed = takewhile(lambda o: (o.get("created_at") or 0) >= since, requests.uploaded_files(session))
     unknown.resolve(store, files, list(listed), is_known)
 
 

@@ -276,6 +276,8 @@ def test_checksum_finds_a_change_that_size_and_time_hide(sync: Sync, folder: Pat
         opened.write("FIRST")
     os.utime(file, (1_000_000_000, 1_000_000_000))
     assert sync().summary == "0 added, 0 changed, 3 unchanged, 0 deleted, 0 failed"
+    planned = sync("--checksum", "--dry-run")
+    assert (planned.summary, planned.requests) == ("0 to add, 1 to change, 2 unchanged, 0 to delete, 0 failed", [])
     assert sync("--checksum").summary == "0 added, 1 changed, 2 unchanged, 0 deleted, 0 failed"
     assert ("a.md", "FIRST") in stored()
 

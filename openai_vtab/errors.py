@@ -206,8 +206,9 @@ class WriteError(OperationalError):
         unknown: list[tuple[int, str]],
     ) -> None:
         lines = [problem]
-        for title, rows in (("done", done), ("not done", not_done), ("unknown", unknown)):
-            lines += _listed(title, rows)
+        if [text for _, text in done + not_done + unknown] != [problem]:  # the reason of the only row is said once
+            for title, rows in (("done", done), ("not done", not_done), ("unknown", unknown)):
+                lines += _listed(title, rows)
         if len(done) + len(not_done) + len(unknown) > 1:
             lines.append(f"  in all: {len(done)} done, {len(not_done)} not done, {len(unknown)} unknown")
         super().__init__("\n".join(lines))

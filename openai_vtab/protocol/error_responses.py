@@ -22,6 +22,7 @@ NOT_FOUND = 404
 NOT_ALLOWED = 405
 MAX_EXCERPT = 200  # characters of a body in an error message
 UNDECIDED = "this does not tell whether the object or the address is unknown"
+NO_STORE = re.compile(r"No vector store found\b", re.IGNORECASE)  # OpenAI's words
 NOT_STARTED = frozenset({"server_is_overloaded", "slow_down", "service_unavailable_error", "service_unavailable"})
 
 
@@ -98,7 +99,8 @@ def error_message(response: Response) -> str:
 def failure(request: Request, response: Response, hint: str = "") -> APIError:
     """The error response as an exception.
 
-    `hint` says what to check. It is base_url for an unknown route, and for a response that need not be the API's.
+    `hint` says what to check. It is base_url for an unknown route, and for a response that need not be the API's; and
+    the vector store's id for a write into one that does not exist.
     """
     message = error_message(response)
     found = verdict(request, response)
@@ -108,6 +110,8 @@ def failure(request: Request, response: Response, hint: str = "") -> APIError:
         hint = f"{UNDECIDED}: {check_address(response)}"
     elif not hint and response.status >= 400 and (response.status == NOT_ALLOWED or is_page(response.body)):
         hint = check_address(response)
+    elif not hint and NO_STORE.match(message):
+        hint = "the vector store was deleted, or belongs to another project: check vector_store_id"
     if 300 <= response.status < 400 and (location := response.headers.get("location")):
         message = f"a redirect to {location[:200]}, which is not followed because it would receive the key"
     return APIError(

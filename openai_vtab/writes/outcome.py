@@ -77,7 +77,8 @@ def failure(writes: Sequence[Write], stop: BaseException | None) -> BaseExceptio
     if stop is None:  # sys.exit in a function that gives the key, which a worker calls
         stop = next((error for error in errors if not isinstance(error, Exception)), None)
     if stop is not None:
-        told = report("interrupted while writing", writes)
+        problem = "interrupted while writing"
+        told = report(f"{problem}; {REUSING}" if _are_reusable(writes) else problem, writes)
         if isinstance(stop, apsw.InterruptError):
             told.__cause__ = stop
             return told

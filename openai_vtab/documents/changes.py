@@ -38,7 +38,7 @@ _ATTACHABLE = frozenset({State.WANTED, State.UPLOADED, State.FAILED, State.CANCE
 # the API does not have them, as far as is known
 _NOT_THERE = frozenset({State.WANTED, State.UNKNOWN})
 # COMMIT may find that it has to upload the file of the document
-_MAY_BE_GONE = frozenset({State.WANTED, State.MISSING, State.UNSURE})
+_MAY_BE_GONE = frozenset({State.WANTED, State.FAILED, State.CANCELLED, State.MISSING, State.UNSURE})
 _AGAIN = {State.FAILED: State.UPLOADED, State.CANCELLED: State.UPLOADED, State.MISSING: State.UNSURE}
 
 

@@ -6,6 +6,7 @@
     unsure          a document needs it, or a wanted file may use it   what the vector store says; uploaded if only the
                                                                        file is there; wanted again if it is gone, and
                                                                        the transaction has its content
+    uploaded        it was attached before, and has failed             missing, if it does not exist any more
     in_progress     its document has an older file                     what the vector store says
     to be adopted   always                                             the same; it must be in the vector store
 
@@ -42,6 +43,7 @@ def look_before_commit(store: DocumentStore, workers: WorkerPool, others: Sequen
     with closing(StatementSession(workers)) as session:
         _resolve_unknown(store, session, others)
         _look(store, session)
+        _look_for_retried(store, session)
         for _, file in selections.newest_in(store, State.MISSING):
             if store.contents.of(file) is not None:
                 store.move(file, State.WANTED, **NOTHING_SENT, owned=1)
@@ -77,6 +79,15 @@ def _look(store: DocumentStore, session: StatementSession) -> None:
             workers.pause(min(pause, max(SHORTEST_PAUSE, decided - workers.clock.time())), session.meter)
             pause *= 2
             session.close()
+
+
+def _look_for_retried(store: DocumentStore, session: StatementSession) -> None:
+    """A file that is to be attached again, because it had failed, may have been deleted since."""
+    uploaded = [file for _, file in selections.newest_in(store, State.UPLOADED)]
+    retried = [file for file in uploaded if file.attached_at is not None]
+    for file, _ in session.prefetch(retried, lambda file: requests.look_up(str(file.file_id))):
+        if requests.uploaded_file(session, str(file.file_id)) is None:
+            store.move(file, State.MISSING)
 
 
 def _adopt(store: DocumentStore, session: StatementSession, document: Document, file: StoredFile) -> None:

@@ -145,10 +145,15 @@ def _deletion(table: Table, keys: Mapping[str, str]) -> Change:
     return _change(table, table.of("DELETE")[0], keys, parse)
 
 
+def look_up(file_id: str) -> Request:
+    """Ask for a file, whether it is attached or not."""
+    method = next(m for m in files.of("SELECT") if m.listing is None and not m.gives)
+    return protocol.build(files, method, {"id": file_id})
+
+
 def uploaded_file(session: StatementSession, file_id: str) -> Object | None:
     """Return a file, None when there is none of this id."""
-    method = next(m for m in files.of("SELECT") if m.listing is None and not m.gives)
-    request = protocol.build(files, method, {"id": file_id})
+    request = look_up(file_id)
     return protocol.parse_object(request, session.response(request))
 
 

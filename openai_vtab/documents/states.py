@@ -13,6 +13,7 @@ killed, has stopped.
     wanted       a file like it is attached already         in_progress, completed
     unknown      exactly one file can be the upload's       uploaded
     uploaded     a batch attaches it                        in_progress
+    uploaded     it had failed, and does not exist now      missing
     in_progress  the API says so                            completed, failed, cancelled, missing
     completed    the API says so                            in_progress, failed, cancelled, missing
     failed       the API says so                            in_progress, completed, cancelled, missing
@@ -72,7 +73,7 @@ _ALWAYS = frozenset({State.UNSURE, State.LEAVING})
 NEXT_STATES: dict[State, frozenset[State]] = {
     State.WANTED: frozenset({State.UPLOADED, State.IN_PROGRESS, State.COMPLETED}),
     State.UNKNOWN: frozenset({State.UPLOADED, State.LEAVING}),
-    State.UPLOADED: frozenset({State.IN_PROGRESS, State.UNSURE, State.LEAVING}),
+    State.UPLOADED: frozenset({State.IN_PROGRESS, State.MISSING, State.UNSURE, State.LEAVING}),
     State.IN_PROGRESS: (_TOLD | _ALWAYS) - {State.IN_PROGRESS},
     State.COMPLETED: (_TOLD | _ALWAYS) - {State.COMPLETED},
     State.FAILED: (_TOLD | _ALWAYS | {State.UPLOADED}) - {State.FAILED},

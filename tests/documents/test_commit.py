@@ -140,6 +140,23 @@ def test_commit_of_a_retry_is_not_undone_by_an_earlier_look(
     assert rows(other) == rows(ours) == [("a.md", "completed")]
 
 
+def test_commit_of_a_failed_document_whose_file_is_gone(
+    db: apsw.Connection, sandbox: Any, clock: FakeClock, requests: Requests
+) -> None:
+    """It is uploaded again, instead of being attached in vain each time."""
+    sandbox.set_processing("a.md", 0, {"code": "server_error", "message": "An internal error occurred."})
+    write(db, {"a.md": "a"})
+    assert rows(db) == [("a.md", "failed")]
+    sandbox.set_processing("a.md")
+    (file_id,) = sandbox._state.stores[STORE].files
+    vector_store_files.detach(sandbox._state, STORE, file_id)
+    files.delete(sandbox._state, file_id)
+    requests()
+    write(db, {"a.md": "a"})
+    assert short(requests()) == {"GET files": 1, "POST files": 1, "POST vector_stores/file_batches": 1}
+    assert_holds(sandbox, {"a.md": "a"})
+
+
 def test_commit_after_the_clock_was_set_back(db: apsw.Connection, sandbox: Any, clock: FakeClock) -> None:
     """A file that was attached tomorrow is not waited for until then."""
     write(db, {"a.md": "a"})
@@ -216,7 +233,7 @@ def test_commit_attaches_a_failed_file_again_without_an_upload(
         "INSERT OR REPLACE INTO handbook (key, content, attributes) VALUES ('a.csv', 'text', json_object('n', 1))"
     )
     assert sandbox.requests[-1].body["files"][0]["attributes"] == {"n": 1}
-    assert short(requests()) == {"POST vector_stores/file_batches": 1}
+    assert short(requests()) == {"GET files": 1, "POST vector_stores/file_batches": 1}
     assert rows(db) == [("a.csv", "in_progress")]
 
 

@@ -83,8 +83,9 @@ def _look(store: DocumentStore, session: StatementSession) -> None:
 
 def _look_for_retried(store: DocumentStore, session: StatementSession) -> None:
     """A file that is to be attached again, because it had failed, may have been deleted since."""
-    uploaded = [file for _, file in selections.newest_in(store, State.UPLOADED)]
-    retried = [file for file in uploaded if file.attached_at is not None]
+    retried = selections.retried(store)
+    if not retried:
+        return
     for file, _ in session.prefetch(retried, lambda file: requests.look_up(str(file.file_id))):
         if requests.uploaded_file(session, str(file.file_id)) is None:
             store.move(file, State.MISSING)

@@ -79,6 +79,11 @@ def unknown(store: DocumentStore) -> list[StoredFile]:
     return store.files("f.state = 'unknown' OR (f.state = 'leaving' AND f.file_id IS NULL)")
 
 
+def retried(store: DocumentStore) -> list[StoredFile]:
+    """Return the files that are to be attached again, because they had failed."""
+    return store.files("f.state = 'uploaded' AND f.attached_at IS NOT NULL AND f.document IS NOT NULL")
+
+
 def adopted(store: DocumentStore) -> list[Pair]:
     """Return the documents that have just adopted a file: nothing else is known of it yet."""
     found = store.listed("d.filename IS NULL AND f.owned = 0 AND f.file_id IS NOT NULL")

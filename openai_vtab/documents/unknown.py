@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import zip_longest
 
+from ..ledger.shadow_table import written
 from ..protocol import Object
 from ..schema.values import SQLiteValue
 from .requests import PURPOSE
@@ -95,9 +96,10 @@ def advice(table: str, ids: Sequence[str] | None = None) -> str:
         seen = f"the files of its name and size that were created since are {shown}"
     else:
         seen = "no file of its name and size was created since"
+    name = written(table)
     message = (
         f"it is not known whether the API has carried out the upload; {seen}. To upload it again in any case, DELETE "
-        f"the row and INSERT it, or INSERT INTO {table} ({table}) VALUES ('retry-unknown') and write it again"
+        f"the row and INSERT it, or INSERT INTO {name} ({name}) VALUES ('retry-unknown') and write it again"
     )
     return json.dumps({"last_error": {"code": "unknown_upload", "message": message}})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from pathlib import Path
@@ -11,6 +12,7 @@ import apsw
 import pytest
 
 import openai_vtab
+from openai_vtab.documents.unknown import advice
 from openai_vtab.sandbox import Cut, Slow, Status
 
 from ..support.clock import FakeClock
@@ -228,3 +230,10 @@ def test_interrupt_while_a_step_is_under_way(connect: Any, sandbox: Any, step: s
     write(db, ONE)
     assert rows(db) == [("docs/a.md", "in_progress")]
     assert_holds(sandbox, ONE)
+
+
+@pytest.mark.parametrize(("name", "shown"), [("handbook", "handbook"), ("a b", '"a b"'), ("order", '"order"')])
+def test_advice_can_be_typed_for_a_table_of_any_name(name: str, shown: str) -> None:
+    """A name that SQLite would not read as one is quoted."""
+    message = json.loads(advice(name))["last_error"]["message"]
+    assert f"INSERT INTO {shown} ({shown}) VALUES ('retry-unknown')" in message

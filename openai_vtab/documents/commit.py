@@ -35,7 +35,7 @@ from ..execution.workers import WorkerPool
 from ..protocol import READ_AFTER_WRITE_SECONDS, Object
 from ..writes.queue import WriteQueue
 from ..writes.write import Write
-from . import requests, selections, spares
+from . import requests, selections, spares, unknown
 from .arguments import Arguments
 from .commit_look import look_before_commit
 from .requests import Change
@@ -221,7 +221,9 @@ class DocumentCommit:
         superseded = selections.superseded(self._store)
         held = self._holders() if superseded else ()
         for file in superseded:
-            if file.file_id not in held:
+            if unknown.is_given_up(file):
+                self._store.remove_file(file.id)
+            elif file.file_id not in held:
                 self._store.move(file, State.LEAVING, document=None)
 
     def remove(self) -> None:

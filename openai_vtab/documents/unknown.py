@@ -125,6 +125,11 @@ def _forget_document_without_content(store: DocumentStore, document: Document) -
         store.remove_document(document.id)
 
 
+def is_given_up(file: StoredFile) -> bool:
+    """Return whether the user has said, with 'retry-unknown', that an unknown upload is not looked for any more."""
+    return file.state is State.UNKNOWN and file.sha256 is None
+
+
 def is_provisional(document: Document) -> bool:
     """Return whether a document was never committed: it shows an upload with an unknown outcome."""
     return document.sha256 is None and document.filename is not None

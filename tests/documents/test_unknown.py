@@ -237,3 +237,14 @@ def test_advice_can_be_typed_for_a_table_of_any_name(name: str, shown: str) -> N
     """A name that SQLite would not read as one is quoted."""
     message = json.loads(advice(name))["last_error"]["message"]
     assert f"INSERT INTO {shown} ({shown}) VALUES ('retry-unknown')" in message
+
+
+def test_retried_upload_is_not_looked_for_any_more(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
+    """Once the document is uploaded again, no COMMIT asks for the files."""
+    lose(db, sandbox, Status(500))
+    db.execute(RETRY)
+    write(db, ONE)
+    requests()
+    write(db, {**ONE, "b.md": "b"})
+    assert short(requests()) == {"POST files": 1, "POST vector_stores/file_batches": 1}
+    assert db.execute("SELECT count(*) FROM handbook_files").get == 2

@@ -246,5 +246,9 @@ def test_retried_upload_is_not_looked_for_any_more(db: apsw.Connection, sandbox:
     write(db, ONE)
     requests()
     write(db, {**ONE, "b.md": "b"})
-    assert short(requests()) == {"POST files": 1, "POST vector_stores/file_batches": 1}
+    assert "GET files" not in short(requests())
+    for name in ("a.md", "b.md"):
+        sandbox.finish(name)
+    assert {status for _, status in rows(db)} == {"completed"}
+    db.execute(SYNC)
     assert db.execute("SELECT count(*) FROM handbook_files").get == 2

@@ -3,7 +3,6 @@
 http.client and urllib3 leave these open:
 
     time      their time-outs apply to each step and each recv; here, one deadline applies to all
-    1xx       http.client skips 100 only: after a 103, the response would be taken for the next request's
     surplus   extra bytes after a response are discarded, and the connection is closed
     sent      no exception says whether a request's first byte may have left
 
@@ -20,6 +19,8 @@ import threading
 import time
 from contextlib import suppress
 from typing import Any
+
+from .response_head import ResponseHead
 
 SLOWEST_UPLOAD = 1e5  # bytes a second: a request with a body may take that much longer than its time-out
 PART = 16384  # bytes sent at once: one record of TLS, which applies a time-out to each record
@@ -100,16 +101,12 @@ class SingleUseConnection(DeadlineConnection):
         return False
 
 
-class DeadlineResponse(http.client.HTTPResponse):
+class DeadlineResponse(ResponseHead):
     """A response that is read until a deadline."""
 
     def __init__(self, sock: Any, deadline: float, debuglevel: int, method: str | None) -> None:
         super().__init__(sock, debuglevel, method)
         self.fp = SurplusReader(DeadlineStream(self.fp.detach(), sock, deadline))
-
-    def _read_status(self) -> tuple[str, int, str]:
-        version, status, reason = super()._read_status()  # type: ignore[misc]
-        return version, http.client.CONTINUE if 100 <= status < 200 else status, reason
 
 
 class DeadlineStream(io.RawIOBase):

@@ -17,6 +17,8 @@ from typing import Any
 import urllib3
 from urllib3.util.proxy import connection_requires_http_tunnel
 
+from .response_head import ResponseHead
+
 CHUNK = 65536  # bytes
 # The server may close a connection before it has read the whole request; its response can still be read.
 ENDED_EARLY = frozenset({errno.EPIPE, errno.ECONNRESET, errno.EPROTOTYPE})
@@ -52,12 +54,11 @@ def round_trip(
         except OSError as error:
             if error.errno not in ENDED_EARLY:
                 raise
-        answer = http.client.HTTPConnection.getresponse(connection)
-        found = {name.lower(): value for name, value in answer.headers.items()}
-        content = _body(answer, method, "content-encoding" in found, most)
+        answer: Any = http.client.HTTPConnection.getresponse(connection)
+        content = _body(answer, method, most)
         if content is None:
             connection.close()
-        return answer.status, found, content
+        return answer.status, answer.headers, content
     except BaseException:
         connection.close()
         raise
@@ -71,16 +72,13 @@ def _has_tunnel(pool: urllib3.HTTPConnectionPool, target: str) -> bool:
     return connection_requires_http_tunnel(pool.proxy, pool.proxy_config, scheme)
 
 
-def _body(answer: http.client.HTTPResponse, method: str, is_compressed: bool, most: int) -> bytes | None:
+def _body(answer: ResponseHead, method: str, most: int) -> bytes | None:
     """The body of a response, decompressed; None if it is longer than `most` bytes."""
-    lengths = answer.headers.get_all("content-length", ())
-    if len({length.strip() for line in lengths for length in line.split(",")}) > 1:
-        raise http.client.HTTPException(f"the response has several lengths: {', '.join(lengths)}")
     reader: Any = answer
-    if is_compressed:
+    if "content-encoding" in answer.headers:
         reader = urllib3.HTTPResponse(
             answer,
-            urllib3.HTTPHeaderDict(answer.headers.items()),
+            urllib3.HTTPHeaderDict(answer.headers),
             answer.status,
             preload_content=False,
             original_response=answer,

@@ -41,6 +41,7 @@ SLOW = [  # what `pytest -m slow` and the measurement of coverage need
 ]
 FUZZ = ["atheris>=3.0"]  # what `python -m tests.fuzz` is guided by
 BENCH = ["aiohttp>=3.9", "openai>=1.66", "shillelagh>=1.3"]  # what `python -m tests.benchmarks` compares with
+PLOT = ["matplotlib>=3.9.2"]  # for `python -m tests.benchmarks --scale --plot FILE`
 
 setup(
     name="openai-vtab",
@@ -66,6 +67,7 @@ setup(
         "slow": SLOW,
         "lint": LINT,
         "bench": BENCH,
+        "plot": PLOT,
         "fuzz": [*TEST, *FUZZ],
     },
     entry_points={

@@ -27,8 +27,12 @@ from .server import KEY, Running
 IDS = 2000
 SINGLE = 200  # look-ups of one key for each run
 LOCAL = 20_000  # statements for each run
-STATEMENT = "SELECT 1"
 PLANNED = "SELECT title FROM documents WHERE id = ?"
+
+MANY = f"processor time, `batch_id IN ({IDS:,} ids)`"
+MANY_TARGETS = {"asyncio+aiohttp": 2.0, "threads over requests": 0.6}
+LOCAL_STATEMENT = "processor time, a local statement beside the tables, more than without them"
+LOCAL_TARGET = 3e-6  # seconds
 
 Measured = Callable[[], float]
 
@@ -109,3 +113,6 @@ def _taken(work: Callable[[], object]) -> float:
     before = time.process_time()
     work()
     return time.process_time() - before
+
+
+PAIRS = {"processor time, one look-up ÷ one requests.Session.get": (one_lookup, 0.9)}

@@ -33,6 +33,7 @@ ROOT = Path(__file__).parents[2]
 KEY = "sk-of-no-worth"
 KEEP_ALIVE = 3600.0  # seconds; a connection never ends within a run
 KEPT = 1 << 20  # bytes: the body of a larger upload is dropped while it is read
+LISTED = "vsfb_listed"  # a batch that has as many files as the parent process says
 HEAD = 1 << 12  # bytes: the name of its file is within them
 
 Batch = dict[str, Any]
@@ -85,6 +86,10 @@ class Running:
     def reset(self, latency: float) -> None:
         """Count from zero, and answer after so many seconds from now on."""
         self._ask("PUT", json.dumps({"latency": latency}))
+
+    def list_files(self, count: int) -> None:
+        """Let the batch LISTED have so many files."""
+        self._ask("PUT", json.dumps({"latency": 0.0, "listed": count}))
 
     def counters(self) -> Counters:
         """What has been asked since the last reset."""
@@ -187,8 +192,11 @@ class Server(web.Server):
     async def controlled(self, request: web.BaseRequest) -> web.StreamResponse:
         """The parent process asks for the counters, or resets them."""
         if request.method == "PUT":
-            self.latency = (await request.json())["latency"]
+            asked = await request.json()
+            self.latency = asked["latency"]
             self.counters = Counters()
+            if "listed" in asked:
+                self.files.batches[LISTED] = [f"file-{number}" for number in range(asked["listed"])]
         return said(asdict(self.counters))
 
 

@@ -110,6 +110,7 @@ def test_examples_in_python_run(example: Path, tmp_path: Path) -> None:
     assert done.stdout
 
 
+@pytest.mark.slow
 def test_examples_connection_says_what_happened(tmp_path: Path) -> None:
     """Two of its files are processed, the table of the third's type is refused by the API."""
     done = subprocess.run(

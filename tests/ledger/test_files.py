@@ -53,6 +53,7 @@ def test_ledger_is_the_same_for_a_second_connection(
     assert tables(other) == []
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("mode", ["wal", "delete"])
 def test_ledger_is_the_same_for_a_second_process(file: str, connect: Any, sandbox: Any, mode: str) -> None:
     """And what it writes is there afterwards, while this one has the file open."""

@@ -86,6 +86,7 @@ def test_pagination_is_complete_or_raises(db: apsw.Connection, sandbox: Any, it:
     assert f"GET {sandbox.base_url}{it.path}?" in str(caught.value)
 
 
+@pytest.mark.sample(12)
 @every
 @pytest.mark.parametrize(
     "answers",

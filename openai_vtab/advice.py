@@ -27,7 +27,6 @@ OURS = (*API_TABLES, *NAMES, local_files.TABLE)  # tables that every database ha
 MODULES = [MODULE, *(table.name for table in TABLES if table.remembered)]
 FUNCTIONS = {method.function: method.variables for table in TABLES for method in table.of("EXEC")}
 FUNCTIONS |= {local_files.FUNCTION: ("path",), local_files.TABLE: tuple(local_files.INPUTS)}
-MOST = 2  # names in a suggestion
 HAS_NAMES = "SELECT name FROM pragma_table_list WHERE type <> 'shadow' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
 HIDES = "SELECT 1 FROM pragma_table_list WHERE type IN ('table', 'view') AND name = ? COLLATE NOCASE"
 COLUMNS = "SELECT name FROM pragma_table_xinfo(?)"
@@ -101,11 +100,10 @@ def _names(database: InternalSQL) -> list[str]:
 
 
 def _meant(name: str, known: Iterable[str], before: str = "") -> str:
-    """A question with the known names that are most like the name; "" if none is."""
+    """A question with the known name that is most like the name; "" if none is."""
     by_lower = {each.lower(): each for each in known}
-    close = difflib.get_close_matches(name.lower(), by_lower, MOST)
-    names = " or ".join(before + by_lower[each] for each in close)
-    return f"did you mean {names}?" if names else ""
+    close = difflib.get_close_matches(name.lower(), by_lower, 1)
+    return f"did you mean {before}{by_lower[close[0]]}?" if close else ""
 
 
 # SQLite's messages, and what finds the advice for the name in each.

@@ -130,7 +130,7 @@ def locate(path: SQLiteValue, upload_root: Path | None, *, follow: bool = True) 
             f"{sql_literal(path)} cannot be followed ({reason(error)})", f"the path of a file {relative(upload_root)}"
         ) from None
     if not _is_within(found, root):
-        raise InvalidValue(f"{sql_literal(path)} is outside upload_root ({upload_root})", "a path below it, absolute or relative to it")
+        raise InvalidValue(f"{sql_literal(path)} is outside upload_root ({upload_root})", "a path below it")
     if is_folder and not _is_folder(found):
         raise InvalidValue(f"{sql_literal(path)} is not a folder", f"the path of a folder {relative(upload_root)}")
     return Place(root, found)

@@ -80,7 +80,7 @@ def named_options(text: str) -> str:
     >>> named_options("base_url is 'api.openai.com'")
     'in the shell, base_url is --base-url URL'
     """
-    options = {setting: option for setting, option in SETTINGS.values()}
+    options = dict(SETTINGS.values())
     found = dict.fromkeys(NAMES.findall(text))
     names = [f"{name} is --{options[name].name} {options[name].argument}".rstrip() for name in found]
     return f"in the shell, {', '.join(names)}" if names else ""

@@ -276,7 +276,7 @@ def test_proxy_gets_a_create_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "match"),
+    ("said", "attempts", "match"),
     [
         (
             b"HTTP/1.1 403 Forbidden\r\n\r\n",

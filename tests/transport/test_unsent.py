@@ -99,7 +99,9 @@ def test_unsent_through_a_proxy_that_does_not_answer(connect: Any, monkeypatch: 
             environment.setenv(name, address)
             shown = address.replace("me:pw-secret@", "")
             db = connect("https://api.example.invalid/v1")
-            problem = rf"cannot connect: .* \(1 attempt\); {name} is '{shown}', {PROXY}, or name the API's host in NO_PROXY$"
+            problem = (
+                rf"cannot connect: .* \(1 attempt\); {name} is '{shown}', {PROXY}, or name the API's host in NO_PROXY$"
+            )
             assert_unsent(db, SELECT, problem, openai_vtab.APIConnectionError)
             assert "pw-secret" not in str(db.execute("SELECT error FROM openai_requests").get)
 

@@ -293,7 +293,7 @@ def test_proxy_gets_a_create_once(monkeypatch: pytest.MonkeyPatch) -> None:
             2,
             r"cannot connect: Tunnel connection failed: 502 No \(2 attempts\); HTTPS_PROXY is 'http://127.*', a proxy",
         ),
-        (b"", 2, r"cannot connect: .* \(2 attempts\); HTTPS_PROXY is"),
+        (b"", 2, "cannot connect: "),
         (SLOW_HEADERS, 2, r"no connection within 0\.4 s$"),
     ],
     ids=["403", "407", "502", "closed", "drip"],

@@ -53,14 +53,14 @@ class HTTPTransport:
                 from .connections import open_pool  # requests and urllib3 take long to import
 
                 settings = self._settings
-                pool, prefix = open_pool(
+                pool, prefix, proxy = open_pool(
                     self._base_url,
                     settings.ca_bundle,
                     size=settings.max_concurrency,
                     kept_alive=kept_alive,
                     direct=settings.stays_here,
                 )
-                self._opened[kept_alive] = found = pool, partial(self._send, pool, prefix)
+                self._opened[kept_alive] = found = pool, partial(self._send, pool, prefix, proxy)
             return found[1]
 
     def close(self) -> None:
@@ -81,6 +81,7 @@ class HTTPTransport:
         self,
         pool: urllib3.HTTPConnectionPool,
         prefix: str,
+        proxy: str,
         request: Request,
         seconds: float,
         headers: Mapping[str, str],
@@ -106,7 +107,7 @@ class HTTPTransport:
                 most,
             )
         except BaseException as error:
-            return failure_of(error, outgoing.has_begun)
+            return failure_of(error, outgoing.has_begun, self._base_url, proxy)
         if body is None:
             problem = f"the response is longer than {most} bytes (max_answer_bytes)"
             return Failure(problem, sent=True, status=status)

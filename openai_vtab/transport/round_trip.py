@@ -59,8 +59,11 @@ def round_trip(
         if content is None:
             connection.close()
         return answer.status, answer.headers, content
-    except BaseException:
+    except BaseException as error:
+        is_of_proxy = connection.proxy is not None and not connection.has_connected_to_proxy
         connection.close()
+        if is_of_proxy and isinstance(error, (OSError, http.client.HTTPException, urllib3.exceptions.HTTPError)):
+            raise urllib3.exceptions.ProxyError("no connection to the proxy", error) from error
         raise
     finally:
         pool._put_conn(connection)

@@ -6,7 +6,7 @@ http.client and urllib3 leave these open:
     surplus   extra bytes after a response are discarded, and the connection is closed
     sent      no exception says whether a request's first byte may have left
 
->>> outgoing.begin(30.0); pool.urlopen("GET", "/files", headers={}, preload_content=False, timeout=30.0)
+>>> outgoing.begin(30.0); round_trip(pool, "GET", "/files", None, {}, most=1_000_000)
 """
 
 from __future__ import annotations
@@ -33,11 +33,13 @@ class SendingState(threading.local):
     Thread-local, because urllib3 passes nothing of ours to a connection, and a thread sends one request at a time.
     """
 
+    seconds = math.inf  # for connecting, and for the response
     deadline = math.inf  # on the clock of time.monotonic()
     has_begun = False
 
     def begin(self, seconds: float) -> None:
         """Start the time of a new request."""
+        self.seconds = seconds
         self.deadline = time.monotonic() + seconds
         self.has_begun = False
 
@@ -65,6 +67,7 @@ class DeadlineConnection:
     def connect(self) -> None:
         """Connect, with the proxy's tunnel and the handshake."""
         begun = outgoing.has_begun
+        self.timeout = outgoing.seconds
         try:
             super().connect()  # type: ignore[misc]
         finally:

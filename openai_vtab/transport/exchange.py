@@ -103,7 +103,6 @@ class HTTPTransport:
                 prefix + request.target,
                 iter(request.body) if isinstance(request.body, Upload) else request.body,
                 headers,
-                seconds,
                 most,
             )
         except BaseException as error:

@@ -3,7 +3,7 @@
 urllib3 opens the connections (proxies, certificates) and decompresses, but does not send: its retries, redirects and
 classes of time-outs, headers and responses would cost more processor time than everything else about a request.
 
->>> round_trip(pool, "GET", "/v1/files", None, {"Authorization": "Bearer sk-…"}, 30.0, most=1_000_000)
+>>> round_trip(pool, "GET", "/v1/files", None, {"Authorization": "Bearer sk-…"}, most=1_000_000)
 (200, {'content-type': 'application/json'}, b'{…}')
 """
 
@@ -30,19 +30,17 @@ def round_trip(
     target: str,
     body: bytes | Iterable[bytes] | None,
     headers: Mapping[str, str],
-    seconds: float,
     most: int,
 ) -> tuple[int, dict[str, str], bytes | None]:
     """Send a request over a connection of the pool. Returns the status, headers in lower case, and the body.
 
-    The body is None if it is longer than `most` bytes. Connecting may take `seconds`. Raises the exceptions of urllib3,
-    http.client, ssl and sockets.
+    The body is None if it is longer than `most` bytes. `outgoing` (deadline.py) has the deadline. Raises the exceptions
+    of urllib3, http.client, ssl and sockets.
     """
     connection: Any = pool._get_conn()
     try:
         has_tunnel = pool.proxy is not None and _has_tunnel(pool, target)
         if connection.is_closed:
-            connection.timeout = seconds
             if has_tunnel:
                 pool._prepare_proxy(connection)
             else:

@@ -20,6 +20,7 @@ from apsw import Connection as ApswConnection
 from apsw import Cursor as ApswCursor
 
 from ..errors import ProgrammingError
+from .dialect import SQLITE, Dialect
 from .exceptions import map_errors
 
 LEGACY_TRANSACTION_CONTROL: Literal[-1] = -1
@@ -39,6 +40,7 @@ class DatabaseHandle:
     _thread: int | None = None
     _isolation_level: str | None = ""
     _autocommit: bool | Literal[-1] = LEGACY_TRANSACTION_CONTROL
+    _dialect = SQLITE
 
     def __init__(
         self,
@@ -49,11 +51,13 @@ class DatabaseHandle:
         isolation_level: str | None = "",
         check_same_thread: bool = True,
         autocommit: bool | Literal[-1] = LEGACY_TRANSACTION_CONTROL,
+        dialect: Dialect = SQLITE,
     ) -> None:
         # A second call, as sqlite3 allows, opens another database; cursors of the first keep theirs.
         self._unusable = NOT_INITIALIZED
         self.text_factory = str
         self.detect_types = detect_types
+        self._dialect = dialect
         self._isolation_level = _checked_level(isolation_level)
         autocommit = _checked_autocommit(autocommit)
         with map_errors:

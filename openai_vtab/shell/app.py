@@ -22,12 +22,12 @@ from ..errors import ConfigurationError, Error
 from ..settings import Settings
 from ..sync.database import use_wal_in_a_new_file
 from . import sync_command
-from .commands import CommandShell
 from .created_objects import CreatedObjects
 from .local_sandbox import start_sandbox
 from .options import help_text, parse_options
 from .progress_bar import ProgressBar
 from .request_costs import last_number, summary_since
+from .stackql_shell import StackQLShell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +45,7 @@ TRY_THE_SANDBOX = (
 )
 
 
-class Shell(CommandShell):
+class Shell(StackQLShell):
     """The openai-vtab shell. `settings` are those of connect() for the databases that it opens.
 
     Unlike in connect(), `upload_root` is the current directory unless it is given.
@@ -124,6 +124,7 @@ class Shell(CommandShell):
         self.settings |= options.settings
         if root := self.settings["upload_root"]:
             self.settings["upload_root"] = self._folder(root)  # .cd does not change it
+        self.take_values(options.manifests, options.variables)
         no_colour = os.environ.pop("NO_COLOR", None)
         try:
             result: tuple[str | None, list[str], list[str]] = super().process_args(

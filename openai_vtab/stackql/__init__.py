@@ -10,6 +10,6 @@ docs/stackql.md is the manual; https://stackql.io/docs describes StackQL.
 
 from .manifest import parse as parse_manifest
 from .placeholders import fill
-from .translation import SYNTAX_ERROR, translate
+from .translation import divide, translate
 
-__all__ = ["SYNTAX_ERROR", "fill", "parse_manifest", "translate"]
+__all__ = ["divide", "fill", "parse_manifest", "translate"]

@@ -1,4 +1,4 @@
-"""StackQL's methods of a resource, from the tables' descriptions: get, list, create, update, delete, and for EXEC cancel.
+"""StackQL's methods of a resource, from the tables' descriptions: get, list, create, update, delete, and EXEC's.
 
 What is below the path of one object is a method of its resource: POST …/file_batches/{batch_id}/cancel is `cancel` of
 file_batches, and POST /vector_stores/{vector_store_id}/search, which is a table here, is `search` of vector_stores.

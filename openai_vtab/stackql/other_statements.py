@@ -24,7 +24,10 @@ INSTEAD = {
 VIEWS = {
     ("CREATE", "MATERIALIZED"): "SQLite has no materialized views; write CREATE TABLE NAME AS SELECT …",
     ("DROP", "MATERIALIZED"): "SQLite has no materialized views; write DROP TABLE NAME",
-    ("CREATE", "OR"): "SQLite has no OR REPLACE for views; write DROP VIEW IF EXISTS NAME; CREATE TEMP VIEW NAME AS SELECT …",
+    (
+        "CREATE",
+        "OR",
+    ): "SQLite has no OR REPLACE for views; write DROP VIEW IF EXISTS NAME; CREATE TEMP VIEW NAME AS SELECT …",
 }
 
 

@@ -12,7 +12,7 @@ from .._version import __version__
 from ..errors import ProgrammingError
 from ..schema.values import JSON
 from .methods import Operation, operations
-from .names import PROVIDER, RESOURCES, SERVICES, Resource, like, provider, resource, service
+from .names import PROVIDER, RESOURCES, SERVICES, Resource, provider, resource, service
 from .parser import Reader
 from .sql import quoted, rows_as_query
 
@@ -94,13 +94,13 @@ def _resources(parts: list[str]) -> tuple[Sequence[str], Rows]:
     if len(parts) != 2:
         raise ProgrammingError(f"{place}: a service has two names; write SHOW RESOURCES IN {PROVIDER}.{name}")
     rows = [(one.name, one.full, one.table.doc) for one in RESOURCES.values() if one.service == name]
-    return ("name", "id", "description"), list(rows)
+    return ("name", "id", "description"), [*rows]
 
 
 def _methods(parts: list[str]) -> tuple[Sequence[str], Rows]:
     found = resource(parts, _place("SHOW METHODS IN", parts))
     rows = [(one.name, ", ".join(one.required), one.verb, one.described) for one in operations(found.table)]
-    return ("MethodName", "RequiredParams", "SQLVerb", "description"), list(rows)
+    return ("MethodName", "RequiredParams", "SQLVerb", "description"), [*rows]
 
 
 SHOWN: dict[str, Callable[[list[str]], tuple[Sequence[str], Rows]]] = {
@@ -132,7 +132,9 @@ def _condition(reader: Reader, place: str, first: str) -> str:
     if reader.takes("LIKE") and (pattern := reader.string()) and reader.at_end:
         return f" WHERE {first} LIKE {pattern}"
     if not reader.at_end and not (reader.rest[:5].upper() == "WHERE"):
-        raise ProgrammingError(f"{place}: {reader.rest[:40]!r} is not expected; write LIKE '%…%' or WHERE …, or nothing")
+        raise ProgrammingError(
+            f"{place}: {reader.rest[:40]!r} is not expected; write LIKE '%…%' or WHERE …, or nothing"
+        )
     return f" {reader.rest}" if reader.rest else ""
 
 
@@ -146,19 +148,19 @@ def _method(found: Resource, parts: list[str], place: str) -> tuple[Sequence[str
     """What a method takes, and the columns that it returns."""
     named = [one for one in operations(found.table) if len(parts) == 4 and one.name == parts[3].lower()]
     if not named:
-        names = dict.fromkeys(f"{found.full}.{one.name}" for one in operations(found.table))
-        raise ProgrammingError(f"{place}: there is no such method; write {' or '.join(like(place, names) or names)}")
+        known = dict.fromkeys(f"{found.full}.{one.name}" for one in operations(found.table))
+        raise ProgrammingError(f"{place}: there is no such method; write {' or '.join(known)}")
     rows: Rows = []
     for one in named:
-        for names, kind in ((one.required, "input_required"), (one.optional, "input_optional")):
-            rows += [_parameter(one, name.partition(" = ")[0], kind) for name in names]
+        rows += [_parameter(one, name, "input_required") for name in one.required]
+        rows += [_parameter(one, name, "input_optional") for name in one.optional]
     table = named[0].table
     rows += [(column.name, column.type, "output", column.doc) for column in table.columns if not column.hidden]
     return ("name", "type", "param_type", "description"), list(dict.fromkeys(rows))
 
 
 def _parameter(operation: Operation, name: str, kind: str) -> tuple[JSON, ...]:
-    column = operation.table.by_name[name]
+    column = operation.table.by_name[name.partition(" = ")[0]]
     return name, column.type, kind, column.doc
 
 

@@ -4,7 +4,7 @@
 'SELECT id FROM "openai.vector_stores.files" -- a comment'
 
 A table stands after FROM, JOIN, INTO and UPDATE, and after a comma in FROM. Everywhere else a.b.c is SQLite's own
-schema.table.column. Parentheses are followed, because `FROM (a.b.c` and `f(x, a.b.c)` differ by what stands before them.
+schema.table.column. Parentheses are followed: `FROM (a.b.c` and `f(x, a.b.c)` differ by what stands before them.
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ from .names import Resource, resource
 from .parameters import refuse_parameters
 from .sql import quoted
 
-END_OF_FROM = frozenset(
-    "WHERE GROUP HAVING WINDOW ORDER LIMIT SET VALUES SELECT UNION EXCEPT INTERSECT RETURNING ;".split()
-)
-NO_TABLE = frozenset({"OR", "SET", "OF", "SELECT", "VALUES"})  # keywords that can follow where a table is expected
+END_OF_FROM = {"WHERE", "GROUP", "HAVING", "WINDOW", "ORDER", "LIMIT", "UNION", "EXCEPT", "INTERSECT", "RETURNING"}
+END_OF_FROM |= {"SET", "VALUES", "SELECT", ";"}
+NO_TABLE = {"OR", "SET", "OF", "SELECT", "VALUES"}  # keywords that can follow where a table is expected
 OLD_PREFIX = "data__"  # of the columns that StackQL's older pages send
 
 
@@ -92,10 +91,9 @@ def _end_of_name(code: Sequence[Token], at: int) -> int:
 
 
 def _without_prefix(token: Token, resources: Sequence[Resource]) -> str:
-    """The column that data__NAME stands for, "" for any other token and where a table has a column of that very name."""
+    """The column that data__NAME stands for, "" for another token, and where a table has a column data__NAME."""
     short = token.name.lower().removeprefix(OLD_PREFIX)
     if not token.name.lower().startswith(OLD_PREFIX):
         return ""
     has_it = any(token.name.lower() in one.table.by_name for one in resources)
     return short if not has_it and any(short in one.table.by_name for one in resources) else ""
-

@@ -10,13 +10,17 @@ SQLite prepare each statement first, and translate only one that is a syntax err
 
 from __future__ import annotations
 
+import re
+
 from ..errors import ProgrammingError
 from ..sqlite.tokens import Token, statements, tokens
 from . import exec_statement, other_statements, show_statement, table_names
 from .parser import Reader
 from .placeholders import no_value, placeholder
 
-SYNTAX_ERROR = "syntax error"  # how SQLite's messages end: near "EXEC": syntax error
+_VERBS = ("EXEC", "SHOW", "DESCRIBE", "DESC", "REGISTRY", *other_statements.INSTEAD)
+# What a script holds if StackQL's statements are in it: a verb after a statement, a line or a comment, or such a name.
+_SIGN = re.compile(rf"(?:\A|[;/\n])\s*(?:{'|'.join(_VERBS)})\b|\bopenai[\"`\]]?\s*\.", re.IGNORECASE)
 
 
 def translate(sql: str) -> str:
@@ -25,6 +29,14 @@ def translate(sql: str) -> str:
     Raises ProgrammingError for a StackQL statement that cannot run here, with what to write instead.
     """
     return "".join(map(_translated, statements(sql)))
+
+
+def divide(script: str) -> list[str]:
+    """Return the statements of a script if any may be StackQL's, otherwise the script as a whole.
+
+    The search is fast enough for a dump of megabytes.
+    """
+    return statements(script) if _SIGN.search(script) else [script]
 
 
 def _translated(statement: str) -> str:

@@ -22,13 +22,15 @@ TOKEN = re.compile(
     | (?P<number>0[xX][0-9a-fA-F_]+ | (?:[0-9][0-9_]*(?:\.[0-9_]*)? | \.[0-9][0-9_]*)(?:[eE][+-]?[0-9][0-9_]*)?)
     | (?P<parameter>\?[0-9]* | [:@$\#]{_IN_NAMES}+(?:::{_IN_NAMES}*)*(?:\([^)\s]*\))?)
     | (?P<word>{_IN_NAMES}+)
+    | (?P<unfinished>['"`\[].*)
     | (?P<other>\S)""",
     re.VERBOSE | re.DOTALL,
 )
 
 
 class Token(NamedTuple):
-    """One token. `kind` is string, quoted (a name), comment, number, parameter, word or other."""
+    """One token. `kind` is string, quoted (a name), comment, number, parameter, word, unfinished
+    (a quotation mark without its end) or other."""
 
     kind: str
     text: str

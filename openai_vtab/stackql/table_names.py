@@ -9,8 +9,9 @@ schema.table.column. Parentheses are followed: `FROM (a.b.c` and `f(x, a.b.c)` d
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
+from ..errors import ProgrammingError
 from ..sqlite.tokens import Token
 from .names import Resource, resource
 from .parameters import refuse_parameters
@@ -38,6 +39,7 @@ def translated(sql: str, found: Sequence[Token]) -> str:
         edits.append((code[first].start, code[last].end, quoted(resources[-1].full, '"')))
     if not edits:
         return sql
+    _refuse_long_columns(code, {begin for begin, _, _ in edits})
     edits += [(token.start, token.end, name) for token in code if (name := _without_prefix(token, resources))]
     text, at = "", 0
     for begin, end, replacement in sorted(edits):
@@ -88,6 +90,18 @@ def _end_of_name(code: Sequence[Token], at: int) -> int:
     while at + 2 < len(code) and code[at + 1].text == "." and code[at + 2].name:
         at += 2
     return at
+
+
+def _refuse_long_columns(code: Sequence[Token], tables: Collection[int]) -> None:
+    """Raise ProgrammingError for a column with its table's whole name; `tables` are where the tables begin."""
+    for at, token in enumerate(code):
+        last = _end_of_name(code, at)
+        if last - at >= 6 and token.start not in tables and (at == 0 or code[at - 1].text != "."):
+            parts = [token.name for token in code[at : last + 1 : 2]]
+            raise ProgrammingError(
+                f"{'.'.join(parts)}: a column cannot have its table's whole name; give the table an alias, "
+                f"FROM {'.'.join(parts[:3])} AS t, and write t.{parts[3]}"
+            )
 
 
 def _without_prefix(token: Token, resources: Sequence[Resource]) -> str:

@@ -96,6 +96,8 @@ class Reader:
                 break
             depth += {"(": 1, ")": -1}.get(self._peek().upper, 0)
             self._next += 1
+            if depth < 0:
+                break
         taken = self._tokens[begin : self._next]
         if not taken or depth:
             problem = "its parentheses do not match" if taken else "it has no value"

@@ -14,12 +14,17 @@ from collections.abc import Iterable, Mapping
 
 from ..errors import ProgrammingError
 from ..schema.values import JSON
-from ..sqlite.tokens import COMMENT, QUOTED, STRING
+from ..sqlite.tokens import COMMENT, STRING
 from .sql import literal, quoted, text_of
 
 _PLACEHOLDER = r"\{\{\s*(?:\.values\.)?([A-Za-z_][\w-]*)\s*\}\}"
 PLACEHOLDER = re.compile(_PLACEHOLDER)
-_PART = re.compile(rf"(?:{STRING}) | (?:{QUOTED}) | (?:{COMMENT}) | {_PLACEHOLDER}", re.VERBOSE | re.DOTALL)
+# A text without its end, x'…', comments and [names], which have no escape for their mark, are not filled.
+_PART = re.compile(
+    rf"""(?P<literal>'(?:[^']|'')*' | "(?:[^"]|"")*" | `(?:[^`]|``)*`)
+    | {STRING} | {COMMENT} | \[[^\]]*\] | ['"`\[].* | (?P<bare>{_PLACEHOLDER})""",
+    re.VERBOSE | re.DOTALL,
+)
 _IN_JSON = re.compile(rf'"(?:[^"\\]|\\.)*"|{_PLACEHOLDER}', re.DOTALL)
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
@@ -30,10 +35,10 @@ def fill(sql: str, values: Mapping[str, JSON]) -> str:
     Comments and text without placeholders stay as they are. Values are not searched for placeholders. Raises
     ProgrammingError with the names of all placeholders that have no value.
     """
-    names = (name for part in _PART.finditer(sql) if _is_fillable(part) for name in PLACEHOLDER.findall(part[0]))
+    names = (name for part in _PART.finditer(sql) if part.lastgroup for name in PLACEHOLDER.findall(part[0]))
     if missing := [name for name in dict.fromkeys(names) if not is_value(_value(name, values))]:
         raise ProgrammingError(no_value(missing))
-    return _PART.sub(lambda part: _filled(part, values) if _is_fillable(part) else part[0], sql)
+    return _PART.sub(lambda part: _filled(part, values), sql)
 
 
 def no_value(names: Iterable[str]) -> str:
@@ -61,17 +66,12 @@ def _value(name: str, values: Mapping[str, JSON]) -> JSON:
     return found if is_value(found) else values.get(f"data__{name}")
 
 
-def _is_fillable(part: re.Match[str]) -> bool:
-    """Whether a part may be filled: not a comment, not x'…', and not [a name], which has no escape for its mark."""
-    return bool(part[1]) or part[0][0] == part[0][-1]
-
-
 def _filled(part: re.Match[str], values: Mapping[str, JSON]) -> str:
     text = part[0]
-    if part[1]:
-        value = _value(part[1], values)
+    if part["bare"]:
+        value = _value(PLACEHOLDER.findall(text)[0], values)
         return value if isinstance(value, str) and _NUMBER.fullmatch(value) else literal(value)
-    if not PLACEHOLDER.search(text):
+    if not part["literal"] or not PLACEHOLDER.search(text):
         return text
     mark = text[0]
     inner = text[1:-1].replace(mark * 2, mark)

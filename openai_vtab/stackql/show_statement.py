@@ -46,7 +46,7 @@ def describe(reader: Reader, verb: str) -> str:
     is_method = verb == "DESCRIBE" and reader.takes("METHOD")
     is_extended = reader.takes("EXTENDED")
     parts = reader.dotted_name()
-    place = _place(verb, parts)
+    place = _place(f"{verb} METHOD" if is_method else verb, parts)
     if len(parts) == 1 and not is_method:
         raise ProgrammingError(
             f"{place}: DESCRIBE is for openai's resources, such as openai.vector_stores.file_batches; for a table of "
@@ -160,8 +160,8 @@ def _method(found: Resource, parts: list[str], place: str) -> tuple[Sequence[str
 
 
 def _parameter(operation: Operation, name: str, kind: str) -> tuple[JSON, ...]:
-    column = operation.table.by_name[name.partition(" = ")[0]]
-    return name, column.type, kind, column.doc
+    column = operation.table.by_name[name.partition(" = ")[0]]  # an UPDATE requires a value: status = 'cancelled'
+    return column.name, column.type, kind, column.doc
 
 
 def _insert_templates(reader: Reader, *, required_only: bool) -> str:

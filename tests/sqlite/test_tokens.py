@@ -33,7 +33,7 @@ def test_tokens_agree_with_sqlite(text: str) -> None:
 
 def test_tokens_names_lose_their_quotes() -> None:
     """Words in capitals are keywords only in ASCII: SQLite knows no other."""
-    found = tokens("\"a\"\"b\" `c``d` [e\"f] 'g' ſelect Select")
+    found = tokens('"a""b" `c``d` [e"f] \'g\' ſelect Select')
     assert [token.name for token in found] == ['a"b', "c`d", 'e"f', "", "ſelect", "Select"]
     assert [token.upper for token in found][-3:] == ["", "", "SELECT"]
 

@@ -20,12 +20,99 @@ CREATE TABLE openai.vector_stores (a, b, files);
 """
 NAMES = ["t", "main.t", "openai.files", '"openai"."vector_stores"', "[openai].files", '"from"', "`t`", "main.[from]"]
 COLUMNS = ["a", "b", "main.t.a", "openai.files.id", "openai.vector_stores.files", '"EXEC"', "'openai.files.files'"]
-COLUMNS += ["x'00'", "1.5", "?", ":from", "@exec", "$a::b(c)", "NULL", "'EXEC openai.a.b.c'", "/* FROM a.b.c */ 1", "t.files"]
+COLUMNS += [
+    "x'00'",
+    "1.5",
+    "?",
+    ":from",
+    "@exec",
+    "$a::b(c)",
+    "NULL",
+    "'EXEC openai.a.b.c'",
+    "/* FROM a.b.c */ 1",
+    "t.files",
+]
 COMMENTS = ["", " ", " -- FROM openai.files.files\n", "/* EXEC openai.a.b.c */", "\n", " /*+ create */ "]
-SOUP = [*NAMES, *COLUMNS, *COMMENTS, *"( ) , . ; = + - * @ @@json {{ }} EXEC SHOW DESCRIBE METHODS IN REGISTRY PULL".split()]
-SOUP += "SELECT FROM WHERE JOIN ON UPDATE SET INSERT INTO VALUES DELETE IS NOT DISTINCT OR REPLACE AS WITH USING AUTH".split()
-SOUP += "ORDER BY LIMIT GROUP HAVING UNION ALL EXPLAIN QUERY PLAN CREATE TEMP VIEW TRIGGER BEGIN END AFTER VACUUM".split()
-SOUP += ["openai", "vector_stores", "data__file_ids", "'", '"', "aws.ec2.instances", "openai.vector_stores.files", "\ufeff", "é"]
+SOUP = [
+    *NAMES,
+    *COLUMNS,
+    *COMMENTS,
+    *[
+        "(",
+        ")",
+        ",",
+        ".",
+        ";",
+        "=",
+        "+",
+        "-",
+        "*",
+        "@",
+        "@@json",
+        "{{",
+        "}}",
+        "EXEC",
+        "SHOW",
+        "DESCRIBE",
+        "METHODS",
+        "IN",
+        "REGISTRY",
+        "PULL",
+    ],
+]
+SOUP += [
+    "SELECT",
+    "FROM",
+    "WHERE",
+    "JOIN",
+    "ON",
+    "UPDATE",
+    "SET",
+    "INSERT",
+    "INTO",
+    "VALUES",
+    "DELETE",
+    "IS",
+    "NOT",
+    "DISTINCT",
+    "OR",
+    "REPLACE",
+    "AS",
+    "WITH",
+    "USING",
+    "AUTH",
+]
+SOUP += [
+    "ORDER",
+    "BY",
+    "LIMIT",
+    "GROUP",
+    "HAVING",
+    "UNION",
+    "ALL",
+    "EXPLAIN",
+    "QUERY",
+    "PLAN",
+    "CREATE",
+    "TEMP",
+    "VIEW",
+    "TRIGGER",
+    "BEGIN",
+    "END",
+    "AFTER",
+    "VACUUM",
+]
+SOUP += [
+    "openai",
+    "vector_stores",
+    "data__file_ids",
+    "'",
+    '"',
+    "aws.ec2.instances",
+    "openai.vector_stores.files",
+    "\ufeff",
+    "é",
+]
 
 
 def expressions() -> st.SearchStrategy[str]:

@@ -114,8 +114,8 @@ def test_translation_never_changes_the_documented_sql(path: Path) -> None:
     """Every statement of the documentation and the examples."""
     text = path.read_text(encoding="utf-8")
     for sql in [text] if path.suffix == ".sql" else re.findall(r"^```sql\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
-        sql = "".join(line for line in sql.splitlines(True) if not line.startswith("."))
-        assert translate(sql) == sql
+        without_commands = "".join(line for line in sql.splitlines(True) if not line.startswith("."))
+        assert translate(without_commands) == without_commands
 
 
 def test_translation_knows_every_table() -> None:

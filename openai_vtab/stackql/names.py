@@ -10,7 +10,6 @@ quotes is the API's table, whatever a database calls its own tables.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from typing import NamedTuple
 
 from ..errors import ProgrammingError
@@ -77,4 +76,6 @@ def provider(name: str, place: str) -> None:
 
 def like(name: str, known: Iterable[str]) -> list[str]:
     """Return up to two of the known names that are like this one."""
+    from difflib import get_close_matches  # errors alone need it, and importing it takes a millisecond
+
     return get_close_matches(name.lower(), list(known), n=2, cutoff=0.8)

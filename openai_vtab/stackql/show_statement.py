@@ -34,7 +34,7 @@ def show(reader: Reader, hints: str) -> str:
     if what == "INSERT" and reader.takes("INTO"):
         return _insert_templates(reader, required_only="REQUIRED" in hints.upper())
     if what not in SHOWN:
-        raise ProgrammingError(f"{_place('SHOW', [what])}: SHOW has the forms {', '.join(FORMS)}; write one of them")
+        raise ProgrammingError(f"{_place('SHOW', [what])}: there is no such statement; write {', '.join(FORMS)}")
     columns, rows = SHOWN[what](_name(reader, f"SHOW {what}"))
     if not is_extended:
         columns, rows = columns[:-1], [row[:-1] for row in rows]

@@ -97,7 +97,7 @@ def test_dialect_translates_scripts(con: dbapi.Connection, requests: Callable[[]
     assert con.execute("SELECT * FROM d").fetchall() == [(1,), (1,)]
     con.commit()
     assert "DELETE /vector_stores/vs_demo/files/file-demo-02" in requests()
-    with pytest.raises(dbapi.ProgrammingError, match="SHOW NONSENSE: SHOW has the forms"):
+    with pytest.raises(dbapi.ProgrammingError, match="SHOW NONSENSE: there is no such statement; write"):
         con.executescript("CREATE TABLE e (x); SHOW NONSENSE; CREATE TABLE f (x)")
     assert con.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall() == [("d",), ("e",)]
 

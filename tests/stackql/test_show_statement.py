@@ -120,9 +120,9 @@ def test_show_version_providers_and_registry() -> None:
 
 NAME = "openai.vector_stores.vector_store_file_batches"
 REFUSED = {
-    "SHOW": "SHOW: SHOW has the forms SHOW SERVICES IN openai, ",
-    "SHOW TABLES": "SHOW TABLES: SHOW has the forms SHOW SERVICES IN openai, ",
-    "SHOW INSERT": "SHOW INSERT: SHOW has the forms ",
+    "SHOW": "SHOW: there is no such statement; write SHOW SERVICES IN openai, ",
+    "SHOW TABLES": "SHOW TABLES: there is no such statement; write SHOW SERVICES IN openai, ",
+    "SHOW INSERT": "SHOW INSERT: there is no such statement; write ",
     "SHOW SERVICES": f"SHOW SERVICES IN: a name is missing; write one such as {NAME}",
     "SHOW SERVICES IN": "SHOW SERVICES IN: a name is expected; write one such as SHOW RESOURCES IN openai.vector_stores or ",
     "SHOW SERVICES IN aws": "SHOW SERVICES IN aws: the only provider here is openai; ",

@@ -13,12 +13,15 @@ from typing import NamedTuple
 
 import apsw
 
-STRING = r"[xX]?'(?:[^']|'')*'"
-QUOTED = r'"(?:[^"]|"")*" | `(?:[^`]|``)*` | \[[^\]]*\]'
+# Possessive, so that a text without its end is read once, and not as a shorter text before it.
+TEXT = r"'[^']*+(?:''[^']*+)*+'"
+NAME = r'"[^"]*+(?:""[^"]*+)*+" | `[^`]*+(?:``[^`]*+)*+`'
+BLOB = r"[xX]'[^']*'"
+BRACKETED = r"\[[^\]]*\]"
 COMMENT = r"--[^\n]* | /\*.*?(?:\*/|\Z)"
 _IN_NAMES = r"[0-9A-Za-z_$\u0080-\U0010ffff]"
 TOKEN = re.compile(
-    rf"""(?P<string>{STRING}) | (?P<quoted>{QUOTED}) | (?P<comment>{COMMENT})
+    rf"""(?P<string>{BLOB} | {TEXT}) | (?P<quoted>{NAME} | {BRACKETED}) | (?P<comment>{COMMENT})
     | (?P<number>0[xX][0-9a-fA-F_]+ | (?:[0-9][0-9_]*(?:\.[0-9_]*)? | \.[0-9][0-9_]*)(?:[eE][+-]?[0-9][0-9_]*)?)
     | (?P<parameter>\?[0-9]* | [:@$\#]{_IN_NAMES}+(?:::{_IN_NAMES}*)*(?:\([^)\s]*\))?)
     | (?P<word>{_IN_NAMES}+)

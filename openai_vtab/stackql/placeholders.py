@@ -14,15 +14,14 @@ from collections.abc import Iterable, Mapping
 
 from ..errors import ProgrammingError
 from ..schema.values import JSON
-from ..sqlite.tokens import COMMENT, STRING
+from ..sqlite.tokens import BLOB, BRACKETED, COMMENT, NAME, TEXT
 from .sql import literal, quoted, text_of
 
 _PLACEHOLDER = r"\{\{\s*(?:\.values\.)?([A-Za-z_][\w-]*)\s*\}\}"
 PLACEHOLDER = re.compile(_PLACEHOLDER)
 # A text without its end, x'…', comments and [names], which have no escape for their mark, are not filled.
 _PART = re.compile(
-    rf"""(?P<literal>'(?:[^']|'')*' | "(?:[^"]|"")*" | `(?:[^`]|``)*`)
-    | {STRING} | {COMMENT} | \[[^\]]*\] | ['"`\[].* | (?P<bare>{_PLACEHOLDER})""",
+    rf"""(?P<literal>{TEXT} | {NAME}) | {BLOB} | {COMMENT} | {BRACKETED} | ['"`\[].* | (?P<bare>{_PLACEHOLDER})""",
     re.VERBOSE | re.DOTALL,
 )
 _IN_JSON = re.compile(rf'"(?:[^"\\]|\\.)*"|{_PLACEHOLDER}', re.DOTALL)

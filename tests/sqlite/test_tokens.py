@@ -11,7 +11,7 @@ KINDS = {
     "'it''s'": "string", "x'00'": "string", '"a""b"': "quoted", "`a``b`": "quoted", "[a b]": "quoted", "-- a b": "comment",
     "/* a; */": "comment", "/* never ends": "comment", "1.5e-3": "number", ".5": "number", "0x1F": "number", "1_000": "number",
     "?": "parameter", "?12": "parameter", ":a": "parameter", "@é$1": "parameter", "$a::b(c)": "parameter", "#a": "parameter",
-    "a$b": "word", "é1": "word", "_x": "word", "'never ends": "unfinished", '"a': "unfinished", "[a": "unfinished", ";": "other", "(": "other",
+    "a$b": "word", "é1": "word", "_x": "word", "'never ends": "unfinished", "'it''s never": "unfinished", '"a': "unfinished", "[a": "unfinished", ";": "other", "(": "other",
 }  # fmt: skip
 
 

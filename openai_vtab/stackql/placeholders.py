@@ -25,7 +25,7 @@ _PART = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _IN_JSON = re.compile(rf'"(?:[^"\\]|\\.)*"|{_PLACEHOLDER}', re.DOTALL)
-_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?")  # 007 is text
 
 
 def fill(sql: str, values: Mapping[str, JSON]) -> str:

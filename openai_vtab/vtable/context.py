@@ -35,6 +35,7 @@ from ..sqlite.open_cursors import OpenCursors
 from ..sqlite.row_value_affinity import never_numbers
 from ..sqlite.rowids import Rowids
 from ..sqlite.sql_text import changes_rows, first_word, select_part
+from ..sqlite.statement_text import changed_without_where
 from ..tables import TABLES
 from ..transport.client import Client
 from ..writes.queue import WriteQueue
@@ -192,6 +193,21 @@ class ConnectionContext:
             raise UnsupportedWriteError(
                 f"{table.name}: this connection is read_only, and {method.http} {method.path} would change something "
                 "at the API"
+            )
+
+    def refuse_without_where(self, table: Table, name: str) -> None:
+        """Raise UnsupportedWriteError if the statement that runs now changes all rows of the table, of this name in SQL.
+
+        Called before the table is read. Within a trigger, the statement that runs is the one that fires the trigger.
+        """
+        statement = self.statements.current
+        if statement is None or statement.readonly or self.settings.allow_unbounded_writes:
+            return
+        if any(not each.variables for each in table.of("SELECT")) and changed_without_where(statement.sql) == name:
+            raise UnsupportedWriteError(
+                f"{table.name}: without WHERE, the statement would change every object that the API lists, so it is "
+                "refused and nothing was sent; write a condition, WHERE true if you mean all, or set "
+                "allow_unbounded_writes"
             )
 
     def settle(self, connection: apsw.Connection, *, can_wait: bool) -> None:

@@ -18,8 +18,9 @@ from .documents.description import described as described_documents
 from .errors import Error
 from .schema.docs import described
 from .settings import Keywords, Settings, hide_key
+from .sqlite import optional_drops
 from .tables import TABLES
-from .vtable import functions, introspection, local_files
+from .vtable import functions, introspection, local_files, shadows
 from .vtable.closing import roll_back
 from .vtable.context import ConnectionContext
 from .vtable.documents_module import DocumentsModule
@@ -34,12 +35,32 @@ DESCRIBED = (described_documents(), *map(described, TABLES))
 class Connection(apsw.Connection):
     """An apsw.Connection whose with statement raises the exception that made its commit fail.
 
-    APSW raises apsw.SQLError with the same text instead, and has the exception only as __context__.
+    APSW raises apsw.SQLError with the same text instead, and has the exception only as __context__. Its execute() knows
+    of tables that have the name of one of the API's.
     """
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         self._process = os.getpid()
         super().__init__(*arguments, **keywords)
+
+    def execute(self, statements: str, bindings: Any = None, **options: Any) -> apsw.Cursor:
+        """Run statements. DROP TABLE IF EXISTS does nothing where no other table has the name of one of the API's.
+
+        Raises ProgrammingError for a CREATE TABLE that would hide a table of the API's by mistake. SQLite's errors
+        name such a table where one exists.
+        """
+        shadows.refuse_mistaken(statements)
+        *first, last = optional_drops.pieces(statements) if bindings is None else [statements]
+        run = super().execute
+        try:
+            for statement in first:
+                for _ in optional_drops.execute(run, statement, **options):
+                    pass
+            return optional_drops.execute(run, last, bindings, **options)
+        except apsw.SQLError as error:
+            if hint := shadows.hint(self, statements, str(error)):
+                error.args = (f"{error}; {hint}",)
+            raise
 
     def close(self, force: bool = False) -> None:
         """Roll back an open transaction, which would keep ledgers from being written, and close the connection.

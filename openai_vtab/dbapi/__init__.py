@@ -41,6 +41,7 @@ from ..errors import (
     Warning,
 )
 from ..settings import Shared, hide_key
+from ..vtable.shadows import hint, refuse_mistaken
 from .blob import Blob
 from .callbacks import enable_callback_tracebacks
 from .connection import BaseConnection
@@ -117,6 +118,14 @@ class Connection(BaseConnection):
             autocommit=autocommit,
             open_database=partial(open_with_tables, **settings),
         )
+
+    def _check_statement(self, sql: str) -> None:
+        """Raise ProgrammingError for a CREATE TABLE that would hide a table of the API's by mistake."""
+        refuse_mistaken(sql)
+
+    def _hint(self, sql: str, problem: str) -> str:
+        """Return which ordinary tables hide tables of the API's that the text names."""
+        return hint(self.apsw, sql, problem)
 
 
 C = TypeVar("C", bound=Connection)

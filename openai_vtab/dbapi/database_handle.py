@@ -75,6 +75,13 @@ class DatabaseHandle:
             raise ProgrammingError(self._unusable)
         return self.apsw
 
+    def _check_statement(self, sql: str) -> None:
+        """Raise an exception if the text must not run. A subclass may know reasons."""
+
+    def _hint(self, sql: str, problem: str) -> str:
+        """Return what to say besides SQLite's error about a text. A subclass may know more than SQLite."""
+        return ""
+
     def commit(self) -> None:
         """Commit the transaction: its queued writes are sent, and local changes are kept if all of them succeed."""
         self._end_transaction("COMMIT")

@@ -100,6 +100,11 @@ def created_table(sql: str) -> NewTable | None:
     return NewTable(table.name, tuple(_columns(tokens)) if following.text == "(" else ())
 
 
+def names(sql: str) -> set[str]:
+    """Return the words and the quoted names of a text, in lower case."""
+    return {token.name for token in _tokens(sql) if token.is_name}
+
+
 def split(sql: str) -> list[str]:
     """Divide a script into its statements; a semicolon within a trigger ends none."""
     statements = []

@@ -196,7 +196,7 @@ class ConnectionContext:
             )
 
     def refuse_without_where(self, table: Table, name: str) -> None:
-        """Raise UnsupportedWriteError if the statement that runs now changes all rows of the table, of this name in SQL.
+        """Raise UnsupportedWriteError if the statement that runs now changes all rows of the table named `name` in SQL.
 
         Called before the table is read. Within a trigger, the statement that runs is the one that fires the trigger.
         """
@@ -205,7 +205,7 @@ class ConnectionContext:
             return
         if any(not each.variables for each in table.of("SELECT")) and changed_without_where(statement.sql) == name:
             raise UnsupportedWriteError(
-                f"{table.name}: without WHERE, the statement would change every object that the API lists, so it is "
+                f"{name}: without WHERE, the statement would change every object that the API lists, so it is "
                 "refused and nothing was sent; write a condition, WHERE true if you mean all, or set "
                 "allow_unbounded_writes"
             )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import apsw
@@ -21,6 +20,7 @@ from .settings import Keywords, Settings, hide_key
 from .sqlite import optional_drops
 from .tables import TABLES
 from .vtable import functions, introspection, local_files, shadows
+from .vtable.callbacks import NO_CALLBACKS, Callbacks
 from .vtable.closing import roll_back
 from .vtable.context import ConnectionContext
 from .vtable.documents_module import DocumentsModule
@@ -131,13 +131,10 @@ def register_tables(
     settings: Settings,
     *,
     clock: Clock = REAL,
-    on_created: Callable[[tuple[str, ...]], None] = lambda _: None,
+    callbacks: Callbacks = NO_CALLBACKS,
 ) -> None:
-    """Add the tables and functions to a connection, with checked settings.
-
-    `on_created` is called in a worker thread with the key of each object that got its id from the API.
-    """
-    context = ConnectionContext(connection, settings, clock=clock, on_created=on_created)
+    """Add the tables and functions to a connection, with checked settings."""
+    context = ConnectionContext(connection, settings, clock=clock, callbacks=callbacks)
     for table in TABLES:
         Module(context, table).create(connection)
         functions.create(connection, context, table)

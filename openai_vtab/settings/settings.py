@@ -143,7 +143,7 @@ class Settings:
     allow_unbounded_writes: bool = setting(
         False,
         Flag(),
-        "Allow DELETE and UPDATE without WHERE on `files` and `vector_stores`. Such a statement changes everything that "
+        "Allow DELETE and UPDATE without WHERE on `files` and `vector_stores`. Such a statement would change all that "
         "the API lists, so it is refused unless this is set. `WHERE true` also says that it is meant.",
         option=Option(
             "allow-unbounded-writes",

@@ -32,7 +32,7 @@ def execute(run: Callable[..., Rows], sql: str, bindings: Any = None, **options:
 
 
 def pieces(script: str) -> list[str]:
-    """Divide a script into the parts that `execute` can run: its statements if it drops a table, otherwise all of it."""
+    """Divide a script into parts that `execute` can run: its statements if it may drop a table, else all of it."""
     if not _DROP.search(script):
         return [script]
     statements = split(script)

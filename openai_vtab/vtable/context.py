@@ -35,12 +35,12 @@ from ..sqlite.open_cursors import OpenCursors
 from ..sqlite.row_value_affinity import never_numbers
 from ..sqlite.rowids import Rowids
 from ..sqlite.sql_text import changes_rows, first_word, select_part
-from ..sqlite.statement_text import changed_without_where
 from ..tables import TABLES
 from ..transport.client import Client
 from ..writes.queue import WriteQueue
 from ..writes.settlement import Settlement
 from . import closing
+from .callbacks import NO_CALLBACKS, Callbacks
 from .replay import Replayer
 from .statements import RunningStatement, StatementTracker
 
@@ -48,10 +48,7 @@ Statement = RunningStatement[StatementSession]
 
 
 class ConnectionContext:
-    """The shared part of one connection.
-
-    `on_created` is called in a worker thread with the key of each object that got its id from the API.
-    """
+    """The shared part of one connection."""
 
     def __init__(
         self,
@@ -59,20 +56,20 @@ class ConnectionContext:
         settings: Settings,
         *,
         clock: Clock = REAL,
-        on_created: Callable[[tuple[str, ...]], None] = lambda _: None,
+        callbacks: Callbacks = NO_CALLBACKS,
     ) -> None:
         # weak, so that a connection that is closed and forgotten is freed, and its threads end
         self.connection = weak = weakref.ref(connection)
         self.settings = settings
         self.clock = clock
-        self.on_created = on_created
+        self.callbacks = callbacks
         # absolute: the program may change its current directory
         root = Path(settings.upload_root).absolute() if settings.upload_root else None
         self.limits = Limits(settings.max_files_per_batch, root)
         self.workers = WorkerPool(
             Client(settings, clock=clock), lambda: (c := weak()) is not None and c.is_interrupted, clock=clock
         )
-        self.writes = writes = WriteQueue(self.workers)
+        self.writes = writes = WriteQueue(self.workers, callbacks.may_delete)
         self.internal_sql = InternalSQL(weak)
         self.created: dict[tuple[str, ...], float] = {}  # objects created through it: the time, on the clock
         self.ledgers: list[Ledger] = []
@@ -167,6 +164,7 @@ class ConnectionContext:
             skip_unreadable=self.settings.errors == "row" and statement.readonly,
             assume_exists=self.settings.dry_run and changes_rows(statement.sql),
             read_ahead=partial(self._read_ahead, statement) if self.settings.read_ahead else None,
+            on_cached=self.callbacks.on_cached,
         )
 
     def _read_ahead(self, statement: Statement, session: StatementSession) -> ReadAhead:
@@ -193,21 +191,6 @@ class ConnectionContext:
             raise UnsupportedWriteError(
                 f"{table.name}: this connection is read_only, and {method.http} {method.path} would change something "
                 "at the API"
-            )
-
-    def refuse_without_where(self, table: Table, name: str) -> None:
-        """Raise UnsupportedWriteError if the statement that runs now changes all rows of the table named `name` in SQL.
-
-        Called before the table is read. Within a trigger, the statement that runs is the one that fires the trigger.
-        """
-        statement = self.statements.current
-        if statement is None or statement.readonly or self.settings.allow_unbounded_writes:
-            return
-        if any(not each.variables for each in table.of("SELECT")) and changed_without_where(statement.sql) == name:
-            raise UnsupportedWriteError(
-                f"{name}: without WHERE, the statement would change every object that the API lists, so it is "
-                "refused and nothing was sent; write a condition, WHERE true if you mean all, or set "
-                "allow_unbounded_writes"
             )
 
     def settle(self, connection: apsw.Connection, *, can_wait: bool) -> None:
@@ -264,7 +247,9 @@ class ConnectionContext:
         others = [each.store for each in self._documents if each.store is not store]
         holders = Protection(self.internal_sql, store, object).holders  # looks for them at each call
         per_batch = self.limits.files_per_batch
-        return DocumentCommit(store, arguments, self.writes, self.workers, per_batch, others, holders, self.on_created)
+        return DocumentCommit(
+            store, arguments, self.writes, self.workers, per_batch, others, holders, self.callbacks.on_created
+        )
 
     # the end of the connection
 

@@ -28,7 +28,7 @@ _CREATE = re.compile(r"\bCREATE\s+TABLE\b", re.IGNORECASE)
 
 
 def refuse_mistaken(sql: str) -> None:
-    """Raise ProgrammingError if a script creates a table with the name and the columns of an INSERT into one of the API's.
+    """Raise ProgrammingError if a script creates a table that looks like an INSERT into a table of the API's.
 
     CREATE TABLE main.NAME says that the table is meant.
     """

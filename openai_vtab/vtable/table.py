@@ -22,6 +22,7 @@ from .context import ConnectionContext
 from .cursor import Cursor, Getter
 from .listing import ListReader
 from .lookup import Lookup
+from .refusals import refuse_without_where
 from .replay import RecordingLookup
 from .row_identity import RowIdentities
 from .scan import ScanArguments
@@ -59,8 +60,8 @@ class VTable(TransactionHooks):
         rows, context = self.rows, self.context
         recorder = context.replayer.recorder
         if recorder is None:
-            if rows.ledger is None:
-                context.refuse_without_where(self.table, self._name)
+            if rows.ledger is None and not context.settings.allow_unbounded_writes:
+                refuse_without_where(context.statements.current, self.table, self._name)
             session = context.session
             lookup: Lookup | RecordingLookup = Lookup(rows, session)
             list_reader = ListReader(rows, session, lookup, context.settings.max_rows)

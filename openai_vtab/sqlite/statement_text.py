@@ -105,15 +105,22 @@ def names(sql: str) -> set[str]:
     return {token.name for token in _tokens(sql) if token.is_name}
 
 
+def words(sql: str) -> list[str]:
+    """Return the words of a text that stand in no quotation marks, in capitals."""
+    return [token.word for token in _tokens(sql) if token.word]
+
+
 def split(sql: str) -> list[str]:
-    """Divide a script into its statements; a semicolon within a trigger ends none."""
+    """Divide a script into its statements, without empty ones; a semicolon within a trigger ends none."""
     statements = []
     begin = 0
+    is_empty = True
     for token in _tokens(sql):
+        is_empty = is_empty and token.text == ";"
         if token.text == ";" and apsw.complete(sql[begin : token.end]):
-            statements.append(sql[begin : token.end])
-            begin = token.end
-    return [*statements, sql[begin:]] if sql[begin:].strip() else statements
+            statements += [] if is_empty else [sql[begin : token.end]]
+            begin, is_empty = token.end, True
+    return statements if is_empty else [*statements, sql[begin:]]
 
 
 def _tokens(sql: str) -> Iterator[Token]:

@@ -67,15 +67,15 @@ class TableShell(BoxShell):
         (including indices).  If you don't specify any then all
         schemas are listed. TABLE is a like pattern so you can use % for
         wildcards. The tables of OpenAI's API exist without CREATE TABLE, so
-        their schemas are comments.
+        their schemas are comments, with their hidden columns if you name them.
         """
         super().command_schema(list(cmd))
         for pattern in cmd or ["%"]:
             for table in TABLES:
                 if self._is_like(table.name, pattern):
-                    columns = table.schema.partition("(")[2].removesuffix(")")
-                    lines = columns.split(", ") if cmd else fold_text(columns, SCHEMA_WIDTH)
-                    inner = (",\n  " if cmd else "\n  ").join(lines)
+                    visible = ", ".join(column.name for column in table.columns if not column.hidden)
+                    columns = table.schema.partition("(")[2].removesuffix(")").split(", ")
+                    inner = ",\n  ".join(columns) if cmd else "\n  ".join(fold_text(visible, SCHEMA_WIDTH))
                     self.write(self.stdout, f"/* built in: {table.name}(\n  {inner}\n) */\n")
 
     def command_quit(self, cmd: Sequence[str]) -> Any:

@@ -151,9 +151,9 @@ class CommandShell(TableShell):
         yield failed_files(f"{ledgers.one_line(name)}: {ledgers.summary(found)}", style)
         for store in dict.fromkeys(batch.store for batch in shown):
             yield f"  in {store}"
-            for batch in shown:
-                if batch.store == store:
-                    yield from batch_lines(batch.id, batch.status, batch.counts, style)
+            yield from batch_lines(
+                [(each.id, each.status, each.counts) for each in shown if each.store == store], style
+            )
 
     def _redraw(self, lines: list[str], drawn: int) -> int:
         """Write the lines, on a terminal over the `drawn` lines before them, as far as its height allows.

@@ -17,11 +17,14 @@ from ..errors import Error
 from ..sqlite.statement_text import created_table, dropped_if_exists, split
 from ..vtable.callbacks import Callbacks
 from ..vtable.shadows import BY_NAME, hint, refuse_mistaken
+from .box import MIN_WIDTH
 from .commands import CommandShell
 from .created_objects import CreatedObjects
+from .fitting import fold_text
 from .progress_bar import ProgressBar
 from .request_costs import last_number, summary_since
 from .short_errors import in_the_shell
+from .terminal_text import MARGIN
 
 MAX_DELETED = 100  # objects that a statement deletes without a question
 
@@ -40,9 +43,11 @@ class RunningShell(CommandShell):
             self.bar = ProgressBar(self.stderr)
 
     def write(self, dest: Any, text: str) -> None:
-        """Write the text in the place of the progress bar."""
+        """Write the text in the place of the progress bar. What a terminal shows of errors is folded between words."""
         if self.bar is not None:
             self.bar.hide()
+        if dest is self.stderr and dest.isatty():
+            text = "\n".join(fold_text(text, self._terminal_width(MIN_WIDTH) - MARGIN))
         super().write(dest, text)
 
     def process_complete_line(self, command: str) -> None:
@@ -119,7 +124,8 @@ class RunningShell(CommandShell):
         self.write(self.stderr, "interrupted\n")
 
     def _write_notes(self, notes: list[str]) -> None:
-        self.write(self.stderr, "".join(f"* {note}\n" for note in notes))
+        for note in notes:
+            self.write(self.stderr, f"* {note}\n")
 
     def _count_cached(self, count: int) -> None:
         self._cached += count

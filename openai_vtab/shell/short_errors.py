@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from ..errors import TITLES, ConfigurationError, Error, WriteError
 
@@ -16,6 +17,7 @@ NO_KEY = (
     "openai-vtab --dry-run shows what would be sent."
 )
 KEYWORD, OPTION = "set allow_unbounded_writes", "start the shell with --allow-unbounded-writes"
+NOT_SENT = "not sent"  # the reason of a row whose request was not sent
 MAX_IDS = 3  # of a list of a WriteError
 
 
@@ -35,18 +37,28 @@ def _short(error: WriteError) -> str:
         return problem
     lines = [problem]
     for title, rows in zip(TITLES, (error.done, error.not_done, error.unknown), strict=True):
-        count = len(rows)
-        texts = Counter(text for _, text in rows)
-        if not rows:
-            continue
-        if rows is error.done:
-            shown = [id for _, id in rows[:MAX_IDS]]
-            more = f" and {count - MAX_IDS:,} more" if count > MAX_IDS else ""
-            lines.append(f"  {title}: {', '.join(shown)}{more}")
-            continue
-        reason, often = texts.most_common(1)[0]
-        others = f"; {len(texts) - 1} other reasons" if len(texts) > 2 else "; 1 other reason" if len(texts) > 1 else ""
-        what = "" if reason in problem else f", {often:,} of them: {reason}" if others else f": {reason}"
-        lines.append(f"  {title}: {count:,} row{'' if count == 1 else 's'}{what}{others}")
+        if rows:
+            said = _ids(rows) if rows is error.done else _reasons(rows, problem)
+            lines.append(f"  {title}: {said}")
     lines.append("  .requests shows each request")
     return "\n".join(lines)
+
+
+def _ids(rows: Sequence[tuple[int, str]]) -> str:
+    """The first ids, and how many more there are."""
+    more = f" and {len(rows) - MAX_IDS:,} more" if len(rows) > MAX_IDS else ""
+    return ", ".join(id for _, id in rows[:MAX_IDS]) + more
+
+
+def _reasons(rows: Sequence[tuple[int, str]], problem: str) -> str:
+    """How many rows there are, how many of them were not sent, and the commonest reason unless `problem` has it."""
+    reasons = Counter(reason for _, reason in rows)
+    unsent = reasons.pop(NOT_SENT, 0)
+    text = f"{len(rows):,} row{'' if len(rows) == 1 else 's'}"
+    if unsent:
+        text += f", {unsent:,} of them not sent"
+    for reason, _ in reasons.most_common(1):
+        text += "" if reason in problem else f": {reason}"
+    if len(reasons) > 1:
+        text += f"; {len(reasons) - 1} other reason{'s' if len(reasons) > 2 else ''}"
+    return text

@@ -20,7 +20,7 @@ PARTS = {
 }
 STATUS_COLOURS = {"in_progress": "36", "unknown": "33"}  # where they differ from the bar's
 OTHER_COLOUR = "33"
-ID_LENGTH, STATUS_LENGTH = 20, 11  # columns at least
+STATUS_LENGTH = 11  # columns at least
 MIN_BAR, MAX_BAR = 5, 30  # columns
 _COLOUR = re.compile("\x1b\\[[0-9;]*m")
 MARGIN = 1  # columns: some terminals wrap a line that is as wide as they are
@@ -50,21 +50,32 @@ def bar(counts: Mapping[str, int], length: int, style: Terminal) -> str:
     return "".join(_coloured(_mark(name, style) * size, PARTS[name][2], style) for name, size in marks.items() if size)
 
 
-def batch_lines(id: str, status: str, counts: Mapping[str, int], style: Terminal) -> Iterator[str]:
-    """A batch's id, status, bar and numbers, on one line, or on two in a narrow terminal. The id is never broken."""
-    total = sum(counts.get(name, 0) for name in PARTS)
-    numbers = f"{counts.get('completed', 0):,}/{total:,}"
+def batch_lines(batches: Sequence[tuple[str, str, Mapping[str, int]]], style: Terminal) -> Iterator[str]:
+    """Each batch's id, status, bar and numbers, on one line, or on two in a narrow terminal. No id is broken.
+
+    batches: the id, the status and the counts of each.
+    """
+    ids = max((len(id) for id, _, _ in batches), default=0)
+    numbers = [_numbers(counts, style) for _, _, counts in batches]
+    longest = max(map(visible_length, numbers), default=0)
+    for (id, status, counts), said in zip(batches, numbers, strict=True):
+        colour = STATUS_COLOURS.get(status) or PARTS.get(status, ("", "", OTHER_COLOUR))[2]
+        begin = f"    {id:{ids}}  {_coloured(f'{status:{STATUS_LENGTH}}', colour, style)} "
+        room = style.width - MARGIN - visible_length(begin) - 1 - longest
+        if room < MIN_BAR:
+            yield begin.rstrip()
+            begin = "      "
+            room = max(style.width - MARGIN - len(begin) - 1 - longest, 1)
+        yield f"{begin}{bar(counts, min(room, MAX_BAR), style)} {said}"
+
+
+def _numbers(counts: Mapping[str, int], style: Terminal) -> str:
+    """The completed files of all, and the failed and cancelled ones in their colours."""
+    text = f"{counts.get('completed', 0):,}/{sum(counts.get(name, 0) for name in PARTS):,}"
     for name in ("failed", "cancelled"):
         if n := counts.get(name, 0):
-            numbers += f", {_coloured(f'{n:,} {name}', PARTS[name][2], style)}"
-    colour = STATUS_COLOURS.get(status) or PARTS.get(status, ("", "", OTHER_COLOUR))[2]
-    begin = f"    {id:{ID_LENGTH}}  {_coloured(f'{status:{STATUS_LENGTH}}', colour, style)} "
-    room = style.width - MARGIN - visible_length(begin) - 1 - visible_length(numbers)
-    if room < MIN_BAR:
-        yield begin.rstrip()
-        begin = "      "
-        room = max(style.width - MARGIN - len(begin) - 1 - visible_length(numbers), 1)
-    yield f"{begin}{bar(counts, min(room, MAX_BAR), style)} {numbers}"
+            text += f", {_coloured(f'{n:,} {name}', PARTS[name][2], style)}"
+    return text
 
 
 def failed_files(text: str, style: Terminal) -> str:

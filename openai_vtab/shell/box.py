@@ -1,18 +1,27 @@
 """The output modes box and markdown: a box whose ids are whole, or lines where the terminal has no room for one.
 
-.mode markdown
+>>> shell.process_command(".mode markdown")
+>>> shell.process_sql("SELECT 1 AS one")
+| one |
+| --- |
+| 1   |
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import wraps
 from typing import Any
+
+from apsw.shell import Shell
 
 from ..errors import visible
 from .fitting import NULL, fold_cells, fold_text
 from .output import OutputShell
 from .terminal_text import MARGIN
 
+# APSW gives such a mode all rows in one call: it looks for an attribute, which wraps() copies.
+ALL_AT_ONCE = wraps(Shell.output_box, assigned=())
 MIN_WIDTH = 32  # columns that a terminal is believed to have
 
 
@@ -24,6 +33,7 @@ class BoxShell(OutputShell):
         if self._using_a_terminal():
             self.box_options["text_width"] = 0  # the terminal's width, as it is when a box is drawn
 
+    @ALL_AT_ONCE
     def output_box(self, column_names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """
         Outputs using line drawing and auto sizing columns; lines of the form 'column = value' if a box is too wide
@@ -38,8 +48,7 @@ class BoxShell(OutputShell):
         else:
             super().output_box(names, folded)
 
-    output_box.all_at_once = True  # type: ignore[attr-defined] # APSW reads it
-
+    @ALL_AT_ONCE
     def output_markdown(self, column_names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """
         A Markdown table
@@ -50,8 +59,6 @@ class BoxShell(OutputShell):
         for row in table:
             cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
             self.write(self.stdout, f"| {' | '.join(cells)} |\n")
-
-    output_markdown.all_at_once = True  # type: ignore[attr-defined] # APSW reads it
 
     def _write_records(self, names: Sequence[str], rows: Sequence[Sequence[Any]], width: int) -> None:
         """Write a line for each value, and an empty line after each row."""

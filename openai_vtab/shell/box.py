@@ -34,7 +34,9 @@ class BoxShell(OutputShell):
             self.box_options["text_width"] = 0  # the terminal's width, as it is when a box is drawn
 
     @ALL_AT_ONCE
-    def output_box(self, column_names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    def output_box(  # type: ignore[override] # the wrapped method has the same parameters
+        self, column_names: Sequence[str], rows: Sequence[Sequence[Any]]
+    ) -> None:
         """
         Outputs using line drawing and auto sizing columns; lines of the form 'column = value' if a box is too wide
         """

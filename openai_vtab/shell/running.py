@@ -1,7 +1,6 @@
 """Statements in the shell, one after the other: what is said of each, asked before it, and shown when it fails.
 
-.timer on
-DELETE FROM files WHERE created_at < 1700000000;
+>>> shell.process_complete_line("DELETE FROM files WHERE created_at < 1700000000")
 Delete 1,234 objects at the API? [y/N]
 """
 

@@ -27,11 +27,12 @@ def test_batches_watch_and_requests() -> None:
     assert (done.stderr, done.returncode) == ("", 0)
     *drawn, watched, one, first, second = done.stdout.splitlines()
     assert drawn == [
-        "mine: 2 completed",
-        "  vsfb_demo_finished            completed   ████████████████████ 3/3",
-        "  vsfb_demo_failures            completed   ███████××××××××××××× 1/3, 2 failed",
+        "mine: 2 completed; 2 of 6 files failed",
+        "  in vs_demo",
+        "    vsfb_demo_finished  completed   ██████████████████████████████ 3/3",
+        "    vsfb_demo_failures  completed   ██████████×××××××××××××××××××× 1/3, 2 failed",
     ]
-    assert watched == "mine: 2 completed"
+    assert watched == "mine: 2 completed; 2 of 6 files failed"
     assert one == second
     assert [json.loads(line)["path"].rpartition("/")[2] for line in (first, second)] == [
         "vsfb_demo_finished",

@@ -50,7 +50,7 @@ def test_tables_name_what_hides_them() -> None:
         ("SELECT * FROM vector_store_search\nWHERE ", "sco", ["score"]),
         ("DELETE FROM files WHERE ", "file_", ["file_id"]),
         ("SELECT * FROM mine WHERE ", "", None),
-        ("SELECT * FROM ", "openai.vector_store_s", ["openai.vector_store_search", "openai.vector_stores"]),
+        ("SELECT * FROM ", "openai.vector_store_s", ["openai.vector_store_search"]),
         ("SELECT ", "b.wait_", ["b.wait_seconds"]),
         ("SELECT ", "wait_", None),
     ],

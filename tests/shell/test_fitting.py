@@ -25,7 +25,7 @@ def test_fold_cells_uses_the_room_there_is() -> None:
     """Rows that fit stay; text is folded; None if an id, a number or a header would be broken, or a row too tall."""
     assert fold_cells(["id", "n"], [(ID, 1)], 46) == [[ID, 1]]
     folded = fold_cells(["id", "passage", "n"], [(ID, "one two three four five six seven", None)], 70)
-    assert folded == [[ID, "one two three\nfour five six\nseven", None]]
+    assert folded == [[ID, "one two three four\nfive six seven", None]]
     assert fold_cells(["id", "other"], [(ID, ID)], 70) is None
     assert fold_cells(["x"], [("word " * 200,)], 40) is None
     assert fold_cells(["x", "y"], [("日本語 日本語", b"x")], 32) == [["日本語\n日本語", b"x"]]

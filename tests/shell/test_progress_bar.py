@@ -9,6 +9,7 @@ import pytest
 from openai_vtab.progress import Progress
 from openai_vtab.shell.progress_bar import ProgressBar
 
+from ..support.clock import FakeClock
 from .terminal import Console, Screen
 
 BLANK = "\r" + " " * 39 + "\r"
@@ -40,7 +41,7 @@ def test_progress_bar_is_one_line_and_leaves_none(screen: Screen) -> None:
 def test_progress_bar_without_tqdm_is_a_line_that_counts(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
     """tqdm is an extra of the package. The line is as wide as a bar, and is erased."""
     monkeypatch.setitem(sys.modules, "tqdm", None)
-    clock = TestClock()
+    clock = FakeClock()
     show = ProgressBar(screen.stream, clock)
     show(Progress("batches", 0, 1))
     clock.advance(75)

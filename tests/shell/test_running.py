@@ -12,7 +12,7 @@ from openai_vtab.shell.short_errors import in_the_shell
 
 from .command import run_shell
 
-FILES = "SELECT value || '.md', 'text', 'assistants' FROM generate_series(1, {});"
+FILES = "SELECT 'new-' || value || '.md', 'text', 'assistants' FROM generate_series(1, {});"
 
 
 def test_drop_if_exists_of_an_api_table_does_nothing() -> None:
@@ -41,7 +41,7 @@ def test_interactive_shell_says_what_is_hidden(open_shell: Callable[..., Shell])
         "* files is the API's table, which every database has: nothing was dropped\n"
         "* files hides the API's table of that name; write openai.files for the API's\n"
     )
-    with pytest.raises(ProgrammingError, match="CREATE TABLE main.vector_store_files if you mean it"):
+    with pytest.raises(ProgrammingError, match=r"CREATE TABLE main\.vector_store_files if you mean it"):
         shell.process_sql("CREATE TABLE vector_store_files (vector_store_id, file_id)")
 
 
@@ -62,21 +62,21 @@ def test_deletion_of_many_objects_is_asked_about(
     monkeypatch.setattr(shell, "get_line", get_line)
     shell.process_sql("INSERT INTO files (filename, content, purpose) " + FILES.format(count))
     shell.interactive = True
-    delete = "DELETE FROM files WHERE filename LIKE '%.md'"
+    delete = "DELETE FROM files WHERE filename LIKE 'new-%'"
     if left:
         with pytest.raises(UnsupportedWriteError, match="101 objects were not deleted, because that was not confirmed"):
             shell.process_sql(delete)
     else:
         shell.process_sql(delete)
     assert asked == ([] if count == 100 else ["Delete 101 objects at the API? [y/N] "])
-    assert shell.db.execute("SELECT count(*) FROM files WHERE filename LIKE '%.md'").get == left
+    assert shell.db.execute("SELECT count(*) FROM files WHERE filename LIKE 'new-%'").get == left
 
 
 def test_deletion_in_a_script_is_not_asked_about() -> None:
     """And none is when nothing is sent anyway."""
     insert = "INSERT INTO files (filename, content, purpose) " + FILES.format(101)
-    delete = "DELETE FROM files WHERE filename LIKE '%.md';"
-    done = run_shell("--sandbox", text=f"{insert}\n{delete}\nSELECT count(*) FROM files WHERE filename LIKE '1%.md';\n")
+    delete = "DELETE FROM files WHERE filename LIKE 'new-%';"
+    done = run_shell("--sandbox", text=f"{insert}\n{delete}\nSELECT count(*) FROM files WHERE filename LIKE 'new-%';\n")
     assert (done.stdout, done.stderr) == ("0\n", "")
 
 

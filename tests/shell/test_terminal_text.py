@@ -41,7 +41,7 @@ def test_batch_lines_keep_ids_whole() -> None:
     id = "vsfb_" + "0" * 40
     lines = list(batch_lines([(id, "completed", {"completed": 1})], Terminal(width=30)))
     assert id in lines[0]
-    assert height(lines, 30) == 4
+    assert height(lines, 30) == 3
 
 
 def test_failed_files_stand_out() -> None:

@@ -48,11 +48,11 @@ def test_unbounded_write_in_a_sql_function(db: apsw.Connection) -> None:
         db.execute("SELECT empty() WHERE 1").fetchall()
 
 
-def test_unbounded_write_is_meant_with_where_true(db: apsw.Connection, sandbox: Any) -> None:
+def test_unbounded_write_is_meant_with_where_true(db: apsw.Connection) -> None:
     """It runs, and EXPLAIN and a WHERE that matches nothing change nothing."""
-    sandbox.add_file("file-1")
-    db.execute("DELETE FROM files WHERE false; EXPLAIN DELETE FROM files")
-    assert db.execute("SELECT count(*) FROM files").get == 1
+    before = db.execute("SELECT count(*) FROM files").get
+    db.execute("DELETE FROM files WHERE false; EXPLAIN DELETE FROM files").fetchall()
+    assert db.execute("SELECT count(*) FROM files").get == before > 0
     db.execute("DELETE FROM files WHERE true")
     assert db.execute("SELECT count(*) FROM files").get == 0
 
@@ -64,9 +64,8 @@ def test_unbounded_write_of_ledgers_and_ordinary_tables(db: apsw.Connection) -> 
     assert db.execute("SELECT count(*) FROM main.files").get == 0
 
 
-def test_unbounded_write_of_a_trigger(connect: Callable[..., apsw.Connection], sandbox: Any) -> None:
+def test_unbounded_write_of_a_trigger(connect: Callable[..., apsw.Connection]) -> None:
     """The statement that fires it has another table, whether it has a WHERE or not."""
-    sandbox.add_file("file-1")
     db = connect()
     db.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 1)
     db.execute("CREATE TABLE t (x); INSERT INTO t VALUES (1)")

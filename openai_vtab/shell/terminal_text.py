@@ -63,9 +63,10 @@ def batch_lines(batches: Sequence[tuple[str, str, Mapping[str, int]]], style: Te
         begin = f"    {id:{ids}}  {_coloured(f'{status:{STATUS_LENGTH}}', colour, style)} "
         room = style.width - MARGIN - visible_length(begin) - 1 - longest
         if room < MIN_BAR:
-            yield begin.rstrip()
-            begin = "      "
-            room = max(style.width - MARGIN - len(begin) - 1 - longest, 1)
+            is_narrow = visible_length(begin) > style.width
+            yield f"    {id}" if is_narrow else begin.rstrip()
+            begin = f"      {_coloured(f'{status:{STATUS_LENGTH}}', colour, style)} " if is_narrow else "      "
+            room = max(style.width - MARGIN - visible_length(begin) - 1 - longest, 1)
         yield f"{begin}{bar(counts, min(room, MAX_BAR), style)} {said}"
 
 

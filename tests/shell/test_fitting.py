@@ -28,7 +28,7 @@ def test_fold_cells_uses_the_room_there_is() -> None:
     assert folded == [[ID, "one two three four\nfive six seven", None]]
     assert fold_cells(["id", "other"], [(ID, ID)], 70) is None
     assert fold_cells(["x"], [("word " * 200,)], 40) is None
-    assert fold_cells(["x", "y"], [("日本語 日本語", b"x")], 32) == [["日本語\n日本語", b"x"]]
+    assert fold_cells(["x", "y"], [("日本語 日本語", b"x")], 34) == [["日本語\n日本語", b"x"]]
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120])

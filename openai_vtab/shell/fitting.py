@@ -14,7 +14,7 @@ from apsw.unicode import text_width
 
 BORDERS = 3  # columns of a box for each of its own, and one more for all
 NULL = "NULL"
-BYTES = "[ 1,234,567 bytes ]"  # about what a box writes for a BLOB
+BYTES = "#" * len("[ 1,234,567 bytes ]")  # as wide as what a box writes for a BLOB, and never folded
 MAX_LINES = 15  # of one cell: a row that is taller is easier to read as lines
 _PIECE = re.compile(r"[^\s,]*(?:,+|\s+|$)")
 

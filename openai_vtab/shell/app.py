@@ -7,6 +7,7 @@ vs_demo
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Mapping
@@ -26,9 +27,12 @@ from . import sync_command
 from .local_sandbox import start_sandbox
 from .options import help_text, parse_options
 from .running import RunningShell
+from .short_errors import shorten_record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+log = logging.getLogger("openai_vtab")
 
 TRY_THE_SANDBOX = (
     "Connected to the sandbox, which forgets at the end; try:\n"
@@ -163,6 +167,7 @@ def main(args: Sequence[str] | None = None) -> None:
         sys.exit(sync_command.run(given[1:]))
     shell = Shell()
     apsw.connection_hooks.append(shell.open_with_tables)
+    log.addFilter(shorten_record)
     try:
         try:
             _, _, commands = shell.process_args(given)
@@ -173,6 +178,7 @@ def main(args: Sequence[str] | None = None) -> None:
         except KeyboardInterrupt:
             sys.exit(130)
     finally:
+        log.removeFilter(shorten_record)
         apsw.connection_hooks.remove(shell.open_with_tables)
         shell.close()
     if shell.failed and not shell.interactive:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
 
@@ -28,6 +29,13 @@ def in_the_shell(error: Error) -> str:
     if isinstance(error, WriteError):
         return _short(error)
     return str(error).replace(KEYWORD, OPTION)
+
+
+def shorten_record(record: logging.LogRecord) -> bool:
+    """Filter the package's log: after Ctrl-C, it has the WriteError that says what a COMMIT has done."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(in_the_shell(each) if isinstance(each, WriteError) else each for each in record.args)
+    return True
 
 
 def _short(error: WriteError) -> str:

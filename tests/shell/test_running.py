@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 import pytest
 
 from openai_vtab.errors import ConfigurationError, ProgrammingError, UnsupportedWriteError, WriteError
 from openai_vtab.shell.app import Shell
-from openai_vtab.shell.short_errors import in_the_shell
+from openai_vtab.shell.short_errors import in_the_shell, shorten_record
 
 from .command import run_shell
 
@@ -107,6 +108,9 @@ def test_write_error_is_short_in_the_shell() -> None:
         "  .requests shows each request",
     ]
     assert len(str(error).split("\n")) > 20
+    record = logging.LogRecord("openai_vtab", logging.WARNING, "", 0, "%s", (error,), None)
+    assert shorten_record(record)
+    assert record.getMessage() == in_the_shell(error)
     alone = WriteError("files: refused", done=[], not_done=[(1, "refused")], unknown=[])
     assert in_the_shell(alone) == "files: refused"
 

@@ -17,6 +17,7 @@ from typing import Any, Self, TypeVar
 import apsw
 
 from ..errors import DataError, ProgrammingError
+from ..sqlite import optional_drops
 from .database_handle import DatabaseHandle
 from .exceptions import map_errors
 from .exec_trace import Description, ExecTrace
@@ -104,12 +105,16 @@ class Cursor:
             if "\0" in sql_script:
                 raise ValueError("embedded null character")
             _check_length(self._connection, sql_script)
+            self._session._check_statement(sql_script)
             self._reset()
             self._session._commit_before_script()
             with map_errors:
                 for part in self._session._dialect.divide(sql_script):
-                    self._exec_trace.reset()
-                    self._run(lambda sql: deque(self._cursor.execute(sql), 0), part)
+                    for piece in optional_drops.pieces(part):
+                        self._exec_trace.reset()
+                        self._run(
+                            lambda sql: deque(optional_drops.execute(self._cursor.execute, sql, None), 0), statements
+                        )
             self._exec_trace.reset()
         finally:
             self._running = False
@@ -134,6 +139,7 @@ class Cursor:
         is_dml, statement = inspect_sql(sql)
         if statement is None:
             raise ProgrammingError("You can only execute one statement at a time.")
+        self._session._check_statement(statement)
         self._reset(many=many)
         self._is_dml = is_dml
         if is_dml:
@@ -150,7 +156,9 @@ class Cursor:
     def _execute(self, sql: str, parameters: Parameters) -> None:
         bindings = to_bindings(parameters)
         with map_errors:
-            sql, self._next = self._run(lambda sql: next(self._cursor.execute(sql, bindings), None), sql)
+            sql, self._next = self._run(
+                lambda sql: next(optional_drops.execute(self._cursor.execute, sql, bindings), None), sql
+            )
             if self._next is not None:
                 self._exec_trace.set_columns(self._cursor.description)
             elif self._exec_trace.description and not self._is_dml:
@@ -159,14 +167,20 @@ class Cursor:
             self._count_changes()
 
     def _run(self, run: Callable[[str], T], sql: str) -> tuple[str, T]:
-        """Run a statement, or its translation if SQLite cannot parse it. Returns what has run, and the result."""
+        """Run a statement, or its translation if SQLite cannot parse it. Returns what has run, and the result.
+
+        SQLite's error also says what to write instead.
+        """
         try:
             return sql, run(sql)
         except apsw.SQLError as error:
             translated = None if self._exec_trace.has_begun else self._session._dialect.translated(sql, error)
             if translated is None:
-                raise
-        return translated, run(translated)
+                raise self._session._explained(error, sql) from None
+        try:
+            return translated, run(translated)
+        except apsw.SQLError as error:
+            raise self._session._explained(error, translated) from None
 
     def _bindings(self, rows: Iterator[Parameters]) -> Iterator[Any]:
         """Yield the bindings of each run. APSW takes the next ones after a run has ended and its changes are known."""

@@ -257,7 +257,9 @@ def shown(result: Result) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds, or milliseconds below one."""
+    """Seconds, or milliseconds below one, or microseconds below a tenth of a millisecond."""
+    if abs(seconds) < 1e-4:
+        return f"{seconds * 1e6:.1f} µs"
     return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.1f} ms"
 
 

@@ -247,6 +247,7 @@ def one_by_one(protocol: str, tls: bool) -> Iterator[tuple[OneByOne, str]]:
             thread.join()
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("concurrency", [2, 16])
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
 @pytest.mark.parametrize("protocol", ["HTTP/1.0", "HTTP/1.1"])

@@ -184,6 +184,7 @@ def test_ahead_is_closed_when_a_create_fails(connect: Connect) -> None:
         server_side.open -= 1
         connection.sendall(answer({"error": {"message": "no"}}, 400))
 
+    before = set(threading.enumerate())
     server_side.serve = refuse  # type: ignore[method-assign]
     with serving(server_side) as server:
         db = connect(server.url())
@@ -192,7 +193,7 @@ def test_ahead_is_closed_when_a_create_fails(connect: Connect) -> None:
         assert len(server_side.asked) <= 2
         db.close()
         until(lambda: server_side.open == 0)
-    until(lambda: not [thread for thread in threading.enumerate() if thread.name.startswith("openai_vtab-")])
+    until(lambda: not [each for each in set(threading.enumerate()) - before if each.name.startswith("openai_vtab-")])
 
 
 def until(condition: Callable[[], bool]) -> None:

@@ -1,6 +1,6 @@
 """Opens pools of connections to one base URL, with what requests knows of proxies and certificates.
 
->>> pool, prefix, _ = open_pool("http://127.0.0.1:8080/v1", None, size=16, kept_alive=True, direct=True)
+>>> pool, prefix, _, _ = open_pool("http://127.0.0.1:8080/v1", None, size=16, kept_alive=True, direct=True)
 >>> pool.urlopen("GET", prefix + "/files", headers={}, preload_content=False, timeout=30.0)
 """
 
@@ -22,10 +22,15 @@ from .fresh import FreshConnection
 
 
 class Opened(NamedTuple):
-    """A pool, the path of the base URL in it, and the TLS context of its connections, if they share one."""
+    """A pool of connections to one base URL.
+
+    prefix: the URL's path in the pool. proxy: what to do if its proxy cannot be used, "" without one. tls: the context
+    of its connections, if they share one.
+    """
 
     pool: urllib3.HTTPConnectionPool
     prefix: str
+    proxy: str
     tls: ssl.SSLContext | None
 
 
@@ -62,11 +67,12 @@ def open_pool(
             pool.conn_kw["ssl_context"] = tls
     except Exception as error:  # requests', urllib3's, OSError, ValueError: none of them has sent anything
         if proxy:
-            raise ConfigurationError(_unusable(proxy, error)) from None
+            raise ConfigurationError(_unusable(proxy, str(error))) from None
         raise ConfigurationError(f"base_url is {base_url!r}, which cannot be opened: {error}") from None
     kind = DeadlineConnection if kept_alive else FreshConnection
     pool.ConnectionCls = type("Connection", (kind, pool.ConnectionCls), {"goes_direct": not proxy})
-    return Opened(cast("urllib3.HTTPConnectionPool", pool), adapter.request_url(probe, proxies).rstrip("/"), tls)
+    prefix = adapter.request_url(probe, proxies).rstrip("/")
+    return Opened(cast("urllib3.HTTPConnectionPool", pool), prefix, _unusable(proxy) if proxy else "", tls)
 
 
 def _certificates(ca_bundle: str | os.PathLike[str] | None) -> tuple[str | bool, ssl.SSLContext]:
@@ -91,12 +97,12 @@ def _certificates(ca_bundle: str | os.PathLike[str] | None) -> tuple[str | bool,
     return path or True, tls
 
 
-def _unusable(proxy: str, error: Exception) -> str:
-    """The error of a proxy that cannot be used, without the password that its address may hold."""
+def _unusable(proxy: str, problem: str = "") -> str:
+    """What to do about a proxy that cannot be used, without the password that its address may hold."""
     scheme, _, rest = proxy.rpartition("://")
     address = f"{scheme}://{rest.rpartition('@')[2]}" if scheme else rest.rpartition("@")[2]
     name = next((name for name, value in os.environ.items() if value == proxy and name.lower().endswith("_proxy")), "")
-    if scheme.lower().startswith("socks") and "Missing dependencies" in str(error):
+    if scheme.lower().startswith("socks") and "Missing dependencies" in problem:
         advice = "install requests[socks], or name a proxy such as http://proxy.example.com:8080"
     else:
         advice = "write an address such as http://proxy.example.com:8080, or name the API's host in NO_PROXY"

@@ -78,7 +78,7 @@ class HTTPTransport:
 
                 logging.getLogger("urllib3.connection").addFilter(hide_unparsed_headers)
                 settings = self._settings
-                pool, prefix, self._tls = open_pool(
+                pool, prefix, proxy, self._tls = open_pool(
                     self._base_url,
                     settings.ca_bundle,
                     size=settings.max_concurrency,
@@ -86,7 +86,7 @@ class HTTPTransport:
                     direct=settings.stays_here,
                     tls=self._tls,
                 )
-                self._opened[kept_alive] = found = pool, partial(self._send, pool, prefix)
+                self._opened[kept_alive] = found = pool, partial(self._send, pool, prefix, proxy)
             return found
 
     def close(self) -> None:
@@ -108,6 +108,7 @@ class HTTPTransport:
         self,
         pool: urllib3.HTTPConnectionPool,
         prefix: str,
+        proxy: str,
         request: Request,
         seconds: float,
         headers: Mapping[str, str],
@@ -143,7 +144,7 @@ class HTTPTransport:
         except BaseException as error:
             if outgoing.has_begun and not request.repeatable and creating.is_ahead:
                 self._turns.distrust()
-            return failure_of(error, outgoing.has_begun)
+            return failure_of(error, outgoing.has_begun, self._base_url, proxy)
 
     def _read(self, answer: urllib3.BaseHTTPResponse) -> Response | Failure:
         most = self._settings.max_answer_bytes

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import select
 import signal
 import time
 from collections import Counter
@@ -260,8 +261,6 @@ class Stormy(Calm):
                 os.kill(process.pid or 0, signal.SIGKILL)
 
             self.sandbox._server.faults.add(Strike(kill, fault, step, after))
-        server = self.sandbox._server
-        before = set(server._connections)
         process.start()
         theirs.close()
         said = ""
@@ -279,8 +278,14 @@ class Stormy(Calm):
             process.join()
             process.close()
             ours.close()
-        until(lambda: not set(server._connections) - before)  # what the dead one has sent is read
+        until(self.has_nothing_to_read)  # what the dead one has sent is carried out
         return said == "committed"
+
+    def has_nothing_to_read(self) -> bool:
+        """The sandbox has come to the end of what each client that is gone has sent. Ours may keep connections open."""
+        server = self.sandbox._server
+        with server._lock:  # a connection is closed after it is taken out
+            return not select.select([server.socket, *server._connections], [], [], 0)[0]
 
     # what must be true
 

@@ -280,7 +280,7 @@ def test_outcome_that_is_unknown_costs_no_upload_of_the_old_content(
     sandbox.inject(Cut("answer"), method="POST", path="/files$")
     with pytest.raises(openai_vtab.APIConnectionError):
         write(db, {"a.md": "new"})
-    assert rows(db) == [("a.md", "unknown")]
+    assert rows(db) == [("a.md", "in_progress")]
     requests()
     write(db, {"a.md": "old"})
     assert short(requests()) == {"GET files": 1}

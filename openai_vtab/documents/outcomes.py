@@ -179,7 +179,6 @@ class DocumentOutcomes:
         While another connection writes, everything stays kept.
         """
         self.store.shadow.forget_old_names()
-        self.store.contents.clear()  # SQLite does not tell a table that it has dropped when its transaction is over
         if self.store.has_learned and not can_wait:
             try:
                 self.store.save_learned()

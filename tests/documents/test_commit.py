@@ -434,6 +434,20 @@ def test_dry_run_of_a_transaction_that_creates_the_table(connect: Any, requests:
     assert rows(db) == db.execute("SELECT * FROM handbook_config").fetchall() == []
 
 
+def test_dry_run_of_a_transaction_that_renames_the_table(connect: Any, file: str, requests: Requests) -> None:
+    """No row of the statements before and after stays."""
+    write(connect(file), {"a.md": "a"})
+    requests()
+    db = connect(file, dry_run=True)
+    before = [db.execute(f"SELECT * FROM handbook_{name}").fetchall() for name in ("documents", "files", "config")]
+    db.execute("BEGIN")
+    write(db, {"a.md": "changed", "b.md": "b"})
+    db.execute("ALTER TABLE handbook RENAME TO manual; INSERT INTO manual (key, content) VALUES ('c.md', 'c'); COMMIT")
+    assert requests() == []
+    after = [db.execute(f"SELECT * FROM manual_{name}").fetchall() for name in ("documents", "files", "config")]
+    assert after == before
+
+
 # the vector store by its name
 
 

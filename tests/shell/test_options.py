@@ -45,6 +45,7 @@ def test_options_of_ours_and_of_apsw_mix() -> None:
     assert done.returncode == 0
 
 
+@pytest.mark.slow
 def test_options_work_with_no_color() -> None:
     """While NO_COLOR is set, APSW's shell would take --sandbox for -nocolour, and ask the real API."""
     done = run_process("--sandbox", "-csv", ":memory:", SELECT, environment={"NO_COLOR": "1"})
@@ -75,6 +76,7 @@ def test_version_shows_ours_sqlites_and_apsws() -> None:
     assert done.returncode == 0
 
 
+@pytest.mark.slow
 def test_base_url_with_the_key_of_the_environment(sandbox: Any) -> None:
     """Without the key, the statement fails."""
     done = run_process("--base-url", sandbox.base_url, text=SELECT, environment={"OPENAI_API_KEY": sandbox.api_key})
@@ -158,6 +160,7 @@ def test_upload_root_that_is_no_folder_ends_the_shell(
     assert done.stderr.strip() == problem
 
 
+@pytest.mark.slow
 def test_errors_as_rows_and_upload_root(tmp_path: Path) -> None:
     """Both are settings of connect()."""
     (tmp_path / "a.txt").write_text("hello")

@@ -87,6 +87,7 @@ def sqlites() -> Iterator[apsw.Connection]:
 # the rows of SQLite's own
 
 
+@pytest.mark.sample(40)
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -53,11 +53,13 @@ def all_spares(store: DocumentStore) -> list[StoredFile]:
 
 
 def superseded(store: DocumentStore) -> list[StoredFile]:
-    """Return the files that are older than a completed one of their document, and older ones that no search finds."""
+    """Return the files that are older than a completed one of their document, and older ones that no search finds.
+
+    Among these are uploads that the user has given up.
+    """
     newer = f"SELECT 1 FROM {store.shadow.path('files')} AS n WHERE n.document = f.document AND n.id > f.id"
-    return store.files(
-        f"f.document IS NOT NULL AND EXISTS ({newer} AND (n.state = 'completed' OR f.state IN ({_names(_USELESS)})))"
-    )
+    is_useless = f"(f.state IN ({_names(_USELESS)}) OR (f.state = 'unknown' AND f.sha256 IS NULL))"
+    return store.files(f"f.document IS NOT NULL AND EXISTS ({newer} AND (n.state = 'completed' OR {is_useless}))")
 
 
 def to_look_at(store: DocumentStore) -> list[StoredFile]:

@@ -296,6 +296,7 @@ def test_retried_upload_is_not_looked_for_any_more(db: apsw.Connection, sandbox:
     lose(db, sandbox, Status(500))
     db.execute(RETRY)
     write(db, ONE)
+    assert db.execute("SELECT count(*) FROM handbook_files").get == 1
     requests()
     write(db, {**ONE, "b.md": "b"})
     assert "GET files" not in short(requests())

@@ -10,11 +10,13 @@ HERE = Path(__file__).parent
 SANDBOX = ["werkzeug>=3.1.3"]
 SQLALCHEMY = ["sqlalchemy>=2.0.44"]
 SHELL = ["tqdm>=4.67.0"]  # the progress bar
+STACKQL = ["pyyaml>=6.0.2"]  # manifests in YAML
 NOTEBOOK = [*SANDBOX, *SQLALCHEMY, "ipykernel>=6.29.0", "jupysql>=0.11.0", "matplotlib>=3.9.2", "pandas>=2.2.3"]
 TEST = [  # what the fast suite needs
     *SANDBOX,
     *SHELL,
     *SQLALCHEMY,
+    *STACKQL,
     "dbapi-compliance>=1.15.0",
     "hypothesis>=6.100.0",
     "jsonschema>=4.21.0",
@@ -63,6 +65,7 @@ setup(
         "sandbox": SANDBOX,
         "shell": SHELL,
         "sqlalchemy": SQLALCHEMY,
+        "stackql": STACKQL,
         "notebook": NOTEBOOK,
         "test": TEST,
         "slow": SLOW,

@@ -44,7 +44,12 @@ SLOW = [  # what `pytest -m slow` and the measurement of coverage need
     "rich>=14.0.0",  # docs/record.py's picture
 ]
 FUZZ = ["atheris>=3.0"]  # what `python -m tests.fuzz` is guided by
-BENCH = ["aiohttp>=3.9", "openai>=1.66", "shillelagh>=1.3"]  # what `python -m tests.benchmarks` compares with
+BENCH = [
+    "aiohttp>=3.9",
+    "openai>=1.66",
+    "shillelagh>=1.3",
+    "trustme>=1.2",
+]  # what `python -m tests.benchmarks` compares with
 PLOT = ["matplotlib>=3.9.2"]  # for `python -m tests.benchmarks --scale --plot FILE`
 
 setup(

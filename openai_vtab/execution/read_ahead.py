@@ -23,10 +23,12 @@ from contextlib import suppress
 from ..clock import REAL, Clock
 from ..errors import Error
 from ..protocol import Request
+from .bulk_reads import BulkReads
 
 log = logging.getLogger("openai_vtab")
 
 FIRST_USEFUL = 2  # look-ups before the first replay: one look-up alone has nothing to predict
+MOST_BESIDE_A_PAGE = 1  # look-ups that are sent ahead while a page of their list is under way
 MOST_RECORDED = 10_000  # keys of one replay: a few MB
 SHORT_REPLAY_SECONDS = 0.25  # that replays may take in all; or half as long as the statement has taken so far
 
@@ -43,12 +45,22 @@ class ReadAhead:
     """Predicts what one statement will look up.
 
     `start` sends a request, and returns False if it was sent before. Up to `most` requests are outstanding.
+    `bulk` reads lists instead, where that pays.
     """
 
-    def __init__(self, start: Callable[[Request], bool], most: int, replay: Replay, *, clock: Clock = REAL) -> None:
+    def __init__(
+        self,
+        start: Callable[[Request], bool],
+        most: int,
+        replay: Replay,
+        *,
+        bulk: BulkReads | None = None,
+        clock: Clock = REAL,
+    ) -> None:
         self._start = start
         self._most = most
         self._replay = replay
+        self._bulk = bulk
         self._clock = clock
         self._began = clock.monotonic()
         self._replayed = self._last = 0.0  # seconds that replays have taken: all of them, and the last one
@@ -82,9 +94,12 @@ class ReadAhead:
             self._overtake(identity)
         if self._used_count < FIRST_USEFUL:
             return
-        if len(self._coming) < self._most and not self._complete:
-            self._run_replay()
+        if len(self._coming) < self._most and not self._complete and self._run_replay() and self._bulk is not None:
+            self._bulk.consider(self._coming)
         due = min(self._used_count - len(self._passed), self._most)
+        if self._bulk is not None and self._bulk.is_under_way():
+            # the page is outstanding, too, and will probably have the keys that follow
+            due = min(due - 1, MOST_BESIDE_A_PAGE)
         while self._coming and len(self._ahead) < due:
             following = self._coming.popleft()
             if not self._used[following.identity] and self._start(following):
@@ -109,17 +124,21 @@ class ReadAhead:
             if len(self._coming) >= MOST_RECORDED:
                 raise StopReplay
 
-    def _run_replay(self) -> None:
-        """Replay the statement from its beginning, and record what it has not looked up so far."""
+    def _run_replay(self) -> bool:
+        """Replay the statement from its beginning, and record what it has not looked up so far.
+
+        Returns False if there was no time for it.
+        """
         began = self._clock.monotonic()
         seconds = max(SHORT_REPLAY_SECONDS, (began - self._began) / 2) - self._replayed
         # each replay begins anew, and in the time of the last one would come no farther
         if seconds <= 2 * self._last:
-            return
+            return False
         with suppress(StopReplay, Error):  # the statement itself will raise the error, if it goes so far
             self._complete = self._replay(self._record, seconds)
         self._last = self._clock.monotonic() - began
         self._replayed += self._last
+        return True
 
     def close(self) -> None:
         """Log how good the predictions were: the statement is over."""

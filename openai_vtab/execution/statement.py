@@ -18,6 +18,7 @@ import apsw
 from ..errors import APIConnectionError, APIError
 from ..protocol import NO_HEADERS, Request, Response
 from ..transport.limits import WaitBudget
+from .bulk_reads import BulkReads, Listed
 from .read_ahead import ReadAhead
 from .workers import OK, WorkerPool
 
@@ -67,6 +68,8 @@ class StatementSession:
         self._downloads: dict[str, Downloaded] = {}
         self._downloaded = 0  # bytes, or characters
         self._deadlines: dict[float, float] = {}
+        settings = workers.client.settings
+        self.bulk = BulkReads(self, workers) if settings.bulk_reading and not settings.dry_run else None
         self._read_ahead = None if read_ahead is None else read_ahead(self)
 
     @property
@@ -80,11 +83,14 @@ class StatementSession:
         return self._wait_budget
 
     def start(self, request: Request, predicted: bool = False) -> bool:
-        """Send the request, and wait for its response later. Returns False if it was sent before."""
+        """Send the request, and wait for its response later. Returns False if it was sent or served before."""
         identity = request.identity
         for sent in (self._futures, self._responses, self._downloads):
             if identity in sent:
                 return False
+        if self.bulk is not None and (listed := self.bulk.take(identity)) is not None:
+            self._responses[identity] = listed
+            return False
         budget = self.wait_budget if self._is_over else self._wait_budget
         self._futures[identity] = identity, self.workers.send(request, budget, predicted)
         return True
@@ -106,6 +112,21 @@ class StatementSession:
             self._read_ahead.looked_up(request)
         return True
 
+    def is_sent(self, identity: str) -> bool:
+        """Return True if a request with this identity was sent before, or a page has served it."""
+        return identity in self._futures or identity in self._responses
+
+    def is_listed(self, request: Request) -> bool:
+        """Return True if the request's response is an object of a list."""
+        return isinstance(self._responses.get(request.identity), Listed)
+
+    def look_up_listed(self, request: Request) -> None:
+        """Look up an object of a list, because the list's object is not enough."""
+        self.forget(request)
+        if self.bulk is not None:
+            self.bulk.distrust(request)
+        self.start(request)
+
     def is_answered(self, request: Request) -> bool:
         """Return True if the request's response is there without waiting."""
         identity = request.identity
@@ -121,7 +142,8 @@ class StatementSession:
             return kept
         if identity not in self._futures:
             self._downloaded -= len(self._downloads.pop(identity, None) or b"")  # it has the content, not the response
-            self.start(request)
+            if not self.start(request):
+                return self.response(request)
         stored_identity, future = self._futures[identity]
         try:
             response = self.workers.wait(future, self.meter)
@@ -244,6 +266,8 @@ class StatementSession:
         self._weight = 0
         self._downloads.clear()
         self._downloaded = 0
+        if self.bulk is not None:
+            self.bulk.close()
         if self._read_ahead is not None:
             self._read_ahead.close()
             self._read_ahead = None

@@ -24,6 +24,7 @@ from ..progress import ProgressReporter
 from ..protocol import Request, Response
 from ..transport.client import Client
 from ..transport.limits import INTERRUPT_POLL_SECONDS, CancelFlag, WaitBudget
+from .observed import ObservedSeconds
 
 OK = 200
 
@@ -44,6 +45,7 @@ class WorkerPool:
         self.interrupted = interrupted
         self.clock = clock
         self.size = client.settings.max_concurrency
+        self.observed = ObservedSeconds()
         self.reached: set[str] = set()  # routes at which the API has responded (undecided_404.py)
         self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
         self._lock = threading.Lock()
@@ -75,7 +77,13 @@ class WorkerPool:
 
     def send(self, request: Request, wait_budget: WaitBudget, predicted: bool = False) -> Future[Response]:
         """Send a request, unless `wait_budget` is cancelled; then it is neither sent nor retried."""
-        return self.submit(partial(self.client.send, request, wait_budget, predicted), wait_budget)
+        return self.submit(partial(self._send, request, wait_budget, predicted), wait_budget)
+
+    def _send(self, request: Request, wait_budget: WaitBudget, predicted: bool) -> Response:
+        began = self.clock.monotonic()
+        response = self.client.send(request, wait_budget, predicted)
+        self.observed.add(request.route, self.clock.monotonic() - began)
+        return response
 
     def submit(self, call: Callable[[], T], wait_budget: WaitBudget) -> Future[T]:
         """Have a thread of the pool run `call`, unless it is cancelled before it begins."""

@@ -172,7 +172,8 @@ class ConnectionContext:
                 query = select_part(query)
             return self.replayer.replay(query, session, record, seconds)
 
-        return ReadAhead(session.predict, WINDOW_FACTOR * self.workers.size, replay, clock=self.clock)
+        most = WINDOW_FACTOR * self.workers.size
+        return ReadAhead(session.predict, most, replay, bulk=session.bulk, clock=self.clock)
 
     def never_numbers(self, session: StatementSession, idxStr: str) -> set[int]:  # noqa: N803 - SQLite's name
         """The places in argv of a scan of the session's statement whose values equal no text if they are numbers."""

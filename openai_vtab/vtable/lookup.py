@@ -9,9 +9,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from typing import Any
 
 from .. import protocol
+from ..errors import APIError
+from ..execution.bulk_reads import BulkReads
 from ..execution.polling import poll_until
 from ..execution.statement import NOT_READ, StatementSession
 from ..execution.undecided_404 import refuse_unless_reached
@@ -22,8 +25,11 @@ from ..schema.decode import APIObject
 from ..schema.table import Method, SpecialSource, Table
 from . import downloads
 from .downloads import RowsWithContent
+from .listed_object import ListedObject
 from .row_identity import ObjectRef, Row, RowIdentities
 from .scan import ScanOptions, error_row
+
+BULK_KEYS = 10_000  # of an IN list, whose pages are read together: some 7 MB
 
 
 class Lookup:
@@ -43,7 +49,14 @@ class Lookup:
         """The objects with these keys, `count` in all, in their order, without those that the API does not know."""
         if not scan.single:
             self._session.add_expected_keys(count)
-        return self._prefetched(scan, method, map(self._rows.item, keys))
+        items = map(self._rows.item, keys)
+        if (
+            self._session.bulk is None
+            or WAIT_SECONDS.name in scan.values
+            or not protocol.list_page_size(self._table, method)
+        ):
+            return self._prefetched(scan, method, items)
+        return self._in_bulk(scan, method, items, self._session.bulk)
 
     def by_rowid(self, scan: ScanOptions, rowids: Iterable[int]) -> Iterator[Row]:
         """The objects with these rowids."""
@@ -107,6 +120,19 @@ class Lookup:
             if found_now is not None:  # the object may have been deleted meanwhile
                 yield row[0], found_now
 
+    def _in_bulk(self, scan: ScanOptions, method: Method, items: Iterator[ObjectRef], bulk: BulkReads) -> Iterator[Row]:
+        """The same for objects that are in lists: pages of a list serve the look-ups where that pays."""
+        while chunk := list(itertools.islice(items, BULK_KEYS)):
+            waiting = {
+                (needed := protocol.build(self._table, method, item.keys)).identity: (item, needed) for item in chunk
+            }
+            for served in bulk.pages([needed for _, needed in waiting.values()]):
+                for needed in filter(bulk.has, served):
+                    row = self._row(*waiting.pop(needed.identity), alone=False)
+                    if row is not None:
+                        yield row
+            yield from self._prefetched(scan, method, [item for item, _ in waiting.values()])
+
     def _prefetched(self, scan: ScanOptions, method: Method, items: Iterable[ObjectRef]) -> Iterator[Row]:
         session = self._session
         waits = WAIT_SECONDS.name in scan.values
@@ -148,7 +174,7 @@ class Lookup:
                 return entry or (dict(item.keys) if session.assume_exists else None)
             return entry and entry.with_unknown_status()
         if ledger is None:
-            return row
+            return ListedObject(row, partial(self._looked_up, item, request)) if session.is_listed(request) else row
         found = entry.with_response(row) if entry is not None else ledger.row_of(item.keys, row)
         if entry is None or ledger.is_final(found):
             ledger.remember(item.keys, row)
@@ -168,7 +194,22 @@ class Lookup:
                 session.workers.reached.add(request.route)
             return found
 
+        try:
+            return session.parse_once(request, parse)
+        except APIError:
+            if not session.is_listed(request):
+                raise
+        session.look_up_listed(request)  # an error of the list is not the statement's error
         return session.parse_once(request, parse)
+
+    def _looked_up(self, item: ObjectRef, request: Request) -> Object | None:
+        """What the look-up of a listed object responds."""
+        if self._session.is_listed(request):  # another row of a join may have looked it up
+            self._session.look_up_listed(request)
+        try:
+            return self._object(request, item.keys)
+        except NOT_READ as error:
+            return error_row(self._session, item.keys, request, error)
 
     def _wait_until_visible(self, request: Request, keys: Mapping[str, Any]) -> None:
         """Wait until the API knows an object that this connection has just created."""

@@ -22,6 +22,7 @@ from importlib.metadata import version
 import apsw
 
 from . import commits, ledger, measure
+from .bulk_cases import bulk_cases
 from .cases import AIOHTTP, LOOP, SDK, SHILLELAGH, Case, cases
 from .contest import Result, contest
 from .server import Running, running
@@ -64,7 +65,7 @@ def main() -> int:
 
 def contests_asked_for(server: Running, asked: argparse.Namespace) -> Iterator[tuple[Case, list[Result]]]:
     """Do the cases, one after another, telling on stderr which."""
-    for case, make in cases(asked.keys):
+    for case, make in (*cases(asked.keys), *bulk_cases(asked.keys)):
         if asked.only in case.title:
             tell(case.title)
             yield case, contest(server, case, make, runs=asked.runs, full=asked.full)

@@ -18,9 +18,10 @@ import http.client
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -46,6 +47,55 @@ def batch(vector_store_id: str, batch_id: str, files: int | None = None) -> Batc
         "status": "completed",
         "file_counts": {"in_progress": 0, "completed": total, "failed": 0, "cancelled": 0, "total": total},
     }
+
+
+FILES = 1_916  # of the account, all in each vector store
+
+
+def file_ids() -> list[str]:
+    """The ids of the account's files, newest first."""
+    return [f"file-{number:05}" for number in range(FILES)]
+
+
+def file(file_id: str) -> Batch:
+    """What the server says of a file of the account."""
+    number = int(file_id[5:])
+    return {
+        "id": file_id,
+        "object": "file",
+        "bytes": number,
+        "created_at": 1_700_000_000 - number,
+        "filename": f"document {number}.md",
+        "purpose": "assistants",
+        "status": "processed",
+        "expires_at": None,
+        "status_details": None,
+    }
+
+
+def store_file(vector_store_id: str, file_id: str) -> Batch:
+    """What the server says of a file of a vector store."""
+    number = int(file_id[5:])
+    return {
+        "id": file_id,
+        "object": "vector_store.file",
+        "usage_bytes": number * 2,
+        "created_at": 1_700_000_000 - number,
+        "vector_store_id": vector_store_id,
+        "status": "completed",
+        "last_error": None,
+        "attributes": {},
+        "chunking_strategy": {"type": "static", "static": {"max_chunk_size_tokens": 800, "chunk_overlap_tokens": 400}},
+    }
+
+
+def page(objects: Callable[[str], Batch], limit: int, after: str | None) -> Batch:
+    """A page of a list of the account's files."""
+    ids = file_ids()
+    begin = ids.index(after) + 1 if after else 0
+    data = [objects(file_id) for file_id in ids[begin : begin + limit]]
+    last = data[-1]["id"] if data else None
+    return {"object": "list", "data": data, "last_id": last, "has_more": begin + limit < len(ids)}
 
 
 @dataclass
@@ -140,6 +190,14 @@ class Server(web.Server):
                     self.counters.created.append((store, files))
                     self.created += 1
                     return said(batch(store, f"vsfb_created_{self.created}", len(files)))
+                case "GET", ["v1", "files"]:
+                    return said(page(file, *asked_for(request)))
+                case "GET", ["v1", "files", file_id]:
+                    return said(file(file_id))
+                case "GET", ["v1", "vector_stores", store, "files"]:
+                    return said(page(partial(store_file, store), *asked_for(request)))
+                case "GET", ["v1", "vector_stores", store, "files", file_id]:
+                    return said(store_file(store, file_id))
             return said({"error": {"message": f"no such path: {request.method} {request.path}"}}, 404)
         finally:  # before the answer is written: with its first byte a client may begin the next request
             self.in_flight -= 1
@@ -150,6 +208,11 @@ class Server(web.Server):
             self.latency = (await request.json())["latency"]
             self.counters = Counters()
         return said(asdict(self.counters))
+
+
+def asked_for(request: web.BaseRequest) -> tuple[int, str | None]:
+    """The size of the page of a list, and the id that it begins after."""
+    return int(request.query["limit"]), request.query.get("after")
 
 
 def said(body: object, status: int = 200) -> web.Response:

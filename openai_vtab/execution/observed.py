@@ -10,7 +10,7 @@ import math
 
 from ..planner import Seconds
 
-LATEST_SHARE = 0.25  # of the latest response in the average
+LATEST_SHARE = 0.125  # of the latest response in the average
 
 
 class ObservedSeconds:

@@ -82,8 +82,11 @@ class ReadAhead:
         """How many keys the statement will look up in all; None while that is not known."""
         return len(self._used) if self._complete else None
 
-    def looked_up(self, request: Request) -> None:
-        """Send as many of the following requests as are due, because the statement needs this one now."""
+    def looked_up(self, request: Request, *, is_served: bool = False) -> None:
+        """Send as many of the following requests as are due, because the statement needs this one now.
+
+        `is_served`: a page of a list had its object, and probably has those that follow: there is nothing to predict.
+        """
         identity = request.identity
         if self._used.get(identity):
             return
@@ -92,7 +95,7 @@ class ReadAhead:
         self._passed.discard(identity)
         if identity in self._ahead:
             self._overtake(identity)
-        if self._used_count < FIRST_USEFUL:
+        if self._used_count < FIRST_USEFUL or is_served:
             return
         if len(self._coming) < self._most and not self._complete and self._run_replay() and self._bulk is not None:
             self._bulk.consider(self._coming)

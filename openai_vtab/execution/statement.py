@@ -109,7 +109,7 @@ class StatementSession:
         if request.identity not in self._futures:
             self.start(request)
         if alone and self._read_ahead is not None:
-            self._read_ahead.looked_up(request)
+            self._read_ahead.looked_up(request, is_served=self.bulk is not None and self.is_listed(request))
         return True
 
     def is_sent(self, identity: str) -> bool:

@@ -12,8 +12,8 @@ Before a page has come, nothing tells where in the list the keys are, or whether
 1. The first page is a bet. It may find nothing, and then the statement is later by one page. So it must take at most
    half of the time that one by one takes.
 2. After each page, pages and look-ups are compared again. Time decides first; if both take about the same, the fewer
-   requests win. Another page is requested only while those before have taken no longer than the look-ups that they have
-   made unnecessary, so that a statement is later by about one page at most.
+   requests win. Another page is requested only while those before have taken hardly longer than the look-ups that they
+   have made unnecessary. So no statement is later by more than about one page.
 3. At most a tenth more requests. A page is requested only if the statement, should that page find nothing, has sent at
    most a tenth more requests than one by one. So below 10 keys no page is ever requested.
 4. Absence proves nothing: a list has been seen to lack objects that exist. What the pages did not have is looked up.
@@ -33,7 +33,8 @@ from math import ceil
 
 MOST_EXTRA_REQUESTS = 0.1  # of the keys
 FIRST_PAGE_SHARE = 0.5  # of the time that the look-ups take: the most that the first page may take
-ABOUT_THE_SAME = 1.25  # times the other: two observed times that differ by less do not decide
+ABOUT_THE_SAME = 1.5  # times the other: two estimates that differ by less do not decide
+LATE = 0.25  # of a page: how late the pages so far may have made the statement, when another one is requested
 ASSUMED_PAGE = 1.5  # look-ups
 ASSUMED_LOOK_UP = 0.1  # seconds, before the connection has had any response
 
@@ -80,9 +81,8 @@ def next_page_pays(state: BulkState, observed: Seconds, concurrency: int) -> boo
     one_by_one = ceil(state.missing / concurrency) * look_up
     if not state.pages:
         return page <= FIRST_PAGE_SHARE * one_by_one
-    if not state.found or state.pages * page > ABOUT_THE_SAME * state.saved / concurrency * look_up:
+    late = state.pages * page - state.saved / concurrency * look_up
+    if not state.found or late > LATE * page:
         return False
     pages = ceil(state.missing / state.found)
-    if pages * page <= one_by_one:
-        return True
     return pages < state.missing and pages * page <= ABOUT_THE_SAME * one_by_one

@@ -222,15 +222,11 @@ def test_joins_read_a_page(open_db: Open, account: Account, server: Wire, bulk_r
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 5, 10])
 def test_limit_costs_a_join_no_more(open_db: Open, account: Account, server: Wire, limit: int) -> None:
-    """A page counts as one of the requests that read-ahead may have outstanding."""
+    """A page counts as one of the requests that read-ahead may have outstanding: one for each that was used."""
     account.count = 350
-    counts = []
-    for bulk_reading in (False, True):
-        server.heads.clear()
-        rows = open_db(bulk_reading=bulk_reading).execute(f"{JOIN} LIMIT {limit}").fetchall()
-        assert rows == names(account.ids(*range(limit)))
-        counts.append(len(server.lines))
-    assert counts[1] <= counts[0]
+    assert open_db().execute(f"{JOIN} LIMIT {limit}").fetchall() == names(account.ids(*range(limit)))
+    used = limit + 1  # APSW steps once more than it has been asked for
+    assert len(server.lines) <= 1 + 2 * used
 
 
 def test_limit_of_an_in_list_costs_no_more(open_db: Open, account: Account, server: Wire) -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from .. import protocol
@@ -49,20 +48,51 @@ class Requests(Protocol):
         """Wait for the response. Raises why there is none."""
 
 
-@dataclass
 class _List:
     """The list that the object of `look_up` is in.
 
-    page: the page that is under way. after: the id after which the next page begins. waiting: the look-ups that the
-    statement needs.
+    page: the page that is under way. waiting: the look-ups that the statement needs, by their identities.
     """
 
-    look_up: Request
-    state: BulkState = field(default_factory=BulkState)
-    is_over: bool = False
-    page: tuple[Request, PageParameters] | None = None
-    after: str | None = None
-    waiting: dict[str, Request] = field(default_factory=dict)
+    def __init__(self, look_up: Request) -> None:
+        self.look_up = look_up
+        self.route = protocol.page_around(look_up, None)[0].route
+        self.state = BulkState()
+        self.is_over = False
+        self.page: tuple[Request, PageParameters] | None = None
+        self.waiting: dict[str, Request] = {}
+        self._after: str | None = None  # the id after which the next page begins
+
+    def wait_for(self, waiting: dict[str, Request]) -> None:
+        """The statement needs these look-ups."""
+        self.waiting = waiting
+        self.state.need(len(waiting))
+
+    def look_up_one(self) -> Request:
+        """Take a look-up out of those that wait."""
+        _, request = self.waiting.popitem()
+        self.state.need(len(self.waiting))
+        return request
+
+    def next_page(self) -> Request:
+        """The next page, which is under way from now on."""
+        self.page = protocol.page_around(self.look_up, self._after)
+        return self.page[0]
+
+    def came(self) -> tuple[Request, PageParameters]:
+        """The page that was under way."""
+        assert self.page is not None  # noqa: S101 - called for a page that is under way
+        page, self.page = self.page, None
+        return page
+
+    def goes_on(self, after: str | None) -> None:
+        """The next page begins after this id; None ends the list."""
+        self._after = after
+        self.is_over = self.is_over or after is None
+
+    def end(self) -> None:
+        """Request no more pages."""
+        self.is_over = True
 
 
 class BulkReads:
@@ -80,8 +110,7 @@ class BulkReads:
             if not self._request_page(found, predicted=False):
                 continue
             if self._observed(found).look_up is None:  # its time is needed, to compare it with the page's
-                self._requests.start(found.waiting.popitem()[1])
-                found.state.missing -= 1
+                self._requests.start(found.look_up_one())
             while found.page is not None:
                 served = self._read_page(found, keep_all=False)
                 # before the next page is requested, the statement reads a row of this one: it may go no further, or
@@ -115,7 +144,7 @@ class BulkReads:
     def distrust(self, look_up: Request) -> None:
         """Serve no more objects of a list: they lack a member that the statement reads."""
         target = _list_target(look_up)
-        self._lists[target].is_over = True
+        self._lists[target].end()
         self._kept = {identity: body for identity, body in self._kept.items() if identity.rpartition("/")[0] != target}
 
     def close(self) -> None:
@@ -126,32 +155,27 @@ class BulkReads:
         self._lists.clear()
         self._kept.clear()
 
-    def _waiting_lists(self, look_ups: Iterable[Request]) -> Iterable[_List]:
+    def _waiting_lists(self, look_ups: Iterable[Request]) -> list[_List]:
         """The lists that the objects of the look-ups are in, each with those that are neither sent nor served."""
-        lists: dict[str, _List] = {}
+        waiting: dict[str, dict[str, Request]] = {}
         for request in look_ups:
             identity = request.identity
-            if not request.list_page_size or identity in self._kept or self._requests.is_sent(identity):
-                continue
-            target = _list_target(request)
-            if target not in lists:
-                lists[target] = self._lists.setdefault(target, _List(request))
-                lists[target].waiting = {}
-            lists[target].waiting[identity] = request
-        for found in lists.values():
-            found.state.missing = len(found.waiting)
-        return lists.values()
+            if request.list_page_size and identity not in self._kept and not self._requests.is_sent(identity):
+                waiting.setdefault(_list_target(request), {})[identity] = request
+        for target, requests in waiting.items():
+            if target not in self._lists:
+                self._lists[target] = _List(next(iter(requests.values())))
+            self._lists[target].wait_for(requests)
+        return [self._lists[target] for target in waiting]
 
     def _observed(self, found: _List) -> Seconds:
-        request, _ = protocol.page_around(found.look_up, None)
-        return self._workers.observed.seconds(found.look_up.route, request.route)
+        return self._workers.observed.seconds(found.look_up.route, found.route)
 
     def _request_page(self, found: _List, *, predicted: bool) -> bool:
         """Request the next page of a list if it pays."""
         if found.is_over or not next_page_pays(found.state, self._observed(found), self._workers.size):
             return False
-        found.page = protocol.page_around(found.look_up, found.after)
-        self._requests.start(found.page[0], predicted)
+        self._requests.start(found.next_page(), predicted)
         return True
 
     def _read_page(self, found: _List, *, keep_all: bool) -> list[Request]:
@@ -159,8 +183,7 @@ class BulkReads:
 
         Returns the waiting look-ups that they serve.
         """
-        found.waiting = {each: request for each, request in found.waiting.items() if not self._requests.is_sent(each)}
-        found.state.missing = len(found.waiting)
+        found.wait_for({each: request for each, request in found.waiting.items() if not self._requests.is_sent(each)})
         served = []
         for item in self._objects(found):
             identity = protocol.look_up_identity(found.look_up, item["id"])
@@ -174,19 +197,18 @@ class BulkReads:
 
     def _objects(self, found: _List) -> list[Object]:
         """The objects of the page that is under way; none if it cannot be read."""
-        assert found.page is not None  # noqa: S101 - called for a page that is under way
-        (request, page), found.page = found.page, None
+        request, page = found.came()
         try:
             response = self._requests.response(request)
-            objects, found.after = self._workers.parse(response, lambda r: protocol.listed(request, r, page))
+            objects, after = self._workers.parse(response, lambda r: protocol.listed(request, r, page))
         except (APIError, APIConnectionError) as error:
             log.debug("bulk reading: %s", error)
-            found.is_over = True
+            found.end()
             status = getattr(error, "status", None)
             if status is None or status >= 500 or status in NOT_SUPPORTED:  # its retries would cost each statement time
                 self._workers.observed.give_up(request.route)
             return []
-        found.is_over = found.is_over or found.after is None
+        found.goes_on(after)
         return objects
 
 

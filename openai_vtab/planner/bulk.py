@@ -54,6 +54,10 @@ class BulkState:
     saved: int = 0
     found: float = 0.0
 
+    def need(self, missing: int) -> None:
+        """So many objects are missing now."""
+        self.missing = missing
+
     def add_page(self, found: int) -> None:
         """Count a page that had `found` of the missing keys."""
         self.found = (self.found + found) / 2 if self.pages else found

@@ -104,8 +104,8 @@ class BulkReads:
         self._lists: dict[str, _List] = {}  # by their targets
         self._kept: dict[str, Listed] = {}  # objects that no look-up has needed yet, by the look-ups' identities
 
-    def pages(self, look_ups: Iterable[Request]) -> Iterator[list[Request]]:
-        """Read pages as long as they pay, and yield the look-ups that `take` can serve now."""
+    def pages(self, look_ups: Iterable[Request]) -> Iterator[list[tuple[Request, Object]]]:
+        """Read pages as long as they pay, and yield the look-ups that `take` can serve now, with their objects."""
         for found in self._waiting_lists(look_ups):
             if not self._request_page(found, predicted=False):
                 continue
@@ -178,20 +178,21 @@ class BulkReads:
         self._requests.start(found.next_page(), predicted)
         return True
 
-    def _read_page(self, found: _List, *, keep_all: bool) -> list[Request]:
+    def _read_page(self, found: _List, *, keep_all: bool) -> list[tuple[Request, Object]]:
         """Keep the objects of the page that is under way: those that are waited for, or all.
 
-        Returns the waiting look-ups that they serve.
+        Returns the waiting look-ups that they serve, with the objects.
         """
         found.wait_for({each: request for each, request in found.waiting.items() if not self._requests.is_sent(each)})
         served = []
-        for item in self._objects(found):
-            identity = protocol.look_up_identity(found.look_up, item["id"])
+        objects = self._objects(found)
+        identities = protocol.look_up_identities(found.look_up, (item["id"] for item in objects))
+        for identity, item in zip(identities, objects, strict=True):
             is_needed = identity in found.waiting
             if is_needed or (keep_all and len(self._kept) < MOST_KEPT and not self._requests.is_sent(identity)):
                 self._kept[identity] = Listed(json.dumps(item, separators=(",", ":")).encode())
             if is_needed:
-                served.append(found.waiting.pop(identity))
+                served.append((found.waiting.pop(identity), item))
         found.state.add_page(len(served))
         return served
 

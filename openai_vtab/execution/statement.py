@@ -90,6 +90,7 @@ class StatementSession:
                 return False
         if self.bulk is not None and (listed := self.bulk.take(identity)) is not None:
             self._responses[identity] = listed
+            self._count_response("keys")
             return False
         budget = self.wait_budget if self._is_over else self._wait_budget
         self._futures[identity] = identity, self.workers.send(request, budget, predicted)
@@ -150,14 +151,16 @@ class StatementSession:
         except (apsw.InterruptError, KeyboardInterrupt):  # the statement is over, even if its cursor lives on
             self._wait_budget.cancelled.set()
             raise
-        if self.meter is not None:
-            known = self._read_ahead.known if self._read_ahead is not None else None
-            self.meter.came("keys" if request.absent_is_none else "pages", known)
+        self._count_response("keys" if request.absent_is_none else "pages")
         if response.note:
             response = replace(response, note=f"{response.note}; {self._answered()} earlier requests had a response")
         del self._futures[identity]
         self._responses[stored_identity] = response
         return response
+
+    def _count_response(self, what: str) -> None:
+        if self.meter is not None:
+            self.meter.came(what, self._read_ahead.known if self._read_ahead is not None else None)
 
     def _answered(self) -> int:
         """How many of the statement's requests have a response other than a 429 that used up the wait budget."""

@@ -127,10 +127,11 @@ class Lookup:
                 (needed := protocol.build(self._table, method, item.keys)).identity: (item, needed) for item in chunk
             }
             for served in bulk.pages([needed for _, needed in waiting.values()]):
-                for needed in filter(bulk.has, served):
-                    row = self._row(*waiting.pop(needed.identity), alone=False)
-                    if row is not None:
-                        yield row
+                for needed, answer in served:
+                    if bulk.has(needed):
+                        row = self._listed_row(*waiting.pop(needed.identity), answer)
+                        if row is not None:
+                            yield row
             yield from self._prefetched(scan, method, [item for item, _ in waiting.values()])
 
     def _prefetched(self, scan: ScanOptions, method: Method, items: Iterable[ObjectRef]) -> Iterator[Row]:
@@ -149,6 +150,14 @@ class Lookup:
             row = self._row(item, needed, alone=scan.single and not waits)
             if row is not None:
                 yield row
+
+    def _listed_row(self, item: ObjectRef, needed: Request, answer: Object) -> Row | None:
+        """The row of an object that a page of a list has. It is as good as `_row`, in a third of the time."""
+        keys = item.keys
+        if self._rows.created or any(answer.get(source) not in (None, key) for source, key in keys.items()):
+            return self._row(item, needed, alone=False)
+        self._session.start(needed)  # the statement keeps the object as its response
+        return self._rows.rowid(item), ListedObject({**answer, **keys}, partial(self._looked_up, item, needed))
 
     def _row(self, item: ObjectRef, request: Request | None, *, alone: bool) -> Row | None:
         """The row of an object. `alone`: read-ahead predicts the keys that the statement will look up after this."""

@@ -5,9 +5,9 @@
 -- A vector store as a table. The store is created with the first documents.
 CREATE VIRTUAL TABLE IF NOT EXISTS handbook USING vector_store_documents(name = 'Handbook');
 
--- Upload and attach each file that is new or has changed.
+-- Upload and attach each file that is new or has changed. OpenAI refuses empty files, so they are left out.
 INSERT OR REPLACE INTO handbook (key, path)
-SELECT name, name FROM fsdir('docs') WHERE name LIKE '%.md';
+SELECT name, name FROM fsdir('docs') WHERE name LIKE '%.md' AND length(data) > 0;
 
 -- Wait until the documents can be searched, for up to ten minutes.
 SELECT status, count(*) AS documents FROM handbook WHERE wait_seconds = 600 GROUP BY status;
@@ -23,7 +23,7 @@ FROM questions AS q JOIN handbook AS h ON h.handbook = q.question AND h.max_num_
 
 -- The same statement again sends nothing, because no file has changed.
 INSERT OR REPLACE INTO handbook (key, path)
-SELECT name, name FROM fsdir('docs') WHERE name LIKE '%.md';
+SELECT name, name FROM fsdir('docs') WHERE name LIKE '%.md' AND length(data) > 0;
 
 SELECT method, replace(path, vector_store_id, 'vs_…') AS path, count(*) AS requests
 FROM openai_requests, (SELECT vector_store_id FROM handbook LIMIT 1)

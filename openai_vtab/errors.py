@@ -29,6 +29,7 @@ No exception holds the API key, or an object that holds it.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 # C0 and C1 except tab, line feed and CR LF; DEL; and the marks that reverse the direction of text
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]|\r(?!\n)")
@@ -42,6 +43,8 @@ def visible(text: str) -> str:
     return _CONTROLS.sub(lambda found: repr(found[0])[1:-1], text)
 
 
+TITLES = ("done", "not done", "unknown")
+MAX_NAMED = 5  # names in a line of that text
 MAX_LISTED = 20  # lines of each list in the text of a WriteError, and rows in a line
 
 
@@ -194,7 +197,8 @@ class WriteError(OperationalError):
     unknown: (rowid, reason) of each row with an unknown outcome, because no response came.
 
     The local changes are rolled back, except when a SELECT caused the rows to be sent: then the transaction stays open,
-    and its COMMIT fails. The lists are complete. The text groups rows with the same reason, and is shortened.
+    and its COMMIT fails. The lists are complete. The text groups rows with the same reason, and is shortened. Where
+    `names` has a name for a row of a list, the text has the name in the place of the rowid.
     """
 
     def __init__(
@@ -204,11 +208,14 @@ class WriteError(OperationalError):
         done: list[tuple[int, str]],
         not_done: list[tuple[int, str]],
         unknown: list[tuple[int, str]],
+        names: Sequence[Sequence[str]] = ((), (), ()),
     ) -> None:
         lines = [problem]
-        for title, rows in (("done", done), ("not done", not_done), ("unknown", unknown)):
-            lines += _listed(title, rows)
-        if len(done) + len(not_done) + len(unknown) > 1:
+        everything = [*done, *not_done, *unknown]
+        if len(everything) != 1 or everything[0][1] not in problem:  # the reason of the only row is said once
+            for title, rows, of_rows in zip(TITLES, (done, not_done, unknown), names, strict=True):
+                lines += _listed(title, rows, of_rows)
+        if len(everything) > 1:
             lines.append(f"  in all: {len(done)} done, {len(not_done)} not done, {len(unknown)} unknown")
         super().__init__("\n".join(lines))
         self.done = done
@@ -216,16 +223,17 @@ class WriteError(OperationalError):
         self.unknown = unknown
 
 
-def _listed(title: str, rows: list[tuple[int, str]]) -> list[str]:
+def _listed(title: str, rows: list[tuple[int, str]], names: Sequence[str]) -> list[str]:
     """A line for each id or reason, with up to MAX_LISTED of the rows that share it."""
-    by_text: dict[str, list[int]] = {}
-    for rowid, text in rows:
-        by_text.setdefault(text, []).append(rowid)
+    by_text: dict[str, list[str]] = {}
+    for (rowid, text), name in zip(rows, names or [""] * len(rows), strict=True):
+        by_text.setdefault(text, []).append(name or (f"row {rowid}" if names else str(rowid)))
     lines = []
-    for text, rowids in list(by_text.items())[:MAX_LISTED]:
-        named = ", ".join(map(str, rowids[:MAX_LISTED]))
-        more = f" and {len(rowids) - MAX_LISTED} more" if len(rowids) > MAX_LISTED else ""
-        lines.append(f"  {title}: row{'s' if len(rowids) > 1 else ''} {named}{more}: {text}")
+    for text, found in list(by_text.items())[:MAX_LISTED]:
+        kind = "" if names else "rows " if len(found) > 1 else "row "
+        most = MAX_NAMED if names else MAX_LISTED
+        more = f" and {len(found) - most} more" if len(found) > most else ""
+        lines.append(f"  {title}: {kind}{', '.join(found[:most])}{more}: {text}")
     if len(by_text) > MAX_LISTED:
         lines.append(f"  {title}: … and {len(by_text) - MAX_LISTED} more")
     return lines

@@ -108,6 +108,13 @@ def test_control_characters_in_errors_are_escaped() -> None:
     assert str(errors.ConfigurationError("ключ \u05d0\u200f 日本語")) == "ключ \u05d0\u200f 日本語"
 
 
+def test_write_error_text_of_one_row_has_its_reason_once() -> None:
+    """A list of one row would repeat the first line."""
+    reason = "no API key"
+    error = openai_vtab.WriteError(reason, done=[], not_done=[(7, reason)], unknown=[])
+    assert (str(error), error.not_done) == (reason, [(7, reason)])
+
+
 def test_write_error_text_groups_rows_and_stays_short() -> None:
     """300 rows for the same reason are a line; the lists are complete, and the totals come last."""
     error = openai_vtab.WriteError(

@@ -68,6 +68,9 @@ class Cursor:
             statement = self._prepare(sql)
             self._execute(statement, parameters)
             self.lastrowid = self._connection.last_insert_rowid()
+        except BaseException:
+            self.rowcount = -1
+            raise
         finally:
             self._running = False
         return self
@@ -81,6 +84,9 @@ class Cursor:
             with map_errors:
                 for _ in self._cursor.executemany(statement, self._bindings(rows)):
                     pass
+        except BaseException:
+            self.rowcount = -1
+            raise
         finally:
             self._running = False
         return self

@@ -20,6 +20,7 @@ from .states import State
 from .store import DocumentStore
 
 _KEPT = ("chunking", "sha256", "bytes", "filename")
+_KEPT_OF_THE_FILE = ("attributes", "batch_id", "created_at", "attached_at", "answer")
 
 
 class Adoption:
@@ -76,7 +77,7 @@ class Adoption:
             store.change_document(id, attributes=attributes, stamp=stamp, **known)
         if file is not None:  # added again, because a document's newest file has the largest id
             store.remove_file(file.id)
-            known = {**known, "attributes": file.attributes}
+            known |= {name: getattr(file, name) for name in _KEPT_OF_THE_FILE}
         owned = 0 if file is None else file.owned
         store.add_file(document=id, file_id=file_id, owned=owned, state=State.UNSURE, **known)
         return id
@@ -92,7 +93,12 @@ class Adoption:
         return content
 
     def _supersede(self, document: Document, newest: StoredFile | None) -> None:
-        if newest is not None and newest.state is State.WANTED:
+        if newest is not None and (newest.state is State.WANTED or is_adopted_now(newest)):
             self._store.remove_file(newest.id)
         elif newest is not None:
             self._protection.refuse([newest], document.key)
+
+
+def is_adopted_now(file: StoredFile) -> bool:
+    """Return whether the open transaction adopts the file, and nothing of it is known yet: COMMIT has not looked."""
+    return not file.owned and file.state is State.UNSURE and file.attributes is None

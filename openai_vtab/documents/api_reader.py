@@ -33,7 +33,7 @@ class Question:
 
 
 class APIReader:
-    """The questions about one vector store, and the answers."""
+    """The requests for objects and lists of one vector store, and their responses."""
 
     def __init__(self, session: StatementSession, vector_store_id: str) -> None:
         self._session = session
@@ -52,7 +52,7 @@ class APIReader:
         """Ask for a file in the vector store."""
         return _question(vector_store_files, self._keys | {"id": file_id})
 
-    def upload(self, file_id: str) -> Question:
+    def uploaded_file(self, file_id: str) -> Question:
         """Ask for a file, whether it is attached or not."""
         return _question(files, {"id": file_id})
 
@@ -114,7 +114,7 @@ class APIReader:
             request = protocol.build(table, method, question.keys, page)
 
     def forget(self) -> None:
-        """Ask everything again the next time."""
+        """Forget all responses, so that each request is sent again the next time."""
         for request in self._sent.values():
             self._session.forget(request)
         self._sent.clear()

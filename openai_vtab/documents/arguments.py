@@ -19,6 +19,10 @@ _TOKEN = re.compile(r"""'(?:[^']|'')*'|"[^"]*"|`[^`]*`|\[[^\]]*\]|--[^\n]*|/\*.*
 _KEY_NAME = re.compile(r"\W*(?:openai_)?(?:api_?)?(?:key|token|secret)\b|\W*authorization\b", re.IGNORECASE)
 _KEY = re.compile(r"""(?:^|['"=\s])(?:bearer\s+)?sk-""", re.IGNORECASE)
 EXAMPLES = "name = 'Handbook' or vector_store_id = 'vs_…'"
+_JSON_EXAMPLES = {
+    "expires_after": """'{"anchor": "last_active_at", "days": 7}'""",
+    "metadata": """'{"team": "docs"}'""",
+}
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,10 @@ def parse(table: str, texts: Sequence[str]) -> Arguments:
         try:
             found[name] = CHECKS[name](value, Limits())
         except InvalidValue as error:
-            raise ProgrammingError(f"{table}: the argument {name}: {error}") from None
+            # an argument is a text in single quotes: SQLite calls no function such as json_object() in it
+            is_call = error.instead.startswith("json_object(")
+            instead = _JSON_EXAMPLES[name] if is_call else error.instead
+            raise ProgrammingError(f"{table}: the argument {name}: {error.problem}; write {instead}") from None
     if ("name" in found) == ("vector_store_id" in found):
         given = "both are given" if found.keys() >= {"name", "vector_store_id"} else "neither is given"
         raise ProgrammingError(f"{table}: it needs one of the arguments {EXAMPLES}, and {given}")

@@ -21,7 +21,7 @@ import apsw
 
 from ..errors import RowError, UnsupportedWriteError
 from ..schema.values import Limits, SQLiteValue, sql_literal
-from .adoption import Adoption
+from .adoption import Adoption, is_adopted_now
 from .arguments import Arguments
 from .contents import Content
 from .protection import Protection
@@ -35,8 +35,10 @@ INSERTED = ("key", "path", "content", "attributes", "chunking_strategy", "file_i
 UPDATED = ("key", "path", "content", "attributes", "chunking_strategy")
 # their file can be attached with any chunking: the vector store does not have it, or could not use it
 _ATTACHABLE = frozenset({State.WANTED, State.UPLOADED, State.FAILED, State.CANCELLED})
+# the API does not have them, as far as is known
+_NOT_THERE = frozenset({State.WANTED, State.UNKNOWN})
 # COMMIT may find that it has to upload the file of the document
-_MAY_BE_GONE = frozenset({State.WANTED, State.MISSING, State.UNSURE})
+_MAY_BE_GONE = frozenset({State.WANTED, State.FAILED, State.CANCELLED, State.MISSING, State.UNSURE})
 _AGAIN = {State.FAILED: State.UPLOADED, State.CANCELLED: State.UPLOADED, State.MISSING: State.UNSURE}
 
 
@@ -72,7 +74,7 @@ class Changes:
         if document is not None and is_there and conflict != apsw.SQLITE_REPLACE:
             if conflict == apsw.SQLITE_IGNORE:
                 return document.id
-            raise self._conflict(key)
+            raise self._key_is_taken(key)
         if "file_id" in row:
             return self._adoption.insert(key, row, document, file)
         chunking = values.chunking(row, key, self._arguments.chunking)
@@ -101,7 +103,9 @@ class Changes:
         if row.keys() == {"key"}:
             file = None  # the key is the user's alone: the file stays as it is
         attributes = values.attributes(row, key) if "attributes" in row else document.attributes
-        chunking = values.chunking(row, key, None) if "chunking_strategy" in row else document.chunking
+        chunking = (
+            values.chunking(row, key, self._arguments.chunking) if "chunking_strategy" in row else document.chunking
+        )
         content = None if self._is_unchanged(document, file, row, chunking) else values.content(row, key)
         wanted = Wanted(attributes, chunking, content)
         self._refuse_impossible(document, file, wanted, key)
@@ -110,7 +114,7 @@ class Changes:
             if conflict == apsw.SQLITE_IGNORE:
                 return
             if conflict != apsw.SQLITE_REPLACE:
-                raise self._conflict(key)
+                raise self._key_is_taken(key)
             self.delete(other.id)
         self._change(document, file, wanted, key)
 
@@ -129,6 +133,7 @@ class Changes:
 
     def _add(self, key: str, wanted: Wanted, content: Content) -> int:
         store = self._store
+        store.contents.keep(content)  # it may fail, so that it comes before the first change
         new = store.add_document(
             key=key,
             attributes=wanted.attributes,
@@ -166,18 +171,40 @@ class Changes:
     def _bring(
         self, document: Document, file: StoredFile | None, content: Content, chunking: str | None
     ) -> StoredFile | None:
-        """Have the newest file of a document be one with the content. Returns a file that has it already."""
-        kept = file if file is not None and _has(file, content, document.chunking, chunking) else None
-        if kept is None and file is not None and file.state is State.WANTED:
-            # the transaction changes the document again: perhaps back to what the API has
-            self._store.remove_file(file.id)
-            before = next(iter(self._store.files_of(document.id)[-1:]), None)
-            kept = before if before is not None and _has(before, content, before.chunking, chunking) else None
+        """Have the newest file of a document be one with the content. Returns a file that has it already.
+
+        The transaction may change the document again, or a failed one may have left an upload with an unknown outcome:
+        the content is perhaps what the API has.
+        """
+        kept, newer = None, list[StoredFile]()
+        if file is not None and file.state in _NOT_THERE:
+            kept, newer = self._known(document, content, chunking)
+        elif file is not None and _has(file, content, document.chunking, chunking):
+            kept = file
+        if kept is None or kept.state in _MAY_BE_GONE:
+            self._store.contents.keep(content)  # it may fail, so that it comes before the first change
+        for each in newer:
+            if each.state is State.WANTED:
+                self._store.remove_file(each.id)
+            elif kept is not None:
+                self._store.change_file(each.id, document=None)
         if kept is None:
             self._want(document.id, content)
-        elif kept.state in _MAY_BE_GONE:
-            self._store.contents.keep(content)
         return kept
+
+    def _known(
+        self, document: Document, content: Content, chunking: str | None
+    ) -> tuple[StoredFile | None, list[StoredFile]]:
+        """Return the newest file with the content, a wanted one only if there is no other, and the files newer than it.
+
+        Files older than one that certainly is, or was, at the API are another content's.
+        """
+        files = self._store.files_of(document.id)
+        first = next((place for place in reversed(range(len(files))) if files[place].state not in _NOT_THERE), 0)
+        recent = [*reversed(files[first:])]
+        found = [each for each in recent if _has(each, content, _chunking(each, document, recent[0]), chunking)]
+        kept = next((each for each in found if each.state is not State.WANTED), next(iter(found), None))
+        return kept, [each for each in recent if kept is None or each.id > kept.id]
 
     def _want(self, document: int, content: Content) -> None:
         self._store.add_file(
@@ -188,11 +215,10 @@ class Changes:
             owned=1,
             state=State.WANTED,
         )
-        self._store.contents.keep(content)
 
     def _release(self, file: StoredFile) -> None:
         """A document does not need the file any more."""
-        if file.state is State.WANTED:
+        if file.state is State.WANTED or is_adopted_now(file):
             self._store.remove_file(file.id)
         else:
             self._store.move(file, State.LEAVING, document=None)
@@ -224,7 +250,7 @@ class Changes:
         ):
             self._protection.refuse([file], document.key)
 
-    def _conflict(self, key: str) -> apsw.ConstraintError:
+    def _key_is_taken(self, key: str) -> apsw.ConstraintError:
         return apsw.ConstraintError(
             f"{self._store.name}.key: {sql_literal(key)} is there already; write OR REPLACE to replace the document, "
             "or OR IGNORE to leave it as it is"
@@ -237,11 +263,16 @@ class Changes:
         )
 
 
-def _has(file: StoredFile, content: Content, now: str | None, chunking: str | None) -> bool:
-    """Whether a file, whose chunking is `now`, has the content and may have the chunking."""
+def _has(file: StoredFile, content: Content, current: str | None, chunking: str | None) -> bool:
+    """Whether a file has the content, and has the chunking (`current` is the file's) or can be attached with it."""
     return (file.sha256, file.filename) == (content.sha256, content.filename) and (
-        now == chunking or file.state in _ATTACHABLE
+        current == chunking or file.state in _ATTACHABLE or file.state is State.UNKNOWN
     )
+
+
+def _chunking(file: StoredFile, document: Document, newest: StoredFile) -> str | None:
+    """The chunking of a file: that of its document if it is the newest."""
+    return document.chunking if file.id == newest.id else file.chunking
 
 
 def _is_left_over(document: Document, file: StoredFile | None) -> bool:

@@ -19,8 +19,8 @@ SHOWN = (
     Column(
         "status",
         "TEXT",
-        "in_progress, completed, failed or cancelled; pending before COMMIT; unknown when nobody knows whether the "
-        "upload was carried out; missing when another program has taken the file out of the vector store.",
+        "in_progress, completed, failed or cancelled; pending before COMMIT; unknown when the upload has an unknown "
+        "outcome; missing when another program has taken the file out of the vector store.",
     ),
     Column(
         "attributes",

@@ -1,7 +1,8 @@
 """Commands, which are written as those of FTS5: INSERT INTO handbook (handbook) VALUES ('sync').
 
     sync            COMMIT does what is still to be done, and deletes files that failed transactions have left
-    retry-unknown   documents with the status unknown are uploaded again when they are written again
+    retry-unknown   documents with the status unknown are uploaded again when they are written again; unknown uploads
+                    that no document needs are not looked for any more
     checksum        files are read when they are written again, whatever their sizes and times say
 
 >>> Commands(store, protection).run("sync", {})
@@ -48,5 +49,7 @@ class Commands:
 
     def _retry_unknown(self) -> None:
         """Forget what was uploaded with an unknown outcome: content that is written again is not the same."""
+        for file in self._store.files("f.state = ? AND f.file_id IS NULL", [State.LEAVING]):
+            self._store.remove_file(file.id)
         for file in self._store.files("f.state = ?", [State.UNKNOWN]):
             self._store.change_file(file.id, sha256=None)

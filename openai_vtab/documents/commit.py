@@ -13,42 +13,43 @@ that a later COMMIT goes on where one has stopped, whatever has stopped it.
     upload        wanted, and no file of that content is spare  POST /files
     attach        uploaded                                      POST …/file_batches, with many files each
     attributes    attached with other attributes                POST …/files/F
-    supersede     older than one that is completed              (none)
+    supersede     older than a completed one, or not findable   (none)
     remove        leaving                                       DELETE …/files/F, DELETE /files/F
 
 Whatever fails rolls all of it back, and ends the COMMIT. The intents then tell what the API has carried out
 (outcomes.py), and a spare file is taken up by its content: nothing is uploaded twice.
 
->>> DocumentCommit(store, arguments, queue, workers, files_per_batch=2000, others=[], on_created=print).run()
+>>> DocumentCommit(store, arguments, queue, workers, 2000, others=[], holders=dict, on_created=print).run()
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 
 from ..errors import RowError
 from ..execution.statement import StatementSession
 from ..execution.workers import WorkerPool
-from ..protocol import Object
+from ..protocol import READ_AFTER_WRITE_SECONDS, Object
 from ..writes.queue import WriteQueue
 from ..writes.write import Write
 from . import requests, selections, spares
 from .arguments import Arguments
 from .commit_look import look_before_commit
 from .requests import Change
-from .rows import NO_ATTRIBUTES, Document, StoredFile
+from .rows import Document, StoredFile
 from .states import State
 from .steps import Step
 from .store import DocumentStore
-from .vector_store import VISIBLE_SECONDS, take_or_refuse
+from .vector_store import take_or_refuse
 
 
 class DocumentCommit:
     """One COMMIT of one documents table.
 
     others: the other documents tables of the connection.
+    holders: returns the ids of the table's files that another table knows (Protection.holders).
     on_created: called with the key of the vector store, and of each batch, that a response has confirmed.
     """
 
@@ -60,6 +61,7 @@ class DocumentCommit:
         workers: WorkerPool,
         files_per_batch: int,
         others: Sequence[DocumentStore],
+        holders: Callable[[], Collection[str]],
         on_created: Callable[[tuple[str, ...]], None],
     ) -> None:
         self._store = store
@@ -68,6 +70,7 @@ class DocumentCommit:
         self._workers = workers
         self._files_per_batch = files_per_batch
         self._others = others
+        self._holders = holders
         self._on_created = on_created
         self._is_dry_run = workers.client.settings.dry_run
 
@@ -84,9 +87,8 @@ class DocumentCommit:
 
     # store
 
-    @property
-    def _vector_store_id(self) -> str:
-        """The vector store, which is created if need be."""
+    def _ensure_store(self) -> str:
+        """Return the id of the vector store. Creates the store if the table has none yet."""
         known = self._store.setting("vector_store_id")
         if known is None:
             self._create_store()
@@ -109,7 +111,8 @@ class DocumentCommit:
         setting = self._store.setting("store_unknown")
         begun_at = None if setting is None else int(setting)
         if begun_at is not None:
-            self._workers.pause(begun_at + VISIBLE_SECONDS - self._workers.clock.time())
+            # at most: the clock may have been set back since
+            self._workers.pause(min(begun_at - self._workers.clock.time(), 0) + READ_AFTER_WRITE_SECONDS)
         with closing(StatementSession(self._workers)) as session:
             return take_or_refuse(self._store, name, requests.stores(session), begun_at)
 
@@ -124,10 +127,11 @@ class DocumentCommit:
         wanted = selections.newest_in(self._store, State.WANTED)
         if not wanted:
             return
-        _ = self._vector_store_id  # before anything is uploaded, because its name may be taken
+        self._ensure_store()  # before anything is uploaded, because its name may be taken
         changed: list[str] = []
+        spare = spares.contents(self._store)
         for document, file in wanted:
-            if not spares.take_up(self._store, document, file):
+            if (file.sha256, file.filename) not in spare or not spares.take_up(self._store, document, file):
                 self._upload_one(document, file, changed)
         self._send()
         if changed:
@@ -174,13 +178,18 @@ class DocumentCommit:
             self._send()
 
     def _attach_batch(self, part: Sequence[tuple[Document, StoredFile]]) -> None:
-        files = [{"file_id": file.file_id, "chunking": document.chunking} for document, file in part]
+        vector_store_id = self._ensure_store()
+        files = [
+            {"file_id": file.file_id, "chunking": document.chunking, "intent": file.intent} for document, file in part
+        ]
 
         def attached(answer: Object) -> None:
             self._store.attached(part, str(answer["id"]), int(self._workers.clock.time()))
-            self._on_created((self._vector_store_id, str(answer["id"])))
+            self._on_created((vector_store_id, str(answer["id"])))
 
-        change = requests.attach(self._vector_store_id, [_item(document, file) for document, file in part])
+        new = {str(file.file_id): file.created_at for _, file in part}
+        items = [requests.item(document, file) for document, file in part]
+        change = requests.attach(vector_store_id, items, requests.visible_by(new, self._workers.clock))
         label = self._label(*(document for document, _ in part))
         self._add(Step.ATTACH, change, {"files": files}, part[0][0].id, label, attached)
 
@@ -199,24 +208,28 @@ class DocumentCommit:
         def done(answer: Object) -> None:
             self._store.advance(file, attributes=attributes)
 
-        change = requests.set_attributes(self._vector_store_id, str(file.file_id), json.loads(attributes))
+        change = requests.set_attributes(self._ensure_store(), str(file.file_id), json.loads(attributes))
         sent = {"files": [{"file_id": file.file_id}]}
         self._add(Step.ATTRIBUTES, change, sent, document.id, self._label(document), done)
 
     # remove
 
     def _supersede(self) -> None:
-        """Let files leave whose document has a newer one that is completed, and those that were never attached."""
-        for file in selections.superseded(self._store):
-            self._store.move(file, State.LEAVING, document=None)
+        """Let files leave whose document has a newer one that is completed, and older ones that no search finds.
+
+        A file that another table has adopted since stays until that table does not need it any more.
+        """
+        superseded = selections.superseded(self._store)
+        held = self._holders() if superseded else ()
+        for file in superseded:
+            if file.file_id not in held:
+                self._store.move(file, State.LEAVING, document=None)
 
     def _remove(self) -> None:
-        leaving = self._store.files_in(State.LEAVING)
-        for file in leaving:
-            if file.file_id is None:
-                self._store.remove_file(file.id)
-            else:
-                self._remove_one(file, file.file_id)
+        # an unknown upload without a document waits until COMMIT looks for it
+        leaving = [(file, file.file_id) for file in self._store.files_in(State.LEAVING) if file.file_id is not None]
+        for file, file_id in leaving:
+            self._remove_one(file, file_id)
         if leaving:
             self._send()
 
@@ -229,7 +242,8 @@ class DocumentCommit:
 
         vector_store_id = self._store.setting("vector_store_id")
         if vector_store_id is not None and (file.attached_at is not None or not file.owned):
-            change = requests.detach(str(vector_store_id), file_id)
+            new = requests.visible_by({file_id: file.attached_at}, self._workers.clock)
+            change = requests.detach(str(vector_store_id), file_id, new)
             self._add(Step.DETACH, change, sent, file.id, label, None if file.owned else removed)
         if file.owned:
             self._add(Step.DELETE, requests.delete(file_id), sent, file.id, label, removed)
@@ -277,13 +291,3 @@ class DocumentCommit:
 def _more(count: int) -> str:
     """Return " and 2 others", "" for none."""
     return f" and {count} other{'s' if count > 1 else ''}" if count else ""
-
-
-def _item(document: Document, file: StoredFile) -> Object:
-    """Return a file as a batch attaches it."""
-    item: Object = {"file_id": file.file_id}
-    if document.attributes != NO_ATTRIBUTES:
-        item["attributes"] = json.loads(document.attributes)
-    if document.chunking is not None:
-        item["chunking_strategy"] = json.loads(document.chunking)
-    return item

@@ -1,4 +1,4 @@
-"""What COMMIT asks the API before it sends anything: about files whose state is not known, and unknown uploads.
+"""The requests of a COMMIT before it sends anything: about files whose state is not known, and unknown uploads.
 
     a file is       when it is asked about                             what it becomes
     --------------  -------------------------------------------------  ---------------------------------------------
@@ -6,6 +6,7 @@
     unsure          a document needs it, or a wanted file may use it   what the vector store says; uploaded if only the
                                                                        file is there; wanted again if it is gone, and
                                                                        the transaction has its content
+    uploaded        it was attached before, and has failed             missing, if it does not exist any more
     in_progress     its document has an older file                     what the vector store says
     to be adopted   always                                             the same; it must be in the vector store
 
@@ -42,6 +43,7 @@ def look_before_commit(store: DocumentStore, workers: WorkerPool, others: Sequen
     with closing(StatementSession(workers)) as session:
         _resolve_unknown(store, session, others)
         _look(store, session)
+        _look_for_retried(store, session)
         for _, file in selections.newest_in(store, State.MISSING):
             if store.contents.of(file) is not None:
                 store.move(file, State.WANTED, **NOTHING_SENT, owned=1)
@@ -58,8 +60,8 @@ def _resolve_unknown(store: DocumentStore, session: StatementSession, others: Se
     def is_known(file_id: str) -> bool:
         return any(each.with_file_id(file_id) for each in stores)
 
-    begun_at = unknown.begun_at(files)
-    listed = takewhile(lambda o: (o.get("created_at") or 0) >= begun_at, requests.uploaded_files(session))
+    since = unknown.possible_since(files)
+    listed = takewhile(lambda o: (o.get("created_at") or 0) >= since, requests.uploaded_files(session))
     unknown.resolve(store, files, list(listed), is_known)
 
 
@@ -77,6 +79,16 @@ def _look(store: DocumentStore, session: StatementSession) -> None:
             workers.pause(min(pause, max(SHORTEST_PAUSE, decided - workers.clock.time())), session.meter)
             pause *= 2
             session.close()
+
+
+def _look_for_retried(store: DocumentStore, session: StatementSession) -> None:
+    """A file that is to be attached again, because it had failed, may have been deleted since."""
+    retried = selections.retried(store)
+    if not retried:
+        return
+    for file, _ in session.prefetch(retried, lambda file: requests.look_up(str(file.file_id))):
+        if requests.uploaded_file(session, str(file.file_id)) is None:
+            store.move(file, State.MISSING)
 
 
 def _adopt(store: DocumentStore, session: StatementSession, document: Document, file: StoredFile) -> None:

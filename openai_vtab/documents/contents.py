@@ -84,9 +84,9 @@ def of_value(value: SQLiteValue, key: str, limits: Limits) -> Content:
 
 def of_path(path: SQLiteValue, limits: Limits) -> Content:
     """Return the content of a file below upload_root. Raises InvalidValue."""
-    upload = validators.path(path, limits)
+    upload, opened = validators.open_path(path, limits)
     try:
-        with upload.open() as file:
+        with opened as file:
             stamp = json.dumps([*_identity(os.fstat(file.fileno())), time.time_ns()])
             digest, size = hashlib.sha256(), 0
             while chunk := file.read(CHUNK):
@@ -131,6 +131,7 @@ def filename_of(key: str) -> str:
     >>> filename_of("https://example.com/terms/refunds.html")
     'refunds.html'
     """
+    # validators.filename refuses %22, because some servers read it as a quotation mark
     last = re.split(r"[/\\]", key.rstrip("/\\"))[-1].replace("%22", "_")
     if not last.isprintable():
         last = "".join("_" if category(character) in ("Cc", "Cs") else character for character in last)

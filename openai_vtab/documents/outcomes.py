@@ -1,6 +1,6 @@
-"""What transactions that are gone have carried out at the API, written into the shadow tables from their intents.
+"""The outcomes of transactions that were rolled back or interrupted, written into the shadow tables from their intents.
 
-    the intent's step   carried out, and the response has come   nobody knows whether it was carried out
+    the intent's step   carried out, and the response has come   the outcome is unknown
     ------------------  ---------------------------------------  ------------------------------------------------------
     store               its id                                   the time, so that the next COMMIT looks for the store
     upload              a spare file, which the next COMMIT      a file in the state `unknown`; its document, when the
@@ -27,7 +27,7 @@ from ..ledger.intents import Intent, Outcome
 from ..sqlite.elsewhere import elsewhere
 from ..sqlite.internal_sql import InternalSQL
 from . import unknown
-from .rows import NO_ATTRIBUTES
+from .rows import NO_ATTRIBUTES, StoredFile
 from .states import State
 from .steps import Step
 from .store import DocumentStore
@@ -39,7 +39,7 @@ UNTOUCHED = frozenset({State.WANTED, State.UNKNOWN, State.LEAVING})
 
 
 class DocumentOutcomes:
-    """The rows of one documents table, as the settlement of transactions that are gone needs them."""
+    """The rows of one documents table, as writes/settlement.py needs them."""
 
     def __init__(self, store: DocumentStore) -> None:
         self.store = store
@@ -74,7 +74,7 @@ class DocumentOutcomes:
     # outcomes
 
     def write_outcomes(self, intents: Sequence[Intent]) -> int:
-        """Write what transactions that are gone have carried out, or may have.
+        """Write what transactions that were rolled back or interrupted have carried out, or may have.
 
         Returns the number of rows that are new or know more than before. Raises SQLite's errors.
         """
@@ -151,15 +151,26 @@ class DocumentOutcomes:
 
     def _unsure(self, intent: Intent, step: Step, sent: dict[str, Any]) -> int:
         """Mark a file: what the API has of it is not known."""
-        file = self.store.with_file_id(str(sent.get("file_id")))
-        if file is None or file.state in UNTOUCHED:
+        file = self.store.with_file_id(str(sent.get("file_id"))) or self._found(sent)
+        if file is None:
             return 0
         columns: dict[str, Any] = {}
         if step is Step.ATTACH:
             columns = {"chunking": sent.get("chunking"), "attached_at": intent.at}
             columns["batch_id"] = (intent.answer or {}).get("id")
-        self.store.move(file, State.UNSURE, **columns)
-        return int(file.state is not State.UNSURE)
+        if file.state not in UNTOUCHED:
+            self.store.move(file, State.UNSURE, **columns)
+        elif columns:  # it is detached before it is deleted
+            self.store.change_file(file.id, **columns)
+        return int(file.state not in UNTOUCHED | {State.UNSURE})
+
+    def _found(self, sent: dict[str, Any]) -> StoredFile | None:
+        """Return the file of an unknown upload that the transaction has found: its row does not know it any more."""
+        file = self.store.with_intent(str(sent.get("intent")))
+        if file is None or file.file_id is not None:
+            return None
+        unknown.found_as(self.store, file, file_id=sent["file_id"])
+        return self.store.with_file_id(str(sent["file_id"]))
 
     # what was learned while reading
 

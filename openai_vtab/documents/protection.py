@@ -25,7 +25,10 @@ _BATCHES = {vector_store_file_batches.name, *vector_store_file_batches.aliases}
 
 
 class Protection:
-    """The files of one table that others know. `statement` returns the one that runs: it looks for them once."""
+    """The files of one table that others know.
+
+    statement: returns the statement that runs. The files are looked for once in each statement.
+    """
 
     def __init__(self, internal_sql: InternalSQL, store: DocumentStore, statement: Callable[[], object]) -> None:
         self._sql = internal_sql
@@ -44,7 +47,7 @@ class Protection:
                 )
 
     def holders(self) -> dict[str, str]:
-        """Return, for each file of the table that another one knows, who knows it."""
+        """Return the files of the table that another table knows: by file id, the words for an error message."""
         statement = self._statement()
         if self._looked is None or self._looked[0] is not statement:
             self._looked = statement, dict(self._find())

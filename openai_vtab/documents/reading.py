@@ -56,7 +56,10 @@ def wait(
     clock: Clock,
     deadline: float,
 ) -> Failures:
-    """The same again and again, until all of the files are finished or the deadline, on the pool's clock, has come."""
+    """Look at the files until all of them are finished, or until `deadline` on the monotonic clock of the workers.
+
+    Returns and raises the same as `look`.
+    """
     looking = _Look(session, store, vector_store_id, clock)
     looking.wait(files, deadline)
     return looking.failures
@@ -65,7 +68,10 @@ def wait(
 def refresh(
     session: StatementSession, store: DocumentStore, vector_store_id: str, files: Sequence[StoredFile], clock: Clock
 ) -> Failures:
-    """The same for files that may be finished: another program may have detached them."""
+    """Look at finished files as well, because another program may have detached them.
+
+    Returns and raises the same as `look`.
+    """
     looking = _Look(session, store, vector_store_id, clock)
     looking.one_by_one(looking.by_list([file for file in files if file.state in LOOKED_AT]))
     return looking.failures
@@ -192,21 +198,25 @@ class _Look:
         gone = [file for file in files if not self._is_young(file)]
         for file in gone:
             if file.state is not State.UNSURE:
-                self._store.learn(_id(file), State.MISSING)
+                self._store.learn(file, State.MISSING)
         unsure = [file for file in gone if file.state is State.UNSURE]
-        for file, _ in self._session.prefetch(unsure, lambda file: self._api.upload(_id(file)).request):
-            is_answered, answer = self._ask(self._api.upload(_id(file)), [file])
+        for file, _ in self._session.prefetch(unsure, lambda file: self._api.uploaded_file(_id(file)).request):
+            is_answered, answer = self._ask(self._api.uploaded_file(_id(file)), [file])
             if is_answered:
-                self._store.learn(_id(file), State.MISSING if answer is None else State.UPLOADED)
+                self._store.learn(file, State.MISSING if answer is None else State.UPLOADED)
 
     def _is_young(self, file: StoredFile) -> bool:
-        """Whether the file was attached so recently that the API may not show it yet."""
-        return file.attached_at is not None and self._clock.time() < file.attached_at + READ_AFTER_WRITE_SECONDS
+        """Whether the file was attached so recently that the API may not show it yet.
+
+        Not in the future: the clock has been set back since, and the wait for it could take days.
+        """
+        return file.attached_at is not None and abs(self._clock.time() - file.attached_at) < READ_AFTER_WRITE_SECONDS
 
     def _learn(self, file: StoredFile, answer: Object) -> None:
         state = state_of(answer)
+        # a file that is still in progress is written once, not at every look
         if state is not State.IN_PROGRESS or file.state is not state or file.answer is None:
-            self._store.learn(_id(file), state, answer)
+            self._store.learn(file, state, answer)
 
     def _ask(self, question: Question, files: Iterable[StoredFile]) -> tuple[bool, Object | None]:
         """Return whether the API has answered, and the object, None if the API does not know it."""

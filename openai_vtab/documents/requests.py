@@ -1,17 +1,19 @@
 """The requests of a documents table, built from the descriptions of the API's tables.
 
->>> attach("vs_1", [{"file_id": "file-1"}]).target
+>>> attach("vs_1", [{"file_id": "file-1"}], new_files={}).request.target
 '/vector_stores/vs_1/file_batches'
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from .. import protocol
+from ..clock import Clock
 from ..execution.statement import StatementSession
 from ..protocol import NO_KEYS, Object, PageParameters, Request, Response
 from ..protocol.multipart import Upload
@@ -23,6 +25,7 @@ from ..tables.vector_store_file_batches import vector_store_file_batches
 from ..tables.vector_store_files import vector_store_files
 from ..tables.vector_stores import vector_stores
 from ..writes.order import Affected, affected
+from .rows import NO_ATTRIBUTES, Document, StoredFile
 
 PURPOSE = "assistants"
 
@@ -39,6 +42,7 @@ class Change:
     parse: Callable[[Response], Object]
 
 
+@lru_cache  # thousands of uploads ask for the same one
 def _method(table: Table, verb: str, *given: str, http: str = "") -> Method:
     """Return the method that needs these columns."""
     methods = (m for m in table.of(verb) if set(m.needs) == set(given) and m.listing is None and not m.gives)
@@ -65,11 +69,39 @@ def upload(file: FileToUpload) -> Change:
     return replace(change, parse=lambda response: {**change.parse(response), "sha256": body.sha256})
 
 
-def attach(vector_store_id: str, items: Sequence[Object]) -> Change:
-    """Attach files in one batch; each item has a file_id and, if given, attributes and a chunking_strategy."""
+def attach(vector_store_id: str, items: Sequence[Object], new_files: Mapping[str, float]) -> Change:
+    """Attach files in one batch; each item has a file_id and, if given, attributes and a chunking_strategy.
+
+    new_files: those that were uploaded a moment ago, as visible_by() returns them.
+    """
     parameters = {"vector_store_id": vector_store_id, "files": list(items)}
     method = _method(vector_store_file_batches, "INSERT", "vector_store_id", "files")
-    return _created(vector_store_file_batches, method, parameters)
+    return _naming(new_files, _created(vector_store_file_batches, method, parameters))
+
+
+def item(document: Document, file: StoredFile) -> Object:
+    """Return a file as a batch attaches it."""
+    found: Object = {"file_id": file.file_id}
+    if document.attributes != NO_ATTRIBUTES:
+        found["attributes"] = json.loads(document.attributes)
+    if document.chunking is not None:
+        found["chunking_strategy"] = json.loads(document.chunking)
+    return found
+
+
+def visible_by(times: Mapping[str, int | None], clock: Clock) -> dict[str, float]:
+    """Return the files that the API may not show yet, each with the time on the monotonic clock when it must.
+
+    times: when each was uploaded or attached: Unix seconds.
+    """
+    now = clock.time()
+    left = {id: min(at - now, 0) + protocol.READ_AFTER_WRITE_SECONDS for id, at in times.items() if at is not None}
+    return {id: clock.monotonic() + seconds for id, seconds in left.items() if seconds > 0}
+
+
+def _naming(new_files: Mapping[str, float], change: Change) -> Change:
+    """Have a response that one of the files is absent mean "not yet": the request is sent again for a while."""
+    return replace(change, request=replace(change.request, new_files=new_files)) if new_files else change
 
 
 def _created(table: Table, method: Method, parameters: Mapping[str, Any]) -> Change:
@@ -93,9 +125,9 @@ def set_attributes(vector_store_id: str, file_id: str, attributes: Object) -> Ch
     return _change(table, method, {**keys, "attributes": attributes}, parse)
 
 
-def detach(vector_store_id: str, file_id: str) -> Change:
-    """Take a file out of a vector store."""
-    return _deletion(vector_store_files, {"vector_store_id": vector_store_id, "id": file_id})
+def detach(vector_store_id: str, file_id: str, new_files: Mapping[str, float]) -> Change:
+    """Take a file out of a vector store. new_files: this one, if it was attached a moment ago."""
+    return _naming(new_files, _deletion(vector_store_files, {"vector_store_id": vector_store_id, "id": file_id}))
 
 
 def delete(file_id: str) -> Change:
@@ -113,10 +145,15 @@ def _deletion(table: Table, keys: Mapping[str, str]) -> Change:
     return _change(table, table.of("DELETE")[0], keys, parse)
 
 
+def look_up(file_id: str) -> Request:
+    """Ask for a file, whether it is attached or not."""
+    method = next(m for m in files.of("SELECT") if m.listing is None and not m.gives)
+    return protocol.build(files, method, {"id": file_id})
+
+
 def uploaded_file(session: StatementSession, file_id: str) -> Object | None:
     """Return a file, None when there is none of this id."""
-    method = next(m for m in files.of("SELECT") if m.listing is None and not m.gives)
-    request = protocol.build(files, method, {"id": file_id})
+    request = look_up(file_id)
     return protocol.parse_object(request, session.response(request))
 
 

@@ -42,7 +42,7 @@ class RowValues:
         key = str(value) if isinstance(value, int) else value
         if not isinstance(key, str) or not key or "\0" in key:
             raise RowError(
-                f"{self._store.name}.key: {sql_literal(value)} is not a key; write text or an INTEGER, such as a path"
+                f"{self._store.name}.key: {sql_literal(value)} is not a key; write text, such as a path, or an INTEGER"
             )
         return key
 

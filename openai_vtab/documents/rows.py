@@ -1,11 +1,11 @@
-"""One row of a documents table's shadow tables.
+"""One row of a documents table's shadow tables: tuples, because thousands are made of a query's rows.
 
 >>> Document(1, "docs/a.md", '{"lang":"en"}', None, "9f86d0…", 9, "a.md", None)
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .states import State
 
@@ -13,8 +13,7 @@ NO_ATTRIBUTES = "{}"
 AS_ATTACHED = "null"  # of a document that adopts a file and names no attributes: COMMIT takes those that the file has
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(NamedTuple):
     """What the user wants. `attributes` and `chunking` are canonical JSON, so that equal values are equal texts.
 
     chunking: None stands for the API's default.
@@ -31,8 +30,7 @@ class Document:
     stamp: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class StoredFile:
+class StoredFile(NamedTuple):
     """A file at OpenAI. `attributes` and `chunking` are what it was attached with.
 
     document: the id of its document; None when no document needs it.

@@ -13,6 +13,12 @@ from .states import State
 from .store import DocumentStore
 
 Pair = tuple[Document, StoredFile]
+SPARE = "f.document IS NULL AND f.file_id IS NOT NULL AND f.owned"
+
+
+_OVER = (State.FAILED, State.CANCELLED, State.MISSING)
+# an older file in these states is not in the vector store, or can never be found there
+_USELESS = (State.UPLOADED, *_OVER)
 
 
 def _names(states: Iterable[State]) -> str:
@@ -36,17 +42,19 @@ def with_other_attributes(store: DocumentStore) -> list[Pair]:
 
 def spares(store: DocumentStore, file: StoredFile) -> list[StoredFile]:
     """Return the files of the same content and name that no document needs."""
-    where = "f.document IS NULL AND f.sha256 = ? AND f.filename = ? AND f.file_id IS NOT NULL AND f.owned"
-    return store.files(where, [file.sha256, file.filename])
+    return store.files(f"{SPARE} AND f.sha256 = ? AND f.filename = ?", [file.sha256, file.filename])
+
+
+def all_spares(store: DocumentStore) -> list[StoredFile]:
+    """Return the files that no document needs."""
+    return store.files(SPARE)
 
 
 def superseded(store: DocumentStore) -> list[StoredFile]:
-    """Return the files older than a completed one of their document, and older ones that were never attached."""
-    path = store.shadow.path("files")
-    newest = f"(SELECT state FROM {path} AS n WHERE n.document = f.document ORDER BY n.id DESC LIMIT 1)"
-    newer = f"EXISTS (SELECT 1 FROM {path} AS n WHERE n.document = f.document AND n.id > f.id)"
+    """Return the files that are older than a completed one of their document, and older ones that no search finds."""
+    newer = f"SELECT 1 FROM {store.shadow.path('files')} AS n WHERE n.document = f.document AND n.id > f.id"
     return store.files(
-        f"f.document IS NOT NULL AND {newer} AND (f.state IN ('wanted', 'uploaded') OR {newest} = 'completed')"
+        f"f.document IS NOT NULL AND EXISTS ({newer} AND (n.state = 'completed' OR f.state IN ({_names(_USELESS)})))"
     )
 
 
@@ -54,22 +62,26 @@ def to_look_at(store: DocumentStore) -> list[StoredFile]:
     """Return the files of which the API must be asked before anything is sent.
 
     Unsure ones that a document needs, or that a wanted file may take up; and the newest file of each document that
-    still has an older one.
+    still has an older one. If the newest has failed, its document needs to know whether the older one is completed.
     """
     path = store.shadow.path("files")
     unsure = (
         "f.state = 'unsure' AND (f.document IS NOT NULL OR EXISTS (SELECT 1 FROM "
         f"{path} AS w WHERE w.state = 'wanted' AND w.sha256 = f.sha256 AND w.filename = f.filename))"
     )
-    newer = (
-        f"f.state = 'in_progress' AND EXISTS (SELECT 1 FROM {path} AS o WHERE o.document = f.document AND o.id < f.id)"
-    )
-    return store.files(f"({unsure}) OR ({newer})")
+    others = f"EXISTS (SELECT 1 FROM {path} AS o WHERE o.document = f.document AND o.id"
+    several = f"f.state = 'in_progress' AND ({others} < f.id) OR {others} > f.id AND o.state IN ({_names(_OVER)})))"
+    return store.files(f"({unsure}) OR ({several})")
 
 
 def unknown(store: DocumentStore) -> list[StoredFile]:
     """Return the files whose uploads have an unknown outcome."""
     return store.files("f.state = 'unknown' OR (f.state = 'leaving' AND f.file_id IS NULL)")
+
+
+def retried(store: DocumentStore) -> list[StoredFile]:
+    """Return the files that are to be attached again, because they had failed."""
+    return store.files("f.state = 'uploaded' AND f.attached_at IS NOT NULL AND f.document IS NOT NULL")
 
 
 def adopted(store: DocumentStore) -> list[Pair]:

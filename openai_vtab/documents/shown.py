@@ -14,11 +14,6 @@ from .rows import Document, StoredFile
 from .states import State
 
 PENDING = "pending"
-UNKNOWN_UPLOAD = (
-    "unknown_outcome",
-    "no response came to the upload, and no file at the API is certainly this one; DELETE the row and INSERT it again "
-    "to upload it once more",
-)
 GONE = (
     "missing",
     "another program has taken the file out of the vector store; INSERT OR REPLACE the row to attach it again",
@@ -36,14 +31,17 @@ def status(document: Document, file: StoredFile | None) -> str:
 
 
 def last_error(file: StoredFile | None) -> tuple[str | None, str | None]:
-    """Return the code and the message of what is wrong with the newest file, (None, None) if nothing is."""
+    """Return the code and the message of what is wrong with the newest file, (None, None) if nothing is.
+
+    For an unknown upload, unknown.advice() has written them into the file's answer.
+    """
     if file is None or file.state not in (State.FAILED, State.CANCELLED, State.UNKNOWN, State.MISSING):
         return None, None
     if file.state is State.MISSING:
         return GONE
     error = _answer(file).get("last_error")
     if not isinstance(error, dict):
-        return UNKNOWN_UPLOAD if file.state is State.UNKNOWN else (None, None)
+        return None, None
     code, message = (error.get(name) for name in ("code", "message"))
     return None if code is None else str(code), None if message is None else str(message)
 

@@ -7,7 +7,7 @@ True
 from __future__ import annotations
 
 from .rows import Document, StoredFile
-from .selections import spares
+from .selections import all_spares, spares
 from .states import State
 from .store import DocumentStore
 
@@ -15,6 +15,11 @@ from .store import DocumentStore
 TO_ATTACH = frozenset({State.UPLOADED, State.FAILED, State.CANCELLED})
 ATTACHED = frozenset({State.COMPLETED, State.IN_PROGRESS})
 KEPT = ("file_id", "attributes", "chunking", "batch_id", "created_at", "attached_at", "answer", "intent")
+
+
+def contents(store: DocumentStore) -> set[tuple[str | None, str | None]]:
+    """Return the SHA-256 and the names of all spare files: mostly none, and a look for each wanted file takes long."""
+    return {(spare.sha256, spare.filename) for spare in all_spares(store)}
 
 
 def take_up(store: DocumentStore, document: Document, file: StoredFile) -> bool:
@@ -28,8 +33,8 @@ def take_up(store: DocumentStore, document: Document, file: StoredFile) -> bool:
     return True
 
 
-def _best(document: Document, spares: list[StoredFile]) -> StoredFile | None:
-    """Return one that is attached with the document's chunking, else one that is not attached."""
-    attached = (spare for spare in spares if spare.state in ATTACHED and spare.chunking == document.chunking)
-    others = (spare for spare in spares if spare.state in TO_ATTACH)
+def _best(document: Document, found: list[StoredFile]) -> StoredFile | None:
+    """Return a spare file that is attached with the document's chunking, else one that is to be attached, else None."""
+    attached = (spare for spare in found if spare.state in ATTACHED and spare.chunking == document.chunking)
+    others = (spare for spare in found if spare.state in TO_ATTACH)
     return next(iter((*attached, *others)), None)

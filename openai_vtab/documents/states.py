@@ -13,21 +13,23 @@ killed, has stopped.
     wanted       a file like it is attached already         in_progress, completed
     unknown      exactly one file can be the upload's       uploaded
     uploaded     a batch attaches it                        in_progress
+    uploaded     it had failed, and does not exist now      missing
     in_progress  the API says so                            completed, failed, cancelled, missing
-    completed    the API says so                            missing
-    failed       the API says so                            missing
-    cancelled    the API says so                            missing
+    completed    the API says so                            in_progress, failed, cancelled, missing
+    failed       the API says so                            in_progress, completed, cancelled, missing
+    cancelled    the API says so                            in_progress, completed, failed, missing
+    missing      the API says so                            in_progress, completed, failed, cancelled
     failed       its document is written again              uploaded
     cancelled    its document is written again              uploaded
     missing      its document is written again              unsure
     missing      the file does not exist any more           wanted
     unsure       a look at the vector store and the file    in_progress, completed, failed, cancelled, uploaded, missing
-    any          a request about it may have gone out       unsure
+    any          a failed COMMIT may have sent its request  unsure
     any          its document does not need it any more     leaving
     leaving      it is detached and deleted                 (no row)
 
-`wanted` lasts only as long as the transaction that wrote it, unless COMMIT leaves it for want of a decision of the
-user's (documents/commit.py). A document shows its newest file; an older one stays until the newest is completed.
+The API can say anything of a file that another program has detached or attached again. `wanted` lasts only as long as
+the transaction that wrote it. A document shows its newest file; an older one stays until the newest is completed.
 
 >>> State("completed").is_attached
 True
@@ -65,22 +67,20 @@ class State(StrEnum):
 
 _ATTACHED = frozenset({State.IN_PROGRESS, State.COMPLETED, State.FAILED, State.CANCELLED})
 _UNFINISHED = frozenset({State.IN_PROGRESS, State.UNSURE})
-_FROM_THE_API = _ATTACHED | {State.UPLOADED, State.MISSING}
-_OF_A_DOCUMENT = frozenset(State) - {State.LEAVING}
+_TOLD = _ATTACHED | {State.MISSING}
+_ALWAYS = frozenset({State.UNSURE, State.LEAVING})
 
 NEXT_STATES: dict[State, frozenset[State]] = {
     State.WANTED: frozenset({State.UPLOADED, State.IN_PROGRESS, State.COMPLETED}),
     State.UNKNOWN: frozenset({State.UPLOADED, State.LEAVING}),
-    State.UPLOADED: frozenset({State.IN_PROGRESS, State.UNSURE, State.LEAVING}),
-    State.IN_PROGRESS: frozenset(
-        {State.COMPLETED, State.FAILED, State.CANCELLED, State.MISSING, State.UNSURE, State.LEAVING}
-    ),
-    State.COMPLETED: frozenset({State.MISSING, State.UNSURE, State.LEAVING}),
-    State.FAILED: frozenset({State.UPLOADED, State.UNSURE, State.MISSING, State.LEAVING}),
-    State.CANCELLED: frozenset({State.UPLOADED, State.UNSURE, State.MISSING, State.LEAVING}),
-    State.MISSING: frozenset({State.UNSURE, State.WANTED, State.LEAVING}),
-    State.UNSURE: _FROM_THE_API | {State.LEAVING},
-    State.LEAVING: frozenset({State.UNSURE}),
+    State.UPLOADED: frozenset({State.IN_PROGRESS, State.MISSING, State.UNSURE, State.LEAVING}),
+    State.IN_PROGRESS: (_TOLD | _ALWAYS) - {State.IN_PROGRESS},
+    State.COMPLETED: (_TOLD | _ALWAYS) - {State.COMPLETED},
+    State.FAILED: (_TOLD | _ALWAYS | {State.UPLOADED}) - {State.FAILED},
+    State.CANCELLED: (_TOLD | _ALWAYS | {State.UPLOADED}) - {State.CANCELLED},
+    State.MISSING: (_TOLD | _ALWAYS | {State.WANTED}) - {State.MISSING},
+    State.UNSURE: _TOLD | {State.UPLOADED, State.LEAVING},
+    State.LEAVING: frozenset(),
 }
 
 

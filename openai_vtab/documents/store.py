@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import fields, replace
 from functools import lru_cache
 
 from ..schema.values import SQLiteValue
@@ -22,18 +21,19 @@ from .canonical import canonical
 from .contents import Contents
 from .rows import Document, StoredFile
 from .shadow import DocumentShadow
-from .states import State
+from .states import NEXT_STATES, State
 
-DOCUMENT = ", ".join(f"d.{field.name}" for field in fields(Document))
-FILE = ", ".join(f"f.{field.name}" for field in fields(StoredFile))
-SIZE = len(fields(Document))
-STATE = [field.name for field in fields(StoredFile)].index("state")
+DOCUMENT = ", ".join(f"d.{name}" for name in Document._fields)
+FILE = ", ".join(f"f.{name}" for name in StoredFile._fields)
+SIZE = len(Document._fields)
+STATE = StoredFile._fields.index("state")
+_state = lru_cache(len(State))(State)  # State() takes a tenth of what a row does
 LOOKED_AT = frozenset(
     {State.UNSURE, State.IN_PROGRESS, State.COMPLETED, State.FAILED, State.CANCELLED, State.MISSING}
 )  # a look at the API tells the state of such a file
 
 
-Learned = tuple[State, str | None, str | None]  # of a file: its state, answer and attributes
+Learned = tuple[str | None, State, str | None, str | None]  # of a file: its batch, state, answer and attributes
 
 
 class DocumentStore:
@@ -42,8 +42,8 @@ class DocumentStore:
     learned: what another store of the same rows has learned; the two share it.
     contents: what the open transaction has still to upload.
 
-    What was learned of files while reading is kept until it can be written between the user's transactions; until
-    then every row of this class has it.
+    What SELECT learns of files is kept in memory until it can be written between the user's transactions. Until then,
+    the methods that return files add it to what the rows say.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class DocumentStore:
 
     def _documents(self, where: str, bindings: Sequence[SQLiteValue]) -> Iterator[Document]:
         sql = f"SELECT {DOCUMENT} FROM {self.shadow.path('documents')} AS d WHERE {where}"
-        return (Document(*row) for row in self._sql.read(sql, bindings))  # type: ignore[arg-type]
+        return map(Document._make, self._sql.read(sql, bindings))
 
     def add_document(self, **columns: SQLiteValue) -> int:
         """Insert a document, and return its rowid. Raises apsw.ConstraintError when the key is there."""
@@ -118,7 +118,7 @@ class DocumentStore:
         sql = _listed(self.shadow.path("documents"), self.shadow.path("files"), where, limit)
         for row in self._sql.read(sql, bindings):
             file = None if row[SIZE] is None else self._file(row[SIZE:])
-            yield Document(*row[:SIZE]), file  # type: ignore[arg-type]
+            yield Document._make(row[:SIZE]), file
 
     # files
 
@@ -130,7 +130,7 @@ class DocumentStore:
     def files_in(self, *states: State) -> list[StoredFile]:
         """Return the files in these states, as the rows and what was learned say."""
         known = ", ".join(f"'{state}'" for state in states)
-        learned = json.dumps([file_id for file_id, (state, *_) in self._learned.items() if state in states])
+        learned = json.dumps([file_id for file_id, (_, state, *_) in self._learned.items() if state in states])
         found = self.files(f"f.state IN ({known}) OR f.file_id IN (SELECT value FROM openai.json_each(?))", [learned])
         return [file for file in found if file.state in states]
 
@@ -153,15 +153,19 @@ class DocumentStore:
         return int(count or 0)
 
     def _file(self, row: Sequence[SQLiteValue]) -> StoredFile:
-        return self.current(StoredFile(*row[:STATE], State(str(row[STATE])), *row[STATE + 1 :]))  # type: ignore[arg-type, call-arg]
+        values = list(row)
+        values[STATE] = _state(str(row[STATE]))
+        return self.current(StoredFile._make(values))
 
     def current(self, file: StoredFile) -> StoredFile:
         """Return the file with what was learned of it since its row was read."""
         if file.file_id in self._learned and file.state in LOOKED_AT:
-            state, answer, attributes = self._learned[file.file_id]
+            batch_id, state, answer, attributes = self._learned[file.file_id]
+            if batch_id != file.batch_id:
+                return file
             if attributes is None or file.state is not State.UNSURE:
                 attributes = file.attributes
-            return replace(file, state=state, answer=file.answer if answer is None else answer, attributes=attributes)
+            return file._replace(state=state, answer=file.answer if answer is None else answer, attributes=attributes)
         return file
 
     def add_file(self, **columns: SQLiteValue) -> int:
@@ -174,12 +178,13 @@ class DocumentStore:
 
     def move(self, file: StoredFile, state: State, **columns: SQLiteValue) -> None:
         """Set the state of a file, and other columns. What was learned of it while reading is out of date."""
+        assert state is file.state or state in NEXT_STATES[file.state], (file.state, state)  # noqa: S101
         if file.file_id is not None:
             self._learned.pop(file.file_id, None)
         self.change_file(file.id, state=state, **columns)
 
     def advance(self, file: StoredFile, **columns: SQLiteValue) -> None:
-        """Set columns of a file that is still in the state that it was in: writing it twice changes nothing."""
+        """Set columns of a file, unless its state has changed since it was read: a result may be written twice."""
         sets = ", ".join(f"{name} = ?" for name in columns)
         sql = f"UPDATE {self.shadow.path('files')} SET {sets} WHERE id = ? AND state = ?"
         self._sql.write(sql, [*columns.values(), file.id, file.state])
@@ -216,13 +221,16 @@ class DocumentStore:
 
     # what was learned while reading
 
-    def learn(self, file_id: str, state: State, answer: dict[str, object] | None = None) -> None:
-        """Keep what the API says of a file until it can be written.
+    def learn(self, file: StoredFile, state: State, answer: dict[str, object] | None = None) -> None:
+        """Keep what the API says of a file, which has an id, until it can be written.
 
-        Its attributes count if it was unsure: a request that sets them may have gone out.
+        It is out of date once the file is in another batch: another connection has attached it again. Its attributes
+        count if it was unsure: a request that sets them may have gone out.
         """
-        attributes = None if answer is None else answer.get("attributes", ())
-        self._learned[file_id] = (
+        # () for no member: null stands for no attributes, no member for attributes that are not known
+        attributes = () if answer is None else answer.get("attributes", ())
+        self._learned[str(file.file_id)] = (
+            file.batch_id,
             state,
             None if answer is None else json.dumps(answer, separators=(",", ":")),
             canonical(attributes or {}) if attributes is None or isinstance(attributes, dict) else None,
@@ -230,7 +238,7 @@ class DocumentStore:
 
     @property
     def has_learned(self) -> bool:
-        """Return whether something is to be written."""
+        """Return whether a SELECT has learned something that is not written yet."""
         return bool(self._learned)
 
     def learned_statement(self) -> tuple[str, list[SQLiteValue]]:
@@ -239,10 +247,10 @@ class DocumentStore:
         states = ", ".join(f"'{state}'" for state in sorted(LOOKED_AT))
         # +state: SQLite would begin with the index of the states, and read the whole JSON again for each file
         sql = (
-            f"UPDATE {self.shadow.path('files')} AS f SET state = new.value ->> 1, "
-            "answer = coalesce(new.value ->> 2, f.answer), attributes = CASE f.state WHEN 'unsure' "
-            "THEN coalesce(new.value ->> 3, f.attributes) ELSE f.attributes END FROM openai.json_each(?) AS new "
-            f"WHERE f.file_id = new.value ->> 0 AND +f.state IN ({states})"
+            f"UPDATE {self.shadow.path('files')} AS f SET state = new.value ->> 2, "
+            "answer = coalesce(new.value ->> 3, f.answer), attributes = CASE f.state WHEN 'unsure' "
+            "THEN coalesce(new.value ->> 4, f.attributes) ELSE f.attributes END FROM openai.json_each(?) AS new "
+            f"WHERE f.file_id = new.value ->> 0 AND f.batch_id IS new.value ->> 1 AND +f.state IN ({states})"
         )
         return sql, [json.dumps(rows)]
 

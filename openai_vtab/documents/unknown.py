@@ -2,7 +2,7 @@
 
 A file is taken for an upload's only if it is the only one that can be: it has the name, the size and the purpose, it
 was created since the upload began, no row knows it, and it cannot be the file of another such upload. Otherwise the
-upload stays unknown until the user decides: uploading again might leave a file that nobody finds any more.
+upload stays unknown until the user decides: uploading again might leave a second file that no row knows.
 
 >>> resolve(store, [file], uploaded_since(…), is_known=lambda file_id: False)
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 
 from ..protocol import Object
 from ..schema.values import SQLiteValue
@@ -24,7 +25,7 @@ CLOCK_DIFFERENCE = 5  # seconds that the API's clock may be behind this machine'
 MAX_LISTED = 10  # candidates in a message
 
 
-def begun_at(files: Sequence[StoredFile]) -> int:
+def possible_since(files: Sequence[StoredFile]) -> int:
     """Return the earliest time at which the API can have created one of the files: Unix seconds of its clock."""
     return min(file.created_at or 0 for file in files) - CLOCK_DIFFERENCE
 
@@ -34,7 +35,7 @@ def resolve(
 ) -> None:
     """Give each unknown file the id of the only object that it can be, or write down which ones it may be.
 
-    objects: the files at the API, created since `begun_at`.
+    objects: the files at the API, created since `possible_since`.
     is_known: whether a row of a table has a file of this id.
     """
     candidates = {file.id: [o for o in objects if _can_be(file, o)] for file in files}
@@ -42,12 +43,32 @@ def resolve(
     for id, found in candidates.items():
         candidates[id] = [o for o in found if o["id"] in unowned]
     claims = Counter(o["id"] for found in candidates.values() for o in found)
+    alike: dict[tuple[str | None, int | None], list[StoredFile]] = {}
     for file in files:
         match candidates[file.id]:
             case [only] if claims[only["id"]] == 1:
                 found_as(store, file, file_id=only["id"], created_at=only.get("created_at"))
-            case several:
-                store.change_file(file.id, answer=advice(store.name, [o["id"] for o in several]))
+            case _:
+                alike.setdefault((file.filename, file.bytes), []).append(file)
+    for group in alike.values():
+        _leave_or_advise(store, group, candidates)
+
+
+def _leave_or_advise(store: DocumentStore, group: Sequence[StoredFile], candidates: dict[int, list[Object]]) -> None:
+    """Delete the objects that uploads of one name and size can be if no document needs any of them.
+
+    It does not matter then which object is which upload's; there must not be more of them than uploads.
+    """
+    objects = {o["id"]: o for file in group for o in candidates[file.id]}
+    if any(file.state is not State.LEAVING for file in group) or len(objects) > len(group):
+        for file in group:
+            store.change_file(file.id, answer=advice(store.name, [o["id"] for o in candidates[file.id]]))
+        return
+    for file, found in zip_longest(group, objects.values()):
+        if found is None:
+            store.remove_file(file.id)
+        else:
+            found_as(store, file, file_id=found["id"], created_at=found.get("created_at"))
 
 
 def _can_be(file: StoredFile, candidate: Object) -> bool:

@@ -16,7 +16,6 @@ from ..schema.values import sql_literal
 from .store import DocumentStore
 from .unknown import CLOCK_DIFFERENCE
 
-VISIBLE_SECONDS = 10  # after which a new vector store is certainly listed
 MAX_LISTED = 10
 
 

@@ -57,6 +57,7 @@ class StatementSession:
         self.meter = workers.meter()
         self.not_read: set[str] = set()  # identities of requests whose keys or lists could not be read
         self.not_reached: dict[str, str] = {}  # route: why it is not known to be the API's (undecided_404.py)
+        self._wasted: set[str] = set()  # identities of requests that were predicted in vain
         self._wait_budget = workers.wait_budget()
         self._is_over = False
         # By identity: a request is in the first dict, then in the second; of what is parsed, only the body is kept. The
@@ -97,8 +98,8 @@ class StatementSession:
         return True
 
     def predict(self, request: Request) -> bool:
-        """The same for a request that read-ahead expects the statement to send."""
-        return self.start(request, predicted=True)
+        """The same for a request that read-ahead expects the statement to send, unless it was wrong about it before."""
+        return request.identity not in self._wasted and self.start(request, predicted=True)
 
     def add_expected_keys(self, keys: int) -> None:
         """Tell the progress that `keys` keys of an IN list are about to be looked up."""
@@ -214,6 +215,11 @@ class StatementSession:
         self._responses.pop(identity, None)
         self._weight -= self._parsed.pop(identity, (None, 0))[1]
 
+    def waste(self, request: Request) -> None:
+        """Forget a request that was predicted, and whose response the statement does not read."""
+        self.forget(request)
+        self._wasted.add(request.identity)
+
     def record_unreadable(self, request: Request, error: Exception) -> None:
         """Note that the request's key or list cannot be read. Raises the error again, unless `skip_unreadable`."""
         if not self.skip_unreadable:
@@ -271,6 +277,7 @@ class StatementSession:
         self._downloaded = 0
         if self.bulk is not None:
             self.bulk.close()
+        self._wasted.clear()
         if self._read_ahead is not None:
             self._read_ahead.close()
             self._read_ahead = None

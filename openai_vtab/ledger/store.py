@@ -174,8 +174,10 @@ class Ledger:
         text = None if sent is None else dumped(sent)
         try:
             new = self._sql.write(sql, [*values, QUEUED, text, intent])
-        except apsw.ConstraintError:
+        except apsw.ConstraintError as error:
             last = self.key[-1]
+            if last not in keys or getattr(error, "extendedresult", 0) != apsw.SQLITE_CONSTRAINT_UNIQUE:
+                raise  # of a trigger or an index that the user has added
             raise RowError(
                 f"{self.name}.{last}: {keys[last]!r} is there already; leave it out, or DELETE it first"
             ) from None

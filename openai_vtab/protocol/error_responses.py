@@ -22,6 +22,7 @@ NOT_FOUND = 404
 NOT_ALLOWED = 405
 MAX_EXCERPT = 200  # characters of a body in an error message
 UNDECIDED = "this does not tell whether the object or the address is unknown"
+NO_STORE = re.compile(r"No vector store found\b", re.IGNORECASE)  # OpenAI's words
 NOT_STARTED = frozenset({"server_is_overloaded", "slow_down", "service_unavailable_error", "service_unavailable"})
 
 
@@ -50,19 +51,31 @@ def visible_by(request: Request, response: Response) -> float:
     if not new or response.status not in STATUSES:
         return 0.0
     message = error["message"] or ""
-
-    def is_absent(id: str) -> bool:
-        route, target = "/files/{file_id}", f"/files/{id}"
-        return judge(response.status, response.body, error["message"], error["code"], route, target) is Verdict.ABSENT
-
     named = [id for id in new if id in message and re.search(rf"(?<![\w-]){re.escape(id)}(?![\w-])", message)]
     if named:
-        return max((new[id] for id in named if is_absent(id)), default=0.0)
+        return max((new[id] for id in named if _says_absent(response, id)), default=0.0)
     # without an id, "No such file" can only be about a new file if all are new
     if request.attached_files is None or len(new) < request.attached_files[1]:
         return 0.0
     is_about_files = response.status == NOT_FOUND and (error["param"] or "").startswith("file")
-    return max(new.values()) if is_about_files or is_absent("") else 0.0
+    return max(new.values()) if is_about_files or _says_absent(response, "") else 0.0
+
+
+def _says_absent(response: Response, file_id: str) -> bool:
+    """Whether a response says that a file is absent; "" stands for a file that it does not name."""
+    error, route = _error(response), "/files/{file_id}"
+    return (
+        judge(response.status, response.body, error["message"], error["code"], route, f"/files/{file_id}")
+        is Verdict.ABSENT
+    )
+
+
+def _names_attached_file(request: Request, response: Response) -> bool:
+    """Whether a response says that one of the files is absent which the request attaches: the address is right then."""
+    if request.attached_files is None or not isinstance(request.body, bytes):
+        return False
+    words = set(re.findall(r"[\w-]+", _error(response)["message"] or ""))
+    return any(f'"{word}"'.encode() in request.body and _says_absent(response, word) for word in words)
 
 
 def certainly_refused(status: int, code: str | None) -> bool:
@@ -86,16 +99,19 @@ def error_message(response: Response) -> str:
 def failure(request: Request, response: Response, hint: str = "") -> APIError:
     """The error response as an exception.
 
-    `hint` says what to check. It is base_url for an unknown route, and for a response that need not be the API's.
+    `hint` says what to check. It is base_url for an unknown route, and for a response that need not be the API's; and
+    the vector store's id for a write into one that does not exist.
     """
     message = error_message(response)
     found = verdict(request, response)
     if found is Verdict.NO_ROUTE:
         hint = f"there is no such route: {check_address(response)}"
-    elif not hint and found is Verdict.UNDECIDED:
+    elif not hint and found is Verdict.UNDECIDED and not _names_attached_file(request, response):
         hint = f"{UNDECIDED}: {check_address(response)}"
     elif not hint and response.status >= 400 and (response.status == NOT_ALLOWED or is_page(response.body)):
         hint = check_address(response)
+    elif not hint and NO_STORE.match(message):
+        hint = "the vector store was deleted, or belongs to another project: check vector_store_id"
     if 300 <= response.status < 400 and (location := response.headers.get("location")):
         message = f"a redirect to {location[:200]}, which is not followed because it would receive the key"
     return APIError(

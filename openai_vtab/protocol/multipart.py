@@ -16,7 +16,7 @@ from ..schema.file_to_upload import FileToUpload
 from ..schema.spool import Spooled
 from ..schema.upload_root import Place
 
-CHUNK = 1 << 20  # bytes
+CHUNK = 1 << 16  # bytes: every connection that uploads has as many in memory
 
 
 class Upload:
@@ -48,15 +48,18 @@ class Upload:
         return self._pieces()
 
     def _pieces(self) -> Iterator[bytes]:
+        """Yield the body in pieces of up to CHUNK bytes. Each takes a system call, so that short parts go together."""
+        waiting, digest = b"", hashlib.sha256()
         for part, size in self._parts:
-            if isinstance(part, bytes):
-                yield part
-                continue
-            digest = hashlib.sha256()
-            for chunk in _chunks(part, size):
-                digest.update(chunk)
-                yield chunk
-            self.sha256 = digest.hexdigest()
+            for piece in (part,) if isinstance(part, bytes) else _chunks(part, size):
+                if not isinstance(part, bytes):
+                    digest.update(piece)
+                if len(waiting) + len(piece) > CHUNK:
+                    yield waiting
+                    waiting = b""
+                waiting += piece
+        self.sha256 = digest.hexdigest()
+        yield waiting
 
 
 def _chunks(file: FileToUpload, size: int) -> Iterator[bytes]:

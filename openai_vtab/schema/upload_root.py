@@ -10,9 +10,8 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from .values import InvalidValue, SQLiteValue, sql_literal
 
@@ -23,8 +22,7 @@ _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 _READ = os.O_RDONLY | _NO_LINK | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A file, folder or symbolic link. mode is st_mode; mtime is in Unix seconds, UTC."""
 
     name: str
@@ -32,16 +30,20 @@ class Entry:
     mtime: int
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """The absolute path of a file, folder or symbolic link at or below `root`.
+class Place(NamedTuple):
+    """The absolute path of a file, folder or symbolic link at or below `root`. Both are text: a Path is slow.
 
     Its methods open each folder from the one above (except on Windows), so that they do not follow a symbolic link that
     has taken the place of a folder since the path was checked. They raise OSError.
     """
 
-    root: Path
-    path: Path
+    root: str
+    path: str
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return os.path.basename(self.path)  # noqa: PTH119
 
     def open(self) -> BinaryIO:
         """Open the file. Raises OSError for anything but a regular file."""
@@ -49,7 +51,7 @@ class Place:
             number = os.open(name, _READ, dir_fd=folder)
         if not stat.S_ISREG(os.fstat(number).st_mode):
             os.close(number)
-            raise OSError(f"{self.path.name} is not a file")
+            raise OSError(f"{self.name} is not a file")
         return os.fdopen(number, "rb")
 
     def is_file(self) -> bool:
@@ -63,7 +65,7 @@ class Place:
     def look(self) -> Entry:
         """The entry itself: a symbolic link is not followed."""
         with self._folder() as (name, folder):
-            return _entry(self.path.name, os.lstat(name, dir_fd=folder))
+            return _entry(self.name, os.lstat(name, dir_fd=folder))
 
     def entries(self) -> list[Entry]:
         """All entries of the folder, ordered by name. Symbolic links are not followed."""
@@ -82,22 +84,22 @@ class Place:
             return os.readlink(name, dir_fd=folder)
 
     def __truediv__(self, name: str) -> Place:
-        return Place(self.root, self.path / name)
+        return Place(self.root, f"{self.path.rstrip(os.sep)}{os.sep}{name}")  # a tenth of what os.path.join takes
 
     @contextmanager
     def _folder(self) -> Iterator[tuple[str, int | None]]:
         """The name, and a descriptor of the folder that it is in; on Windows the whole path, and None."""
         if not HAS_DIR_FD:
-            yield str(self.path), None
+            yield self.path, None
             return
-        *folders, name = self.path.relative_to(self.root).parts or (".",)
+        *folders, name = self.path[len(self.root) :].lstrip(os.sep).split(os.sep)  # noqa: PTH206
         here = os.open(self.root, _LOOK)
         try:
             for folder in folders:
                 inner = os.open(folder, _LOOK | _NO_LINK, dir_fd=here)
                 os.close(here)
                 here = inner
-            yield name, here
+            yield name or ".", here
         finally:
             os.close(here)
 
@@ -115,18 +117,19 @@ def locate(path: SQLiteValue, upload_root: Path | None, *, follow: bool = True) 
         )
     if not isinstance(path, str) or not path or "\0" in path:
         raise InvalidValue(f"{sql_literal(path)} is not a path", f"the path of a file {below(upload_root)}")
-    root = _resolved(upload_root)
+    root = _resolved(str(upload_root))
     if not _is_folder(root):
         raise InvalidValue(f"upload_root ({upload_root}) is not a folder", "a folder that exists")
-    before, name = os.path.split(path)
+    whole = os.path.join(root, path)  # noqa: PTH118
+    before, name = os.path.split(whole)
     is_folder = name in {"", ".", ".."}
     try:
-        found = _resolved(root / path) if follow or is_folder else _resolved(root / before) / name
+        found = _resolved(whole) if follow or is_folder else os.path.join(_resolved(before), name)  # noqa: PTH118
     except OSError as error:  # a part of the path has been exchanged while the links were followed
         raise InvalidValue(
             f"{sql_literal(path)} cannot be followed ({reason(error)})", f"the path of a file {below(upload_root)}"
         ) from None
-    if not found.is_relative_to(root):
+    if not _is_within(found, root):
         raise InvalidValue(f"{sql_literal(path)} is outside upload_root ({upload_root})", "a path below it")
     if is_folder and not _is_folder(found):
         raise InvalidValue(f"{sql_literal(path)} is not a folder", f"the path of a folder {below(upload_root)}")
@@ -143,12 +146,18 @@ def reason(error: OSError) -> str:
     return error.strerror or str(error)
 
 
-def _resolved(path: Path) -> Path:
+def _resolved(path: str) -> str:
     """The absolute path without symbolic links, as far as it exists. Path.resolve() raises for a circle of links."""
-    return Path(os.path.realpath(path))
+    return os.path.realpath(path)
 
 
-def _is_folder(path: Path) -> bool:
+def _is_within(path: str, root: str) -> bool:
+    """Whether an absolute path without symbolic links is at or below `root`; Windows ignores case."""
+    path, root = os.path.normcase(path), os.path.normcase(root)
+    return path == root or path.startswith(os.path.join(root, ""))  # noqa: PTH118
+
+
+def _is_folder(path: str) -> bool:
     return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir() raises OSError for some paths in Python 3.11
 
 

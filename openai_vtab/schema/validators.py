@@ -13,8 +13,9 @@ https://platform.openai.com/docs/api-reference/files/create
 from __future__ import annotations
 
 import math
+import os
 import re
-from dataclasses import replace
+from typing import BinaryIO
 from unicodedata import category
 
 from .file_to_upload import FileToUpload
@@ -82,24 +83,35 @@ def content(value: SQLiteValue, _: Limits) -> bytes:
 
 def path(value: SQLiteValue, limits: Limits) -> FileToUpload:
     """Check the path of a file below `upload_root`, which neither `..` nor a symbolic link can leave."""
+    file, opened = open_path(value, limits)
+    opened.close()
+    return file
+
+
+def open_path(value: SQLiteValue, limits: Limits) -> tuple[FileToUpload, BinaryIO]:
+    """Check the path of a file as `path` does, and open the file."""
     place, root = locate(value, limits.upload_root), below(limits.upload_root)
-    if not place.is_file():
+    try:
+        opened = place.open()
+    except OSError as error:
         if place.is_folder():
             files = "its files are SELECT name FROM fsdir(…) WHERE length(data) > 0"
-            raise InvalidValue(f"{sql_literal(value)} is a folder", f"the path of a file {root}; {files}")
-        raise InvalidValue(f"{sql_literal(value)} is not a file", f"the path of a file {root}")
-    file = FileToUpload(filename(place.path.name, limits), place)
-    try:
-        size = len(file)
-    except OSError as error:
+            raise InvalidValue(f"{sql_literal(value)} is a folder", f"the path of a file {root}; {files}") from None
+        if not place.is_file():
+            raise InvalidValue(f"{sql_literal(value)} is not a file", f"the path of a file {root}") from None
         raise InvalidValue(
             f"{sql_literal(value)} cannot be read ({reason(error)})", f"the path of another file {root}"
         ) from None
-    if not 0 < size <= MAX_FILE:
-        raise InvalidValue(
-            f"{sql_literal(value)} has {size} bytes", f"the path of a file of 1 to {MAX_FILE} bytes {root}"
-        )
-    return replace(file, size=size)
+    try:
+        name, size = filename(place.name, limits), os.fstat(opened.fileno()).st_size
+        if not 0 < size <= MAX_FILE:
+            raise InvalidValue(
+                f"{sql_literal(value)} has {size} bytes", f"the path of a file of 1 to {MAX_FILE} bytes {root}"
+            )
+    except BaseException:
+        opened.close()
+        raise
+    return FileToUpload(name, place, size), opened
 
 
 def boolean(value: SQLiteValue, _: Limits) -> bool:

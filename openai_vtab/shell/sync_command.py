@@ -69,9 +69,10 @@ def _run(given: Namespace, bar: ProgressBar | None, resources: ExitStack) -> int
     progress = SyncProgress(bar or (lambda _: None))
     settings["progress"] = progress if bar is not None else None
     db = resources.enter_context((copy_database if given.dry_run else open_database)(database, settings))
-    table = _table(given, db, folder)
-    if not given.quiet:
-        _write(sys.stdout, [f"table {table} in {database or 'memory'}"])
+    table, notes = _table(given, db, folder)
+    if bar is not None:
+        bar.hide()  # looking for the vector store has drawn it
+    _write(sys.stdout, notes if given.quiet else [*notes, f"table {table} in {database or 'memory'}"])
     options = Options(
         given.max_delete, 0 if given.no_wait else given.timeout, given.checksum, given.retry_unknown, given.dry_run
     )
@@ -98,16 +99,24 @@ def _database(given: Namespace, root: str, settings: Mapping[str, Any]) -> Path 
     return path
 
 
-def _table(given: Namespace, db: apsw.Connection, folder: Folder) -> str:
-    """The documents table of the vector store in the database; it is created by the first sync."""
+def _table(given: Namespace, db: apsw.Connection, folder: Folder) -> tuple[str, list[str]]:
+    """The documents table of the vector store in the database, and what --rebuild has to say about it.
+
+    The first sync creates the table.
+    """
     store = StoreTable(db, name=given.store, vector_store_id=given.vector_store_id)
     if given.rebuild:
         rebuilt = rebuild(db, store, folder)
-        _write(sys.stdout, rebuilt.lines())
-        return rebuilt.table
+        return rebuilt.table, rebuilt.lines()
     if given.dry_run:  # asks nothing of the API
-        return store.find() or store.create()
-    return store.find_or_create()
+        return store.find() or store.create(), []
+    if given.sandbox and store.find() is not None:
+        raise ProgrammingError(
+            f"DATABASE is {given.database!r}, which lists documents that the sandbox has forgotten: --sandbox begins "
+            "anew each time. Give a new DATABASE, or leave it out; for several syncs, start python -m "
+            "openai_vtab.sandbox, and write what it prints before this command, in place of --sandbox"
+        )
+    return store.find_or_create(), []
 
 
 def _report(given: Namespace, summary: Summary) -> None:

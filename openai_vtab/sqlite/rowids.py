@@ -11,6 +11,7 @@ from itertools import islice
 Key = tuple[str, ...]
 
 KEPT = 10_000  # rowids of objects that were read, kept for later statements: about 3 MB
+BELOW_INSERTED = -(10**12)  # added to the rowids of objects that were read, which puts them below those inserted
 
 
 class Rowids:
@@ -18,9 +19,13 @@ class Rowids:
 
     An inserted object keeps its rowid for the life of the connection, because of last_insert_rowid(). Of the objects
     that were read, the latest KEPT keep theirs for later statements.
+
+    `read_offset` is added to the rowids of objects that are read. Where INSERT gives rowids, it is BELOW_INSERTED: a
+    DELETE of the rows above last_insert_rowid() - changes() must not reach objects that the INSERT has not created.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, read_offset: int = 0) -> None:
+        self._read_offset = read_offset
         self.read: dict[int, Key] = {}  # the objects that were read, the oldest first
         self._inserted: dict[int, Key] = {}
         self._rowids: dict[Key, int] = {}
@@ -34,7 +39,7 @@ class Rowids:
         """Return the rowid of an object, a new one if it has none."""
         rowid = self._rowids.get(key)
         if rowid is None:
-            rowid = self._next
+            rowid = self._read_offset + self._next
             self._next += 1
             self.read[rowid] = key
             self._rowids[key] = rowid

@@ -14,7 +14,7 @@ Documents are deleted last, so that every search finds a file that was renamed.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import apsw
@@ -72,16 +72,18 @@ class FolderSync:
         listing = self._folder.listing(self._db)
         if listing.links:
             summary.notes.append(f"  not synced, because they are symbolic links: {', '.join(sorted(listing.links))}")
-        plan = make_plan(listing.paths, {item.key for item in self._known()}, self._folder.covers)
-        plan.refuse_many_deletions(str(self._folder.root), options.max_delete)
-        if options.retry_unknown:
-            writer.command("retry-unknown")
-        if options.checksum:
-            writer.command("checksum")
-        new = [Item(key, listing.paths[key]) for key in plan.new]
         known = {item.key: item for item in self._known()}
+        plan = make_plan(listing.paths, known, self._folder.covers)
+        plan.refuse_many_deletions(str(self._folder.root), options.max_delete)
+        asked_for = {"retry-unknown": options.retry_unknown, "checksum": options.checksum}
+        commands = [name for name, is_given in asked_for.items() if is_given]
+        for command in [] if options.is_dry_run else commands:
+            writer.command(command)
+        new = [Item(key, listing.paths[key]) for key in plan.new]
         kept = [replace(known[key], path=listing.paths[key]) for key in plan.kept]
-        writer.write([*new, *(item for item in kept if not self._is_current(item))])
+        to_write = [*new, *(item for item in kept if not self._is_current(item))]
+        # a dry run undoes each of its transactions, so that each must run the commands
+        writer.write(to_write, commands if options.is_dry_run else ())
         summary.kept(plan.kept)
         if options.is_dry_run:
             writer.delete(plan.gone)
@@ -96,20 +98,21 @@ class FolderSync:
         # a statement of the table outside of a transaction writes down what a sync that was killed has sent
         self._db.execute(f"SELECT key FROM {quoted(self._table)} LIMIT 0").fetchall()
         documents, files = quoted(f"{self._table}_documents"), quoted(f"{self._table}_files")
-        columns = ", ".join(f"d.{field.name}" for field in fields(Document))
+        columns = ", ".join(f"d.{name}" for name in Document._fields)
         sql = (
             f"SELECT f.sha256 IS d.sha256, f.state, {columns} FROM {documents} AS d LEFT JOIN {files} AS f "
             f"ON f.id = (SELECT max(id) FROM {files} WHERE document = d.id)"
         )
+        kept = KEPT - {State.UNKNOWN} if self._options.retry_unknown else KEPT
         for row in self._db.execute(sql).fetchall():
             has_content, state, *values = cast("list[Any]", row)
             document = Document(*values)
-            is_settled, is_again = bool(has_content and state in SETTLED), not (has_content and state in KEPT)
+            is_settled, is_again = bool(has_content and state in SETTLED), not (has_content and state in kept)
             yield Item(document.key, "", document, is_settled, is_again)
 
     def _is_current(self, item: Item) -> bool:
         """Whether the API has the document, and its file was not changed: writing 10,000 documents takes seconds."""
-        if item.document is None or not item.is_settled:
+        if item.document is None or not item.is_settled or self._options.checksum:
             return False
         return is_unchanged(item.path, Limits(upload_root=self._folder.root), item.document)
 

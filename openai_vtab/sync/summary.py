@@ -20,7 +20,7 @@ class Summary:
     """What a sync has done, or would do in a dry run. The lists hold keys; the dicts have a reason for each key.
 
     failed: the API could not process the document, or the file cannot be sent.
-    unknown: nobody knows whether the upload was carried out.
+    unknown: the upload has an unknown outcome.
     unfinished: the API still processes the document.
     notes: whole lines.
     """

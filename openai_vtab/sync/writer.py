@@ -50,21 +50,24 @@ class DocumentWriter:
         self._summary = summary
         self._progress = progress
 
-    def write(self, items: Sequence[Item]) -> None:
+    def write(self, items: Sequence[Item], commands: Sequence[str] = ()) -> None:
         """Write the files. Each COMMIT sends up to DOCUMENTS_PER_COMMIT of those that are new or have changed.
 
+        commands: commands of the table with which each transaction begins.
         Raises the package's errors and SQLite's, except for what is wrong with a single document.
         """
         self._progress.begin(len(items))
         seen = 0
         while seen < len(items):
-            seen = self._write_some(items, seen)
+            seen = self._write_some(items, seen, commands)
 
-    def _write_some(self, items: Sequence[Item], seen: int) -> int:
+    def _write_some(self, items: Sequence[Item], seen: int, commands: Sequence[str]) -> int:
         """Write files in one transaction, from place `seen` on, until it is full. Returns the place of the next one."""
         pending: dict[int, Item] = {}  # by rowid
         self._db.execute("BEGIN IMMEDIATE")
         with self._rolled_back_on_error():
+            for command in commands:
+                self.command(command)
             while seen < len(items) and len(pending) < DOCUMENTS_PER_COMMIT:
                 item = items[seen]
                 if (rowid := self._write_one(item)) is not None:

@@ -17,6 +17,7 @@ from ..clock import REAL, Clock
 from ..documents.arguments import Arguments
 from ..documents.commit import DocumentCommit
 from ..documents.outcomes import DocumentOutcomes
+from ..documents.protection import Protection
 from ..documents.store import DocumentStore
 from ..errors import UnsupportedWriteError
 from ..execution.read_ahead import ReadAhead
@@ -245,8 +246,9 @@ class ConnectionContext:
         """COMMIT of a documents table: send what its rows need. Raises what has failed."""
         self.write_waiting_outcomes(store)
         others = [each.store for each in self._documents if each.store is not store]
+        holders = Protection(self.internal_sql, store, object).holders  # looks for them at each call
         per_batch = self.limits.files_per_batch
-        DocumentCommit(store, arguments, self.writes, self.workers, per_batch, others, self.on_created).run()
+        DocumentCommit(store, arguments, self.writes, self.workers, per_batch, others, holders, self.on_created).run()
 
     # the end of the connection
 

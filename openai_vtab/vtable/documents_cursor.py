@@ -1,7 +1,7 @@
 """The cursor of a documents table: one scan of its documents, or of what a search finds.
 
 >>> cursor = DocumentsCursor(table, store, vector_store_id, statuses, search, content, arguments, never_numbers)
->>> cursor.Filter(4, "handbook,max_num_results asc", ("refund policy", 5))
+>>> cursor.Filter(4, "MATCH,max_num_results asc", ("refund policy", 5))
 >>> cursor.Column(0)
 'docs/returns.md'
 
@@ -134,7 +134,8 @@ class DocumentsCursor:
         plan = _decoded(idxNum, idxStr)
         if plan.kind is ScanKind.NOTHING:
             raise documents_plan.missing(self._table, plan)
-        self._rows = self._scan(plan, idxStr, dict(zip(plan.columns, args, strict=True)))
+        names = (self._table.name if name == documents_plan.TEXT else name for name in plan.columns)
+        self._rows = self._scan(plan, idxStr, dict(zip(names, args, strict=True)))
         if plan.download:
             is_list = any(isinstance(value, (set, frozenset)) for value in args)
             self._rows = self._content.rows(self._rows, alone=bool(plan.columns) and not is_list)

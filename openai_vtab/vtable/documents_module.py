@@ -53,7 +53,9 @@ class DocumentsModule:
         declared, parsed = declaration(tablename), parse(tablename, arguments)
         store = self._context.documents(connection, dbname, tablename)
         store.create(parsed.vector_store_id)
-        return declared, self._table(connection, store, parsed)
+        table = self._table(connection, store, parsed)
+        table.Begin()  # SQLite does not call it for a table that the transaction creates
+        return declared, table
 
     def Connect(
         self, connection: apsw.Connection, modulename: str, dbname: str, tablename: str, *arguments: str

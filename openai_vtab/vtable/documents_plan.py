@@ -25,6 +25,7 @@ from ..schema.search_validators import MAX_RESULTS
 from ..schema.table import Table
 
 MATCH = 64  # https://www.sqlite.org/c3ref/c_index_constraint_eq.html
+TEXT = "MATCH"  # the name of the text in a plan: that of the column is the table's, which may have commas and spaces
 ALL_ROWS = 1000
 # more than two searches, so that SQLite takes these for "MATCH 'a' OR MATCH 'b'": only a search can serve a MATCH
 ALL_COST = 10 * REQUEST_COST
@@ -52,11 +53,11 @@ def choose(
     bound = bind(table, terms, ledger=True)
     options = bound.option_values
     if bound.unusable_option:
-        return _nothing(bound.unusable_option, unusable=True)
+        return _nothing(_in_plan(table.name, bound.unusable_option), unusable=True)
     if table.name in options:
         return _search(names, table.name, options, order, download)
     if not options.keys().isdisjoint(column.name for column in ARGUMENTS):
-        return _nothing(table.name, unusable=False)
+        return _nothing(TEXT, unusable=False)
     rowid = {} if bound.rowid is None else {"rowid": bound.rowid}
     given = {
         name: bound.keys[name] for name in ("key", "file_id") if name in bound.keys and terms[bound.keys[name]].op == EQ
@@ -87,13 +88,20 @@ def _search(
     best_first = [(names.index("rank"), False)], [(names.index("score"), True)]
     return IndexChoice(
         ScanPlan(
-            ScanKind.METHOD, columns=tuple(given), order="asc" if list(order) in best_first else "", download=download
+            ScanKind.METHOD,
+            columns=tuple(_in_plan(match, name) for name in given),
+            order="asc" if list(order) in best_first else "",
+            download=download,
         ),
         positions,
         REQUEST_COST,
         MAX_RESULTS,
         omit=positions,
     )
+
+
+def _in_plan(match: str, name: str) -> str:
+    return TEXT if name == match else name
 
 
 def _nothing(missing: str, *, unusable: bool) -> IndexChoice:
@@ -103,7 +111,8 @@ def _nothing(missing: str, *, unusable: bool) -> IndexChoice:
 
 def missing(table: Table, plan: ScanPlan) -> MissingColumnsError:
     """The error for a plan of the kind NOTHING."""
-    (name,) = plan.columns
+    (given,) = plan.columns
+    name = table.name if given == TEXT else given
     if plan.unusable:
         return MissingColumnsError(
             f"{table.name}.{name}: its value is not known when the table is read; give a value, or a column of a "

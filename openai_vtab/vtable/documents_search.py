@@ -4,7 +4,7 @@ A document shows one version, the newest that is completed: a hit in an older fi
 completed, and so is a hit in a file that no document needs any more. A hit in a file that the table does not know is a
 row without a key.
 
->>> search.rows({"handbook": "refund policy", "max_num_results": 5})
+>>> search.rows("refund policy", {"max_num_results": 5})
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from ..documents.rows import Document, StoredFile
 from ..documents.states import State
 from ..documents.store import DocumentStore
 from ..protocol import Object
+from ..schema.decode import sql_value
 from ..schema.search_validators import MAX_RESULTS
 from ..schema.table import SpecialSource
 from ..sqlite.rowids import Rowids
@@ -72,6 +73,8 @@ class DocumentSearch:
 
     def _shown(self, file_ids: list[str]) -> dict[str, tuple[Document, StoredFile] | None]:
         """Return, for the files that the table knows, their documents with the newest file; None if they are hidden."""
+        if not file_ids:  # for example in a replay, before the response is there
+            return {}
         store = self._store
         hit_files = store.files(f"f.file_id {IN_LIST}", [json.dumps(file_ids)])
         ids = json.dumps([file.document for file in hit_files if file.document is not None])
@@ -82,7 +85,7 @@ class DocumentSearch:
         # a hit proves that its file is completed; a newer one may be, too
         for file in hit_files:
             if file.file_id is not None and file.state is State.IN_PROGRESS:
-                store.learn(file.file_id, State.COMPLETED)
+                store.learn(file, State.COMPLETED)
         newer = {
             file.id: [each for each in versions.get(file.document or 0, ()) if each.id > file.id] for file in hit_files
         }
@@ -102,9 +105,5 @@ class DocumentSearch:
 def score(hit: Object) -> float:
     """Return how well a passage matches; the worst for a response that does not say it."""
     found = hit.get("score")
-    return float(found) if isinstance(found, (int, float)) and not math.isnan(found) else -math.inf
-
-
-def rank(hit: Object) -> float:
-    """Return the same as FTS5 does: the lower, the better."""
-    return -score(hit)
+    value = sql_value(found) if isinstance(found, (int, float)) else None
+    return float(value) if isinstance(value, (int, float)) else -math.inf

@@ -68,7 +68,7 @@ class RowsWithContent(Generic[Fields]):
         if self._is_ahead and not self._is_read and self._present is not None:
             self._wasted += 1
             if (wasted := self._request(self._present)) is not None:
-                self._session.forget(wasted)
+                self._session.waste(wasted)
         self._is_read, self._failure = False, None
         self._is_ahead = self._ahead > 0
         if self._coming:

@@ -16,7 +16,7 @@ from ..errors import ProgrammingError
 from ..ledger.shadow_table import SUFFIX
 from ..schema.decode import getter
 from ..schema.table import Table
-from ..sqlite.rowids import Rowids
+from ..sqlite.rowids import BELOW_INSERTED, Rowids
 from .context import ConnectionContext
 from .row_identity import RowIdentities
 from .scan import ScanArguments
@@ -32,7 +32,7 @@ class Module:
     def __init__(self, context: ConnectionContext, table: Table) -> None:
         self._context = context
         self._table = table
-        self._rowids = Rowids()
+        self._rowids = Rowids(BELOW_INSERTED)
         context.rowids.append(self._rowids)
         self._getters = tuple(None if column.is_option else getter(column) for column in table.columns)
         self._arguments = ScanArguments(table, context.limits, context.internal_sql.read)

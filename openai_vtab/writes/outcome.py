@@ -40,24 +40,27 @@ def outcome_unknown(request: Request, error: BaseException) -> bool:
 
 def report(problem: str, writes: Sequence[Write]) -> WriteError:
     """A WriteError that lists each of the writes that does, or may do, something: done, not done, or unknown."""
-    done: list[tuple[int, str]] = []
-    not_done: list[tuple[int, str]] = []
-    unknown: list[tuple[int, str]] = []
+    done: list[tuple[Write, str]] = []
+    not_done: list[tuple[Write, str]] = []
+    unknown: list[tuple[Write, str]] = []
     for write in writes:
         # each state is read once: the workers may go on while the report is written, of thousands perhaps
         state, error = write.state, write.error
         if state is State.QUEUED or isinstance(error, CancelledError):
-            not_done.append((write.rowid, "not sent"))
+            not_done.append((write, "not sent"))
         elif state is State.DONE:
             if write.changes_something:
-                done.append((write.rowid, str((write.result or {}).get("id", "no id"))))
+                done.append((write, str((write.result or {}).get("id", "no id"))))
         elif state is not State.SHOWN:
-            reason = _labelled(write, str(error or _interrupted(write.request)))
+            reason = str(error or _interrupted(write.request))
             if state is State.UNKNOWN or (state is State.BEGUN and not write.request.repeatable):
-                unknown.append((write.rowid, f"{reason}; {_look(write)}"))
+                unknown.append((write, f"{reason}; {_look(write)}"))
             else:
-                not_done.append((write.rowid, reason))
-    return WriteError(problem, done=done, not_done=not_done, unknown=unknown)
+                not_done.append((write, reason))
+    lists = (done, not_done, unknown)
+    rows = [[(write.rowid, text) for write, text in found] for found in lists]
+    names = [[write.label for write, _ in found] if any(write.label for write in writes) else [] for found in lists]
+    return WriteError(problem, done=rows[0], not_done=rows[1], unknown=rows[2], names=names)
 
 
 def _interrupted(request: Request) -> APIConnectionError:
@@ -77,7 +80,8 @@ def failure(writes: Sequence[Write], stop: BaseException | None) -> BaseExceptio
     if stop is None:  # sys.exit in a function that gives the key, which a worker calls
         stop = next((error for error in errors if not isinstance(error, Exception)), None)
     if stop is not None:
-        told = report("interrupted while writing", writes)
+        problem = "interrupted while writing"
+        told = report(f"{problem}; {REUSING}" if _are_reusable(writes) else problem, writes)
         if isinstance(stop, apsw.InterruptError):
             told.__cause__ = stop
             return told
@@ -98,7 +102,8 @@ def failure(writes: Sequence[Write], stop: BaseException | None) -> BaseExceptio
         told.__cause__ = error
         return told
     first = next((error for error in errors if not isinstance(error, CancelledError)), None)
-    problem = f"{len(failed)} of {len(writes)} rows were not written: {first}"
+    what = "requests were not carried out" if _are_reusable(writes) else "rows were not written"
+    problem = f"{len(failed)} of {len(writes)} {what}: {first}"
     told = report(f"{problem}; {REUSING}" if _are_reusable(writes) else problem, writes)
     told.__cause__ = first
     return told

@@ -7,10 +7,10 @@ and Rollback, with these exceptions (APSW 3.53, SQLite 3.53):
 
 - RollbackTo is not called for a statement that fails with a Python exception. `statement_over` stands in for it:
   SQLite counts no rows of a statement that it undoes.
-- After Sync, SQLite may still fail to commit: another connection reads, the disk is full, a commit hook says no. Of a
-  statement outside of a transaction, or where the COMMIT fails for good, Rollback is called, and the exception raised
-  there is the one that the caller sees. Where an explicit COMMIT is only busy, the transaction stays open: repeating
-  COMMIT calls Sync again, which finds nothing left to send, and ROLLBACK calls Rollback.
+- After Sync, SQLite may still fail to commit: another connection reads, the disk is full, a commit hook says no. If
+  the statement was outside of a transaction, or the COMMIT fails for good, SQLite calls Rollback, and the caller sees
+  the exception raised there. If an explicit COMMIT is only busy, the transaction stays open: a second COMMIT calls Sync
+  again, which finds nothing left to send, and ROLLBACK calls Rollback.
 - An interrupt may end any of our own methods between two of its lines. So each can be repeated, and `flush` and
   `end` first finish what an earlier call has left.
 

@@ -1,4 +1,4 @@
-"""Settlement: the shadow tables learn what transactions that are gone have carried out.
+"""Settlement: the outcomes of transactions that SQLite has rolled back, or a kill has ended, become rows.
 
     a transaction that SQLite rolled back      its intents are in memory, and in its file
     a request that outlived an interrupt       its outcome comes later: the row is completed then
@@ -56,7 +56,7 @@ class OutcomeStore(Protocol):
         """Take the write lock of the database, or raise apsw.BusyError at once."""
 
     def write_outcomes(self, intents: Sequence[Intent]) -> int:
-        """Write what transactions that are gone have carried out, or may have; twice is the same as once.
+        """Write what transactions that are over have carried out, or may have. Writing it twice changes nothing.
 
         Returns the number of rows that are new or know more than before. Raises SQLite's errors.
         """
@@ -72,7 +72,7 @@ Opener = Callable[[str, str, str], OutcomeStore]  # takes a schema, a name and a
 
 
 class Settlement:
-    """The shadow tables of one connection, and what they do not know yet.
+    """The shadow tables of one connection, and the outcomes that they lack.
 
     `openers` make, for each kind of table, the OutcomeStore of a table that the connection has not used yet.
     """
@@ -101,9 +101,9 @@ class Settlement:
         return [intent for intent in found if store.is_of(intent)]
 
     def write_within(self, store: OutcomeStore) -> None:
-        """Write what a table does not know yet within the user's transaction, which holds the write lock.
+        """Write the outcomes that a table lacks within the user's transaction, which holds the write lock.
 
-        `committed` makes it count. Raises SQLite's errors.
+        The intents are settled only when `committed` is called. Raises SQLite's errors.
         """
         try:
             if store in self._to_recover:

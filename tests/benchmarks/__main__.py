@@ -21,10 +21,12 @@ from importlib.metadata import version
 
 import apsw
 
-from . import commits, ledger, measure
+from . import commits, documents, ledger, measure
 from .bulk_cases import bulk_cases
 from .cases import AIOHTTP, LOOP, SDK, SHILLELAGH, Case, cases
+from .cases import documents as documents_table
 from .contest import Result, contest
+from .document_cases import document_cases
 from .server import Running, running
 
 OTHERS = (AIOHTTP, LOOP, SDK, SHILLELAGH)
@@ -57,7 +59,7 @@ def main() -> int:
         os.environ.pop(name.lower(), None)
     with running() as server:
         contests = list(contests_asked_for(server, asked))
-        lines = list(starts_and_memory(server, asked))
+        lines = [*starts_and_memory(server, asked), *syncs(server, asked)]
     print("\n\n".join(filter(None, [machine(asked), targets(contests), others(contests), compared(lines)])))
     failed = any(ours.failure for _, (ours, *_) in contests) or any(line.failed for line in lines)
     return int(failed)
@@ -65,7 +67,7 @@ def main() -> int:
 
 def contests_asked_for(server: Running, asked: argparse.Namespace) -> Iterator[tuple[Case, list[Result]]]:
     """Do the cases, one after another, telling on stderr which."""
-    for case, make in (*cases(asked.keys), *bulk_cases(asked.keys)):
+    for case, make in (*cases(asked.keys), *bulk_cases(asked.keys), *document_cases(asked.keys)):
         if asked.only in case.title:
             tell(case.title)
             yield case, contest(server, case, make, runs=asked.runs, full=asked.full)
@@ -74,10 +76,14 @@ def contests_asked_for(server: Running, asked: argparse.Namespace) -> Iterator[t
 def starts_and_memory(server: Running, asked: argparse.Namespace) -> Iterator[Compared]:
     """Measure memory, imports, starts, and what SQLite pays for a ledger."""
     keys = asked.keys * MEMORY_FACTOR
+
+    def measured(sql: str, stores: int) -> int:
+        return measure.growth(server, sql, tables=documents_table(keys, stores), rows=keys)
+
     for name, (sql, stores) in measure.MEMORY.items():
         title = f"peak memory, {name} of {keys:,} keys"
         if asked.only in title:
-            yield compare(title, lambda: memory(measure.growth(server, sql, keys=keys, stores=stores)))  # noqa: B023 - called at once
+            yield compare(title, lambda: memory(measured(sql, stores)))  # noqa: B023 - called at once
     for title, pair in measure.STARTS.items():
         if asked.only in title:
             yield compare(title, lambda: times(*measure.in_turn(pair, asked.runs * STARTS_PER_RUN), START_TARGET))  # noqa: B023 - called at once
@@ -93,6 +99,22 @@ def starts_and_memory(server: Running, asked: argparse.Namespace) -> Iterator[Co
             yield compare(title, lambda: times(*commits.costs(server, rows, 15), commits.COST_TARGET))  # noqa: B023
 
 
+def syncs(server: Running, asked: argparse.Namespace) -> Iterator[Compared]:
+    """Measure what a documents table costs when little or nothing is sent, and its memory."""
+    measured = {
+        documents.TITLE_AGAIN: lambda: synced(*documents.again(server, asked.runs), documents.AGAIN_TARGET, 0),
+        documents.TITLE_CHANGED: lambda: synced(
+            *documents.changed(server, asked.runs), documents.CHANGED_TARGET, documents.CHANGED_REQUESTS
+        ),
+        documents.TITLE_READ: lambda: synced(*documents.read(server, asked.runs), documents.READ_TARGET, 0),
+        documents.TITLE_LARGE: lambda: memory(documents.large(server), documents.MEMORY_TARGET),
+        documents.TITLE_BLOBS: lambda: memory(documents.blobs(server), documents.MEMORY_TARGET),
+    }
+    for title, measure_it in measured.items():
+        if asked.only in title:
+            yield compare(title, measure_it)
+
+
 def compare(title: str, measured: Callable[[], tuple[list[str], bool]]) -> Compared:
     """Measure, telling on stderr what; a failure is a result, to be shown."""
     tell(title)
@@ -102,9 +124,15 @@ def compare(title: str, measured: Callable[[], tuple[list[str], bool]]) -> Compa
         return Compared(title, [f"fails: {error}", "", "", ""], met=False, failed=True)
 
 
-def memory(grown: int) -> tuple[list[str], bool]:
+def memory(grown: int, target: float = MEMORY_TARGET) -> tuple[list[str], bool]:
     """The cells of a line about memory, and whether the target is met."""
-    return [f"{grown / 1e6:.1f} MB", "", "", f"≤ {MEMORY_TARGET / 1e6:.0f} MB"], grown <= MEMORY_TARGET
+    return [f"{grown / 1e6:.1f} MB", "", "", f"≤ {target / 1e6:.0f} MB"], grown <= target
+
+
+def synced(seconds: float, requests: int, target: float, most: int) -> tuple[list[str], bool]:
+    """The cells of a line about one sync, and whether the targets are met."""
+    cells = [f"{duration(seconds)}, {requests} requests", "", "", f"≤ {duration(target)}, {most} requests"]
+    return cells, seconds <= target and requests <= most
 
 
 def limit(seconds: float, target: float) -> tuple[list[str], bool]:

@@ -1,7 +1,7 @@
 """The cases of bulk reading: the statement, and the lists that one would read by hand instead of single objects.
 
 >>> files_in(958).by_hand(db, Aiohttp(base_url))
-[('file-00000', 'document 0.md'), …]
+[('file-account-00000', 'document 0.md'), …]
 """
 
 from __future__ import annotations

@@ -20,7 +20,8 @@ from typing import Any
 
 import apsw
 
-from .opponents import Client, New, Pair
+from .document_answers import Files
+from .opponents import Client, Local, New, Pair
 from .server import Batch, Counters, batch
 
 Row = tuple[Any, ...]
@@ -47,6 +48,8 @@ class Case:
     tables: SQL that makes and fills the local tables.
     against, target: who is to be compared with, and how many times its time ours may take; None when only
         `most_requests` counts.
+    ready: SQL of ours that makes its tables, before the time is taken.
+    files: the number of local files, of 2 KB each, in the folder FOLDER beside the database.
     most_requests: how many requests ours may send.
     sample: how many keys those who ask one by one are measured on.
     warm: whether connections stay open from one run to the next, and each run is one of very many.
@@ -63,6 +66,8 @@ class Case:
     sample: int = SAMPLE
     latency: float = LATENCY
     warm: bool = False
+    ready: str = ""
+    files: int = 0
 
     def by_hand(self, db: apsw.Connection, client: Client) -> list[Row]:
         """Do without SQL over the API what the SQL does."""
@@ -154,6 +159,13 @@ class Foreknown:
     def create(self, batches: Sequence[New]) -> list[Batch]:
         """What the server says, but for the ids."""
         return [batch(store, "", len(files)) for store, files in batches]
+
+    def upload(self, vector_store_id: str, files: Sequence[Local]) -> None:
+        """The files themselves tell what the server receives."""
+
+    def search(self, vector_store_id: str, queries: Sequence[str]) -> list[Batch]:
+        """What the server says."""
+        return [Files.found(query) for query in queries]
 
     def close(self) -> None:
         """Nothing is open."""

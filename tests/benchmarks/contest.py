@@ -22,19 +22,19 @@ from pathlib import Path
 
 import apsw
 
-import openai_vtab
-
 from . import shillelagh_adapter
 from .cases import AIOHTTP, DISTINCT, LOOP, SDK, SHILLELAGH, THREADS, Case, Row, joined
+from .folder import write_files
 from .opponents import CONCURRENCY, Aiohttp, Client, Loop, OpenAISDK, Threads
-from .server import KEY, Counters, Running
+from .ours import connected
+from .server import Counters, Running
 
 OURS = "ours"
 ONE_BY_ONE = (LOOP, SDK, SHILLELAGH)
 ROUNDS_WHEN_WARM = 100  # for each run: one lookup is short, and only a median of many says something
 
 Work = Callable[[Case], list[Row]]
-Opened = Callable[[str, Running], AbstractContextManager[Work]]
+Opened = Callable[[str, Running, Case], AbstractContextManager[Work]]
 
 
 @dataclass
@@ -79,8 +79,11 @@ class Contestant:
         self.case = case
         self.server = server
         self.result = Result(name, share)
-        self.template = folder / f"{name}.template"
-        self.database = folder / f"{name}.db"
+        own = folder / name
+        own.mkdir()
+        self.template = own / "template"
+        self.database = own / "a.db"
+        write_files(own, case.files)
         with closing(apsw.Connection(str(self.template))) as db, db:
             db.execute(case.tables)
         shutil.copyfile(self.template, self.database)  # working it out may write, too
@@ -89,7 +92,7 @@ class Contestant:
     def open(self, until: ExitStack) -> None:
         """Get ready on a fresh copy, to be closed with `until`."""
         shutil.copyfile(self.template, self.database)
-        opened = CONTESTANTS[self.result.name](str(self.database), self.server)
+        opened = CONTESTANTS[self.result.name](str(self.database), self.server, self.case)
         self.work = until.enter_context(opened)
 
     def run(self) -> list[Row]:
@@ -150,21 +153,21 @@ def _round(contestant: Contestant, kept: ExitStack | None, *, first: bool) -> No
 
 
 @contextmanager
-def _ours(database: str, server: Running) -> Iterator[Work]:
-    db = openai_vtab.connect(database, base_url=server.base_url, api_key=KEY, max_concurrency=CONCURRENCY)
-    with closing(db):
+def _ours(database: str, server: Running, case: Case) -> Iterator[Work]:
+    with closing(connected(database, server)) as db:
+        db.execute(case.ready)
         yield lambda case: db.execute(case.sql).fetchall()
 
 
 @contextmanager
-def _shillelagh(database: str, server: Running) -> Iterator[Work]:
+def _shillelagh(database: str, server: Running, case: Case) -> Iterator[Work]:
     with closing(shillelagh_adapter.connect(database, server.base_url)) as db:
         yield lambda case: shillelagh_adapter.rows(db, case.sql)
 
 
 def _by_hand(make: Callable[[str], Client]) -> Opened:
     @contextmanager
-    def opened(database: str, server: Running) -> Iterator[Work]:
+    def opened(database: str, server: Running, case: Case) -> Iterator[Work]:
         with closing(make(server.base_url)) as client, closing(apsw.Connection(database)) as db:
             yield lambda case: case.by_hand(db, client)
 

@@ -3,7 +3,7 @@
 It must not know how results are shown. A process that has done something before has a larger peak, and has imported
 what is to be imported, so each number comes from a fresh one.
 
->>> growth(server, JOIN, keys=50_000, stores=7)     # bytes
+>>> growth(server, JOIN, tables=documents(50_000, 7), rows=50_000)     # bytes
 31457280
 >>> in_turn([lambda: import_time("openai_vtab"), lambda: import_time("apsw")], runs=5)      # seconds
 [0.041, 0.029]
@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from .cases import JOIN, STORES, documents
+from .cases import JOIN, STORES
 from .server import KEY, ROOT, Running
 
 LISTED = (
@@ -33,13 +33,19 @@ MEMORY = {"IN": (LISTED, 1), "JOIN": (JOIN, STORES)}  # SQL, and over how many s
 IMPORT = "import time; started = time.perf_counter(); import {}; print(time.perf_counter() - started)"
 
 
-def growth(server: Running, sql: str, *, keys: int, stores: int) -> int:
-    """By how many bytes a process grows at most while it reads so many keys, without latency."""
+def growth(server: Running, sql: str, *, tables: str, rows: int, upload_root: str | None = None) -> int:
+    """By how many bytes a process grows at most while it executes SQL that returns so many rows, without latency."""
     server.reset(latency=0.0)
-    asked = {"base_url": server.base_url, "api_key": KEY, "tables": documents(keys, stores), "sql": sql}
+    asked = {
+        "base_url": server.base_url,
+        "api_key": KEY,
+        "upload_root": upload_root,
+        "tables": tables,
+        "sql": sql,
+    }
     said = json.loads(_output([sys.executable, "-m", "tests.benchmarks.memory"], json.dumps(asked)))
-    if said["rows"] != keys:
-        raise AssertionError(f"{said['rows']:,} rows came out instead of {keys:,}")
+    if said["rows"] != rows:
+        raise AssertionError(f"{said['rows']:,} rows came out instead of {rows:,}")
     return int(said["growth"])
 
 

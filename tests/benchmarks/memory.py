@@ -1,9 +1,9 @@
-"""A process that reads once and says by how much it grew at most: `measure.py` starts it.
+"""A process that executes SQL once and says by how much it grew at most: `measure.py` starts it.
 
 It must import nothing but the package: what another module has imported already would not count. It reads
 /proc/self, which Linux has; `ru_maxrss` would not do, because a process inherits in it what its parent had.
 
-    echo '{"base_url": …, "api_key": …, "tables": …, "sql": …}' | python -m tests.benchmarks.memory
+    echo '{"base_url": …, "api_key": …, "upload_root": null, "tables": …, "sql": …}' | python -m tests.benchmarks.memory
     {"rows": 50000, "growth": 31457280}
 """
 
@@ -24,7 +24,13 @@ RESET_PEAK = "5"  # https://docs.kernel.org/filesystems/proc.html, clear_refs
 def main() -> None:
     """Read all rows, one by one, keeping none."""
     asked = json.load(sys.stdin)
-    db = openai_vtab.connect(base_url=asked["base_url"], api_key=asked["api_key"], max_concurrency=32)
+    db = openai_vtab.connect(
+        base_url=asked["base_url"],
+        api_key=asked["api_key"],
+        upload_root=asked["upload_root"],
+        max_concurrency=32,
+        uploads_per_minute=0,
+    )
     db.execute(asked["tables"])
     gc.collect()
     (PROCESS / "clear_refs").write_text(RESET_PEAK)

@@ -1,4 +1,4 @@
-"""What one writes without an SQL table: clients that fetch, and create, a given list of batches.
+"""What one writes without an SQL table: clients that fetch and create batches, upload files, and search.
 
 They must not know SQLite, nor what is done with the answers. Each is as good as one would write it, and opens what
 it needs itself; what a program would have at hand anyway (a session, the SDK's client) is made beforehand.
@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import aiohttp
@@ -27,7 +28,10 @@ TIMEOUT = 30.0  # seconds
 
 Pair = tuple[str, str]  # vector_store_id, batch_id
 New = tuple[str, list[str]]  # vector_store_id, file_ids
+Local = tuple[Path, dict[str, Any]]  # a file, and the attributes to attach it with
 T = TypeVar("T")
+R = TypeVar("R")
+PURPOSE = "assistants"
 
 
 class Client(Protocol):
@@ -38,6 +42,12 @@ class Client(Protocol):
 
     def create(self, batches: Sequence[New]) -> list[Batch]:
         """Create these batches."""
+
+    def upload(self, vector_store_id: str, files: Sequence[Local]) -> None:
+        """Upload the files, and attach them all in one batch."""
+
+    def search(self, vector_store_id: str, queries: Sequence[str]) -> list[Batch]:
+        """The responses to these searches."""
 
     def close(self) -> None:
         """Close the connections."""
@@ -87,15 +97,51 @@ class Aiohttp:
 
         return asyncio.run(all_pages())
 
+    def upload(self, vector_store_id: str, files: Sequence[Local]) -> None:
+        """All files at once; the connector lets 32 of them through."""
+
+        async def one(session: aiohttp.ClientSession, local: Local) -> str:
+            form = aiohttp.FormData()
+            form.add_field("purpose", PURPOSE)
+            form.add_field("file", local[0].read_bytes(), filename=local[0].name)
+            async with session.post(f"{self.base_url}/files", data=form) as answer:
+                answer.raise_for_status()
+                return str(decoded(await answer.json())["id"])
+
+        async def all_of_them() -> None:
+            async with _session() as session:
+                ids = await asyncio.gather(*(one(session, local) for local in files))
+                body = attaching(ids, files)
+                async with session.post(url(self.base_url, vector_store_id), json=body) as answer:
+                    answer.raise_for_status()
+                    await answer.json()
+
+        asyncio.run(all_of_them())
+
+    def search(self, vector_store_id: str, queries: Sequence[str]) -> list[Batch]:
+        """All at once; the connector lets 32 of them through."""
+
+        async def one(session: aiohttp.ClientSession, query: str) -> Batch:
+            address = f"{self.base_url}/vector_stores/{vector_store_id}/search"
+            async with session.post(address, json={"query": query, "max_num_results": 50}) as answer:
+                answer.raise_for_status()
+                return decoded(await answer.json())
+
+        return asyncio.run(_gathered(one, queries))
+
     def close(self) -> None:
         """Nothing is kept."""
 
 
-async def _gathered(one: Callable[[aiohttp.ClientSession, T], Awaitable[Batch]], items: Iterable[T]) -> list[Batch]:
+async def _gathered(one: Callable[[aiohttp.ClientSession, T], Awaitable[R]], items: Iterable[T]) -> list[R]:
+    async with _session() as session:
+        return await asyncio.gather(*(one(session, item) for item in items))
+
+
+def _session() -> aiohttp.ClientSession:
     connector = aiohttp.TCPConnector(limit=CONCURRENCY)
     timeout = aiohttp.ClientTimeout(total=None, sock_read=TIMEOUT)
-    async with aiohttp.ClientSession(connector=connector, headers=HEADERS, timeout=timeout) as session:
-        return await asyncio.gather(*(one(session, item) for item in items))
+    return aiohttp.ClientSession(connector=connector, headers=HEADERS, timeout=timeout)
 
 
 class Loop:
@@ -114,6 +160,15 @@ class Loop:
         """One after another."""
         return [self._post(new) for new in batches]
 
+    def upload(self, vector_store_id: str, files: Sequence[Local]) -> None:
+        """One after another."""
+        self._attach(vector_store_id, [self._upload(local) for local in files], files)
+
+    def search(self, vector_store_id: str, queries: Sequence[str]) -> list[Batch]:
+        """One after another."""
+        address = f"{self.base_url}/vector_stores/{vector_store_id}/search"
+        return [self._sent(address, {"query": query, "max_num_results": 50}) for query in queries]
+
     def close(self) -> None:
         """Close the connections."""
         self.session.close()
@@ -124,7 +179,20 @@ class Loop:
         return decoded(answer.json())
 
     def _post(self, new: New) -> Batch:
-        answer = self.session.post(url(self.base_url, new[0]), json={"file_ids": new[1]}, timeout=TIMEOUT)
+        return self._sent(url(self.base_url, new[0]), {"file_ids": new[1]})
+
+    def _upload(self, local: Local) -> str:
+        with local[0].open("rb") as file:
+            form: Any = {"data": {"purpose": PURPOSE}, "files": {"file": (local[0].name, file)}}
+            answer = self.session.post(f"{self.base_url}/files", **form, timeout=TIMEOUT)
+        answer.raise_for_status()
+        return str(decoded(answer.json())["id"])
+
+    def _attach(self, vector_store_id: str, ids: Sequence[str], files: Sequence[Local]) -> None:
+        self._sent(url(self.base_url, vector_store_id), attaching(ids, files))
+
+    def _sent(self, address: str, body: object) -> Batch:
+        answer = self.session.post(address, json=body, timeout=TIMEOUT)
         answer.raise_for_status()
         return decoded(answer.json())
 
@@ -147,6 +215,12 @@ class Threads(Loop):
         with ThreadPoolExecutor(CONCURRENCY) as pool:
             return list(pool.map(self._post, batches))
 
+    def upload(self, vector_store_id: str, files: Sequence[Local]) -> None:
+        """32 at a time."""
+        with ThreadPoolExecutor(CONCURRENCY) as pool:
+            ids = list(pool.map(self._upload, files))
+        self._attach(vector_store_id, ids, files)
+
 
 class OpenAISDK:
     """OpenAI's own package, one call after another."""
@@ -163,6 +237,16 @@ class OpenAISDK:
         """One after another."""
         return [self.batches.create(store, file_ids=files).to_dict() for store, files in batches]
 
+    def upload(self, vector_store_id: str, files: Sequence[Local]) -> None:
+        """One after another."""
+        ids = [self.client.files.create(file=path, purpose=PURPOSE).id for path, _ in files]
+        self.batches.create(vector_store_id, **attaching(ids, files))
+
+    def search(self, vector_store_id: str, queries: Sequence[str]) -> list[Batch]:
+        """One after another."""
+        search = self.client.vector_stores.search
+        return [search(vector_store_id, query=query, max_num_results=50).to_dict() for query in queries]
+
     def close(self) -> None:
         """Close the connections."""
         self.client.close()
@@ -171,6 +255,12 @@ class OpenAISDK:
 def url(base_url: str, vector_store_id: str, batch_id: str = "") -> str:
     """The address of a batch, or of all of a store."""
     return f"{base_url}/vector_stores/{vector_store_id}/file_batches" + (f"/{batch_id}" if batch_id else "")
+
+
+def attaching(ids: Sequence[str], files: Sequence[Local]) -> dict[str, Any]:
+    """The body of a request that attaches files."""
+    pairs = zip(ids, files, strict=True)
+    return {"files": [{"file_id": each, "attributes": attributes} for each, (_, attributes) in pairs]}
 
 
 def decoded(answer: Any) -> Batch:

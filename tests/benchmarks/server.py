@@ -28,9 +28,13 @@ from zlib import crc32
 
 from aiohttp import web
 
+from .document_answers import Files, Received, file_name, received
+
 ROOT = Path(__file__).parents[2]
 KEY = "sk-of-no-worth"
 KEEP_ALIVE = 3600.0  # seconds; a connection never ends within a run
+KEPT = 1 << 20  # bytes: the body of a larger upload is dropped while it is read
+HEAD = 1 << 12  # bytes: the name of its file is within them
 
 Batch = dict[str, Any]
 
@@ -49,17 +53,18 @@ def batch(vector_store_id: str, batch_id: str, files: int | None = None) -> Batc
     }
 
 
+ACCOUNT = "file-account-"  # the ids of the account's files begin with this
 FILES = 1_916  # of the account, all in each vector store
 
 
 def file_ids() -> list[str]:
     """The ids of the account's files, newest first."""
-    return [f"file-{number:05}" for number in range(FILES)]
+    return [f"{ACCOUNT}{number:05}" for number in range(FILES)]
 
 
 def file(file_id: str) -> Batch:
     """What the server says of a file of the account."""
-    number = int(file_id[5:])
+    number = int(file_id.removeprefix(ACCOUNT))
     return {
         "id": file_id,
         "object": "file",
@@ -75,7 +80,7 @@ def file(file_id: str) -> Batch:
 
 def store_file(vector_store_id: str, file_id: str) -> Batch:
     """What the server says of a file of a vector store."""
-    number = int(file_id[5:])
+    number = int(file_id.removeprefix(ACCOUNT))
     return {
         "id": file_id,
         "object": "vector_store.file",
@@ -104,13 +109,16 @@ class Counters:
 
     most_in_flight: the highest number of requests that waited for their answers at one time.
     connections: how many were opened.
-    created: the vector store and the file ids of each batch that was created.
+    created: the vector store and the file ids of each batch that was created. If the request gave attributes, they
+        follow the id.
+    uploaded: filename, bytes and CRC-32 of each file; of a large one, the bytes of the whole form, and 0.
     """
 
     requests: int = 0
     most_in_flight: int = 0
     connections: int = 0
     created: list[tuple[str, list[str]]] = field(default_factory=list)
+    uploaded: list[Received] = field(default_factory=list)
 
 
 @dataclass
@@ -133,6 +141,7 @@ class Running:
         """What has been asked since the last reset."""
         counted = Counters(**self._ask("GET"))
         counted.created = [(store, files) for store, files in counted.created]
+        counted.uploaded = [(name, size, checksum) for name, size, checksum in counted.uploaded]
         return counted
 
     def _ask(self, method: str, body: str | None = None) -> Any:
@@ -165,6 +174,7 @@ class Server(web.Server):
         self.counters = Counters()
         self.in_flight = 0
         self.created = 0  # never reset: ids are not given twice
+        self.files = Files()
 
     def connection_made(self, handler: Any, transport: Any) -> None:
         """A connection was opened."""
@@ -184,23 +194,54 @@ class Server(web.Server):
                 await asyncio.sleep(self.latency)
             match request.method, parts:
                 case "GET", ["v1", "vector_stores", store, "file_batches", batch_id]:
-                    return said(batch(store, batch_id))
+                    files = self.files.batches.get(batch_id)
+                    return said(batch(store, batch_id, None if files is None else len(files)))
                 case "POST", ["v1", "vector_stores", store, "file_batches"]:
-                    files = (await request.json())["file_ids"]
-                    self.counters.created.append((store, files))
-                    self.created += 1
-                    return said(batch(store, f"vsfb_created_{self.created}", len(files)))
+                    return said(self.create(store, await request.json()))
                 case "GET", ["v1", "files"]:
                     return said(page(file, *asked_for(request)))
                 case "GET", ["v1", "files", file_id]:
                     return said(file(file_id))
                 case "GET", ["v1", "vector_stores", store, "files"]:
                     return said(page(partial(store_file, store), *asked_for(request)))
-                case "GET", ["v1", "vector_stores", store, "files", file_id]:
+                case "GET", ["v1", "vector_stores", store, "files", file_id] if file_id.startswith(ACCOUNT):
                     return said(store_file(store, file_id))
+                case _, ["v1", *about]:
+                    if (answer := await self.about_files(request, about)) is not None:
+                        return said(answer)
             return said({"error": {"message": f"no such path: {request.method} {request.path}"}}, 404)
         finally:  # before the answer is written: with its first byte a client may begin the next request
             self.in_flight -= 1
+
+    def create(self, store: str, asked: Any) -> Batch:
+        """Create a batch, which is completed at once."""
+        items = asked.get("files") or [{"file_id": each} for each in asked["file_ids"]]
+        named = [item["file_id"] + json.dumps(item.get("attributes", "")).strip('"') for item in items]
+        self.counters.created.append((store, named))
+        self.created += 1
+        batch_id = f"vsfb_created_{self.created}"
+        self.files.batches[batch_id] = [item["file_id"] for item in items]
+        return batch(store, batch_id, len(items))
+
+    async def about_files(self, request: web.BaseRequest, about: list[str]) -> Any:
+        """What is said of files; None for a path that there is not."""
+        match request.method, about:
+            case "POST", ["files"]:
+                form = await upload(request)
+                self.counters.uploaded.append(form)
+                return self.files.uploaded(form)
+            case "GET", ["vector_stores", store, "file_batches", batch_id, "files"]:
+                limit, after = request.query.get("limit", "20"), request.query.get("after")
+                return self.files.listed(store, batch_id, int(limit), after)
+            case "GET", ["vector_stores", store, "files", each]:
+                return self.files.attached(store, each)
+            case "POST", ["vector_stores", _, "search"]:
+                return self.files.found((await request.json())["query"])
+            case "DELETE", ["vector_stores", _, "files", each]:
+                return self.files.deleted("vector_store.file", each)
+            case "DELETE", ["files", each]:
+                return self.files.deleted("file", each)
+        return None
 
     async def controlled(self, request: web.BaseRequest) -> web.StreamResponse:
         """The parent process asks for the counters, or resets them."""
@@ -213,6 +254,18 @@ class Server(web.Server):
 def asked_for(request: web.BaseRequest) -> tuple[int, str | None]:
     """The size of the page of a list, and the id that it begins after."""
     return int(request.query["limit"]), request.query.get("after")
+
+
+async def upload(request: web.BaseRequest) -> Received:
+    """The file of an upload."""
+    if (request.content_length or 0) <= KEPT:
+        return received(request.headers["Content-Type"], await request.content.read())
+    first, size = b"", 0
+    async for chunk in request.content.iter_any():
+        if size < HEAD:
+            first += chunk
+        size += len(chunk)
+    return file_name(first), size, 0
 
 
 def said(body: object, status: int = 200) -> web.Response:

@@ -6,6 +6,7 @@ import sqlite3
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -73,6 +74,13 @@ def counts(sql: Any) -> Any:
     seen += [cursor.rowcount, cursor.fetchone(), cursor.fetchall(), cursor.rowcount, list(cursor)]
     cursor.executemany("INSERT INTO t (b) VALUES (:b)", ({"b": n} for n in range(5)))
     seen += [cursor.rowcount, cursor.lastrowid, cursor.description]
+    for statement in ("INSERT INTO t VALUES (99, 1), (1, 1)", "SELECT no_such_column FROM t"):
+        with suppress(sql.Error):
+            cursor.execute(statement)
+        seen.append(cursor.rowcount)
+    with suppress(sql.Error):
+        cursor.executemany("INSERT INTO t VALUES (?, 1)", [(99,), (99,)])
+    seen.append(cursor.rowcount)
     db.close()
     return seen
 

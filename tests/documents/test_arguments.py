@@ -59,7 +59,11 @@ REFUSED = {
     ),
     "metadata": (
         ["name = 'H'", "metadata = '{\"n\": 1}'"],
-        "h: the argument metadata: the value of 'n' is 1, not text; write json_object('team', 'docs')",
+        "h: the argument metadata: the value of 'n' is 1, not text; write '{\"team\": \"docs\"}'",
+    ),
+    "expires_after that is no JSON": (
+        ["name = 'H'", "expires_after = '7 days'"],
+        'h: the argument expires_after: \'7 days\' is not JSON; write \'{"anchor": "last_active_at", "days": 7}\'',
     ),
     "metadata of a store that exists": (
         ["vector_store_id = 'vs_1'", "metadata = '{}'"],

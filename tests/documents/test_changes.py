@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,15 @@ from typing import Any
 import apsw
 import pytest
 
-from openai_vtab import RowError, UnsupportedWriteError
+from openai_vtab import OperationalError, RowError, UnsupportedWriteError
+from openai_vtab.schema.spool import Spool
 
 Requests = Callable[[], list[str]]
 FILES = "SELECT document, file_id, state, owned, filename FROM handbook_files ORDER BY id"
 STATIC = '{"type": "static", "static": {"max_chunk_size_tokens": 200, "chunk_overlap_tokens": 50}}'
 CANONICAL = '{"static":{"chunk_overlap_tokens":50,"max_chunk_size_tokens":200},"type":"static"}'
 LONG_AGO = 10**9  # seconds
+OTHER_FILE = "INSERT OR REPLACE INTO handbook (key, file_id) VALUES ('a.md', 'file-y')"
 
 
 @pytest.fixture
@@ -215,6 +218,28 @@ def test_chunking_of_the_table_is_the_default(connect: Any) -> None:
         ("a.md", CANONICAL),
         ("b.md", None),
     ]
+    db.execute("UPDATE handbook SET content = 'two', chunking_strategy = NULL WHERE key = 'b.md'")
+    assert db.execute("SELECT chunking FROM handbook_documents WHERE key = 'b.md'").get == CANONICAL
+
+
+@pytest.mark.parametrize("is_sent", [True, False])
+def test_content_that_cannot_be_kept_changes_nothing(
+    connect: Any, monkeypatch: pytest.MonkeyPatch, is_sent: bool
+) -> None:
+    """A full disk is noticed before the first change, because SQLite does not undo a statement of one row."""
+    monkeypatch.setattr(Spool.__init__, "__defaults__", (3,))
+    db = connect()
+    db.execute("CREATE VIRTUAL TABLE handbook USING vector_store_documents(name = 'H'); BEGIN")
+    put(db)
+    if is_sent:
+        sent(db)
+    rows = "SELECT * FROM handbook_documents, handbook_files"
+    before = db.execute(rows).fetchall()
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    for sql in ("UPDATE handbook SET content = 'another'", "INSERT INTO handbook (key, content) VALUES ('b', 'b')"):
+        with pytest.raises(OperationalError, match="cannot be written to a temporary file"):
+            db.execute(sql)
+    assert db.execute(rows).fetchall() == before
 
 
 def test_content_of_two_keys_is_two_files(db: apsw.Connection) -> None:
@@ -333,6 +358,14 @@ def test_adoption_of_a_file_that_the_table_has_uploaded(db: apsw.Connection) -> 
     assert db.execute("SELECT attributes FROM handbook_documents").get == '{"a":1}'
 
 
+@pytest.mark.parametrize("sql", ["DELETE FROM handbook", OTHER_FILE])
+def test_adoption_that_is_taken_back_leaves_the_file_alone(db: apsw.Connection, sql: str) -> None:
+    """The table has never had the file, so that it must not detach it."""
+    db.execute("INSERT INTO handbook (key, file_id) VALUES ('a.md', 'file-x')")
+    db.execute(sql)
+    assert db.execute("SELECT count(*) FROM handbook_files WHERE file_id = 'file-x'").get == 0
+
+
 def test_adoption_of_a_file_that_is_missing(db: apsw.Connection) -> None:
     """COMMIT looks again."""
     db.execute("INSERT INTO handbook (key, file_id) VALUES ('a.md', 'file-x')")
@@ -344,11 +377,11 @@ def test_adoption_of_a_file_that_is_missing(db: apsw.Connection) -> None:
 REFUSED = {
     "no content": ("INSERT INTO handbook (key) VALUES ('b')", "handbook: the key 'b' has no content; give content, path or file_id"),
     "content and path": ("INSERT INTO handbook (key, content, path) VALUES ('b', 'x', 'b')", "handbook: the key 'b' has content and path; give one of them"),
-    "no key": ("INSERT INTO handbook (content) VALUES ('x')", "handbook.key: NULL is not a key; write text or an INTEGER, such as a path"),
-    "empty key": ("INSERT INTO handbook (key, content) VALUES ('', 'x')", "handbook.key: '' is not a key; write text or an INTEGER, such as a path"),
-    "key of another type": ("INSERT INTO handbook (key, content) VALUES (x'00', 'x')", "handbook.key: a BLOB of 1 bytes is not a key; write text or an INTEGER, such as a path"),
-    "number as a key": ("INSERT INTO handbook (key, content) VALUES (1.5, 'x')", "handbook.key: 1.5 is not a key; write text or an INTEGER, such as a path"),
-    "key is NULL": ("UPDATE handbook SET key = NULL", "handbook.key: NULL is not a key; write text or an INTEGER, such as a path"),
+    "no key": ("INSERT INTO handbook (content) VALUES ('x')", "handbook.key: NULL is not a key; write text, such as a path, or an INTEGER"),
+    "empty key": ("INSERT INTO handbook (key, content) VALUES ('', 'x')", "handbook.key: '' is not a key; write text, such as a path, or an INTEGER"),
+    "key of another type": ("INSERT INTO handbook (key, content) VALUES (x'00', 'x')", "handbook.key: a BLOB of 1 bytes is not a key; write text, such as a path, or an INTEGER"),
+    "number as a key": ("INSERT INTO handbook (key, content) VALUES (1.5, 'x')", "handbook.key: 1.5 is not a key; write text, such as a path, or an INTEGER"),
+    "key is NULL": ("UPDATE handbook SET key = NULL", "handbook.key: NULL is not a key; write text, such as a path, or an INTEGER"),
     "empty content": ("INSERT INTO handbook (key, content) VALUES ('b', '')", "handbook.content of the key 'b': the content is empty; write at least one byte"),
     "content is NULL": ("UPDATE handbook SET content = NULL", "handbook.content of the key 'a.md': NULL is not content; write a BLOB or text, for instance readfile('returns.md')"),
     "empty file": ("INSERT INTO handbook (key, path) VALUES ('b', 'empty.md')", "handbook.path of the key 'b': 'empty.md' has 0 bytes; write the path of a file of 1 to 536870912 bytes below upload_root ({root})"),

@@ -9,10 +9,10 @@ import apsw
 import pytest
 
 import openai_vtab
-from openai_vtab.sandbox import Status, files, vector_store_files
+from openai_vtab.sandbox import Answer, Status, files, vector_store_files
 
 from ..support.clock import FakeClock
-from .handbook import BY_NAME, STORE, SYNC, Requests, assert_holds, held, rows, short, uploaded, write
+from .handbook import BY_NAME, CREATE, STORE, SYNC, Requests, assert_holds, held, rows, short, uploaded, write
 
 ABC = {"docs/a.md": "text a", "docs/b.md": "text b", "docs/c.md": "text c"}
 
@@ -87,6 +87,99 @@ def test_commit_of_other_content_uploads_it_and_keeps_the_old(
     assert_holds(sandbox, {**ABC, "docs/a.md": "changed"})
 
 
+@pytest.mark.parametrize("age", [0, 3, 3600])
+def test_commit_of_a_file_that_the_api_does_not_show_yet(
+    db: apsw.Connection, sandbox: Any, clock: FakeClock, requests: Requests, age: int
+) -> None:
+    """The batch is sent again while the upload is a moment ago: nothing is uploaded twice."""
+    created = int(clock.time()) - age
+    sandbox.add_file("a.md", b"a", id="file-new")
+    sandbox.inject(Answer({"id": "file-new", "object": "file", "created_at": created}), path="/files$", method="POST")
+    sandbox.inject(Status(404, message="No such File object: file-new"), times=2, path="file_batches")
+    if age < 10:
+        write(db, {"a.md": "a"})
+        assert short(requests()) == {"POST files": 1, "POST vector_stores/file_batches": 3}
+        assert rows(db, "file_id") == [("file-new",)]
+    else:
+        with pytest.raises(openai_vtab.WriteError, match="No such File object"):
+            write(db, {"a.md": "a"})
+        assert short(requests()) == {"POST files": 1, "POST vector_stores/file_batches": 1}
+
+
+def test_commit_detaches_a_file_that_the_api_does_not_show_yet(
+    db: apsw.Connection, sandbox: Any, clock: FakeClock
+) -> None:
+    """Its absence is not believed: the vector store would keep what is deleted."""
+    sandbox.quirks.file_not_found_after_attach_seconds = 3
+    write(db, {"a.md": "a", "b.md": "b"})
+    db.execute("DELETE FROM handbook WHERE key = 'a.md'")
+    assert_holds(sandbox, {"b.md": "b"})
+    clock.advance(3600)
+    (file_id,) = sandbox._state.stores[STORE].files
+    vector_store_files.detach(sandbox._state, STORE, file_id)  # another program has detached it
+    began = clock.monotonic()
+    db.execute("DELETE FROM handbook")
+    assert clock.monotonic() == began
+    assert file_id not in sandbox._state.files
+
+
+def test_commit_of_a_retry_is_not_undone_by_an_earlier_look(
+    connect: Any, sandbox: Any, file: str, clock: FakeClock
+) -> None:
+    """Another connection has learned the failure, and could not write it while the retry was under way."""
+    sandbox.set_processing("a.md", 0, {"code": "server_error", "message": "An internal error occurred."})
+    ours, other = connect(file, clock=clock), connect(file, clock=clock)
+    ours.execute("PRAGMA journal_mode = wal")
+    write(ours, {"a.md": "a"})
+    ours.execute("BEGIN IMMEDIATE")
+    assert rows(other) == rows(ours) == [("a.md", "failed")]
+    sandbox.set_processing("a.md")
+    write(ours, {"a.md": "a"})
+    ours.execute("COMMIT")
+    clock.advance(7200)
+    assert rows(other) == rows(ours) == [("a.md", "completed")]
+
+
+def test_commit_of_a_failed_document_whose_file_is_gone(
+    db: apsw.Connection, sandbox: Any, clock: FakeClock, requests: Requests
+) -> None:
+    """It is uploaded again, instead of being attached in vain each time."""
+    sandbox.set_processing("a.md", 0, {"code": "server_error", "message": "An internal error occurred."})
+    write(db, {"a.md": "a"})
+    assert rows(db) == [("a.md", "failed")]
+    sandbox.set_processing("a.md")
+    (file_id,) = sandbox._state.stores[STORE].files
+    vector_store_files.detach(sandbox._state, STORE, file_id)
+    files.delete(sandbox._state, file_id)
+    requests()
+    write(db, {"a.md": "a"})
+    assert short(requests()) == {"GET files": 1, "POST files": 1, "POST vector_stores/file_batches": 1}
+    assert_holds(sandbox, {"a.md": "a"})
+
+
+def test_commit_after_the_clock_was_set_back(db: apsw.Connection, sandbox: Any, clock: FakeClock) -> None:
+    """A file that was attached tomorrow is not waited for until then."""
+    write(db, {"a.md": "a"})
+    (file_id,) = sandbox._state.stores[STORE].files
+    vector_store_files.detach(sandbox._state, STORE, file_id)
+    db.execute("UPDATE handbook_files SET state = 'unsure', attached_at = attached_at + 86400")
+    before = clock.slept
+    write(db, {"b.md": "b"})
+    assert clock.slept - before < 60
+    assert_holds(sandbox, {"a.md": "a", "b.md": "b"})
+
+
+def test_commit_looks_for_its_store_after_the_clock_was_set_back(connect: Any, sandbox: Any, clock: FakeClock) -> None:
+    """It waits for seconds, and not until tomorrow."""
+    db = connect(clock=clock)
+    db.execute(BY_NAME)
+    db.execute("INSERT INTO handbook_config VALUES ('store_unknown', ?)", [int(clock.time()) + 86400])
+    before = clock.slept
+    write(db, {"a.md": "a"})
+    assert clock.slept - before < 60
+    assert_holds(sandbox, {"a.md": "a"}, None)
+
+
 def test_commit_keeps_the_old_version_when_the_new_one_fails(
     db: apsw.Connection, sandbox: Any, clock: FakeClock
 ) -> None:
@@ -140,7 +233,7 @@ def test_commit_attaches_a_failed_file_again_without_an_upload(
         "INSERT OR REPLACE INTO handbook (key, content, attributes) VALUES ('a.csv', 'text', json_object('n', 1))"
     )
     assert sandbox.requests[-1].body["files"][0]["attributes"] == {"n": 1}
-    assert short(requests()) == {"POST vector_stores/file_batches": 1}
+    assert short(requests()) == {"GET files": 1, "POST vector_stores/file_batches": 1}
     assert rows(db) == [("a.csv", "in_progress")]
 
 
@@ -192,6 +285,43 @@ def test_commit_adopts_a_file_that_is_in_the_store(db: apsw.Connection, sandbox:
     db.execute("DELETE FROM handbook")
     assert short(requests()) == {"DELETE vector_stores/files": 1}
     assert file_id in sandbox._state.files
+
+
+def test_commit_detaches_a_file_of_its_own_that_was_adopted(
+    db: apsw.Connection, sandbox: Any, clock: FakeClock, requests: Requests
+) -> None:
+    """The row still says that the file was attached."""
+    write(db, {"a.md": "a"})
+    finish(clock)
+    ((file_id,),) = rows(db, "file_id")
+    db.execute("BEGIN; DELETE FROM handbook")
+    db.execute("INSERT INTO handbook (key, file_id) VALUES ('b.md', ?)", [file_id])
+    db.execute("COMMIT")
+    assert rows(db) == [("b.md", "completed")]
+    requests()
+    db.execute("DELETE FROM handbook")
+    assert short(requests()) == {"DELETE vector_stores/files": 1, "DELETE files": 1}
+    assert_holds(sandbox, {})
+
+
+def test_commit_keeps_a_superseded_file_that_another_table_has_adopted(
+    db: apsw.Connection, sandbox: Any, clock: FakeClock, requests: Requests
+) -> None:
+    """It goes once the other table has let it go."""
+    write(db, {"a.md": "one"})
+    finish(clock)
+    ((file_id,),) = rows(db, "file_id")
+    write(db, {"a.md": "two"})
+    db.execute(CREATE.replace("handbook", "other", 1))
+    db.execute("INSERT INTO other (key, file_id) VALUES ('theirs', ?)", [file_id])
+    finish(clock)
+    requests()
+    db.execute(SYNC)
+    assert not any(request.startswith("DELETE") for request in requests())
+    assert rows(db) == [("a.md", "completed")]
+    db.execute("DROP TABLE other")
+    db.execute(SYNC)
+    assert_holds(sandbox, {"a.md": "two"})
 
 
 def test_commit_adopts_a_file_with_content(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
@@ -294,6 +424,16 @@ def test_dry_run_shows_the_requests_and_changes_nothing(
     assert "the id of c.md" in shown[2]
 
 
+def test_dry_run_of_a_transaction_that_creates_the_table(connect: Any, requests: Requests) -> None:
+    """The table is there, without the documents."""
+    db = connect(dry_run=True)
+    db.execute(f"BEGIN; {BY_NAME}")
+    write(db, ABC)
+    db.execute("COMMIT")
+    assert requests() == []
+    assert rows(db) == db.execute("SELECT * FROM handbook_config").fetchall() == []
+
+
 # the vector store by its name
 
 
@@ -375,3 +515,36 @@ def test_content_under_a_new_name_is_uploaded(db: apsw.Connection, sandbox: Any)
     db.execute("UPDATE handbook SET key = 'b.md'")
     write(db, {"b.md": "text"})
     assert uploaded(sandbox) == {("a.md", "text"): 1, ("b.md", "text"): 1}
+
+
+def test_commit_keeps_no_older_file_that_failed(db: apsw.Connection, sandbox: Any, clock: FakeClock) -> None:
+    """A document that goes on failing has one file."""
+    for content in ("one", "two", "three"):
+        write(db, {"a.csv": content})
+        finish(clock)
+        db.execute(SYNC)
+    assert_holds(sandbox, {"a.csv": "three"})
+
+
+def test_commit_keeps_the_newest_version_that_is_completed(db: apsw.Connection, sandbox: Any, clock: FakeClock) -> None:
+    """Of three versions, the second is completed, and the third fails."""
+    write(db, {"a.md": "one"})
+    write(db, {"a.md": "two"})
+    sandbox.set_processing("a.md", error={"code": "server_error", "message": "no"})
+    write(db, {"a.md": "three"})
+    finish(clock)
+    db.execute(SYNC)
+    assert held(sandbox) == {("a.md", "two"): 1, ("a.md", "three"): 1}
+    assert rows(db) == [("a.md", "failed")]
+
+
+def test_commit_of_other_chunking_and_back_sends_nothing(db: apsw.Connection, requests: Requests) -> None:
+    """Within one transaction."""
+    write(db, {"a.md": "text"})
+    requests()
+    chunking = '{"type": "static", "static": {"max_chunk_size_tokens": 200, "chunk_overlap_tokens": 20}}'
+    db.execute("BEGIN")
+    db.execute("UPDATE handbook SET content = 'text', chunking_strategy = ?", [chunking])
+    write(db, {"a.md": "text"})
+    db.execute("COMMIT")
+    assert requests() == []

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -139,7 +138,7 @@ def test_path_that_changed_shortly_before_the_look_is_read_again(tmp_path: Path,
     limits = Limits(upload_root=tmp_path)
     known = document_of(contents.of_path("a.md", limits))
     *identity, _ = json.loads(known.stamp or "")
-    known = replace(known, stamp=json.dumps([*identity, identity[1] + age]))
+    known = known._replace(stamp=json.dumps([*identity, identity[1] + age]))
     assert contents.is_unchanged("a.md", limits, known) is unchanged
 
 
@@ -151,7 +150,7 @@ def test_path_without_a_stamp_is_read(tmp_path: Path) -> None:
     os.utime(tmp_path / "a.md", ns=(LONG_AGO, LONG_AGO))
     known = document_of(contents.of_path("a.md", limits))
     assert contents.is_unchanged("a.md", limits, known)
-    assert not contents.is_unchanged("a.md", limits, replace(known, stamp=None))
+    assert not contents.is_unchanged("a.md", limits, known._replace(stamp=None))
     assert not contents.is_unchanged("b.md", limits, known)
     assert not contents.is_unchanged("a.md", Limits(), known)
     assert not contents.is_unchanged(1, limits, known)

@@ -270,3 +270,89 @@ def test_progress_of_all_steps_is_one(connect: Any, sandbox: Any) -> None:
     write(db, OLD)
     assert reports[0].total == 1
     assert [report.finished for report in reports] == [False] * (len(reports) - 1) + [True]
+
+
+def test_outcome_that_is_unknown_costs_no_upload_of_the_old_content(
+    db: apsw.Connection, sandbox: Any, clock: FakeClock, requests: Requests
+) -> None:
+    """The API has the old content; the other file is found, and deleted by sync."""
+    write(db, {"a.md": "old"})
+    sandbox.inject(Cut("answer"), method="POST", path="/files$")
+    with pytest.raises(openai_vtab.APIConnectionError):
+        write(db, {"a.md": "new"})
+    assert rows(db) == [("a.md", "unknown")]
+    requests()
+    write(db, {"a.md": "old"})
+    assert short(requests()) == {"GET files": 1}
+    assert rows(db) == [("a.md", "in_progress")]
+    finish(db, clock)
+    assert_holds(sandbox, {"a.md": "old"})
+
+
+def test_outcome_that_is_unknown_of_other_chunking(
+    db: apsw.Connection, sandbox: Any, clock: FakeClock, requests: Requests
+) -> None:
+    """The repeated statement uses the file."""
+    write(db, {"a.md": "text"})
+    sandbox.inject(Cut("answer"), method="POST", path="/files$")
+    chunking = '{"type": "static", "static": {"max_chunk_size_tokens": 200, "chunk_overlap_tokens": 20}}'
+    sql = "UPDATE handbook SET content = 'text', chunking_strategy = ?"
+    with pytest.raises(openai_vtab.APIConnectionError):
+        db.execute(sql, [chunking])
+    requests()
+    db.execute(sql, [chunking])
+    assert short(requests()) == {"GET files": 1, "POST vector_stores/file_batches": 1}
+    finish(db, clock)
+    assert_holds(sandbox, {"a.md": "text"})
+
+
+def test_outcome_of_an_attach_of_a_file_that_was_just_found(
+    db: apsw.Connection, sandbox: Any, clock: FakeClock
+) -> None:
+    """COMMIT finds an unknown upload, attaches it, and fails: the file is detached before it is deleted."""
+    for path, fault in {"/files$": Cut("answer"), "file_batches": Raw(b"", carried_out=True)}.items():
+        sandbox.inject(fault, method="POST", path=path)
+        with pytest.raises(openai_vtab.Error):
+            write(db, {"a.md": "a"})
+    assert held(sandbox) == {("a.md", "a"): 1}
+    db.execute("DELETE FROM handbook")
+    finish(db, clock)
+    assert_holds(sandbox, {})
+
+
+def test_outcomes_that_are_unknown_and_needed_by_no_document(
+    db: apsw.Connection, sandbox: Any, clock: FakeClock
+) -> None:
+    """Two files of one name and size: nobody knows which is whose, and both are deleted."""
+    sandbox.inject(Cut("answer"), times=2, method="POST", path="/files$")
+    with pytest.raises(openai_vtab.Error):
+        write(db, {"a.md": "one", "docs/a.md": "two"})
+    write(db, {"b.md": "b"})
+    assert len(uploaded(sandbox)) == 3
+    db.execute("DELETE FROM handbook WHERE key = 'a.md'")
+    db.execute(SYNC)
+    assert len(uploaded(sandbox)) == 3
+    db.execute("DELETE FROM handbook WHERE key = 'docs/a.md'")
+    finish(db, clock)
+    assert_holds(sandbox, {"b.md": "b"})
+
+
+def test_outcome_that_stays_unknown_is_looked_for_until_the_user_says(
+    db: apsw.Connection, sandbox: Any, clock: FakeClock, requests: Requests
+) -> None:
+    """Another program has uploaded a file of this name and size: neither is deleted."""
+    sandbox.inject(Cut("answer"), method="POST", path="/files$")
+    with pytest.raises(openai_vtab.Error):
+        write(db, {"a.md": "one"})
+    sandbox.add_file("a.md", b"two")
+    write(db, {"a.md": "other"})
+    for _ in range(2):
+        finish(db, clock)
+    requests()
+    db.execute(SYNC)
+    assert short(requests()) == {"GET files": 1}
+    db.execute(RETRY)
+    db.execute(SYNC)
+    assert requests() == []
+    assert held(sandbox) == {("a.md", "other"): 1}
+    assert len(uploaded(sandbox)) == 3

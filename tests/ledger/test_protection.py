@@ -112,6 +112,19 @@ def test_defensive_mode_protects_the_shadow_table(file: str, connect: Any, sandb
 
 
 @pytest.mark.parametrize(
+    "insert", [ONE, f"INSERT INTO my_batches (id, vector_store_id) VALUES ('{FAILURES}', 'vs_demo')"]
+)
+def test_trigger_on_the_shadow_table_fails_an_insert_with_its_own_words(
+    filled: apsw.Connection, requests: Requests, insert: str
+) -> None:
+    """Not as if the batch were there already."""
+    filled.execute("CREATE TRIGGER t BEFORE INSERT ON my_batches_ledger BEGIN SELECT RAISE(ABORT, 'closed today'); END")
+    with pytest.raises(apsw.ConstraintError, match="closed today"):
+        filled.execute(insert)
+    assert requests() == []
+
+
+@pytest.mark.parametrize(
     "name", ["it's", 'say "so"', "with space", "größe", "select", "a.b", "x_ledger", "[x]", "%s{}"]
 )
 def test_names_of_any_kind_for_a_ledger(connect: Any, tmp_path: Path, sandbox: Any, name: str) -> None:

@@ -84,7 +84,7 @@ def test_form_file_of_any_size(tmp_path: Path, size: int, where: str) -> None:
     spool = Spool(memory=0)
     if where == "on disk":
         (tmp_path / "f").write_bytes(data)
-        content = Place(tmp_path, tmp_path / "f")
+        content = Place(str(tmp_path), str(tmp_path / "f"))
     elif where == "in a spool":
         spool.keep(b"another")
         content = spool.keep(data)
@@ -109,7 +109,7 @@ def test_form_does_not_hold_a_file_in_memory(tmp_path: Path) -> None:
     path = tmp_path / "large"
     with path.open("wb") as file:
         file.truncate(64 * CHUNK)
-    body = form({"file": FileToUpload("large", Place(tmp_path, path))})
+    body = form({"file": FileToUpload("large", Place(str(tmp_path), str(path)))})
     tracemalloc.start()
     try:
         assert sum(map(len, body)) == len(body) > 64 * CHUNK
@@ -123,7 +123,7 @@ def test_form_of_a_file_that_changes_is_not_sent_in_part(tmp_path: Path, change:
     """Its length has been promised; nothing that a parser would take for a whole form leaves."""
     path = tmp_path / "f.md"
     path.write_bytes(b"x" * 1000)
-    body = form({"purpose": "p", "file": FileToUpload("f.md", Place(tmp_path, path))})
+    body = form({"purpose": "p", "file": FileToUpload("f.md", Place(str(tmp_path), str(path)))})
     if change == "gone":
         path.unlink()
     else:
@@ -141,7 +141,7 @@ def test_form_sha256_is_that_of_the_latest_attempt(tmp_path: Path) -> None:
     """Attempts that end early have none; the file may change between two of them."""
     path, before, after = tmp_path / "f", b"x" * (2 * CHUNK), b"y" * (2 * CHUNK)
     path.write_bytes(before)
-    body = form({"purpose": "p", "file": FileToUpload("f", Place(tmp_path, path))})
+    body = form({"purpose": "p", "file": FileToUpload("f", Place(str(tmp_path), str(path)))})
     whole = len(list(body))
     assert body.sha256 == hashlib.sha256(before).hexdigest()
     for count in range(whole - 1):  # the last two pieces come after the file

@@ -43,8 +43,9 @@ def test_options_that_are_wrong_have_status_2(args: str, problem: str) -> None:
     assert problem in done.stderr
 
 
-def test_help_shows_options_and_exit_status() -> None:
-    """And the shell's own help names the command."""
+def test_help_shows_options_and_exit_status(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within 80 columns, and the shell's own help names the command."""
+    monkeypatch.setenv("COLUMNS", "80")  # argparse fills the terminal that runs the tests
     done = run_shell("sync", "--help")
     assert done.returncode == 0
     for text in ("--store NAME", "--max-delete N", "--rebuild", "--base-url URL", "exit status:", "OPENAI_API_KEY"):

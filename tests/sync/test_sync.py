@@ -276,6 +276,8 @@ def test_checksum_finds_a_change_that_size_and_time_hide(sync: Sync, folder: Pat
         opened.write("FIRST")
     os.utime(file, (1_000_000_000, 1_000_000_000))
     assert sync().summary == "0 added, 0 changed, 3 unchanged, 0 deleted, 0 failed"
+    planned = sync("--checksum", "--dry-run")
+    assert (planned.summary, planned.requests) == ("0 to add, 1 to change, 2 unchanged, 0 to delete, 0 failed", [])
     assert sync("--checksum").summary == "0 added, 1 changed, 2 unchanged, 0 deleted, 0 failed"
     assert ("a.md", "FIRST") in stored()
 
@@ -363,3 +365,23 @@ def test_sandbox_option_needs_no_database(folder: Path, tmp_path: Path) -> None:
     done = run_shell("sync", str(folder), "--store", "Handbook", "--sandbox")
     assert (done.returncode, done.stdout.splitlines()[0]) == (0, "table handbook in memory")
     assert not (tmp_path / "data").exists()
+
+
+def test_sandbox_option_with_a_database_works_once(folder: Path, database: Path) -> None:
+    """The next sandbox does not know the vector store that the database lists; the error says what to do instead."""
+    args = ("sync", str(folder), "--store", "Handbook", str(database), "--sandbox")
+    assert run_shell(*args).returncode == 0
+    done = run_shell(*args)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"DATABASE is '{database}', which lists documents that the sandbox has forgotten" in done.stderr
+    assert "python -m openai_vtab.sandbox" in done.stderr
+
+
+def test_key_that_is_missing_is_said_once(sync: Sync, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error of the only row that failed is not repeated as a list of one row."""
+    sync()
+    monkeypatch.delenv("OPENAI_API_KEY")
+    (folder / "a.md").write_text("changed")
+    done = sync()
+    assert done.status == 1
+    assert done.err.count("no API key") == 1

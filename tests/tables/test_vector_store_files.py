@@ -231,6 +231,21 @@ def test_delete_of_a_store_hides_its_files_at_once(connect: Any, clock: FakeCloc
     assert clock.slept == slept
 
 
+@pytest.mark.parametrize(
+    ("message", "names_base_url"),
+    [("No such File object: file-gone", False), ("File 'file-gone' was not found.", False), ("Not found: vs_demo/files", True)],
+)  # fmt: skip
+def test_insert_of_an_absent_file_does_not_blame_the_address(
+    db: apsw.Connection, sandbox: Any, message: str, names_base_url: bool
+) -> None:
+    """A 404 that names the file comes from the API, so that base_url is right."""
+    sandbox.inject(Status(404, message=message), method="POST")
+    with pytest.raises(openai_vtab.APIError) as caught:
+        db.execute("INSERT INTO vector_store_files (vector_store_id, file_id) VALUES ('vs_demo', 'file-gone')")
+    assert message in str(caught.value)
+    assert ("check base_url" in str(caught.value)) == names_base_url
+
+
 def test_read_after_write_retries_a_404(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
     """It is asked for again until the API sees it, which has been seen to take a while."""
     db.execute(f"INSERT INTO {T} (vector_store_id, file_id) VALUES ('vs_demo', 'file-new-01')")

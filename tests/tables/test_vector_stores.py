@@ -220,6 +220,19 @@ def test_delete_of_what_a_query_finds(db: apsw.Connection, sandbox: Any, request
     assert db.execute("SELECT count(*) FROM files").get == 16
 
 
+@pytest.mark.parametrize("is_read_before", [False, True])
+def test_delete_by_rowid_of_what_an_insert_has_created(db: apsw.Connection, sandbox: Any, is_read_before: bool) -> None:
+    """The stores that this connection has not created are below the rowids of the INSERT, whenever they are read."""
+    if is_read_before:
+        db.execute("SELECT count(*) FROM vector_stores").fetchall()
+    db.execute("INSERT INTO vector_stores (name) VALUES ('a'), ('b')")
+    new = "rowid > (SELECT last_insert_rowid() - changes())"
+    assert [name for (name,) in db.execute(f"SELECT name FROM vector_stores WHERE {new} ORDER BY rowid")] == ["a", "b"]
+    db.execute(f"DELETE FROM vector_stores WHERE {new}")
+    assert [name for (name,) in db.execute("SELECT id FROM vector_stores ORDER BY id")] == ["vs_archive", "vs_demo"]
+    assert db.changes() == 2
+
+
 def test_delete_is_seen_at_once(connect: Any, clock: FakeClock, requests: Requests) -> None:
     """Also one that this connection has just made: 404 is no lag then."""
     db = connect(clock=clock)

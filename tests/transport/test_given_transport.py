@@ -163,7 +163,7 @@ def test_retries_of_an_upload_hash_what_the_last_attempt_sent(tmp_path: Path, pi
     """However much of the file the first attempt has sent, and although the file has changed since."""
     path, after = tmp_path / "f", b"y" * 3_000_000
     path.write_bytes(b"x" * 3_000_000)
-    body = form({"file": FileToUpload("f", Place(tmp_path, path))})
+    body = form({"file": FileToUpload("f", Place(str(tmp_path), str(path)))})
     sent: list[bytes] = []
 
     def transport(request: Request, seconds: float, headers: Mapping[str, str]) -> Response | Failure:

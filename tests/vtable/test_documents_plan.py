@@ -47,21 +47,21 @@ def on(name: str, op: int = EQ, **more: object) -> Constraint:
         ("SELECT key FROM handbook WHERE key = 'a' COLLATE NOCASE", ["3:"]),
         ("SELECT key FROM handbook WHERE file_id IS NULL", ["3:"]),
         ("SELECT content FROM handbook WHERE key = 'a'", ["2:key content"]),
-        ("SELECT key FROM handbook WHERE handbook MATCH 'x'", ["4:handbook"]),
-        ("SELECT key FROM handbook WHERE handbook = 'x'", ["4:handbook"]),
-        ("SELECT key FROM handbook('x', 5)", ["4:handbook,max_num_results"]),
-        ("SELECT key FROM handbook WHERE filters = '{}' AND handbook MATCH 'x'", ["4:handbook,filters"]),
-        ("SELECT key FROM handbook('x') WHERE key = 'a'", ["4:handbook"]),
-        ("SELECT key FROM handbook('x') ORDER BY rank", ["4:handbook asc"]),
-        ("SELECT content FROM handbook('x') ORDER BY score DESC", ["4:handbook asc content"]),
-        ("SELECT key FROM handbook('x') ORDER BY rank DESC", ["4:handbook", "TEMP B-TREE"]),
-        ("SELECT key FROM handbook('x') ORDER BY rank, key", ["4:handbook", "TEMP B-TREE"]),
-        ("SELECT 1 FROM handbook('x') WHERE wait_seconds = 5", ["4:handbook,wait_seconds"]),
+        ("SELECT key FROM handbook WHERE handbook MATCH 'x'", ["4:MATCH"]),
+        ("SELECT key FROM handbook WHERE handbook = 'x'", ["4:MATCH"]),
+        ("SELECT key FROM handbook('x', 5)", ["4:MATCH,max_num_results"]),
+        ("SELECT key FROM handbook WHERE filters = '{}' AND handbook MATCH 'x'", ["4:MATCH,filters"]),
+        ("SELECT key FROM handbook('x') WHERE key = 'a'", ["4:MATCH"]),
+        ("SELECT key FROM handbook('x') ORDER BY rank", ["4:MATCH asc"]),
+        ("SELECT content FROM handbook('x') ORDER BY score DESC", ["4:MATCH asc content"]),
+        ("SELECT key FROM handbook('x') ORDER BY rank DESC", ["4:MATCH", "TEMP B-TREE"]),
+        ("SELECT key FROM handbook('x') ORDER BY rank, key", ["4:MATCH", "TEMP B-TREE"]),
+        ("SELECT 1 FROM handbook('x') WHERE wait_seconds = 5", ["4:MATCH,wait_seconds"]),
         ("SELECT 1 FROM local CROSS JOIN handbook ON key = local.path", ["SCAN local", "3:key"]),
-        ("SELECT 1 FROM handbook('x') AS h JOIN local AS l ON h.key = l.path", ["4:handbook", "SEARCH l"]),
-        ("SELECT 1 FROM local JOIN handbook ON handbook MATCH question", ["SCAN local", "4:handbook"]),
-        ("SELECT 1 FROM handbook(question) JOIN local", ["SCAN local", "4:handbook"]),
-        ("SELECT 1 FROM handbook WHERE handbook MATCH 'x' OR key = 'a'", ["OR", "4:handbook", "3:key"]),
+        ("SELECT 1 FROM handbook('x') AS h JOIN local AS l ON h.key = l.path", ["4:MATCH", "SEARCH l"]),
+        ("SELECT 1 FROM local JOIN handbook ON handbook MATCH question", ["SCAN local", "4:MATCH"]),
+        ("SELECT 1 FROM handbook(question) JOIN local", ["SCAN local", "4:MATCH"]),
+        ("SELECT 1 FROM handbook WHERE handbook MATCH 'x' OR key = 'a'", ["OR", "4:MATCH", "3:key"]),
         ("DELETE FROM handbook WHERE key = 'a'", ["3:key"]),
     ],
 )  # fmt: skip
@@ -80,7 +80,7 @@ def test_plan_is_shown(table: apsw.Connection, sql: str, plan: list[str]) -> Non
 def test_plan_takes_the_terms_in_any_order(constraints: tuple[Constraint, ...]) -> None:
     """argv points into the list as SQLite gave it, and SQLite checks the key."""
     chosen = choose(TABLE, constraints)
-    assert chosen.plan.encode() == (4, "handbook,max_num_results")
+    assert chosen.plan.encode() == (4, "MATCH,max_num_results")
     assert [constraints[position].column for position in chosen.argv] == [
         NUMBER["handbook"], NUMBER["max_num_results"]
     ]  # fmt: skip

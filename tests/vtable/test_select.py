@@ -542,6 +542,10 @@ def test_rowids_compare_with_bounds_as_those_of_an_ordinary_table(
     db: apsw.Connection, operator: str, value: str
 ) -> None:
     """SQLite leaves this comparison to the table, too."""
+    db.execute(
+        "INSERT INTO files (filename, content, purpose) "
+        "SELECT value || '.md', 'text', 'assistants' FROM json_each('[1, 2, 3, 4, 5]')"
+    )
     rowids = db.execute("SELECT rowid FROM files").fetchall()
     db.execute("CREATE TABLE plain (x)")
     db.executemany("INSERT INTO plain (rowid) VALUES (?)", rowids)
@@ -555,7 +559,7 @@ def test_rowids_with_bounds_do_not_limit_the_list(db: apsw.Connection, requests:
     """LIMIT counts the rows that satisfy them."""
     rows = db.execute("SELECT rowid, id FROM files").fetchall()
     requests()
-    assert db.execute("SELECT rowid, id FROM files WHERE rowid > 10 LIMIT 2").fetchall() == rows[10:12]
+    assert db.execute("SELECT rowid, id FROM files WHERE rowid > ? LIMIT 2", rows[9][:1]).fetchall() == rows[10:12]
     assert requests() == ["GET /files?limit=10000&order=desc"]
 
 
@@ -566,7 +570,7 @@ def test_rowids_with_bounds_do_not_limit_the_list(db: apsw.Connection, requests:
 @pytest.mark.parametrize("term", ["rowid = {}", "rowid IN ({}, -1)", "rowid IN (SELECT {})", "rowid IS {}"])
 def test_rowids_compare_as_those_of_an_ordinary_table(db: apsw.Connection, term: str, value: str, equal: int) -> None:
     """SQLite leaves the comparison to the table."""
-    db.execute("SELECT count(*) FROM files").fetchall()
+    db.execute("INSERT INTO files (filename, content, purpose) VALUES ('a.md', 'text', 'assistants')")
     db.execute("CREATE TABLE plain (x); INSERT INTO plain VALUES (1)")
     for name in ("files", "plain"):
         assert db.execute(f"SELECT count(*) FROM {name} WHERE {term.format(value)}").get == equal

@@ -294,10 +294,10 @@ def test_path_that_is_no_regular_file_is_not_opened(connect: Any, root: Path, re
         "/proc/self/fd/0",
         "/proc/self/mem",
     ):
-        with pytest.raises(openai_vtab.RowError, match=r"is not a file|is outside upload_root"):
+        with pytest.raises(openai_vtab.RowError, match=r"is not a file|is a folder|is outside upload_root"):
             db.execute(UPLOAD, (path,))
     assert requests() == []
-    with pytest.raises(openai_vtab.RowError, match=r"is not a file|is outside upload_root"):
+    with pytest.raises(openai_vtab.RowError, match=r"is not a file|is a folder|is outside upload_root"):
         connect(upload_root="/dev").execute(UPLOAD, ("zero",))
 
 

@@ -37,7 +37,7 @@ def test_prefetch_does_not_change_what_a_statement_writes(
     sandbox.latency = 0.01
     before = ["CREATE TABLE e (n INTEGER PRIMARY KEY, id)", *([begin] if begin else [])]
     same(sql, before=before)
-    assert sandbox.max_in_flight > 3
+    assert sandbox.max_in_flight > 1
     for table in ("d", "e", *(["f"] if sql.startswith("CREATE") else [])):
         found = [connection.execute(f"SELECT * FROM {table}").fetchall() for connection in (one_by_one, db)]
         assert found[0] == found[1]

@@ -107,9 +107,11 @@ class BulkReads:
     def pages(self, look_ups: Iterable[Request]) -> Iterator[list[tuple[Request, Object]]]:
         """Read pages as long as they pay, and yield the look-ups that `take` can serve now, with their objects."""
         for found in self._waiting_lists(look_ups):
-            if not self._request_page(found, predicted=False):
+            if found.page is None and not self._request_page(found, predicted=False):
                 continue
-            if self._observed(found).look_up is None:  # its time is needed, to compare it with the page's
+            if (
+                found.waiting and self._observed(found).look_up is None
+            ):  # its time is needed, to compare it with the page's
                 self._requests.start(found.look_up_one())
             while found.page is not None:
                 served = self._read_page(found, keep_all=False)
@@ -144,7 +146,8 @@ class BulkReads:
     def distrust(self, look_up: Request) -> None:
         """Serve no more objects of a list: they lack a member that the statement reads."""
         target = _list_target(look_up)
-        self._lists[target].end()
+        if target in self._lists:
+            self._lists[target].end()
         self._kept = {identity: body for identity, body in self._kept.items() if identity.rpartition("/")[0] != target}
 
     def close(self) -> None:

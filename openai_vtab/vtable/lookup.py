@@ -128,7 +128,8 @@ class Lookup:
             }
             for served in bulk.pages([needed for _, needed in waiting.values()]):
                 for needed, answer in served:
-                    if bulk.has(needed):
+                    # a page may also serve another scan of the statement
+                    if needed.identity in waiting and bulk.has(needed):
                         row = self._listed_row(*waiting.pop(needed.identity), answer)
                         if row is not None:
                             yield row

@@ -238,6 +238,21 @@ def test_limit_of_an_in_list_costs_no_more(open_db: Open, account: Account, serv
     assert len(server.lines) <= 2
 
 
+def test_in_lists_of_one_statement_share_pages(open_db: Open, account: Account, server: Wire) -> None:
+    """Two scans of one list, the second within the first."""
+    account.count = 550
+    outer, inner = account.ids(*range(0, 500, 2)), account.ids(*range(0, 550, 5))
+    sql = (
+        "SELECT count(*), count(DISTINCT a.id), count(DISTINCT b.id) "
+        "FROM vector_store_files AS a CROSS JOIN vector_store_files AS b "
+        "WHERE a.vector_store_id = 'vs_1' AND a.id IN (SELECT value FROM json_each(?)) "
+        "AND b.vector_store_id = 'vs_1' AND b.id IN (SELECT value FROM json_each(?))"
+    )
+    found = open_db(max_concurrency=1).execute(sql, (json.dumps(outer), json.dumps(inner))).fetchall()
+    assert found == [(250 * 110, 250, 110)]
+    assert len(server.lines) == len(set(server.lines)) <= 1.1 * len({*outer, *inner})
+
+
 def test_one_snapshot_with_a_list_of_the_same_table(open_db: Open, account: Account, server: Wire) -> None:
     """The page that serves the look-ups is the page of the list: it is requested once."""
     wanted = json.dumps(account.ids(*range(40)))

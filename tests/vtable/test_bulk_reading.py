@@ -183,11 +183,12 @@ def test_members_that_a_list_leaves_out_are_looked_up(open_db: Open, account: Ac
     """Only if the statement reads them: then all keys are looked up, and the page was in vain."""
     account.left_out = ("filename",)
     wanted = account.ids(*range(40))
-    db = open_db()
-    assert sorted(db.execute(NAMES.replace("filename", "bytes"), (json.dumps(wanted),))) == [(id, 1) for id in wanted]
+    assert sorted(open_db().execute(NAMES.replace("filename", "bytes"), (json.dumps(wanted),))) == [
+        (id, 1) for id in wanted
+    ]
     assert len(server.lines) == 2
     server.heads.clear()
-    assert sorted(db.execute(NAMES, (json.dumps(wanted),))) == names(wanted)
+    assert sorted(open_db().execute(NAMES, (json.dumps(wanted),))) == names(wanted)
     assert len(server.lines) == 41
 
 

@@ -73,6 +73,11 @@ class Sandbox:
         self._server.set_latency(seconds)
 
     @property
+    def in_flight(self) -> int:
+        """The number of requests that have arrived, and that the sandbox has not finished with."""
+        return self._server.traffic.in_flight
+
+    @property
     def max_in_flight(self) -> int:
         """The highest number of requests in flight at the same time."""
         return self._server.traffic.max_in_flight

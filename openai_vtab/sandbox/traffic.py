@@ -16,7 +16,7 @@ class Traffic:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._in_flight = 0
+        self.in_flight = 0
         self.requests: list[Received] = []
         self.max_in_flight = 0
         self.connections = 0
@@ -30,17 +30,17 @@ class Traffic:
         """Record a request that has arrived."""
         with self._lock:
             self.requests.append(request)
-            self._in_flight += 1
-            self.max_in_flight = max(self.max_in_flight, self._in_flight)
+            self.in_flight += 1
+            self.max_in_flight = max(self.max_in_flight, self.in_flight)
 
     def end(self) -> None:
         """Count a request as over."""
         with self._lock:
-            self._in_flight -= 1
+            self.in_flight -= 1
 
     def reset(self) -> None:
         """Count anew. Requests in flight remain counted as such."""
         with self._lock:
             self.requests.clear()
-            self.max_in_flight = self._in_flight
+            self.max_in_flight = self.in_flight
             self.connections = 0

@@ -260,10 +260,10 @@ class ConnectionContext:
         """A table was disconnected. With the last one the connection is closed, and the threads end.
 
         Not left to the garbage collector: an exception's traceback can keep a closed connection's objects alive. Within
-        the package's own SQL, it is only the schema that has changed, by the rollback of a RENAME for example.
+        a statement, it is only the schema that has changed, by the rollback of a RENAME for example.
         """
         self._connected -= 1
-        if self._connected or self.workers.is_inherited or self.internal_sql.running:
+        if self._connected or self.workers.is_inherited or self.internal_sql.running or self.statements.running:
             return
         self.workers.close()
         self.writes.abandon()

@@ -44,9 +44,18 @@ def killed(connect: Any, sandbox: Any, clock: FakeClock, file: str, moment: str)
     if moment.startswith("while"):
         method, path = STEPS[moment.split()[1]]
         injection = sandbox.inject(Slow(0.5), method=method, path=path)
-    run(code, sandbox, file, killed=True, when=lambda: injection is not None and injection.times == 0)
-    if injection is not None:
-        time.sleep(0.7)  # the server carries it out all the same
+        sandbox.reset_counters()
+
+    def is_time() -> bool:
+        """One request is under way, and those that are sent beside it have arrived, too."""
+        beside = sum(request.path.endswith("/files") and request.method == "POST" for request in sandbox.requests)
+        waits = moment == "while upload is under way" and beside < sum(UPLOADS.values())
+        return injection is not None and injection.times == 0 and sandbox.in_flight == 1 and not waits
+
+    run(code, sandbox, file, killed=True, when=is_time)
+    end = time.monotonic() + 20
+    while sandbox.in_flight and time.monotonic() < end:  # the server carries it out all the same
+        time.sleep(0.02)
     sandbox.clear_faults()
     return committed
 

@@ -175,7 +175,8 @@ def test_timeout_ends_a_dripping_response(bundle: str, scheme: str, begun: bytes
         connected(server.port, scheme, timeout=0.3, ca_bundle=bundle) as db,
     ):
         sql = SELECT % "vsfb_a"
-        took = seconds(lambda: db.execute(sql).fetchall(), openai_vtab.APITimeoutError, r"no response within 0\.3 s")
+        # a busy machine may need the time for the handshake alone
+        took = seconds(lambda: db.execute(sql).fetchall(), openai_vtab.APITimeoutError, r"no .* within 0\.3 s")
         assert took < 0.3 * 2 + 2
         assert server.connections == 2
         match = r"may have been carried out .*/files\)"

@@ -60,7 +60,7 @@ class Judge:
     def account(self) -> dict[str, tuple[str, str]]:
         """All files, once the requests that nobody waits for any more are carried out: filename and content by id."""
         traffic = self._sandbox._server.traffic
-        until(lambda: traffic._in_flight == 0)
+        until(lambda: traffic.in_flight == 0)
         state = self._sandbox._state
         with state.lock:
             return {id: (file.filename, file.content.decode()) for id, file in state.files.items()}

@@ -19,7 +19,8 @@ that a later COMMIT goes on where one has stopped, whatever has stopped it.
 Whatever fails rolls all of it back, and ends the COMMIT. The intents then tell what the API has carried out
 (outcomes.py), and a spare file is taken up by its content: nothing is uploaded twice.
 
->>> DocumentCommit(store, arguments, queue, workers, 2000, others=[], holders=dict, on_created=print).run()
+>>> commit = DocumentCommit(store, arguments, queue, workers, 2000, others=[], holders=dict, on_created=print)
+>>> commit.run(); commit.remove()
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from ..execution.workers import WorkerPool
 from ..protocol import READ_AFTER_WRITE_SECONDS, Object
 from ..writes.queue import WriteQueue
 from ..writes.write import Write
-from . import requests, selections, spares
+from . import requests, selections, spares, unknown
 from .arguments import Arguments
 from .commit_look import look_before_commit
 from .requests import Change
@@ -75,15 +76,13 @@ class DocumentCommit:
         self._is_dry_run = workers.client.settings.dry_run
 
     def run(self) -> None:
-        """Send what the rows need. Raises what has failed, and lists what was carried out before."""
-        with self._queue.one_commit():
-            if not self._is_dry_run:
-                look_before_commit(self._store, self._workers, self._others)
-            self._upload()
-            self._attach()
-            self._set_attributes()
-            self._supersede()
-            self._remove()
+        """Take every step but the last. Raises what has failed."""
+        if not self._is_dry_run:
+            look_before_commit(self._store, self._workers, self._others)
+        self._upload()
+        self._attach()
+        self._set_attributes()
+        self._supersede()
 
     # store
 
@@ -222,10 +221,13 @@ class DocumentCommit:
         superseded = selections.superseded(self._store)
         held = self._holders() if superseded else ()
         for file in superseded:
-            if file.file_id not in held:
+            if unknown.is_given_up(file):
+                self._store.remove_file(file.id)
+            elif file.file_id not in held:
                 self._store.move(file, State.LEAVING, document=None)
 
-    def _remove(self) -> None:
+    def remove(self) -> None:
+        """Take the last step, which cannot be undone: once all documents tables have taken the others."""
         # an unknown upload without a document waits until COMMIT looks for it
         leaving = [(file, file.file_id) for file in self._store.files_in(State.LEAVING) if file.file_id is not None]
         for file, file_id in leaving:

@@ -76,7 +76,9 @@ def to_look_at(store: DocumentStore) -> list[StoredFile]:
 
 def unknown(store: DocumentStore) -> list[StoredFile]:
     """Return the files whose uploads have an unknown outcome."""
-    return store.files("f.state = 'unknown' OR (f.state = 'leaving' AND f.file_id IS NULL)")
+    # without a sha256, the user has given it up ('retry-unknown')
+    where = "(f.state = 'unknown' AND f.sha256 IS NOT NULL) OR (f.state = 'leaving' AND f.file_id IS NULL)"
+    return store.files(where)
 
 
 def retried(store: DocumentStore) -> list[StoredFile]:

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import zip_longest
 
+from ..ledger.shadow_table import written
 from ..protocol import Object
 from ..schema.values import SQLiteValue
 from .requests import PURPOSE
@@ -95,9 +96,10 @@ def advice(table: str, ids: Sequence[str] | None = None) -> str:
         seen = f"the files of its name and size that were created since are {shown}"
     else:
         seen = "no file of its name and size was created since"
+    name = written(table)
     message = (
         f"it is not known whether the API has carried out the upload; {seen}. To upload it again in any case, DELETE "
-        f"the row and INSERT it, or INSERT INTO {table} ({table}) VALUES ('retry-unknown') and write it again"
+        f"the row and INSERT it, or INSERT INTO {name} ({name}) VALUES ('retry-unknown') and write it again"
     )
     return json.dumps({"last_error": {"code": "unknown_upload", "message": message}})
 
@@ -121,6 +123,11 @@ def _forget_document_without_content(store: DocumentStore, document: Document) -
     """Remove a document that is there only to show that its upload is unknown."""
     if is_provisional(document) and not store.files_of(document.id):
         store.remove_document(document.id)
+
+
+def is_given_up(file: StoredFile) -> bool:
+    """Return whether the user has said, with 'retry-unknown', that an unknown upload is not looked for any more."""
+    return file.state is State.UNKNOWN and file.sha256 is None
 
 
 def is_provisional(document: Document) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ..errors import ProgrammingError
+from ..ledger.shadow_table import written
 from ..protocol import Object
 from ..schema.values import sql_literal
 from .store import DocumentStore
@@ -50,7 +51,8 @@ def _refusal(table: str, name: str, ids: Sequence[str]) -> str:
         more = f" and {len(ids) - MAX_LISTED} more" if len(ids) > MAX_LISTED else ""
         there = f"{len(ids)} vector stores named {sql_literal(name)} are there already: {', '.join(ids[:MAX_LISTED])}"
         there, which, one = there + more, "to use one of them", "'vs_…'"
+    in_sql = written(table)
     return (
-        f"{table}: {there}; {which}, DROP TABLE {table}, and CREATE VIRTUAL TABLE {table} USING "
+        f"{table}: {there}; {which}, DROP TABLE {in_sql}, and CREATE VIRTUAL TABLE {in_sql} USING "
         f"vector_store_documents(vector_store_id = {one}); or choose another name"
     )

@@ -107,3 +107,13 @@ class ShadowTable:
 def quoted(name: str) -> str:
     """A name for SQL, whatever characters it has."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def written(name: str) -> str:
+    """A name as a message shows it in SQL: with quotation marks only where SQLite needs them.
+
+    >>> written("handbook"), written("a b")
+    ('handbook', '"a b"')
+    """
+    is_plain = name.isascii() and name.isidentifier() and name.upper() not in apsw.keywords
+    return name if is_plain else quoted(name)

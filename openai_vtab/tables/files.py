@@ -11,6 +11,8 @@ from ..schema import validators
 from ..schema.columns import ERROR, RAW
 from ..schema.table import Column, Listing, Method, Table
 
+_POST = "POST /files"
+
 files = Table(
     "files",
     "Uploaded files.",
@@ -67,14 +69,14 @@ files = Table(
         Method("SELECT", "GET /files/{file_id}/content", gives="content", size="bytes"),
         Method(
             "INSERT",
-            "POST /files",
+            _POST,
             required=("content", "filename", "purpose"),
             body=("expires_after",),
             multipart="file",
         ),
         Method(
             "INSERT",
-            "POST /files",
+            _POST,
             required=("path", "purpose"),
             body=("filename", "expires_after"),
             multipart="file",

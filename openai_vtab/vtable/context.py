@@ -19,6 +19,7 @@ from ..documents.commit import DocumentCommit
 from ..documents.outcomes import DocumentOutcomes
 from ..documents.protection import Protection
 from ..documents.store import DocumentStore
+from ..documents.transaction import WrittenDocuments
 from ..errors import UnsupportedWriteError
 from ..execution.read_ahead import ReadAhead
 from ..execution.statement import WINDOW_FACTOR, StatementSession
@@ -75,6 +76,7 @@ class ConnectionContext:
         self.created: dict[tuple[str, ...], float] = {}  # objects created through it: the time, on the clock
         self.ledgers: list[Ledger] = []
         self._documents: list[DocumentOutcomes] = []
+        self.written_documents = WrittenDocuments(writes, self._commit_of)
         openers = [partial(Ledger, self.internal_sql, table) for table in TABLES if table.remembered]
         self.settlement = Settlement(self.internal_sql, writes.intents, [*openers, self._outcomes_of])
         self.rowids: list[Rowids] = []  # of the tables without a ledger
@@ -242,13 +244,12 @@ class ConnectionContext:
         """Write what a documents table does not know yet, within the user's transaction. Raises SQLite's errors."""
         self.settlement.write_within(next(each for each in self._documents if each.store is store))
 
-    def commit_documents(self, store: DocumentStore, arguments: Arguments) -> None:
-        """COMMIT of a documents table: send what its rows need. Raises what has failed."""
+    def _commit_of(self, store: DocumentStore, arguments: Arguments) -> DocumentCommit:
         self.write_waiting_outcomes(store)
         others = [each.store for each in self._documents if each.store is not store]
         holders = Protection(self.internal_sql, store, object).holders  # looks for them at each call
         per_batch = self.limits.files_per_batch
-        DocumentCommit(store, arguments, self.writes, self.workers, per_batch, others, holders, self.on_created).run()
+        return DocumentCommit(store, arguments, self.writes, self.workers, per_batch, others, holders, self.on_created)
 
     # the end of the connection
 

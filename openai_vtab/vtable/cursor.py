@@ -15,9 +15,6 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import apsw
-
-from ..errors import ProgrammingError
 from ..planner import ScanKind
 from ..schema.columns import ERROR
 from ..schema.decode import APIObject
@@ -26,6 +23,7 @@ from ..schema.values import SQLiteValue, key_text
 from .listing import ListReader
 from .lookup import Lookup
 from .replay import RecordingLookup
+from .row_cursor import RowCursor
 from .row_identity import Row
 from .scan import SINGLE_KEY, ArgvLayout, ScanArguments, ScanOptions, narrows, total
 
@@ -34,7 +32,7 @@ NO_ROWS: Iterator[Row] = iter(())
 Getter = Callable[[APIObject], SQLiteValue]
 
 
-class Cursor:
+class Cursor(RowCursor[APIObject]):
     """One scan of a table.
 
     `getters` read the columns of a row; None stands for an option. `before_reading` is called before each scan.
@@ -51,17 +49,14 @@ class Cursor:
         before_reading: Callable[[], None],
         never_numbers: Callable[[str], set[int]],
     ) -> None:
-        self._table = table
-        self._getters = self._own_getters = getters
+        super().__init__(table, getters)
+        self._own_getters = getters
         self._arguments = arguments
         self._lookup = lookup
         self._list_reader = list_reader
         self._before_reading = before_reading
         self._find_never_numbers = never_numbers
         self._never_numbers: dict[str, set[int]] = {}
-        self._option_values: dict[str, SQLiteValue] = {}
-        self._rows: Iterator[Row] = NO_ROWS
-        self._row: Row | None = None
 
     def Filter(self, idxNum: int, idxStr: str, args: tuple[Any, ...]) -> None:  # noqa: N803 - SQLite's names
         """SQLite begins a scan with the plan that BestIndex has made, and the values for it."""
@@ -155,45 +150,6 @@ class Cursor:
         if idxStr not in self._never_numbers:
             self._never_numbers[idxStr] = self._find_never_numbers(idxStr)
         return not numbers.isdisjoint(self._never_numbers[idxStr])
-
-    def Eof(self) -> bool:
-        """Whether the scan is over."""
-        return self._row is None
-
-    def Next(self) -> None:
-        """Go to the next row."""
-        self._row = next(self._rows, None)
-
-    def Rowid(self) -> int:
-        """The row's rowid."""
-        assert self._row is not None  # noqa: S101 - SQLite asks only while Eof is false
-        return self._row[0]
-
-    def Column(self, number: int) -> SQLiteValue:
-        """The row's value in a column; -1 is the rowid."""
-        assert self._row is not None  # noqa: S101
-        if number < 0:
-            return self._row[0]
-        get = self._getters[number]
-        return self._option_value(number) if get is None else get(self._row[1])
-
-    def ColumnNoChange(self, number: int) -> Any:
-        """A column that an UPDATE does not SET, so that UpdateChangeRow knows which columns are SET."""
-        return apsw.no_change
-
-    def Close(self) -> None:
-        """End the scan, perhaps before its last row."""
-        self._rows = NO_ROWS
-
-    def _option_value(self, number: int) -> SQLiteValue:
-        """The value that the query gives an option. Raises ProgrammingError without one: NULL would lose the row."""
-        name = self._table.columns[number].name
-        if name not in self._option_values:
-            raise ProgrammingError(
-                f"{self._table.name}.{name}: it has no value of its own; write {name} = … with a value, or "
-                "with a column of a table that comes earlier in the join"
-            )
-        return self._option_values[name]
 
 
 def _satisfying(test: Callable[[int], bool], rows: Iterator[Row]) -> Iterator[Row]:

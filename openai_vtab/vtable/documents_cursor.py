@@ -15,13 +15,10 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
-import apsw
-
 from ..documents import shown
 from ..documents.columns import ARGUMENTS
 from ..documents.rows import AS_ATTACHED, StoredFile
 from ..documents.store import DocumentStore
-from ..errors import ProgrammingError
 from ..planner import ScanKind, ScanPlan
 from ..schema.columns import REFRESH, WAIT_SECONDS
 from ..schema.decode import getter, sql_value
@@ -32,6 +29,7 @@ from . import documents_plan
 from .documents_content import DocumentContent
 from .documents_rows import COLUMNS, NUMBERS, DocumentRow, Row, Statuses, documents, narrowing
 from .documents_search import DocumentSearch
+from .row_cursor import RowCursor
 from .scan import ScanArguments
 
 NO_ROWS: Iterator[Row] = iter(())
@@ -91,7 +89,7 @@ VALUES: dict[str, Callable[[DocumentRow], SQLiteValue]] = {
 }
 
 
-class DocumentsCursor:
+class DocumentsCursor(RowCursor[DocumentRow]):
     """One scan of a documents table. `vector_store_id` is None before the vector store is created.
 
     `never_numbers` returns, for an idxStr, the places in argv whose values equal no key if they are numbers.
@@ -108,16 +106,12 @@ class DocumentsCursor:
         arguments: ScanArguments,
         never_numbers: Callable[[str], set[int]],
     ) -> None:
-        self._table = table
         self._store = store
         self._statuses = statuses
         self._search = search
         self._content = content
         self._arguments = arguments
         self._never_numbers = never_numbers
-        self._option_values: dict[str, SQLiteValue] = {}
-        self._rows: Iterator[Row] = NO_ROWS
-        self._row: Row | None = None
         values = VALUES | {
             "status": self._status,
             "last_error_code": lambda row: self._last_error(row)[0],
@@ -127,7 +121,7 @@ class DocumentsCursor:
             "raw": self._raw,
             "error": self._error,
         }
-        self._getters = [values.get(column.name) for column in table.columns]
+        super().__init__(table, [values.get(column.name) for column in table.columns])
 
     def Filter(self, idxNum: int, idxStr: str, args: tuple[Any, ...]) -> None:  # noqa: N803 - SQLite's names
         """SQLite begins a scan with the plan that BestIndex has made, and the values for it."""
@@ -176,35 +170,6 @@ class DocumentsCursor:
         """The newest files of some documents."""
         return [file for _, file in self._store.listed(where, bindings) if file is not None]
 
-    def Eof(self) -> bool:
-        """Whether the scan is over."""
-        return self._row is None
-
-    def Next(self) -> None:
-        """Go to the next row."""
-        self._row = next(self._rows, None)
-
-    def Rowid(self) -> int:
-        """The row's rowid."""
-        assert self._row is not None  # noqa: S101 - SQLite asks only while Eof is false
-        return self._row[0]
-
-    def Column(self, number: int) -> SQLiteValue:
-        """The row's value in a column; -1 is the rowid."""
-        assert self._row is not None  # noqa: S101
-        if number < 0:
-            return self._row[0]
-        get = self._getters[number]
-        return self._option_value(number) if get is None else get(self._row[1])
-
-    def ColumnNoChange(self, number: int) -> Any:
-        """A column that an UPDATE does not SET, so that UpdateChangeRow knows which columns are SET."""
-        return apsw.no_change
-
-    def Close(self) -> None:
-        """End the scan, perhaps before its last row."""
-        self._rows = NO_ROWS
-
     def _status(self, row: DocumentRow) -> SQLiteValue:
         """The status; completed for a hit in a file that the table does not know."""
         if row.document is None:
@@ -227,14 +192,3 @@ class DocumentsCursor:
         """Why the row, or its content, could not be read: JSON; None if it could, or need not be."""
         failure = self._statuses.failure(row)
         return self._content.error(row) if failure is None else sql_value(failure)
-
-    def _option_value(self, number: int) -> SQLiteValue:
-        """The value that the query gives an option. Raises ProgrammingError without one: NULL would lose the row."""
-        name = self._table.columns[number].name
-        if name not in self._option_values:
-            operator = "MATCH" if name == self._table.name else "="
-            raise ProgrammingError(
-                f"{self._table.name}.{name}: it has no value of its own; write {name} {operator} … with a value, or "
-                "with a column of a table that comes earlier in the join"
-            )
-        return self._option_values[name]

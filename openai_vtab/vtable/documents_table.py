@@ -167,25 +167,28 @@ class DocumentsTable(TransactionHooks):
         what the rows are.
         """
         self.context.write_waiting_outcomes(self._store)
+        self.context.written_documents.begin(self._store, self._created_with)
         if self.context.settings.dry_run:
             self._before_dry_run = self._store.shadow.copy()
 
     def Sync(self) -> None:
         """COMMIT, first half: send what the rows need. An error here fails the COMMIT."""
         super().Sync()
-        self.context.commit_documents(self._store, self._created_with)
+        self.context.written_documents.commit(self._store, self._created_with)
         if self.context.settings.dry_run:
             self._store.shadow.put_back(self._before_dry_run)
 
     def Commit(self) -> None:
         """COMMIT, second half: cannot fail."""
         self._store.contents.clear()
+        self.context.written_documents.clear()
         self.context.settlement.committed()
         super().Commit()
 
     def Rollback(self) -> None:
         """ROLLBACK, or a COMMIT that SQLite could not complete after Sync."""
         self._store.contents.clear()
+        self.context.written_documents.clear()
         self.context.settlement.undone()
         super().Rollback()
 

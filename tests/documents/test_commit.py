@@ -548,3 +548,26 @@ def test_commit_of_other_chunking_and_back_sends_nothing(db: apsw.Connection, re
     write(db, {"a.md": "text"})
     db.execute("COMMIT")
     assert requests() == []
+
+
+def test_commit_of_two_tables_removes_last(connect: Any, sandbox: Any, requests: Requests) -> None:
+    """Where one of them fails, no file of the other is gone."""
+    db = connect()
+    for table in ("one", "two"):
+        sandbox.add_store(f"vs_{table}")
+        db.execute(f"CREATE VIRTUAL TABLE {table} USING vector_store_documents(vector_store_id = 'vs_{table}')")
+        db.execute(f"INSERT INTO {table} (key, content) VALUES ('a.md', 'a')")
+    requests()
+    sandbox.inject(Status(400), times=None, method="POST", path="vs_two/file_batches")
+    added = "INSERT INTO two (key, content) VALUES ('b.md', 'b')"
+    change = f"BEGIN; DELETE FROM one; {added}; DELETE FROM two WHERE key = 'a.md'"
+    db.execute(change)
+    with pytest.raises(openai_vtab.WriteError):
+        db.execute("COMMIT")
+    assert [request for request in requests() if request.startswith("DELETE")] == []
+    assert db.execute("SELECT key FROM one UNION ALL SELECT key FROM two").fetchall() == [("a.md",), ("a.md",)]
+    sandbox.clear_faults()
+    db.execute(change)
+    db.execute("COMMIT")
+    assert db.execute("SELECT key FROM one UNION ALL SELECT key FROM two").fetchall() == [("b.md",)]
+    assert sum(request.startswith("DELETE") for request in requests()) == 4

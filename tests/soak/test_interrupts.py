@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -21,4 +22,5 @@ def test_interrupts_at_random_moments_lose_nothing() -> None:
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "\n0 findings, seed " in done.stdout
-    assert not done.stderr
+    # APSW cannot raise an exception that a signal handler raises in a trace, and prints it
+    assert not re.sub(r"Traceback \(most recent call last\):\n(?:  .*\n|\n)*?KeyboardInterrupt\n", "", done.stderr)

@@ -43,7 +43,7 @@ WARNINGS = (
     "rolled back here, but already carried out",
     "the ledger lists it when it is opened again",
     "interrupted while writing",
-    "added for creates of a transaction that was interrupted",
+    "added for a transaction that was interrupted",
 )
 MAYBE = "it may have been carried out all the same"
 FILES = [f"file-{number}" for number in range(8)]

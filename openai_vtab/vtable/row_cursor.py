@@ -1,0 +1,76 @@
+"""What the cursors of all tables share: going through the rows that Filter has found, and reading their columns.
+
+>>> cursor.Filter(5, "vector_store_id,batch_id", ("vs_1", "vsfb_1"))
+>>> while not cursor.Eof():
+...     cursor.Column(4)
+...     cursor.Next()
+
+https://rogerbinns.github.io/apsw/vtable.html#vtcursor-class
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Generic, TypeVar
+
+import apsw
+
+from ..errors import ProgrammingError
+from ..schema.table import Table
+from ..schema.values import SQLiteValue
+
+Fields = TypeVar("Fields")
+
+
+class RowCursor(Generic[Fields]):
+    """The rows of one scan: rowids, and what `getters` read the columns in. A getter that is None stands for an option.
+
+    Filter, which a subclass has, sets `_rows`, `_row` and `_option_values`.
+    """
+
+    def __init__(self, table: Table, getters: Sequence[Callable[[Fields], SQLiteValue] | None]) -> None:
+        self._table = table
+        self._getters = getters
+        self._option_values: dict[str, SQLiteValue] = {}
+        self._rows: Iterator[tuple[int, Fields]] = iter(())
+        self._row: tuple[int, Fields] | None = None
+
+    def Eof(self) -> bool:
+        """Whether the scan is over."""
+        return self._row is None
+
+    def Next(self) -> None:
+        """Go to the next row."""
+        self._row = next(self._rows, None)
+
+    def Rowid(self) -> int:
+        """The row's rowid."""
+        assert self._row is not None  # noqa: S101 - SQLite asks only while Eof is false
+        return self._row[0]
+
+    def Column(self, number: int) -> SQLiteValue:
+        """The row's value in a column; -1 is the rowid."""
+        assert self._row is not None  # noqa: S101
+        if number < 0:
+            return self._row[0]
+        get = self._getters[number]
+        return self._option_value(number) if get is None else get(self._row[1])
+
+    def ColumnNoChange(self, number: int) -> Any:
+        """A column that an UPDATE does not SET, so that UpdateChangeRow knows which columns are SET."""
+        return apsw.no_change
+
+    def Close(self) -> None:
+        """End the scan, perhaps before its last row."""
+        self._rows = iter(())
+
+    def _option_value(self, number: int) -> SQLiteValue:
+        """The value that the query gives an option. Raises ProgrammingError without one: NULL would lose the row."""
+        name = self._table.columns[number].name
+        if name not in self._option_values:
+            operator = "MATCH" if name == self._table.name else "="
+            raise ProgrammingError(
+                f"{self._table.name}.{name}: it has no value of its own; write {name} {operator} … with a value, or "
+                "with a column of a table that comes earlier in the join"
+            )
+        return self._option_values[name]

@@ -1,42 +1,53 @@
 """Bulk reading: the pages of a list serve the look-ups of its objects. planner/bulk.py decides when that pays.
 
 A page serves no look-up that was sent before: the statement sees one snapshot. An object that no page has is looked up.
-The same happens to all objects of a list that cannot be read: an error of the list is not an error of the statement.
+The same happens to all objects of a list that cannot be read, or that comes too late: an error of the list is not an
+error of the statement. For READ_AFTER_WRITE_SECONDS after a write of the connection no page is requested, because lists
+lag behind writes.
 
->>> for served in bulk.pages(look_ups): ...         # an IN list: the look-ups that a page serves
->>> bulk.consider(predicted); bulk.is_under_way()   # a join: a page comes while the statement goes on
+>>> for id, found in bulk.read(look_up, waiting, accepts): ...      # an IN list: the objects that the pages have
+>>> bulk.consider(predicted); bulk.is_under_way()                   # a join: a page comes while the statement goes on
 """
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Iterable, Iterator
-from typing import Protocol
+import marshal
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
+from typing import Protocol, TypeVar
 
 from .. import protocol
 from ..errors import APIConnectionError, APIError
-from ..planner import BulkState, Seconds, next_page_pays
-from ..protocol import Object, PageParameters, Request, Response
+from ..planner import BulkState, Seconds, next_page_pays, patience
+from ..protocol import READ_AFTER_WRITE_SECONDS, Object, PageParameters, Request, Response
 from .workers import WorkerPool
 
 log = logging.getLogger("openai_vtab")
 
 MOST_KEPT = 50_000  # objects of the lists that a join may need later: some 20 MB
-NOT_SUPPORTED = (405, 501)
+ABOUT_ONE_LIST = (403, 404, 410)  # statuses that say nothing about other lists of the same route
+
+T = TypeVar("T")
 
 
 class Listed(bytes):
-    """An object of a list, as the response to its look-up: JSON."""
+    """An object of a list in place of the response to its look-up, in the format of marshal: it is fast."""
 
     __slots__ = ()
+
+    @property
+    def object(self) -> Object:
+        """The object."""
+        found: Object = marshal.loads(self)  # noqa: S302 - `listed` has made it
+        return found
 
 
 class Requests(Protocol):
     """The requests of a statement, as far as bulk reading needs them."""
 
     def start(self, request: Request, predicted: bool = False) -> bool:
-        """Send the request."""
+        """Send the request. Returns False if it was sent before."""
 
     def is_sent(self, identity: str) -> bool:
         """Return True if this request was sent before, or served by a page."""
@@ -44,14 +55,24 @@ class Requests(Protocol):
     def is_answered(self, request: Request) -> bool:
         """Return True if the request's response is there."""
 
+    def is_answered_by(self, deadline: float, request: Request) -> bool:
+        """Wait for the response, but not longer. Returns True if it is there."""
+
     def response(self, request: Request) -> Response:
         """Wait for the response. Raises why there is none."""
 
+    def serve(self, identity: str, listed: Listed) -> None:
+        """Take an object of a list as the response to a look-up."""
+
+    def forget(self, request: Request) -> None:
+        """Drop the response."""
+
 
 class _List:
-    """The list that the object of `look_up` is in.
+    """A list that objects of the statement are in.
 
-    page: the page that is under way. waiting: the look-ups that the statement needs, by their identities.
+    look_up: the look-up of one of its objects. predicted: the look-ups that a join will probably need, by their
+    identities. is_joined: a join has needed some, and may need any other.
     """
 
     def __init__(self, look_up: Request) -> None:
@@ -59,40 +80,46 @@ class _List:
         self.route = protocol.page_around(look_up, None)[0].route
         self.state = BulkState()
         self.is_over = False
-        self.page: tuple[Request, PageParameters] | None = None
-        self.waiting: dict[str, Request] = {}
+        self.page: Request | None = None  # the page that is under way
+        self.due = 0.0  # when look-ups begin without it, on the clock
+        self.predicted: set[str] = set()
+        self.is_joined = False
+        self._parameters: PageParameters | None = None
+        self._is_own = True  # the list's own request, rather than one of a scan of the same list
         self._after: str | None = None  # the id after which the next page begins
 
-    def wait_for(self, waiting: dict[str, Request]) -> None:
-        """The statement needs these look-ups."""
-        self.waiting = waiting
-        self.state.need(len(waiting))
+    def predict(self, identities: set[str]) -> None:
+        """A join will probably need these look-ups."""
+        self.predicted = identities
+        self.is_joined = True
+        self.state.need(len(identities))
 
-    def look_up_one(self) -> Request:
-        """Take a look-up out of those that wait."""
-        _, request = self.waiting.popitem()
-        self.state.need(len(self.waiting))
-        return request
-
-    def next_page(self) -> Request:
+    def begin_page(self, due: float) -> Request:
         """The next page, which is under way from now on."""
-        self.page = protocol.page_around(self.look_up, self._after)
-        return self.page[0]
+        self.page, self._parameters = protocol.page_around(self.look_up, self._after)
+        self.due = due
+        return self.page
 
-    def came(self) -> tuple[Request, PageParameters]:
-        """The page that was under way."""
+    def share_page(self) -> None:
+        """The request of the page was sent before, and its response is read elsewhere, too."""
+        self._is_own = False
+
+    def read_page(self, requests: Requests, workers: WorkerPool) -> list[Object]:
+        """The objects of the page that is under way. Raises APIError and APIConnectionError."""
         assert self.page is not None  # noqa: S101 - called for a page that is under way
-        page, self.page = self.page, None
-        return page
-
-    def goes_on(self, after: str | None) -> None:
-        """The next page begins after this id; None ends the list."""
+        page, self.page, is_own, self._is_own = self.page, None, self._is_own, True
+        response = requests.response(page)
+        if is_own:  # its objects are kept instead
+            requests.forget(page)
+        objects, after = workers.parse(response, lambda r: protocol.listed(page, r, self._parameters))
+        # a server without pages returns its only page again
+        self.is_over = self.is_over or after is None or after == self._after
         self._after = after
-        self.is_over = self.is_over or after is None
+        return objects
 
     def end(self) -> None:
-        """Request no more pages."""
-        self.is_over = True
+        """Request no more pages, and wait for none."""
+        self.page, self.is_over = None, True
 
 
 class BulkReads:
@@ -103,44 +130,61 @@ class BulkReads:
         self._workers = workers
         self._lists: dict[str, _List] = {}  # by their targets
         self._kept: dict[str, Listed] = {}  # objects that no look-up has needed yet, by the look-ups' identities
+        self._scans: dict[int, Collection[str]] = {}  # the look-ups that the IN lists under way wait for
 
-    def pages(self, look_ups: Iterable[Request]) -> Iterator[list[tuple[Request, Object]]]:
-        """Read pages as long as they pay, and yield the look-ups that `take` can serve now, with their objects."""
-        for found in self._waiting_lists(look_ups):
-            if found.page is None and not self._request_page(found, predicted=False):
-                continue
-            if (
-                found.waiting and self._observed(found).look_up is None
-            ):  # its time is needed, to compare it with the page's
-                self._requests.start(found.look_up_one())
+    def read(
+        self, look_up: Request, waiting: dict[str, T], accepts: Callable[[T, Object], bool]
+    ) -> Iterator[tuple[T, Object]]:
+        """Read pages of one list as long as they pay, and yield the objects that the statement waits for.
+
+        `waiting` maps the look-ups' identities to whatever is yielded with the objects; `look_up` is one of them. An
+        object that the pages have is taken out of it, and is from now on the response to its look-up. If `accepts`
+        refuses an object, the list is read no further.
+        """
+        requests, found = self._requests, self._list_of(look_up)
+        found.state.need(sum(not requests.is_sent(identity) for identity in waiting))
+        if found.page is None and not self._request_page(found, predicted=False):
+            return
+        if self._observed(found).look_up is None:  # it is needed, to compare it with the page's
+            requests.start(look_up)
+        self._scans[id(waiting)] = waiting
+        try:
             while found.page is not None:
-                served = self._read_page(found, keep_all=False)
-                # before the next page is requested, the statement reads a row of this one: it may go no further, or
-                # need what the objects of this list do not have
-                yield served[:1]
+                if not requests.is_answered_by(found.due, found.page):
+                    found.end()
+                    break
+                served = self._served(found, waiting, accepts)
+                # before the next page is requested, the statement reads a row of this one: it may go no further
+                yield from served[:1]
                 self._request_page(found, predicted=False)
-                yield served[1:]
+                yield from served[1:]
+        finally:
+            del self._scans[id(waiting)]
 
     def consider(self, predicted: Iterable[Request]) -> None:
         """Request the pages that pay for look-ups that the statement will probably need."""
-        for found in self._waiting_lists(predicted):
+        waiting: dict[str, list[Request]] = {}
+        for request in predicted:
+            if request.list_page_size and request.identity not in self._kept:
+                waiting.setdefault(_list_target(request), []).append(request)
+        for look_ups in waiting.values():
+            found = self._list_of(look_ups[0])
+            identities = {request.identity for request in look_ups}
+            found.predict({identity for identity in identities if not self._requests.is_sent(identity)})
             if found.page is None:
                 self._request_page(found, predicted=True)
 
     def is_under_way(self) -> bool:
-        """Whether a page is under way. `take` can serve the look-ups of those that have come."""
+        """Whether a page is under way that look-ups should wait for. `take` has the objects of those that have come."""
         for found in self._lists.values():
-            if found.page is not None and self._requests.is_answered(found.page[0]):
-                self._read_page(found, keep_all=True)
+            if found.page is not None and self._requests.is_answered(found.page):
+                self._keep_page(found)
                 self._request_page(found, predicted=True)
-        return any(found.page is not None for found in self._lists.values())
-
-    def has(self, look_up: Request) -> bool:
-        """Whether `take` can serve the look-up."""
-        return look_up.identity in self._kept
+        now = self._workers.clock.monotonic()
+        return any(found.page is not None and now < found.due for found in self._lists.values())
 
     def take(self, identity: str) -> Listed | None:
-        """The response to a look-up that a page serves, or None. It is given once."""
+        """The object that a page has for a look-up, or None. It is given once."""
         return self._kept.pop(identity, None)
 
     def distrust(self, look_up: Request) -> None:
@@ -158,62 +202,84 @@ class BulkReads:
         self._lists.clear()
         self._kept.clear()
 
-    def _waiting_lists(self, look_ups: Iterable[Request]) -> list[_List]:
-        """The lists that the objects of the look-ups are in, each with those that are neither sent nor served."""
-        waiting: dict[str, dict[str, Request]] = {}
-        for request in look_ups:
-            identity = request.identity
-            if request.list_page_size and identity not in self._kept and not self._requests.is_sent(identity):
-                waiting.setdefault(_list_target(request), {})[identity] = request
-        for target, requests in waiting.items():
-            if target not in self._lists:
-                self._lists[target] = _List(next(iter(requests.values())))
-            self._lists[target].wait_for(requests)
-        return [self._lists[target] for target in waiting]
+    def _list_of(self, look_up: Request) -> _List:
+        target = _list_target(look_up)
+        if target not in self._lists:
+            self._lists[target] = _List(look_up)
+        return self._lists[target]
 
     def _observed(self, found: _List) -> Seconds:
         return self._workers.observed.seconds(found.look_up.route, found.route)
 
     def _request_page(self, found: _List, *, predicted: bool) -> bool:
         """Request the next page of a list if it pays."""
-        if found.is_over or not next_page_pays(found.state, self._observed(found), self._workers.size):
+        workers, observed = self._workers, self._observed(found)
+        now = workers.clock.monotonic()
+        if (
+            found.is_over
+            or now < workers.client.changed_at + READ_AFTER_WRITE_SECONDS
+            or not next_page_pays(found.state, observed, workers.size)
+        ):
             return False
-        self._requests.start(found.next_page(), predicted)
+        page = found.begin_page(now + patience(found.state, observed, workers.size))
+        if not self._requests.start(page, predicted):
+            found.share_page()
         return True
 
-    def _read_page(self, found: _List, *, keep_all: bool) -> list[tuple[Request, Object]]:
-        """Keep the objects of the page that is under way: those that are waited for, or all.
-
-        Returns the waiting look-ups that they serve, with the objects.
-        """
-        found.wait_for({each: request for each, request in found.waiting.items() if not self._requests.is_sent(each)})
+    def _served(
+        self, found: _List, waiting: dict[str, T], accepts: Callable[[T, Object], bool]
+    ) -> list[tuple[T, Object]]:
+        """Serve the look-ups of an IN list from the page that has come."""
         served = []
-        objects = self._objects(found)
-        identities = protocol.look_up_identities(found.look_up, (item["id"] for item in objects))
-        for identity, item in zip(identities, objects, strict=True):
-            is_needed = identity in found.waiting
-            if is_needed or (keep_all and len(self._kept) < MOST_KEPT and not self._requests.is_sent(identity)):
-                self._kept[identity] = Listed(json.dumps(item, separators=(",", ":")).encode())
-            if is_needed:
-                served.append((found.waiting.pop(identity), item))
+        for identity, item in self._objects(found):
+            if identity not in waiting or self._requests.is_sent(identity):
+                self._keep_if_needed(found, identity, item)
+            elif not accepts(waiting[identity], item):
+                found.end()
+            elif (listed := _listed(item)) is not None:
+                self._requests.serve(identity, listed)
+                served.append((waiting.pop(identity), item))
         found.state.add_page(len(served))
         return served
 
-    def _objects(self, found: _List) -> list[Object]:
-        """The objects of the page that is under way; none if it cannot be read."""
-        request, page = found.came()
+    def _keep_page(self, found: _List) -> None:
+        """Keep the objects of a page for the look-ups of a join."""
+        sent = {identity for identity in found.predicted if self._requests.is_sent(identity)}
+        found.predict(found.predicted - sent)
+        served = [self._keep_if_needed(found, identity, item) for identity, item in self._objects(found)]
+        found.state.add_page(sum(served))
+
+    def _keep_if_needed(self, found: _List, identity: str, item: Object) -> bool:
+        """Keep an object of a page that the statement may need. Return whether it was predicted."""
+        is_predicted = identity in found.predicted
+        found.predicted.discard(identity)
+        is_needed = is_predicted or any(identity in scan for scan in self._scans.values())
+        may_be_needed = found.is_joined and len(self._kept) < MOST_KEPT
+        if (is_needed or may_be_needed) and not self._requests.is_sent(identity):
+            listed = _listed(item)
+            if listed is not None:
+                self._kept[identity] = listed
+        return is_predicted
+
+    def _objects(self, found: _List) -> list[tuple[str, Object]]:
+        """The objects of the page that has come, with their look-ups' identities; none if it cannot be read."""
         try:
-            response = self._requests.response(request)
-            objects, after = self._workers.parse(response, lambda r: protocol.listed(request, r, page))
+            objects = found.read_page(self._requests, self._workers)
         except (APIError, APIConnectionError) as error:
             log.debug("bulk reading: %s", error)
             found.end()
-            status = getattr(error, "status", None)
-            if status is None or status >= 500 or status in NOT_SUPPORTED:  # its retries would cost each statement time
-                self._workers.observed.give_up(request.route)
+            if getattr(error, "status", None) not in ABOUT_ONE_LIST:  # its retries would cost each statement time
+                self._workers.observed.give_up(found.route)
             return []
-        found.goes_on(after)
-        return objects
+        identities = protocol.look_up_identities(found.look_up, (item["id"] for item in objects))
+        return list(zip(identities, objects, strict=True))
+
+
+def _listed(item: Object) -> Listed | None:
+    """The object as it is kept; None if it is nested too deeply."""
+    with suppress(ValueError):
+        return Listed(marshal.dumps(item))
+    return None
 
 
 def _list_target(look_up: Request) -> str:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -16,7 +17,7 @@ from typing import Any, TypeVar, cast
 import apsw
 
 from ..errors import APIConnectionError, APIError
-from ..protocol import NO_HEADERS, Request, Response
+from ..protocol import NO_HEADERS, Object, PageParameters, Request, Response
 from ..transport.limits import WaitBudget
 from .bulk_reads import BulkReads, Listed
 from .read_ahead import ReadAhead
@@ -32,6 +33,7 @@ KEPT_HEADERS = ("x-request-id", "openai-poll-after-ms", "location")
 MAX_PENDING_ITEMS = 1000  # of an IN list, with those that need no request
 
 T = TypeVar("T")
+ListPosition = tuple[Request, PageParameters | None, int]  # a page, and how many rows of its list precede it
 Downloaded = bytes | str | None
 
 
@@ -69,6 +71,7 @@ class StatementSession:
         self._downloads: dict[str, Downloaded] = {}
         self._downloaded = 0  # bytes, or characters
         self._deadlines: dict[float, float] = {}
+        self.replayed: dict[str, ListPosition] = {}  # where the replays of lists go on, by the lists' first pages
         settings = workers.client.settings
         self.bulk = BulkReads(self, workers) if settings.bulk_reading and not settings.dry_run else None
         self._read_ahead = None if read_ahead is None else read_ahead(self)
@@ -90,8 +93,7 @@ class StatementSession:
             if identity in sent:
                 return False
         if self.bulk is not None and (listed := self.bulk.take(identity)) is not None:
-            self._responses[identity] = listed
-            self._count_response("keys")
+            self.serve(identity, listed)
             return False
         budget = self.wait_budget if self._is_over else self._wait_budget
         self._futures[identity] = identity, self.workers.send(request, budget, predicted)
@@ -110,17 +112,27 @@ class StatementSession:
         """Send the request; if it is `alone`, also those that the statement will probably send next. Returns True."""
         if request.identity not in self._futures:
             self.start(request)
-        if alone and self._read_ahead is not None:
-            self._read_ahead.looked_up(request, is_served=self.bulk is not None and self.is_listed(request))
+        if self._read_ahead is None:
+            return True
+        if alone:
+            self._read_ahead.looked_up(request, is_served=isinstance(self._responses.get(request.identity), Listed))
+        else:
+            self._read_ahead.used(request)
         return True
 
     def is_sent(self, identity: str) -> bool:
         """Return True if a request with this identity was sent before, or a page has served it."""
         return identity in self._futures or identity in self._responses
 
-    def is_listed(self, request: Request) -> bool:
-        """Return True if the request's response is an object of a list."""
-        return isinstance(self._responses.get(request.identity), Listed)
+    def serve(self, identity: str, listed: Listed) -> None:
+        """Take an object of a list as the response to a look-up."""
+        self._responses[identity] = listed
+        self._count_response("keys")
+
+    def listed(self, request: Request) -> Object | None:
+        """Return the object of a list that has served the look-up; None if the look-up was or will be sent."""
+        kept = self._responses.get(request.identity)
+        return kept.object if isinstance(kept, Listed) else None
 
     def look_up_listed(self, request: Request) -> None:
         """Look up an object of a list, because the list's object is not enough."""
@@ -134,10 +146,19 @@ class StatementSession:
         identity = request.identity
         return identity in self._responses or (identity in self._futures and self._futures[identity][1].done())
 
+    def is_answered_by(self, deadline: float, request: Request) -> bool:
+        """Wait for the response until the clock of the pool reaches `deadline`. Return True if it is there."""
+        if self.is_answered(request):
+            return True
+        return self._wait(lambda: self.workers.is_done_by(deadline, self._futures[request.identity][1], self.meter))
+
     def response(self, request: Request) -> Response:
         """Return the response to the request, which is sent now unless it was sent before. Raises why there is none."""
         identity = request.identity
         kept = self._responses.get(identity)
+        if isinstance(kept, Listed):
+            body = json.dumps(kept.object).encode()
+            return Response(OK, NO_HEADERS, body, self.workers.client.base_url)
         if isinstance(kept, bytes):
             return Response(OK, NO_HEADERS, kept, self.workers.client.base_url)
         if kept is not None:
@@ -147,17 +168,20 @@ class StatementSession:
             if not self.start(request):
                 return self.response(request)
         stored_identity, future = self._futures[identity]
-        try:
-            response = self.workers.wait(future, self.meter)
-        except (apsw.InterruptError, KeyboardInterrupt):  # the statement is over, even if its cursor lives on
-            self._wait_budget.cancelled.set()
-            raise
+        response = self._wait(lambda: self.workers.wait(future, self.meter))
         self._count_response("keys" if request.absent_is_none else "pages")
         if response.note:
             response = replace(response, note=f"{response.note}; {self._answered()} earlier requests had a response")
         del self._futures[identity]
         self._responses[stored_identity] = response
         return response
+
+    def _wait(self, wait: Callable[[], T]) -> T:
+        try:
+            return wait()
+        except (apsw.InterruptError, KeyboardInterrupt):  # the statement is over, even if its cursor lives on
+            self._wait_budget.cancelled.set()
+            raise
 
     def _count_response(self, what: str) -> None:
         if self.meter is not None:
@@ -269,6 +293,7 @@ class StatementSession:
         self.not_read.clear()
         self.not_reached.clear()
         self._deadlines.clear()
+        self.replayed.clear()
         self._futures.clear()
         self._responses.clear()
         self._parsed.clear()

@@ -7,6 +7,7 @@ Response(status=200, …)
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections.abc import Callable
@@ -45,7 +46,7 @@ class WorkerPool:
         self.interrupted = interrupted
         self.clock = clock
         self.size = client.settings.max_concurrency
-        self.observed = ObservedSeconds()
+        self.observed = ObservedSeconds(clock)
         self.reached: set[str] = set()  # routes at which the API has responded (undecided_404.py)
         self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
         self._lock = threading.Lock()
@@ -151,7 +152,15 @@ class WorkerPool:
         """
         if os.getpid() != self._process:  # the threads that would set the result are the parent's
             self.refuse_if_inherited()
-        while not future.done():
+        self.is_done_by(math.inf, future, meter)
+        return future.result()
+
+    def is_done_by(self, deadline: float, future: Future[T], meter: ProgressReporter | None = None) -> bool:
+        """Wait until a future is done, or the clock reaches `deadline`. Return whether it is done.
+
+        Raises apsw.InterruptError after `connection.interrupt()`.
+        """
+        while not future.done() and self.clock.monotonic() < deadline:
             try:
                 future.exception(INTERRUPT_POLL_SECONDS)
             except FutureTimeoutError:
@@ -159,7 +168,7 @@ class WorkerPool:
                     raise apsw.InterruptError("interrupted") from None
                 if meter is not None:
                     meter.look()
-        return future.result()
+        return future.done()
 
     def pause(self, seconds: float, meter: ProgressReporter | None = None) -> None:
         """Wait. Raises apsw.InterruptError after `connection.interrupt()`."""

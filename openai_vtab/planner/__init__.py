@@ -1,6 +1,6 @@
 """Pure decisions: which method of the API serves a SELECT, an INSERT, an UPDATE or a DELETE, and how."""
 
-from .bulk import BulkState, Seconds, next_page_pays
+from .bulk import BulkState, Seconds, next_page_pays, patience
 from .constraints import Constraint
 from .scan_plan import IndexChoice, ScanKind, ScanPlan, missing_columns
 from .select import choose
@@ -19,5 +19,6 @@ __all__ = [
     "insert",
     "missing_columns",
     "next_page_pays",
+    "patience",
     "update",
 ]

@@ -35,6 +35,7 @@ MOST_EXTRA_REQUESTS = 0.1  # of the keys
 FIRST_PAGE_SHARE = 0.5  # of the time that the look-ups take: the most that the first page may take
 ABOUT_THE_SAME = 1.5  # times the other: two estimates that differ by less do not decide
 LATE = 0.25  # of a page: how late the pages so far may have made the statement, when another one is requested
+LATE_PAGE = 2  # times what a page was expected to take: nobody waits longer, unless the look-ups take longer still
 ASSUMED_PAGE = 1.5  # look-ups
 ASSUMED_LOOK_UP = 0.1  # seconds, before the connection has had any response
 
@@ -74,15 +75,19 @@ class Seconds:
     page: float | None = None
 
 
+def patience(state: BulkState, observed: Seconds, concurrency: int) -> float:
+    """How many seconds to wait for a page before the look-ups begin without it: as long as they take."""
+    look_up, page = _expected(observed)
+    return max(_one_by_one(state, look_up, concurrency), LATE_PAGE * page)
+
+
 def next_page_pays(state: BulkState, observed: Seconds, concurrency: int) -> bool:
     """Whether to request the next page of a list."""
     keys = state.saved + state.missing
     if not state.missing or state.pages + 1 - state.saved > keys * MOST_EXTRA_REQUESTS:
         return False
-    # without an observed look-up, the page is the only hint: a look-up hardly takes longer
-    look_up = observed.look_up or observed.page or ASSUMED_LOOK_UP
-    page = observed.page or ASSUMED_PAGE * look_up
-    one_by_one = ceil(state.missing / concurrency) * look_up
+    look_up, page = _expected(observed)
+    one_by_one = _one_by_one(state, look_up, concurrency)
     if not state.pages:
         return page <= FIRST_PAGE_SHARE * one_by_one
     late = state.pages * page - state.saved / concurrency * look_up
@@ -90,3 +95,15 @@ def next_page_pays(state: BulkState, observed: Seconds, concurrency: int) -> boo
         return False
     pages = ceil(state.missing / state.found)
     return pages < state.missing and pages * page <= ABOUT_THE_SAME * one_by_one
+
+
+def _expected(observed: Seconds) -> tuple[float, float]:
+    """How many seconds a look-up and a page will take."""
+    # without an observed look-up, the page is the only hint: a look-up hardly takes longer
+    look_up = observed.look_up or observed.page or ASSUMED_LOOK_UP
+    return look_up, observed.page or ASSUMED_PAGE * look_up
+
+
+def _one_by_one(state: BulkState, look_up: float, concurrency: int) -> float:
+    """How many seconds the look-ups take that are missing."""
+    return ceil(state.missing / concurrency) * look_up

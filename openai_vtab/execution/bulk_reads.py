@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import marshal
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from typing import Protocol, TypeVar
@@ -26,6 +27,7 @@ from .workers import WorkerPool
 log = logging.getLogger("openai_vtab")
 
 MOST_KEPT = 50_000  # objects of the lists that a join may need later: some 20 MB
+PAGE_CACHE_BYTES = 2_000_000  # of pages, for a scan of the same list in the same statement
 ABOUT_ONE_LIST = (403, 404, 410)  # statuses that say nothing about other lists of the same route
 
 T = TypeVar("T")
@@ -104,12 +106,15 @@ class _List:
         """The request of the page was sent before, and its response is read elsewhere, too."""
         self._is_own = False
 
-    def read_page(self, requests: Requests, workers: WorkerPool) -> list[Object]:
-        """The objects of the page that is under way. Raises APIError and APIConnectionError."""
+    def read_page(self, requests: Requests, workers: WorkerPool, has_room: Callable[[Response], bool]) -> list[Object]:
+        """The objects of the page that is under way. Raises APIError and APIConnectionError.
+
+        The statement forgets the response unless `has_room`.
+        """
         assert self.page is not None  # noqa: S101 - called for a page that is under way
         page, self.page, is_own, self._is_own = self.page, None, self._is_own, True
         response = requests.response(page)
-        if is_own:  # its objects are kept instead
+        if is_own and not has_room(response):
             requests.forget(page)
         objects, after = workers.parse(response, lambda r: protocol.listed(page, r, self._parameters))
         # a server without pages returns its only page again
@@ -130,6 +135,7 @@ class BulkReads:
         self._workers = workers
         self._lists: dict[str, _List] = {}  # by their targets
         self._kept: dict[str, Listed] = {}  # objects that no look-up has needed yet, by the look-ups' identities
+        self._page_bytes = 0  # of the pages that the statement keeps
         self._scans: dict[int, Collection[str]] = {}  # the look-ups that the IN lists under way wait for
 
     def read(
@@ -155,9 +161,11 @@ class BulkReads:
                     break
                 served = self._served(found, waiting, accepts)
                 # before the next page is requested, the statement reads a row of this one: it may go no further
-                yield from served[:1]
+                if served:
+                    yield served.popleft()
                 self._request_page(found, predicted=False)
-                yield from served[1:]
+                while served:
+                    yield served.popleft()
         finally:
             del self._scans[id(waiting)]
 
@@ -202,6 +210,13 @@ class BulkReads:
         self._lists.clear()
         self._kept.clear()
 
+    def _has_room(self, response: Response) -> bool:
+        size = len(response.body)
+        if self._page_bytes + size > PAGE_CACHE_BYTES:
+            return False
+        self._page_bytes += size
+        return True
+
     def _list_of(self, look_up: Request) -> _List:
         target = _list_target(look_up)
         if target not in self._lists:
@@ -228,9 +243,9 @@ class BulkReads:
 
     def _served(
         self, found: _List, waiting: dict[str, T], accepts: Callable[[T, Object], bool]
-    ) -> list[tuple[T, Object]]:
+    ) -> deque[tuple[T, Object]]:
         """Serve the look-ups of an IN list from the page that has come."""
-        served = []
+        served: deque[tuple[T, Object]] = deque()
         for identity, item in self._objects(found):
             if identity not in waiting or self._requests.is_sent(identity):
                 self._keep_if_needed(found, identity, item)
@@ -261,18 +276,18 @@ class BulkReads:
                 self._kept[identity] = listed
         return is_predicted
 
-    def _objects(self, found: _List) -> list[tuple[str, Object]]:
+    def _objects(self, found: _List) -> Iterable[tuple[str, Object]]:
         """The objects of the page that has come, with their look-ups' identities; none if it cannot be read."""
         try:
-            objects = found.read_page(self._requests, self._workers)
+            objects = found.read_page(self._requests, self._workers, self._has_room)
         except (APIError, APIConnectionError) as error:
             log.debug("bulk reading: %s", error)
             found.end()
             if getattr(error, "status", None) not in ABOUT_ONE_LIST:  # its retries would cost each statement time
                 self._workers.observed.give_up(found.route)
-            return []
+            return ()
         identities = protocol.look_up_identities(found.look_up, (item["id"] for item in objects))
-        return list(zip(identities, objects, strict=True))
+        return zip(identities, objects, strict=True)
 
 
 def _listed(item: Object) -> Listed | None:

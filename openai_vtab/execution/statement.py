@@ -40,7 +40,7 @@ Downloaded = bytes | str | None
 class StatementSession:
     """The requests and responses of one statement.
 
-    Each request is sent once, except for downloads that no longer fit into the cache. With `skip_unreadable`, a key
+    Each request is sent once, except for downloads and pages that no longer fit into their caches. With `skip_unreadable`, a key
     or a list that cannot be read becomes an error row. `assume_exists`: in a dry run of an UPDATE or DELETE, an object
     that is named by its keys is taken to exist. `read_ahead` makes the read-ahead of the session.
     """

@@ -54,12 +54,12 @@ def batch(vector_store_id: str, batch_id: str, files: int | None = None) -> Batc
 
 
 ACCOUNT = "file-account-"  # the ids of the account's files begin with this
-FILES = 1_916  # of the account, all in each vector store
+FILES = 1_916  # of the account, all in each vector store, unless the server is told another number
 
 
-def file_ids() -> list[str]:
+def file_ids(files: int = FILES) -> list[str]:
     """The ids of the account's files, newest first."""
-    return [f"{ACCOUNT}{number:05}" for number in range(FILES)]
+    return [f"{ACCOUNT}{number:05}" for number in range(files)]
 
 
 def file(file_id: str) -> Batch:
@@ -94,13 +94,12 @@ def store_file(vector_store_id: str, file_id: str) -> Batch:
     }
 
 
-def page(objects: Callable[[str], Batch], limit: int, after: str | None) -> Batch:
+def page(objects: Callable[[str], Batch], files: int, limit: int, after: str | None) -> Batch:
     """A page of a list of the account's files."""
-    ids = file_ids()
-    begin = ids.index(after) + 1 if after else 0
-    data = [objects(file_id) for file_id in ids[begin : begin + limit]]
+    begin = int(after.removeprefix(ACCOUNT)) + 1 if after else 0
+    data = [objects(file_id) for file_id in file_ids(files)[begin : begin + limit]]
     last = data[-1]["id"] if data else None
-    return {"object": "list", "data": data, "last_id": last, "has_more": begin + limit < len(ids)}
+    return {"object": "list", "data": data, "last_id": last, "has_more": begin + limit < files}
 
 
 @dataclass
@@ -133,9 +132,9 @@ class Running:
         """What the contestants are given."""
         return f"http://127.0.0.1:{self.port}/v1"
 
-    def reset(self, latency: float) -> None:
-        """Count from zero, and answer after so many seconds from now on."""
-        self._ask("PUT", json.dumps({"latency": latency}))
+    def reset(self, latency: float, files: int = FILES) -> None:
+        """Count from zero; answer after so many seconds, and have so many files in the account, from now on."""
+        self._ask("PUT", json.dumps({"latency": latency, "account": files}))
 
     def counters(self) -> Counters:
         """What has been asked since the last reset."""
@@ -171,6 +170,7 @@ class Server(web.Server):
     def __init__(self) -> None:
         super().__init__(self.answer, access_log=None, keepalive_timeout=KEEP_ALIVE)
         self.latency = 0.0
+        self.account = FILES
         self.counters = Counters()
         self.in_flight = 0
         self.created = 0  # never reset: ids are not given twice
@@ -199,11 +199,11 @@ class Server(web.Server):
                 case "POST", ["v1", "vector_stores", store, "file_batches"]:
                     return said(self.create(store, await request.json()))
                 case "GET", ["v1", "files"]:
-                    return said(page(file, *asked_for(request)))
+                    return said(page(file, self.account, *asked_for(request)))
                 case "GET", ["v1", "files", file_id]:
                     return said(file(file_id))
                 case "GET", ["v1", "vector_stores", store, "files"]:
-                    return said(page(partial(store_file, store), *asked_for(request)))
+                    return said(page(partial(store_file, store), self.account, *asked_for(request)))
                 case "GET", ["v1", "vector_stores", store, "files", file_id] if file_id.startswith(ACCOUNT):
                     return said(store_file(store, file_id))
                 case _, ["v1", *about]:
@@ -246,7 +246,8 @@ class Server(web.Server):
     async def controlled(self, request: web.BaseRequest) -> web.StreamResponse:
         """The parent process asks for the counters, or resets them."""
         if request.method == "PUT":
-            self.latency = (await request.json())["latency"]
+            asked = await request.json()
+            self.latency, self.account = asked["latency"], asked["account"]
             self.counters = Counters()
         return said(asdict(self.counters))
 

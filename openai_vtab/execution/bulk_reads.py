@@ -16,12 +16,13 @@ import marshal
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from .. import protocol
 from ..errors import APIConnectionError, APIError
-from ..planner import BulkState, Seconds, next_page_pays, patience
-from ..protocol import READ_AFTER_WRITE_SECONDS, Object, PageParameters, Request, Response
+from ..planner import Seconds, next_page_pays, patience
+from ..protocol import READ_AFTER_WRITE_SECONDS, Object, Request, Response
+from .read_list import Listed, ReadList, Requests
 from .workers import WorkerPool
 
 log = logging.getLogger("openai_vtab")
@@ -33,107 +34,13 @@ ABOUT_ONE_LIST = (403, 404, 410)  # statuses that say nothing about other lists 
 T = TypeVar("T")
 
 
-class Listed(bytes):
-    """An object of a list in place of the response to its look-up, in the format of marshal: it is fast."""
-
-    __slots__ = ()
-
-    @property
-    def object(self) -> Object:
-        """The object."""
-        found: Object = marshal.loads(self)  # noqa: S302 - `listed` has made it
-        return found
-
-
-class Requests(Protocol):
-    """The requests of a statement, as far as bulk reading needs them."""
-
-    def start(self, request: Request, predicted: bool = False) -> bool:
-        """Send the request. Returns False if it was sent before."""
-
-    def is_sent(self, identity: str) -> bool:
-        """Return True if this request was sent before, or served by a page."""
-
-    def is_answered(self, request: Request) -> bool:
-        """Return True if the request's response is there."""
-
-    def is_answered_by(self, deadline: float, request: Request) -> bool:
-        """Wait for the response, but not longer. Returns True if it is there."""
-
-    def response(self, request: Request) -> Response:
-        """Wait for the response. Raises why there is none."""
-
-    def serve(self, identity: str, listed: Listed) -> None:
-        """Take an object of a list as the response to a look-up."""
-
-    def forget(self, request: Request) -> None:
-        """Drop the response."""
-
-
-class _List:
-    """A list that objects of the statement are in.
-
-    look_up: the look-up of one of its objects. predicted: the look-ups that a join will probably need, by their
-    identities. is_joined: a join has needed some, and may need any other.
-    """
-
-    def __init__(self, look_up: Request) -> None:
-        self.look_up = look_up
-        self.route = protocol.page_around(look_up, None)[0].route
-        self.state = BulkState()
-        self.is_over = False
-        self.page: Request | None = None  # the page that is under way
-        self.due = 0.0  # when look-ups begin without it, on the clock
-        self.predicted: set[str] = set()
-        self.is_joined = False
-        self._parameters: PageParameters | None = None
-        self._is_own = True  # the list's own request, rather than one of a scan of the same list
-        self._after: str | None = None  # the id after which the next page begins
-
-    def predict(self, identities: set[str]) -> None:
-        """A join will probably need these look-ups."""
-        self.predicted = identities
-        self.is_joined = True
-        self.state.need(len(identities))
-
-    def begin_page(self, due: float) -> Request:
-        """The next page, which is under way from now on."""
-        self.page, self._parameters = protocol.page_around(self.look_up, self._after)
-        self.due = due
-        return self.page
-
-    def share_page(self) -> None:
-        """The request of the page was sent before, and its response is read elsewhere, too."""
-        self._is_own = False
-
-    def read_page(self, requests: Requests, workers: WorkerPool, has_room: Callable[[Response], bool]) -> list[Object]:
-        """The objects of the page that is under way. Raises APIError and APIConnectionError.
-
-        The statement forgets the response unless `has_room`.
-        """
-        assert self.page is not None  # noqa: S101 - called for a page that is under way
-        page, self.page, is_own, self._is_own = self.page, None, self._is_own, True
-        response = requests.response(page)
-        if is_own and not has_room(response):
-            requests.forget(page)
-        objects, after = workers.parse(response, lambda r: protocol.listed(page, r, self._parameters))
-        # a server without pages returns its only page again
-        self.is_over = self.is_over or after is None or after == self._after
-        self._after = after
-        return objects
-
-    def end(self) -> None:
-        """Request no more pages, and wait for none."""
-        self.page, self.is_over = None, True
-
-
 class BulkReads:
     """The lists that one statement reads instead of single objects."""
 
     def __init__(self, requests: Requests, workers: WorkerPool) -> None:
         self._requests = requests
         self._workers = workers
-        self._lists: dict[str, _List] = {}  # by their targets
+        self._lists: dict[str, ReadList] = {}  # by their targets
         self._kept: dict[str, Listed] = {}  # objects that no look-up has needed yet, by the look-ups' identities
         self._page_bytes = 0  # of the pages that the statement keeps
         self._scans: dict[int, Collection[str]] = {}  # the look-ups that the IN lists under way wait for
@@ -217,16 +124,16 @@ class BulkReads:
         self._page_bytes += size
         return True
 
-    def _list_of(self, look_up: Request) -> _List:
+    def _list_of(self, look_up: Request) -> ReadList:
         target = _list_target(look_up)
         if target not in self._lists:
-            self._lists[target] = _List(look_up)
+            self._lists[target] = ReadList(look_up)
         return self._lists[target]
 
-    def _observed(self, found: _List) -> Seconds:
+    def _observed(self, found: ReadList) -> Seconds:
         return self._workers.observed.seconds(found.look_up.route, found.route)
 
-    def _request_page(self, found: _List, *, predicted: bool) -> bool:
+    def _request_page(self, found: ReadList, *, predicted: bool) -> bool:
         """Request the next page of a list if it pays."""
         workers, observed = self._workers, self._observed(found)
         now = workers.clock.monotonic()
@@ -242,7 +149,7 @@ class BulkReads:
         return True
 
     def _served(
-        self, found: _List, waiting: dict[str, T], accepts: Callable[[T, Object], bool]
+        self, found: ReadList, waiting: dict[str, T], accepts: Callable[[T, Object], bool]
     ) -> deque[tuple[T, Object]]:
         """Serve the look-ups of an IN list from the page that has come."""
         served: deque[tuple[T, Object]] = deque()
@@ -257,14 +164,14 @@ class BulkReads:
         found.state.add_page(len(served))
         return served
 
-    def _keep_page(self, found: _List) -> None:
+    def _keep_page(self, found: ReadList) -> None:
         """Keep the objects of a page for the look-ups of a join."""
         sent = {identity for identity in found.predicted if self._requests.is_sent(identity)}
         found.predict(found.predicted - sent)
         served = [self._keep_if_needed(found, identity, item) for identity, item in self._objects(found)]
         found.state.add_page(sum(served))
 
-    def _keep_if_needed(self, found: _List, identity: str, item: Object) -> bool:
+    def _keep_if_needed(self, found: ReadList, identity: str, item: Object) -> bool:
         """Keep an object of a page that the statement may need. Return whether it was predicted."""
         is_predicted = identity in found.predicted
         found.predicted.discard(identity)
@@ -276,7 +183,7 @@ class BulkReads:
                 self._kept[identity] = listed
         return is_predicted
 
-    def _objects(self, found: _List) -> Iterable[tuple[str, Object]]:
+    def _objects(self, found: ReadList) -> Iterable[tuple[str, Object]]:
         """The objects of the page that has come, with their look-ups' identities; none if it cannot be read."""
         try:
             objects = found.read_page(self._requests, self._workers, self._has_room)

@@ -19,8 +19,9 @@ import apsw
 from ..errors import APIConnectionError, APIError
 from ..protocol import NO_HEADERS, Object, PageParameters, Request, Response
 from ..transport.limits import WaitBudget
-from .bulk_reads import BulkReads, Listed
+from .bulk_reads import BulkReads
 from .read_ahead import ReadAhead
+from .read_list import Listed
 from .workers import OK, WorkerPool
 
 log = logging.getLogger("openai_vtab")
@@ -40,7 +41,8 @@ Downloaded = bytes | str | None
 class StatementSession:
     """The requests and responses of one statement.
 
-    Each request is sent once, except for downloads and pages that no longer fit into their caches. With `skip_unreadable`, a key
+    Each request is sent once, except for downloads and pages that do not fit into their caches. With
+    `skip_unreadable`, a key
     or a list that cannot be read becomes an error row. `assume_exists`: in a dry run of an UPDATE or DELETE, an object
     that is named by its keys is taken to exist. `read_ahead` makes the read-ahead of the session.
     """
@@ -112,11 +114,9 @@ class StatementSession:
         """Send the request; if it is `alone`, also those that the statement will probably send next. Returns True."""
         if request.identity not in self._futures:
             self.start(request)
-        if self._read_ahead is None:
-            return True
-        if alone:
+        if self._read_ahead is not None and alone:
             self._read_ahead.looked_up(request, is_served=isinstance(self._responses.get(request.identity), Listed))
-        else:
+        elif self._read_ahead is not None:
             self._read_ahead.used(request)
         return True
 
@@ -134,13 +134,6 @@ class StatementSession:
         kept = self._responses.get(request.identity)
         return kept.object if isinstance(kept, Listed) else None
 
-    def look_up_listed(self, request: Request) -> None:
-        """Look up an object of a list, because the list's object is not enough."""
-        self.forget(request)
-        if self.bulk is not None:
-            self.bulk.distrust(request)
-        self.start(request)
-
     def is_answered(self, request: Request) -> bool:
         """Return True if the request's response is there without waiting."""
         identity = request.identity
@@ -156,11 +149,9 @@ class StatementSession:
         """Return the response to the request, which is sent now unless it was sent before. Raises why there is none."""
         identity = request.identity
         kept = self._responses.get(identity)
-        if isinstance(kept, Listed):
-            body = json.dumps(kept.object).encode()
-            return Response(OK, NO_HEADERS, body, self.workers.client.base_url)
         if isinstance(kept, bytes):
-            return Response(OK, NO_HEADERS, kept, self.workers.client.base_url)
+            body = json.dumps(kept.object).encode() if isinstance(kept, Listed) else kept
+            return Response(OK, NO_HEADERS, body, self.workers.client.base_url)
         if kept is not None:
             return kept
         if identity not in self._futures:

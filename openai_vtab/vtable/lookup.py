@@ -196,7 +196,9 @@ class Lookup:
         if (listed := session.listed(request)) is not None:
             if self._is_enough(scan, listed, keys):
                 return {**listed, **keys}
-            session.look_up_listed(request)
+            session.forget(request)
+            if session.bulk is not None:
+                session.bulk.distrust(request)
 
         def parse(response: Response) -> Object | None:
             if protocol.is_undecided(request, response):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import pytest
 
 from openai_vtab.execution import read_ahead
-from openai_vtab.execution.read_ahead import ReadAhead
+from openai_vtab.execution.read_ahead import ReadAhead, Record
 from openai_vtab.protocol import Request
 
 from ...support.clock import FakeClock
@@ -25,19 +25,23 @@ class Statement:
         self.patience: list[float] = []
         self.complete = True
         self.clock = FakeClock()
-        self.ahead = ReadAhead(self.start, most, self.replay, clock=self.clock)
+        self.answered: set[str] = set()
+        self.ahead = ReadAhead(self.start, self.is_answered, most, self.replay, clock=self.clock)
 
     def start(self, request: Request) -> bool:
         new = request.target not in self.asked
         self.asked[request.target] = True
         return new
 
-    def replay(self, note: Callable[[Request], None], patience: float) -> bool:
+    def is_answered(self, request: Request) -> bool:
+        return request.target in self.answered
+
+    def replay(self, note: Record, patience: float) -> bool:
         self.replays += 1
         self.patience.append(patience)
         self.clock.sleep(0 if self.complete else patience)
         for request in self.coming:
-            note(request)
+            note(request, False)
         return self.complete
 
     def look_up(self, *keys: str) -> list[str]:
@@ -161,7 +165,7 @@ def test_replay_that_fails_in_python_leaves_the_rest_as_it_was() -> None:
     statement = Statement(keys(5))
     statement.look_up("/0")
 
-    def interrupted(note: Callable[[Request], None], patience: float) -> bool:
+    def interrupted(note: Record, patience: float) -> bool:
         raise KeyboardInterrupt
 
     statement.ahead._replay = interrupted

@@ -42,9 +42,9 @@ class StatementSession:
     """The requests and responses of one statement.
 
     Each request is sent once, except for downloads and pages that do not fit into their caches. With
-    `skip_unreadable`, a key
-    or a list that cannot be read becomes an error row. `assume_exists`: in a dry run of an UPDATE or DELETE, an object
-    that is named by its keys is taken to exist. `read_ahead` makes the read-ahead of the session.
+    `skip_unreadable`, a key or a list that cannot be read becomes an error row. `assume_exists`: in a dry run of an
+    UPDATE or DELETE, an object that is named by its keys is taken to exist. `read_ahead` makes the read-ahead of the
+    session.
     """
 
     def __init__(

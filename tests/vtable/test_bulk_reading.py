@@ -43,6 +43,8 @@ class Account:
         self.left_out: tuple[str, ...] = ()  # members that the objects of the lists lack
         self.list_response: bytes | None = None
         self.failing: set[str] = set()
+        self.deleted: set[str] = set()  # that the lists still have
+        self.repeats = False  # each page is the first one
         self.is_released = threading.Event()
         self.is_released.set()
 
@@ -62,13 +64,15 @@ class Account:
         id = target.path.rpartition("/")[2]
         if id in self.failing:
             return answer({"error": {"message": "the server is broken"}}, 500)
-        if not id.startswith("file-") or int(id[5:]) >= self.count:
+        if head.startswith(b"DELETE"):
+            return answer({"id": id, "deleted": True})
+        if not id.startswith("file-") or int(id[5:]) >= self.count or id in self.deleted:
             return answer({"error": {"message": f"No such File object: {id}", "param": "id"}}, 404)
         return answer(self.object(store, id))
 
     def page(self, store: str, query: dict[str, list[str]]) -> dict[str, Any]:
         limit, after = int(query["limit"][0]), query.get("after", [""])[0]
-        begin = int(after[5:]) + 1 if after else 0
+        begin = int(after[5:]) + 1 if after and not self.repeats else 0
         listed = [self.id(n) for n in range(begin, min(begin + limit, self.count)) if self.id(n) not in self.unlisted]
         data = [self.object(store, id) for id in listed]
         data = [{name: value for name, value in item.items() if name not in self.left_out} for item in data]
@@ -139,6 +143,14 @@ def test_in_list_reads_pages_in_turn(open_db: Open, account: Account, server: Wi
     assert len(server.lines) == 7
 
 
+def test_in_list_serves_more_keys_than_a_page_has(open_db: Open, account: Account, server: Wire) -> None:
+    """Keys of one page are not together in the order of the keys."""
+    account.count = 15_000
+    wanted = account.ids(*range(0, 15_000, 4))
+    assert sorted(open_db().execute(NAMES, (json.dumps(wanted),))) == names(wanted)
+    assert (pages(server), len(server.lines)) == (2, 3)
+
+
 def test_in_list_below_ten_keys_is_looked_up(open_db: Open, account: Account, server: Wire) -> None:
     wanted = account.ids(*range(9))
     assert sorted(open_db(max_concurrency=1).execute(NAMES, (json.dumps(wanted),))) == names(wanted)
@@ -190,6 +202,50 @@ def test_members_that_a_list_leaves_out_are_looked_up(open_db: Open, account: Ac
     server.heads.clear()
     assert sorted(open_db().execute(NAMES, (json.dumps(wanted),))) == names(wanted)
     assert len(server.lines) == 41
+
+
+def test_members_that_only_another_scan_reads(open_db: Open, account: Account, server: Wire) -> None:
+    """What one scan of a table has read is the same object in another scan, which needs more of it."""
+    account.left_out = ("filename",)
+    wanted = json.dumps(account.ids(*range(40)))
+    sql = f"SELECT a.bytes, b.filename FROM files AS a JOIN files AS b ON b.id = a.id || '' WHERE a.id IN (SELECT value FROM json_each('{wanted}'))"
+    assert sorted(open_db().execute(sql)) == [(1, name) for _, name in names(account.ids(*range(40)))]
+
+
+def test_absent_objects_that_a_list_shows_without_a_member(open_db: Open, account: Account) -> None:
+    """If the list's object is not enough, the look-up alone tells whether the object exists."""
+    account.left_out = ("filename",)
+    account.deleted = set(account.ids(0, 7))
+    rows = open_db().execute(NAMES, (json.dumps(account.ids(*range(40))),)).fetchall()
+    assert sorted(rows) == names([id for id in account.ids(*range(40)) if id not in account.deleted])
+
+
+def test_pages_that_repeat_end_the_list(open_db: Open, account: Account, server: Wire) -> None:
+    """A server that does not know `after`."""
+    account.repeats = True
+    wanted = account.ids(*range(40), *range(200, 230))
+    rows = open_db(max_concurrency=1).execute(ATTACHED, (json.dumps(wanted),)).fetchall()
+    assert sorted(id for id, _ in rows) == account.ids(*range(40))
+    assert pages(server) <= 2
+
+
+def test_late_page_is_not_waited_for(open_db: Open, account: Account, server: Wire) -> None:
+    """The look-ups begin when they would be over without it."""
+    account.is_released.clear()
+    wanted = account.ids(*range(40))
+    assert sorted(open_db().execute(NAMES, (json.dumps(wanted),))) == names(wanted)
+    assert len(server.lines) == 41
+    account.is_released.set()
+
+
+def test_bulk_reading_waits_after_a_write(open_db: Open, account: Account, server: Wire) -> None:
+    """Lists lag behind writes."""
+    wanted = json.dumps(account.ids(*range(40)))
+    db = open_db()
+    db.execute("DELETE FROM vector_store_files WHERE vector_store_id = 'vs_1' AND file_id = 'file-00050'")
+    server.heads.clear()
+    assert len(db.execute(NAMES, (wanted,)).fetchall()) == 40
+    assert (pages(server), len(server.lines)) == (0, 40)
 
 
 def test_raw_is_the_look_ups_response(open_db: Open, account: Account) -> None:

@@ -26,6 +26,7 @@ class Statement:
         self.complete = True
         self.clock = FakeClock()
         self.answered: set[str] = set()
+        self.pages: list[str] = []  # at which a replay ends
         self.ahead = ReadAhead(self.start, self.is_answered, most, self.replay, clock=self.clock)
 
     def start(self, request: Request) -> bool:
@@ -42,7 +43,9 @@ class Statement:
         self.clock.sleep(0 if self.complete else patience)
         for request in self.coming:
             note(request, False)
-        return self.complete
+        for page in self.pages:
+            note(Request("GET", page), True)
+        return self.complete and not self.pages
 
     def look_up(self, *keys: str) -> list[str]:
         """What has been asked for beside these keys."""
@@ -136,6 +139,19 @@ def test_replay_records_more_keys_than_fit_at_once(monkeypatch: pytest.MonkeyPat
     assert list(statement.asked) == keys(95)
     assert 9 <= statement.replays <= 17
     assert held <= 13
+
+
+def test_replay_waits_for_the_page_where_it_ended() -> None:
+    """The page is requested before the keys that precede it; until it has come, a replay would record nothing new."""
+    statement = Statement(keys(100))
+    statement.pages = ["/list"]
+    assert statement.look_up("/0", "/1")[0] == "/list"
+    statement.look_up(*keys(20))
+    assert statement.replays == 1
+    statement.answered.add("/list")
+    statement.pages = []
+    statement.look_up("/20")
+    assert statement.replays == 2
 
 
 def test_replay_that_is_complete_is_the_last(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -110,6 +110,7 @@ def test_examples_in_python_run(example: Path, tmp_path: Path) -> None:
     assert done.stdout
 
 
+@pytest.mark.slow
 def test_examples_connection_says_what_happened(tmp_path: Path) -> None:
     """Two of its files are processed, the table of the third's type is refused by the API."""
     done = subprocess.run(
@@ -223,6 +224,20 @@ def test_readme_opens_with_the_two_commands() -> None:
         "pip install '.[sandbox]' && openai-vtab --sandbox < examples/quickstart.sql",
         "pip install '.[test]' && pytest -n 6",
     ]
+
+
+@pytest.mark.slow
+def test_readme_picture_is_what_the_shell_shows() -> None:
+    """The recording is repeated on a terminal and compared."""
+    done = subprocess.run(
+        [sys.executable, "docs/record.py", "--check"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
 
 
 @pytest.mark.slow

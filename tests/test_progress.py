@@ -34,6 +34,7 @@ class Clock:
         self.now += seconds
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize(
     ("sql", "what", "total"),
     [(IN, "keys", 120), (JOIN, "keys", 120), (WAIT, "batches", 2), ("SELECT 1 FROM vector_stores", "pages", None)],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,15 @@ ROOT = Path(openai_vtab.__file__).parent
 FILES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.py"))
 
 
+@cache
+def parsed(file: str) -> ast.Module:
+    """Each file's syntax tree, which several tests walk."""
+    return ast.parse((ROOT / file).read_text(encoding="utf-8"))
+
+
 def imports(file: str) -> list[str]:
     """The absolute names of what a file imports, at any depth but under TYPE_CHECKING."""
-    tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
+    tree = parsed(file)
     package = ("openai_vtab/" + file).split("/")[:-1]
     found: list[str] = []
 
@@ -67,7 +74,7 @@ def test_docstring_opens_every_file() -> None:
     for file in FILES:
         if file.endswith("__main__.py"):
             continue
-        text = ast.get_docstring(ast.parse((ROOT / file).read_text(encoding="utf-8"))) or ""
+        text = ast.get_docstring(parsed(file)) or ""
         assert re.match(r"^[^\n]*[.:]", text), f"{file}: the first line says what it is for"
         if not file.endswith("__init__.py"):
             assert ">>> " in text or "\n    " in text, f"{file}: no example"
@@ -87,7 +94,7 @@ def test_comments_leave_nothing_for_later() -> None:
 def attributes_set_from_outside(file: str) -> list[str]:
     """The attributes that a file sets of anything but self."""
     found = []
-    for node in ast.walk(ast.parse((ROOT / file).read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(file)):
         targets = node.targets if isinstance(node, ast.Assign) else []
         targets += [node.target] if isinstance(node, ast.AugAssign | ast.AnnAssign) else []
         for part in (part for target in targets for part in ast.walk(target)):

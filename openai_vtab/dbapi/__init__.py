@@ -27,6 +27,7 @@ from typing import Any, Literal, TypeVar, Unpack, overload
 
 import apsw
 
+from ..advice import advised
 from ..connection import connect as open_with_tables
 from ..errors import (
     DatabaseError,
@@ -116,6 +117,7 @@ class Connection(BaseConnection):
             uri,
             autocommit=autocommit,
             open_database=partial(open_with_tables, **settings),
+            explain=advised,
         )
 
 

@@ -24,6 +24,7 @@ def test_names_of_sqlite3_are_complete() -> None:
         assert theirs <= ours
 
 
+@pytest.mark.sample(20)
 @pytest.mark.parametrize("name", sorted(name for name in dir(sqlite3) if name.startswith("SQLITE_")))
 def test_constants_of_sqlite_are_complete(name: str) -> None:
     """Each constant has sqlite3's value."""

@@ -296,6 +296,7 @@ def run_both(subject: str, program: str, paths: tuple[Path, Path]) -> list[tuple
     return [ours] if missing else [ours, run(sqlite3, subject, program, paths[0])]
 
 
+@pytest.mark.sample(40)
 @pytest.mark.parametrize(("subject", "program", "value"), RESULTS)
 def test_parity_of_results(subject: str, program: str, value: Any, paths: tuple[Path, Path]) -> None:
     """Both modules return the value."""

@@ -43,12 +43,12 @@ def keys(count: int) -> str:
 def test_404_that_is_undecided_is_settled_by_one_look_at_the_parent(
     connect: Any, sandbox: Any, requests: Requests, fault: Answer
 ) -> None:
-    """For a join of 1,000 keys; and for the life of the connection."""
+    """For a join of many keys; and for the life of the connection."""
     db = connect()
     sandbox.inject(fault, times=None, path="vsfb_gone")
-    assert db.execute(keys(1000)).fetchall() == [(n, None, None) for n in range(1, 1001)]
+    assert db.execute(keys(200)).fetchall() == [(n, None, None) for n in range(1, 201)]
     sent = requests()
-    assert sorted(sent) == sorted([STORE, *(f"{PATH}vsfb_gone{n}" for n in range(1, 1001))])
+    assert sorted(sent) == sorted([STORE, *(f"{PATH}vsfb_gone{n}" for n in range(1, 201))])
     assert db.execute(f"SELECT id FROM {BATCH} = 'vsfb_gone'").fetchall() == []
     assert requests() == [PATH + "vsfb_gone"]
 

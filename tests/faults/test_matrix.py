@@ -9,7 +9,7 @@ from openai_vtab.sandbox import Sandbox
 from .matrix import cells
 from .table import TABLE, Fault
 
-FAST = {"cut in the body", "two answers", "no last chunk", "gzip", "an empty body", "id null", "404", "409"}
+FAST = {"cut in the body", "an empty body", "id null", "404"}
 FAULTS = [
     pytest.param(fault, id=fault.name, marks=() if fault.name in FAST else pytest.mark.slow)
     for faults in TABLE.values()

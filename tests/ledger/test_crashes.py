@@ -41,6 +41,7 @@ STEPS: dict[str, tuple[str, int, Any, int]] = {
 }  # fmt: skip
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("mode", slow_except(["wal", "delete"], "wal"))
 @pytest.mark.parametrize("step", slow_except(STEPS, "while the POST is under way", "in the COMMIT of a second one"))
 def test_crash_by_sigkill_leaves_a_ledger_that_is_right(
@@ -78,6 +79,7 @@ def test_crash_by_sigkill_leaves_a_ledger_that_is_right(
     assert db.execute("PRAGMA integrity_check").get == "ok"
 
 
+@pytest.mark.slow
 def test_concurrent_writers_share_a_ledger(file: str, sandbox: Any, connect: Any) -> None:
     """Two processes that create and list in turn: every batch is listed once."""
     code = f"db.set_busy_timeout(10000)\nfor n in range(8): db.execute({ONE!r}); db.execute({SELECT!r}).fetchall()\n"

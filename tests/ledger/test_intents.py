@@ -117,6 +117,7 @@ LINES: dict[str, tuple[tuple[Any, ...], str | None, list[Any]]] = {
 }  # fmt: skip
 
 
+@pytest.mark.sample(12)
 @pytest.mark.parametrize("mode", ["wal", "delete"])
 @pytest.mark.parametrize("case", LINES)
 def test_intents_of_a_dead_process_become_rows(file: str, connect: Any, case: str, mode: str) -> None:

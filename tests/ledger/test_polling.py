@@ -145,8 +145,10 @@ def test_status_that_is_not_known_does_no_harm(db: apsw.Connection, sandbox: Any
     assert db.execute("SELECT id, status FROM my_batches").fetchall() == [(FINISHED, "completed")]
 
 
-def test_id_that_is_strange_does_no_harm(db: apsw.Connection, sandbox: Any) -> None:
+def test_id_that_is_strange_does_no_harm(connect: Any, clock: FakeClock, sandbox: Any) -> None:
     """Half a character is none; an id that is there already is one object."""
+    db = connect(clock=clock)
+    db.execute(f"CREATE VIRTUAL TABLE my_batches USING {MODULE}")
     sandbox.inject(Answer(b'{"id": "vsfb_\\ud800", "status": "\\ud800"}'), method="POST")
     db.execute(ONE)
     assert listed(db) == ["vsfb_?"]

@@ -256,6 +256,7 @@ EDITS = {
 }
 
 
+@pytest.mark.sample(8)
 @pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS)
 def test_ledger_edited_by_hand_does_no_harm(file: str, connect: Any, requests: Requests, edit: str) -> None:
     """It is listed as far as it can be read, never asks for anything but batches, and can be forgotten."""

@@ -71,6 +71,7 @@ def variants(term: Constraint) -> list[Constraint]:
     ]
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize(
     ("table", "ledger"), SCANNED, ids=[f"{t.name}{' with ledger' * ledger}" for t, ledger in SCANNED]
 )

@@ -248,6 +248,7 @@ def test_path_of_any_text(db: apsw.Connection, lines: Lines, examples: int) -> N
     run()
 
 
+@pytest.mark.sample(24)
 @pytest.mark.parametrize(
     "text", ["x'eda080'", "x'ff'", "x'c0ae'", "x'2e2e2fc0af'"], ids=["surrogate", "byte", "long dot", "long slash"]
 )

@@ -166,6 +166,7 @@ def judged(request: Request, status: int, body: Any) -> Verdict:
     return error_responses.verdict(request, Response(status, {}, data, "https://x/v1"))
 
 
+@pytest.mark.sample(60)
 @pytest.mark.parametrize(
     ("request_", "body", "verdict"), [case[1:] for case in BODIES], ids=[case[0] for case in BODIES]
 )

@@ -87,6 +87,7 @@ def test_error_without_a_key_has_advice() -> None:
         assert done.returncode == 1
 
 
+@pytest.mark.slow
 def test_error_without_a_key_does_not_end_the_shell(tmp_path: Path) -> None:
     """On a terminal, the advice comes once and the next statement runs."""
     shell = Terminal(["-nocolour"], {"HOME": str(tmp_path)}, 80)
@@ -123,6 +124,7 @@ def test_open_registers_the_tables(tmp_path: Path) -> None:
     assert (tmp_path / "other.db").stat().st_size > 0
 
 
+@pytest.mark.slow
 def test_connection_hook_serves_apsws_own_shell(sandbox: Any) -> None:
     """`python -m apsw` has the tables when register() is a connection hook."""
     code = "import apsw, apsw.shell, openai_vtab; apsw.connection_hooks.append(openai_vtab.register); apsw.shell.main()"
@@ -137,6 +139,7 @@ def test_connection_hook_serves_apsws_own_shell(sandbox: Any) -> None:
     assert done.stdout == "vsfb_demo_finished|completed\n"
 
 
+@pytest.mark.slow
 def test_banner_shows_restrictions() -> None:
     """It fits a narrow terminal."""
     done = run_process("-interactive", "--sandbox", "--dry-run", "--read-only", environment={"TERM": "dumb"})
@@ -173,6 +176,7 @@ def test_timer_keeps_bindings() -> None:
     assert done.stderr.count("* 0 requests\n") == 4
 
 
+@pytest.mark.slow
 def test_progress_bar_is_not_written_to_a_pipe(sandbox: Any) -> None:
     """Even when a statement takes long enough for one."""
     sandbox.latency = 0.3

@@ -36,6 +36,7 @@ def test_created_objects_are_named() -> None:
     ) == ["created: vsfb_… in vs_demo", "created: vs_…"]
 
 
+@pytest.mark.slow
 def test_created_objects_of_documents() -> None:
     """The vector store, and the batch that has attached the documents."""
     assert notes(
@@ -45,6 +46,7 @@ def test_created_objects_of_documents() -> None:
     ) == ["created: vs_…", "created: vsfb_… in vs_…"]
 
 
+@pytest.mark.slow
 def test_created_objects_of_a_transaction_are_named_at_its_commit() -> None:
     """Nothing is created before it, and nothing by a ROLLBACK."""
     insert = INSERT_FILES.format(1)

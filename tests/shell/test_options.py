@@ -12,7 +12,7 @@ from apsw.shell import Shell as ApswShell
 
 import openai_vtab
 from openai_vtab.shell.app import Shell
-from openai_vtab.shell.options import parse_options
+from openai_vtab.shell.options import named_options, parse_options
 
 from .command import SELECT, run_process, run_shell
 
@@ -45,6 +45,7 @@ def test_options_of_ours_and_of_apsw_mix() -> None:
     assert done.returncode == 0
 
 
+@pytest.mark.slow
 def test_options_work_with_no_color() -> None:
     """While NO_COLOR is set, APSW's shell would take --sandbox for -nocolour, and ask the real API."""
     done = run_process("--sandbox", "-csv", ":memory:", SELECT, environment={"NO_COLOR": "1"})
@@ -75,6 +76,7 @@ def test_version_shows_ours_sqlites_and_apsws() -> None:
     assert done.returncode == 0
 
 
+@pytest.mark.slow
 def test_base_url_with_the_key_of_the_environment(sandbox: Any) -> None:
     """Without the key, the statement fails."""
     done = run_process("--base-url", sandbox.base_url, text=SELECT, environment={"OPENAI_API_KEY": sandbox.api_key})
@@ -158,6 +160,7 @@ def test_upload_root_that_is_no_folder_ends_the_shell(
     assert done.stderr.strip() == problem
 
 
+@pytest.mark.slow
 def test_errors_as_rows_and_upload_root(tmp_path: Path) -> None:
     """Both are settings of connect()."""
     (tmp_path / "a.txt").write_text("hello")
@@ -173,3 +176,27 @@ def test_errors_as_rows_and_upload_root(tmp_path: Path) -> None:
     assert done.stdout == "no|\na.txt\n"
     assert done.stderr == "1 keys or lists could not be read: look at the column error of their rows\n"
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("files.path: 'a' is outside upload_root (/x)", "in the shell, upload_root is --upload-root DIR"),
+        (
+            "base_url is http://x, or allow_http=True",
+            "in the shell, base_url is --base-url URL, allow_http is --allow-http",
+        ),
+        ("two errors in my_upload_root.md and a/base_url.txt", ""),
+    ],
+)
+def test_options_are_named_for_the_settings_in_an_error(text: str, line: str) -> None:
+    """A name within a word or a path is another name."""
+    assert named_options(text) == line
+
+
+def test_options_follow_an_error() -> None:
+    """Files and addresses: the library names its settings, and the shell its options."""
+    done = run_shell("--sandbox", ":memory:", "INSERT INTO files (path, purpose) VALUES ('no.md', 'assistants')")
+    assert "absolute or relative to it\n(in the shell, upload_root is --upload-root DIR)\n" in done.stderr
+    done = run_shell("--base-url", "http://example.com/v1", ":memory:", "SELECT 1")
+    assert done.stderr.endswith("(in the shell, base_url is --base-url URL, allow_http is --allow-http)\n")

@@ -35,7 +35,7 @@ def test_terminal_session(tmp_path: Path) -> None:
         shell.close()
 
 
-@pytest.mark.sample(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [80, 50])
 def test_progress_bar_leaves_no_trace(terminal: Callable[..., Terminal], sandbox: Any, columns: int) -> None:
     """It is there while a statement fetches, on one line, and not among the rows."""
@@ -51,6 +51,7 @@ def test_progress_bar_leaves_no_trace(terminal: Callable[..., Terminal], sandbox
     assert not [line for line in seen if "keys" in line or "%" in line]
 
 
+@pytest.mark.slow
 def test_progress_bar_is_not_shown_with_quiet(terminal: Callable[..., Terminal], sandbox: Any) -> None:
     """Though the statement takes long enough for one."""
     sandbox.latency = 0.15
@@ -74,6 +75,7 @@ def test_interrupt_ends_the_statement_not_the_shell(terminal: Callable[..., Term
     shell.run(SELECT, "completed")
 
 
+@pytest.mark.slow
 def test_watch_draws_over_itself_until_interrupted(terminal: Callable[..., Terminal], sandbox: Any) -> None:
     """Two lines for each batch on a narrow terminal. Ctrl-C ends the watch, and so does a finished batch."""
     shell = terminal(columns=50)
@@ -88,6 +90,7 @@ def test_watch_draws_over_itself_until_interrupted(terminal: Callable[..., Termi
     shell.until("\x1b[3A\x1b[J", "mine: 1 completed", "█ 1/1", "sqlite> ")
 
 
+@pytest.mark.slow
 def test_watch_shows_what_others_add(
     terminal: Callable[..., Terminal], connect: Callable[..., Any], sandbox: Any, tmp_path: Path
 ) -> None:

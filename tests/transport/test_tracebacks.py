@@ -156,7 +156,7 @@ FAULTS: dict[str, Any] = {
 }
 
 
-@pytest.mark.sample(12)
+@pytest.mark.sample(6)
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 @pytest.mark.parametrize("door", DOORS)
 def test_traceback_of_an_answer(sandbox: Any, door: Callable[..., Any], fault: Any) -> None:
@@ -174,6 +174,7 @@ def test_traceback_of_an_answer(sandbox: Any, door: Callable[..., Any], fault: A
     assert raised
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("door", DOORS)
 def test_traceback_without_an_answer(sandbox: Any, door: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """Refused connections, no TLS, no host, a proxy that is not there, certificates that are not there."""
@@ -333,6 +334,7 @@ def test_traceback_of_a_database_that_cannot_be_opened(tmp_path: Path) -> None:
         assert_no_key(caught.value)
 
 
+@pytest.mark.sample(3)
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("sql", STATEMENTS.values(), ids=STATEMENTS)
 def test_traceback_of_an_interrupt(sandbox: Any, sql: str) -> None:

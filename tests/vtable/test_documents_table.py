@@ -190,6 +190,7 @@ def test_two_tables_and_an_attached_database(db: apsw.Connection, sandbox: Any, 
 # CREATE, RENAME, DROP
 
 
+@pytest.mark.sample(8)
 @pytest.mark.parametrize(
     "name", [*sorted({c.name for c in columns.columns("h")} - {"h"}), "rowid", "oid", "KEY", "Rank"]
 )

@@ -105,6 +105,7 @@ def test_in_list_without_values_keeps_the_rows_of_a_left_join(db: apsw.Connectio
     assert requests() in ([], ["GET /vector_stores/vs_demo"])
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("form", ["list", "subquery", "json_each"])
 def test_in_list_of_many_values_is_concurrent(db: apsw.Connection, sandbox: Any, requests: Requests, form: str) -> None:
     """Forty keys: each is asked for once, several at a time."""

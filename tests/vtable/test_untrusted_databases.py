@@ -93,6 +93,7 @@ def store(path: str, sql: str) -> None:
     plain.close()
 
 
+@pytest.mark.sample(8)
 @pytest.mark.parametrize("name", STORED)
 def test_stored_schema_cannot_use_the_tables(connect: Any, file: str, requests: Requests, name: str) -> None:
     """An error, and no request, on a file that is opened and on one that is attached."""
@@ -108,6 +109,7 @@ def test_stored_schema_cannot_use_the_tables(connect: Any, file: str, requests: 
     assert [r for r in requests() if FAILURES not in r] == []
 
 
+@pytest.mark.sample(6)
 @pytest.mark.parametrize("door", ["connect", "register"])
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_stored_schema_cannot_call_the_functions(
@@ -242,6 +244,7 @@ def test_read_only_by_every_entry(file: str, requests: Requests, sandbox: Any, d
     assert len(sandbox.batches) == before
 
 
+@pytest.mark.slow
 def test_read_only_shell(sandbox: Any, file: str, requests: Requests) -> None:
     """Also for what its own commands open."""
     done = subprocess.run(
@@ -327,6 +330,7 @@ def test_path_swapped_before_it_is_sent(connect: Any, root: Path, sandbox: Any, 
     assert all(b"PRIVATE" not in request.raw for request in sandbox.requests)
 
 
+@pytest.mark.slow
 def test_path_swapped_all_the_time(connect: Any, root: Path, sandbox: Any) -> None:
     """However the swaps fall between check and reading: the secret never leaves."""
     link, real, name = root / "link", root / "real", root / "deep" / "x"

@@ -102,7 +102,7 @@ def programs() -> Iterator[Any]:
             yield pytest.param(outer, around, function, first, id=f"{outer}-{around}-{function}{'-first row' * first}")
 
 
-@pytest.mark.sample(50)
+@pytest.mark.sample(25)
 @pytest.mark.parametrize(("outer", "around", "function", "first"), list(programs()))
 def test_function_that_writes_sends_what_stands(
     shared: Any, outer: str, around: str, function: str, first: bool

@@ -257,7 +257,7 @@ def quiet() -> Iterator[None]:
         logger.disabled = before
 
 
-@pytest.mark.parametrize("examples", few_and_many(8, 100))
+@pytest.mark.parametrize("examples", few_and_many(4, 100))
 @pytest.mark.parametrize("machine", [Transactions, LedgerTransactions])
 def test_random_transactions(machine: type[Transactions], examples: int) -> None:
     """Some hundred steps, each compared with the model."""

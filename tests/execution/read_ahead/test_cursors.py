@@ -32,7 +32,7 @@ LATE = {
 }
 
 
-@pytest.mark.sample(6)
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("late", LATE.values(), ids=LATE)
 @pytest.mark.parametrize("other", [JOIN, LATE["list"]], ids=["join", "late list"])
 @pytest.mark.parametrize("ends", ["before", "within", "after"])

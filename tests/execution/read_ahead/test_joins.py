@@ -31,6 +31,7 @@ def test_prefetch_can_be_switched_off(one_by_one: apsw.Connection, sandbox: Any,
     assert type(one_by_one.execute("SELECT 1")) is apsw.Cursor
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("most", [1, 2, 5])
 def test_prefetch_never_exceeds_max_concurrency(connect: Any, fill: Any, sandbox: Any, most: int) -> None:
     """Whatever is predicted, also by two statements at once."""

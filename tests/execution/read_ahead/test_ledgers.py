@@ -71,6 +71,7 @@ def test_request_log_of_a_join(db: apsw.Connection, caplog: pytest.LogCaptureFix
     ]
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize("way", ["execute", "a new cursor", "a known cursor", "apsw.Cursor", "a traced cursor"])
 @pytest.mark.parametrize("read_ahead", [True, False])
 def test_replay_with_a_function_that_caches_what_it_reads(

@@ -174,6 +174,7 @@ def test_replay_with_register_as_a_connection_hook(sandbox: Any, fill: Any, monk
     db.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", slow_except(["box", "json", "list"], "box"))
 def test_prefetch_in_the_shell(sandbox: Any, fill: Any, requests: Requests, mode: str) -> None:
     """In every output mode; each key once."""

@@ -27,7 +27,7 @@ WRITES = {
 }
 
 
-@pytest.mark.sample(8)
+@pytest.mark.sample(4)
 @pytest.mark.parametrize("sql", WRITES.values(), ids=WRITES)
 @pytest.mark.parametrize("begin", ["", "BEGIN", "SAVEPOINT s"])
 def test_prefetch_does_not_change_what_a_statement_writes(

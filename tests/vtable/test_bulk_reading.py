@@ -359,6 +359,14 @@ def test_request_log_of_bulk_reading(open_db: Open, account: Account, caplog: py
     assert "bulk reading: 1 pages of /files had 39 keys" in caplog.messages
 
 
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(keys=st.integers(1, 100), files=st.integers(10, 50_000), beyond=st.integers(0, 3), seed=st.integers(0, 2**32))
+def test_bulk_requests_of_few_keys_are_bounded(
+    open_db: Open, account: Account, server: Wire, keys: int, files: int, beyond: int, seed: int
+) -> None:
+    assert_bounded(open_db(), account, server, ATTACHED if seed % 2 else NAMES, keys, files, beyond, seed)
+
+
 @pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
@@ -366,20 +374,27 @@ def test_request_log_of_bulk_reading(open_db: Open, account: Account, caplog: py
     files=st.integers(10, 50_000),
     beyond=st.integers(0, 3),
     concurrency=st.sampled_from([1, 16]),
-    attached=st.booleans(),
+    clock=st.sampled_from([REAL, FakeClock()]),
+    sql=st.sampled_from([ATTACHED, NAMES]),
     seed=st.integers(0, 2**32),
 )
 def test_bulk_requests_are_bounded(
     open_db: Open, account: Account, server: Wire,
-    keys: int, files: int, beyond: int, concurrency: int, attached: bool, seed: int,
+    keys: int, files: int, beyond: int, concurrency: int, clock: Clock, sql: str, seed: int,
 ) -> None:  # fmt: skip
-    """Never more than a tenth more requests than keys, and the same rows as without bulk reading."""
+    db = open_db(clock, max_concurrency=concurrency)
+    assert_bounded(db, account, server, sql, keys, files, beyond, seed)
+
+
+def assert_bounded(
+    db: apsw.Connection, account: Account, server: Wire, sql: str, keys: int, files: int, beyond: int, seed: int
+) -> None:
+    """Never more than a tenth more requests than keys, and the rows that one by one has."""
     account.count = files
     server.heads.clear()
     among = files + beyond * files // 3  # some keys do not exist
     wanted = random.Random(seed).sample(range(min(among, 99_999)), min(keys, among))  # noqa: S311
-    db = open_db(max_concurrency=concurrency)
-    rows = db.execute(ATTACHED if attached else NAMES, (json.dumps(account.ids(*wanted)),)).fetchall()
+    rows = db.execute(sql, (json.dumps(account.ids(*wanted)),)).fetchall()
     assert sorted(id for id, _ in rows) == sorted(account.ids(*(n for n in wanted if n < files)))
     assert len(server.lines) <= len(wanted) * 1.1
     assert len(wanted) >= 10 or pages(server) == 0

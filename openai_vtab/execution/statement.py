@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import replace
@@ -20,6 +19,7 @@ from ..errors import APIConnectionError, APIError
 from ..protocol import NO_HEADERS, Object, PageParameters, Request, Response
 from ..transport.limits import WaitBudget
 from .bulk_reads import BulkReads
+from .prefetch import prefetched
 from .read_ahead import ReadAhead
 from .read_list import Listed
 from .workers import OK, WorkerPool
@@ -31,7 +31,6 @@ WINDOW_FACTOR = 2  # times max_concurrency: how many requests of an IN list are 
 DOWNLOAD_CACHE_BYTES = 16 * 1024 * 1024
 PARSED_CACHE_OBJECTS = 2_000  # some 2 MB
 KEPT_HEADERS = ("x-request-id", "openai-poll-after-ms", "location")
-MAX_PENDING_ITEMS = 1000  # of an IN list, with those that need no request
 
 T = TypeVar("T")
 ListPosition = tuple[Request, PageParameters | None, int]  # a page, and how many rows of its list precede it
@@ -44,7 +43,7 @@ class StatementSession:
     Each request is sent once, except for downloads and pages that do not fit into their caches. With
     `skip_unreadable`, a key or a list that cannot be read becomes an error row. `assume_exists`: in a dry run of an
     UPDATE or DELETE, an object that is named by its keys is taken to exist. `read_ahead` makes the read-ahead of the
-    session.
+    session. `on_cached` is told at the end how often a response was used again.
     """
 
     def __init__(
@@ -54,6 +53,7 @@ class StatementSession:
         skip_unreadable: bool = False,
         assume_exists: bool = False,
         read_ahead: Callable[[StatementSession], ReadAhead] | None = None,
+        on_cached: Callable[[int], None] = lambda _: None,
     ) -> None:
         self.workers = workers
         self.skip_unreadable = skip_unreadable
@@ -61,6 +61,8 @@ class StatementSession:
         self.meter = workers.meter()
         self.not_read: set[str] = set()  # identities of requests whose keys or lists could not be read
         self.not_reached: dict[str, str] = {}  # route: why it is not known to be the API's (undecided_404.py)
+        self._on_cached = on_cached
+        self._cached = 0
         self._wasted: set[str] = set()  # identities of requests that were predicted in vain
         self._wait_budget = workers.wait_budget()
         self._is_over = False
@@ -150,6 +152,7 @@ class StatementSession:
         identity = request.identity
         kept = self._responses.get(identity)
         if isinstance(kept, bytes):
+            self._cached += 1
             body = json.dumps(kept.object).encode() if isinstance(kept, Listed) else kept
             return Response(OK, NO_HEADERS, body, self.workers.client.base_url)
         if kept is not None:
@@ -194,6 +197,7 @@ class StatementSession:
         """
         identity = request.identity
         if identity in self._parsed:
+            self._cached += 1
             return cast(T, self._parsed[identity][0])
         response = self.response(request)
         parsed = self.workers.parse(response, parse)
@@ -252,24 +256,7 @@ class StatementSession:
 
         An item without a request only keeps its place.
         """
-        window = WINDOW_FACTOR * self.workers.size
-        waiting: deque[tuple[T, Request | None]] = deque()
-        started = 0
-        for item in items:
-            needed = request(item)
-            if needed is None and self.meter is not None:
-                self.meter.expect(-1)
-            if needed is None and not waiting:
-                yield item, None
-                continue
-            waiting.append((item, needed))
-            if needed is not None:
-                self.start(needed)
-                started += 1
-            while waiting and (started >= window or len(waiting) >= MAX_PENDING_ITEMS or waiting[0][1] is None):
-                started -= waiting[0][1] is not None
-                yield waiting.popleft()
-        yield from waiting
+        return prefetched(items, request, self.start, WINDOW_FACTOR * self.workers.size, self.meter)
 
     def close(self) -> None:
         """End the statement: cancel what has not begun, and forget everything."""
@@ -277,6 +264,9 @@ class StatementSession:
         self._is_over = True
         if self.meter is not None:
             self.meter.close()
+        if self._cached:
+            self._on_cached(self._cached)
+            self._cached = 0
         if self.not_read:
             log.warning(
                 "%d keys or lists could not be read: look at the column error of their rows", len(self.not_read)

@@ -91,7 +91,7 @@ def measured(server: Running, work: Work, keys: int) -> Measured:
     """Measure one work in a process of its own, without latency."""
     server.reset(latency=0.0)
     server.list_files(keys)
-    asked = json.dumps({"port": server.port, "name": work.name, "keys": keys})
+    asked = json.dumps({"base_url": server.base_url, "name": work.name, "keys": keys})
     command = [sys.executable, "-m", "tests.benchmarks.scale"]
     done = subprocess.run(command, cwd=ROOT, input=asked, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -164,7 +164,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="openai_vtab-benchmarks-") as folder:
         if work.name == "documents sync":
             write_files(Path(folder), asked["keys"])
-        server: Any = argparse.Namespace(base_url=f"http://127.0.0.1:{asked['port']}/v1")
+        server: Any = argparse.Namespace(base_url=asked["base_url"], ca_bundle=None)
         with closing(connected(str(Path(folder) / "a.db"), server)) as db:
             db.execute(work.ready(asked["keys"]))
             gc.collect()

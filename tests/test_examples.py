@@ -48,7 +48,7 @@ SHOWN = {
     "ingest": ["│ Stock, Repairs │"],
     "join": ["vsfb_demo_"],
     "documents_table": ["│       1 │                     1 │             2 │", "│ Shipping │ 1.0 "],
-    "quickstart": ["│ what happens after a crash     │ docs/ledger.md ", "/file_batches │        1 │"],
+    "quickstart": ["│ what happens after a crash     │ docs/guides/batches.md ", "/file_batches │        1 │"],
     "retry_failed": ["│ 2 failed again │ completed │    0 │     2 │", '│ file-demo-05 │ failed │ {"team":"sales"}  │'],
     "search": ["│ refund policy        │ Returns  │ Ada     │", "│ faults of material   │ Warranty │ Barbara │"],
     "search_documents": ["│ returns/eu │ 2026 │", "│    0 │", "│ refund in the US         │ returns/us │"],
@@ -262,7 +262,7 @@ OTHER_KINDS = {"stackql.md": ["stackql"], "architecture.md": ["mermaid"], "sdk.m
 
 def test_docs_sdk_shows_what_is_measured() -> None:
     """The benchmark runs the two programs of the page."""
-    page = (ROOT / "docs" / "sdk.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "guides" / "sdk.md").read_text(encoding="utf-8")
     programs = ROOT / "tests" / "benchmarks"
     assert (programs / "sdk_sync.py").read_text(encoding="utf-8").endswith(f'"""\n\n{blocks("py", page)[0]}')
     assert (programs / "sdk_sync.sql").read_text(encoding="utf-8") == blocks("sql", page)[0]

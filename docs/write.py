@@ -72,7 +72,9 @@ def shell_commands() -> str:
         if name.startswith("command_") and method.__module__.startswith("openai_vtab."):
             usage, _, text = inspect.cleandoc(method.__doc__ or "").partition(": ")
             summary, _, more = text.partition("\n")
-            rows.append((_code("." + re.sub(r"\?([^?]+)\?", r"[\1]", usage)), f"{summary}. {' '.join(more.split())}".rstrip()))
+            rows.append(
+                (_code("." + re.sub(r"\?([^?]+)\?", r"[\1]", usage)), f"{summary}. {' '.join(more.split())}".rstrip())
+            )
     return _table(("command", ""), rows)
 
 
@@ -116,9 +118,8 @@ def table_functions() -> str:
 
 def error_tree() -> str:
     """The tree of exceptions."""
-    tree = re.search(r"^    Exception\n(?:    .*\n)+", errors.__doc__ or "", re.MULTILINE)
-    assert tree is not None
-    return f"```\n{inspect.cleandoc(tree[0])}\n```\n"
+    (tree,) = re.findall(r"^    Exception\n(?:    .*\n)+", errors.__doc__ or "", re.MULTILINE)
+    return f"```\n{inspect.cleandoc(tree)}\n```\n"
 
 
 def error_classes() -> str:

@@ -177,33 +177,6 @@ def test_readme_python_runs(folder: Path, monkeypatch: pytest.MonkeyPatch, capsy
     assert (folder / "my.db").exists()
 
 
-PAGES = sorted((ROOT / "docs").rglob("*.md"))
-
-
-@pytest.mark.parametrize(
-    "page",
-    [
-        pytest.param(p, id=p.name, marks=[pytest.mark.slow] if "import pandas" in p.read_text("utf-8") else [])
-        for p in PAGES
-        if blocks("python", p.read_text("utf-8"))
-    ],
-)
-def test_docs_python_runs(
-    page: Path, sandbox: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Each block, in the order of the page, with the demo data."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("OPENAI_BASE_URL", sandbox.base_url)
-    monkeypatch.setenv("OPENAI_API_KEY", sandbox.api_key)
-    names: dict[str, Any] = {"__name__": "page"}
-    for block in blocks("python", page.read_text(encoding="utf-8")):
-        exec(compile(block, page.name, "exec"), names)  # noqa: S102 - our own page
-    assert "completed" in capsys.readouterr().out
-    for name in ("con", "engine"):
-        if name in names:
-            names[name].close() if name == "con" else names[name].dispose()
-
-
 def test_contributing_example_is_a_table(
     connect: Callable[..., apsw.Connection], sandbox: Any, requests: Callable[[], list[str]], monkeypatch: Any
 ) -> None:
@@ -271,41 +244,10 @@ def test_cassettes_commands_run(command: str, tmp_path: Path) -> None:
     assert api.base_url not in after
 
 
-OTHER_KINDS = {"stackql.md": ["stackql"], "architecture.md": ["mermaid"], "sdk.md": ["py"]}
-
-
-def test_docs_sdk_shows_what_is_measured() -> None:
-    """The benchmark runs the two programs of the page."""
-    page = (ROOT / "docs" / "guides" / "sdk.md").read_text(encoding="utf-8")
-    programs = ROOT / "tests" / "benchmarks"
-    assert (programs / "sdk_sync.py").read_text(encoding="utf-8").endswith(f'"""\n\n{blocks("py", page)[0]}')
-    assert (programs / "sdk_sync.sql").read_text(encoding="utf-8") == blocks("sql", page)[0]
-
-
-def test_docs_have_no_block_that_nothing_runs() -> None:
-    """SQL, Python and commands run. Blocks without a name are output; StackQL's statements and diagrams do not run.
-
-    The benchmark runs the program with OpenAI's SDK.
-    """
-    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "cassettes" / "README.md", *PAGES):
-        kinds = set(re.findall(r"^```(\w*)$", page.read_text(encoding="utf-8"), re.MULTILINE))
-        assert kinds <= {"", "sql", "python", "sh", *OTHER_KINDS.get(page.name, ())}, page
-        if "sh" in kinds:
-            assert page.parent.name != "docs"
-
-
 def test_readme_describes_every_setting() -> None:
     """By its name."""
     for name in Keywords.__annotations__:
         assert f"| `{name}`" in README or f", `{name}` |" in README, name
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_docs_sql_runs(page: Path) -> None:
-    """Each block, in the order of the page, on the demo data; the local files are this project's."""
-    with sandbox.run(processing_seconds=0) as api, closing(_connect(api, ROOT)) as db:
-        for block in blocks("sql", page.read_text(encoding="utf-8")):
-            db.execute(block).fetchall()
 
 
 def test_settings_and_keywords_are_the_same() -> None:

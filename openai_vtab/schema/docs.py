@@ -149,7 +149,10 @@ def page(table: Described) -> str:
 def overview(tables: Iterable[Described]) -> str:
     """The README's table of tables, Markdown."""
     lines = ["| table | SELECT needs | INSERT | UPDATE | DELETE |", "|---|---|---|---|---|"]
-    lines += [f"| [`{table.name}`](docs/reference/tables/{table.name}.md) | {' | '.join(table.overview)} |" for table in tables]
+    lines += [
+        f"| [`{table.name}`](docs/reference/tables/{table.name}.md) | {' | '.join(table.overview)} |"
+        for table in tables
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -140,7 +140,7 @@ def _attributes(paragraph: str) -> str:
 
 
 MARKED: dict[str, dict[str, Callable[[], str]]] = {
-    "README.md": {"tables": lambda: docs.overview(DESCRIBED), "settings": lambda: table(Settings)},
+    "README.md": {"tables": lambda: docs.overview(DESCRIBED)},
     "docs/guides/requests.md": {"columns": lambda: columns(COLUMNS)},
     "docs/reference/tables/index.md": {"tables": lambda: docs.overview(DESCRIBED)},
     "docs/reference/functions.md": {

@@ -16,7 +16,7 @@ SELECT status, count(*) AS documents FROM handbook WHERE wait_seconds = 600 GROU
 -- Search: the best passages come first.
 .print
 .print The best passages for “which files may be read”:
-SELECT key, round(score, 2) AS score, substr(replace(passage, char(10), ' '), 1, 44) || '…' AS passage
+SELECT key, round(score, 2) AS score, substr(replace(passage, char(10), ' '), 1, 36) || '…' AS passage
 FROM handbook WHERE handbook MATCH 'which files may be read' ORDER BY rank LIMIT 3;
 
 -- Join your own tables: the best passage for each question.

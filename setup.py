@@ -41,6 +41,7 @@ SLOW = [  # what `pytest -m slow` and the measurement of coverage need
     "pytest-cov>=7.0.0",
     "rich>=14.0.0",  # docs/record.py's picture
 ]
+DOCS = ["mkdocs>=1.6.1,<2", "mkdocs-material>=9.6.0"]  # the site: mkdocs serve
 FUZZ = ["atheris>=3.0"]  # what `python -m tests.fuzz` is guided by
 BENCH = ["aiohttp>=3.9", "openai>=1.66", "shillelagh>=1.3"]  # what `python -m tests.benchmarks` compares with
 
@@ -68,6 +69,7 @@ setup(
         "slow": SLOW,
         "lint": LINT,
         "bench": BENCH,
+        "docs": DOCS,
         "fuzz": [*TEST, *FUZZ],
     },
     entry_points={

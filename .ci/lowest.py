@@ -2,7 +2,8 @@
 
     python .ci/lowest.py > constraints.txt      in an environment in which openai-vtab is installed
 
-A dependency without a lower bound ends the script with an error. The extras `bench`, `docs` and `fuzz` are not included.
+A dependency without a lower bound ends the script with an error. The extras `bench`, `docs`
+and `fuzz` are not included.
 """
 
 from __future__ import annotations

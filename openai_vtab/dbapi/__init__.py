@@ -5,8 +5,8 @@
     with sqlite3.connect("my.db") as connection:
         connection.execute("INSERT INTO vector_store_file_batches (vector_store_id, file_ids) VALUES (?, ?)", (…))
 
-Names are sqlite3's own; docs/guides/other-tools.md lists what is left out. This file alone connects the tables to the rest, which is
-a PEP 249 module for any apsw.Connection. Each file imports only files below it:
+Names are sqlite3's own; docs/guides/other-tools.md lists what is left out. This file alone connects the tables
+to the rest, which is a PEP 249 module for any apsw.Connection. Each file imports only files below it:
 
     connection                      sqlite3's Connection
     application_defined, database_ops, dump what its methods do
@@ -27,6 +27,7 @@ from typing import Any, Literal, TypeVar, Unpack, overload
 
 import apsw
 
+from ..advice import advised
 from ..connection import connect as open_with_tables
 from ..errors import (
     DatabaseError,
@@ -116,6 +117,7 @@ class Connection(BaseConnection):
             uri,
             autocommit=autocommit,
             open_database=partial(open_with_tables, **settings),
+            explain=advised,
         )
 
 

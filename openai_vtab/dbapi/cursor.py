@@ -82,8 +82,11 @@ class Cursor:
             rows = iter(seq_of_parameters)
             statement = self._prepare(sql, many=True)
             with map_errors:
-                for _ in self._cursor.executemany(statement, self._bindings(rows)):
-                    pass
+                try:
+                    for _ in self._cursor.executemany(statement, self._bindings(rows)):
+                        pass
+                except apsw.SQLError as error:
+                    raise self._session._explained(error, statement) from None
         except BaseException:
             self.rowcount = -1
             raise
@@ -103,8 +106,11 @@ class Cursor:
             self._reset()
             self._session._commit_before_script()
             with map_errors:
-                for _ in self._cursor.execute(sql_script):
-                    pass
+                try:
+                    for _ in self._cursor.execute(sql_script):
+                        pass
+                except apsw.SQLError as error:
+                    raise self._session._explained(error, sql_script) from None
             self._exec_trace.reset()
         finally:
             self._running = False
@@ -145,7 +151,10 @@ class Cursor:
     def _execute(self, sql: str, parameters: Parameters) -> None:
         bindings = to_bindings(parameters)
         with map_errors:
-            self._next = next(self._cursor.execute(sql, bindings), None)
+            try:
+                self._next = next(self._cursor.execute(sql, bindings), None)
+            except apsw.SQLError as error:
+                raise self._session._explained(error, sql) from None
             if self._next is not None:
                 self._exec_trace.set_columns(self._cursor.description)
             elif self._exec_trace.description and not self._is_dml:

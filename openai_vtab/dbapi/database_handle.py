@@ -18,9 +18,10 @@ from typing import Any, Literal, Self
 
 from apsw import Connection as ApswConnection
 from apsw import Cursor as ApswCursor
+from apsw import SQLError
 
 from ..errors import ProgrammingError
-from .exceptions import map_errors
+from .exceptions import map_errors, to_pep249
 
 LEGACY_TRANSACTION_CONTROL: Literal[-1] = -1
 ISOLATION_LEVELS = ("", "DEFERRED", "IMMEDIATE", "EXCLUSIVE")
@@ -28,8 +29,16 @@ NOT_INITIALIZED = "Base Connection.__init__ not called."
 CLOSED = "Cannot operate on a closed database."
 
 
+def own_message(connection: ApswConnection, error: SQLError, sql: str) -> str:
+    """The message of an error of SQLite's, as it is."""
+    return str(error)
+
+
 class DatabaseHandle:
-    """An open apsw.Connection, the attribute `apsw`, with sqlite3's rules for its threads and transactions."""
+    """An open apsw.Connection, the attribute `apsw`, with sqlite3's rules for its threads and transactions.
+
+    `explain` returns the message of an error that a statement has raised.
+    """
 
     apsw: ApswConnection
     detect_types: int
@@ -49,11 +58,13 @@ class DatabaseHandle:
         isolation_level: str | None = "",
         check_same_thread: bool = True,
         autocommit: bool | Literal[-1] = LEGACY_TRANSACTION_CONTROL,
+        explain: Callable[[ApswConnection, SQLError, str], str] = own_message,
     ) -> None:
         # A second call, as sqlite3 allows, opens another database; cursors of the first keep theirs.
         self._unusable = NOT_INITIALIZED
         self.text_factory = str
         self.detect_types = detect_types
+        self._explain = explain
         self._isolation_level = _checked_level(isolation_level)
         autocommit = _checked_autocommit(autocommit)
         with map_errors:
@@ -74,6 +85,10 @@ class DatabaseHandle:
         if self._unusable:
             raise ProgrammingError(self._unusable)
         return self.apsw
+
+    def _explained(self, error: SQLError, sql: str) -> Exception:
+        """Return the error of a statement as PEP 249's."""
+        return to_pep249(error, self._explain(self.apsw, error, sql))
 
     def commit(self) -> None:
         """Commit the transaction: its queued writes are sent, and local changes are kept if all of them succeed."""

@@ -113,10 +113,10 @@ def locate(path: SQLiteValue, upload_root: Path | None, *, follow: bool = True) 
     if upload_root is None:
         raise InvalidValue(
             "local files may not be read, because upload_root is not set",
-            "upload_root='/a/folder' in connect() or register(), or --upload-root DIR in the shell",
+            "upload_root='/a/folder' in connect() or register()",
         )
     if not isinstance(path, str) or not path or "\0" in path:
-        raise InvalidValue(f"{sql_literal(path)} is not a path", f"the path of a file {below(upload_root)}")
+        raise InvalidValue(f"{sql_literal(path)} is not a path", f"the path of a file {relative(upload_root)}")
     root = _resolved(str(upload_root))
     if not _is_folder(root):
         raise InvalidValue(f"upload_root ({upload_root}) is not a folder", "a folder that exists")
@@ -127,18 +127,23 @@ def locate(path: SQLiteValue, upload_root: Path | None, *, follow: bool = True) 
         found = _resolved(whole) if follow or is_folder else os.path.join(_resolved(before), name)  # noqa: PTH118
     except OSError as error:  # a part of the path has been exchanged while the links were followed
         raise InvalidValue(
-            f"{sql_literal(path)} cannot be followed ({reason(error)})", f"the path of a file {below(upload_root)}"
+            f"{sql_literal(path)} cannot be followed ({reason(error)})", f"the path of a file {relative(upload_root)}"
         ) from None
     if not _is_within(found, root):
         raise InvalidValue(f"{sql_literal(path)} is outside upload_root ({upload_root})", "a path below it")
     if is_folder and not _is_folder(found):
-        raise InvalidValue(f"{sql_literal(path)} is not a folder", f"the path of a folder {below(upload_root)}")
+        raise InvalidValue(f"{sql_literal(path)} is not a folder", f"the path of a folder {relative(upload_root)}")
     return Place(root, found)
 
 
 def below(upload_root: Path | None) -> str:
     """The words for an error message that say where files may be."""
     return f"below upload_root ({upload_root})"
+
+
+def relative(upload_root: Path | None) -> str:
+    """The words for an error message that say where files may be, and what their names are relative to."""
+    return f"{below(upload_root)}, absolute or relative to it"
 
 
 def reason(error: OSError) -> str:

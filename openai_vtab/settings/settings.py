@@ -112,7 +112,12 @@ class Settings:
         None, FilePath(), "A file or folder of certificates to trust instead of the default ones."
     )
     allow_http: bool = setting(
-        False, Flag(), "Allow http:// to hosts other than this machine. The key then travels unencrypted."
+        False,
+        Flag(),
+        "Allow http:// to hosts other than this machine. The key then travels unencrypted.",
+        option=Option(
+            "allow-http", "allow http:// to hosts other than this machine: the key travels unencrypted", value=True
+        ),
     )
     read_ahead: bool = setting(True, Flag(), "Request the keys of a join ahead of SQLite, concurrently.")
     upload_root: StrPath | None = setting(

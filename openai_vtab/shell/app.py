@@ -11,12 +11,14 @@ import os
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import apsw
 
 from .._version import __version__
+from ..advice import advised
 from ..connection import register_tables
 from ..errors import ConfigurationError, Error
 from ..settings import Settings
@@ -25,7 +27,7 @@ from . import sync_command
 from .commands import CommandShell
 from .created_objects import CreatedObjects
 from .local_sandbox import start_sandbox
-from .options import help_text, parse_options
+from .options import help_text, named_options, parse_options
 from .progress_bar import ProgressBar
 from .request_costs import last_number, summary_since
 
@@ -106,6 +108,13 @@ class Shell(CommandShell):
         details = self._query_details(sql, self.bindings if bindings is None else bindings)
         return (sql, "") if details.error_text else (details.query or "", details.remaining or "")
 
+    def _query_details(self, sql: str, bindings: Any) -> Any:
+        """APSW's details of the next statement. The text of an error also says what to write instead."""
+        details = super()._query_details(sql, bindings)
+        if isinstance(details.exception, apsw.SQLError):
+            details = replace(details, error_text=advised(self.db, details.exception, sql))
+        return details
+
     def process_args(self, args: list[str] | None) -> tuple[str | None, list[str], list[str]]:
         """Act on the options, open the database and run the commands. Returns what APSW's shell returns.
 
@@ -181,6 +190,8 @@ class Shell(CommandShell):
         """Write what to do about an error, where the shell knows it."""
         if isinstance(error, ConfigurationError) and "no API key" in str(error):
             self.write(self.stderr, NO_KEY)
+        if isinstance(error, Error) and (options := named_options(str(error))):
+            self.write(self.stderr, f"({options})\n")
 
     def _folder(self, upload_root: str) -> str:
         """The absolute path of --upload-root. Raises Shell.Error if there is no such folder."""

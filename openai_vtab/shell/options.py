@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,9 @@ OTHERS = (
     Option("quiet", "show no progress bar"),
     Option("version", "show the versions of openai-vtab, SQLite and APSW"),
     Option("help", "show this help"),
+)
+NAMES = re.compile(  # in an error's text; a name without an underscore, such as errors, may be an ordinary word
+    rf"(?<![\w./-])({'|'.join(setting for setting, _ in SETTINGS.values() if '_' in setting)})(?![\w./-])"
 )
 APSW_VALUES = ("init", "separator", "nullvalue", "encoding")  # options of APSW's shell that take the next argument
 
@@ -68,6 +72,18 @@ def parse_options(args: Sequence[str]) -> Options:
                 options.rest.append(left.pop(0))
     options.rest += left
     return options
+
+
+def named_options(text: str) -> str:
+    """A line that names the options for the settings in an error's text, "" when there are none.
+
+    >>> named_options("base_url is 'api.openai.com'")
+    'in the shell, base_url is --base-url URL'
+    """
+    options = dict(SETTINGS.values())
+    found = dict.fromkeys(NAMES.findall(text))
+    names = [f"{name} is --{options[name].name} {options[name].argument}".rstrip() for name in found]
+    return f"in the shell, {', '.join(names)}" if names else ""
 
 
 def help_text() -> str:

@@ -197,7 +197,7 @@ class Client:
             return APIConnectionError(f"the connection broke: {failure.problem}", request=named, sent=sent)
         count = attempts.count + 1
         what = f"cannot connect: {failure.problem} ({count} attempt{'' if count == 1 else 's'}); "
-        what += failure.advice or f"check base_url ({self.base_url})"
+        what += failure.advice or failure.hint or f"check base_url ({self.base_url})"
         return APIConnectionError(what, request=named, sent=sent, lasting=bool(failure.advice))
 
     def _named(self, request: Request) -> str:

@@ -1,6 +1,6 @@
 """Opens pools of connections to one base URL, with what requests knows of proxies and certificates.
 
->>> pool, prefix = open_pool("http://127.0.0.1:8080/v1", None, size=16, kept_alive=True, direct=True)
+>>> pool, prefix, proxy = open_pool("http://127.0.0.1:8080/v1", None, size=16, kept_alive=True, direct=True)
 >>> pool.urlopen("GET", prefix + "/files", headers={}, preload_content=False, timeout=30.0)
 """
 
@@ -21,11 +21,12 @@ from .deadline import DeadlineConnection, SingleUseConnection
 
 def open_pool(
     base_url: str, ca_bundle: str | os.PathLike[str] | None, *, size: int, kept_alive: bool, direct: bool
-) -> tuple[urllib3.HTTPConnectionPool, str]:
-    """A pool of up to `size` connections, and the URL's path in it.
+) -> tuple[urllib3.HTTPConnectionPool, str, str]:
+    """A pool of up to `size` connections, the URL's path in it, and what to do if its proxy cannot be used.
 
-    It goes through a proxy if the environment names one, unless `direct`. Without `kept_alive`, each connection is used
-    once. Raises ConfigurationError for an address, certificates or a proxy that cannot be used.
+    It goes through a proxy if the environment names one, unless `direct`; without a proxy, the third value is "".
+    Without `kept_alive`, each connection is used once. Raises ConfigurationError for an address, certificates or a
+    proxy that cannot be used.
     """
     verify = _certificates(ca_bundle) if base_url.startswith("https:") else True
     probe = requests.PreparedRequest()
@@ -38,11 +39,12 @@ def open_pool(
         adapter.cert_verify(pool, base_url, verify, None)  # type: ignore[no-untyped-call]
     except Exception as error:  # requests', urllib3's, OSError, ValueError: none of them has sent anything
         if proxy:
-            raise ConfigurationError(_unusable(proxy, error)) from None
+            raise ConfigurationError(_unusable(proxy, str(error))) from None
         raise ConfigurationError(f"base_url is {base_url!r}, which cannot be opened: {error}") from None
     kind = DeadlineConnection if kept_alive else SingleUseConnection
     pool.ConnectionCls = type("Connection", (kind, pool.ConnectionCls), {})
-    return cast("urllib3.HTTPConnectionPool", pool), adapter.request_url(probe, proxies).rstrip("/")
+    instead = _unusable(proxy) if proxy else ""
+    return cast("urllib3.HTTPConnectionPool", pool), adapter.request_url(probe, proxies).rstrip("/"), instead
 
 
 def _certificates(ca_bundle: str | os.PathLike[str] | None) -> str | bool:
@@ -67,12 +69,12 @@ def _certificates(ca_bundle: str | os.PathLike[str] | None) -> str | bool:
     return path
 
 
-def _unusable(proxy: str, error: Exception) -> str:
-    """The error of a proxy that cannot be used, without the password that its address may hold."""
+def _unusable(proxy: str, problem: str = "") -> str:
+    """What to do about a proxy that cannot be used, without the password that its address may hold."""
     scheme, _, rest = proxy.rpartition("://")
     address = f"{scheme}://{rest.rpartition('@')[2]}" if scheme else rest.rpartition("@")[2]
     name = next((name for name, value in os.environ.items() if value == proxy and name.lower().endswith("_proxy")), "")
-    if scheme.lower().startswith("socks") and "Missing dependencies" in str(error):
+    if scheme.lower().startswith("socks") and "Missing dependencies" in problem:
         advice = "install requests[socks], or name a proxy such as http://proxy.example.com:8080"
     else:
         advice = "write an address such as http://proxy.example.com:8080, or name the API's host in NO_PROXY"

@@ -57,14 +57,14 @@ class HTTPTransport:
 
                 logging.getLogger("urllib3.connection").addFilter(hide_unparsed_headers)
                 settings = self._settings
-                pool, prefix = open_pool(
+                pool, prefix, proxy = open_pool(
                     self._base_url,
                     settings.ca_bundle,
                     size=settings.max_concurrency,
                     kept_alive=kept_alive,
                     direct=settings.stays_here,
                 )
-                self._opened[kept_alive] = found = pool, partial(self._send, pool, prefix)
+                self._opened[kept_alive] = found = pool, partial(self._send, pool, prefix, proxy)
             return found[1]
 
     def close(self) -> None:
@@ -85,6 +85,7 @@ class HTTPTransport:
         self,
         pool: urllib3.HTTPConnectionPool,
         prefix: str,
+        proxy: str,
         request: Request,
         seconds: float,
         headers: Mapping[str, str],
@@ -117,7 +118,7 @@ class HTTPTransport:
             finally:
                 answer.release_conn()
         except BaseException as error:
-            return failure_of(error, outgoing.has_begun)
+            return failure_of(error, outgoing.has_begun, self._base_url, proxy)
 
     def _read(self, answer: urllib3.BaseHTTPResponse) -> Response | Failure:
         most = self._settings.max_answer_bytes

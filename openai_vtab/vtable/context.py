@@ -42,6 +42,7 @@ from ..writes.settlement import Settlement
 from . import closing
 from .replay import Replayer
 from .statements import RunningStatement, StatementTracker
+from .time_comparisons import TimeComparisons
 
 Statement = RunningStatement[StatementSession]
 
@@ -79,6 +80,7 @@ class ConnectionContext:
         self.written_documents = WrittenDocuments(writes, self._commit_of)
         openers = [partial(Ledger, self.internal_sql, table) for table in TABLES if table.remembered]
         self.settlement = Settlement(self.internal_sql, writes.intents, [*openers, self._outcomes_of])
+        self.time_comparisons = TimeComparisons()
         self.rowids: list[Rowids] = []  # of the tables without a ledger
         self._open_cursors = OpenCursors()
         self.replayer = Replayer(weak, self.internal_sql, self._open_cursors)

@@ -69,6 +69,7 @@ class DocumentsTable(TransactionHooks):
 
     def BestIndexObject(self, info: apsw.IndexInfo) -> bool:
         """SQLite plans a query."""
+        self.context.time_comparisons.look(self._table, info)
         constraints, order = best_index.constraints(info), best_index.order(info)
         best_index.answer(info, documents_plan.choose(self._table, constraints, order, used=info.colUsed))
         return True

@@ -24,6 +24,7 @@ from ..errors import OperationalError, ProgrammingError
 from ..schema.upload_root import Place, below, locate, reason
 from ..schema.values import InvalidValue, SQLiteValue
 
+TABLE, FUNCTION = "fsdir", "readfile"
 COLUMNS = {
     "name": "The path: the one that was given, and for what is in a folder, the path below it.",
     "mode": "The type and the permissions, as st_mode of POSIX.",
@@ -38,7 +39,7 @@ INPUTS = {
 }
 NAMES = (*COLUMNS, *INPUTS)
 DATA, LEVEL, PATH = map(NAMES.index, ("data", "level", "path"))
-SCHEMA = f"CREATE TABLE fsdir({', '.join((*COLUMNS, *(f'{name} HIDDEN' for name in INPUTS)))})"
+SCHEMA = f"CREATE TABLE {TABLE}({', '.join((*COLUMNS, *(f'{name} HIDDEN' for name in INPUTS)))})"
 LEVELS = {
     apsw.SQLITE_INDEX_CONSTRAINT_EQ: "level<=",
     apsw.SQLITE_INDEX_CONSTRAINT_LE: "level<=",
@@ -50,7 +51,7 @@ def create(connection: apsw.Connection, upload_root: Path | None) -> set[str]:
     """Register the function and the table, and return the table's name."""
     largest = connection.limit(apsw.SQLITE_LIMIT_LENGTH)
     connection.create_module(
-        "fsdir",
+        TABLE,
         cast(Any, FolderModule(upload_root, largest)),
         use_bestindex_object=True,
         eponymous=True,
@@ -58,9 +59,9 @@ def create(connection: apsw.Connection, upload_root: Path | None) -> set[str]:
         read_only=True,
     )
     connection.create_scalar_function(
-        "readfile", partial(_readfile, upload_root, largest), 1, flags=apsw.SQLITE_DIRECTONLY
+        FUNCTION, partial(_readfile, upload_root, largest), 1, flags=apsw.SQLITE_DIRECTONLY
     )
-    return {"fsdir"}
+    return {TABLE}
 
 
 class Listed(NamedTuple):
@@ -134,7 +135,7 @@ class FolderCursor:
         given = dict(zip(idxStr.split(","), arguments, strict=True))
         self._inputs = path, folder = given.pop("path"), given.pop("dir", None)
         whole = _joined(path, folder)
-        with _explained("fsdir", whole, self._root):
+        with _explained(TABLE, whole, self._root):
             place = locate(whole, self._root, follow=False)
             entry = place.look()
         top = Listed(str(path), entry.mode, entry.mtime, place, 1)
@@ -165,7 +166,7 @@ class FolderCursor:
         if number != DATA:
             return cast(SQLiteValue, row[number])
         if not self._data:
-            with _explained("fsdir", row.name, self._root):
+            with _explained(TABLE, row.name, self._root):
                 self._data.append(_content(row, self._largest))
         return self._data[0]
 
@@ -179,7 +180,7 @@ class FolderCursor:
             row = waiting.pop()
             yield row
             if stat.S_ISDIR(row.mode) and _is_within(row.level + 1, bounds):
-                with _explained("fsdir", row.name, self._root):
+                with _explained(TABLE, row.name, self._root):
                     waiting += reversed(list(_children(row)))
 
 
@@ -187,7 +188,7 @@ def _readfile(upload_root: Path | None, largest: int, path: SQLiteValue) -> byte
     """The content of a file; None if there is no such file. Raises OperationalError."""
     if path is None:
         return None
-    with _explained("readfile", path, upload_root):
+    with _explained(FUNCTION, path, upload_root):
         try:
             return _read(locate(path, upload_root), largest)
         except (FileNotFoundError, NotADirectoryError):

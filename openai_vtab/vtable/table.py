@@ -49,6 +49,7 @@ class VTable(TransactionHooks):
 
     def BestIndexObject(self, info: apsw.IndexInfo) -> bool:
         """SQLite plans a query: the planner chooses what serves it."""
+        self.context.time_comparisons.look(self.table, info)
         best_index.plan(self.table, info, ledger=self.rows.ledger is not None)
         return True
 

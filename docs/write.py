@@ -172,7 +172,7 @@ def _linked(text: str, folder: Path) -> str:
 
 def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = [header, ("---",) * len(header), *rows]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    return "".join(f"| {' | '.join(cell.replace('|', '\\|') for cell in cells)} |\n" for cells in lines)
 
 
 def _sentence(text: str) -> str:

@@ -19,22 +19,22 @@ import apsw
 from .documents.protection import MODULE
 from .sqlite.internal_sql import InternalSQL
 from .tables import TABLES
-from .vtable import local_files
+from .vtable import local_files, shadows
 from .vtable.introspection import NAMES
 
-API_TABLES = {table.name: table for table in TABLES}
-OURS = (*API_TABLES, *NAMES, local_files.TABLE)  # tables that every database has
+OURS = (*(table.name for table in TABLES), *NAMES, local_files.TABLE)  # tables that every database has
 MODULES = [MODULE, *(table.name for table in TABLES if table.remembered)]
 FUNCTIONS = {method.function: method.variables for table in TABLES for method in table.of("EXEC")}
 FUNCTIONS |= {local_files.FUNCTION: ("path",), local_files.TABLE: tuple(local_files.INPUTS)}
 HAS_NAMES = "SELECT name FROM pragma_table_list WHERE type <> 'shadow' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
-HIDES = "SELECT 1 FROM pragma_table_list WHERE type IN ('table', 'view') AND name = ? COLLATE NOCASE"
 COLUMNS = "SELECT name FROM pragma_table_xinfo(?)"
 _WORD = re.compile(r"[^\W\d]\w*")
 
 
 def advice(connection: apsw.Connection, message: str, sql: str) -> str:
     """What to write instead of a statement that SQLite refuses with this message; "" when that is not known."""
+    if hidden := shadows.hint(connection, sql, message):
+        return hidden
     for pattern, advise in RULES:
         if found := pattern.fullmatch(message):
             with suppress(apsw.Error):  # the connection is closed or interrupted, or an authorizer refuses
@@ -60,19 +60,10 @@ def _column(database: InternalSQL, name: str, sql: str) -> str:
     table, dot, bare = name.rpartition(".")
     known = {each.lower(): each for each in (*OURS, *_names(database))}
     named = dict.fromkeys(known[word] for word in map(str.lower, _WORD.findall(sql)) if word in known)
-    hidden = [each for each in named if each in API_TABLES and list(database.read(HIDES, (each,)))]
-    if hidden:
-        return " ".join(map(_hidden, hidden))
     columns = [str(column) for each in named for (column,) in database.read(COLUMNS, (each,))]
     if bare.lower() in map(str.lower, columns):  # the name is right, but not at that place
         return ""
     return _meant(bare, columns, before=table + dot)
-
-
-def _hidden(table: str) -> str:
-    return (
-        f'{table} is a table of this database, which hides the one of the API: write "{API_TABLES[table].aliases[0]}"'
-    )
 
 
 def _module(_: InternalSQL, name: str, __: str) -> str:

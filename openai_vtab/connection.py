@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 import apsw
@@ -20,8 +20,10 @@ from .documents.description import described as described_documents
 from .errors import Error, InterfaceError
 from .schema.docs import described
 from .settings import Keywords, Settings, hide_key
+from .sqlite import optional_drops
 from .tables import TABLES
-from .vtable import functions, introspection, local_files
+from .vtable import functions, introspection, local_files, shadows
+from .vtable.callbacks import NO_CALLBACKS, Callbacks
 from .vtable.closing import roll_back
 from .vtable.context import ConnectionContext
 from .vtable.documents_module import DocumentsModule
@@ -44,18 +46,27 @@ INSTEAD = {
 class Connection(apsw.Connection):
     """An apsw.Connection whose with statement raises the exception that made its commit fail.
 
-    APSW raises apsw.SQLError with the same text instead, and has the exception only as __context__. SQLite's errors at
-    execute() also say what to write instead.
+    APSW raises apsw.SQLError with the same text instead, and has the exception only as __context__. Its execute() knows
+    of tables that have the name of one of the API's, and SQLite's errors there also say what to write instead.
     """
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         self._process = os.getpid()
         super().__init__(*arguments, **keywords)
 
-    def execute(self, statements: str, *arguments: Any, **keywords: Any) -> apsw.Cursor:
-        """Execute statements, as apsw.Connection does."""
+    def execute(self, statements: str, bindings: Any = None, **options: Any) -> apsw.Cursor:
+        """Run statements. DROP TABLE IF EXISTS does nothing where no other table has the name of one of the API's.
+
+        Raises ProgrammingError for a CREATE TABLE that would hide a table of the API's by mistake.
+        """
+        shadows.refuse_mistaken(statements)
+        *first, last = optional_drops.pieces(statements) if bindings is None else [statements]
+        run = super().execute
         try:
-            return super().execute(statements, *arguments, **keywords)
+            for statement in first:
+                for _ in optional_drops.execute(run, statement, **options):
+                    pass
+            return optional_drops.execute(run, last, bindings, **options)
         except apsw.SQLError as error:
             error.args = (advised(self, error, statements),)
             raise
@@ -206,13 +217,10 @@ def register_tables(
     settings: Settings,
     *,
     clock: Clock = REAL,
-    on_created: Callable[[tuple[str, ...]], None] = lambda _: None,
+    callbacks: Callbacks = NO_CALLBACKS,
 ) -> None:
-    """Add the tables and functions to a connection, with checked settings.
-
-    `on_created` is called in a worker thread with the key of each object that got its id from the API.
-    """
-    context = ConnectionContext(connection, settings, clock=clock, on_created=on_created)
+    """Add the tables and functions to a connection, with checked settings."""
+    context = ConnectionContext(connection, settings, clock=clock, callbacks=callbacks)
     for table in TABLES:
         Module(context, table).create(connection)
         functions.create(connection, context, table)

@@ -145,14 +145,14 @@ def test_advice_in_the_shell_has_the_same_words() -> None:
 
 
 def test_advice_names_a_table_that_hides_the_apis(connect: Callable[..., apsw.Connection]) -> None:
-    """With the name that the API's table has besides."""
+    """With a name that the API's table has besides."""
     db = connect()
     db.execute("CREATE TABLE files (name); CREATE TABLE mine (file_id)")
-    hidden = 'files is a table of this database, which hides the one of the API: write "openai.files.files"'
+    hidden = "main.files hides the API's table files; write openai.files for the API's"
     for sql in ("SELECT filename FROM files", "SELECT * FROM mine JOIN files USING (file_id)"):
         with pytest.raises(apsw.SQLError, match=re.escape(hidden)):
             db.execute(sql)
-    assert db.execute("SELECT count(*) FROM \"openai.files.files\" WHERE id = 'file-demo-01'").get == 1
+    assert db.execute("SELECT count(*) FROM openai.files WHERE id = 'file-demo-01'").get == 1
 
 
 def test_advice_needs_no_permission_of_an_authorizer(connect: Callable[..., apsw.Connection]) -> None:

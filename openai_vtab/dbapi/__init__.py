@@ -42,6 +42,7 @@ from ..errors import (
     Warning,
 )
 from ..settings import Shared, hide_key
+from ..vtable.shadows import refuse_mistaken
 from .blob import Blob
 from .callbacks import enable_callback_tracebacks
 from .connection import BaseConnection
@@ -119,6 +120,10 @@ class Connection(BaseConnection):
             open_database=partial(open_with_tables, **settings),
             explain=advised,
         )
+
+    def _check_statement(self, sql: str) -> None:
+        """Raise ProgrammingError for a CREATE TABLE that would hide a table of the API's by mistake."""
+        refuse_mistaken(sql)
 
 
 C = TypeVar("C", bound=Connection)

@@ -15,6 +15,7 @@ from typing import Any, Self
 import apsw
 
 from ..errors import DataError, ProgrammingError
+from ..sqlite import optional_drops
 from .database_handle import DatabaseHandle
 from .exceptions import map_errors
 from .exec_trace import Description, ExecTrace
@@ -103,14 +104,13 @@ class Cursor:
             if "\0" in sql_script:
                 raise ValueError("embedded null character")
             _check_length(self._connection, sql_script)
+            self._session._check_statement(sql_script)
             self._reset()
             self._session._commit_before_script()
             with map_errors:
-                try:
-                    for _ in self._cursor.execute(sql_script):
+                for statements in optional_drops.pieces(sql_script):
+                    for _ in self._begin(statements):
                         pass
-                except apsw.SQLError as error:
-                    raise self._session._explained(error, sql_script) from None
             self._exec_trace.reset()
         finally:
             self._running = False
@@ -135,6 +135,7 @@ class Cursor:
         is_dml, statement = inspect_sql(sql)
         if statement is None:
             raise ProgrammingError("You can only execute one statement at a time.")
+        self._session._check_statement(statement)
         self._reset(many=many)
         self._is_dml = is_dml
         if is_dml:
@@ -151,16 +152,20 @@ class Cursor:
     def _execute(self, sql: str, parameters: Parameters) -> None:
         bindings = to_bindings(parameters)
         with map_errors:
-            try:
-                self._next = next(self._cursor.execute(sql, bindings), None)
-            except apsw.SQLError as error:
-                raise self._session._explained(error, sql) from None
+            self._next = next(self._begin(sql, bindings), None)
             if self._next is not None:
                 self._exec_trace.set_columns(self._cursor.description)
             elif self._exec_trace.description and not self._is_dml:
                 self._exec_trace.prepare_columns(self._connection, sql, bindings)
         if self._next is None:
             self._count_changes()
+
+    def _begin(self, sql: str, bindings: Any = None) -> apsw.Cursor:
+        """Run APSW's cursor up to the first row. SQLite's error also says what to write instead."""
+        try:
+            return optional_drops.execute(self._cursor.execute, sql, bindings)
+        except apsw.SQLError as error:
+            raise self._session._explained(error, sql) from None
 
     def _bindings(self, rows: Iterator[Parameters]) -> Iterator[Any]:
         """Yield the bindings of each run. APSW takes the next ones after a run has ended and its changes are known."""

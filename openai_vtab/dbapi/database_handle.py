@@ -90,6 +90,9 @@ class DatabaseHandle:
         """Return the error of a statement as PEP 249's."""
         return to_pep249(error, self._explain(self.apsw, error, sql))
 
+    def _check_statement(self, sql: str) -> None:
+        """Raise an exception if the text must not run. A subclass may know reasons."""
+
     def commit(self) -> None:
         """Commit the transaction: its queued writes are sent, and local changes are kept if all of them succeed."""
         self._end_transaction("COMMIT")

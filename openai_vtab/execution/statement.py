@@ -39,7 +39,8 @@ class StatementSession:
 
     Each request is sent once, except for downloads that no longer fit into the cache. With `skip_unreadable`, a key
     or a list that cannot be read becomes an error row. `assume_exists`: in a dry run of an UPDATE or DELETE, an object
-    that is named by its keys is taken to exist. `read_ahead` makes the read-ahead of the session.
+    that is named by its keys is taken to exist. `read_ahead` makes the read-ahead of the session. `on_cached` is
+    told at the end how often a response was used again.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class StatementSession:
         skip_unreadable: bool = False,
         assume_exists: bool = False,
         read_ahead: Callable[[StatementSession], ReadAhead] | None = None,
+        on_cached: Callable[[int], None] = lambda _: None,
     ) -> None:
         self.workers = workers
         self.skip_unreadable = skip_unreadable
@@ -56,6 +58,8 @@ class StatementSession:
         self.meter = workers.meter()
         self.not_read: set[str] = set()  # identities of requests whose keys or lists could not be read
         self.not_reached: dict[str, str] = {}  # route: why it is not known to be the API's (undecided_404.py)
+        self._on_cached = on_cached
+        self._cached = 0
         self._wasted: set[str] = set()  # identities of requests that were predicted in vain
         self._wait_budget = workers.wait_budget()
         self._is_over = False
@@ -117,6 +121,7 @@ class StatementSession:
         identity = request.identity
         kept = self._responses.get(identity)
         if isinstance(kept, bytes):
+            self._cached += 1
             return Response(OK, NO_HEADERS, kept, self.workers.client.base_url)
         if kept is not None:
             return kept
@@ -154,6 +159,7 @@ class StatementSession:
         """
         identity = request.identity
         if identity in self._parsed:
+            self._cached += 1
             return cast(T, self._parsed[identity][0])
         response = self.response(request)
         parsed = self.workers.parse(response, parse)
@@ -237,6 +243,9 @@ class StatementSession:
         self._is_over = True
         if self.meter is not None:
             self.meter.close()
+        if self._cached:
+            self._on_cached(self._cached)
+            self._cached = 0
         if self.not_read:
             log.warning(
                 "%d keys or lists could not be read: look at the column error of their rows", len(self.not_read)

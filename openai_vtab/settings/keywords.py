@@ -38,6 +38,7 @@ class Shared(TypedDict, total=False):
     upload_root: StrPath | None
     dry_run: bool
     read_only: bool
+    allow_unbounded_writes: bool
     errors: Literal["raise", "row"]
     progress: Callable[[Progress], None] | None
 

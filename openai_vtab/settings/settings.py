@@ -145,6 +145,17 @@ class Settings:
         "cancels a batch.",
         option=Option("read-only", "refuse statements that would change something at the API", value=True),
     )
+    allow_unbounded_writes: bool = setting(
+        False,
+        Flag(),
+        "Allow DELETE and UPDATE without WHERE on `files` and `vector_stores`. Such a statement would change all that "
+        "the API lists, so it is refused unless this is set. `WHERE true` also says that it is meant.",
+        option=Option(
+            "allow-unbounded-writes",
+            "carry out DELETE and UPDATE without WHERE on files and vector_stores instead of refusing them",
+            value=True,
+        ),
+    )
     errors: Literal["raise", "row"] = setting(
         "raise",
         Choice(("raise", "row")),

@@ -40,6 +40,7 @@ from ..transport.client import Client
 from ..writes.queue import WriteQueue
 from ..writes.settlement import Settlement
 from . import closing
+from .callbacks import NO_CALLBACKS, Callbacks
 from .replay import Replayer
 from .statements import RunningStatement, StatementTracker
 from .time_comparisons import TimeComparisons
@@ -48,10 +49,7 @@ Statement = RunningStatement[StatementSession]
 
 
 class ConnectionContext:
-    """The shared part of one connection.
-
-    `on_created` is called in a worker thread with the key of each object that got its id from the API.
-    """
+    """The shared part of one connection."""
 
     def __init__(
         self,
@@ -59,20 +57,20 @@ class ConnectionContext:
         settings: Settings,
         *,
         clock: Clock = REAL,
-        on_created: Callable[[tuple[str, ...]], None] = lambda _: None,
+        callbacks: Callbacks = NO_CALLBACKS,
     ) -> None:
         # weak, so that a connection that is closed and forgotten is freed, and its threads end
         self.connection = weak = weakref.ref(connection)
         self.settings = settings
         self.clock = clock
-        self.on_created = on_created
+        self.callbacks = callbacks
         # absolute: the program may change its current directory
         root = Path(settings.upload_root).absolute() if settings.upload_root else None
         self.limits = Limits(settings.max_files_per_batch, root)
         self.workers = WorkerPool(
             Client(settings, clock=clock), lambda: (c := weak()) is not None and c.is_interrupted, clock=clock
         )
-        self.writes = writes = WriteQueue(self.workers)
+        self.writes = writes = WriteQueue(self.workers, callbacks.may_delete)
         self.internal_sql = InternalSQL(weak)
         self.created: dict[tuple[str, ...], float] = {}  # objects created through it: the time, on the clock
         self.ledgers: list[Ledger] = []
@@ -168,6 +166,7 @@ class ConnectionContext:
             skip_unreadable=self.settings.errors == "row" and statement.readonly,
             assume_exists=self.settings.dry_run and changes_rows(statement.sql),
             read_ahead=partial(self._read_ahead, statement) if self.settings.read_ahead else None,
+            on_cached=self.callbacks.on_cached,
         )
 
     def _read_ahead(self, statement: Statement, session: StatementSession) -> ReadAhead:
@@ -250,7 +249,9 @@ class ConnectionContext:
         others = [each.store for each in self._documents if each.store is not store]
         holders = Protection(self.internal_sql, store, object).holders  # looks for them at each call
         per_batch = self.limits.files_per_batch
-        return DocumentCommit(store, arguments, self.writes, self.workers, per_batch, others, holders, self.on_created)
+        return DocumentCommit(
+            store, arguments, self.writes, self.workers, per_batch, others, holders, self.callbacks.on_created
+        )
 
     # the end of the connection
 

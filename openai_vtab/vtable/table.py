@@ -1,6 +1,6 @@
 """The virtual table as one schema sees it: planning, scans and writes.
 
->>> cursor = VTable(connection, context, rows, getters, arguments).Open()
+>>> cursor = VTable(connection, context, "files", rows, getters, arguments).Open()
 >>> cursor.Filter(5, "vector_store_id,batch_id", ("vs_1", "vsfb_1"))
 
 https://rogerbinns.github.io/apsw/vtable.html#vttable-class and https://www.sqlite.org/vtab.html
@@ -22,6 +22,7 @@ from .context import ConnectionContext
 from .cursor import Cursor, Getter
 from .listing import ListReader
 from .lookup import Lookup
+from .refusals import refuse_without_where
 from .replay import RecordingLookup
 from .row_identity import RowIdentities
 from .scan import ScanArguments
@@ -30,17 +31,19 @@ from .writing import RowWriter
 
 
 class VTable(TransactionHooks):
-    """The table as one schema sees it."""
+    """The table as one schema sees it, under the name that it has there."""
 
     def __init__(
         self,
         connection: apsw.Connection,
         context: ConnectionContext,
+        name: str,
         rows: RowIdentities,
         getters: Sequence[Getter | None],
         arguments: ScanArguments,
     ) -> None:
         super().__init__(connection, context)
+        self._name = name.lower()
         self.table = rows.table
         self.rows = rows
         self._writer = RowWriter(context, rows)
@@ -58,6 +61,8 @@ class VTable(TransactionHooks):
         rows, context = self.rows, self.context
         recorder = context.replayer.recorder
         if recorder is None:
+            if rows.ledger is None and not context.settings.allow_unbounded_writes:
+                refuse_without_where(context.statements.current, self.table, self._name)
             session = context.session
             lookup: Lookup | RecordingLookup = Lookup(rows, session)
             list_reader = ListReader(rows, session, lookup, context.settings.max_rows)

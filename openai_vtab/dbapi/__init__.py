@@ -13,7 +13,7 @@ to the rest, which is a PEP 249 module for any apsw.Connection. Each file import
     row, cursor                     sqlite3's Row and Cursor
     blob, callbacks, exec_trace     around APSW's blobs, callbacks and statements
     database_handle                 an open database: its thread, its transaction
-    single_statement, exceptions, types   the text of SQL; errors; adapters, converters and PEP 249's types
+    single_statement, dialect, exceptions, types the text of SQL; errors; adapters, converters and PEP 249's types
 
 https://peps.python.org/pep-0249/ and https://docs.python.org/3/library/sqlite3.html
 """
@@ -42,12 +42,14 @@ from ..errors import (
     Warning,
 )
 from ..settings import Shared, hide_key
+from ..stackql import divide, translate
 from ..vtable.shadows import refuse_mistaken
 from .blob import Blob
 from .callbacks import enable_callback_tracebacks
 from .connection import BaseConnection
 from .cursor import Cursor
 from .database_handle import LEGACY_TRANSACTION_CONTROL
+from .dialect import Dialect
 from .row import Row
 from .types import (
     BINARY,
@@ -118,6 +120,7 @@ class Connection(BaseConnection):
             uri,
             autocommit=autocommit,
             open_database=partial(open_with_tables, **settings),
+            dialect=Dialect(translate, divide),
             explain=advised,
         )
 

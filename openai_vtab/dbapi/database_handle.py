@@ -21,6 +21,7 @@ from apsw import Cursor as ApswCursor
 from apsw import SQLError
 
 from ..errors import ProgrammingError
+from .dialect import SQLITE, Dialect
 from .exceptions import map_errors, to_pep249
 
 LEGACY_TRANSACTION_CONTROL: Literal[-1] = -1
@@ -48,6 +49,7 @@ class DatabaseHandle:
     _thread: int | None = None
     _isolation_level: str | None = ""
     _autocommit: bool | Literal[-1] = LEGACY_TRANSACTION_CONTROL
+    _dialect = SQLITE
 
     def __init__(
         self,
@@ -58,12 +60,14 @@ class DatabaseHandle:
         isolation_level: str | None = "",
         check_same_thread: bool = True,
         autocommit: bool | Literal[-1] = LEGACY_TRANSACTION_CONTROL,
+        dialect: Dialect = SQLITE,
         explain: Callable[[ApswConnection, SQLError, str], str] = own_message,
     ) -> None:
         # A second call, as sqlite3 allows, opens another database; cursors of the first keep theirs.
         self._unusable = NOT_INITIALIZED
         self.text_factory = str
         self.detect_types = detect_types
+        self._dialect = dialect
         self._explain = explain
         self._isolation_level = _checked_level(isolation_level)
         autocommit = _checked_autocommit(autocommit)

@@ -75,10 +75,13 @@ class WorkerPool:
 
     def send(self, request: Request, wait_budget: WaitBudget, predicted: bool = False) -> Future[Response]:
         """Send a request, unless `wait_budget` is cancelled; then it is neither sent nor retried."""
-        return self.submit(partial(self.client.send, request, wait_budget, predicted), wait_budget)
+        return self.submit(partial(self.client.send, request, wait_budget, predicted), wait_budget=wait_budget)
 
-    def submit(self, call: Callable[[], T], wait_budget: WaitBudget) -> Future[T]:
-        """Have a thread of the pool run `call`, unless it is cancelled before it begins."""
+    def submit(self, call: Callable[[], T], more_threads: int = 0, *, wait_budget: WaitBudget) -> Future[T]:
+        """Have a thread of the pool run `call`, unless it is cancelled before it begins.
+
+        `more_threads` may be started for it than the pool has otherwise; each ends after its first call.
+        """
         if os.getpid() != self._process:
             self.refuse_if_inherited()
         future: Future[T] = Future()
@@ -90,7 +93,8 @@ class WorkerPool:
             return future
         with self._lock:
             self._unfinished += 1
-            if self._unfinished > self._threads and (self._threads < self.size or self._threads < self._most()):
+            most = self.size + more_threads
+            if self._unfinished > self._threads and (self._threads < most or self._threads < self._most()):
                 name = f"openai_vtab-{self._threads + 1}"
                 threading.Thread(target=self._work, args=(self._tasks,), name=name, daemon=True).start()
                 self._threads += 1  # after start(): a signal in between must not count a thread that never began

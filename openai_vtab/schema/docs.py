@@ -150,7 +150,8 @@ def page(table: Described) -> str:
     """The table's page in docs/reference/tables/, Markdown."""
     lines = [f"# {table.name}", "", table.doc, ""]
     if table.aliases:
-        lines += ["Another name is " + ", ".join(f'`"{name}"`' for name in table.aliases) + ".", ""]
+        names = ", ".join(f'`"{name}"`' for name in table.aliases)
+        lines += [f"Another name is {names}." if len(table.aliases) == 1 else f"Other names are {names}.", ""]
     lines += ["| verb | request | required | optional |", "|---|---|---|---|"]
     lines += [
         f"| {row.verb} | `{row.method} {row.path}` | {_code(row.required)} | {_code(row.optional)} |"

@@ -172,7 +172,7 @@ class Table:
     identity: the sources that distinguish rows, when they are not the variables of the first SELECT method.
     finished: the values of `status` that do not change any more.
     remembered: the API has no list of these objects; a table that is created in a database file keeps a ledger.
-    aliases: further names of the table.
+    aliases: further names of the table, in the form of StackQL's: provider.service.resource.
     """
 
     name: str

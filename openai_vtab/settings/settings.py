@@ -67,7 +67,8 @@ class Settings:
     max_concurrency: int = setting(
         16,
         Number(1, MAX_CONCURRENCY, is_whole=True),
-        "Requests in flight, and connections kept open; up to 1,000.",
+        "Requests in flight, and connections kept open; up to 1,000. If it is above 1, a large COMMIT may open more "
+        "connections ahead.",
     )
     max_retries: int = setting(
         4,

@@ -83,6 +83,7 @@ class Shell(RunningShell):
         self.settings |= options.settings
         if root := self.settings["upload_root"]:
             self.settings["upload_root"] = self._folder(root)  # .cd does not change it
+        self.take_values(options.manifests, options.variables)
         no_colour = os.environ.pop("NO_COLOR", None)
         try:
             result: tuple[str | None, list[str], list[str]] = super().process_args(

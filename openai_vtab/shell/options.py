@@ -22,6 +22,8 @@ WIDTH = 79  # columns of the help text
 # The options that stand for one setting of connect(), with the setting's name.
 SETTINGS = {found.option.name: (name, found.option) for name, found in described(Settings).items() if found.option}
 SANDBOX = Option("sandbox", "connect to a local server with demo data instead of OpenAI's: no key, no network, no cost")
+VAR = Option("var", "fill {{ NAME }} in statements with VALUE; may be given more than once", "NAME=VALUE")
+MANIFEST = Option("manifest", "fill {{ NAME }} from a manifest of StackQL's, YAML or JSON", "FILE")
 OTHERS = (
     Option("quiet", "show no progress bar"),
     Option("version", "show the versions of openai-vtab, SQLite and APSW"),
@@ -39,6 +41,8 @@ class Options:
 
     settings: dict[str, Any] = field(default_factory=dict)
     rest: list[str] = field(default_factory=list)
+    variables: list[str] = field(default_factory=list)
+    manifests: list[str] = field(default_factory=list)
     sandbox: bool = False
     quiet: bool = False
     version: bool = False
@@ -63,15 +67,24 @@ def parse_options(args: Sequence[str]) -> Options:
             options.quiet = True
         elif name in SETTINGS:
             setting, found = SETTINGS[name]
-            if found.argument and not left:
-                raise Shell.Error(f"You need to specify a value after --{name}")
-            options.settings[setting] = left.pop(0) if found.argument else found.value
+            options.settings[setting] = _argument(name, left) if found.argument else found.value
+        elif name == VAR.name:
+            options.variables.append(_argument(name, left))
+        elif name == MANIFEST.name:
+            options.manifests.append(_argument(name, left))
         else:
             options.rest.append(option)
             if name in APSW_VALUES and left:
                 options.rest.append(left.pop(0))
     options.rest += left
     return options
+
+
+def _argument(name: str, left: list[str]) -> str:
+    """Take the argument of an option from what is left. Raises Shell.Error if nothing is."""
+    if not left:
+        raise Shell.Error(f"You need to specify a value after --{name}")
+    return left.pop(0)
 
 
 def named_options(text: str) -> str:
@@ -88,7 +101,7 @@ def named_options(text: str) -> str:
 
 def help_text() -> str:
     """The options' part of --help."""
-    options = (SANDBOX, *(option for _, option in SETTINGS.values()), *OTHERS)
+    options = (SANDBOX, *(option for _, option in SETTINGS.values()), VAR, MANIFEST, *OTHERS)
     lines = [
         textwrap.fill(
             option.help,

@@ -19,18 +19,18 @@ from ..sqlite.statement_text import created_table, dropped_if_exists, split
 from ..vtable.callbacks import Callbacks
 from ..vtable.shadows import BY_NAME, refuse_mistaken
 from .box import MIN_WIDTH
-from .commands import CommandShell
 from .created_objects import CreatedObjects
 from .fitting import fold_text
 from .progress_bar import ProgressBar
 from .request_costs import last_number, summary_since
 from .short_errors import in_the_shell
+from .stackql_shell import StackQLShell
 from .terminal_text import MARGIN
 
 MAX_DELETED = 100  # objects that a statement deletes without a question
 
 
-class RunningShell(CommandShell):
+class RunningShell(StackQLShell):
     """APSW's shell, which runs statements for a person. `settings` are those of connect()."""
 
     def __init__(self, settings: Mapping[str, Any], **more: Any) -> None:

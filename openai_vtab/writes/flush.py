@@ -89,7 +89,7 @@ class FlushSender:
                 meter.writes(before + delivery.finished, before + len(delivery.writes))
 
         try:
-            delivery.run(self._workers.size, tick)
+            delivery.run(self._workers.size, lambda: self._workers.client.ahead, tick)
             self._finished = before + len(delivery.writes)
             if not more:
                 self.finish()

@@ -25,6 +25,7 @@ from . import commits, documents, ledger, measure
 from .cases import AIOHTTP, LOOP, SDK, SHILLELAGH, Case, cases
 from .cases import documents as documents_table
 from .contest import Result, contest
+from .distant_cases import distant_cases
 from .document_cases import document_cases
 from .server import Running, running
 
@@ -66,7 +67,7 @@ def main() -> int:
 
 def contests_asked_for(server: Running, asked: argparse.Namespace) -> Iterator[tuple[Case, list[Result]]]:
     """Do the cases, one after another, telling on stderr which."""
-    for case, make in [*cases(asked.keys), *document_cases(asked.keys)]:
+    for case, make in [*cases(asked.keys), *document_cases(asked.keys), *distant_cases(asked.keys)]:
         if asked.only in case.title:
             tell(case.title)
             yield case, contest(server, case, make, runs=asked.runs, full=asked.full)

@@ -53,6 +53,7 @@ class Case:
     most_requests: how many requests ours may send.
     sample: how many keys those who ask one by one are measured on.
     warm: whether connections stay open from one run to the next, and each run is one of very many.
+    distant: whether the server is behind TLS and a delay of 25 ms each way.
     """
 
     title: str
@@ -66,6 +67,7 @@ class Case:
     sample: int = SAMPLE
     latency: float = LATENCY
     warm: bool = False
+    distant: bool = False
     ready: str = ""
     files: int = 0
 

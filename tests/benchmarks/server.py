@@ -1,5 +1,7 @@
 """The server that all are measured against: aiohttp on loopback, in a process of its own, with a latency.
 
+It listens on a second port with TLS, which contestants reach through a proxy that delays every byte (delay.py).
+
 It must not know who asks. Every batch exists, and what is said of it follows from its id, so that a row under a
 wrong key is noticed. The package's sandbox is not used: it has a thread for each connection, and would itself be
 the bottleneck.
@@ -16,15 +18,19 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import ssl
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from zlib import crc32
 
+import certifi
+import trustme
 from aiohttp import web
 
 from .document_answers import Files, Received, file_name, received
@@ -72,15 +78,22 @@ class Counters:
 
 @dataclass
 class Running:
-    """The server as its parent process sees it."""
+    """The server as its parent process sees it.
 
-    port: int
+    base_url, ca_bundle: what the contestants are given.
+    distant_url: the same server over TLS, behind a delay.
+    """
+
+    base_url: str
     control: http.client.HTTPConnection  # kept open, so that control itself opens no connection; heeds no proxy
+    distant_url: str
+    certificates: str
+    ca_bundle: str | None = None
 
     @property
-    def base_url(self) -> str:
-        """What the contestants are given."""
-        return f"http://127.0.0.1:{self.port}/v1"
+    def distant(self) -> Running:
+        """The same server, for contestants at a distance."""
+        return replace(self, base_url=self.distant_url, ca_bundle=self.certificates)
 
     def reset(self, latency: float) -> None:
         """Count from zero, and answer after so many seconds from now on."""
@@ -100,17 +113,35 @@ class Running:
 
 @contextmanager
 def running() -> Iterator[Running]:
-    """Start the server, and end it with the block. It also ends when this process is killed: its stdin closes."""
-    command = [sys.executable, "-m", __spec__.name]
+    """Start the server and the delay, and end them with the block.
+
+    They also end when this process is killed: their stdin closes.
+    """
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="openai_vtab-benchmarks-")))
+        authority = trustme.CA()
+        # a bundle of the usual size: to read it costs time
+        bundle = Path(certifi.where()).read_bytes() + authority.cert_pem.bytes()
+        (folder / "authorities.pem").write_bytes(bundle)
+        authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(folder / "server.pem"))
+        plain, secured = stack.enter_context(listening(__spec__.name, str(folder / "server.pem")))
+        (delayed,) = stack.enter_context(listening("tests.benchmarks.delay", str(secured)))
+        control = http.client.HTTPConnection("127.0.0.1", plain, timeout=10)
+        stack.callback(control.close)
+        distant = f"https://127.0.0.1:{delayed}/v1"
+        yield Running(f"http://127.0.0.1:{plain}/v1", control, distant, str(folder / "authorities.pem"))
+
+
+@contextmanager
+def listening(module: str, *arguments: str) -> Iterator[list[int]]:
+    """Start a process that says on stdout on which ports it listens."""
+    command = [sys.executable, "-m", module, *arguments]
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     with process:
         assert process.stdout is not None
-        port = int(process.stdout.readline())
-        control = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         try:
-            yield Running(port, control)
+            yield [int(port) for port in process.stdout.readline().split()]
         finally:
-            control.close()
             process.terminate()
 
 
@@ -209,12 +240,15 @@ def said(body: object, status: int = 200) -> web.Response:
     return web.Response(body=json.dumps(body).encode(), content_type="application/json", status=status)
 
 
-async def serve() -> None:
-    """Listen on a port that is free, say which on stdout, and stop when stdin ends."""
+async def serve(certificate: str) -> None:
+    """Listen on two ports that are free, the second with TLS; say which on stdout, and stop when stdin ends."""
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificate)
     runner = web.ServerRunner(Server())
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0, backlog=256).start()
-    print(runner.addresses[0][1], flush=True)
+    await web.TCPSite(runner, "127.0.0.1", 0, backlog=256, ssl_context=tls).start()
+    print(*(address[1] for address in runner.addresses), flush=True)
     ended = asyncio.Event()
     asyncio.get_running_loop().add_reader(sys.stdin, ended.set)
     await ended.wait()
@@ -222,4 +256,4 @@ async def serve() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve())
+    asyncio.run(serve(sys.argv[1]))

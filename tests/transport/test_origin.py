@@ -77,6 +77,22 @@ def secure(authority: trustme.CA) -> Iterator[Wire]:
         yield server
 
 
+# certificates
+
+
+def test_certificates_are_read_once(connect: Connect, authority: trustme.CA, tmp_path: Path) -> None:
+    """Not by each connection: the second one is verified without the file."""
+    bundle = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    last = {"connection": "close"}
+    with wire(lambda _: answer(BATCH, headers=last), tls_of(authority, "127.0.0.1")) as server:
+        db = connect(server.url("https"), ca_bundle=bundle)
+        assert db.execute(STATEMENTS["SELECT"]).get == "completed"
+        bundle.unlink()
+        assert db.execute(STATEMENTS["SELECT"]).get == "completed"
+        assert server.connections == 2
+
+
 # redirects
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -67,14 +67,17 @@ class Place(NamedTuple):
         with self._folder() as (name, folder):
             return _entry(self.name, os.lstat(name, dir_fd=folder))
 
-    def entries(self) -> list[Entry]:
-        """All entries of the folder, ordered by name. Symbolic links are not followed."""
+    def entries(self, tick: Callable[[], None]) -> list[Entry]:
+        """All entries of the folder, ordered by name. Symbolic links are not followed.
+
+        tick: called before each entry is looked at. It may raise an exception to stop.
+        """
         with self._folder() as (name, folder):
             if folder is None:
-                return _entries(name)
+                return _entries(name, tick)
             opened = os.open(name, os.O_RDONLY | os.O_DIRECTORY | _NO_LINK, dir_fd=folder)
         try:
-            return _entries(opened)
+            return _entries(opened, tick)
         finally:
             os.close(opened)
 
@@ -166,12 +169,13 @@ def _is_folder(path: str) -> bool:
     return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir() raises OSError for some paths in Python 3.11
 
 
-def _entries(folder: str | int) -> list[Entry]:
+def _entries(folder: str | int, tick: Callable[[], None]) -> list[Entry]:
     with os.scandir(folder) as found:
-        return sorted(map(_scanned, found), key=_name)
+        return sorted((_scanned(item, tick) for item in found), key=_name)
 
 
-def _scanned(item: os.DirEntry[str]) -> Entry:
+def _scanned(item: os.DirEntry[str], tick: Callable[[], None]) -> Entry:
+    tick()
     try:
         return _entry(item.name, item.stat(follow_symlinks=False))
     except OSError as error:  # it has disappeared meanwhile, or its folder may be listed but not entered

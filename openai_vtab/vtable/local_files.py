@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+import weakref
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -52,7 +53,7 @@ def create(connection: apsw.Connection, upload_root: Path | None) -> set[str]:
     largest = connection.limit(apsw.SQLITE_LIMIT_LENGTH)
     connection.create_module(
         TABLE,
-        cast(Any, FolderModule(upload_root, largest)),
+        cast(Any, FolderModule(weakref.ref(connection), upload_root, largest)),
         use_bestindex_object=True,
         eponymous=True,
         eponymous_only=True,
@@ -77,7 +78,8 @@ class Listed(NamedTuple):
 class FolderModule:
     """The module of fsdir, which is its own table."""
 
-    def __init__(self, upload_root: Path | None, largest: int) -> None:
+    def __init__(self, weak: weakref.ref[apsw.Connection], upload_root: Path | None, largest: int) -> None:
+        self._weak = weak
         self._root = upload_root
         self._largest = largest
 
@@ -110,7 +112,13 @@ class FolderModule:
 
     def Open(self) -> FolderCursor:
         """SQLite opens a cursor."""
-        return FolderCursor(self._root, self._largest)
+        return FolderCursor(self._raise_if_interrupted, self._root, self._largest)
+
+    def _raise_if_interrupted(self) -> None:
+        """SQLite looks for an interrupt only between two rows, and before a row its whole folder is listed."""
+        connection = self._weak()
+        if connection is None or connection.is_interrupted:
+            raise apsw.InterruptError("interrupted")
 
     def Disconnect(self) -> None:
         """SQLite closes the table."""
@@ -119,7 +127,8 @@ class FolderModule:
 class FolderCursor:
     """One scan of fsdir. It keeps the content of one file at most."""
 
-    def __init__(self, upload_root: Path | None, largest: int) -> None:
+    def __init__(self, tick: Callable[[], None], upload_root: Path | None, largest: int) -> None:
+        self._tick = tick
         self._root = upload_root
         self._largest = largest
         self._inputs: tuple[SQLiteValue, ...] = ()
@@ -181,7 +190,7 @@ class FolderCursor:
             yield row
             if stat.S_ISDIR(row.mode) and _is_within(row.level + 1, bounds):
                 with _explained(TABLE, row.name, self._root):
-                    waiting += reversed(list(_children(row)))
+                    waiting += reversed(list(_children(row, self._tick)))
 
 
 def _readfile(upload_root: Path | None, largest: int, path: SQLiteValue) -> bytes | None:
@@ -210,9 +219,9 @@ def _is_within(level: int, bounds: dict[str, SQLiteValue]) -> bool:
     )
 
 
-def _children(folder: Listed) -> Iterator[Listed]:
+def _children(folder: Listed, tick: Callable[[], None]) -> Iterator[Listed]:
     """The rows of what is in a folder, ordered by name. Raises OSError."""
-    for entry in folder.place.entries():
+    for entry in folder.place.entries(tick):
         if not _is_utf8(entry.name):
             raise OSError(f"the name {os.fsencode(entry.name)!r} in it is not UTF-8; rename that file")
         name = f"{folder.name}/{entry.name}"

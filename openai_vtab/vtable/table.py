@@ -85,14 +85,9 @@ class VTable(TransactionHooks):
             self.context.settle(connection, can_wait=False)
 
     def Destroy(self) -> None:
-        """DROP TABLE: drop the ledger as well.
-
-        SQLite does not call Sync and Commit of a table that it has dropped. If rows of the table are still queued, a
-        write that changes nothing makes the table of the same module join the transaction, so that they are sent.
-        """
+        """DROP TABLE: drop the ledger as well. What the transaction has queued for the table is still sent."""
         if self._writes.holds(self.rows):
-            name = self.table.aliases[0] if self.table.aliases else self.table.name
-            self.context.internal_sql.write(f'DELETE FROM "{name}" WHERE false')
+            self.context.join_transaction(self.table)
         if self.rows.ledger is not None:
             self.rows.ledger.drop()
         self.context.dropped()

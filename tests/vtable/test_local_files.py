@@ -444,3 +444,29 @@ def test_upload_of_a_folder(connect: Any, sandbox: Any, root: Path, requests: Re
     assert uploaded["docs-deep-deeper-d.md"] == b"# D"
     assert len(uploaded) == 5
     assert requests() == ["POST /files"] * 5
+
+
+def test_interrupt_ends_the_listing_of_a_large_folder(
+    connect: Any, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the folder has been looked at to its end."""
+    db = connect(upload_root=root)
+    seen: list[str] = []
+    scandir = os.scandir
+
+    @contextmanager
+    def interrupted(folder: Any) -> Iterator[Iterator[os.DirEntry[str]]]:
+        def entries() -> Iterator[os.DirEntry[str]]:
+            for entry in found:
+                seen.append(entry.name)
+                if len(seen) == 2:
+                    db.interrupt()
+                yield entry
+
+        with scandir(folder) as found:
+            yield entries()
+
+    monkeypatch.setattr(os, "scandir", interrupted)
+    with pytest.raises(apsw.InterruptError):
+        db.execute("SELECT count(*) FROM fsdir('docs')").fetchall()
+    assert len(seen) == 2

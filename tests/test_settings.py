@@ -113,7 +113,7 @@ def test_base_url_may_be_http_to_this_machine(url: str) -> None:
     assert Settings(base_url=url).checked_base_url() == url
 
 
-@pytest.mark.parametrize("name", ["allow_http", "read_ahead", "dry_run", "read_only"])
+@pytest.mark.parametrize("name", ["allow_http", "read_ahead", "bulk_reading", "dry_run", "read_only"])
 @pytest.mark.parametrize("value", ["false", "no", 0, 1, None, [True]], ids=str)
 def test_settings_refuse_a_flag_that_is_no_bool(name: str, value: Any) -> None:
     """Python takes the text "false" for true: allow_http="false" would allow it."""

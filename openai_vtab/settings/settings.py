@@ -121,6 +121,9 @@ class Settings:
         ),
     )
     read_ahead: bool = setting(True, Flag(), "Request the keys of a join ahead of SQLite, concurrently.")
+    bulk_reading: bool = setting(
+        True, Flag(), "Read the pages of a list instead of many single objects, where that is faster."
+    )
     upload_root: StrPath | None = setting(
         None,
         FilePath(),

@@ -9,6 +9,7 @@ It respects the server's limits (limits.py), retries (retries.py), removes the A
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import nullcontext
@@ -53,6 +54,7 @@ class Client:
             {name: getattr(settings, name) for name in (UPLOADS, ATTACH_REQUESTS, ATTACH_FILES)}, clock
         )
         self.log = RequestLog()
+        self.changed_at = -math.inf  # when something was last changed at the API, on the clock
         self._keys = RecentKeys(settings)
         self._http = HTTPTransport(settings, self.base_url, clock)
         self._open = self._http.open if transport is None else lambda kept_alive: transport
@@ -96,6 +98,8 @@ class Client:
         finally:
             if not attempts.sent:
                 self._quota.release(amounts, counted)
+            elif request.changes:
+                self.changed_at = self._clock.monotonic()
 
     def _send(
         self,

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -21,15 +20,15 @@ from ..documents.protection import Protection
 from ..documents.store import DocumentStore
 from ..documents.transaction import WrittenDocuments
 from ..errors import UnsupportedWriteError
-from ..execution.read_ahead import ReadAhead
+from ..execution.read_ahead import ReadAhead, Record
 from ..execution.statement import WINDOW_FACTOR, StatementSession
 from ..execution.workers import WorkerPool
 from ..ledger.store import Ledger
-from ..protocol import Request
 from ..schema.table import Method, Table
 from ..schema.values import Limits
 from ..settings import Settings
 from ..sqlite import rowids as object_rowids
+from ..sqlite.columns_read import columns_read
 from ..sqlite.internal_sql import InternalSQL
 from ..sqlite.open_cursors import OpenCursors
 from ..sqlite.row_value_affinity import never_numbers
@@ -170,20 +169,27 @@ class ConnectionContext:
         )
 
     def _read_ahead(self, statement: Statement, session: StatementSession) -> ReadAhead:
-        def replay(record: Callable[[Request], None], seconds: float) -> bool:
+        def replay(record: Record, seconds: float) -> bool:
             query = self._open_cursors.with_values(statement.sql)
             if query is not None and not statement.readonly:
                 query = select_part(query)
             return self.replayer.replay(query, session, record, seconds)
 
-        return ReadAhead(session.predict, WINDOW_FACTOR * self.workers.size, replay, clock=self.clock)
+        most = WINDOW_FACTOR * self.workers.size
+        return ReadAhead(session.predict, session.is_answered, most, replay, bulk=session.bulk, clock=self.clock)
 
     def never_numbers(self, session: StatementSession, idxStr: str) -> set[int]:  # noqa: N803 - SQLite's name
         """The places in argv of a scan of the session's statement whose values equal no text if they are numbers."""
-        running = next((each for each in self.statements.running.values() if each.session is session), None)
-        if running is None:
-            return set()
-        return never_numbers(self.internal_sql.read, self.internal_sql.program(running.sql), idxStr)
+        sql = self._sql_of(session)
+        return never_numbers(self.internal_sql.read, list(self.internal_sql.program(sql)), idxStr) if sql else set()
+
+    def columns_read(self, session: StatementSession, idxStr: str) -> set[int] | None:  # noqa: N803 - SQLite's name
+        """The columns that the session's statement reads of a table with such a scan; None if that is not known."""
+        sql = self._sql_of(session)
+        return columns_read(self.internal_sql.program(sql), idxStr) if sql else None
+
+    def _sql_of(self, session: StatementSession) -> str:
+        return next((each.sql for each in self.statements.running.values() if each.session is session), "")
 
     # writes and ledgers
 

@@ -81,7 +81,11 @@ class DocumentsTable(TransactionHooks):
         store_id = store.setting("vector_store_id")
         vector_store_id = None if store_id is None else str(store_id)
         statuses = Statuses(session if recorder is None else None, store, vector_store_id, context.clock)
-        lookup = Lookup(hits, session) if recorder is None else RecordingLookup(hits, recorder)
+        lookup: Lookup | RecordingLookup
+        if recorder is None:
+            lookup = Lookup(hits, session, partial(context.columns_read, session))
+        else:
+            lookup = RecordingLookup(hits, recorder)
         lists = ListReader(hits, recorder or session, lookup, context.settings.max_rows)
         return DocumentsCursor(
             self._table,

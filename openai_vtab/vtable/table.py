@@ -24,6 +24,7 @@ from .listing import ListReader
 from .lookup import Lookup
 from .refusals import refuse_without_where
 from .replay import RecordingLookup
+from .replayed_lists import ReplayedListReader
 from .row_identity import RowIdentities
 from .scan import ScanArguments
 from .transactions import TransactionHooks, reports_refusal
@@ -64,13 +65,13 @@ class VTable(TransactionHooks):
             if rows.ledger is None and not context.settings.allow_unbounded_writes:
                 refuse_without_where(context.statements.current, self.table, self._name)
             session = context.session
-            lookup: Lookup | RecordingLookup = Lookup(rows, session)
+            lookup: Lookup | RecordingLookup = Lookup(rows, session, partial(context.columns_read, session))
             list_reader = ListReader(rows, session, lookup, context.settings.max_rows)
             before_reading: Callable[[], None] = partial(self.before_reading, session)
         else:
             session = recorder.session
             lookup = RecordingLookup(rows, recorder)
-            list_reader = ListReader(rows, recorder, lookup, context.settings.max_rows)
+            list_reader = ReplayedListReader(rows, recorder, lookup, context.settings.max_rows)
             before_reading = _do_nothing
         never_numbers = partial(context.never_numbers, session)
         return Cursor(self.table, self._getters, self._arguments, lookup, list_reader, before_reading, never_numbers)

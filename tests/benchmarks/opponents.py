@@ -81,6 +81,24 @@ class Aiohttp:
 
         return asyncio.run(self._gathered(one, batches))
 
+    def pages(self, path: str, size: int) -> list[Batch]:
+        """The objects of a list, page after page."""
+
+        async def all_pages() -> list[Batch]:
+            found: list[Batch] = []
+            async with aiohttp.ClientSession(headers=HEADERS) as session:
+                more, after = True, ""
+                while more:
+                    target = f"{self.base_url}{path}?limit={size}&order=desc{after}"
+                    async with session.get(target) as answer:
+                        answer.raise_for_status()
+                        listed = await answer.json()
+                    found += listed["data"]
+                    more, after = listed["has_more"], f"&after={listed['last_id']}"
+            return found
+
+        return asyncio.run(all_pages())
+
     def upload(self, vector_store_id: str, files: Sequence[Local]) -> None:
         """All files at once; the connector lets 32 of them through."""
 

@@ -22,9 +22,10 @@ import ssl
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -56,6 +57,55 @@ def batch(vector_store_id: str, batch_id: str, files: int | None = None) -> Batc
         "status": "completed",
         "file_counts": {"in_progress": 0, "completed": total, "failed": 0, "cancelled": 0, "total": total},
     }
+
+
+ACCOUNT = "file-account-"  # the ids of the account's files begin with this
+FILES = 1_916  # of the account, all in each vector store, unless the server is told another number
+
+
+def file_ids(files: int = FILES) -> list[str]:
+    """The ids of the account's files, newest first."""
+    return [f"{ACCOUNT}{number:05}" for number in range(files)]
+
+
+def file(file_id: str) -> Batch:
+    """What the server says of a file of the account."""
+    number = int(file_id.removeprefix(ACCOUNT))
+    return {
+        "id": file_id,
+        "object": "file",
+        "bytes": number,
+        "created_at": 1_700_000_000 - number,
+        "filename": f"document {number}.md",
+        "purpose": "assistants",
+        "status": "processed",
+        "expires_at": None,
+        "status_details": None,
+    }
+
+
+def store_file(vector_store_id: str, file_id: str) -> Batch:
+    """What the server says of a file of a vector store."""
+    number = int(file_id.removeprefix(ACCOUNT))
+    return {
+        "id": file_id,
+        "object": "vector_store.file",
+        "usage_bytes": number * 2,
+        "created_at": 1_700_000_000 - number,
+        "vector_store_id": vector_store_id,
+        "status": "completed",
+        "last_error": None,
+        "attributes": {},
+        "chunking_strategy": {"type": "static", "static": {"max_chunk_size_tokens": 800, "chunk_overlap_tokens": 400}},
+    }
+
+
+def page(objects: Callable[[str], Batch], files: int, limit: int, after: str | None) -> Batch:
+    """A page of a list of the account's files."""
+    begin = int(after.removeprefix(ACCOUNT)) + 1 if after else 0
+    data = [objects(file_id) for file_id in file_ids(files)[begin : begin + limit]]
+    last = data[-1]["id"] if data else None
+    return {"object": "list", "data": data, "last_id": last, "has_more": begin + limit < files}
 
 
 @dataclass
@@ -95,9 +145,9 @@ class Running:
         """The same server, for contestants at a distance."""
         return replace(self, base_url=self.distant_url, ca_bundle=self.certificates)
 
-    def reset(self, latency: float) -> None:
-        """Count from zero, and answer after so many seconds from now on."""
-        self._ask("PUT", json.dumps({"latency": latency}))
+    def reset(self, latency: float, files: int = FILES) -> None:
+        """Count from zero; answer after so many seconds, and have so many files in the account, from now on."""
+        self._ask("PUT", json.dumps({"latency": latency, "account": files}))
 
     def counters(self) -> Counters:
         """What has been asked since the last reset."""
@@ -151,6 +201,7 @@ class Server(web.Server):
     def __init__(self) -> None:
         super().__init__(self.answer, access_log=None, keepalive_timeout=KEEP_ALIVE)
         self.latency = 0.0
+        self.account = FILES
         self.counters = Counters()
         self.in_flight = 0
         self.created = 0  # never reset: ids are not given twice
@@ -178,6 +229,14 @@ class Server(web.Server):
                     return said(batch(store, batch_id, None if files is None else len(files)))
                 case "POST", ["v1", "vector_stores", store, "file_batches"]:
                     return said(self.create(store, await request.json()))
+                case "GET", ["v1", "files"]:
+                    return said(page(file, self.account, *asked_for(request)))
+                case "GET", ["v1", "files", file_id]:
+                    return said(file(file_id))
+                case "GET", ["v1", "vector_stores", store, "files"]:
+                    return said(page(partial(store_file, store), self.account, *asked_for(request)))
+                case "GET", ["v1", "vector_stores", store, "files", file_id] if file_id.startswith(ACCOUNT):
+                    return said(store_file(store, file_id))
                 case _, ["v1", *about]:
                     if (answer := await self.about_files(request, about)) is not None:
                         return said(answer)
@@ -218,9 +277,15 @@ class Server(web.Server):
     async def controlled(self, request: web.BaseRequest) -> web.StreamResponse:
         """The parent process asks for the counters, or resets them."""
         if request.method == "PUT":
-            self.latency = (await request.json())["latency"]
+            asked = await request.json()
+            self.latency, self.account = asked["latency"], asked["account"]
             self.counters = Counters()
         return said(asdict(self.counters))
+
+
+def asked_for(request: web.BaseRequest) -> tuple[int, str | None]:
+    """The size of the page of a list, and the id that it begins after."""
+    return int(request.query["limit"]), request.query.get("after")
 
 
 async def upload(request: web.BaseRequest) -> Received:

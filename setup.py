@@ -10,11 +10,13 @@ HERE = Path(__file__).parent
 SANDBOX = ["werkzeug>=3.1.3"]
 SQLALCHEMY = ["sqlalchemy>=2.0.44"]
 SHELL = ["tqdm>=4.67.0"]  # the progress bar
+STACKQL = ["pyyaml>=6.0.2"]  # manifests in YAML
 NOTEBOOK = [*SANDBOX, *SQLALCHEMY, "ipykernel>=6.29.0", "jupysql>=0.11.0", "matplotlib>=3.9.2", "pandas>=2.2.3"]
 TEST = [  # what the fast suite needs
     *SANDBOX,
     *SHELL,
     *SQLALCHEMY,
+    *STACKQL,
     "dbapi-compliance>=1.15.0",
     "hypothesis>=6.100.0",
     "jsonschema>=4.21.0",
@@ -41,8 +43,14 @@ SLOW = [  # what `pytest -m slow` and the measurement of coverage need
     "pytest-cov>=7.0.0",
     "rich>=14.0.0",  # docs/record.py's picture
 ]
+DOCS = ["mkdocs>=1.6.1,<2", "mkdocs-material>=9.6.0"]  # the site: mkdocs serve
 FUZZ = ["atheris>=3.0"]  # what `python -m tests.fuzz` is guided by
-BENCH = ["aiohttp>=3.9", "openai>=1.66", "shillelagh>=1.3"]  # what `python -m tests.benchmarks` compares with
+BENCH = [
+    "aiohttp>=3.9",
+    "openai>=1.66",
+    "shillelagh>=1.3",
+    "trustme>=1.2",
+]  # what `python -m tests.benchmarks` compares with
 
 setup(
     name="openai-vtab",
@@ -63,11 +71,13 @@ setup(
         "sandbox": SANDBOX,
         "shell": SHELL,
         "sqlalchemy": SQLALCHEMY,
+        "stackql": STACKQL,
         "notebook": NOTEBOOK,
         "test": TEST,
         "slow": SLOW,
         "lint": LINT,
         "bench": BENCH,
+        "docs": DOCS,
         "fuzz": [*TEST, *FUZZ],
     },
     entry_points={

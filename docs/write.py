@@ -172,7 +172,12 @@ def _linked(text: str, folder: Path) -> str:
 
 def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = [header, ("---",) * len(header), *rows]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    return "".join(f"| {' | '.join(map(_cell, cells))} |\n" for cells in lines)
+
+
+def _cell(text: str) -> str:
+    """A text whose bars do not end its cell."""
+    return text.replace("|", r"\|")
 
 
 def _sentence(text: str) -> str:

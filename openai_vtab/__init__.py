@@ -13,7 +13,7 @@ from ._version import __version__ as __version__
 
 TYPE_CHECKING = False  # typing's own would take longer to load than all the rest
 if TYPE_CHECKING:
-    from .connection import connect, register
+    from .connection import connect, connect_async, register
     from .errors import (
         APIConnectionError,
         APIError,
@@ -55,6 +55,7 @@ __all__ = [
     "Warning",
     "WriteError",
     "connect",
+    "connect_async",
     "register",
 ]
 
@@ -62,7 +63,7 @@ __all__ = [
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name in ("connect", "register"):
+    if name in ("connect", "connect_async", "register"):
         from . import connection as home
     else:
         from . import errors as home  # type: ignore[no-redef]

@@ -1,6 +1,7 @@
-"""connect() opens a database with the tables; register() adds them to an open connection.
+"""connect() and connect_async() open a database with the tables; register() adds them to an open connection.
 
 >>> db = connect("my.db", max_concurrency=32)
+>>> db = await connect_async("my.db")
 >>> apsw.connection_hooks.append(register)      # every apsw.Connection from now on
 """
 
@@ -8,18 +9,21 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 import apsw
 
+from .advice import advised
 from .clock import REAL, Clock
 from .documents.description import described as described_documents
-from .errors import Error
+from .errors import Error, InterfaceError
 from .schema.docs import described
 from .settings import Keywords, Settings, hide_key
+from .sqlite import optional_drops
 from .tables import TABLES
-from .vtable import functions, introspection, local_files
+from .vtable import functions, introspection, local_files, shadows
+from .vtable.callbacks import NO_CALLBACKS, Callbacks
 from .vtable.closing import roll_back
 from .vtable.context import ConnectionContext
 from .vtable.documents_module import DocumentsModule
@@ -29,17 +33,43 @@ if TYPE_CHECKING:
     from typing import Unpack
 
 DESCRIBED = (described_documents(), *map(described, TABLES))
+READ_WRITE = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+# What to use instead of register(), by the module of another connection's class.
+INSTEAD = {
+    "sqlite3": "open the database with openai_vtab.dbapi.connect(…), which works as sqlite3.connect(…) does",
+    "openai_vtab.dbapi": "this connection has the tables already: give the settings to openai_vtab.dbapi.connect(…)",
+    "sqlalchemy": "write create_engine('sqlite+openai_vtab:///my.db')",
+    "aiosqlite": "open the database with await openai_vtab.connect_async(…)",
+}
 
 
 class Connection(apsw.Connection):
     """An apsw.Connection whose with statement raises the exception that made its commit fail.
 
-    APSW raises apsw.SQLError with the same text instead, and has the exception only as __context__.
+    APSW raises apsw.SQLError with the same text instead, and has the exception only as __context__. Its execute() knows
+    of tables that have the name of one of the API's, and SQLite's errors there also say what to write instead.
     """
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         self._process = os.getpid()
         super().__init__(*arguments, **keywords)
+
+    def execute(self, statements: str, bindings: Any = None, **options: Any) -> apsw.Cursor:
+        """Run statements. DROP TABLE IF EXISTS does nothing where no other table has the name of one of the API's.
+
+        Raises ProgrammingError for a CREATE TABLE that would hide a table of the API's by mistake.
+        """
+        shadows.refuse_mistaken(statements)
+        *first, last = optional_drops.pieces(statements) if bindings is None else [statements]
+        run = super().execute
+        try:
+            for statement in first:
+                for _ in optional_drops.execute(run, statement, **options):
+                    pass
+            return optional_drops.execute(run, last, bindings, **options)
+        except apsw.SQLError as error:
+            error.args = (advised(self, error, statements),)
+            raise
 
     def close(self, force: bool = False) -> None:
         """Roll back an open transaction, which would keep ledgers from being written, and close the connection.
@@ -51,22 +81,52 @@ class Connection(apsw.Connection):
             super().close(force)
 
     def __exit__(self, *exception: Any) -> Any:
-        handled = sys.exc_info()[1]  # an exception that the program handles around the with statement is not the cause
+        handled = sys.exc_info()[1]
         try:
             return super().__exit__(*exception)
         except apsw.Error as error:
-            cause = error.__context__  # not always the first context: SQLite may fail again while it rolls back
-            while cause is not None and cause is not handled and not isinstance(cause, Error):
-                cause = cause.__context__
-            if cause is None or cause is handled:
+            cause = _cause(error, handled)
+            if cause is None:
                 raise
         raise cause
+
+
+class AsyncConnection(Connection):
+    """The same in APSW's asynchronous mode: calls return awaitables, and run in a thread of the connection."""
+
+    async def aclose(self, force: bool = False) -> None:
+        """Roll back an open transaction, as close() does, and close the connection."""
+        connection: Any = self
+        await connection.async_run(roll_back, self)
+        await super().aclose(force)  # type: ignore[misc]
+
+    async def __aexit__(self, *exception: Any) -> Any:
+        handled = sys.exc_info()[1]
+        try:
+            return await super().__aexit__(*exception)  # type: ignore[misc]
+        except apsw.Error as error:
+            cause = _cause(error, handled)
+            if cause is None:
+                raise
+        raise cause
+
+
+def _cause(error: apsw.Error, handled: BaseException | None) -> Error | None:
+    """The exception of the package that made a commit fail, None if there is none.
+
+    It is not always the first context, because SQLite may fail again while it rolls back. `handled` is not the cause:
+    the program handles this exception around the with statement.
+    """
+    cause = error.__context__
+    while cause is not None and cause is not handled and not isinstance(cause, Error):
+        cause = cause.__context__
+    return cause if isinstance(cause, Error) and cause is not handled else None
 
 
 def connect(
     database: str | os.PathLike[str] = ":memory:",
     *,
-    flags: int = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE,
+    flags: int = READ_WRITE,
     statementcachesize: int = 100,
     **settings: Unpack[Keywords],
 ) -> Connection:
@@ -83,17 +143,46 @@ def connect(
     """
     hide_key(settings)
     connection = Connection(str(database), flags, statementcachesize=statementcachesize)
+    _prepare(connection, settings)
+    return connection
+
+
+async def connect_async(
+    database: str | os.PathLike[str] = ":memory:",
+    *,
+    flags: int = READ_WRITE,
+    statementcachesize: int = 100,
+    **settings: Unpack[Keywords],
+) -> apsw.AsyncConnection:
+    """Do what connect() does, and return a connection for asyncio, Trio or AnyIO.
+
+    Its methods are APSW's, and return awaitables: https://rogerbinns.github.io/apsw/async.html. While a query waits for
+    the network, the event loop and queries of other connections continue. `progress` is called in the connection's
+    thread.
+    """
+    hide_key(settings)
+    connection = await AsyncConnection.as_async(str(database), flags, statementcachesize=statementcachesize)
+    try:
+        await connection.async_run(_prepare, connection, settings)
+    except BaseException:
+        await connection.aclose()
+        raise
+    return connection
+
+
+def _prepare(connection: apsw.Connection, settings: Keywords) -> None:
     connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
     register(connection, **settings)
-    return connection
 
 
 def register(connection: apsw.Connection, **settings: Unpack[Keywords]) -> None:
     """Add the tables and functions to a connection; `Settings` describes the keywords.
 
-    Registering again replaces the settings. Threads start at the first request and end with the connection.
+    Registering again replaces the settings. Threads start at the first request and end with the connection. Raises
+    TypeError for a connection that is not APSW's, and InterfaceError for an asynchronous one outside of its thread.
     """
     hide_key(settings)
+    _refuse_other_connections(connection)
     try:
         chosen = Settings(**settings).with_environment()
     except TypeError as error:
@@ -105,18 +194,33 @@ def register(connection: apsw.Connection, **settings: Unpack[Keywords]) -> None:
     raise TypeError(problem.replace("Settings.__init__()", "register()"))
 
 
+def _refuse_other_connections(connection: Any) -> None:
+    if not isinstance(connection, apsw.Connection):
+        kind = type(connection)
+        modules = [cls.__module__ for cls in kind.__mro__]
+        instead = next(
+            (advice for name, advice in INSTEAD.items() if any(f"{m}.".startswith(f"{name}.") for m in modules)),
+            "openai_vtab.connect('my.db') opens a database with the tables",
+        )
+        raise TypeError(f"register() takes an apsw.Connection, not {kind.__module__}.{kind.__qualname__}; {instead}")
+    changes: Any = connection.total_changes()
+    if isinstance(changes, Coroutine):  # outside of its thread, each call to an asynchronous connection returns one
+        changes.close()
+        raise InterfaceError(
+            "register() cannot wait for an asynchronous connection; write await openai_vtab.connect_async(…), or "
+            "await connection.async_run(openai_vtab.register, connection, …)"
+        )
+
+
 def register_tables(
     connection: apsw.Connection,
     settings: Settings,
     *,
     clock: Clock = REAL,
-    on_created: Callable[[tuple[str, ...]], None] = lambda _: None,
+    callbacks: Callbacks = NO_CALLBACKS,
 ) -> None:
-    """Add the tables and functions to a connection, with checked settings.
-
-    `on_created` is called in a worker thread with the key of each object that got its id from the API.
-    """
-    context = ConnectionContext(connection, settings, clock=clock, on_created=on_created)
+    """Add the tables and functions to a connection, with checked settings."""
+    context = ConnectionContext(connection, settings, clock=clock, callbacks=callbacks)
     for table in TABLES:
         Module(context, table).create(connection)
         functions.create(connection, context, table)

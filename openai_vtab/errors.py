@@ -18,7 +18,7 @@
             ├── ProgrammingError
             │   └── MissingColumnsError     the query lacks a key that the API needs
             └── NotSupportedError
-                └── UnsupportedWriteError   an INSERT, UPDATE or DELETE that the API does not have
+                └── UnsupportedWriteError   an INSERT, UPDATE or DELETE that the API does not have, or that is refused
 
 No exception holds the API key, or an object that holds it.
 
@@ -186,7 +186,7 @@ class MissingColumnsError(ProgrammingError):
 
 
 class UnsupportedWriteError(NotSupportedError):
-    """The API has no such write, or the connection is read_only. Nothing was sent."""
+    """The API has no such write, the connection is read_only, or a WHERE is missing. Nothing was sent."""
 
 
 class WriteError(OperationalError):

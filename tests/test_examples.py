@@ -18,12 +18,13 @@ import apsw
 import pytest
 
 import openai_vtab
-from openai_vtab import sandbox
+from openai_vtab import dbapi, sandbox, stackql
 from openai_vtab.sandbox import Answer
 from openai_vtab.schema import table as description
 from openai_vtab.settings import Keywords, Settings
 from openai_vtab.tables import TABLES
 
+from .shell.command import run_shell
 from .support.slow import slow_except
 
 ROOT = Path(__file__).parent.parent
@@ -246,6 +247,23 @@ def test_readme_shows_the_notebooks_plot() -> None:
     notebook = json.loads((ROOT / "examples" / "notebook.ipynb").read_text(encoding="utf-8"))
     outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", ())]
     assert [base64.b64decode(o["data"]["image/png"]) for o in outputs if "image/png" in o.get("data", ())] == [plot]
+
+
+def test_docs_stackql_runs_as_it_stands(tmp_path: Path) -> None:
+    """In the shell, with the page's manifest and options, and through dbapi."""
+    page = (ROOT / "docs" / "guides" / "stackql.md").read_text(encoding="utf-8")
+    (manifest,), statements = blocks("yaml", page), "".join(blocks("stackql", page))
+    (command,) = (line for line in page.splitlines() if line.startswith("openai-vtab "))
+    (tmp_path / "manifest.yaml").write_text(manifest, encoding="utf-8")
+    options = command.replace("manifest.yaml", str(tmp_path / "manifest.yaml")).split()[1:]
+    done = run_shell(*options, text=f"{statements}SELECT count(*) FROM openai_requests WHERE status = 200;\n")
+    assert (done.stderr, done.returncode) == ("", 0)
+    assert done.stdout.endswith("\n5\n")
+    values = {**stackql.parse_manifest(manifest, "manifest.yaml"), "batch_id": "vsfb_demo_running"}
+    with sandbox.run() as api, closing(dbapi.connect(":memory:", base_url=api.base_url, api_key=api.api_key)) as con:
+        con.executescript(stackql.fill(statements, values))
+        con.commit()
+        assert len(api.requests) == 5
 
 
 def test_settings_and_keywords_are_the_same() -> None:

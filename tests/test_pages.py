@@ -27,8 +27,8 @@ FILES = {
     "press.md": "",
     "logo.psd": "8BPS",
 }
-# Blocks that do not run: StackQL's statements and diagrams. The benchmark runs the program with OpenAI's SDK.
-OTHER_KINDS = {"guides/stackql.md": {"stackql"}, "architecture.md": {"mermaid"}, "guides/sdk.md": {"py"}}
+# Diagrams do not run. test_examples.py runs StackQL's statements, and the benchmark the program with OpenAI's SDK.
+OTHER_KINDS = {"guides/stackql.md": {"stackql", "yaml"}, "architecture.md": {"mermaid"}, "guides/sdk.md": {"py"}}
 
 
 class Block(NamedTuple):

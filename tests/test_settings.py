@@ -83,10 +83,17 @@ def test_settings_refuse_wrong_numbers(given: dict[str, Any], problem: str) -> N
 @pytest.mark.parametrize(
     ("url", "problem"),
     [
-        ("api.openai.com/v1", "not an address"),
+        (
+            "api.openai.com/v1",
+            "base_url is 'api.openai.com/v1', which is not an address such as https://api.openai.com/v1",
+        ),
+        ("me:pw@api.openai.com/v1", "base_url is not an address"),
         ("ftp://x/v1", "not an address"),
         ("https:///v1", "not an address"),
-        ("https://x/v1?key=1", "not an address"),
+        (
+            "https://x/v1?api-version=pw",
+            "base_url is 'https://x/v1' with '?api-version=…'; write the address without what",
+        ),
         ("https://me:pw@x/v1", "has a user name or password"),
         ("http://api.example.org/v1", "the key would travel unencrypted; write https://, or allow_http=True"),
         ("http://127.0.0.1.example.org/v1", "the key would travel unencrypted"),
@@ -106,7 +113,7 @@ def test_base_url_may_be_http_to_this_machine(url: str) -> None:
     assert Settings(base_url=url).checked_base_url() == url
 
 
-@pytest.mark.parametrize("name", ["allow_http", "read_ahead", "dry_run", "read_only"])
+@pytest.mark.parametrize("name", ["allow_http", "read_ahead", "bulk_reading", "dry_run", "read_only"])
 @pytest.mark.parametrize("value", ["false", "no", 0, 1, None, [True]], ids=str)
 def test_settings_refuse_a_flag_that_is_no_bool(name: str, value: Any) -> None:
     """Python takes the text "false" for true: allow_http="false" would allow it."""

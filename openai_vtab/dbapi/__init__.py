@@ -5,15 +5,15 @@
     with sqlite3.connect("my.db") as connection:
         connection.execute("INSERT INTO vector_store_file_batches (vector_store_id, file_ids) VALUES (?, ?)", (…))
 
-Names are sqlite3's own; docs/guides/other-tools.md lists what is left out. This file alone connects the tables to the rest, which is
-a PEP 249 module for any apsw.Connection. Each file imports only files below it:
+Names are sqlite3's own; docs/guides/other-tools.md lists what is left out. This file alone connects the tables
+to the rest, which is a PEP 249 module for any apsw.Connection. Each file imports only files below it:
 
     connection                      sqlite3's Connection
     application_defined, database_ops, dump what its methods do
     row, cursor                     sqlite3's Row and Cursor
     blob, callbacks, exec_trace     around APSW's blobs, callbacks and statements
     database_handle                 an open database: its thread, its transaction
-    single_statement, exceptions, types   the text of SQL; errors; adapters, converters and PEP 249's types
+    single_statement, dialect, exceptions, types the text of SQL; errors; adapters, converters and PEP 249's types
 
 https://peps.python.org/pep-0249/ and https://docs.python.org/3/library/sqlite3.html
 """
@@ -27,6 +27,7 @@ from typing import Any, Literal, TypeVar, Unpack, overload
 
 import apsw
 
+from ..advice import advised
 from ..connection import connect as open_with_tables
 from ..errors import (
     DatabaseError,
@@ -41,11 +42,14 @@ from ..errors import (
     Warning,
 )
 from ..settings import Shared, hide_key
+from ..stackql import divide, translate
+from ..vtable.shadows import refuse_mistaken
 from .blob import Blob
 from .callbacks import enable_callback_tracebacks
 from .connection import BaseConnection
 from .cursor import Cursor
 from .database_handle import LEGACY_TRANSACTION_CONTROL
+from .dialect import Dialect
 from .row import Row
 from .types import (
     BINARY,
@@ -116,7 +120,13 @@ class Connection(BaseConnection):
             uri,
             autocommit=autocommit,
             open_database=partial(open_with_tables, **settings),
+            dialect=Dialect(translate, divide),
+            explain=advised,
         )
+
+    def _check_statement(self, sql: str) -> None:
+        """Raise ProgrammingError for a CREATE TABLE that would hide a table of the API's by mistake."""
+        refuse_mistaken(sql)
 
 
 C = TypeVar("C", bound=Connection)

@@ -22,7 +22,8 @@ from ..errors import NotSupportedError
 from . import application_defined, callbacks, database_ops
 from .blob import Blob
 from .cursor import Cursor
-from .database_handle import LEGACY_TRANSACTION_CONTROL, DatabaseHandle
+from .database_handle import LEGACY_TRANSACTION_CONTROL, DatabaseHandle, own_message
+from .dialect import SQLITE, Dialect
 from .dump import dump
 from .exceptions import map_errors
 from .types import Parameters
@@ -34,6 +35,8 @@ class BaseConnection(DatabaseHandle):
     """A connection with sqlite3's arguments.
 
     `open_database` is called with the file's name and the keywords `flags` and `statementcachesize` of apsw.Connection.
+    `dialect` translates statements that SQLite cannot parse.
+    `explain` returns the message of an error of SQLite's; it is called with APSW's connection, the error and the SQL.
     """
 
     Warning = errors.Warning
@@ -62,6 +65,8 @@ class BaseConnection(DatabaseHandle):
         *,
         autocommit: bool | Literal[-1] = LEGACY_TRANSACTION_CONTROL,
         open_database: Callable[..., ApswConnection] = ApswConnection,
+        dialect: Dialect = SQLITE,
+        explain: Callable[[ApswConnection, apsw.SQLError, str], str] = own_message,
     ) -> None:
         flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | (apsw.SQLITE_OPEN_URI if uri else 0)
         super().__init__(
@@ -71,6 +76,8 @@ class BaseConnection(DatabaseHandle):
             isolation_level=isolation_level,
             check_same_thread=check_same_thread,
             autocommit=autocommit,
+            dialect=dialect,
+            explain=explain,
         )
         self.row_factory = None
 

@@ -9,12 +9,15 @@ https://docs.python.org/3/library/sqlite3.html#cursor-objects
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Self
+from itertools import chain, islice
+from typing import Any, Self, TypeVar
 
 import apsw
 
 from ..errors import DataError, ProgrammingError
+from ..sqlite import optional_drops
 from .database_handle import DatabaseHandle
 from .exceptions import map_errors
 from .exec_trace import Description, ExecTrace
@@ -24,6 +27,7 @@ from .types import Parameters, convert, to_bindings
 NOT_INITIALIZED = "Base Cursor.__init__ not called."
 CLOSED = "Cannot operate on a closed cursor."
 _END = object()
+T = TypeVar("T")
 
 
 class Cursor:
@@ -81,9 +85,10 @@ class Cursor:
         try:
             rows = iter(seq_of_parameters)
             statement = self._prepare(sql, many=True)
+            bindings = self._bindings(rows)
+            first = list(islice(bindings, 1))  # APSW takes it before SQLite parses the statement
             with map_errors:
-                for _ in self._cursor.executemany(statement, self._bindings(rows)):
-                    pass
+                self._run(lambda sql: deque(self._cursor.executemany(sql, chain(first, bindings)), 0), statement)
         except BaseException:
             self.rowcount = -1
             raise
@@ -100,11 +105,14 @@ class Cursor:
             if "\0" in sql_script:
                 raise ValueError("embedded null character")
             _check_length(self._connection, sql_script)
+            self._session._check_statement(sql_script)
             self._reset()
             self._session._commit_before_script()
             with map_errors:
-                for _ in self._cursor.execute(sql_script):
-                    pass
+                for part in self._session._dialect.divide(sql_script):
+                    for piece in optional_drops.pieces(part):
+                        self._exec_trace.reset()
+                        self._run(lambda sql: deque(optional_drops.execute(self._cursor.execute, sql, None), 0), piece)
             self._exec_trace.reset()
         finally:
             self._running = False
@@ -129,6 +137,7 @@ class Cursor:
         is_dml, statement = inspect_sql(sql)
         if statement is None:
             raise ProgrammingError("You can only execute one statement at a time.")
+        self._session._check_statement(statement)
         self._reset(many=many)
         self._is_dml = is_dml
         if is_dml:
@@ -145,13 +154,31 @@ class Cursor:
     def _execute(self, sql: str, parameters: Parameters) -> None:
         bindings = to_bindings(parameters)
         with map_errors:
-            self._next = next(self._cursor.execute(sql, bindings), None)
+            sql, self._next = self._run(
+                lambda sql: next(optional_drops.execute(self._cursor.execute, sql, bindings), None), sql
+            )
             if self._next is not None:
                 self._exec_trace.set_columns(self._cursor.description)
             elif self._exec_trace.description and not self._is_dml:
                 self._exec_trace.prepare_columns(self._connection, sql, bindings)
         if self._next is None:
             self._count_changes()
+
+    def _run(self, run: Callable[[str], T], sql: str) -> tuple[str, T]:
+        """Run a statement, or its translation if SQLite cannot parse it. Returns what has run, and the result.
+
+        SQLite's error also says what to write instead.
+        """
+        try:
+            return sql, run(sql)
+        except apsw.SQLError as error:
+            translated = None if self._exec_trace.has_begun else self._session._dialect.translated(sql, error)
+            if translated is None:
+                raise self._session._explained(error, sql) from None
+        try:
+            return translated, run(translated)
+        except apsw.SQLError as error:
+            raise self._session._explained(error, translated) from None
 
     def _bindings(self, rows: Iterator[Parameters]) -> Iterator[Any]:
         """Yield the bindings of each run. APSW takes the next ones after a run has ended and its changes are known."""

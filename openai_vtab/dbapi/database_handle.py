@@ -18,9 +18,11 @@ from typing import Any, Literal, Self
 
 from apsw import Connection as ApswConnection
 from apsw import Cursor as ApswCursor
+from apsw import SQLError
 
 from ..errors import ProgrammingError
-from .exceptions import map_errors
+from .dialect import SQLITE, Dialect
+from .exceptions import map_errors, to_pep249
 
 LEGACY_TRANSACTION_CONTROL: Literal[-1] = -1
 ISOLATION_LEVELS = ("", "DEFERRED", "IMMEDIATE", "EXCLUSIVE")
@@ -28,8 +30,16 @@ NOT_INITIALIZED = "Base Connection.__init__ not called."
 CLOSED = "Cannot operate on a closed database."
 
 
+def own_message(connection: ApswConnection, error: SQLError, sql: str) -> str:
+    """The message of an error of SQLite's, as it is."""
+    return str(error)
+
+
 class DatabaseHandle:
-    """An open apsw.Connection, the attribute `apsw`, with sqlite3's rules for its threads and transactions."""
+    """An open apsw.Connection, the attribute `apsw`, with sqlite3's rules for its threads and transactions.
+
+    `explain` returns the message of an error that a statement has raised.
+    """
 
     apsw: ApswConnection
     detect_types: int
@@ -39,6 +49,7 @@ class DatabaseHandle:
     _thread: int | None = None
     _isolation_level: str | None = ""
     _autocommit: bool | Literal[-1] = LEGACY_TRANSACTION_CONTROL
+    _dialect = SQLITE
 
     def __init__(
         self,
@@ -49,11 +60,15 @@ class DatabaseHandle:
         isolation_level: str | None = "",
         check_same_thread: bool = True,
         autocommit: bool | Literal[-1] = LEGACY_TRANSACTION_CONTROL,
+        dialect: Dialect = SQLITE,
+        explain: Callable[[ApswConnection, SQLError, str], str] = own_message,
     ) -> None:
         # A second call, as sqlite3 allows, opens another database; cursors of the first keep theirs.
         self._unusable = NOT_INITIALIZED
         self.text_factory = str
         self.detect_types = detect_types
+        self._dialect = dialect
+        self._explain = explain
         self._isolation_level = _checked_level(isolation_level)
         autocommit = _checked_autocommit(autocommit)
         with map_errors:
@@ -74,6 +89,13 @@ class DatabaseHandle:
         if self._unusable:
             raise ProgrammingError(self._unusable)
         return self.apsw
+
+    def _explained(self, error: SQLError, sql: str) -> Exception:
+        """Return the error of a statement as PEP 249's."""
+        return to_pep249(error, self._explain(self.apsw, error, sql))
+
+    def _check_statement(self, sql: str) -> None:
+        """Raise an exception if the text must not run. A subclass may know reasons."""
 
     def commit(self) -> None:
         """Commit the transaction: its queued writes are sent, and local changes are kept if all of them succeed."""

@@ -75,10 +75,13 @@ PEP249_CLASSES: dict[type[Exception], type[Exception]] = {
 }
 
 
-def to_pep249(error: apsw.Error) -> Exception:
-    """Convert APSW's exception; SQLite's extended result code and its name are kept as attributes."""
+def to_pep249(error: apsw.Error, message: str = "") -> Exception:
+    """Convert APSW's exception; SQLite's extended result code and its name are kept as attributes.
+
+    `message` replaces its message unless it is empty.
+    """
     kind = next(PEP249_CLASSES[cls] for cls in type(error).__mro__ if cls in PEP249_CLASSES)
-    converted = kind(str(error))
+    converted = kind(message or str(error))
     # InterruptError has no code when it was raised in Python, as for an interrupted wait for the network.
     default = apsw.SQLITE_INTERRUPT if isinstance(error, apsw.InterruptError) else None
     code = getattr(error, "extendedresult", default)

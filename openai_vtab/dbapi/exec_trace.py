@@ -32,10 +32,12 @@ class ExecTrace:
         self.session = session
         self.description: Description | None = None
         self.converters: list[Converter | None] | None = None
+        self.has_begun = False  # whether SQLite has parsed the statement
         self._many = False
 
     def __call__(self, cursor: apsw.Cursor, sql: str, bindings: Any) -> bool:
         """Check a statement before its first step, and take its columns."""
+        self.has_begun = True
         if self._many and cursor.is_readonly:
             raise ProgrammingError("executemany() can only execute DML statements.")
         if isinstance(bindings, tuple) and cursor.bindings_count:
@@ -50,6 +52,7 @@ class ExecTrace:
     def reset(self, *, many: bool = False) -> None:
         """Forget the last statement. `many` is for executemany(), whose rows are dropped."""
         self._many = many
+        self.has_begun = False
         self.description = None
 
     def set_columns(self, columns: Sequence[tuple[Any, ...]]) -> None:

@@ -1,4 +1,4 @@
-"""Reads objects and lists of one vector store within one statement, which sends each request once.
+"""Reads objects and lists of the API for one documents table within one statement, which sends each request once.
 
 >>> api = APIReader(session, "vs_1")
 >>> api.get(api.file("file-1"))["status"]
@@ -20,6 +20,7 @@ from ..tables.vector_store_file_batch_files import vector_store_file_batch_files
 from ..tables.vector_store_file_batches import vector_store_file_batches
 from ..tables.vector_store_files import vector_store_files
 from ..tables.vector_stores import vector_stores
+from .requests import PURPOSE
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +34,14 @@ class Question:
 
 
 class APIReader:
-    """The requests for objects and lists of one vector store, and their responses."""
+    """The requests for objects and lists, and their responses.
 
-    def __init__(self, session: StatementSession, vector_store_id: str) -> None:
+    vector_store_id: None if the table has no vector store yet. Nothing in it can be asked for then.
+    """
+
+    def __init__(self, session: StatementSession, vector_store_id: str | None) -> None:
         self._session = session
-        self._keys = {"vector_store_id": vector_store_id}
+        self._keys = {} if vector_store_id is None else {"vector_store_id": vector_store_id}
         self._sent: dict[str, Request] = {}
 
     def store(self) -> Question:
@@ -64,6 +68,14 @@ class APIReader:
         """Ask for the first page of the vector store's files."""
         return _question(vector_store_files, self._keys, is_list=True)
 
+    def stores(self) -> Question:
+        """Ask for the first page of all vector stores, the newest first."""
+        return _question(vector_stores, {}, is_list=True)
+
+    def uploaded_files(self) -> Question:
+        """Ask for the first page of all files that were uploaded for vector stores, the newest first."""
+        return _question(files, {"purpose": PURPOSE}, is_list=True)
+
     def get(self, question: Question) -> Object | None:
         """Return the object; None if the API does not know it, or in a dry run.
 
@@ -88,8 +100,8 @@ class APIReader:
         """Return whether the question was sent: a dry run sends nothing."""
         return self._session.response(question.request).status != protocol.NOT_SENT
 
-    def pages(self, question: Question) -> Iterator[list[Object]]:
-        """Yield the pages of a list. Raises APIError and APIConnectionError."""
+    def listed(self, question: Question) -> Iterator[Object]:
+        """Yield the objects of a list. Raises APIError, also for a list that does not end, and APIConnectionError."""
         table, method = question.table, question.method
         echoed = {table.sources[name]: question.keys[name] for name in method.variables}
         request, page = question.request, PageParameters(method.page_size)
@@ -101,14 +113,13 @@ class APIReader:
                 lambda response, request=request, page=page: protocol.listed(request, response, page, echoed),  # type: ignore[misc]
                 lambda found: len(found[0]),
             )
-            if not seen.isdisjoint(item["id"] for item in objects):
-                response = self._session.response(request)
-                if protocol.has_end_marker(request, response):
-                    raise protocol.repeated_page_error(request, response)
-                return  # a server without pages has sent its whole list again
-            seen.update(item["id"] for item in objects)
-            yield objects
-            if after is None:
+            new = [item for item in objects if item["id"] not in seen]
+            is_repeated = len(new) < len(objects)
+            if is_repeated and protocol.has_end_marker(request, response := self._session.response(request)):
+                raise protocol.repeated_page_error(request, response)
+            seen.update(item["id"] for item in new)
+            yield from new
+            if after is None or is_repeated:  # a server without pages sends its whole list again
                 return
             page = PageParameters(method.page_size, after=after)
             request = protocol.build(table, method, question.keys, page)

@@ -13,6 +13,7 @@ from ..ledger.shadow_table import quoted
 from ..schema import attachment_validators, search_validators, validators
 from ..schema.columns import ERROR, RAW, REFRESH, WAIT_SECONDS
 from ..schema.table import Column
+from ..tables.vector_store_search import vector_store_search
 
 SHOWN = (
     Column("key", "TEXT", "The document's name, yours to choose, unique in the table: a path, a URL, a primary key."),
@@ -43,40 +44,16 @@ SHOWN = (
     Column("batch_id", "TEXT", "The batch that attached the file."),
     Column("vector_store_id", "TEXT", "The vector store."),
 )
-ARGUMENTS = (  # of handbook('text', 5), in this order, after the text itself
-    Column(
-        "max_num_results",
-        "INTEGER",
-        "In a search: the maximum number of passages, 1 to 50; 50 by default.",
-        hidden=True,
-        check=search_validators.results,
-        is_option=True,
-    ),
-    Column(
-        "filters",
-        "TEXT",
-        'In a search: which documents to search, by attributes: JSON such as {"type": "eq", "key": "lang", '
-        '"value": "en"}.',
-        hidden=True,
-        check=search_validators.filters,
-        is_option=True,
-    ),
-    Column(
-        "ranking_options",
-        "TEXT",
-        'In a search: how to rank passages: JSON such as {"ranker": "auto", "score_threshold": 0.5}.',
-        hidden=True,
-        check=search_validators.ranking_options,
-        is_option=True,
-    ),
-    Column(
-        "rewrite_query",
-        "INTEGER",
-        "In a search: 1 lets the API rewrite the text.",
-        hidden=True,
-        check=validators.boolean,
-        is_option=True,
-    ),
+_ARGUMENTS = {
+    "max_num_results": "the maximum number of passages, 1 to 50; 50 by default.",
+    "filters": 'which documents to search, by attributes: JSON such as {"type": "eq", "key": "lang", "value": "en"}.',
+    "ranking_options": 'how to rank passages: JSON such as {"ranker": "auto", "score_threshold": 0.5}.',
+    "rewrite_query": "1 lets the API rewrite the text.",
+}
+ARGUMENTS = tuple(  # of handbook('text', 5), in this order, after the text itself
+    replace(column, doc=f"In a search: {_ARGUMENTS[column.name]}")
+    for column in vector_store_search.columns
+    if column.name in _ARGUMENTS
 )
 HIDDEN = (
     Column("rank", "REAL", "In a search: the lower, the better the passage matches.", hidden=True),

@@ -49,7 +49,7 @@ class Commands:
 
     def _retry_unknown(self) -> None:
         """Forget what was uploaded with an unknown outcome: content that is written again is not the same."""
-        for file in self._store.files("f.state = ? AND f.file_id IS NULL", [State.LEAVING]):
+        for file in self._store.files("f.document IS NULL AND f.file_id IS NULL"):
             self._store.remove_file(file.id)
         for file in self._store.files("f.state = ?", [State.UNKNOWN]):
             self._store.change_file(file.id, sha256=None)

@@ -27,23 +27,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Sequence
-from contextlib import closing
 
 from ..errors import RowError
-from ..execution.statement import StatementSession
 from ..execution.workers import WorkerPool
-from ..protocol import READ_AFTER_WRITE_SECONDS, Object
+from ..protocol import Object
 from ..writes.queue import WriteQueue
-from ..writes.write import Write
 from . import requests, selections, spares, unknown
 from .arguments import Arguments
 from .commit_look import look_before_commit
-from .requests import Change
 from .rows import Document, StoredFile
+from .sending import StepSender
 from .states import State
 from .steps import Step
 from .store import DocumentStore
-from .vector_store import take_or_refuse
+from .vector_store import VectorStore
 
 
 class DocumentCommit:
@@ -66,59 +63,22 @@ class DocumentCommit:
         on_created: Callable[[tuple[str, ...]], None],
     ) -> None:
         self._store = store
-        self._arguments = arguments
-        self._queue = queue
         self._workers = workers
         self._files_per_batch = files_per_batch
         self._others = others
         self._holders = holders
         self._on_created = on_created
-        self._is_dry_run = workers.client.settings.dry_run
+        self._sender = StepSender(store, queue, is_dry_run=workers.client.settings.dry_run)
+        self._vector_store = VectorStore(store, arguments, workers, self._sender, on_created)
 
     def run(self) -> None:
         """Take every step but the last. Raises what has failed."""
-        if not self._is_dry_run:
+        if not self._sender.is_dry_run:
             look_before_commit(self._store, self._workers, self._others)
         self._upload()
         self._attach()
         self._set_attributes()
         self._supersede()
-
-    # store
-
-    def _ensure_store(self) -> str:
-        """Return the id of the vector store. Creates the store if the table has none yet."""
-        known = self._store.setting("vector_store_id")
-        if known is None:
-            self._create_store()
-            known = self._store.setting("vector_store_id")
-        return str(known)
-
-    def _create_store(self) -> None:
-        name = self._arguments.name or ""
-        if not self._is_dry_run and self._found_store(name):
-            return
-        change = requests.create_store(name, self._arguments.expires_after, self._arguments.metadata)
-        label = f"{self._store.name}: the vector store {name!r}"
-        self._add(Step.STORE, change, {"name": name}, 0, label, self._store_created)
-        self._send()
-        if self._is_dry_run:
-            self._store.set("vector_store_id", f"the id of {name}")
-
-    def _found_store(self, name: str) -> bool:
-        """Take the vector store that an earlier COMMIT has created. Raises ProgrammingError for another's."""
-        setting = self._store.setting("store_unknown")
-        begun_at = None if setting is None else int(setting)
-        if begun_at is not None:
-            # at most: the clock may have been set back since
-            self._workers.pause(min(begun_at - self._workers.clock.time(), 0) + READ_AFTER_WRITE_SECONDS)
-        with closing(StatementSession(self._workers)) as session:
-            return take_or_refuse(self._store, name, requests.stores(session), begun_at)
-
-    def _store_created(self, answer: Object) -> None:
-        self._store.set("vector_store_id", answer["id"])
-        self._store.set("store_unknown", None)
-        self._on_created((str(answer["id"]),))
 
     # upload
 
@@ -126,20 +86,20 @@ class DocumentCommit:
         wanted = selections.newest_in(self._store, State.WANTED)
         if not wanted:
             return
-        self._ensure_store()  # before anything is uploaded, because its name may be taken
+        self._vector_store.ensure()  # before anything is uploaded, because its name may be taken
         changed: list[str] = []
         spare = spares.contents(self._store)
         for document, file in wanted:
             if (file.sha256, file.filename) not in spare or not spares.take_up(self._store, document, file):
                 self._upload_one(document, file, changed)
-        self._send()
+        self._sender.send()
         if changed:
             key = f"{changed[0]!r}{_more(len(changed) - 1)}"
             raise RowError(
                 f"{self._store.name}.path of the key {key}: the file has changed between the statement and COMMIT; "
                 "repeat the statement: what was sent is used if it is still the content"
             )
-        if self._is_dry_run:
+        if self._sender.is_dry_run:
             for document, file in selections.newest_in(self._store, State.WANTED):
                 self._store.move(file, State.UPLOADED, file_id=f"the id of {document.key}")
 
@@ -165,7 +125,7 @@ class DocumentCommit:
             known = {"file_id": answer["id"], "created_at": answer.get("created_at"), "sha256": answer["sha256"]}
             self._store.advance(file, state=State.UPLOADED, **known)
 
-        self._add(Step.UPLOAD, requests.upload(content), sent, document.id, self._label(document), uploaded)
+        self._sender.add(Step.UPLOAD, requests.upload(content), sent, document.id, self._label(document), uploaded)
 
     # attach
 
@@ -174,10 +134,10 @@ class DocumentCommit:
         for first in range(0, len(uploaded), self._files_per_batch):
             self._attach_batch(uploaded[first : first + self._files_per_batch])
         if uploaded:
-            self._send()
+            self._sender.send()
 
     def _attach_batch(self, part: Sequence[tuple[Document, StoredFile]]) -> None:
-        vector_store_id = self._ensure_store()
+        vector_store_id = self._vector_store.ensure()
         files = [
             {"file_id": file.file_id, "chunking": document.chunking, "intent": file.intent} for document, file in part
         ]
@@ -190,7 +150,7 @@ class DocumentCommit:
         items = [requests.item(document, file) for document, file in part]
         change = requests.attach(vector_store_id, items, requests.visible_by(new, self._workers.clock))
         label = self._label(*(document for document, _ in part))
-        self._add(Step.ATTACH, change, {"files": files}, part[0][0].id, label, attached)
+        self._sender.add(Step.ATTACH, change, {"files": files}, part[0][0].id, label, attached)
 
     # attributes
 
@@ -199,7 +159,7 @@ class DocumentCommit:
         for document, file in different:
             self._set_attributes_of(document, file)
         if different:
-            self._send()
+            self._sender.send()
 
     def _set_attributes_of(self, document: Document, file: StoredFile) -> None:
         attributes = document.attributes
@@ -207,9 +167,9 @@ class DocumentCommit:
         def done(answer: Object) -> None:
             self._store.advance(file, attributes=attributes)
 
-        change = requests.set_attributes(self._ensure_store(), str(file.file_id), json.loads(attributes))
+        change = requests.set_attributes(self._vector_store.ensure(), str(file.file_id), json.loads(attributes))
         sent = {"files": [{"file_id": file.file_id}]}
-        self._add(Step.ATTRIBUTES, change, sent, document.id, self._label(document), done)
+        self._sender.add(Step.ATTRIBUTES, change, sent, document.id, self._label(document), done)
 
     # remove
 
@@ -233,7 +193,7 @@ class DocumentCommit:
         for file, file_id in leaving:
             self._remove_one(file, file_id)
         if leaving:
-            self._send()
+            self._sender.send()
 
     def _remove_one(self, file: StoredFile, file_id: str) -> None:
         sent = {"files": [{"file_id": file_id}]}
@@ -246,43 +206,11 @@ class DocumentCommit:
         if vector_store_id is not None and (file.attached_at is not None or not file.owned):
             new = requests.visible_by({file_id: file.attached_at}, self._workers.clock)
             change = requests.detach(str(vector_store_id), file_id, new)
-            self._add(Step.DETACH, change, sent, file.id, label, None if file.owned else removed)
+            self._sender.add(Step.DETACH, change, sent, file.id, label, None if file.owned else removed)
         if file.owned:
-            self._add(Step.DELETE, requests.delete(file_id), sent, file.id, label, removed)
+            self._sender.add(Step.DELETE, requests.delete(file_id), sent, file.id, label, removed)
 
-    # sending
-
-    def _add(
-        self,
-        step: Step,
-        change: Change,
-        sent: Object,
-        rowid: int,
-        label: str,
-        on_done: Callable[[Object], None] | None,
-    ) -> None:
-        """Queue a request of a step, with its intent."""
-        intent = None
-        if not self._is_dry_run:
-            intents = self._queue.intents.of(self._store.file)
-            intent = intents.new(self._store.shadow.names, {}, {"step": step, **sent})
-        self._queue.add(
-            Write(
-                change.request,
-                rowid,
-                change.parse,
-                affected=change.affected,
-                intent=intent,
-                ledger=self._store,
-                on_done=on_done,
-                label=label,
-                reusable=True,
-            )
-        )
-
-    def _send(self) -> None:
-        """Send what a step has queued, and write the results into the rows. Raises what has failed."""
-        self._queue.flush(more=True)
+    # error messages
 
     def _label(self, *documents: Document) -> str:
         """Name documents for an error message."""

@@ -24,7 +24,8 @@ from ..execution.statement import StatementSession
 from ..execution.workers import WorkerPool
 from ..protocol import READ_AFTER_WRITE_SECONDS
 from ..schema.values import sql_literal
-from . import requests, selections, unknown
+from . import selections, unknown
+from .api_reader import APIReader
 from .reading import look
 from .rows import AS_ATTACHED, NO_ATTRIBUTES, Document, StoredFile
 from .states import State
@@ -40,18 +41,21 @@ def look_before_commit(store: DocumentStore, workers: WorkerPool, others: Sequen
     others: the other documents tables of the connection, whose files are not taken for an unknown upload's.
     """
     store.write_learned()
+    vector_store_id = store.setting("vector_store_id")
     with closing(StatementSession(workers)) as session:
-        _resolve_unknown(store, session, others)
-        _look(store, session)
-        _look_for_retried(store, session)
+        api = APIReader(session, None if vector_store_id is None else str(vector_store_id))
+        _resolve_unknown(store, api, others)
+        if vector_store_id is not None:
+            _look(store, session, str(vector_store_id))
+        _look_for_retried(store, session, api)
         for _, file in selections.newest_in(store, State.MISSING):
             if store.contents.of(file) is not None:
                 store.move(file, State.WANTED, **NOTHING_SENT, owned=1)
         for document, file in selections.adopted(store):
-            _adopt(store, session, document, file)
+            _adopt(store, api, document, file)
 
 
-def _resolve_unknown(store: DocumentStore, session: StatementSession, others: Sequence[DocumentStore]) -> None:
+def _resolve_unknown(store: DocumentStore, api: APIReader, others: Sequence[DocumentStore]) -> None:
     files = selections.unknown(store)
     if not files:
         return
@@ -61,17 +65,16 @@ def _resolve_unknown(store: DocumentStore, session: StatementSession, others: Se
         return any(each.with_file_id(file_id) for each in stores)
 
     since = unknown.possible_since(files)
-    listed = takewhile(lambda o: (o.get("created_at") or 0) >= since, requests.uploaded_files(session))
+    listed = takewhile(lambda o: (o.get("created_at") or 0) >= since, api.listed(api.uploaded_files()))
     unknown.resolve(store, files, list(listed), is_known)
 
 
-def _look(store: DocumentStore, session: StatementSession) -> None:
+def _look(store: DocumentStore, session: StatementSession, vector_store_id: str) -> None:
     """Look until the API can be believed: for some seconds, it may not show a file that was attached."""
-    vector_store_id = store.setting("vector_store_id")
     workers, files = session.workers, selections.to_look_at(store)
     pause = FIRST_PAUSE
-    while files and vector_store_id is not None:
-        look(session, store, str(vector_store_id), files, workers.clock)
+    while files:
+        look(session, store, vector_store_id, files, workers.clock)
         store.write_learned()
         files = [file for file in selections.to_look_at(store) if file.state is State.UNSURE]
         if files:
@@ -81,21 +84,19 @@ def _look(store: DocumentStore, session: StatementSession) -> None:
             session.close()
 
 
-def _look_for_retried(store: DocumentStore, session: StatementSession) -> None:
+def _look_for_retried(store: DocumentStore, session: StatementSession, api: APIReader) -> None:
     """A file that is to be attached again, because it had failed, may have been deleted since."""
     retried = selections.retried(store)
-    if not retried:
-        return
-    for file, _ in session.prefetch(retried, lambda file: requests.look_up(str(file.file_id))):
-        if requests.uploaded_file(session, str(file.file_id)) is None:
+    for file, _ in session.prefetch(retried, lambda file: api.uploaded_file(str(file.file_id)).request):
+        if api.get(api.uploaded_file(str(file.file_id))) is None:
             store.move(file, State.MISSING)
 
 
-def _adopt(store: DocumentStore, session: StatementSession, document: Document, file: StoredFile) -> None:
+def _adopt(store: DocumentStore, api: APIReader, document: Document, file: StoredFile) -> None:
     """Complete the document of an adopted file with what the API says of the file."""
     file_id = str(file.file_id)
     name = f"{store.name}.file_id of the key {sql_literal(document.key)}"
-    uploaded = requests.uploaded_file(session, file_id)
+    uploaded = api.get(api.uploaded_file(file_id))
     if uploaded is None or not file.state.is_attached:
         problem = "does not exist" if uploaded is None else "is not in the vector store"
         raise RowError(f"{name}: {file_id} {problem}; give content or path, or the id of a file that is in it")

@@ -18,7 +18,7 @@ from unicodedata import category
 from ..schema import validators
 from ..schema.file_to_upload import FileToUpload
 from ..schema.spool import Spool
-from ..schema.upload_root import below, reason
+from ..schema.upload_root import reason, relative
 from ..schema.values import InvalidValue, Limits, SQLiteValue, sql_literal
 from .rows import Document, StoredFile
 
@@ -95,7 +95,7 @@ def of_path(path: SQLiteValue, limits: Limits) -> Content:
     except OSError as error:
         raise InvalidValue(
             f"{sql_literal(path)} cannot be read ({reason(error)})",
-            f"the path of another file {below(limits.upload_root)}",
+            f"the path of another file {relative(limits.upload_root)}",
         ) from None
     if size != len(upload):
         raise InvalidValue(f"{sql_literal(path)} changes while it is read", "the same again when it is complete")

@@ -3,8 +3,8 @@
     the intent's step   carried out, and the response has come   the outcome is unknown
     ------------------  ---------------------------------------  ------------------------------------------------------
     store               its id                                   the time, so that the next COMMIT looks for the store
-    upload              a spare file, which the next COMMIT      a file in the state `unknown`; its document, when the
-                        takes up by its sha256                   table has none of that key
+    upload              a spare file                             a spare file in the state `unknown`; of a new key, a
+                                                                 document that shows it (unknown.py)
     attach, attributes  the files are `unsure`: the next look    the same
     detach, delete      at the API tells what they are
 
@@ -125,19 +125,18 @@ class DocumentOutcomes:
         return 1
 
     def _upload_unknown(self, intent: Intent) -> int:
-        """Add a file in the state `unknown`, to its document if the document is there."""
+        """Add a file in the state `unknown`. It is no document's, except of one that shows nothing else."""
         if self.store.with_intent(intent.id) is not None:
             return 0
         sent = intent.sent
         content = {name: sent.get(name) for name in ("bytes", "filename")}
         document = self.store.document(sent["key"])
-        if document is not None:
-            id = document.id
-        else:  # without a sha256: the document has no content that was committed
+        shows = None if document is None or not unknown.is_provisional(document) else document.id
+        if document is None:  # without a sha256: the document has no content that was committed
             wanted = {name: sent.get(name) for name in ("key", "chunking")}
-            id = self.store.add_document(**wanted, **content, attributes=sent.get("attributes", NO_ATTRIBUTES))
+            shows = self.store.add_document(**wanted, **content, attributes=sent.get("attributes", NO_ATTRIBUTES))
         self.store.add_file(
-            document=id,
+            document=shows,
             state=State.UNKNOWN,
             owned=1,
             sha256=sent.get("sha256"),
@@ -180,7 +179,6 @@ class DocumentOutcomes:
         While another connection writes, everything stays kept.
         """
         self.store.shadow.forget_old_names()
-        self.store.contents.clear()  # SQLite does not tell a table that it has dropped when its transaction is over
         if self.store.has_learned and not can_wait:
             try:
                 self.store.save_learned()

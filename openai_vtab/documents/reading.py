@@ -171,12 +171,11 @@ class _Look:
         """Look for the files in a list, to its end at most. Returns those that are not in it."""
         wanted = {_id(file): file for file in files}
         try:
-            for page in self._api.pages(question):
-                for item in page:
-                    if (file := wanted.pop(item["id"], None)) is not None:
-                        self._learn(file, item)
-                if not wanted:
-                    break
+            for item in self._api.listed(question):
+                if (file := wanted.pop(item["id"], None)) is not None:
+                    self._learn(file, item)
+                    if not wanted:
+                        break
         except NOT_READ as error:
             self._fail(question, wanted.values(), error)
             return []

@@ -1,4 +1,4 @@
-"""The requests of a documents table, built from the descriptions of the API's tables.
+"""The requests of a COMMIT that change something, built from the descriptions of the API's tables.
 
 >>> attach("vs_1", [{"file_id": "file-1"}], new_files={}).request.target
 '/vector_stores/vs_1/file_batches'
@@ -7,19 +7,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Any
 
 from .. import protocol
 from ..clock import Clock
-from ..execution.statement import StatementSession
-from ..protocol import NO_KEYS, Object, PageParameters, Request, Response
+from ..protocol import Object, Request, Response
 from ..protocol.multipart import Upload
 from ..protocol.not_found import Verdict
 from ..schema.file_to_upload import FileToUpload
-from ..schema.table import Listing, Method, Table
+from ..schema.table import Method, Table
 from ..tables.files import files
 from ..tables.vector_store_file_batches import vector_store_file_batches
 from ..tables.vector_store_files import vector_store_files
@@ -143,44 +142,3 @@ def _deletion(table: Table, keys: Mapping[str, str]) -> Change:
         return protocol.deleted(request, response, keys)
 
     return _change(table, table.of("DELETE")[0], keys, parse)
-
-
-def look_up(file_id: str) -> Request:
-    """Ask for a file, whether it is attached or not."""
-    method = next(m for m in files.of("SELECT") if m.listing is None and not m.gives)
-    return protocol.build(files, method, {"id": file_id})
-
-
-def uploaded_file(session: StatementSession, file_id: str) -> Object | None:
-    """Return a file, None when there is none of this id."""
-    request = look_up(file_id)
-    return protocol.parse_object(request, session.response(request))
-
-
-def stores(session: StatementSession) -> Iterator[Object]:
-    """Yield all vector stores, the newest first."""
-    return _pages(session, vector_stores, {})
-
-
-def uploaded_files(session: StatementSession) -> Iterator[Object]:
-    """Yield all files that were uploaded for vector stores, the newest first."""
-    return _pages(session, files, {"purpose": PURPOSE})
-
-
-def _pages(session: StatementSession, table: Table, parameters: Mapping[str, Any]) -> Iterator[Object]:
-    """Yield the objects of a list, page after page. Raises APIError when the list does not end."""
-    method = next(m for m in table.of("SELECT") if m.listing is Listing.PAGES)
-    seen: set[str] = set()
-    after: str | None = None
-    while True:
-        page = PageParameters(method.page_size, after=after)
-        request = protocol.build(table, method, parameters, page)
-        response = session.response(request)
-        objects, after = protocol.listed(request, response, page, NO_KEYS)
-        new = [item for item in objects if item["id"] not in seen]
-        if len(new) < len(objects) and protocol.has_end_marker(request, response):
-            raise protocol.repeated_page_error(request, response)
-        seen.update(item["id"] for item in new)
-        yield from new
-        if after is None or not new:
-            return

@@ -69,17 +69,18 @@ class RowValues:
 
     def content(self, row: Row, key: str) -> Content | None:
         """Return the content; None when the row gives none."""
-        if "content" in row and "path" in row:
-            raise RowError(f"{self._store.name}: the key {sql_literal(key)} has content and path; give one of them")
-        if "content" in row:
-            return self._checked("content", key, lambda: contents.of_value(row["content"], key, self._limits))
-        if "path" in row:
-            return self._checked("path", key, lambda: contents.of_path(row["path"], self._limits))
-        return None
+        match _sources(row):
+            case []:
+                return None
+            case ["content"]:
+                return self._checked("content", key, lambda: contents.of_value(row["content"], key, self._limits))
+            case ["path"]:
+                return self._checked("path", key, lambda: contents.of_path(row["path"], self._limits))
+        raise RowError(f"{self._store.name}: the key {sql_literal(key)} has content and path; give one of them")
 
     def is_unchanged(self, row: Row, known: Document) -> bool:
         """Return whether the row gives the path of the file that a document was read from, which has not changed."""
-        return "path" in row and "content" not in row and contents.is_unchanged(row["path"], self._limits, known)
+        return _sources(row) == ["path"] and contents.is_unchanged(row["path"], self._limits, known)
 
     def _checked(self, column: str, key: str, check: Callable[[], T]) -> T:
         try:
@@ -87,3 +88,9 @@ class RowValues:
         except InvalidValue as error:
             problem = f"{self._store.name}.{column} of the key {sql_literal(key)}: {error}"
         raise RowError(problem)
+
+
+def _sources(row: Row) -> list[str]:
+    """Return which of the columns give the content. NULL beside another one gives none, as in an INSERT."""
+    named = [name for name in ("content", "path") if name in row]
+    return [name for name in named if row[name] is not None] or named[:1]

@@ -13,7 +13,7 @@ from .states import State
 from .store import DocumentStore
 
 Pair = tuple[Document, StoredFile]
-SPARE = "f.document IS NULL AND f.file_id IS NOT NULL AND f.owned"
+SPARE = "f.document IS NULL AND f.state <> 'leaving' AND f.owned"
 
 
 _OVER = (State.FAILED, State.CANCELLED, State.MISSING)
@@ -41,21 +41,25 @@ def with_other_attributes(store: DocumentStore) -> list[Pair]:
 
 
 def spares(store: DocumentStore, file: StoredFile) -> list[StoredFile]:
-    """Return the files of the same content and name that no document needs."""
-    return store.files(f"{SPARE} AND f.sha256 = ? AND f.filename = ?", [file.sha256, file.filename])
+    """Return the files of the same content and name that no document needs, the unknown of its own document too."""
+    own = "f.document = ? AND f.state = 'unknown' AND f.id <> ?"
+    where = f"(({SPARE}) OR ({own})) AND f.sha256 = ? AND f.filename = ?"
+    return store.files(where, [file.document, file.id, file.sha256, file.filename])
 
 
 def all_spares(store: DocumentStore) -> list[StoredFile]:
-    """Return the files that no document needs."""
-    return store.files(SPARE)
+    """Return the files that no document needs, and those with unknown uploads."""
+    return store.files(f"({SPARE}) OR f.state = 'unknown'")
 
 
 def superseded(store: DocumentStore) -> list[StoredFile]:
-    """Return the files that are older than a completed one of their document, and older ones that no search finds."""
+    """Return the files that are older than a completed one of their document, and older ones that no search finds.
+
+    Among these are uploads that the user has given up.
+    """
     newer = f"SELECT 1 FROM {store.shadow.path('files')} AS n WHERE n.document = f.document AND n.id > f.id"
-    return store.files(
-        f"f.document IS NOT NULL AND EXISTS ({newer} AND (n.state = 'completed' OR f.state IN ({_names(_USELESS)})))"
-    )
+    is_useless = f"(f.state IN ({_names(_USELESS)}) OR (f.state = 'unknown' AND f.sha256 IS NULL))"
+    return store.files(f"f.document IS NOT NULL AND EXISTS ({newer} AND (n.state = 'completed' OR {is_useless}))")
 
 
 def to_look_at(store: DocumentStore) -> list[StoredFile]:

@@ -1,10 +1,22 @@
-"""Spare files: what a transaction that failed has uploaded, and a later one uses instead of uploading it again.
+"""Spare files: what a transaction that failed has uploaded, or may have, and a later one uses instead of uploading it.
+
+    the spare file                                      the wanted file is then
+    --------------------------------------------------  -----------------------------------------------------
+    is attached with the chunking of the document       what the spare one is
+    is not attached, or the API could not use it        uploaded: it is attached
+    may be at the API: the outcome of its upload is     unknown, although COMMIT has just looked for it: a second
+    unknown                                             upload might leave a file that no row knows
+
+The first of the table that there is counts.
 
 >>> take_up(store, document, file)
 True
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain
 
 from .rows import Document, StoredFile
 from .selections import all_spares, spares
@@ -24,7 +36,7 @@ def contents(store: DocumentStore) -> set[tuple[str | None, str | None]]:
 
 def take_up(store: DocumentStore, document: Document, file: StoredFile) -> bool:
     """Let a wanted file be a spare one of the same content and name. Returns whether there is one."""
-    spare = _best(document, spares(store, file))
+    spare = best(document, spares(store, file))
     if spare is None:
         return False
     store.remove_file(spare.id)
@@ -33,8 +45,9 @@ def take_up(store: DocumentStore, document: Document, file: StoredFile) -> bool:
     return True
 
 
-def _best(document: Document, found: list[StoredFile]) -> StoredFile | None:
-    """Return a spare file that is attached with the document's chunking, else one that is to be attached, else None."""
+def best(document: Document, found: Sequence[StoredFile]) -> StoredFile | None:
+    """Return the spare file that a document uses, None if there is none."""
     attached = (spare for spare in found if spare.state in ATTACHED and spare.chunking == document.chunking)
     others = (spare for spare in found if spare.state in TO_ATTACH)
-    return next(iter((*attached, *others)), None)
+    perhaps = (spare for spare in found if spare.state is State.UNKNOWN)
+    return next(chain(attached, others, perhaps), None)

@@ -11,6 +11,7 @@ killed, has stopped.
     -----------  -----------------------------------------  -----------
     wanted       its upload, or a file like it, is there    uploaded
     wanted       a file like it is attached already         in_progress, completed
+    wanted       the upload of one like it is unknown       unknown
     unknown      exactly one file can be the upload's       uploaded
     uploaded     a batch attaches it                        in_progress
     uploaded     it had failed, and does not exist now      missing
@@ -71,7 +72,7 @@ _TOLD = _ATTACHED | {State.MISSING}
 _ALWAYS = frozenset({State.UNSURE, State.LEAVING})
 
 NEXT_STATES: dict[State, frozenset[State]] = {
-    State.WANTED: frozenset({State.UPLOADED, State.IN_PROGRESS, State.COMPLETED}),
+    State.WANTED: frozenset({State.UPLOADED, State.IN_PROGRESS, State.COMPLETED, State.UNKNOWN}),
     State.UNKNOWN: frozenset({State.UPLOADED, State.LEAVING}),
     State.UPLOADED: frozenset({State.IN_PROGRESS, State.MISSING, State.UNSURE, State.LEAVING}),
     State.IN_PROGRESS: (_TOLD | _ALWAYS) - {State.IN_PROGRESS},

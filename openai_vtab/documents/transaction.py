@@ -3,9 +3,12 @@
 What a table has removed at the API could not be undone if another table failed afterwards. So each takes all other
 steps before the first removes anything.
 
->>> written = WrittenDocuments(queue, lambda store, arguments: DocumentCommit(store, arguments, …))
+They outlive SQLite's objects for the tables. A table that is renamed gets another object within the transaction, and
+one that is dropped has none any more, although ROLLBACK TO may bring it back.
+
+>>> written = WrittenDocuments(queue, lambda store, arguments: DocumentCommit(store, arguments, …), is_dry_run=False)
 >>> written.begin(store, arguments)
->>> written.commit(store, arguments)
+>>> written.commit()
 """
 
 from __future__ import annotations
@@ -15,35 +18,58 @@ from collections.abc import Callable
 from ..writes.queue import WriteQueue
 from .arguments import Arguments
 from .commit import DocumentCommit
+from .shadow import ShadowRows
 from .store import DocumentStore
 
 
 class WrittenDocuments:
-    """The tables of the open transaction, in the order in which it has come to them."""
+    """The tables of the open transaction, in the order in which it has come to them.
 
-    def __init__(self, queue: WriteQueue, commit_of: Callable[[DocumentStore, Arguments], DocumentCommit]) -> None:
+    is_dry_run: COMMIT puts their rows back.
+    """
+
+    def __init__(
+        self,
+        queue: WriteQueue,
+        commit_of: Callable[[DocumentStore, Arguments], DocumentCommit],
+        *,
+        is_dry_run: bool,
+    ) -> None:
         self._queue = queue
         self._commit_of = commit_of
+        self._is_dry_run = is_dry_run
         self._tables: dict[DocumentStore, Arguments] = {}
+        self._before: dict[DocumentStore, ShadowRows] = {}
+
+    def __contains__(self, store: object) -> bool:
+        return store in self._tables
 
     def begin(self, store: DocumentStore, arguments: Arguments) -> None:
-        """A table takes part in the transaction."""
+        """A table takes part in the transaction. It may say so several times."""
+        if self._is_dry_run and store not in self._tables:
+            self._before[store] = store.shadow.copy()
         self._tables[store] = arguments
 
-    def commit(self, store: DocumentStore, arguments: Arguments) -> None:
+    def commit(self) -> None:
         """Send what the rows of all tables need. Raises what has failed, and lists what was carried out before.
 
-        SQLite calls it for each table; from the second on, nothing is left to do, except for a table that the
-        transaction has created: SQLite has not called `begin` of that one.
+        SQLite has it called once for each virtual table of the transaction; from the second call on, nothing is left to
+        do.
         """
-        self._tables[store] = arguments
-        commits = [self._commit_of(*each) for each in self._tables.items() if each[0].is_there()]
+        commits = {store: self._commit_of(store, how) for store, how in self._tables.items() if store.is_there()}
+        if not commits:
+            return
         with self._queue.one_commit():
-            for commit in commits:
+            for commit in commits.values():
                 commit.run()
-            for commit in commits:
+            for commit in commits.values():
                 commit.remove()
+        for store in commits.keys() & self._before.keys():
+            store.shadow.put_back(self._before[store])
 
-    def clear(self) -> None:
+    def end(self) -> None:
         """The transaction is over."""
+        for store in self._tables:
+            store.contents.clear()
         self._tables.clear()
+        self._before.clear()

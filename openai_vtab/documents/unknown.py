@@ -4,6 +4,18 @@ A file is taken for an upload's only if it is the only one that can be: it has t
 was created since the upload began, no row knows it, and it cannot be the file of another such upload. Otherwise the
 upload stays unknown until the user decides: uploading again might leave a second file that no row knows.
 
+Whose file it is
+----------------
+The transaction that has begun such an upload was rolled back, so that no document has its content. Its file is spare,
+as one whose upload has succeeded is: the next document that wants the content takes it, found or not. If it is not
+found, the document has the status `unknown`.
+
+It must not count as the newest file of the document with its key. That document still has another content: its own file
+would count as superseded, its changes would not be sent, and its status not be shown.
+
+A key that the table does not have is the exception. A provisional document, without a sha256, shows the upload until
+its file is found, or the key is written.
+
 >>> resolve(store, [file], uploaded_since(…), is_known=lambda file_id: False)
 """
 

@@ -9,7 +9,11 @@ Read-ahead never has more unused requests outstanding than the statement has alr
 fetch a thousand rows, and a query never sends more than twice what it needs; and never more than keep all connections
 busy.
 
->>> read_ahead = ReadAhead(start, most=64, replay=lambda record, seconds: run_again(record, seconds))
+A replay cannot go beyond the page of a list that has not come yet. This page is requested before the keys that were
+recorded before it, and once it has come, the statement is replayed again. So pages are prefetched while their keys are
+looked up.
+
+>>> read_ahead = ReadAhead(start, is_answered, most=64, replay=lambda record, seconds: run_again(record, seconds))
 >>> read_ahead.looked_up(request)
 """
 
@@ -23,16 +27,20 @@ from contextlib import suppress
 from ..clock import REAL, Clock
 from ..errors import Error
 from ..protocol import Request
+from .bulk_reads import BulkReads
 
 log = logging.getLogger("openai_vtab")
 
 FIRST_USEFUL = 2  # look-ups before the first replay: one look-up alone has nothing to predict
+MOST_BESIDE_A_PAGE = 1  # look-ups that are sent ahead while a page of their list is under way
 MOST_RECORDED = 10_000  # keys of one replay: a few MB
+ENOUGH = 1_000  # keys that are recorded and not yet sent: no page is replayed before some of them are
 SHORT_REPLAY_SECONDS = 0.25  # that replays may take in all; or half as long as the statement has taken so far
 
-# Runs the statement again for up to so many seconds, and calls the function with each request that it would send.
-# Returns whether these are all.
-Replay = Callable[[Callable[[Request], None], float], bool]
+# Called with each request that a replay would send, and whether it is for a page of a list
+Record = Callable[[Request, bool], None]
+# Runs the statement again for up to so many seconds, and records. Returns whether these are all requests.
+Replay = Callable[[Record, float], bool]
 
 
 class StopReplay(BaseException):
@@ -42,13 +50,25 @@ class StopReplay(BaseException):
 class ReadAhead:
     """Predicts what one statement will look up.
 
-    `start` sends a request, and returns False if it was sent before. Up to `most` requests are outstanding.
+    `start` sends a request, and returns False if it was sent before. `is_answered` returns whether a request has its
+    response. Up to `most` requests are outstanding. `bulk` reads lists instead, where that pays.
     """
 
-    def __init__(self, start: Callable[[Request], bool], most: int, replay: Replay, *, clock: Clock = REAL) -> None:
+    def __init__(
+        self,
+        start: Callable[[Request], bool],
+        is_answered: Callable[[Request], bool],
+        most: int,
+        replay: Replay,
+        *,
+        bulk: BulkReads | None = None,
+        clock: Clock = REAL,
+    ) -> None:
         self._start = start
+        self._is_answered = is_answered
         self._most = most
         self._replay = replay
+        self._bulk = bulk
         self._clock = clock
         self._began = clock.monotonic()
         self._replayed = self._last = 0.0  # seconds that replays have taken: all of them, and the last one
@@ -57,6 +77,7 @@ class ReadAhead:
         self._coming: deque[Request] = deque()
         self._ahead: dict[str, None] = {}  # sent and not yet used, in the order of sending
         self._passed: set[str] = set()  # those of them that a later one has overtaken
+        self._page: Request | None = None  # where the last replay could not go on
         self._complete = False
         self.predicted = 0
 
@@ -70,26 +91,46 @@ class ReadAhead:
         """How many keys the statement will look up in all; None while that is not known."""
         return len(self._used) if self._complete else None
 
-    def looked_up(self, request: Request) -> None:
-        """Send as many of the following requests as are due, because the statement needs this one now."""
+    def looked_up(self, request: Request, *, is_served: bool = False) -> None:
+        """Send as many of the following requests as are due, because the statement needs this one now.
+
+        `is_served`: a page of a list had its object, and probably has those that follow: there is nothing to predict.
+        """
         identity = request.identity
         if self._used.get(identity):
             return
-        self._used[identity] = True
-        self._used_count += 1
-        self._passed.discard(identity)
         if identity in self._ahead:
             self._overtake(identity)
-        if self._used_count < FIRST_USEFUL:
+        self.used(request)
+        if self._used_count < FIRST_USEFUL or is_served:
             return
-        if len(self._coming) < self._most and not self._complete:
-            self._run_replay()
+        if self._can_record_more() and self._run_replay() and self._bulk is not None:
+            self._bulk.consider(self._coming)
         due = min(self._used_count - len(self._passed), self._most)
+        if self._bulk is not None and self._bulk.is_under_way():
+            # the page is outstanding, too, and will probably have the keys that follow
+            due = min(due - 1, MOST_BESIDE_A_PAGE)
         while self._coming and len(self._ahead) < due:
             following = self._coming.popleft()
             if not self._used[following.identity] and self._start(following):
                 self._ahead[following.identity] = None
                 self.predicted += 1
+
+    def used(self, request: Request) -> None:
+        """Count a request that the statement uses, such as the next page of a list."""
+        identity = request.identity
+        self._used_count += not self._used.get(identity)
+        self._used[identity] = True
+        self._passed.discard(identity)
+        self._ahead.pop(identity, None)
+
+    def _can_record_more(self) -> bool:
+        """Return whether a replay would record more requests, and they are needed soon."""
+        if self._complete:
+            return False
+        if self._page is None:
+            return len(self._coming) < self._most
+        return len(self._coming) < ENOUGH and self._is_answered(self._page)
 
     def _overtake(self, identity: str) -> None:
         """Take a request that is used from `_ahead`, and those sent before it: they will probably never be used."""
@@ -100,26 +141,37 @@ class ReadAhead:
                 break
             self._passed.add(first)
 
-    def _record(self, request: Request) -> None:
+    def _record(self, request: Request, is_page: bool) -> None:
         """Keep a request of a replay, if it is new. Raises StopReplay when enough are kept."""
         identity = request.identity
-        if identity not in self._used:
+        is_new = identity not in self._used
+        if is_page and self._page is None:
+            self._page = request
+            if is_new:
+                self._used[identity] = False
+                self._coming.appendleft(request)
+        elif is_new:
             self._used[identity] = False
             self._coming.append(request)
             if len(self._coming) >= MOST_RECORDED:
                 raise StopReplay
 
-    def _run_replay(self) -> None:
-        """Replay the statement from its beginning, and record what it has not looked up so far."""
+    def _run_replay(self) -> bool:
+        """Replay the statement from its beginning, and record what it has not looked up so far.
+
+        Returns False if there was no time for it.
+        """
         began = self._clock.monotonic()
         seconds = max(SHORT_REPLAY_SECONDS, (began - self._began) / 2) - self._replayed
         # each replay begins anew, and in the time of the last one would come no farther
         if seconds <= 2 * self._last:
-            return
+            return False
+        self._page = None
         with suppress(StopReplay, Error):  # the statement itself will raise the error, if it goes so far
             self._complete = self._replay(self._record, seconds)
         self._last = self._clock.monotonic() - began
         self._replayed += self._last
+        return True
 
     def close(self) -> None:
         """Log how good the predictions were: the statement is over."""

@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
+import json
 import logging
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import replace
@@ -16,9 +16,12 @@ from typing import Any, TypeVar, cast
 import apsw
 
 from ..errors import APIConnectionError, APIError
-from ..protocol import NO_HEADERS, Request, Response
+from ..protocol import NO_HEADERS, Object, PageParameters, Request, Response
 from ..transport.limits import WaitBudget
+from .bulk_reads import BulkReads
+from .prefetch import prefetched
 from .read_ahead import ReadAhead
+from .read_list import Listed
 from .workers import OK, WorkerPool
 
 log = logging.getLogger("openai_vtab")
@@ -28,18 +31,19 @@ WINDOW_FACTOR = 2  # times max_concurrency: how many requests of an IN list are 
 DOWNLOAD_CACHE_BYTES = 16 * 1024 * 1024
 PARSED_CACHE_OBJECTS = 2_000  # some 2 MB
 KEPT_HEADERS = ("x-request-id", "openai-poll-after-ms", "location")
-MAX_PENDING_ITEMS = 1000  # of an IN list, with those that need no request
 
 T = TypeVar("T")
+ListPosition = tuple[Request, PageParameters | None, int]  # a page, and how many rows of its list precede it
 Downloaded = bytes | str | None
 
 
 class StatementSession:
     """The requests and responses of one statement.
 
-    Each request is sent once, except for downloads that no longer fit into the cache. With `skip_unreadable`, a key
-    or a list that cannot be read becomes an error row. `assume_exists`: in a dry run of an UPDATE or DELETE, an object
-    that is named by its keys is taken to exist. `read_ahead` makes the read-ahead of the session.
+    Each request is sent once, except for downloads and pages that do not fit into their caches. With
+    `skip_unreadable`, a key or a list that cannot be read becomes an error row. `assume_exists`: in a dry run of an
+    UPDATE or DELETE, an object that is named by its keys is taken to exist. `read_ahead` makes the read-ahead of the
+    session. `on_cached` is told at the end how often a response was used again.
     """
 
     def __init__(
@@ -49,6 +53,7 @@ class StatementSession:
         skip_unreadable: bool = False,
         assume_exists: bool = False,
         read_ahead: Callable[[StatementSession], ReadAhead] | None = None,
+        on_cached: Callable[[int], None] = lambda _: None,
     ) -> None:
         self.workers = workers
         self.skip_unreadable = skip_unreadable
@@ -56,6 +61,8 @@ class StatementSession:
         self.meter = workers.meter()
         self.not_read: set[str] = set()  # identities of requests whose keys or lists could not be read
         self.not_reached: dict[str, str] = {}  # route: why it is not known to be the API's (undecided_404.py)
+        self._on_cached = on_cached
+        self._cached = 0
         self._wasted: set[str] = set()  # identities of requests that were predicted in vain
         self._wait_budget = workers.wait_budget()
         self._is_over = False
@@ -68,6 +75,9 @@ class StatementSession:
         self._downloads: dict[str, Downloaded] = {}
         self._downloaded = 0  # bytes, or characters
         self._deadlines: dict[float, float] = {}
+        self.replayed: dict[str, ListPosition] = {}  # where the replays of lists go on, by the lists' first pages
+        settings = workers.client.settings
+        self.bulk = BulkReads(self, workers) if settings.bulk_reading and not settings.dry_run else None
         self._read_ahead = None if read_ahead is None else read_ahead(self)
 
     @property
@@ -81,11 +91,14 @@ class StatementSession:
         return self._wait_budget
 
     def start(self, request: Request, predicted: bool = False) -> bool:
-        """Send the request, and wait for its response later. Returns False if it was sent before."""
+        """Send the request, and wait for its response later. Returns False if it was sent or served before."""
         identity = request.identity
         for sent in (self._futures, self._responses, self._downloads):
             if identity in sent:
                 return False
+        if self.bulk is not None and (listed := self.bulk.take(identity)) is not None:
+            self.serve(identity, listed)
+            return False
         budget = self.wait_budget if self._is_over else self._wait_budget
         self._futures[identity] = identity, self.workers.send(request, budget, predicted)
         return True
@@ -103,40 +116,70 @@ class StatementSession:
         """Send the request; if it is `alone`, also those that the statement will probably send next. Returns True."""
         if request.identity not in self._futures:
             self.start(request)
-        if alone and self._read_ahead is not None:
-            self._read_ahead.looked_up(request)
+        if self._read_ahead is not None and alone:
+            self._read_ahead.looked_up(request, is_served=isinstance(self._responses.get(request.identity), Listed))
+        elif self._read_ahead is not None:
+            self._read_ahead.used(request)
         return True
+
+    def is_sent(self, identity: str) -> bool:
+        """Return True if a request with this identity was sent before, or a page has served it."""
+        return identity in self._futures or identity in self._responses
+
+    def serve(self, identity: str, listed: Listed) -> None:
+        """Take an object of a list as the response to a look-up."""
+        self._responses[identity] = listed
+        self._count_response("keys")
+
+    def listed(self, request: Request) -> Object | None:
+        """Return the object of a list that has served the look-up; None if the look-up was or will be sent."""
+        kept = self._responses.get(request.identity)
+        return kept.object if isinstance(kept, Listed) else None
 
     def is_answered(self, request: Request) -> bool:
         """Return True if the request's response is there without waiting."""
         identity = request.identity
         return identity in self._responses or (identity in self._futures and self._futures[identity][1].done())
 
+    def is_answered_by(self, deadline: float, request: Request) -> bool:
+        """Wait for the response until the clock of the pool reaches `deadline`. Return True if it is there."""
+        if self.is_answered(request):
+            return True
+        return self._wait(lambda: self.workers.is_done_by(deadline, self._futures[request.identity][1], self.meter))
+
     def response(self, request: Request) -> Response:
         """Return the response to the request, which is sent now unless it was sent before. Raises why there is none."""
         identity = request.identity
         kept = self._responses.get(identity)
         if isinstance(kept, bytes):
-            return Response(OK, NO_HEADERS, kept, self.workers.client.base_url)
+            self._cached += 1
+            body = json.dumps(kept.object).encode() if isinstance(kept, Listed) else kept
+            return Response(OK, NO_HEADERS, body, self.workers.client.base_url)
         if kept is not None:
             return kept
         if identity not in self._futures:
             self._downloaded -= len(self._downloads.pop(identity, None) or b"")  # it has the content, not the response
-            self.start(request)
+            if not self.start(request):
+                return self.response(request)
         stored_identity, future = self._futures[identity]
-        try:
-            response = self.workers.wait(future, self.meter)
-        except (apsw.InterruptError, KeyboardInterrupt):  # the statement is over, even if its cursor lives on
-            self._wait_budget.cancelled.set()
-            raise
-        if self.meter is not None:
-            known = self._read_ahead.known if self._read_ahead is not None else None
-            self.meter.came("keys" if request.absent_is_none else "pages", known)
+        response = self._wait(lambda: self.workers.wait(future, self.meter))
+        self._count_response("keys" if request.absent_is_none else "pages")
         if response.note:
             response = replace(response, note=f"{response.note}; {self._answered()} earlier requests had a response")
         del self._futures[identity]
         self._responses[stored_identity] = response
         return response
+
+    def _wait(self, wait: Callable[[], T]) -> T:
+        try:
+            return wait()
+        except (apsw.InterruptError, KeyboardInterrupt):  # the statement is over, even if its cursor lives on
+            self._wait_budget.cancelled.set()
+            raise
+
+    def _count_response(self, what: str) -> None:
+        if self.meter is not None:
+            self.meter.came(what, self._read_ahead.known if self._read_ahead is not None else None)
 
     def _answered(self) -> int:
         """How many of the statement's requests have a response other than a 429 that used up the wait budget."""
@@ -154,6 +197,7 @@ class StatementSession:
         """
         identity = request.identity
         if identity in self._parsed:
+            self._cached += 1
             return cast(T, self._parsed[identity][0])
         response = self.response(request)
         parsed = self.workers.parse(response, parse)
@@ -212,24 +256,7 @@ class StatementSession:
 
         An item without a request only keeps its place.
         """
-        window = WINDOW_FACTOR * self.workers.size
-        waiting: deque[tuple[T, Request | None]] = deque()
-        started = 0
-        for item in items:
-            needed = request(item)
-            if needed is None and self.meter is not None:
-                self.meter.expect(-1)
-            if needed is None and not waiting:
-                yield item, None
-                continue
-            waiting.append((item, needed))
-            if needed is not None:
-                self.start(needed)
-                started += 1
-            while waiting and (started >= window or len(waiting) >= MAX_PENDING_ITEMS or waiting[0][1] is None):
-                started -= waiting[0][1] is not None
-                yield waiting.popleft()
-        yield from waiting
+        return prefetched(items, request, self.start, WINDOW_FACTOR * self.workers.size, self.meter)
 
     def close(self) -> None:
         """End the statement: cancel what has not begun, and forget everything."""
@@ -237,6 +264,9 @@ class StatementSession:
         self._is_over = True
         if self.meter is not None:
             self.meter.close()
+        if self._cached:
+            self._on_cached(self._cached)
+            self._cached = 0
         if self.not_read:
             log.warning(
                 "%d keys or lists could not be read: look at the column error of their rows", len(self.not_read)
@@ -244,12 +274,15 @@ class StatementSession:
         self.not_read.clear()
         self.not_reached.clear()
         self._deadlines.clear()
+        self.replayed.clear()
         self._futures.clear()
         self._responses.clear()
         self._parsed.clear()
         self._weight = 0
         self._downloads.clear()
         self._downloaded = 0
+        if self.bulk is not None:
+            self.bulk.close()
         self._wasted.clear()
         if self._read_ahead is not None:
             self._read_ahead.close()

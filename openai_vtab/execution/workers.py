@@ -7,6 +7,7 @@ Response(status=200, …)
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from ..progress import ProgressReporter
 from ..protocol import Request, Response
 from ..transport.client import Client
 from ..transport.limits import INTERRUPT_POLL_SECONDS, CancelFlag, WaitBudget
+from .observed import ObservedSeconds
 
 OK = 200
 
@@ -44,6 +46,7 @@ class WorkerPool:
         self.interrupted = interrupted
         self.clock = clock
         self.size = client.settings.max_concurrency
+        self.observed = ObservedSeconds(clock)
         self.reached: set[str] = set()  # routes at which the API has responded (undecided_404.py)
         self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
         self._lock = threading.Lock()
@@ -75,10 +78,19 @@ class WorkerPool:
 
     def send(self, request: Request, wait_budget: WaitBudget, predicted: bool = False) -> Future[Response]:
         """Send a request, unless `wait_budget` is cancelled; then it is neither sent nor retried."""
-        return self.submit(partial(self.client.send, request, wait_budget, predicted), wait_budget)
+        return self.submit(partial(self._send, request, wait_budget, predicted), wait_budget=wait_budget)
 
-    def submit(self, call: Callable[[], T], wait_budget: WaitBudget) -> Future[T]:
-        """Have a thread of the pool run `call`, unless it is cancelled before it begins."""
+    def _send(self, request: Request, wait_budget: WaitBudget, predicted: bool) -> Response:
+        began = self.clock.monotonic()
+        response = self.client.send(request, wait_budget, predicted)
+        self.observed.add(request.route, self.clock.monotonic() - began)
+        return response
+
+    def submit(self, call: Callable[[], T], more_threads: int = 0, *, wait_budget: WaitBudget) -> Future[T]:
+        """Have a thread of the pool run `call`, unless it is cancelled before it begins.
+
+        `more_threads` may be started for it than the pool has otherwise; each ends after its first call.
+        """
         if os.getpid() != self._process:
             self.refuse_if_inherited()
         future: Future[T] = Future()
@@ -90,7 +102,8 @@ class WorkerPool:
             return future
         with self._lock:
             self._unfinished += 1
-            if self._unfinished > self._threads and (self._threads < self.size or self._threads < self._most()):
+            most = self.size + more_threads
+            if self._unfinished > self._threads and (self._threads < most or self._threads < self._most()):
                 name = f"openai_vtab-{self._threads + 1}"
                 threading.Thread(target=self._work, args=(self._tasks,), name=name, daemon=True).start()
                 self._threads += 1  # after start(): a signal in between must not count a thread that never began
@@ -143,7 +156,15 @@ class WorkerPool:
         """
         if os.getpid() != self._process:  # the threads that would set the result are the parent's
             self.refuse_if_inherited()
-        while not future.done():
+        self.is_done_by(math.inf, future, meter)
+        return future.result()
+
+    def is_done_by(self, deadline: float, future: Future[T], meter: ProgressReporter | None = None) -> bool:
+        """Wait until a future is done, or the clock reaches `deadline`. Return whether it is done.
+
+        Raises apsw.InterruptError after `connection.interrupt()`.
+        """
+        while not future.done() and self.clock.monotonic() < deadline:
             try:
                 future.exception(INTERRUPT_POLL_SECONDS)
             except FutureTimeoutError:
@@ -151,7 +172,7 @@ class WorkerPool:
                     raise apsw.InterruptError("interrupted") from None
                 if meter is not None:
                     meter.look()
-        return future.result()
+        return future.done()
 
     def pause(self, seconds: float, meter: ProgressReporter | None = None) -> None:
         """Wait. Raises apsw.InterruptError after `connection.interrupt()`."""

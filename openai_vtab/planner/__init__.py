@@ -1,19 +1,24 @@
-"""Pure decisions: which method of the API serves a SELECT, an INSERT, an UPDATE or a DELETE."""
+"""Pure decisions: which method of the API serves a SELECT, an INSERT, an UPDATE or a DELETE, and how."""
 
+from .bulk import BulkState, Seconds, next_page_pays, patience
 from .constraints import Constraint
 from .scan_plan import IndexChoice, ScanKind, ScanPlan, missing_columns
 from .select import choose
 from .write import adopted, delete, insert, update
 
 __all__ = [
+    "BulkState",
     "Constraint",
     "IndexChoice",
     "ScanKind",
     "ScanPlan",
+    "Seconds",
     "adopted",
     "choose",
     "delete",
     "insert",
     "missing_columns",
+    "next_page_pays",
+    "patience",
     "update",
 ]

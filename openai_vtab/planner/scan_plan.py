@@ -40,6 +40,7 @@ from enum import IntEnum
 
 from ..errors import MissingColumnsError
 from ..schema.table import Table
+from ..tables import TABLES
 
 LIMITS = ("LIMIT", "OFFSET")
 ORDERS = ("asc", "desc")
@@ -142,4 +143,11 @@ def missing_columns(table: Table, plan: ScanPlan) -> MissingColumnsError:
     )
     if plan.unusable:
         message += " (a term is there, but its value is not known when the table is read)"
+    for other in TABLES:
+        key = other.of("SELECT")[0].variables[-1:]
+        if other.remembered and set(key) <= set(plan.columns):
+            message += (
+                f"; the API has no list of {other.name}, but a ledger has: CREATE VIRTUAL TABLE my_batches USING "
+                f"{other.name}"
+            )
     return MissingColumnsError(message)

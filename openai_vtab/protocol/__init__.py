@@ -14,7 +14,7 @@ from .error_responses import (
 )
 from .messages import NO_HEADERS, NO_KEYS, NOT_SENT, Object, PageParameters, Request, Response
 from .not_found import READ_AFTER_WRITE_SECONDS
-from .requests import above, attached_ids, build, download
+from .requests import above, attached_ids, build, download, list_page_size, look_up_identities, page_around
 from .responses import created, deleted, downloaded, has_end_marker, listed, parse_object, prove, verify_keys
 
 __all__ = [
@@ -39,7 +39,10 @@ __all__ = [
     "failure",
     "has_end_marker",
     "is_undecided",
+    "list_page_size",
     "listed",
+    "look_up_identities",
+    "page_around",
     "parse_object",
     "prove",
     "repeated_page_error",

@@ -11,13 +11,14 @@ from __future__ import annotations
 import json
 import re
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 from ..errors import APIError
 from ..schema.values import load_json
 from .messages import Request, Response
 from .not_found import STATUSES, Verdict, is_page, judge
 
+UNAUTHORIZED = 401
 NOT_FOUND = 404
 NOT_ALLOWED = 405
 MAX_EXCERPT = 200  # characters of a body in an error message
@@ -110,6 +111,8 @@ def failure(request: Request, response: Response, hint: str = "") -> APIError:
         hint = f"{UNDECIDED}: {check_address(response)}"
     elif not hint and response.status >= 400 and (response.status == NOT_ALLOWED or is_page(response.body)):
         hint = check_address(response)
+    elif not hint and response.status == UNAUTHORIZED and not urlsplit(response.base_url).path:
+        hint = check_address(response)  # without /v1, a gateway may look for another key
     elif not hint and NO_STORE.match(message):
         hint = "the vector store was deleted, or belongs to another project: check vector_store_id"
     if 300 <= response.status < 400 and (location := response.headers.get("location")):

@@ -31,6 +31,8 @@ class Request:
     verify_path: the list that shows whether a create was carried out.
     attached_files: the vector store ("" for a new one) and the number of files that the request attaches to it.
     changes: it changes something at the API.
+    list_page_size: for a read of one object, the most objects that a page of the list has which the object is in; 0 if
+        there is no such list, or it has no pages.
     new_files: those of the files it names that this connection has uploaded a moment ago, each with the time on the
         connection's clock until which a response that the file is absent means "not yet".
     identity: equal for two reads of the same object or page: the target and, for a search, the body.
@@ -46,6 +48,7 @@ class Request:
     verify_path: str = ""
     attached_files: tuple[str, int] | None = None
     changes: bool = False
+    list_page_size: int = 0
     new_files: Mapping[str, float] = field(default_factory=lambda: NO_NEW_FILES)
     identity: str = field(init=False, repr=False, compare=False)
 

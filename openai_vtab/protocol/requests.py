@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -16,11 +17,12 @@ from urllib.parse import quote, urlencode
 from ..errors import DataError
 from ..schema.file_to_upload import FileToUpload
 from ..schema.spool import Spooled
-from ..schema.table import Method, Table
+from ..schema.table import Listing, Method, Table
 from .messages import NO_HEADERS, Object, PageParameters, Request
 from .multipart import Upload, form
 
 MAX_CACHED = 200  # characters of an id whose spelling in a path is cached
+UNQUOTED = re.compile(r"[\w.~-]+", re.ASCII).fullmatch
 JSON_BODY = {"Content-Type": "application/json"}
 ANY_TYPE = {"Accept": "*/*"}
 
@@ -36,6 +38,14 @@ class _Template:
         self.query = tuple((table.sources[name], parameter) for name, parameter in method.query.items())
         self.changes = method.verb != "SELECT"
         self.absent_is_none = not self.changes and not method.listing
+        self.list_page_size = _list_page_size(table, method) if self.absent_is_none else 0
+
+
+def _list_page_size(table: Table, method: Method) -> int:
+    """The page size of the list that a single object is in: "/files" for "/files/{file_id}"; 0 without such a list."""
+    collection, _, key = method.path.rpartition("/")
+    lists = (m for m in table.of("SELECT") if m.listing is Listing.PAGES and m.path == collection and not m.required)
+    return next((m.page_size for m in lists if key == f"{{{method.variables[-1]}}}"), 0) if method.variables else 0
 
 
 _template = lru_cache(256)(_Template)
@@ -67,6 +77,7 @@ def build(table: Table, method: Method, parameters: Mapping[str, Any], page: Pag
         verify_path=template.verify_path.format(*segments),
         attached_files=_attached(table, method, parameters) if method.attached_files else None,
         changes=template.changes,
+        list_page_size=template.list_page_size,
     )
 
 
@@ -85,6 +96,10 @@ def download(table: Table, method: Method, keys: Mapping[str, str]) -> Request:
 def _query(template: _Template, parameters: Mapping[str, Any], page: PageParameters | None) -> str:
     """The query string of a target, with its question mark, or ""."""
     query = {name: parameters[source] for source, name in template.query if parameters.get(source) is not None}
+    return _query_of_page(query, page)
+
+
+def _query_of_page(query: dict[str, Any], page: PageParameters | None) -> str:
     if page is not None:
         query |= {"limit": page.limit, "order": page.order}
         if page.after is not None:
@@ -147,6 +162,25 @@ def _form_fields(table: Table, method: Method, parameters: Mapping[str, Any]) ->
         elif isinstance(value, FileToUpload):
             fields[method.multipart] = replace(value, filename=given.get("filename", value.filename))
     return fields
+
+
+def list_page_size(table: Table, method: Method) -> int:
+    """`Request.list_page_size` of the requests of a method."""
+    return _template(table, method).list_page_size
+
+
+def page_around(request: Request, after: str | None) -> tuple[Request, PageParameters]:
+    """The page, after an id or the first one, of the list that the object of a look-up is in (`list_page_size`)."""
+    page = PageParameters(request.list_page_size, after=after)
+    target = request.target.rpartition("/")[0] + _query_of_page({}, page)
+    return Request("GET", target, route=request.route.rpartition("/")[0]), page
+
+
+def look_up_identities(request: Request, ids: Iterable[str]) -> Iterator[str]:
+    """The identities of the look-ups of objects that are in the same list as the object of `request`."""
+    collection = request.target.rpartition("/")[0] + "/"
+    # a page has up to 10,000 ids, and nearly all of them need no quoting
+    return (collection + (id if UNQUOTED(id) else _quoted(id)) for id in ids)
 
 
 def above(request: Request) -> Request:

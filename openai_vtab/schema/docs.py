@@ -1,6 +1,7 @@
 """The documentation of a table, from its description.
 
-The tables openai_tables and openai_columns, the shell's .describe and the pages in docs/reference/tables/ are made from it.
+The tables openai_tables and openai_columns, the shell's .describe and the pages in docs/reference/tables/ are made from
+it.
 
 >>> methods(described(vector_stores))[0]["path"]
 '/vector_stores/{vector_store_id}'
@@ -15,6 +16,7 @@ from .table import Column, Method, Table
 from .values import sql_literal
 
 TABLE_COLUMNS = ("table_name", "verb", "method", "path", "required", "optional", "doc", "example")
+DAY = "2026-01-31"  # of the examples
 COLUMN_COLUMNS = ("table_name", "name", "type", "hidden", "same_as", "doc")
 
 
@@ -127,11 +129,29 @@ def example(table: Table, method: Method) -> str:
     return ""
 
 
+def compare_times(column: str, time: str, operator: str = ">=") -> str:
+    """How to compare a column of times, in Unix seconds, with a time as SQLite reads it."""
+    return f"{column} {operator} unixepoch('{time}')"
+
+
+def times(table: Described) -> list[str]:
+    """How to compare and read the table's times: sentences in Markdown, none when it has no times."""
+    name = next((column.name for column in table.columns if column.is_time and not column.hidden), "")
+    if not name:
+        return []
+    return [
+        f"Times are Unix seconds, and SQLite calls every number less than any text: `{name} >= '{DAY}'` is never true.",
+        f"To compare a time, write `{compare_times(name, DAY)}`.",
+        f"To read a time, write `datetime({name}, 'unixepoch')`.",
+    ]
+
+
 def page(table: Described) -> str:
     """The table's page in docs/reference/tables/, Markdown."""
     lines = [f"# {table.name}", "", table.doc, ""]
     if table.aliases:
-        lines += ["Another name is " + ", ".join(f'`"{name}"`' for name in table.aliases) + ".", ""]
+        names = ", ".join(f'`"{name}"`' for name in table.aliases)
+        lines += [f"Another name is {names}." if len(table.aliases) == 1 else f"Other names are {names}.", ""]
     lines += ["| verb | request | required | optional |", "|---|---|---|---|"]
     lines += [
         f"| {row.verb} | `{row.method} {row.path}` | {_code(row.required)} | {_code(row.optional)} |"
@@ -142,6 +162,8 @@ def page(table: Described) -> str:
         if chosen:
             lines += ["", f"## {title}", "", "| column | type | |", "|---|---|---|"]
             lines += [f"| `{column.name}` | {column.type} | {column.doc} |" for column in chosen]
+    if sentences := times(table):
+        lines += ["", " ".join(sentences)]
     lines += ["", "## Examples", "", "```sql", *"\n\n".join(table.examples).splitlines(), "```"]
     return "\n".join(lines) + "\n"
 
@@ -165,6 +187,8 @@ def text(table: Described) -> str:
     width = max(len(column.name) for column in table.columns)
     lines += ["", "Columns (* hidden):"]
     lines += [f"  {'*' if c.hidden else ' '} {c.name:{width}}  {c.type:7}  {c.doc}" for c in table.columns]
+    if sentences := times(table):
+        lines += ["", *(sentence.replace("`", "") for sentence in sentences)]
     return "\n".join([*lines, "", "Examples:", "", *"\n\n".join(table.examples).splitlines()]) + "\n"
 
 

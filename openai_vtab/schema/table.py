@@ -69,6 +69,11 @@ class Column:
         """Whether its values are JSON text, as its sentence then says."""
         return "JSON" in self.doc
 
+    @cached_property
+    def is_time(self) -> bool:
+        """Whether its values are times in Unix seconds, as its sentence then says."""
+        return "Unix seconds" in self.doc
+
     def alias(self, name: str) -> Column:
         """The same column under another name, hidden."""
         return replace(self, name=name, doc=f"The same as {self.name}.", hidden=True)
@@ -167,7 +172,7 @@ class Table:
     identity: the sources that distinguish rows, when they are not the variables of the first SELECT method.
     finished: the values of `status` that do not change any more.
     remembered: the API has no list of these objects; a table that is created in a database file keeps a ledger.
-    aliases: further names of the table.
+    aliases: further names of the table, in the form of StackQL's: provider.service.resource.
     """
 
     name: str
@@ -209,6 +214,11 @@ class Table:
     def sources(self) -> dict[str, str]:
         """The columns' sources by the columns' names."""
         return {column.name: column.source for column in self.columns}
+
+    @cached_property
+    def times(self) -> dict[int, str]:
+        """The names of the columns that hold times, by their numbers."""
+        return {number: column.name for number, column in enumerate(self.columns) if column.is_time}
 
     def of(self, verb: str) -> tuple[Method, ...]:
         """The methods of one SQL verb, in order, without downloads."""

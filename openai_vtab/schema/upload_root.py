@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -67,14 +67,17 @@ class Place(NamedTuple):
         with self._folder() as (name, folder):
             return _entry(self.name, os.lstat(name, dir_fd=folder))
 
-    def entries(self) -> list[Entry]:
-        """All entries of the folder, ordered by name. Symbolic links are not followed."""
+    def entries(self, tick: Callable[[], None]) -> list[Entry]:
+        """All entries of the folder, ordered by name. Symbolic links are not followed.
+
+        tick: called before each entry is looked at. It may raise an exception to stop.
+        """
         with self._folder() as (name, folder):
             if folder is None:
-                return _entries(name)
+                return _entries(name, tick)
             opened = os.open(name, os.O_RDONLY | os.O_DIRECTORY | _NO_LINK, dir_fd=folder)
         try:
-            return _entries(opened)
+            return _entries(opened, tick)
         finally:
             os.close(opened)
 
@@ -113,10 +116,10 @@ def locate(path: SQLiteValue, upload_root: Path | None, *, follow: bool = True) 
     if upload_root is None:
         raise InvalidValue(
             "local files may not be read, because upload_root is not set",
-            "upload_root='/a/folder' in connect() or register(), or --upload-root DIR in the shell",
+            "upload_root='/a/folder' in connect() or register()",
         )
     if not isinstance(path, str) or not path or "\0" in path:
-        raise InvalidValue(f"{sql_literal(path)} is not a path", f"the path of a file {below(upload_root)}")
+        raise InvalidValue(f"{sql_literal(path)} is not a path", f"the path of a file {relative(upload_root)}")
     root = _resolved(str(upload_root))
     if not _is_folder(root):
         raise InvalidValue(f"upload_root ({upload_root}) is not a folder", "a folder that exists")
@@ -127,18 +130,23 @@ def locate(path: SQLiteValue, upload_root: Path | None, *, follow: bool = True) 
         found = _resolved(whole) if follow or is_folder else os.path.join(_resolved(before), name)  # noqa: PTH118
     except OSError as error:  # a part of the path has been exchanged while the links were followed
         raise InvalidValue(
-            f"{sql_literal(path)} cannot be followed ({reason(error)})", f"the path of a file {below(upload_root)}"
+            f"{sql_literal(path)} cannot be followed ({reason(error)})", f"the path of a file {relative(upload_root)}"
         ) from None
     if not _is_within(found, root):
         raise InvalidValue(f"{sql_literal(path)} is outside upload_root ({upload_root})", "a path below it")
     if is_folder and not _is_folder(found):
-        raise InvalidValue(f"{sql_literal(path)} is not a folder", f"the path of a folder {below(upload_root)}")
+        raise InvalidValue(f"{sql_literal(path)} is not a folder", f"the path of a folder {relative(upload_root)}")
     return Place(root, found)
 
 
 def below(upload_root: Path | None) -> str:
     """The words for an error message that say where files may be."""
     return f"below upload_root ({upload_root})"
+
+
+def relative(upload_root: Path | None) -> str:
+    """The words for an error message that say where files may be, and what their names are relative to."""
+    return f"{below(upload_root)}, absolute or relative to it"
 
 
 def reason(error: OSError) -> str:
@@ -161,12 +169,13 @@ def _is_folder(path: str) -> bool:
     return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir() raises OSError for some paths in Python 3.11
 
 
-def _entries(folder: str | int) -> list[Entry]:
+def _entries(folder: str | int, tick: Callable[[], None]) -> list[Entry]:
     with os.scandir(folder) as found:
-        return sorted(map(_scanned, found), key=_name)
+        return sorted((_scanned(item, tick) for item in found), key=_name)
 
 
-def _scanned(item: os.DirEntry[str]) -> Entry:
+def _scanned(item: os.DirEntry[str], tick: Callable[[], None]) -> Entry:
+    tick()
     try:
         return _entry(item.name, item.stat(follow_symlinks=False))
     except OSError as error:  # it has disappeared meanwhile, or its folder may be listed but not entered

@@ -19,7 +19,7 @@ from typing import BinaryIO
 from unicodedata import category
 
 from .file_to_upload import FileToUpload
-from .upload_root import below, locate, reason
+from .upload_root import locate, reason, relative
 from .values import JSON, InvalidValue, Limits, SQLiteValue, key_text, parse_json, shown_json, sql_literal
 
 MAX_FILE = 512 * 1024 * 1024  # bytes
@@ -90,7 +90,7 @@ def path(value: SQLiteValue, limits: Limits) -> FileToUpload:
 
 def open_path(value: SQLiteValue, limits: Limits) -> tuple[FileToUpload, BinaryIO]:
     """Check the path of a file as `path` does, and open the file."""
-    place, root = locate(value, limits.upload_root), below(limits.upload_root)
+    place, root = locate(value, limits.upload_root), relative(limits.upload_root)
     try:
         opened = place.open()
     except OSError as error:

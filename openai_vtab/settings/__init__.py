@@ -3,7 +3,7 @@
 To add a setting, describe it once in settings.py and name its type in keywords.py.
 """
 
-from .address import DEFAULT_BASE_URL
+from .address import DEFAULT_BASE_URL, stays_here
 from .description import Option, Setting, described, table
 from .keywords import Keywords, Shared
 from .secret import Secret, hide_key
@@ -19,5 +19,6 @@ __all__ = [
     "Shared",
     "described",
     "hide_key",
+    "stays_here",
     "table",
 ]

@@ -13,7 +13,7 @@ from ..errors import ConfigurationError
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 MAX_HOST = 253  # characters (RFC 1035)
-NOT_AN_ADDRESS = "base_url is not an address such as https://api.openai.com/v1"
+MAX_SHOWN = 200  # characters of a wrong address in an error message
 
 
 def checked_base_url(base_url: str | None, allow_http: bool) -> str:
@@ -23,14 +23,21 @@ def checked_base_url(base_url: str | None, allow_http: bool) -> str:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
     except ValueError:
-        raise ConfigurationError(NOT_AN_ADDRESS) from None
+        raise ConfigurationError(_not_an_address(url)) from None
     if "@" in parts.netloc:
         raise ConfigurationError("base_url has a user name or password; give the key as api_key=")
+    if "?" in url:
+        before, _, query = url.partition("?")
+        name = query.partition("=")[0][:MAX_SHOWN]
+        raise ConfigurationError(
+            f"base_url is {before[:MAX_SHOWN]!r} with {'?' + name + '=…'!r}; write the address without what begins at "
+            "the question mark, such as https://api.openai.com/v1 or https://NAME.openai.azure.com/openai/v1"
+        )
     # URL parsers differ in what they drop or rewrite, so that one of them could read the name of another host
     plain = (f"[{host}]" if ":" in host else host) + ("" if port is None else f":{port}")
     is_odd = parts.netloc.lower() != plain or not url.isprintable() or any(c in url for c in " \\?#")
     if parts.scheme not in ("http", "https") or not host or is_odd:
-        raise ConfigurationError(NOT_AN_ADDRESS)
+        raise ConfigurationError(_not_an_address(url))
     if problem := _problem_of_host(host):
         raise ConfigurationError(
             f"base_url has the host {host[:80]!r}, {problem}; write an address such as https://api.openai.com/v1"
@@ -51,6 +58,12 @@ def stays_here(url: str) -> bool:
 def is_azure(base_url: str | None) -> bool:
     """Whether the base URL is at Azure, which takes the key in a header of its own."""
     return (urlsplit(base_url or DEFAULT_BASE_URL).hostname or "").endswith(".azure.com")
+
+
+def _not_an_address(url: str) -> str:
+    """The error for an address that cannot be used. One with an @ may hold a password, and is not shown."""
+    shown = "" if "@" in url else f" {url[:MAX_SHOWN]!r}, which is"
+    return f"base_url is{shown} not an address such as https://api.openai.com/v1"
 
 
 def _is_this_machine(host: str) -> bool:

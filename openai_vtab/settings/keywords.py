@@ -35,9 +35,11 @@ class Shared(TypedDict, total=False):
     ca_bundle: StrPath | None
     allow_http: bool
     read_ahead: bool
+    bulk_reading: bool
     upload_root: StrPath | None
     dry_run: bool
     read_only: bool
+    allow_unbounded_writes: bool
     errors: Literal["raise", "row"]
     progress: Callable[[Progress], None] | None
 

@@ -67,7 +67,8 @@ class Settings:
     max_concurrency: int = setting(
         16,
         Number(1, MAX_CONCURRENCY, is_whole=True),
-        "Requests in flight, and connections kept open; up to 1,000.",
+        "Requests in flight, and connections kept open; up to 1,000. If it is above 1, a large COMMIT may open more "
+        "connections ahead.",
     )
     max_retries: int = setting(
         4,
@@ -112,9 +113,17 @@ class Settings:
         None, FilePath(), "A file or folder of certificates to trust instead of the default ones."
     )
     allow_http: bool = setting(
-        False, Flag(), "Allow http:// to hosts other than this machine. The key then travels unencrypted."
+        False,
+        Flag(),
+        "Allow http:// to hosts other than this machine. The key then travels unencrypted.",
+        option=Option(
+            "allow-http", "allow http:// to hosts other than this machine: the key travels unencrypted", value=True
+        ),
     )
     read_ahead: bool = setting(True, Flag(), "Request the keys of a join ahead of SQLite, concurrently.")
+    bulk_reading: bool = setting(
+        True, Flag(), "Read the pages of a list instead of many single objects, where that is faster."
+    )
     upload_root: StrPath | None = setting(
         None,
         FilePath(),
@@ -139,6 +148,17 @@ class Settings:
         "Refuse everything that would change something at the API: INSERT, UPDATE, DELETE, and the SQL function that "
         "cancels a batch.",
         option=Option("read-only", "refuse statements that would change something at the API", value=True),
+    )
+    allow_unbounded_writes: bool = setting(
+        False,
+        Flag(),
+        "Allow DELETE and UPDATE without WHERE on `files` and `vector_stores`. Such a statement would change all that "
+        "the API lists, so it is refused unless this is set. `WHERE true` also says that it is meant.",
+        option=Option(
+            "allow-unbounded-writes",
+            "carry out DELETE and UPDATE without WHERE on files and vector_stores instead of refusing them",
+            value=True,
+        ),
     )
     errors: Literal["raise", "row"] = setting(
         "raise",

@@ -7,6 +7,7 @@ vs_demo
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Mapping
@@ -15,28 +16,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import apsw
+import apsw.ext
 
 from .._version import __version__
 from ..connection import register_tables
-from ..errors import ConfigurationError, Error
+from ..errors import Error
 from ..settings import Settings
 from ..sync.database import use_wal_in_a_new_file
 from . import sync_command
-from .commands import CommandShell
-from .created_objects import CreatedObjects
 from .local_sandbox import start_sandbox
 from .options import help_text, parse_options
-from .progress_bar import ProgressBar
-from .request_costs import last_number, summary_since
+from .running import RunningShell
+from .short_errors import shorten_record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-NO_KEY = (
-    "Set OPENAI_API_KEY and start the shell again.\n"
-    "Without a key, openai-vtab --sandbox has demo data, and\n"
-    "openai-vtab --dry-run shows what would be sent.\n"
-)
+log = logging.getLogger("openai_vtab")
+
 TRY_THE_SANDBOX = (
     "Connected to the sandbox, which forgets at the end; try:\n"
     "  CREATE VIRTUAL TABLE demo USING\n"
@@ -45,66 +42,28 @@ TRY_THE_SANDBOX = (
 )
 
 
-class Shell(CommandShell):
+class Shell(RunningShell):
     """The openai-vtab shell. `settings` are those of connect() for the databases that it opens.
 
     Unlike in connect(), `upload_root` is the current directory unless it is given.
     """
 
     def __init__(self, settings: Mapping[str, Any] | None = None, **more: Any) -> None:
-        self.settings = {"upload_root": _current_folder(), **(settings or {})}
         self.failed = False  # whether any statement or command has failed
         self.sandboxed = False
-        self.bar: ProgressBar | None = None
         self._resources = ExitStack()
-        self._created = CreatedObjects()
-        super().__init__(**more)
-        if self.stderr.isatty():
-            self.bar = ProgressBar(self.stderr)
+        super().__init__({"upload_root": _current_folder(), **(settings or {})}, **more)
 
     def open_with_tables(self, connection: apsw.Connection) -> None:
         """Register the tables on a new connection. APSW calls this hook for every database that is opened."""
         connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
         settings = Settings(**{**self.settings, "progress": self.bar}).with_environment()
-        register_tables(connection, settings, on_created=self._created.add)
+        register_tables(connection, settings, callbacks=self.callbacks)
+        apsw.ext.make_virtual_module(connection, "generate_series", cast(Any, apsw.ext.generate_series_sqlite))
         name = str(self.dbfilename or "")
         # .backup and .import open other files, too, whose journal mode is not the shell's business.
         if name and Path(connection.filename) == Path(name).resolve():
             use_wal_in_a_new_file(connection)
-
-    def write(self, dest: Any, text: str) -> None:
-        """Write the text in the place of the progress bar."""
-        if self.bar is not None:
-            self.bar.hide()
-        super().write(dest, text)
-
-    def process_sql(self, sql: str, bindings: Any = None, internal: bool = False, summary: Any = None) -> None:
-        """Run SQL, and tell a user at the prompt what it has created.
-
-        With .timer on, run it statement by statement and write how many requests each took.
-        """
-        timed = self.timer and not internal
-        while sql.strip():
-            statement, sql = self._first_statement(sql, bindings) if timed else (sql, "")
-            before = last_number(self.db) if timed else 0
-            try:
-                super().process_sql(statement, bindings, internal, summary)
-            except UnicodeError as error:
-                raise self.Error(_encoding_problem(error)) from None
-            finally:
-                if self.bar is not None:
-                    self.bar.close()
-                notes = self._created.take()
-                if self.interactive and not internal:
-                    self.write(self.stderr, "".join(f"* {note}\n" for note in notes))
-                if timed:
-                    requests = summary_since(self.db, before, dry_run=self.settings.get("dry_run", False))
-                    self.write(self.stderr, f"* {requests}\n")
-
-    def _first_statement(self, sql: str, bindings: Any) -> tuple[str, str]:
-        """The first statement and the rest, as APSW divides them; all of the text if it cannot."""
-        details = self._query_details(sql, self.bindings if bindings is None else bindings)
-        return (sql, "") if details.error_text else (details.query or "", details.remaining or "")
 
     def process_args(self, args: list[str] | None) -> tuple[str | None, list[str], list[str]]:
         """Act on the options, open the database and run the commands. Returns what APSW's shell returns.
@@ -124,6 +83,7 @@ class Shell(CommandShell):
         self.settings |= options.settings
         if root := self.settings["upload_root"]:
             self.settings["upload_root"] = self._folder(root)  # .cd does not change it
+        self.take_values(options.manifests, options.variables)
         no_colour = os.environ.pop("NO_COLOR", None)
         try:
             result: tuple[str | None, list[str], list[str]] = super().process_args(
@@ -156,18 +116,13 @@ class Shell(CommandShell):
     def handle_exception(self) -> None:
         """Write the error, and remember that there was one."""
         self.failed = True
-        error = sys.exc_info()[1]
-        was_written = _was_written(error)
         super().handle_exception()
-        if not was_written:
-            self._advise(error)
 
     def report(self, error: Exception) -> None:
         """Write an error that ends the shell, and remember that there was one."""
         if not _was_written(error):
             is_expected = isinstance(error, (apsw.Error, self.Error, Error, OSError))
             self.write(self.stderr, f"{error}\n" if is_expected else f"{type(error).__name__}: {error}\n")
-            self._advise(error)
         self.failed = True
 
     def close(self) -> None:
@@ -176,11 +131,6 @@ class Shell(CommandShell):
         if database is not None:
             database.close(True)
         self._resources.close()
-
-    def _advise(self, error: BaseException | None) -> None:
-        """Write what to do about an error, where the shell knows it."""
-        if isinstance(error, ConfigurationError) and "no API key" in str(error):
-            self.write(self.stderr, NO_KEY)
 
     def _folder(self, upload_root: str) -> str:
         """The absolute path of --upload-root. Raises Shell.Error if there is no such folder."""
@@ -208,14 +158,6 @@ def _was_written(error: BaseException | None) -> bool:
     return bool(getattr(error, "_handle_exception_saw_this", False))
 
 
-def _encoding_problem(error: UnicodeError) -> str:
-    """What to write instead of a statement whose text cannot be decoded, or encoded for the output."""
-    if isinstance(error, UnicodeEncodeError):
-        lacking = error.object[error.start : error.start + 1]
-        return f"The output's encoding, {error.encoding}, has no {lacking!a}: set PYTHONIOENCODING=utf-8"
-    return "A value is text that is not UTF-8; for bytes, leave out CAST(… AS TEXT), or write hex(…)"
-
-
 def main(args: Sequence[str] | None = None) -> None:
     """Run the shell with the command line's arguments. Exits with status 1 if a statement or command failed.
 
@@ -226,6 +168,7 @@ def main(args: Sequence[str] | None = None) -> None:
         sys.exit(sync_command.run(given[1:]))
     shell = Shell()
     apsw.connection_hooks.append(shell.open_with_tables)
+    log.addFilter(shorten_record)
     try:
         try:
             _, _, commands = shell.process_args(given)
@@ -236,6 +179,7 @@ def main(args: Sequence[str] | None = None) -> None:
         except KeyboardInterrupt:
             sys.exit(130)
     finally:
+        log.removeFilter(shorten_record)
         apsw.connection_hooks.remove(shell.open_with_tables)
         shell.close()
     if shell.failed and not shell.interactive:

@@ -16,7 +16,10 @@ from apsw.shell import Shell
 
 from ..documents.protection import MODULE
 from ..tables import TABLES
-from .output import OutputShell
+from ..vtable.shadows import hiding
+from .box import BoxShell
+from .completion import can_run, completions
+from .fitting import fold_text
 
 # The tables that describe the others, and the table of local files, with their descriptions.
 META_TABLES = {
@@ -26,10 +29,13 @@ META_TABLES = {
     "fsdir": "The files in a folder below upload_root: fsdir('docs').",
 }
 TABLE_NAMES = [table.name for table in TABLES]
+SCHEMA_WIDTH = 76  # columns of .schema
 
 
-class TableShell(OutputShell):
+class TableShell(BoxShell):
     """APSW's shell, with the tables known to its commands."""
+
+    _lines_before = ""  # the text of the statement in the lines before the present one
 
     _command_params: Any = {  # noqa: RUF012 - APSW's attribute
         **Shell._command_params,
@@ -42,13 +48,17 @@ class TableShell(OutputShell):
         """tables ?PATTERN?: Lists names of tables matching LIKE pattern
 
         This also returns views, and the tables of OpenAI's API, which every
-        database has: .describe shows what they are.
+        database has: .describe shows what they are. One that a table of the
+        database hides is listed as openai.NAME.
         """
         super().command_tables(list(cmd))
+        hidden = {name.lower(): f"{schema}.{name}" for schema, name in hiding(self.db)}
         for pattern in cmd or ["%"]:
             for name in [*TABLE_NAMES, *META_TABLES]:
                 if self._is_like(name, pattern):
-                    self.write(self.stdout, name + "\n")
+                    self.write(self.stdout, f"openai.{name}\n" if name in hidden else f"{name}\n")
+                    if name in hidden:
+                        self.write(self.stderr, f"* {hidden[name]} hides the API's table {name}\n")
 
     def command_schema(self, cmd: Sequence[str]) -> None:
         """schema ?TABLE? [TABLE...]: Shows SQL for table
@@ -56,28 +66,31 @@ class TableShell(OutputShell):
         If you give one or more tables then their schema is listed
         (including indices).  If you don't specify any then all
         schemas are listed. TABLE is a like pattern so you can use % for
-        wildcards. The tables of OpenAI's API are listed when they are named.
+        wildcards. The tables of OpenAI's API exist without CREATE TABLE, so
+        their schemas are comments, with their hidden columns if you name them.
         """
         super().command_schema(list(cmd))
-        for pattern in cmd:
+        for pattern in cmd or ["%"]:
             for table in TABLES:
                 if self._is_like(table.name, pattern):
-                    columns = table.schema.partition("(")[2].removesuffix(")").replace(", ", ",\n  ")
-                    self.write(self.stdout, f"-- built in\nCREATE TABLE {table.name}(\n  {columns}\n);\n")
+                    visible = ", ".join(column.name for column in table.columns if not column.hidden)
+                    columns = table.schema.partition("(")[2].removesuffix(")").split(", ")
+                    inner = ",\n  ".join(columns) if cmd else "\n  ".join(fold_text(visible, SCHEMA_WIDTH))
+                    self.write(self.stdout, f"/* built in: {table.name}(\n  {inner}\n) */\n")
 
     def command_quit(self, cmd: Sequence[str]) -> Any:
         """quit ?CODE?: The same as .exit"""
         return self.command_exit(list(cmd))
 
     def complete_sql(self, line: str, token: str, beg: int, end: int) -> list[str]:
-        """APSW's completions, and the tables' columns, hidden ones included, after a dot, too."""
-        found = cast("list[str]", super().complete_sql(line, token, beg, end))
-        before, dot, last = token.rpartition(".")
-        names = {column.name for table in TABLES for column in table.columns}
-        if dot:
-            names.update(TABLE_NAMES)
-        ours = sorted(name for name in names if name.startswith(last.lower()) and (last or dot))
-        return found + [word for name in ours if (word := before + dot + name) not in found]
+        """APSW's completions and the tables' columns, hidden ones included. After WHERE, what the tables need."""
+        offered = completions(self._lines_before + line[:beg], token)
+        if offered is not None:
+            return offered
+        found = [word for word in cast("list[str]", super().complete_sql(line, token, beg, end)) if can_run(word)]
+        names = sorted({column.name for table in TABLES for column in table.columns})
+        ours = [name for name in names if token and name.startswith(token.lower())]
+        return found + [name for name in ours if name not in found]
 
     def get_complete_line(self) -> str | None:
         """Read a dot command, or lines up to the end of a statement or comment. Returns None at the end of the input.
@@ -86,21 +99,23 @@ class TableShell(OutputShell):
         for SQL.
         """
         try:
-            self._completion_first = True
+            self._completion_first, self._lines_before = True, ""
             command = cast("str | None", self.get_line(self.prompt))
             if command is None or not command.strip():
                 return command and ""
             if command.startswith("?"):
                 command = ".help " + command[1:]
             while not command.startswith(".") and not _is_complete(command):
-                self._completion_first = False
+                self._completion_first, self._lines_before = False, f"{command}\n"
                 line = self.get_line(self.moreprompt)
                 if line is None:
                     name = getattr(self.stdin, "name", "<stdin>")
                     raise self.Error(f"Incomplete SQL (line {self.input_line_number} of {name}): {command}\n")
                 command += "\n" + line
         except KeyboardInterrupt:
-            self.handle_interrupt()
+            if self.bail or not self.interactive:
+                raise
+            self.write(self.stderr, "^C\n")  # nothing was running
             return ""
         return command
 

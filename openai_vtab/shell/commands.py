@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, cast
 
@@ -27,15 +27,15 @@ from ..transport.request_log import COLUMNS
 from ..vtable import local_files
 from . import ledgers
 from .apsw_shell import META_TABLES, TableShell
+from .box import MIN_WIDTH
 from .request_costs import columns_that_fit
-from .terminal_text import MARGIN, Terminal, batch_lines, fold
+from .terminal_text import MARGIN, Terminal, batch_lines, failed_files, fold, height
 
 DEFAULT_REQUESTS = 20  # shown by .requests
 WATCH_SECONDS = 2.0  # between two looks of .watch
 MIN_WATCH_SECONDS, MAX_WATCH_SECONDS = 0.2, 3600.0
 TRANSIENT = (APIError, APIConnectionError, apsw.BusyError)  # errors that the next look of .watch may not meet
 MAX_FAILURES = 5  # looks of .watch in a row, each after the request's own retries
-MIN_WIDTH = 32  # columns that a terminal is believed to have
 
 
 class CommandShell(TableShell):
@@ -69,14 +69,13 @@ class CommandShell(TableShell):
 
         A ledger is a table made with CREATE VIRTUAL TABLE name USING
         vector_store_file_batches. Batches that are not finished are requested
-        from the API. In a bar, █ is completed files, × failed ones,
-        - cancelled ones, and ░ those in progress.
+        from the API, and stand below their vector stores. In a bar, █ is
+        completed files, × failed ones, - cancelled ones, and ░ those in
+        progress.
         """
         for name in ledgers.ledger_names(self.db, cmd):
             found = ledgers.batches(self.db, name)
-            self._write_lines([f"{ledgers.one_line(name)}: {ledgers.summary(found)}"])
-            for batch in found:
-                self._write_lines(batch_lines(batch.id, batch.status, batch.counts, self._style()))
+            self._write_lines(self._drawn(name, found, found))
 
     def command_watch(self, cmd: Sequence[str]) -> None:
         """watch ?TABLE? ?SECONDS?: Shows batches until all of them are finished
@@ -92,7 +91,7 @@ class CommandShell(TableShell):
             pause = min(max(float(names.pop()), MIN_WATCH_SECONDS), MAX_WATCH_SECONDS)
         latest: list[str] = []  # the lines of the latest look that succeeded
         drawn: list[str] = []
-        failures = 0
+        taken = failures = 0
         try:
             while True:
                 try:
@@ -105,7 +104,7 @@ class CommandShell(TableShell):
                     problem = fold(f"failed look {failures} of {MAX_FAILURES}: {error}", self._text_width())
                     lines, finished = [*latest, *problem], False
                 if lines != drawn:
-                    self._redraw(lines, len(drawn))
+                    taken = self._redraw(lines, taken)
                     drawn = lines
                 if finished:
                     return
@@ -135,31 +134,42 @@ class CommandShell(TableShell):
 
     def _look(self, names: Sequence[str]) -> tuple[list[str], bool]:
         """The lines that .watch shows now, and whether all batches are finished."""
-        style = self._style()
         lines: list[str] = []
         finished = True
         for name in ledgers.ledger_names(self.db, names):
             found = ledgers.batches(self.db, name)
-            lines.append(f"{ledgers.one_line(name)}: {ledgers.summary(found)}")
-            for batch in found:
-                if not batch.is_finished or (name, batch.id) in self._watched:
-                    self._watched.add((name, batch.id))
-                    lines += batch_lines(batch.id, batch.status, batch.counts, style)
-                finished = finished and batch.is_finished
+            self._watched |= {(name, batch.id) for batch in found if not batch.is_finished}
+            lines += self._drawn(name, found, [batch for batch in found if (name, batch.id) in self._watched])
+            finished = finished and all(batch.is_finished for batch in found)
         if finished:
             self._watched.clear()
         return lines, finished
 
-    def _redraw(self, lines: list[str], drawn: int) -> None:
-        """Write the lines, on a terminal over the `drawn` lines before them, as far as its height allows."""
+    def _drawn(self, name: str, found: Sequence[ledgers.Batch], shown: Sequence[ledgers.Batch]) -> Iterator[str]:
+        """The lines of a ledger: its summary, and the batches that are shown below their vector stores."""
+        style = self._style()
+        yield failed_files(f"{ledgers.one_line(name)}: {ledgers.summary(found)}", style)
+        for store in dict.fromkeys(batch.store for batch in shown):
+            yield f"  in {store}"
+            yield from batch_lines(
+                [(each.id, each.status, each.counts) for each in shown if each.store == store], style
+            )
+
+    def _redraw(self, lines: list[str], drawn: int) -> int:
+        """Write the lines, on a terminal over the `drawn` lines before them, as far as its height allows.
+
+        Returns how many lines of the terminal they take.
+        """
         if self.stdout.isatty():
-            most = max(self._terminal_height() - 2, 3)
+            most, width = max(self._terminal_height() - 2, 3), self._terminal_width(MIN_WIDTH)
             if drawn:
-                self.write(self.stdout, f"\x1b[{min(drawn, most)}A\x1b[J")
-            if len(lines) > most:
-                lines = [*lines[: most - 1], f"  and {len(lines) - most + 1} more lines"]
+                self.write(self.stdout, f"\x1b[{drawn}A\x1b[J")
+            if height(lines, width) > most:
+                kept = [n for n in range(len(lines)) if height(lines[:n], width) < most][-1]
+                lines = [*lines[:kept], f"  and {len(lines) - kept} more lines"]
         self._write_lines(lines)
         self.stdout.flush()
+        return height(lines, self._terminal_width(MIN_WIDTH))
 
     def _write_lines(self, lines: Iterable[str]) -> None:
         with self.for_people():

@@ -1,12 +1,13 @@
 """The user's ledgers: tables made with CREATE VIRTUAL TABLE … USING vector_store_file_batches, and their batches.
 
 >>> [summary(batches(db, name)) for name in ledger_names(db)]
-['2 completed, 1 in_progress']
+['2 completed, 1 in_progress; 3 of 20 files failed']
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from apsw.shell import Shell
 
 from ..errors import visible
 from ..tables import TABLES
+from .terminal_text import PARTS
 
 FINAL_STATUSES = {"unknown"}.union(*(table.finished for table in TABLES if table.remembered))
 MAX_COUNT = 10**15  # files; a higher count in file_counts is ignored
@@ -22,9 +24,10 @@ MAX_COUNT = 10**15  # files; a higher count in file_counts is ignored
 
 @dataclass(frozen=True)
 class Batch:
-    """A batch of a ledger. `counts` has the number of files by status."""
+    """A batch of a ledger. `counts` has the number of files by status, `store` is the id of its vector store."""
 
     id: str
+    store: str
     status: str
     counts: dict[str, int]
 
@@ -59,16 +62,20 @@ def ledger_names(db: apsw.Connection, named: Sequence[str] = ()) -> list[str]:
 def batches(db: apsw.Connection, ledger: str) -> list[Batch]:
     """The ledger's batches. Those that are not finished are requested from the API."""
     table = ".".join('"' + part.replace('"', '""') + '"' for part in ledger.split(".", 1))
-    sql = f"SELECT coalesce(id, '(id not known)'), status, file_counts FROM {table}"
-    return [Batch(one_line(id), one_line(status), _counts(counts)) for id, status, counts in db.execute(sql).fetchall()]
+    sql = f"SELECT coalesce(id, '(id not known)'), vector_store_id, status, file_counts FROM {table}"
+    return [
+        Batch(one_line(id), one_line(store), one_line(status), _counts(counts))
+        for id, store, status, counts in db.execute(sql).fetchall()
+    ]
 
 
 def summary(batches: Sequence[Batch]) -> str:
-    """The number of batches in each status, "none yet" without a batch."""
-    counts: dict[str, int] = {}
-    for batch in batches:
-        counts[batch.status] = counts.get(batch.status, 0) + 1
-    return ", ".join(f"{n} {status}" for status, n in sorted(counts.items())) or "none yet"
+    """The number of batches in each status, and of failed files; "none yet" without a batch."""
+    statuses = Counter(batch.status for batch in batches)
+    text = ", ".join(f"{n:,} {status}" for status, n in sorted(statuses.items())) or "none yet"
+    failed = sum(batch.counts.get("failed", 0) for batch in batches)
+    files = sum(batch.counts.get(name, 0) for batch in batches for name in PARTS)
+    return f"{text}; {failed:,} of {files:,} files failed" if failed else text
 
 
 def one_line(text: object) -> str:

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,10 +22,15 @@ WIDTH = 79  # columns of the help text
 # The options that stand for one setting of connect(), with the setting's name.
 SETTINGS = {found.option.name: (name, found.option) for name, found in described(Settings).items() if found.option}
 SANDBOX = Option("sandbox", "connect to a local server with demo data instead of OpenAI's: no key, no network, no cost")
+VAR = Option("var", "fill {{ NAME }} in statements with VALUE; may be given more than once", "NAME=VALUE")
+MANIFEST = Option("manifest", "fill {{ NAME }} from a manifest of StackQL's, YAML or JSON", "FILE")
 OTHERS = (
     Option("quiet", "show no progress bar"),
     Option("version", "show the versions of openai-vtab, SQLite and APSW"),
     Option("help", "show this help"),
+)
+NAMES = re.compile(  # in an error's text; a name without an underscore, such as errors, may be an ordinary word
+    rf"(?<![\w./-])({'|'.join(setting for setting, _ in SETTINGS.values() if '_' in setting)})(?![\w./-])"
 )
 APSW_VALUES = ("init", "separator", "nullvalue", "encoding")  # options of APSW's shell that take the next argument
 
@@ -35,6 +41,8 @@ class Options:
 
     settings: dict[str, Any] = field(default_factory=dict)
     rest: list[str] = field(default_factory=list)
+    variables: list[str] = field(default_factory=list)
+    manifests: list[str] = field(default_factory=list)
     sandbox: bool = False
     quiet: bool = False
     version: bool = False
@@ -59,9 +67,11 @@ def parse_options(args: Sequence[str]) -> Options:
             options.quiet = True
         elif name in SETTINGS:
             setting, found = SETTINGS[name]
-            if found.argument and not left:
-                raise Shell.Error(f"You need to specify a value after --{name}")
-            options.settings[setting] = left.pop(0) if found.argument else found.value
+            options.settings[setting] = _argument(name, left) if found.argument else found.value
+        elif name == VAR.name:
+            options.variables.append(_argument(name, left))
+        elif name == MANIFEST.name:
+            options.manifests.append(_argument(name, left))
         else:
             options.rest.append(option)
             if name in APSW_VALUES and left:
@@ -70,9 +80,28 @@ def parse_options(args: Sequence[str]) -> Options:
     return options
 
 
+def _argument(name: str, left: list[str]) -> str:
+    """Take the argument of an option from what is left. Raises Shell.Error if nothing is."""
+    if not left:
+        raise Shell.Error(f"You need to specify a value after --{name}")
+    return left.pop(0)
+
+
+def named_options(text: str) -> str:
+    """A line that names the options for the settings in an error's text, "" when there are none.
+
+    >>> named_options("base_url is 'api.openai.com'")
+    'in the shell, base_url is --base-url URL'
+    """
+    options = dict(SETTINGS.values())
+    found = dict.fromkeys(NAMES.findall(text))
+    names = [f"{name} is --{options[name].name} {options[name].argument}".rstrip() for name in found]
+    return f"in the shell, {', '.join(names)}" if names else ""
+
+
 def help_text() -> str:
     """The options' part of --help."""
-    options = (SANDBOX, *(option for _, option in SETTINGS.values()), *OTHERS)
+    options = (SANDBOX, *(option for _, option in SETTINGS.values()), VAR, MANIFEST, *OTHERS)
     lines = [
         textwrap.fill(
             option.help,

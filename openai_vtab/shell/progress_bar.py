@@ -1,4 +1,4 @@
-"""The progress bar of a statement on a terminal, drawn with tqdm.
+"""The progress bar of a statement on a terminal, drawn with tqdm; without it, a line that counts.
 
 >>> show = ProgressBar(sys.stderr)
 >>> show(Progress("keys", 5, 20))
@@ -10,21 +10,25 @@ from __future__ import annotations
 import os
 from typing import Any, TextIO
 
+from ..clock import REAL, Clock
 from ..progress import Progress
 from .terminal_text import MARGIN
 
 INTERRUPT_ECHO = 3  # columns for the ^C that a terminal writes after the bar
 DEFAULT_COLUMNS = 80
+DONE = {"keys": "read", "pages": "read", "rows": "written", "batches": "finished"}
 
 
 class ProgressBar:
     """A `progress` callback that draws one line, and erases it when the statement is over.
 
-    tqdm is imported at the first report. Without it, nothing is drawn.
+    tqdm is imported at the first report. Without it, the line has no bar.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, clock: Clock = REAL) -> None:
         self._stream = stream
+        self._clock = clock
+        self._began: float | None = None  # of the line without a bar
         self._bar: Any = None
         self._what = ""
         self._is_tqdm_missing = False
@@ -43,7 +47,9 @@ class ProgressBar:
             self._bar.ncols = max(_columns(self._stream) - INTERRUPT_ECHO, 10)
             self._bar.total, self._bar.n = progress.total, progress.done
             self._bar.refresh()
-            self._is_drawn = True
+        else:
+            self._write_line(progress)
+        self._is_drawn = True
 
     def hide(self) -> None:
         """Erase the bar until the next report, and put the cursor at the line's beginning."""
@@ -57,7 +63,19 @@ class ProgressBar:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+        self._began = None
         self.hide()
+
+    def _write_line(self, progress: Progress) -> None:
+        """Write how far the statement is, over what the line showed before."""
+        if self._began is None:
+            self._began = self._clock.monotonic()
+        of = "" if progress.total is None else f" of {progress.total:,}"
+        seconds = self._clock.monotonic() - self._began
+        text = f"{progress.done:,}{of} {progress.what} {DONE[progress.what]}, {seconds:.0f} s"
+        width = max(_columns(self._stream) - INTERRUPT_ECHO, 10)
+        self._stream.write(f"\r{text[:width].ljust(width)}")
+        self._stream.flush()
 
     def _new_bar(self, what: str) -> Any:
         try:

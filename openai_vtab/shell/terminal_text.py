@@ -1,4 +1,4 @@
-"""Text for a terminal: a bar for each batch, clipped ids and folded lines.
+"""Text for a terminal: a bar for each batch, and folded lines.
 
 >>> bar({"completed": 3, "failed": 1, "in_progress": 4}, 8, Terminal())
 '███×░░░░'
@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 # For each status, in the order in which they are drawn: the mark in Unicode, in ASCII, and the ANSI colour.
@@ -19,8 +20,9 @@ PARTS = {
 }
 STATUS_COLOURS = {"in_progress": "36", "unknown": "33"}  # where they differ from the bar's
 OTHER_COLOUR = "33"
-NARROW = 68  # columns, below which a batch takes two lines
-ID_LENGTH, STATUS_LENGTH = 28, 11  # columns
+STATUS_LENGTH = 11  # columns at least
+MIN_BAR, MAX_BAR = 5, 30  # columns
+_COLOUR = re.compile("\x1b\\[[0-9;]*m")
 MARGIN = 1  # columns: some terminals wrap a line that is as wide as they are
 
 
@@ -48,29 +50,49 @@ def bar(counts: Mapping[str, int], length: int, style: Terminal) -> str:
     return "".join(_coloured(_mark(name, style) * size, PARTS[name][2], style) for name, size in marks.items() if size)
 
 
-def batch_lines(id: str, status: str, counts: Mapping[str, int], style: Terminal) -> Iterator[str]:
-    """A batch's id, status, bar and numbers, on one line or on two if the terminal is narrow."""
-    total = sum(counts.get(name, 0) for name in PARTS)
-    numbers = f"{counts.get('completed', 0)}/{total}"
-    numbers += "".join(f", {n} {name}" for name in ("failed", "cancelled") if (n := counts.get(name, 0)))
-    colour = STATUS_COLOURS.get(status) or PARTS.get(status, ("", "", OTHER_COLOUR))[2]
-    if style.width < NARROW:
-        yield clip(f"{id}  {status}", style.width - MARGIN).replace(status, _coloured(status, colour, style))
-        room, before = style.width - MARGIN - 2, "  "
-    else:
-        room = max(style.width - MARGIN - 2 - ID_LENGTH - 2 - STATUS_LENGTH - 1, 20)
-        padded_id, padded_status = f"{clip(id, ID_LENGTH):{ID_LENGTH}}", f"{status:{STATUS_LENGTH}}"
-        before = f"  {padded_id}  {_coloured(padded_status, colour, style)} "
-    length = max(5, min(30, room - 15))
-    yield before + bar(counts, length, style) + " " + clip(numbers, max(room - length - 1, 1))
+def batch_lines(batches: Sequence[tuple[str, str, Mapping[str, int]]], style: Terminal) -> Iterator[str]:
+    """Each batch's id, status, bar and numbers, on one line, or on two in a narrow terminal. No id is broken.
+
+    batches: the id, the status and the counts of each.
+    """
+    ids = max((len(id) for id, _, _ in batches), default=0)
+    numbers = [_numbers(counts, style) for _, _, counts in batches]
+    longest = max(map(visible_length, numbers), default=0)
+    for (id, status, counts), said in zip(batches, numbers, strict=True):
+        colour = STATUS_COLOURS.get(status) or PARTS.get(status, ("", "", OTHER_COLOUR))[2]
+        begin = f"    {id:{ids}}  {_coloured(f'{status:{STATUS_LENGTH}}', colour, style)} "
+        room = style.width - MARGIN - visible_length(begin) - 1 - longest
+        if room < MIN_BAR:
+            is_narrow = visible_length(begin) > style.width
+            yield f"    {id}" if is_narrow else begin.rstrip()
+            begin = f"      {_coloured(f'{status:{STATUS_LENGTH}}', colour, style)} " if is_narrow else "      "
+            room = max(style.width - MARGIN - visible_length(begin) - 1 - longest, 1)
+        yield f"{begin}{bar(counts, min(room, MAX_BAR), style)} {said}"
 
 
-def clip(text: str, length: int) -> str:
-    """The text, without its middle if it is too long: ids differ at their ends."""
-    if len(text) <= length:
-        return text
-    end = (length - 1) // 2
-    return text[: length - 1 - end] + "…" + (text[-end:] if end else "")
+def _numbers(counts: Mapping[str, int], style: Terminal) -> str:
+    """The completed files of all, and the failed and cancelled ones in their colours."""
+    text = f"{counts.get('completed', 0):,}/{sum(counts.get(name, 0) for name in PARTS):,}"
+    for name in ("failed", "cancelled"):
+        if n := counts.get(name, 0):
+            text += f", {_coloured(f'{n:,} {name}', PARTS[name][2], style)}"
+    return text
+
+
+def failed_files(text: str, style: Terminal) -> str:
+    """A summary whose failed files stand out."""
+    before, mark, failed = text.partition("; ")
+    return f"{before}{mark}{_coloured(failed, PARTS['failed'][2], style)}" if mark else text
+
+
+def visible_length(text: str) -> int:
+    """The number of characters without colours."""
+    return len(_COLOUR.sub("", text))
+
+
+def height(lines: Sequence[str], width: int) -> int:
+    """The lines of a terminal that the text takes: a line that is wider takes several."""
+    return sum(max(1, -(-visible_length(line) // width)) for line in lines)
 
 
 def fold(text: str, width: int) -> list[str]:

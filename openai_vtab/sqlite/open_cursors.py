@@ -17,7 +17,7 @@ from typing import Any
 
 import apsw
 
-from .sql_text import _WORD
+from .tokens import TOKEN
 
 
 class OpenCursors:
@@ -77,7 +77,7 @@ class OpenCursors:
 
     def with_values(self, sql: str) -> str | None:
         """Return the text of a running statement with its parameters' values; None if they cannot be determined."""
-        places = [match.start() for match in _WORD.finditer(sql) if match[0][0] in "?:@$"]
+        places = [match.start() for match in TOKEN.finditer(sql) if match.lastgroup == "parameter"]
         if not places:
             return sql
         found: set[str] = set()

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
-from .sql_text import _WORD
+from .tokens import TOKEN
 
 # SQLite's own modules only read. The exception among the pragma_ functions is pragma_optimize.
 SQLITES = frozenset({
@@ -87,7 +87,7 @@ def _reads_others(run: Run, sql: str, ours: Collection[str]) -> bool:
 def _named(sql: str) -> set[str]:
     """Return every word that may be a name, in lower case and without its quotes."""
     found: set[str] = set()
-    for match in _WORD.finditer(sql):
+    for match in TOKEN.finditer(sql):
         word = match[0]
         if word[0] in "'\"`[":
             end = "]" if word[0] == "[" else word[0]

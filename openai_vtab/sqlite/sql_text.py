@@ -8,18 +8,11 @@ from __future__ import annotations
 
 import re
 
-_WORD = re.compile(
-    r"""'(?:[^']|'')*' | "(?:[^"]|"")*" | `(?:[^`]|``)*` | \[[^\]]*\] | --[^\n]* | /\*.*?(?:\*/|$) | [^\W\d]\w* | \S""",
-    re.VERBOSE | re.DOTALL,
-)
+from .tokens import TOKEN
+
 _CONFLICT_CLAUSE = re.compile(r"^\s*OR\s+\w+", re.IGNORECASE)
 VERBS = ("INSERT", "REPLACE", "CREATE", "UPDATE", "DELETE")
 CLAUSES = ("WITH", "SELECT", "VALUES", "SET", "FROM", "WHERE")
-_PARAMETER = re.compile(
-    r"""('(?:[^']|'')*' | "(?:[^"]|"")*" | `(?:[^`]|``)*` | \[[^\]]*\] | --[^\n]* | /\*.*?(?:\*/|$))
-    | \?\d* | [:@$#]\w+ (?:::\w+)* (?:\([^)\s]*\))?""",
-    re.VERBOSE | re.DOTALL,
-)
 
 
 def select_part(sql: str) -> str | None:
@@ -48,13 +41,13 @@ def select_part(sql: str) -> str | None:
 
 def first_word(sql: str) -> str:
     """Return the first word of a statement in capitals, "" for an empty statement."""
-    words = (match[0] for match in _WORD.finditer(sql.removeprefix("\ufeff")))
+    words = (match[0] for match in TOKEN.finditer(sql.removeprefix("\ufeff")))
     return next((word.upper() for word in words if not word.startswith(("--", "/*", ";"))), "")
 
 
 def module_of(sql: str) -> str:
     """Return the module of a CREATE VIRTUAL TABLE statement, without quotation marks; "" for another statement."""
-    words = (match[0] for match in _WORD.finditer(sql))
+    words = (match[0] for match in TOKEN.finditer(sql))
     for word in words:
         if word.upper() == "USING":
             return next(words, "").strip("\"`[]'").lower()
@@ -73,7 +66,7 @@ def _clauses(sql: str) -> dict[str, int] | None:
     """
     at: dict[str, int] = {}
     depth, last, last_at = 0, "", 0
-    for match in _WORD.finditer(sql):
+    for match in TOKEN.finditer(sql):
         word = match[0].upper()
         if word in ("(", ")"):
             depth += 1 if word == "(" else -1
@@ -94,4 +87,4 @@ def _clauses(sql: str) -> dict[str, int] | None:
 
 def without_parameters(sql: str) -> str:
     """Return the statement with NULL in place of every parameter, so that EXPLAIN needs no values."""
-    return _PARAMETER.sub(lambda match: match[1] or "NULL", sql)
+    return TOKEN.sub(lambda match: "NULL" if match.lastgroup == "parameter" else match[0], sql)

@@ -38,7 +38,11 @@ vector_store_file_batch_files = Table(
     ),
     object="vector_store.file",
     identity=("vector_store_id", "batch_id", "id"),
-    aliases=("openai.vector_stores.vector_store_file_batch_files",),
+    aliases=(
+        "openai.vector_stores.vector_store_file_batch_files",
+        "openai.vector_stores.file_batch_files",
+        "openai.vector_stores.files_in_vector_store_batches",
+    ),
     examples=(
         "SELECT id, last_error_code FROM vector_store_file_batch_files('vs_demo', 'vsfb_demo_failures')\n"
         "WHERE status = 'failed';",

@@ -99,7 +99,7 @@ vector_store_file_batches = Table(
     object="vector_store.file_batch",
     finished=frozenset({"completed", "cancelled", "failed"}),
     remembered=True,
-    aliases=("openai.vector_stores.vector_store_file_batches",),
+    aliases=("openai.vector_stores.vector_store_file_batches", "openai.vector_stores.file_batches"),
     examples=(
         "SELECT status, file_counts FROM vector_store_file_batches\n"
         "WHERE vector_store_id = 'vs_demo' AND batch_id = 'vsfb_demo_finished';",

@@ -58,7 +58,7 @@ vector_store_files = Table(
     ),
     object="vector_store.file",
     finished=frozenset({"completed", "failed", "cancelled"}),
-    aliases=("openai.vector_stores.vector_store_files",),
+    aliases=("openai.vector_stores.vector_store_files", "openai.vector_stores.files"),
     examples=(
         "SELECT id, status, last_error FROM vector_store_files\n"
         "WHERE vector_store_id = 'vs_demo' AND status = 'failed';",

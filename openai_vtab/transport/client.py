@@ -9,8 +9,10 @@ It respects the server's limits (limits.py), retries (retries.py), removes the A
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 
@@ -33,6 +35,7 @@ log = logging.getLogger("openai_vtab")
 UNAUTHORIZED = 401
 # the settings that limit what begins in a minute
 UPLOADS, ATTACH_REQUESTS, ATTACH_FILES = "uploads_per_minute", "attach_requests_per_minute", "attach_files_per_minute"
+LONGEST_COUNTED_AHEAD = 0.5  # seconds: by so much MINUTE is longer than the server's minute, with some to spare
 NO_AMOUNTS: Mapping[Shared, int] = {}
 
 
@@ -51,9 +54,11 @@ class Client:
             {name: getattr(settings, name) for name in (UPLOADS, ATTACH_REQUESTS, ATTACH_FILES)}, clock
         )
         self.log = RequestLog()
+        self.changed_at = -math.inf  # when something was last changed at the API, on the clock
         self._keys = RecentKeys(settings)
-        self._http = HTTPTransport(settings, self.base_url)
+        self._http = HTTPTransport(settings, self.base_url, clock)
         self._open = self._http.open if transport is None else lambda kept_alive: transport
+        self._turn = self._http.turn if transport is None else nullcontext
         self._headers = {
             "Accept": "application/json",
             "User-Agent": f"openai_vtab/{__version__}",
@@ -84,10 +89,17 @@ class Client:
             raise CancelledError
         attempts = Attempts(request, self.settings, self._limiter, wait_budget, self._clock)
         try:
-            return self._send(request, attempts, wait_budget.cancelled, predicted, on_send)
+            if request.repeatable:
+                return self._send(request, attempts, wait_budget.cancelled, predicted, on_send)
+            with self._turn(wait_budget.cancelled):
+                if self._clock.monotonic() - counted > LONGEST_COUNTED_AHEAD:
+                    counted = self._quota.recount(amounts, counted)
+                return self._send(request, attempts, wait_budget.cancelled, predicted, on_send)
         finally:
             if not attempts.sent:
                 self._quota.release(amounts, counted)
+            elif request.changes:
+                self.changed_at = self._clock.monotonic()
 
     def _send(
         self,
@@ -197,7 +209,7 @@ class Client:
             return APIConnectionError(f"the connection broke: {failure.problem}", request=named, sent=sent)
         count = attempts.count + 1
         what = f"cannot connect: {failure.problem} ({count} attempt{'' if count == 1 else 's'}); "
-        what += failure.advice or f"check base_url ({self.base_url})"
+        what += failure.advice or failure.hint or f"check base_url ({self.base_url})"
         return APIConnectionError(what, request=named, sent=sent, lasting=bool(failure.advice))
 
     def _named(self, request: Request) -> str:
@@ -236,6 +248,14 @@ class Client:
         record.end(error="not sent: dry run")
         log.warning("%s", key.redact(shown(request.method, request.target, request.body)))
         return Response(NOT_SENT, NO_HEADERS, b"", self.base_url)
+
+    @property
+    def ahead(self) -> int | None:
+        """How many creates may open their connections while `max_concurrency` others are under way.
+
+        None until it is known whether that is of use.
+        """
+        return self._http.ahead
 
     def close(self) -> None:
         """Close the idle connections."""

@@ -1,6 +1,6 @@
 """Opens pools of connections to one base URL, with what requests knows of proxies and certificates.
 
->>> pool, prefix = open_pool("http://127.0.0.1:8080/v1", None, size=16, kept_alive=True, direct=True)
+>>> pool, prefix, _, _ = open_pool("http://127.0.0.1:8080/v1", None, size=16, kept_alive=True, direct=True)
 >>> pool.urlopen("GET", prefix + "/files", headers={}, preload_content=False, timeout=30.0)
 """
 
@@ -9,25 +9,48 @@ from __future__ import annotations
 import os
 import ssl
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import requests.adapters
 import requests.utils
 import urllib3
+from urllib3.util.ssl_ import create_urllib3_context
 
 from ..errors import ConfigurationError
-from .deadline import DeadlineConnection, SingleUseConnection
+from .deadline import DeadlineConnection
+from .fresh import FreshConnection
+
+
+class Opened(NamedTuple):
+    """A pool of connections to one base URL.
+
+    prefix: the URL's path in the pool. proxy: what to do if its proxy cannot be used, "" without one. tls: the context
+    of its connections, if they share one.
+    """
+
+    pool: urllib3.HTTPConnectionPool
+    prefix: str
+    proxy: str
+    tls: ssl.SSLContext | None
 
 
 def open_pool(
-    base_url: str, ca_bundle: str | os.PathLike[str] | None, *, size: int, kept_alive: bool, direct: bool
-) -> tuple[urllib3.HTTPConnectionPool, str]:
-    """A pool of up to `size` connections, and the URL's path in it.
+    base_url: str,
+    ca_bundle: str | os.PathLike[str] | None,
+    *,
+    size: int,
+    kept_alive: bool,
+    direct: bool,
+    tls: ssl.SSLContext | None = None,
+) -> Opened:
+    """A pool of up to `size` connections; `tls` is the context of another pool to the same URL.
 
     It goes through a proxy if the environment names one, unless `direct`. Without `kept_alive`, each connection is used
     once. Raises ConfigurationError for an address, certificates or a proxy that cannot be used.
     """
-    verify = _certificates(ca_bundle) if base_url.startswith("https:") else True
+    verify: str | bool = True
+    if base_url.startswith("https:") and tls is None:
+        verify, tls = _certificates(ca_bundle)
     probe = requests.PreparedRequest()
     proxies = {} if direct else requests.utils.get_environ_proxies(base_url)
     proxy = requests.utils.select_proxy(base_url, proxies)
@@ -35,44 +58,51 @@ def open_pool(
     try:
         probe.prepare_url(base_url, None)
         pool: Any = adapter.get_connection_with_tls_context(probe, verify, proxies=proxies)
-        adapter.cert_verify(pool, base_url, verify, None)  # type: ignore[no-untyped-call]
+        if pool.proxy is not None and pool.proxy.scheme == "https":
+            tls = None  # urllib3 verifies such a proxy by the certificates, and not by the context
+        if tls is None:
+            adapter.cert_verify(pool, base_url, verify, None)  # type: ignore[no-untyped-call]
+        else:
+            pool.cert_reqs, pool.ca_certs, pool.ca_cert_dir = "CERT_REQUIRED", None, None
+            pool.conn_kw["ssl_context"] = tls
     except Exception as error:  # requests', urllib3's, OSError, ValueError: none of them has sent anything
         if proxy:
-            raise ConfigurationError(_unusable(proxy, error)) from None
+            raise ConfigurationError(_unusable(proxy, str(error))) from None
         raise ConfigurationError(f"base_url is {base_url!r}, which cannot be opened: {error}") from None
-    kind = DeadlineConnection if kept_alive else SingleUseConnection
-    pool.ConnectionCls = type("Connection", (kind, pool.ConnectionCls), {})
-    return cast("urllib3.HTTPConnectionPool", pool), adapter.request_url(probe, proxies).rstrip("/")
+    kind = DeadlineConnection if kept_alive else FreshConnection
+    pool.ConnectionCls = type("Connection", (kind, pool.ConnectionCls), {"goes_direct": not proxy})
+    prefix = adapter.request_url(probe, proxies).rstrip("/")
+    return Opened(cast("urllib3.HTTPConnectionPool", pool), prefix, _unusable(proxy) if proxy else "", tls)
 
 
-def _certificates(ca_bundle: str | os.PathLike[str] | None) -> str | bool:
+def _certificates(ca_bundle: str | os.PathLike[str] | None) -> tuple[str | bool, ssl.SSLContext]:
     """The certificates to trust: ca_bundle, else what the environment names as for requests, else True.
 
-    They are read here once: a connection that cannot read them fails only when it is made, as if the network had.
+    The context holds them for all connections: to read a bundle takes about 40 ms of processor time. A connection that
+    cannot read them would fail only when it is made, as if the network had.
     """
     named = {"ca_bundle": os.fspath(ca_bundle) if ca_bundle else None}
     named |= {name: os.environ.get(name) for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")}
     name, path = next(((name, path) for name, path in named.items() if path), ("", None))
-    if path is None:
-        return True
+    bundle = path or requests.utils.DEFAULT_CA_BUNDLE_PATH
+    tls = create_urllib3_context()
     try:
-        if not Path(path).is_dir():
-            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+        tls.load_verify_locations(**{"capath" if Path(bundle).is_dir() else "cafile": bundle})
     except (OSError, ValueError) as error:  # ssl.SSLError when it holds no certificate, ValueError for a NUL
         why = "it holds no certificate" if isinstance(error, (ssl.SSLError, ValueError)) else error.strerror
         raise ConfigurationError(
-            f"{name} is {path!r}, no TLS CA certificate bundle that can be used: {why}; name a PEM file of "
-            "certificates, or a folder of them"
+            f"{name or 'the bundle of certifi'} is {bundle!r}, no TLS CA certificate bundle that can be used: {why}; "
+            "name a PEM file of certificates, or a folder of them"
         ) from None
-    return path
+    return path or True, tls
 
 
-def _unusable(proxy: str, error: Exception) -> str:
-    """The error of a proxy that cannot be used, without the password that its address may hold."""
+def _unusable(proxy: str, problem: str = "") -> str:
+    """What to do about a proxy that cannot be used, without the password that its address may hold."""
     scheme, _, rest = proxy.rpartition("://")
     address = f"{scheme}://{rest.rpartition('@')[2]}" if scheme else rest.rpartition("@")[2]
     name = next((name for name, value in os.environ.items() if value == proxy and name.lower().endswith("_proxy")), "")
-    if scheme.lower().startswith("socks") and "Missing dependencies" in str(error):
+    if scheme.lower().startswith("socks") and "Missing dependencies" in problem:
         advice = "install requests[socks], or name a proxy such as http://proxy.example.com:8080"
     else:
         advice = "write an address such as http://proxy.example.com:8080, or name the API's host in NO_PROXY"

@@ -44,12 +44,16 @@ class SendingState(threading.local):
         """Restore `has_begun`: what was sent for a proxy's tunnel and for TLS was not the request."""
         self.has_begun = has_begun
 
+    def remaining(self) -> float:
+        """Return the seconds left."""
+        return max(self.deadline - time.monotonic(), SHORTEST)
+
     def sending(self, size: int) -> float:
         """Return the seconds left to send `size` bytes; the deadline moves by what SLOWEST_UPLOAD needs for them."""
         self.has_begun = True
-        remaining = self.deadline - time.monotonic()
+        remaining = self.remaining()
         self.deadline += size / SLOWEST_UPLOAD
-        return max(remaining, SHORTEST)
+        return remaining
 
 
 outgoing = SendingState()
@@ -71,7 +75,7 @@ class DeadlineConnection:
 
     def _new_conn(self) -> Any:
         new = super()._new_conn()  # type: ignore[misc]
-        new.settimeout(max(outgoing.deadline - time.monotonic(), SHORTEST))  # for the handshake
+        new.settimeout(outgoing.remaining())  # for the handshake
         return new
 
     def send(self, data: bytes) -> None:
@@ -86,18 +90,6 @@ class DeadlineConnection:
     def response_class(self, sock: Any, debuglevel: int = 0, method: str | None = None) -> http.client.HTTPResponse:
         """Make a response, also a proxy's to CONNECT. A response may take up to `timeout` seconds."""
         return DeadlineResponse(sock, min(outgoing.deadline, time.monotonic() + self.timeout), debuglevel, method)
-
-
-class SingleUseConnection(DeadlineConnection):
-    """A connection that its pool closes instead of using it again.
-
-    Not every server closes a connection when the request says "Connection: close".
-    """
-
-    @property
-    def is_connected(self) -> bool:
-        """False, so that urllib3 closes and reopens the connection before its next use."""
-        return False
 
 
 class DeadlineResponse(http.client.HTTPResponse):

@@ -13,16 +13,22 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ..clock import Clock
 from ..protocol import Request, Response
 from ..protocol.multipart import Upload
 from ..settings import Settings
 from .failures import Failure
+from .limits import CancelFlag
 from .request_log import hide_unparsed_headers
+from .turns import Turns
 
 if TYPE_CHECKING:
+    import ssl
+
     import urllib3
 
 CHUNK = 65536  # bytes
@@ -35,21 +41,36 @@ Transport = Callable[[Request, float, Mapping[str, str]], Response | Failure]
 class HTTPTransport:
     """The connections to one base URL; used from many threads at once. Opens nothing before the first request.
 
-    Requests that must not be retried have connections of their own, each used once: a server may have closed a
-    kept-alive connection without notice, and the outcome would then be unknown.
+    Requests that must not be retried have connections of their own, each used once, and are sent in turn.
     """
 
-    def __init__(self, settings: Settings, base_url: str) -> None:
+    def __init__(self, settings: Settings, base_url: str, clock: Clock) -> None:
         self._settings = settings
         self._base_url = base_url
+        self._turns = Turns(settings.max_concurrency, clock)
         self._lock = threading.Lock()
+        self._tls: ssl.SSLContext | None = None  # of all pools
         self._opened: dict[bool, tuple[urllib3.HTTPConnectionPool, Transport]] = {}
+
+    @property
+    def ahead(self) -> int | None:
+        """How many connections may be opened ahead; None until it is known how long opening one takes."""
+        return self._turns.ahead and self._turns.most_ahead
 
     def open(self, kept_alive: bool) -> Transport:
         """The function that sends over kept-alive connections, or over new ones.
 
         Raises ConfigurationError for an address, certificates or a proxy that cannot be used.
         """
+        return self._pool(kept_alive)[1]
+
+    def turn(self, cancelled: CancelFlag) -> AbstractContextManager[None]:
+        """A block in which the thread's create has its turn. Raises CancelledError or as `open`."""
+        from .fresh import turn_of_create  # with ssl and urllib3
+
+        return turn_of_create(self._turns, self._pool(kept_alive=False)[0], cancelled, self._settings.timeout)
+
+    def _pool(self, kept_alive: bool) -> tuple[urllib3.HTTPConnectionPool, Transport]:
         with self._lock:
             found = self._opened.get(kept_alive)
             if found is None:
@@ -57,20 +78,22 @@ class HTTPTransport:
 
                 logging.getLogger("urllib3.connection").addFilter(hide_unparsed_headers)
                 settings = self._settings
-                pool, prefix = open_pool(
+                pool, prefix, proxy, self._tls = open_pool(
                     self._base_url,
                     settings.ca_bundle,
                     size=settings.max_concurrency,
                     kept_alive=kept_alive,
                     direct=settings.stays_here,
+                    tls=self._tls,
                 )
-                self._opened[kept_alive] = found = pool, partial(self._send, pool, prefix)
-            return found[1]
+                self._opened[kept_alive] = found = pool, partial(self._send, pool, prefix, proxy)
+            return found
 
     def close(self) -> None:
         """Close the idle connections."""
         with self._lock:
             opened, self._opened = self._opened, {}
+            self._tls = None
         for pool, _ in opened.values():
             pool.close()
 
@@ -85,6 +108,7 @@ class HTTPTransport:
         self,
         pool: urllib3.HTTPConnectionPool,
         prefix: str,
+        proxy: str,
         request: Request,
         seconds: float,
         headers: Mapping[str, str],
@@ -95,6 +119,7 @@ class HTTPTransport:
         """
         from .deadline import outgoing
         from .exceptions import failure_of
+        from .fresh import creating
 
         outgoing.begin(seconds)
         try:
@@ -117,7 +142,9 @@ class HTTPTransport:
             finally:
                 answer.release_conn()
         except BaseException as error:
-            return failure_of(error, outgoing.has_begun)
+            if outgoing.has_begun and not request.repeatable and creating.is_ahead:
+                self._turns.distrust()
+            return failure_of(error, outgoing.has_begun, self._base_url, proxy)
 
     def _read(self, answer: urllib3.BaseHTTPResponse) -> Response | Failure:
         most = self._settings.max_answer_bytes

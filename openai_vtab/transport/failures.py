@@ -15,6 +15,7 @@ class Failure:
 
     sent: False if the request certainly never left this machine.
     advice: what to change, if another attempt would fail in the same way.
+    hint: what to check, if it is not base_url.
     is_local: the words are OpenSSL's or the operating system's, not a server's.
     status: the status of a response that was too long to read.
     """
@@ -23,5 +24,6 @@ class Failure:
     sent: bool
     timed_out: bool = False
     advice: str = ""
+    hint: str = ""
     is_local: bool = False
     status: int | None = None

@@ -155,6 +155,15 @@ class MinuteQuota:
             if cancelled.wait(wait):
                 return None
 
+    def recount(self, amounts: Mapping[Shared, int], counted: float) -> float:
+        """Count anew what `acquire` has counted at this time: the request has waited. Returns when it is counted."""
+        with self._lock:
+            now = self._clock.monotonic()
+            for shared, amount in amounts.items():
+                self._window(shared).remove(amount, counted)
+                self._window(shared).add(amount, now)
+            return now
+
     def release(self, amounts: Mapping[Shared, int], counted: float) -> None:
         """Take back what `acquire` has counted at this time: the request never left."""
         with self._lock:

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -21,15 +20,15 @@ from ..documents.protection import Protection
 from ..documents.store import DocumentStore
 from ..documents.transaction import WrittenDocuments
 from ..errors import UnsupportedWriteError
-from ..execution.read_ahead import ReadAhead
+from ..execution.read_ahead import ReadAhead, Record
 from ..execution.statement import WINDOW_FACTOR, StatementSession
 from ..execution.workers import WorkerPool
 from ..ledger.store import Ledger
-from ..protocol import Request
 from ..schema.table import Method, Table
 from ..schema.values import Limits
 from ..settings import Settings
 from ..sqlite import rowids as object_rowids
+from ..sqlite.columns_read import columns_read
 from ..sqlite.internal_sql import InternalSQL
 from ..sqlite.open_cursors import OpenCursors
 from ..sqlite.row_value_affinity import never_numbers
@@ -40,17 +39,16 @@ from ..transport.client import Client
 from ..writes.queue import WriteQueue
 from ..writes.settlement import Settlement
 from . import closing
+from .callbacks import NO_CALLBACKS, Callbacks
 from .replay import Replayer
 from .statements import RunningStatement, StatementTracker
+from .time_comparisons import TimeComparisons
 
 Statement = RunningStatement[StatementSession]
 
 
 class ConnectionContext:
-    """The shared part of one connection.
-
-    `on_created` is called in a worker thread with the key of each object that got its id from the API.
-    """
+    """The shared part of one connection."""
 
     def __init__(
         self,
@@ -58,27 +56,28 @@ class ConnectionContext:
         settings: Settings,
         *,
         clock: Clock = REAL,
-        on_created: Callable[[tuple[str, ...]], None] = lambda _: None,
+        callbacks: Callbacks = NO_CALLBACKS,
     ) -> None:
         # weak, so that a connection that is closed and forgotten is freed, and its threads end
         self.connection = weak = weakref.ref(connection)
         self.settings = settings
         self.clock = clock
-        self.on_created = on_created
+        self.callbacks = callbacks
         # absolute: the program may change its current directory
         root = Path(settings.upload_root).absolute() if settings.upload_root else None
         self.limits = Limits(settings.max_files_per_batch, root)
         self.workers = WorkerPool(
             Client(settings, clock=clock), lambda: (c := weak()) is not None and c.is_interrupted, clock=clock
         )
-        self.writes = writes = WriteQueue(self.workers)
+        self.writes = writes = WriteQueue(self.workers, callbacks.may_delete)
         self.internal_sql = InternalSQL(weak)
         self.created: dict[tuple[str, ...], float] = {}  # objects created through it: the time, on the clock
         self.ledgers: list[Ledger] = []
         self._documents: list[DocumentOutcomes] = []
-        self.written_documents = WrittenDocuments(writes, self._commit_of)
+        self.written_documents = WrittenDocuments(writes, self._commit_of, is_dry_run=settings.dry_run)
         openers = [partial(Ledger, self.internal_sql, table) for table in TABLES if table.remembered]
         self.settlement = Settlement(self.internal_sql, writes.intents, [*openers, self._outcomes_of])
+        self.time_comparisons = TimeComparisons()
         self.rowids: list[Rowids] = []  # of the tables without a ledger
         self._open_cursors = OpenCursors()
         self.replayer = Replayer(weak, self.internal_sql, self._open_cursors)
@@ -166,25 +165,42 @@ class ConnectionContext:
             skip_unreadable=self.settings.errors == "row" and statement.readonly,
             assume_exists=self.settings.dry_run and changes_rows(statement.sql),
             read_ahead=partial(self._read_ahead, statement) if self.settings.read_ahead else None,
+            on_cached=self.callbacks.on_cached,
         )
 
     def _read_ahead(self, statement: Statement, session: StatementSession) -> ReadAhead:
-        def replay(record: Callable[[Request], None], seconds: float) -> bool:
+        def replay(record: Record, seconds: float) -> bool:
             query = self._open_cursors.with_values(statement.sql)
             if query is not None and not statement.readonly:
                 query = select_part(query)
             return self.replayer.replay(query, session, record, seconds)
 
-        return ReadAhead(session.predict, WINDOW_FACTOR * self.workers.size, replay, clock=self.clock)
+        most = WINDOW_FACTOR * self.workers.size
+        return ReadAhead(session.predict, session.is_answered, most, replay, bulk=session.bulk, clock=self.clock)
 
     def never_numbers(self, session: StatementSession, idxStr: str) -> set[int]:  # noqa: N803 - SQLite's name
         """The places in argv of a scan of the session's statement whose values equal no text if they are numbers."""
-        running = next((each for each in self.statements.running.values() if each.session is session), None)
-        if running is None:
-            return set()
-        return never_numbers(self.internal_sql.read, self.internal_sql.program(running.sql), idxStr)
+        sql = self._sql_of(session)
+        return never_numbers(self.internal_sql.read, list(self.internal_sql.program(sql)), idxStr) if sql else set()
+
+    def columns_read(self, session: StatementSession, idxStr: str) -> set[int] | None:  # noqa: N803 - SQLite's name
+        """The columns that the session's statement reads of a table with such a scan; None if that is not known."""
+        sql = self._sql_of(session)
+        return columns_read(self.internal_sql.program(sql), idxStr) if sql else None
+
+    def _sql_of(self, session: StatementSession) -> str:
+        return next((each.sql for each in self.statements.running.values() if each.session is session), "")
 
     # writes and ledgers
+
+    def join_transaction(self, table: Table) -> None:
+        """Have SQLite call Sync, Commit and Rollback for the open transaction although a table is dropped.
+
+        SQLite does not call them for the dropped table. A write that changes nothing makes one join that is always
+        there.
+        """
+        name = table.aliases[0] if table.aliases else table.name
+        self.internal_sql.write(f'DELETE FROM "{name}" WHERE false')
 
     def refuse_if_read_only(self, table: Table, method: Method) -> None:
         """Raise UnsupportedWriteError on a read_only connection. Called before anything is queued or written."""
@@ -248,7 +264,9 @@ class ConnectionContext:
         others = [each.store for each in self._documents if each.store is not store]
         holders = Protection(self.internal_sql, store, object).holders  # looks for them at each call
         per_batch = self.limits.files_per_batch
-        return DocumentCommit(store, arguments, self.writes, self.workers, per_batch, others, holders, self.on_created)
+        return DocumentCommit(
+            store, arguments, self.writes, self.workers, per_batch, others, holders, self.callbacks.on_created
+        )
 
     # the end of the connection
 

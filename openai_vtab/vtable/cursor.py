@@ -25,7 +25,7 @@ from .lookup import Lookup
 from .replay import RecordingLookup
 from .row_cursor import RowCursor
 from .row_identity import Row
-from .scan import SINGLE_KEY, ArgvLayout, ScanArguments, ScanOptions, narrows, total
+from .scan import ArgvLayout, ScanArguments, ScanOptions, narrows, total
 
 NO_ROWS: Iterator[Row] = iter(())
 
@@ -71,7 +71,7 @@ class Cursor(RowCursor[APIObject]):
                     break
                 keys[source] = text
             else:
-                self._rows, self._row = NO_ROWS, self._lookup.one(SINGLE_KEY, layout.method, keys)
+                self._rows, self._row = NO_ROWS, self._lookup.one(layout.one, layout.method, keys)
                 return
         self._rows = self._scan(layout, idxStr, args)
         self._row = next(self._rows, None)
@@ -105,6 +105,7 @@ class Cursor(RowCursor[APIObject]):
             order=layout.plan.order,
             at_most=at_most,
             download=self._table.downloads.get(layout.plan.download),
+            idxStr=idxStr,
         )
         found = self._found(layout, scan, values, narrowing)
         for place, name in layout.rowid_bounds:

@@ -22,11 +22,11 @@ from ..documents.changes import Changes
 from ..documents.columns import columns
 from ..documents.commands import Commands
 from ..documents.protection import Protection
-from ..documents.shadow import ShadowRows
 from ..documents.store import DocumentStore
 from ..errors import RowError, UnsupportedWriteError
 from ..schema.table import Table
 from ..schema.values import SQLiteValue
+from ..tables.vector_store_files import vector_store_files
 from . import best_index, documents_plan
 from .context import ConnectionContext
 from .documents_content import DocumentContent
@@ -57,7 +57,6 @@ class DocumentsTable(TransactionHooks):
         super().__init__(connection, context)
         self._store = store
         self._created_with = arguments
-        self._before_dry_run: ShadowRows = {}
         self._table = Table(store.name, "Documents.", columns(store.name), (), "vector_store.file")
         self._names = [column.name for column in self._table.columns]
         self._match = store.name  # the column that MATCH searches, and that takes commands
@@ -69,6 +68,7 @@ class DocumentsTable(TransactionHooks):
 
     def BestIndexObject(self, info: apsw.IndexInfo) -> bool:
         """SQLite plans a query."""
+        self.context.time_comparisons.look(self._table, info)
         constraints, order = best_index.constraints(info), best_index.order(info)
         best_index.answer(info, documents_plan.choose(self._table, constraints, order, used=info.colUsed))
         return True
@@ -81,7 +81,11 @@ class DocumentsTable(TransactionHooks):
         store_id = store.setting("vector_store_id")
         vector_store_id = None if store_id is None else str(store_id)
         statuses = Statuses(session if recorder is None else None, store, vector_store_id, context.clock)
-        lookup = Lookup(hits, session) if recorder is None else RecordingLookup(hits, recorder)
+        lookup: Lookup | RecordingLookup
+        if recorder is None:
+            lookup = Lookup(hits, session, partial(context.columns_read, session))
+        else:
+            lookup = RecordingLookup(hits, recorder)
         lists = ListReader(hits, recorder or session, lookup, context.settings.max_rows)
         return DocumentsCursor(
             self._table,
@@ -101,6 +105,8 @@ class DocumentsTable(TransactionHooks):
 
     def Destroy(self) -> None:
         """DROP TABLE: forget the documents. The files and the vector store stay at the API."""
+        if self._store in self.context.written_documents:  # ROLLBACK TO may bring the table back
+            self.context.join_transaction(vector_store_files)
         left = self._store.at_the_api()
         if left:
             log.warning(
@@ -163,36 +169,7 @@ class DocumentsTable(TransactionHooks):
     def Begin(self) -> None:
         """The table takes part in a transaction from now on.
 
-        What earlier transactions have carried out must be known before rows are compared with it. A dry run remembers
-        what the rows are.
+        What earlier transactions have carried out must be known before rows are compared with it.
         """
         self.context.write_waiting_outcomes(self._store)
         self.context.written_documents.begin(self._store, self._created_with)
-        if self.context.settings.dry_run:
-            self._before_dry_run = self._store.shadow.copy()
-
-    def Sync(self) -> None:
-        """COMMIT, first half: send what the rows need. An error here fails the COMMIT."""
-        super().Sync()
-        self.context.written_documents.commit(self._store, self._created_with)
-        if self.context.settings.dry_run:
-            self._store.shadow.put_back(self._before_dry_run)
-
-    def Commit(self) -> None:
-        """COMMIT, second half: cannot fail."""
-        self._store.contents.clear()
-        self.context.written_documents.clear()
-        self.context.settlement.committed()
-        super().Commit()
-
-    def Rollback(self) -> None:
-        """ROLLBACK, or a COMMIT that SQLite could not complete after Sync."""
-        self._store.contents.clear()
-        self.context.written_documents.clear()
-        self.context.settlement.undone()
-        super().Rollback()
-
-    def RollbackTo(self, level: int) -> None:
-        """ROLLBACK TO, or a statement that failed within a transaction."""
-        self.context.settlement.undone()
-        super().RollbackTo(level)

@@ -16,6 +16,7 @@ from ..schema.values import SQLiteValue
 from ..transport.request_log import COLUMNS, RequestLog
 
 Row = tuple[SQLiteValue, ...]
+NAMES = OPERATIONS, COLUMNS_OF_TABLES, REQUESTS = "openai_tables", "openai_columns", "openai_requests"
 
 
 def create(connection: apsw.Connection, tables: Sequence[Described], log: RequestLog) -> set[str]:
@@ -25,9 +26,9 @@ def create(connection: apsw.Connection, tables: Sequence[Described], log: Reques
         return [tuple(row.values()) for table in tables for row in of(table)]
 
     made = {
-        "openai_tables": (docs.TABLE_COLUMNS, lambda: rows(docs.methods)),
-        "openai_columns": (docs.COLUMN_COLUMNS, lambda: rows(docs.columns)),
-        "openai_requests": (tuple(COLUMNS), log.rows),
+        OPERATIONS: (docs.TABLE_COLUMNS, lambda: rows(docs.methods)),
+        COLUMNS_OF_TABLES: (docs.COLUMN_COLUMNS, lambda: rows(docs.columns)),
+        REQUESTS: (tuple(COLUMNS), log.rows),
     }
     for name, (columns, look) in made.items():
         module = InfoModule(f"CREATE TABLE {name}({', '.join(columns)})", look)

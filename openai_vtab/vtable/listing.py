@@ -11,7 +11,7 @@ from typing import Any
 
 from .. import protocol
 from ..errors import OperationalError
-from ..execution.statement import NOT_READ
+from ..execution.statement import NOT_READ, ListPosition
 from ..protocol import Object, PageParameters, Request
 from ..schema.table import Listing, Method, SpecialSource
 from .lookup import Lookup
@@ -58,10 +58,9 @@ class ListReader:
         """One list, page after page: the next page is on its way while the second half of a page is read."""
         session = self._session
         echoed = {self._table.sources[name]: key[self._table.sources[name]] for name in method.variables}
-        request: Request | None = first
-        page = _page(scan, method)
+        request: Request | None
+        request, page, place = self._begin(first, _page(scan, method))
         seen: set[Any] = set()
-        place = 0
         latest: Any = FIRST
         # otherwise the place in the list identifies a row
         has_keys = method.listing is Listing.PAGES or self._table.lookup_method is not None
@@ -93,6 +92,15 @@ class ListReader:
                     yield self._rowids.of((request.identity, str(place))), {**row, SpecialSource.POSITION: place}
                 place += 1
             request = following
+            if request is not None:
+                self._end_page(first, (request, page, place))
+
+    def _begin(self, first: Request, page: PageParameters | None) -> ListPosition:
+        """Where a scan of the list begins."""
+        return first, page, 0
+
+    def _end_page(self, first: Request, following: ListPosition) -> None:
+        """All rows of a page have been read, and the list goes on."""
 
     def _parsed(
         self, request: Request, page: PageParameters | None, keys: Mapping[str, str], has_ids: bool

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+import weakref
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,7 @@ from ..errors import OperationalError, ProgrammingError
 from ..schema.upload_root import Place, below, locate, reason
 from ..schema.values import InvalidValue, SQLiteValue
 
+TABLE, FUNCTION = "fsdir", "readfile"
 COLUMNS = {
     "name": "The path: the one that was given, and for what is in a folder, the path below it.",
     "mode": "The type and the permissions, as st_mode of POSIX.",
@@ -38,7 +40,7 @@ INPUTS = {
 }
 NAMES = (*COLUMNS, *INPUTS)
 DATA, LEVEL, PATH = map(NAMES.index, ("data", "level", "path"))
-SCHEMA = f"CREATE TABLE fsdir({', '.join((*COLUMNS, *(f'{name} HIDDEN' for name in INPUTS)))})"
+SCHEMA = f"CREATE TABLE {TABLE}({', '.join((*COLUMNS, *(f'{name} HIDDEN' for name in INPUTS)))})"
 LEVELS = {
     apsw.SQLITE_INDEX_CONSTRAINT_EQ: "level<=",
     apsw.SQLITE_INDEX_CONSTRAINT_LE: "level<=",
@@ -50,17 +52,17 @@ def create(connection: apsw.Connection, upload_root: Path | None) -> set[str]:
     """Register the function and the table, and return the table's name."""
     largest = connection.limit(apsw.SQLITE_LIMIT_LENGTH)
     connection.create_module(
-        "fsdir",
-        cast(Any, FolderModule(upload_root, largest)),
+        TABLE,
+        cast(Any, FolderModule(weakref.ref(connection), upload_root, largest)),
         use_bestindex_object=True,
         eponymous=True,
         eponymous_only=True,
         read_only=True,
     )
     connection.create_scalar_function(
-        "readfile", partial(_readfile, upload_root, largest), 1, flags=apsw.SQLITE_DIRECTONLY
+        FUNCTION, partial(_readfile, upload_root, largest), 1, flags=apsw.SQLITE_DIRECTONLY
     )
-    return {"fsdir"}
+    return {TABLE}
 
 
 class Listed(NamedTuple):
@@ -76,7 +78,8 @@ class Listed(NamedTuple):
 class FolderModule:
     """The module of fsdir, which is its own table."""
 
-    def __init__(self, upload_root: Path | None, largest: int) -> None:
+    def __init__(self, weak: weakref.ref[apsw.Connection], upload_root: Path | None, largest: int) -> None:
+        self._weak = weak
         self._root = upload_root
         self._largest = largest
 
@@ -109,7 +112,13 @@ class FolderModule:
 
     def Open(self) -> FolderCursor:
         """SQLite opens a cursor."""
-        return FolderCursor(self._root, self._largest)
+        return FolderCursor(self._raise_if_interrupted, self._root, self._largest)
+
+    def _raise_if_interrupted(self) -> None:
+        """SQLite looks for an interrupt only between two rows, and before a row its whole folder is listed."""
+        connection = self._weak()
+        if connection is None or connection.is_interrupted:
+            raise apsw.InterruptError("interrupted")
 
     def Disconnect(self) -> None:
         """SQLite closes the table."""
@@ -118,7 +127,8 @@ class FolderModule:
 class FolderCursor:
     """One scan of fsdir. It keeps the content of one file at most."""
 
-    def __init__(self, upload_root: Path | None, largest: int) -> None:
+    def __init__(self, tick: Callable[[], None], upload_root: Path | None, largest: int) -> None:
+        self._tick = tick
         self._root = upload_root
         self._largest = largest
         self._inputs: tuple[SQLiteValue, ...] = ()
@@ -134,7 +144,7 @@ class FolderCursor:
         given = dict(zip(idxStr.split(","), arguments, strict=True))
         self._inputs = path, folder = given.pop("path"), given.pop("dir", None)
         whole = _joined(path, folder)
-        with _explained("fsdir", whole, self._root):
+        with _explained(TABLE, whole, self._root):
             place = locate(whole, self._root, follow=False)
             entry = place.look()
         top = Listed(str(path), entry.mode, entry.mtime, place, 1)
@@ -165,7 +175,7 @@ class FolderCursor:
         if number != DATA:
             return cast(SQLiteValue, row[number])
         if not self._data:
-            with _explained("fsdir", row.name, self._root):
+            with _explained(TABLE, row.name, self._root):
                 self._data.append(_content(row, self._largest))
         return self._data[0]
 
@@ -179,15 +189,15 @@ class FolderCursor:
             row = waiting.pop()
             yield row
             if stat.S_ISDIR(row.mode) and _is_within(row.level + 1, bounds):
-                with _explained("fsdir", row.name, self._root):
-                    waiting += reversed(list(_children(row)))
+                with _explained(TABLE, row.name, self._root):
+                    waiting += reversed(list(_children(row, self._tick)))
 
 
 def _readfile(upload_root: Path | None, largest: int, path: SQLiteValue) -> bytes | None:
     """The content of a file; None if there is no such file. Raises OperationalError."""
     if path is None:
         return None
-    with _explained("readfile", path, upload_root):
+    with _explained(FUNCTION, path, upload_root):
         try:
             return _read(locate(path, upload_root), largest)
         except (FileNotFoundError, NotADirectoryError):
@@ -209,9 +219,9 @@ def _is_within(level: int, bounds: dict[str, SQLiteValue]) -> bool:
     )
 
 
-def _children(folder: Listed) -> Iterator[Listed]:
+def _children(folder: Listed, tick: Callable[[], None]) -> Iterator[Listed]:
     """The rows of what is in a folder, ordered by name. Raises OSError."""
-    for entry in folder.place.entries():
+    for entry in folder.place.entries(tick):
         if not _is_utf8(entry.name):
             raise OSError(f"the name {os.fsencode(entry.name)!r} in it is not UTF-8; rename that file")
         name = f"{folder.name}/{entry.name}"

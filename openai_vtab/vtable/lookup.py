@@ -1,17 +1,18 @@
 """Look-ups: objects that a statement names by their keys or rowids, or that a ledger lists.
 
->>> Lookup(rows, session).one(SINGLE_KEY, method, {"vector_store_id": "vs_1", "id": "vsfb_1"})
+>>> Lookup(rows, session, columns_read).one(ScanOptions(), method, {"vector_store_id": "vs_1", "id": "vsfb_1"})
 (1, {'id': 'vsfb_1', 'status': 'completed', …})
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
 from .. import protocol
+from ..execution.bulk_reads import BulkReads
 from ..execution.polling import poll_until
 from ..execution.statement import NOT_READ, StatementSession
 from ..execution.undecided_404 import refuse_unless_reached
@@ -27,23 +28,34 @@ from .scan import ScanOptions, error_row
 
 
 class Lookup:
-    """Reads single objects of one table for one statement."""
+    """Reads single objects of one table for one statement.
 
-    def __init__(self, rows: RowIdentities, session: StatementSession) -> None:
+    `columns_read` returns the numbers of the columns that the statement reads in scans with an idxStr, None if that is
+    not known.
+    """
+
+    def __init__(
+        self, rows: RowIdentities, session: StatementSession, columns_read: Callable[[str], set[int] | None]
+    ) -> None:
         self._rows = rows
         self._table = rows.table
         self._session = session
+        self._columns_read = columns_read
+        self._members: dict[str, frozenset[str] | None] = {}  # that an object of a list needs, by idxStr
 
     def one(self, scan: ScanOptions, method: Method, keys: Mapping[str, Any]) -> Row | None:
         """The object with these keys; None if the API does not know it."""
         item = self._rows.item(keys)
-        return self._row(item, request_of(self._rows, scan, method, item), alone=True)
+        return self._row(scan, item, request_of(self._rows, scan, method, item), alone=True)
 
     def many(self, scan: ScanOptions, method: Method, keys: Iterable[Mapping[str, Any]], count: int) -> Iterator[Row]:
         """The objects with these keys, `count` in all, in their order, without those that the API does not know."""
         if not scan.single:
             self._session.add_expected_keys(count)
-        return self._prefetched(scan, method, map(self._rows.item, keys))
+        bulk = self._session.bulk
+        if bulk is None or WAIT_SECONDS.name in scan.values or not protocol.list_page_size(self._table, method):
+            return self._prefetched(scan, method, map(self._rows.item, keys))
+        return self._in_bulk(scan, method, keys, bulk)
 
     def by_rowid(self, scan: ScanOptions, rowids: Iterable[int]) -> Iterator[Row]:
         """The objects with these rowids."""
@@ -101,11 +113,35 @@ class Lookup:
                 continue
             keys, request = waited[number]
             try:
-                found_now = self._object(request, keys)
+                found_now = self._object(scan, request, keys)
             except NOT_READ as error:
                 found_now = error_row(session, keys, request, error)
             if found_now is not None:  # the object may have been deleted meanwhile
                 yield row[0], found_now
+
+    def _in_bulk(
+        self, scan: ScanOptions, method: Method, keys: Iterable[Mapping[str, Any]], bulk: BulkReads
+    ) -> Iterator[Row]:
+        """The same for objects that are in lists: pages of a list serve the look-ups where that pays."""
+        *outer, last = self._table.key
+        lists: dict[tuple[Any, ...], list[str]] = {}  # the ids, by the keys that the list has
+        for key in keys:
+            lists.setdefault(tuple(key[source] for source in outer), []).append(key[last])
+        unlisted = []
+        for values, ids in lists.items():
+            shared = dict(zip(outer, values, strict=True))
+
+            def accepts(id: str, answer: Object, shared: dict[str, Any] = shared) -> bool:
+                return self._is_enough(scan, answer, {**shared, last: id})
+
+            look_up = protocol.build(self._table, method, {**shared, last: ids[0]})
+            waiting = dict(zip(protocol.look_up_identities(look_up, ids), ids, strict=True))
+            for id, answer in bulk.read(look_up, waiting, accepts):
+                item = {**shared, last: id}
+                yield self._rows.rowid(ObjectRef(item)), {**answer, **item}
+            unlisted.append((shared, waiting))
+        rest = (self._rows.item({**shared, last: id}) for shared, waiting in unlisted for id in waiting.values())
+        yield from self._prefetched(scan, method, rest)
 
     def _prefetched(self, scan: ScanOptions, method: Method, items: Iterable[ObjectRef]) -> Iterator[Row]:
         session = self._session
@@ -120,11 +156,11 @@ class Lookup:
                 self._wait_until_visible(request, item.keys)
             poll_until(session, self._is_finished, (request for _, request in asked), deadline)
         for item, needed in session.prefetch(items, lambda item: request_of(self._rows, scan, method, item)):
-            row = self._row(item, needed, alone=scan.single and not waits)
+            row = self._row(scan, item, needed, alone=scan.single and not waits)
             if row is not None:
                 yield row
 
-    def _row(self, item: ObjectRef, request: Request | None, *, alone: bool) -> Row | None:
+    def _row(self, scan: ScanOptions, item: ObjectRef, request: Request | None, *, alone: bool) -> Row | None:
         """The row of an object. `alone`: read-ahead predicts the keys that the statement will look up after this."""
         if request is None:
             found: APIObject | None = item.entry
@@ -132,17 +168,17 @@ class Lookup:
             if alone:
                 self._session.look_up(request, alone=True)
             try:
-                found = self._found(item, request)
+                found = self._found(scan, item, request)
             except NOT_READ as error:
                 found = error_row(self._session, item.keys, request, error)
         return None if found is None else (self._rows.rowid(item), found)
 
-    def _found(self, item: ObjectRef, request: Request) -> APIObject | None:
+    def _found(self, scan: ScanOptions, item: ObjectRef, request: Request) -> APIObject | None:
         """The object as the API knows it now, and in the ledger what it has learned of it."""
         session, ledger, entry = self._session, self._rows.ledger, item.entry
         if self._rows.created:
             self._wait_until_visible(request, item.keys)
-        row = self._object(request, item.keys)
+        row = self._object(scan, request, item.keys)
         if row is None:
             if session.response(request).status == protocol.NOT_SENT:
                 return entry or (dict(item.keys) if session.assume_exists else None)
@@ -154,9 +190,15 @@ class Lookup:
             ledger.remember(item.keys, row)
         return found
 
-    def _object(self, request: Request, keys: Mapping[str, Any]) -> Object | None:
+    def _object(self, scan: ScanOptions, request: Request, keys: Mapping[str, Any]) -> Object | None:
         """The object with its keys; None if the API does not know it. Raises APIError and APIConnectionError."""
         session, table = self._session, self._table
+        if (listed := session.listed(request)) is not None:
+            if self._is_enough(scan, listed, keys):
+                return {**listed, **keys}
+            session.forget(request)
+            if session.bulk is not None:
+                session.bulk.distrust(request)
 
         def parse(response: Response) -> Object | None:
             if protocol.is_undecided(request, response):
@@ -169,6 +211,31 @@ class Lookup:
             return found
 
         return session.parse_once(request, parse)
+
+    def _is_enough(self, scan: ScanOptions, answer: Object, keys: Mapping[str, Any]) -> bool:
+        """Whether an object of a list is the one with these keys, and has all members that the statement reads."""
+        if scan.idxStr not in self._members:
+            self._members[scan.idxStr] = self._members_read(scan)
+        members = self._members[scan.idxStr]
+        return (
+            members is not None
+            and members <= answer.keys()
+            and all(answer.get(source) in (None, key) for source, key in keys.items())
+        )
+
+    def _members_read(self, scan: ScanOptions) -> frozenset[str] | None:
+        """The members of an object that the statement reads; None for all: a list may leave some out."""
+        numbers = self._columns_read(scan.idxStr)
+        if numbers is None:
+            return None
+        table = self._table
+        columns = [table.columns[number] for number in numbers if not table.columns[number].is_option]
+        if any(column.source == SpecialSource.OBJECT for column in columns):
+            return None
+        names = {column.source.partition(".")[0] for column in columns if column.name not in table.downloads}
+        if scan.download is not None and scan.download.size:
+            names.add(table.sources[scan.download.size])
+        return frozenset(names - {SpecialSource.ERROR, *table.key})
 
     def _wait_until_visible(self, request: Request, keys: Mapping[str, Any]) -> None:
         """Wait until the API knows an object that this connection has just created."""

@@ -76,7 +76,7 @@ class Module:
             if tablename.lower() != modulename.lower():
                 return table.schema, StaleSchemaTable()
         rows = RowIdentities(table, self._rowids, context.created, ledger)
-        return table.schema, VTable(connection, context, rows, self._getters, self._arguments)
+        return table.schema, VTable(connection, context, tablename, rows, self._getters, self._arguments)
 
     def _is_created(self, modulename: str, dbname: str, tablename: str) -> bool:
         """Whether CREATE VIRTUAL TABLE has made the table."""

@@ -5,7 +5,7 @@ session and Lookup. These send nothing: a look-up is recorded and returns no row
 response has come already, otherwise it is recorded as well; a ledger returns what it has. So a replay takes
 microseconds for each key, and read-ahead (execution/read_ahead.py) sends the requests early.
 
->>> Replayer(weak, internal_sql, cursors).replay("SELECT …", session, record=requests.append, seconds=0.25)
+>>> Replayer(weak, internal_sql, cursors).replay("SELECT …", session, record=lambda request, is_page: …, seconds=0.25)
 True
 """
 
@@ -18,8 +18,9 @@ from typing import TypeVar
 import apsw
 
 from .. import protocol
-from ..execution.statement import StatementSession
-from ..protocol import Request
+from ..execution.read_ahead import Record
+from ..execution.statement import ListPosition, StatementSession
+from ..protocol import PageParameters, Request
 from ..schema.table import Method
 from ..sqlite.internal_sql import InternalSQL
 from ..sqlite.open_cursors import OpenCursors
@@ -33,13 +34,15 @@ T = TypeVar("T")
 class RequestRecorder:
     """Stands for a statement's session in a replay, and records the requests that are not answered yet.
 
-    `partial`: a list was not answered yet, so that another replay may record more.
+    `partial`: a list was not answered yet, so that another replay may record more. `recorded` counts the requests.
     """
 
-    def __init__(self, session: StatementSession, record: Callable[[Request], None]) -> None:
+    def __init__(self, session: StatementSession, record: Record) -> None:
         self.session = session
-        self.record = record
         self.partial = False
+        self.recorded = 0
+        self._record = record
+        self._begun: set[str] = set()  # the lists that this replay has scanned, by their first pages
         self.response = session.response
         self.parse_once = session.parse_once
         self.record_unreadable = session.record_unreadable
@@ -55,8 +58,25 @@ class RequestRecorder:
         if self.session.is_answered(request):
             return True
         self.partial = True
-        self.record(request)
+        self._record(request, True)
         return False
+
+    def record(self, request: Request) -> None:
+        """Record the request of a single object or of a content."""
+        self.recorded += 1
+        self._record(request, False)
+
+    def begin_list(self, first: Request, page: PageParameters | None) -> ListPosition:
+        """Where a scan of a list begins: the first one of this replay where earlier replays have ended."""
+        beginning = first, page, 0
+        if first.identity in self._begun:
+            return beginning
+        self._begun.add(first.identity)
+        return self.session.replayed.get(first.identity, beginning)
+
+    def end_page(self, first: Request, following: ListPosition) -> None:
+        """What follows from the rows of a list before this position is recorded."""
+        self.session.replayed[first.identity] = following
 
     def start(self, request: Request, /) -> bool:
         """Send nothing."""
@@ -133,9 +153,7 @@ class Replayer:
         self._open_cursors = cursors
         self.recorder: RequestRecorder | None = None
 
-    def replay(
-        self, query: str | None, session: StatementSession, record: Callable[[Request], None], seconds: float
-    ) -> bool:
+    def replay(self, query: str | None, session: StatementSession, record: Record, seconds: float) -> bool:
         """Run a query for at most `seconds`. Returns whether it has recorded all requests, or never can."""
         connection = self._connection()
         if query is None or self.recorder is not None or connection is None:

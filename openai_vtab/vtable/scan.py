@@ -35,7 +35,8 @@ class ScanOptions:
 
     `values` maps the columns that are options to their checked values. `single`: the scan is of one key, perhaps for
     a row of a join. `order` is "asc" or "desc" if the rows of a list must come in that order. `at_most` is how many
-    rows will be read, None if that is not known. `download` gives a column that the statement reads.
+    rows will be read, None if that is not known. `download` gives a column that the statement reads. `idxStr` is that
+    of the plan.
     """
 
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -43,9 +44,7 @@ class ScanOptions:
     order: str = ""
     at_most: int | None = None
     download: Method | None = None
-
-
-SINGLE_KEY = ScanOptions()
+    idxStr: str = ""  # noqa: N815 - SQLite's name
 
 
 class ListRequests(Protocol):
@@ -93,7 +92,8 @@ def error_row(session: ListRequests, keys: Mapping[str, Any], request: Request, 
 class ArgvLayout:
     """Where the values are in argv of a plan: their places, with the columns' names or sources.
 
-    `sources` are those of the keys if the values in argv are nothing else and name one object, else None.
+    `sources` are those of the keys if the values in argv are nothing else and name one object, else None; `one` is how
+    the scan reads this object.
     """
 
     plan: ScanPlan
@@ -103,6 +103,7 @@ class ArgvLayout:
     options: tuple[tuple[int, str], ...]
     rowid_bounds: tuple[tuple[int, str], ...]
     sources: tuple[str, ...] | None
+    one: ScanOptions
 
 
 class ScanArguments:
@@ -141,6 +142,7 @@ class ScanArguments:
             tuple(options),
             tuple(rowid_bounds),
             tuple(source for _, source in keys) if is_lookup else None,
+            ScanOptions(idxStr=idxStr),
         )
         self.layouts[idxNum, idxStr] = layout
         return layout

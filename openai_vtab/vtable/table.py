@@ -1,6 +1,6 @@
 """The virtual table as one schema sees it: planning, scans and writes.
 
->>> cursor = VTable(connection, context, rows, getters, arguments).Open()
+>>> cursor = VTable(connection, context, "files", rows, getters, arguments).Open()
 >>> cursor.Filter(5, "vector_store_id,batch_id", ("vs_1", "vsfb_1"))
 
 https://rogerbinns.github.io/apsw/vtable.html#vttable-class and https://www.sqlite.org/vtab.html
@@ -22,7 +22,9 @@ from .context import ConnectionContext
 from .cursor import Cursor, Getter
 from .listing import ListReader
 from .lookup import Lookup
+from .refusals import refuse_without_where
 from .replay import RecordingLookup
+from .replayed_lists import ReplayedListReader
 from .row_identity import RowIdentities
 from .scan import ScanArguments
 from .transactions import TransactionHooks, reports_refusal
@@ -30,17 +32,19 @@ from .writing import RowWriter
 
 
 class VTable(TransactionHooks):
-    """The table as one schema sees it."""
+    """The table as one schema sees it, under the name that it has there."""
 
     def __init__(
         self,
         connection: apsw.Connection,
         context: ConnectionContext,
+        name: str,
         rows: RowIdentities,
         getters: Sequence[Getter | None],
         arguments: ScanArguments,
     ) -> None:
         super().__init__(connection, context)
+        self._name = name.lower()
         self.table = rows.table
         self.rows = rows
         self._writer = RowWriter(context, rows)
@@ -49,6 +53,7 @@ class VTable(TransactionHooks):
 
     def BestIndexObject(self, info: apsw.IndexInfo) -> bool:
         """SQLite plans a query: the planner chooses what serves it."""
+        self.context.time_comparisons.look(self.table, info)
         best_index.plan(self.table, info, ledger=self.rows.ledger is not None)
         return True
 
@@ -57,14 +62,16 @@ class VTable(TransactionHooks):
         rows, context = self.rows, self.context
         recorder = context.replayer.recorder
         if recorder is None:
+            if rows.ledger is None and not context.settings.allow_unbounded_writes:
+                refuse_without_where(context.statements.current, self.table, self._name)
             session = context.session
-            lookup: Lookup | RecordingLookup = Lookup(rows, session)
+            lookup: Lookup | RecordingLookup = Lookup(rows, session, partial(context.columns_read, session))
             list_reader = ListReader(rows, session, lookup, context.settings.max_rows)
             before_reading: Callable[[], None] = partial(self.before_reading, session)
         else:
             session = recorder.session
             lookup = RecordingLookup(rows, recorder)
-            list_reader = ListReader(rows, recorder, lookup, context.settings.max_rows)
+            list_reader = ReplayedListReader(rows, recorder, lookup, context.settings.max_rows)
             before_reading = _do_nothing
         never_numbers = partial(context.never_numbers, session)
         return Cursor(self.table, self._getters, self._arguments, lookup, list_reader, before_reading, never_numbers)
@@ -79,14 +86,9 @@ class VTable(TransactionHooks):
             self.context.settle(connection, can_wait=False)
 
     def Destroy(self) -> None:
-        """DROP TABLE: drop the ledger as well.
-
-        SQLite does not call Sync and Commit of a table that it has dropped. If rows of the table are still queued, a
-        write that changes nothing makes the table of the same module join the transaction, so that they are sent.
-        """
+        """DROP TABLE: drop the ledger as well. What the transaction has queued for the table is still sent."""
         if self._writes.holds(self.rows):
-            name = self.table.aliases[0] if self.table.aliases else self.table.name
-            self.context.internal_sql.write(f'DELETE FROM "{name}" WHERE false')
+            self.context.join_transaction(self.table)
         if self.rows.ledger is not None:
             self.rows.ledger.drop()
         self.context.dropped()

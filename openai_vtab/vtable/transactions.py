@@ -54,13 +54,18 @@ class TransactionHooks:
         if self.context.statements.is_writing:  # otherwise the latest statement itself may commit, as it is reset
             self.context.judge_nested()
         self._writes.flush()
+        self.context.written_documents.commit()
 
     def Commit(self) -> None:
         """COMMIT, second half: cannot fail."""
+        self.context.written_documents.end()
+        self.context.settlement.committed()
         self._writes.commit()
 
     def Rollback(self) -> None:
         """ROLLBACK, or a COMMIT that SQLite could not complete after Sync."""
+        self.context.written_documents.end()
+        self.context.settlement.undone()
         self._writes.rollback(self.context.user_rolls_back)
 
     def Savepoint(self, level: int) -> None:
@@ -75,5 +80,6 @@ class TransactionHooks:
 
     def RollbackTo(self, level: int) -> None:
         """ROLLBACK TO, or a statement that failed within a transaction."""
+        self.context.settlement.undone()
         self.context.judge_nested()
         self._writes.rollback_to(level)

@@ -88,7 +88,7 @@ class RowWriter:
         key = tuple(answer[source] for source in self._table.key)
         self._context.created[key] = self._context.clock.monotonic()
         if any(source not in parameters for source in self._table.key):
-            self._context.on_created(key)
+            self._context.callbacks.on_created(key)
         return key, answer
 
     def _adopt(self, ledger: Ledger, keys: dict[str, str]) -> int:

@@ -16,7 +16,7 @@ What the main thread does after that (stop the retries, wait a moment for what i
 as well. Whoever looks at the writes later, at the connection's next statement, finds their states.
 
 >>> delivery = Delivery(writes, client_send, workers.parse, workers.submit, wait_budget.cancelled)
->>> delivery.run(threads=16, tick=raise_if_interrupted)
+>>> delivery.run(16, lambda: client.ahead, tick=raise_if_interrupted)
 """
 
 from __future__ import annotations
@@ -34,13 +34,14 @@ from .outcome import outcome_unknown
 from .write import State, Write
 
 SLICE_SECONDS = 0.05  # between two looks for an interrupt
+SHORT_SLICE_SECONDS = 0.01  # until it is known how many threads there will be
 SETTLING_SECONDS = SLICE_SECONDS + 0.01  # for what is under way, or waits for its turn, when a statement is interrupted
 POLL_SECONDS = 0.005
 
 # sends a request; calls its second argument before each attempt, and gives up when that returns False
 Send = Callable[[Request, Callable[[], bool]], Response]
 Parse = Callable[[Response, Callable[[Response], Object]], Object]
-Submit = Callable[[Callable[[], None]], Any]  # has a worker thread call it
+Submit = Callable[[Callable[[], None], int], Any]  # has a worker thread call it, one of so many more than usual
 
 
 class Delivery:
@@ -65,14 +66,22 @@ class Delivery:
         self._working = threading.Lock()  # held until the last worker has ended
         self._working.acquire()
 
-    def run(self, threads: int, tick: Callable[[], None]) -> None:
-        """Send all and wait. Raises what `tick` raises, which is called every SLICE_SECONDS; nothing begins then."""
+    def run(self, threads: int, more_threads: Callable[[], int | None], tick: Callable[[], None]) -> None:
+        """Send all and wait. Raises what `tick` raises, which is called every SLICE_SECONDS; nothing begins then.
+
+        `more_threads` returns how many more threads are of use to creates, None as long as that is not known.
+        """
+        more = sum(not write.request.repeatable for write in self.writes) - threads
+        found = None if more > 0 else 0
         with self._main_is_waiting:
             tick()
             for _ in range(min(threads, len(self.writes))):
-                self._submit(self._work)
-            while not self._working.acquire(timeout=SLICE_SECONDS):
+                self._submit(self._work, 0)
+            while not self._working.acquire(timeout=SLICE_SECONDS if found is not None else SHORT_SLICE_SECONDS):
                 tick()
+                if found is None and (found := more_threads()) is not None:
+                    for _ in range(min(found, more)):
+                        self._submit(self._work, found)
 
     def stop(self) -> None:
         """Begin nothing more; wait a moment for what is under way."""

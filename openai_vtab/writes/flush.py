@@ -7,12 +7,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 import apsw
 
-from ..errors import ProgrammingError
+from ..errors import ProgrammingError, UnsupportedWriteError
 from ..execution.workers import WorkerPool
 from ..ledger.intents import IntentLog
 from ..progress import ProgressReporter
@@ -21,10 +21,14 @@ from .write import State, Write
 
 
 class FlushSender:
-    """The way from the queue of one connection to its workers."""
+    """The way from the queue of one connection to its workers.
 
-    def __init__(self, workers: WorkerPool) -> None:
+    `may_delete` is asked before objects are deleted, with their number.
+    """
+
+    def __init__(self, workers: WorkerPool, may_delete: Callable[[int], bool]) -> None:
         self._workers = workers
+        self._may_delete = may_delete
         self._meter: ProgressReporter | None = None  # of the COMMIT, which may take several flushes
         self._finished = 0  # writes of its earlier flushes
 
@@ -37,10 +41,15 @@ class FlushSender:
         """Write down what is about to be created.
 
         Raises ProgrammingError in the child of a fork and for a ledger that was dropped, OperationalError when the
-        intents cannot be written, apsw.InterruptError. Nothing has been sent then.
+        intents cannot be written, apsw.InterruptError, UnsupportedWriteError for deletions that the user does not want.
+        Nothing has been sent then.
         """
         self._workers.refuse_if_inherited()
         _refuse_dropped_ledgers(due)
+        # a documents table deletes its own files only, and labels its writes
+        deleted = sum(write.request.method == "DELETE" and not write.label for write in due)
+        if deleted and not self.is_dry_run and not self._may_delete(deleted):
+            raise UnsupportedWriteError(f"{deleted:,} objects were not deleted, because that was not confirmed")
         for intent_log in intent_logs:
             mine = [w.intent for w in due if w.intent is not None and w.intent.intent_log is intent_log]
             intent_log.write(mine, self._raise_if_interrupted)
@@ -80,7 +89,7 @@ class FlushSender:
                 meter.writes(before + delivery.finished, before + len(delivery.writes))
 
         try:
-            delivery.run(self._workers.size, tick)
+            delivery.run(self._workers.size, lambda: self._workers.client.ahead, tick)
             self._finished = before + len(delivery.writes)
             if not more:
                 self.finish()

@@ -36,7 +36,7 @@ from __future__ import annotations
 
 import logging
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import NoReturn
 
@@ -56,8 +56,8 @@ log = logging.getLogger("openai_vtab")
 class WriteQueue:
     """The writes of the open transaction, in the order of their numbers, which grow for the life of the connection."""
 
-    def __init__(self, workers: WorkerPool) -> None:
-        self._sender = FlushSender(workers)
+    def __init__(self, workers: WorkerPool, may_delete: Callable[[int], bool] = lambda _: True) -> None:
+        self._sender = FlushSender(workers, may_delete)
         self.intents = IntentLogs()
         self.next_number = 0
         self._queued: list[Write] = []

@@ -18,13 +18,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
+from itertools import chain
 
 import apsw
 
 from . import commits, documents, ledger, measure
+from .bulk_cases import bulk_cases
 from .cases import AIOHTTP, LOOP, SDK, SHILLELAGH, Case, cases
 from .cases import documents as documents_table
 from .contest import Result, contest
+from .distant_cases import distant_cases
 from .document_cases import document_cases
 from .server import Running, running
 
@@ -66,7 +69,8 @@ def main() -> int:
 
 def contests_asked_for(server: Running, asked: argparse.Namespace) -> Iterator[tuple[Case, list[Result]]]:
     """Do the cases, one after another, telling on stderr which."""
-    for case, make in [*cases(asked.keys), *document_cases(asked.keys)]:
+    every = (cases, bulk_cases, document_cases, distant_cases)
+    for case, make in chain.from_iterable(make_cases(asked.keys) for make_cases in every):
         if asked.only in case.title:
             tell(case.title)
             yield case, contest(server, case, make, runs=asked.runs, full=asked.full)

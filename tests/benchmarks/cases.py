@@ -22,7 +22,7 @@ import apsw
 
 from .document_answers import Files
 from .opponents import Client, Local, New, Pair
-from .server import Batch, Counters, batch
+from .server import ACCOUNT, Batch, Counters, batch
 
 Row = tuple[Any, ...]
 
@@ -53,6 +53,7 @@ class Case:
     most_requests: how many requests ours may send.
     sample: how many keys those who ask one by one are measured on.
     warm: whether connections stay open from one run to the next, and each run is one of very many.
+    distant: whether the server is behind TLS and a delay of 25 ms each way.
     """
 
     title: str
@@ -66,6 +67,7 @@ class Case:
     sample: int = SAMPLE
     latency: float = LATENCY
     warm: bool = False
+    distant: bool = False
     ready: str = ""
     files: int = 0
 
@@ -179,9 +181,10 @@ def numbers(count: int) -> str:
 def documents(keys: int, stores: int = STORES, times: int = 1) -> str:
     """The table `documents`: each key so many times, spread over the stores. The copies of a key lie far apart."""
     return f"""
-        CREATE TABLE documents (id INTEGER PRIMARY KEY, title TEXT, vector_store_id TEXT, batch_id TEXT);
+        CREATE TABLE documents (id INTEGER PRIMARY KEY, title TEXT, vector_store_id TEXT, batch_id TEXT, file_id TEXT);
         INSERT INTO documents
-        SELECT value, 'document ' || value, 'vs_' || (value % {keys} % {stores}), 'vsfb_' || (value % {keys})
+        SELECT value, 'document ' || value, 'vs_' || (value % {keys} % {stores}), 'vsfb_' || (value % {keys}),
+            printf('{ACCOUNT}%05d', value % {keys})
         FROM ({numbers(keys * times)});
     """
 

@@ -92,7 +92,8 @@ class Contestant:
     def open(self, until: ExitStack) -> None:
         """Get ready on a fresh copy, to be closed with `until`."""
         shutil.copyfile(self.template, self.database)
-        opened = CONTESTANTS[self.result.name](str(self.database), self.server, self.case)
+        server = self.server.distant if self.case.distant else self.server
+        opened = CONTESTANTS[self.result.name](str(self.database), server, self.case)
         self.work = until.enter_context(opened)
 
     def run(self) -> list[Row]:
@@ -165,10 +166,10 @@ def _shillelagh(database: str, server: Running, case: Case) -> Iterator[Work]:
         yield lambda case: shillelagh_adapter.rows(db, case.sql)
 
 
-def _by_hand(make: Callable[[str], Client]) -> Opened:
+def _by_hand(make: Callable[[Running], Client]) -> Opened:
     @contextmanager
     def opened(database: str, server: Running, case: Case) -> Iterator[Work]:
-        with closing(make(server.base_url)) as client, closing(apsw.Connection(database)) as db:
+        with closing(make(server)) as client, closing(apsw.Connection(database)) as db:
             yield lambda case: case.by_hand(db, client)
 
     return opened
@@ -177,9 +178,9 @@ def _by_hand(make: Callable[[str], Client]) -> Opened:
 CONTESTANTS: dict[str, Opened] = {
     OURS: _ours,
     DISTINCT: _ours,
-    AIOHTTP: _by_hand(Aiohttp),
-    THREADS: _by_hand(Threads),
-    LOOP: _by_hand(Loop),
-    SDK: _by_hand(OpenAISDK),
+    AIOHTTP: _by_hand(lambda server: Aiohttp(server.base_url, server.ca_bundle)),
+    THREADS: _by_hand(lambda server: Threads(server.base_url)),
+    LOOP: _by_hand(lambda server: Loop(server.base_url)),
+    SDK: _by_hand(lambda server: OpenAISDK(server.base_url)),
     SHILLELAGH: _shillelagh,
 }

@@ -28,14 +28,17 @@ LISTED = (
     "SELECT id, status, created_at FROM vector_store_file_batches "
     "WHERE vector_store_id = 'vs_0' AND batch_id IN (SELECT batch_id FROM documents)"
 )
-MEMORY = {"IN": (LISTED, 1), "JOIN": (JOIN, STORES)}  # SQL, and over how many stores the keys are spread
+FILES_IN = "SELECT id, filename, created_at FROM files WHERE file_id IN (SELECT file_id FROM documents)"
+FILES_JOIN = "SELECT f.filename, f.created_at FROM documents AS d CROSS JOIN files AS f USING (file_id)"
+# SQL, and over how many stores the keys are spread
+MEMORY = {"IN": (LISTED, 1), "JOIN": (JOIN, STORES), "files IN": (FILES_IN, 1), "files JOIN": (FILES_JOIN, 1)}
 
 IMPORT = "import time; started = time.perf_counter(); import {}; print(time.perf_counter() - started)"
 
 
 def growth(server: Running, sql: str, *, tables: str, rows: int, upload_root: str | None = None) -> int:
     """By how many bytes a process grows at most while it executes SQL that returns so many rows, without latency."""
-    server.reset(latency=0.0)
+    server.reset(latency=0.0, files=rows)
     asked = {
         "base_url": server.base_url,
         "api_key": KEY,

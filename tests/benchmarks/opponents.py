@@ -10,6 +10,7 @@ it needs itself; what a program would have at hand anyway (a session, the SDK's 
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -44,7 +45,7 @@ class Client(Protocol):
         """Create these batches."""
 
     def upload(self, vector_store_id: str, files: Sequence[Local]) -> None:
-        """Upload the files, and attach them all in one batch."""
+        """Upload the files, and attach them all in one batch; without a vector store, only upload them."""
 
     def search(self, vector_store_id: str, queries: Sequence[str]) -> list[Batch]:
         """The responses to these searches."""
@@ -54,10 +55,11 @@ class Client(Protocol):
 
 
 class Aiohttp:
-    """asyncio and aiohttp, with 32 connections."""
+    """asyncio and aiohttp, with 32 connections that are kept alive."""
 
-    def __init__(self, base_url: str) -> None:
+    def __init__(self, base_url: str, ca_bundle: str | None = None) -> None:
         self.base_url = base_url
+        self.tls = ssl.create_default_context(cafile=ca_bundle)
 
     def fetch(self, pairs: Sequence[Pair]) -> list[Batch]:
         """All at once; the connector lets 32 of them through."""
@@ -67,7 +69,7 @@ class Aiohttp:
                 answer.raise_for_status()
                 return decoded(await answer.json())
 
-        return asyncio.run(_gathered(one, pairs))
+        return asyncio.run(self._gathered(one, pairs))
 
     def create(self, batches: Sequence[New]) -> list[Batch]:
         """All at once; the connector lets 32 of them through."""
@@ -77,7 +79,25 @@ class Aiohttp:
                 answer.raise_for_status()
                 return decoded(await answer.json())
 
-        return asyncio.run(_gathered(one, batches))
+        return asyncio.run(self._gathered(one, batches))
+
+    def pages(self, path: str, size: int) -> list[Batch]:
+        """The objects of a list, page after page."""
+
+        async def all_pages() -> list[Batch]:
+            found: list[Batch] = []
+            async with aiohttp.ClientSession(headers=HEADERS) as session:
+                more, after = True, ""
+                while more:
+                    target = f"{self.base_url}{path}?limit={size}&order=desc{after}"
+                    async with session.get(target) as answer:
+                        answer.raise_for_status()
+                        listed = await answer.json()
+                    found += listed["data"]
+                    more, after = listed["has_more"], f"&after={listed['last_id']}"
+            return found
+
+        return asyncio.run(all_pages())
 
     def upload(self, vector_store_id: str, files: Sequence[Local]) -> None:
         """All files at once; the connector lets 32 of them through."""
@@ -91,8 +111,10 @@ class Aiohttp:
                 return str(decoded(await answer.json())["id"])
 
         async def all_of_them() -> None:
-            async with _session() as session:
+            async with self._session() as session:
                 ids = await asyncio.gather(*(one(session, local) for local in files))
+                if not vector_store_id:
+                    return
                 body = attaching(ids, files)
                 async with session.post(url(self.base_url, vector_store_id), json=body) as answer:
                     answer.raise_for_status()
@@ -109,21 +131,19 @@ class Aiohttp:
                 answer.raise_for_status()
                 return decoded(await answer.json())
 
-        return asyncio.run(_gathered(one, queries))
+        return asyncio.run(self._gathered(one, queries))
 
     def close(self) -> None:
         """Nothing is kept."""
 
+    async def _gathered(self, one: Callable[[aiohttp.ClientSession, T], Awaitable[R]], items: Iterable[T]) -> list[R]:
+        async with self._session() as session:
+            return await asyncio.gather(*(one(session, item) for item in items))
 
-async def _gathered(one: Callable[[aiohttp.ClientSession, T], Awaitable[R]], items: Iterable[T]) -> list[R]:
-    async with _session() as session:
-        return await asyncio.gather(*(one(session, item) for item in items))
-
-
-def _session() -> aiohttp.ClientSession:
-    connector = aiohttp.TCPConnector(limit=CONCURRENCY)
-    timeout = aiohttp.ClientTimeout(total=None, sock_read=TIMEOUT)
-    return aiohttp.ClientSession(connector=connector, headers=HEADERS, timeout=timeout)
+    def _session(self) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(limit=CONCURRENCY, ssl=self.tls)
+        timeout = aiohttp.ClientTimeout(total=None, sock_read=TIMEOUT)
+        return aiohttp.ClientSession(connector=connector, headers=HEADERS, timeout=timeout)
 
 
 class Loop:
@@ -171,7 +191,8 @@ class Loop:
         return str(decoded(answer.json())["id"])
 
     def _attach(self, vector_store_id: str, ids: Sequence[str], files: Sequence[Local]) -> None:
-        self._sent(url(self.base_url, vector_store_id), attaching(ids, files))
+        if vector_store_id:
+            self._sent(url(self.base_url, vector_store_id), attaching(ids, files))
 
     def _sent(self, address: str, body: object) -> Batch:
         answer = self.session.post(address, json=body, timeout=TIMEOUT)
@@ -222,7 +243,8 @@ class OpenAISDK:
     def upload(self, vector_store_id: str, files: Sequence[Local]) -> None:
         """One after another."""
         ids = [self.client.files.create(file=path, purpose=PURPOSE).id for path, _ in files]
-        self.batches.create(vector_store_id, **attaching(ids, files))
+        if vector_store_id:
+            self.batches.create(vector_store_id, **attaching(ids, files))
 
     def search(self, vector_store_id: str, queries: Sequence[str]) -> list[Batch]:
         """One after another."""

@@ -19,6 +19,7 @@ def connected(database: str, server: Running) -> Any:
     return openai_vtab.connect(
         database,
         base_url=server.base_url,
+        ca_bundle=server.ca_bundle,
         api_key=KEY,
         max_concurrency=CONCURRENCY,
         upload_root=Path(database).parent,

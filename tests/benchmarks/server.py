@@ -1,5 +1,7 @@
 """The server that all are measured against: aiohttp on loopback, in a process of its own, with a latency.
 
+It listens on a second port with TLS, which contestants reach through a proxy that delays every byte (delay.py).
+
 It must not know who asks. Every batch exists, and what is said of it follows from its id, so that a row under a
 wrong key is noticed. The package's sandbox is not used: it has a thread for each connection, and would itself be
 the bottleneck.
@@ -16,15 +18,20 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import ssl
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zlib import crc32
 
+import certifi
+import trustme
 from aiohttp import web
 
 from .document_answers import Files, Received, file_name, received
@@ -52,6 +59,55 @@ def batch(vector_store_id: str, batch_id: str, files: int | None = None) -> Batc
     }
 
 
+ACCOUNT = "file-account-"  # the ids of the account's files begin with this
+FILES = 1_916  # of the account, all in each vector store, unless the server is told another number
+
+
+def file_ids(files: int = FILES) -> list[str]:
+    """The ids of the account's files, newest first."""
+    return [f"{ACCOUNT}{number:05}" for number in range(files)]
+
+
+def file(file_id: str) -> Batch:
+    """What the server says of a file of the account."""
+    number = int(file_id.removeprefix(ACCOUNT))
+    return {
+        "id": file_id,
+        "object": "file",
+        "bytes": number,
+        "created_at": 1_700_000_000 - number,
+        "filename": f"document {number}.md",
+        "purpose": "assistants",
+        "status": "processed",
+        "expires_at": None,
+        "status_details": None,
+    }
+
+
+def store_file(vector_store_id: str, file_id: str) -> Batch:
+    """What the server says of a file of a vector store."""
+    number = int(file_id.removeprefix(ACCOUNT))
+    return {
+        "id": file_id,
+        "object": "vector_store.file",
+        "usage_bytes": number * 2,
+        "created_at": 1_700_000_000 - number,
+        "vector_store_id": vector_store_id,
+        "status": "completed",
+        "last_error": None,
+        "attributes": {},
+        "chunking_strategy": {"type": "static", "static": {"max_chunk_size_tokens": 800, "chunk_overlap_tokens": 400}},
+    }
+
+
+def page(objects: Callable[[str], Batch], files: int, limit: int, after: str | None) -> Batch:
+    """A page of a list of the account's files."""
+    begin = int(after.removeprefix(ACCOUNT)) + 1 if after else 0
+    data = [objects(file_id) for file_id in file_ids(files)[begin : begin + limit]]
+    last = data[-1]["id"] if data else None
+    return {"object": "list", "data": data, "last_id": last, "has_more": begin + limit < files}
+
+
 @dataclass
 class Counters:
     """What has been asked since the last reset.
@@ -72,19 +128,26 @@ class Counters:
 
 @dataclass
 class Running:
-    """The server as its parent process sees it."""
+    """The server as its parent process sees it.
 
-    port: int
+    base_url, ca_bundle: what the contestants are given.
+    distant_url: the same server over TLS, behind a delay.
+    """
+
+    base_url: str
     control: http.client.HTTPConnection  # kept open, so that control itself opens no connection; heeds no proxy
+    distant_url: str
+    certificates: str
+    ca_bundle: str | None = None
 
     @property
-    def base_url(self) -> str:
-        """What the contestants are given."""
-        return f"http://127.0.0.1:{self.port}/v1"
+    def distant(self) -> Running:
+        """The same server, for contestants at a distance."""
+        return replace(self, base_url=self.distant_url, ca_bundle=self.certificates)
 
-    def reset(self, latency: float) -> None:
-        """Count from zero, and answer after so many seconds from now on."""
-        self._ask("PUT", json.dumps({"latency": latency}))
+    def reset(self, latency: float, files: int = FILES) -> None:
+        """Count from zero; answer after so many seconds, and have so many files in the account, from now on."""
+        self._ask("PUT", json.dumps({"latency": latency, "account": files}))
 
     def counters(self) -> Counters:
         """What has been asked since the last reset."""
@@ -100,17 +163,35 @@ class Running:
 
 @contextmanager
 def running() -> Iterator[Running]:
-    """Start the server, and end it with the block. It also ends when this process is killed: its stdin closes."""
-    command = [sys.executable, "-m", __spec__.name]
+    """Start the server and the delay, and end them with the block.
+
+    They also end when this process is killed: their stdin closes.
+    """
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="openai_vtab-benchmarks-")))
+        authority = trustme.CA()
+        # a bundle of the usual size: to read it costs time
+        bundle = Path(certifi.where()).read_bytes() + authority.cert_pem.bytes()
+        (folder / "authorities.pem").write_bytes(bundle)
+        authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(folder / "server.pem"))
+        plain, secured = stack.enter_context(listening(__spec__.name, str(folder / "server.pem")))
+        (delayed,) = stack.enter_context(listening("tests.benchmarks.delay", str(secured)))
+        control = http.client.HTTPConnection("127.0.0.1", plain, timeout=10)
+        stack.callback(control.close)
+        distant = f"https://127.0.0.1:{delayed}/v1"
+        yield Running(f"http://127.0.0.1:{plain}/v1", control, distant, str(folder / "authorities.pem"))
+
+
+@contextmanager
+def listening(module: str, *arguments: str) -> Iterator[list[int]]:
+    """Start a process that says on stdout on which ports it listens."""
+    command = [sys.executable, "-m", module, *arguments]
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     with process:
         assert process.stdout is not None
-        port = int(process.stdout.readline())
-        control = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         try:
-            yield Running(port, control)
+            yield [int(port) for port in process.stdout.readline().split()]
         finally:
-            control.close()
             process.terminate()
 
 
@@ -120,6 +201,7 @@ class Server(web.Server):
     def __init__(self) -> None:
         super().__init__(self.answer, access_log=None, keepalive_timeout=KEEP_ALIVE)
         self.latency = 0.0
+        self.account = FILES
         self.counters = Counters()
         self.in_flight = 0
         self.created = 0  # never reset: ids are not given twice
@@ -147,6 +229,14 @@ class Server(web.Server):
                     return said(batch(store, batch_id, None if files is None else len(files)))
                 case "POST", ["v1", "vector_stores", store, "file_batches"]:
                     return said(self.create(store, await request.json()))
+                case "GET", ["v1", "files"]:
+                    return said(page(file, self.account, *asked_for(request)))
+                case "GET", ["v1", "files", file_id]:
+                    return said(file(file_id))
+                case "GET", ["v1", "vector_stores", store, "files"]:
+                    return said(page(partial(store_file, store), self.account, *asked_for(request)))
+                case "GET", ["v1", "vector_stores", store, "files", file_id] if file_id.startswith(ACCOUNT):
+                    return said(store_file(store, file_id))
                 case _, ["v1", *about]:
                     if (answer := await self.about_files(request, about)) is not None:
                         return said(answer)
@@ -187,9 +277,15 @@ class Server(web.Server):
     async def controlled(self, request: web.BaseRequest) -> web.StreamResponse:
         """The parent process asks for the counters, or resets them."""
         if request.method == "PUT":
-            self.latency = (await request.json())["latency"]
+            asked = await request.json()
+            self.latency, self.account = asked["latency"], asked["account"]
             self.counters = Counters()
         return said(asdict(self.counters))
+
+
+def asked_for(request: web.BaseRequest) -> tuple[int, str | None]:
+    """The size of the page of a list, and the id that it begins after."""
+    return int(request.query["limit"]), request.query.get("after")
 
 
 async def upload(request: web.BaseRequest) -> Received:
@@ -209,12 +305,15 @@ def said(body: object, status: int = 200) -> web.Response:
     return web.Response(body=json.dumps(body).encode(), content_type="application/json", status=status)
 
 
-async def serve() -> None:
-    """Listen on a port that is free, say which on stdout, and stop when stdin ends."""
+async def serve(certificate: str) -> None:
+    """Listen on two ports that are free, the second with TLS; say which on stdout, and stop when stdin ends."""
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificate)
     runner = web.ServerRunner(Server())
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0, backlog=256).start()
-    print(runner.addresses[0][1], flush=True)
+    await web.TCPSite(runner, "127.0.0.1", 0, backlog=256, ssl_context=tls).start()
+    print(*(address[1] for address in runner.addresses), flush=True)
     ended = asyncio.Event()
     asyncio.get_running_loop().add_reader(sys.stdin, ended.set)
     await ended.wait()
@@ -222,4 +321,4 @@ async def serve() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve())
+    asyncio.run(serve(sys.argv[1]))

@@ -16,6 +16,15 @@ STORE = "vs_docs"
 CREATE = f"CREATE VIRTUAL TABLE handbook USING vector_store_documents(vector_store_id = '{STORE}')"
 BY_NAME = "CREATE VIRTUAL TABLE handbook USING vector_store_documents(name = 'Handbook')"
 SYNC = "INSERT INTO handbook (handbook) VALUES ('sync')"
+# the requests of a COMMIT that change something: method and path
+STEPS = {
+    "store": ("POST", "/vector_stores$"),
+    "upload": ("POST", "/files$"),
+    "attach": ("POST", "/file_batches$"),
+    "attributes": ("POST", "/vector_stores/[^/]*/files/"),
+    "detach": ("DELETE", "/vector_stores/[^/]*/files/"),
+    "delete": ("DELETE", "^/files/"),
+}
 
 Requests = Callable[[], list[str]]
 

@@ -295,6 +295,20 @@ def test_update_of_one_column_keeps_the_others(db: apsw.Connection) -> None:
     assert db.execute("SELECT attributes FROM handbook_documents").get == "{}"
 
 
+@pytest.mark.parametrize(
+    ("sets", "text"),
+    [("content = 'two', path = NULL", "two"), ("path = 'b.md', content = NULL", "three")],
+    ids=["content", "path"],
+)
+def test_update_with_null_beside_the_content(db: apsw.Connection, tmp_path: Path, sets: str, text: str) -> None:
+    """NULL gives no content, as in an INSERT."""
+    put(db)
+    (tmp_path / "b.md").write_text("three")
+    db.execute(f"UPDATE handbook SET {sets} WHERE key = 'a.md'")
+    sha256 = hashlib.sha256(text.encode()).hexdigest()
+    assert db.execute("SELECT sha256 FROM handbook WHERE key = 'a.md'").get == sha256
+
+
 def test_update_to_a_key_that_is_there(db: apsw.Connection) -> None:
     """As the conflict clause says."""
     for key, content in (("a.md", "one"), ("b.md", "two")):
@@ -384,8 +398,11 @@ REFUSED = {
     "key is NULL": ("UPDATE handbook SET key = NULL", "handbook.key: NULL is not a key; write text, such as a path, or an INTEGER"),
     "empty content": ("INSERT INTO handbook (key, content) VALUES ('b', '')", "handbook.content of the key 'b': the content is empty; write at least one byte"),
     "content is NULL": ("UPDATE handbook SET content = NULL", "handbook.content of the key 'a.md': NULL is not content; write a BLOB or text, for instance readfile('returns.md')"),
-    "empty file": ("INSERT INTO handbook (key, path) VALUES ('b', 'empty.md')", "handbook.path of the key 'b': 'empty.md' has 0 bytes; write the path of a file of 1 to 536870912 bytes below upload_root ({root})"),
-    "no file": ("INSERT INTO handbook (key, path) VALUES ('b', 'none.md')", "handbook.path of the key 'b': 'none.md' is not a file; write the path of a file below upload_root ({root})"),
+    "path is NULL": ("UPDATE handbook SET path = NULL", "handbook.path of the key 'a.md': NULL is not a path; write the path of a file below upload_root ({root}), absolute or relative to it"),
+    "content and path are NULL": ("UPDATE handbook SET content = NULL, path = NULL", "handbook.content of the key 'a.md': NULL is not content; write a BLOB or text, for instance readfile('returns.md')"),
+    "content and path in an UPDATE": ("UPDATE handbook SET content = 'x', path = 'b'", "handbook: the key 'a.md' has content and path; give one of them"),
+    "empty file": ("INSERT INTO handbook (key, path) VALUES ('b', 'empty.md')", "handbook.path of the key 'b': 'empty.md' has 0 bytes; write the path of a file of 1 to 536870912 bytes below upload_root ({root}), absolute or relative to it"),
+    "no file": ("INSERT INTO handbook (key, path) VALUES ('b', 'none.md')", "handbook.path of the key 'b': 'none.md' is not a file; write the path of a file below upload_root ({root}), absolute or relative to it"),
     "path outside": ("INSERT INTO handbook (key, path) VALUES ('b', '/etc/passwd')", "handbook.path of the key 'b': '/etc/passwd' is outside upload_root ({root}); write a path below it"),
     "attributes": ("INSERT INTO handbook (key, content, attributes) VALUES ('b', 'x', '[]')", "handbook.attributes of the key 'b': attributes are [], not an object; write json_object('lang', 'en')"),
     "chunking": ("INSERT INTO handbook (key, content, chunking_strategy) VALUES ('b', 'x', 'auto')", "handbook.chunking_strategy of the key 'b': 'auto' is not JSON; write '{{\"type\": \"auto\"}}'"),

@@ -157,6 +157,20 @@ def test_commit_of_a_failed_document_whose_file_is_gone(
     assert_holds(sandbox, {"a.md": "a"})
 
 
+def test_commit_believes_no_404_of_a_proxy(
+    db: apsw.Connection, sandbox: Any, clock: FakeClock, requests: Requests
+) -> None:
+    """A failed document is not uploaded again because a gateway does not know the address of its file."""
+    sandbox.set_processing("a.md", 0, {"code": "server_error", "message": "An internal error occurred."})
+    write(db, {"a.md": "a"})
+    assert rows(db) == [("a.md", "failed")]
+    sandbox.inject(Answer(b"<html>", status=404), method="GET", path="^/files", times=2)
+    requests()
+    with pytest.raises(openai_vtab.APIError, match="404"):
+        write(db, {"a.md": "a"})
+    assert short(requests())["POST files"] == 0
+
+
 def test_commit_after_the_clock_was_set_back(db: apsw.Connection, sandbox: Any, clock: FakeClock) -> None:
     """A file that was attached tomorrow is not waited for until then."""
     write(db, {"a.md": "a"})
@@ -432,6 +446,20 @@ def test_dry_run_of_a_transaction_that_creates_the_table(connect: Any, requests:
     db.execute("COMMIT")
     assert requests() == []
     assert rows(db) == db.execute("SELECT * FROM handbook_config").fetchall() == []
+
+
+def test_dry_run_of_a_transaction_that_renames_the_table(connect: Any, file: str, requests: Requests) -> None:
+    """No row of the statements before and after stays."""
+    write(connect(file), {"a.md": "a"})
+    requests()
+    db = connect(file, dry_run=True)
+    before = [db.execute(f"SELECT * FROM handbook_{name}").fetchall() for name in ("documents", "files", "config")]
+    db.execute("BEGIN")
+    write(db, {"a.md": "changed", "b.md": "b"})
+    db.execute("ALTER TABLE handbook RENAME TO manual; INSERT INTO manual (key, content) VALUES ('c.md', 'c'); COMMIT")
+    assert requests() == []
+    after = [db.execute(f"SELECT * FROM manual_{name}").fetchall() for name in ("documents", "files", "config")]
+    assert after == before
 
 
 # the vector store by its name

@@ -14,8 +14,8 @@ from openai_vtab.sandbox import Slow
 from ..ledger.files import run
 from ..support.clock import FakeClock
 from ..support.slow import slow_except
-from .handbook import STORE, SYNC, assert_holds, rows, uploaded, write
-from .test_outcomes import OLD, STEPS, change, changed, finish, repeat
+from .handbook import STEPS, STORE, SYNC, assert_holds, rows, uploaded, write
+from .test_outcomes import OLD, change, changed, finish, repeat
 
 JOB = """
 db.execute("BEGIN")
@@ -60,7 +60,7 @@ def killed(connect: Any, sandbox: Any, clock: FakeClock, file: str, moment: str)
     return committed
 
 
-@pytest.mark.parametrize("moment", slow_except(MOMENTS, "while upload is under way", "while attach is under way"))
+@pytest.mark.parametrize("moment", slow_except(MOMENTS, "while upload is under way"))
 def test_crash_is_repaired_by_repeating_the_job(
     connect: Any, sandbox: Any, clock: FakeClock, file: str, moment: str
 ) -> None:
@@ -78,7 +78,7 @@ def test_crash_is_repaired_by_repeating_the_job(
     assert db.execute("PRAGMA integrity_check").get == "ok"
 
 
-@pytest.mark.parametrize("moment", slow_except(MOMENTS, "while upload is under way", "while detach is under way"))
+@pytest.mark.parametrize("moment", slow_except(MOMENTS, "while detach is under way"))
 def test_crash_is_repaired_by_sync(connect: Any, sandbox: Any, clock: FakeClock, file: str, moment: str) -> None:
     """The store has exactly the committed documents, with the committed attributes."""
     committed = killed(connect, sandbox, clock, file, moment)
@@ -97,6 +97,7 @@ def test_crash_is_repaired_by_sync(connect: Any, sandbox: Any, clock: FakeClock,
     assert_holds(sandbox, OLD)
 
 
+@pytest.mark.slow
 def test_crash_leaves_files_for_another_table_to_settle(
     connect: Any, sandbox: Any, clock: FakeClock, file: str
 ) -> None:

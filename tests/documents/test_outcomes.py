@@ -15,19 +15,11 @@ from openai_vtab.sandbox import Answer, Cut, Raw, Slow, Status
 from ..support.clock import FakeClock
 from ..support.slow import slow_except
 from ..support.waiting import until
-from .handbook import BY_NAME, CREATE, STORE, SYNC, Requests, assert_holds, held, rows, short, uploaded, write
+from .handbook import BY_NAME, CREATE, STEPS, STORE, SYNC, Requests, assert_holds, held, rows, short, uploaded, write
 
 OLD = {"a.md": "a", "b.md": "b", "c.md": "c"}
 NEW = {"a.md": "a", "b.md": "changed", "d.md": "d"}  # c.md is deleted
 RETRY = "INSERT INTO handbook (handbook) VALUES ('retry-unknown')"
-STEPS = {
-    "store": ("POST", "/vector_stores$"),
-    "upload": ("POST", "/files$"),
-    "attach": ("POST", "/file_batches$"),
-    "attributes": ("POST", "/vector_stores/[^/]*/files/"),
-    "detach": ("DELETE", "/vector_stores/[^/]*/files/"),
-    "delete": ("DELETE", "/v1/files/|^/files/"),
-}
 FAULTS: dict[str, Any] = {
     "400": Status(400),
     "401": Status(401),
@@ -280,7 +272,7 @@ def test_outcome_that_is_unknown_costs_no_upload_of_the_old_content(
     sandbox.inject(Cut("answer"), method="POST", path="/files$")
     with pytest.raises(openai_vtab.APIConnectionError):
         write(db, {"a.md": "new"})
-    assert rows(db) == [("a.md", "unknown")]
+    assert rows(db) == [("a.md", "in_progress")]
     requests()
     write(db, {"a.md": "old"})
     assert short(requests()) == {"GET files": 1}

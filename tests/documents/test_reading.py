@@ -129,6 +129,7 @@ def test_look_at_a_batch_that_has_finished_nothing(reader: Reader, requests: Req
     assert reader.states == {State.IN_PROGRESS: 1000}
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("seconds", [500, 1001], ids=["half of them", "all"])
 def test_look_at_a_thousand_files_of_a_batch(reader: Reader, requests: Requests, seconds: float) -> None:
     """The batch, and its list."""

@@ -17,18 +17,18 @@ from openai_vtab.sandbox import Cut, Slow, Status
 
 from ..support.clock import FakeClock
 from ..support.waiting import until
-from .handbook import CREATE, STORE, SYNC, Requests, assert_holds, rows, short, uploaded, write
+from .handbook import CREATE, STORE, SYNC, Requests, assert_holds, held, rows, short, uploaded, write
 
 RETRY = "INSERT INTO handbook (handbook) VALUES ('retry-unknown')"
 LOST = Cut("answer")  # carried out; the response is lost
 ONE = {"docs/a.md": "text"}
 
 
-def lose(db: apsw.Connection, sandbox: Any, fault: Any = LOST) -> None:
+def lose(db: apsw.Connection, sandbox: Any, fault: Any = LOST, text: str = "text") -> None:
     """Write a document whose upload has an unknown outcome."""
     sandbox.inject(fault, method="POST", path="/files$")
     with pytest.raises(openai_vtab.Error, match=r"handbook: the key 'docs/a\.md'"):
-        write(db, ONE)
+        write(db, {"docs/a.md": text})
 
 
 def test_unknown_upload_is_a_row_that_says_what_to_do(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
@@ -123,17 +123,69 @@ def test_unknown_upload_is_sent_again_on_request(db: apsw.Connection, sandbox: A
 
 
 def test_unknown_upload_of_new_content_leaves_the_old_document(
-    db: apsw.Connection, sandbox: Any, clock: FakeClock
+    db: apsw.Connection, sandbox: Any, clock: FakeClock, requests: Requests
 ) -> None:
-    """When it is found although nobody repeats it, the document stays what was committed."""
+    """The document stays what was committed, and what is written to it is sent."""
     write(db, {"docs/a.md": "old"})
     clock.advance(7200)
     lose(db, sandbox)
-    assert rows(db) == [("docs/a.md", "unknown")]
-    db.execute(SYNC)
     assert rows(db) == [("docs/a.md", "completed")]
+    requests()
+    db.execute("UPDATE handbook SET attributes = json_object('n', 1)")
+    assert short(requests()) == {"GET files": 1, "POST vector_stores/files": 1}
     db.execute(SYNC)
     assert_holds(sandbox, {"docs/a.md": "old"})
+
+
+def test_unknown_upload_of_new_content_leaves_a_failed_document(
+    db: apsw.Connection, sandbox: Any, clock: FakeClock, requests: Requests
+) -> None:
+    """Its file is attached again without an upload: nothing has superseded it."""
+    write(db, {"docs/a.csv": "old"})
+    clock.advance(7200)
+    assert rows(db) == [("docs/a.csv", "failed")]
+    sandbox.inject(Status(500), method="POST", path="/files$")
+    with pytest.raises(openai_vtab.Error):
+        write(db, {"docs/a.csv": "new"})
+    write(db, {"b.md": "b"})
+    requests()
+    write(db, {"docs/a.csv": "old"})
+    assert short(requests())["POST files"] == 0
+    assert rows(db) == [("b.md", "in_progress"), ("docs/a.csv", "in_progress")]
+
+
+@pytest.mark.parametrize("between", [{"docs/a.md": "old"}, {"docs/a.md": "other"}], ids=["old", "other"])
+def test_unknown_uploads_stay_unknown_when_written_again(
+    db: apsw.Connection, sandbox: Any, clock: FakeClock, requests: Requests, between: dict[str, str]
+) -> None:
+    """Two of one name and size: whatever the document is meanwhile, neither is uploaded a second time."""
+    write(db, {"docs/a.md": "old"})
+    for text in ("text", "TEXT"):
+        lose(db, sandbox, text=text)
+    for text in ("text", "TEXT", "text"):
+        write(db, between)
+        requests()
+        write(db, {"docs/a.md": text})
+        assert short(requests())["POST files"] == 0
+        assert rows(db) == [("docs/a.md", "unknown")]
+    db.execute(RETRY)
+    write(db, ONE)
+    sandbox.finish("a.md")
+    db.execute(SYNC)
+    assert rows(db) == [("docs/a.md", "completed")]
+    assert held(sandbox) == {("a.md", "text"): 1}
+
+
+def test_unknown_upload_is_another_document_s_of_the_same_content(
+    db: apsw.Connection, sandbox: Any, requests: Requests
+) -> None:
+    """As any spare file: it may be at the API, and would be left there. A further document is uploaded."""
+    write(db, {"docs/a.md": "old"})
+    lose(db, sandbox, Status(500))
+    requests()
+    write(db, {"x/a.md": "text", "y/a.md": "text"})
+    assert short(requests()) == {"GET files": 1, "POST files": 1, "POST vector_stores/file_batches": 1}
+    assert rows(db) == [("docs/a.md", "in_progress"), ("x/a.md", "unknown"), ("y/a.md", "in_progress")]
 
 
 def test_changed_file_is_kept_as_it_was_sent(connect: Any, sandbox: Any, tmp_path: Path, requests: Requests) -> None:
@@ -244,6 +296,7 @@ def test_retried_upload_is_not_looked_for_any_more(db: apsw.Connection, sandbox:
     lose(db, sandbox, Status(500))
     db.execute(RETRY)
     write(db, ONE)
+    assert db.execute("SELECT count(*) FROM handbook_files").get == 1
     requests()
     write(db, {**ONE, "b.md": "b"})
     assert "GET files" not in short(requests())

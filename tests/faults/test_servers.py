@@ -276,23 +276,30 @@ def test_proxy_gets_a_create_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "match"),
+    ("said", "attempts", "match"),
     [
         (
             b"HTTP/1.1 403 Forbidden\r\n\r\n",
-            r"cannot connect: Tunnel connection failed: 403 Forbidden \(2 attempts\); check base_url",
+            1,
+            r"cannot connect: Tunnel connection failed: 403 Forbidden \(1 attempt\); HTTPS_PROXY is 'http://127.*', a proxy",
         ),
         (
             b"HTTP/1.1 407 Who\r\n\r\n",
-            r"cannot connect: Tunnel connection failed: 407 Who \(2 attempts\); check base_url",
+            1,
+            r"cannot connect: Tunnel connection failed: 407 Who \(1 attempt\); HTTPS_PROXY is 'http://127.*', a proxy",
         ),
-        (b"", "cannot connect: "),
-        (SLOW_HEADERS, r"no connection within 0\.4 s$"),
+        (
+            b"HTTP/1.1 502 No\r\n\r\n",
+            2,
+            r"cannot connect: Tunnel connection failed: 502 No \(2 attempts\); HTTPS_PROXY is 'http://127.*', a proxy",
+        ),
+        (b"", 2, "cannot connect: "),
+        (SLOW_HEADERS, 2, r"no connection within 0\.4 s$"),
     ],
-    ids=["403", "407", "closed", "drip"],
+    ids=["403", "407", "502", "closed", "drip"],
 )
-def test_proxy_that_makes_no_tunnel(monkeypatch: pytest.MonkeyPatch, said: bytes, match: str) -> None:
-    """Nothing was sent, so a create is tried again; the proxy never sees the key."""
+def test_proxy_that_makes_no_tunnel(monkeypatch: pytest.MonkeyPatch, said: bytes, attempts: int, match: str) -> None:
+    """Nothing was sent, so a create is retried, unless the proxy refuses it; the proxy never sees the key."""
     seen: list[bytes] = []
 
     def serve(connection: Connection) -> None:
@@ -302,7 +309,7 @@ def test_proxy_that_makes_no_tunnel(monkeypatch: pytest.MonkeyPatch, said: bytes
     with serving(serve) as server, connected(9, "https", "api.test", timeout=0.4) as db:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{server.port}")
         assert seconds(lambda: db.execute(INSERT), openai_vtab.APIConnectionError, match) < 20
-        assert [one[:20] for one in seen] == [b"CONNECT api.test:9 H"] * 2
+        assert [one[:20] for one in seen] == [b"CONNECT api.test:9 H"] * attempts
         assert not any(b"sk-raw" in one for one in seen)
 
 

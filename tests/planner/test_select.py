@@ -9,7 +9,7 @@ import pytest
 from openai_vtab.planner import Constraint, ScanKind, choose, missing_columns
 from openai_vtab.planner.constraints import EQ, IS, ISNULL, LIMIT
 from openai_vtab.planner.select import LEDGER_COST, NOTHING_COST, asks
-from openai_vtab.tables import files
+from openai_vtab.tables import files, vector_store_file_batch_files, vector_store_files
 from openai_vtab.tables import vector_store_file_batches as batches
 
 NUMBER = {column.name: number for number, column in enumerate(batches.columns)}
@@ -66,6 +66,18 @@ def test_plan_counts_unusable_constraints_as_missing(key: Constraint) -> None:
     assert str(error).startswith("vector_store_file_batches needs vector_store_id = … AND batch_id = … (or IN)")
     assert "missing: batch_id" in str(error)
     assert ("its value is not known" in str(error)) == (not key.usable)
+
+
+def test_plan_without_a_batch_says_that_a_ledger_has_a_list() -> None:
+    """For both tables that need the batch, and not for one that lacks the vector store alone."""
+    advice = (
+        "; the API has no list of vector_store_file_batches, but a ledger has: CREATE VIRTUAL TABLE my_batches USING"
+    )
+    for table in (batches, vector_store_file_batch_files):
+        number = next(n for n, column in enumerate(table.columns) if column.name == "vector_store_id")
+        error = str(missing_columns(table, choose(table, [Constraint(number, EQ)]).plan))
+        assert error.endswith(f"missing: batch_id{advice} vector_store_file_batches")
+    assert advice not in str(missing_columns(vector_store_files, choose(vector_store_files, []).plan))
 
 
 def test_plan_takes_the_rowid_alone() -> None:

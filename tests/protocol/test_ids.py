@@ -265,9 +265,9 @@ def test_path_of_text_that_is_not_utf_8(db: apsw.Connection, lines: Lines, name:
 @pytest.mark.parametrize(
     ("sql", "request_"),
     [
-        ("DELETE FROM vector_stores", "DELETE /vector_stores/{}"),
+        ("DELETE FROM vector_stores WHERE true", "DELETE /vector_stores/{}"),
         ("DELETE FROM vector_store_files WHERE vector_store_id = 'vs'", "DELETE /vector_stores/vs/files/{}"),
-        ("UPDATE vector_stores SET name = 'x'", "POST /vector_stores/{}"),
+        ("UPDATE vector_stores SET name = 'x' WHERE true", "POST /vector_stores/{}"),
         ("SELECT * FROM vector_store_files WHERE vector_store_id = 'vs' AND wait_seconds = 0", "GET /vector_stores/vs/files/{}"),
         ("SELECT * FROM files AS f JOIN vector_store_files USING (file_id) WHERE vector_store_id = 'vs'", "GET /vector_stores/vs/files/{}"),
     ],

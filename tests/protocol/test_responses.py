@@ -74,6 +74,16 @@ def test_response_of_an_unknown_route_names_base_url(request_: Request) -> None:
     assert (caught.value.status, caught.value.message) == (404, "Invalid URL (GET /v1/x)")
 
 
+@pytest.mark.parametrize("base_url", ["https://x", "https://x/v1"])
+def test_response_401_of_an_address_without_v1_names_base_url(base_url: str) -> None:
+    """A gateway checks its own key before it knows that there is no such route."""
+    response = replace(answer({"error": {"message": "Incorrect API key"}}, 401), base_url=base_url)
+    with pytest.raises(APIError) as caught:
+        protocol.parse_object(READ, response)
+    hint = "check base_url (https://x), which usually ends with /v1"
+    assert (hint in str(caught.value)) == (base_url == "https://x")
+
+
 def test_response_404_that_is_undecided_raises() -> None:
     """It names base_url, and what a look at the parent gave."""
     empty = answer(b"", 404)

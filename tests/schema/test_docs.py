@@ -85,3 +85,21 @@ def test_docs_for_a_terminal(table: Any) -> None:
         assert f"{operation.verb}  {operation.method} {operation.path}" in text
     for example in table.examples:
         assert example in text
+
+
+def test_times_are_explained_on_each_page_that_has_them() -> None:
+    """And by .describe: what a comparison with a text means, and what to write."""
+    with_times = {table.name for table in DESCRIBED if docs.times(table)}
+    assert with_times == {table.name for table in DESCRIBED if "created_at" in [c.name for c in table.columns]}
+    for table in DESCRIBED:
+        for text, sample in (
+            (docs.page(table), "`created_at >= unixepoch('2026-01-31')`"),
+            (docs.text(table), "unixepoch('2026-01-31')"),
+        ):
+            assert (sample in text) == (table.name in with_times)
+
+
+def test_times_are_compared_as_documented(db: apsw.Connection) -> None:
+    """A time is less than any text, and unixepoch() makes a text a number."""
+    assert db.execute("SELECT count(*) FROM files WHERE created_at >= '2001-01-31'").get == 0
+    assert db.execute(f"SELECT count(*) FROM files WHERE {docs.compare_times('created_at', '2001-01-31')}").get > 0

@@ -326,7 +326,7 @@ def nested(depth: int) -> str:
         (content, None, "NULL is not content; write a BLOB or text, for instance readfile('returns.md')"),
         (content, 1.5, "1.5 is not content"),
         (content, "", "the content is empty; write at least one byte"),
-        (path, "x", "local files may not be read, because upload_root is not set; write upload_root='/a/folder' in connect() or register(), or --upload-root DIR in the shell"),
+        (path, "x", "local files may not be read, because upload_root is not set; write upload_root='/a/folder' in connect() or register()"),
         (query, None, "NULL is not a query; write text such as 'refund policy', or json_array('refund', 'return')"),
         (query, "", "'' is not a query"),
         (query, 5, "5 is not a query"),

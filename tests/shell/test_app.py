@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -154,7 +155,22 @@ def test_timer_counts_requests() -> None:
     done = run_shell("--sandbox", text=f".timer on\n{SELECT}\n{join}\nSELECT 1;\n")
     assert done.stdout == "vsfb_demo_finished|completed\n0\n1\n"
     said = [line for line in done.stderr.splitlines() if "request" in line]
-    assert said == ["* 1 request", "* 5 requests (3 prefetched)", "* 0 requests"]
+    said = [re.sub(r"waited \d+\.\d\d s", "waited", line) for line in said]
+    assert said == ["* requests: 1 (waited)", "* requests: 5 (3 prefetched, waited)", "* requests: 0"]
+    times = [line for line in done.stderr.splitlines() if "request" not in line]
+    assert len(times) == 3
+    assert all(re.fullmatch(r"\* time: \d+\.\d{3} s \(processor \d+\.\d{3} s\)", line) for line in times)
+
+
+def test_timer_counts_cached_responses() -> None:
+    """A join that names a key four times sends one request."""
+    join = (
+        "SELECT count(status) FROM generate_series(1, 4) LEFT JOIN vector_stores "
+        "ON vector_store_id = iif(value > 0, 'vs_demo', 'x');"
+    )
+    done = run_shell("--sandbox", text=f".timer on\n{join}\n")
+    assert done.stdout == "4\n"
+    assert "* requests: 1 (3 cached, waited " in done.stderr
 
 
 def test_timer_counts_each_statement_of_a_line() -> None:
@@ -162,9 +178,12 @@ def test_timer_counts_each_statement_of_a_line() -> None:
     line = f"SELECT 1; {SELECT} -- a remark\n"
     done = run_shell("--sandbox", ":memory:", ".timer on", line, f"{SELECT} SELECT nonsense; {SELECT}")
     assert done.stdout == "1\nvsfb_demo_finished|completed\nvsfb_demo_finished|completed\n"
-    said = [text for text in done.stderr.splitlines() if text.endswith(("request", "requests", "nonsense"))]
-    remark = "* 0 requests"  # SQLite takes it for a statement
-    assert said == ["* 0 requests", "* 1 request", remark, "* 1 request", "no such column: nonsense", "* 0 requests"]
+    said = [text for text in done.stderr.splitlines() if text.startswith("* requests") or text.endswith("nonsense")]
+    assert [text.partition(" (")[0].removeprefix("* requests: ") for text in said] == [
+        *("0", "1", "1"),
+        "no such column: nonsense",
+        "0",
+    ]
 
 
 def test_timer_keeps_bindings() -> None:
@@ -173,7 +192,7 @@ def test_timer_keeps_bindings() -> None:
     done = run_shell(text=text)
     assert done.stdout == "1\n2\n3\n"
     assert "No binding present for 'b'" in done.stderr
-    assert done.stderr.count("* 0 requests\n") == 4
+    assert done.stderr.count("* requests: 0\n") == 4
 
 
 @pytest.mark.slow

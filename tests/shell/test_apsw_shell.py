@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from openai_vtab.shell.app import Shell
+from openai_vtab.shell.completion import completions
 from openai_vtab.tables import TABLES
 
 from .command import LEDGER, run_shell
@@ -21,9 +22,50 @@ def test_tables_and_schema_know_the_tables() -> None:
     assert lines[len(names) + 3 :][:4] == [
         "vector_store_search",
         "CREATE TABLE x (y);",
-        "-- built in",
-        "CREATE TABLE vector_store_search(",
+        "/* built in: vector_store_search(",
+        "  file_id TEXT,",
     ]
+
+
+def test_schema_lists_the_tables_as_comments() -> None:
+    """So that what it shows can be run again: a CREATE TABLE would hide them."""
+    done = run_shell("--sandbox", text=".schema\n")
+    assert done.stdout.count("/* built in: ") == len(TABLES)
+    assert "HIDDEN" not in done.stdout
+    assert run_shell("--sandbox", ":memory:", done.stdout + "SELECT count(*) FROM vector_stores").stdout == "2\n"
+
+
+def test_tables_name_what_hides_them() -> None:
+    """The API's table is then listed as openai.NAME."""
+    done = run_shell("--sandbox", text="CREATE TABLE files (x);\n.tables files\n.tables vector_stores\n")
+    assert done.stdout.splitlines() == ["files", "openai.files", "vector_stores"]
+    assert done.stderr == "* main.files hides the API's table files\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "token", "offered"),
+    [
+        ("SELECT * FROM vector_store_search WHERE ", "", ["vector_store_id", "query"]),
+        ("SELECT * FROM vector_store_search WHERE query = 'x' AND ", "", ["vector_store_id"]),
+        ("SELECT * FROM vector_store_search\nWHERE ", "sco", ["score"]),
+        ("DELETE FROM files WHERE ", "file_", ["file_id"]),
+        ("SELECT * FROM mine WHERE ", "", None),
+        ("SELECT * FROM ", "openai.vector_store_s", ["openai.vector_store_search"]),
+        ("SELECT ", "b.wait_", ["b.wait_seconds"]),
+        ("SELECT ", "wait_", None),
+    ],
+)
+def test_completion_knows_what_a_table_needs(before: str, token: str, offered: list[str] | None) -> None:
+    """After WHERE and AND, and after a dot; None where all that SQL has may stand."""
+    found = completions(before, token)
+    assert (found if found is None or len(found) < 4 else found[:1]) == offered
+
+
+def test_completion_offers_only_names_that_run(open_shell: Callable[..., Shell]) -> None:
+    """StackQL's names need quotation marks."""
+    shell = open_shell()
+    shell._completion_cache = None
+    assert not [word for word in shell.complete_sql("", "", 0, 0) if word.startswith("openai.")]
 
 
 def test_completion_of_sql_knows_tables_columns_and_functions(open_shell: Callable[..., Shell]) -> None:

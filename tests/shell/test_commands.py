@@ -27,11 +27,12 @@ def test_batches_watch_and_requests() -> None:
     assert (done.stderr, done.returncode) == ("", 0)
     *drawn, watched, one, first, second = done.stdout.splitlines()
     assert drawn == [
-        "mine: 2 completed",
-        "  vsfb_demo_finished            completed   ████████████████████ 3/3",
-        "  vsfb_demo_failures            completed   ███████××××××××××××× 1/3, 2 failed",
+        "mine: 2 completed; 2 of 6 files failed",
+        "  in vs_demo",
+        "    vsfb_demo_finished  completed   █████████████████████████████ 3/3",
+        "    vsfb_demo_failures  completed   ██████████××××××××××××××××××× 1/3, 2 failed",
     ]
-    assert watched == "mine: 2 completed"
+    assert watched == "mine: 2 completed; 2 of 6 files failed"
     assert one == second
     assert [json.loads(line)["path"].rpartition("/")[2] for line in (first, second)] == [
         "vsfb_demo_finished",
@@ -63,9 +64,9 @@ def test_watch_draws_over_its_last_lines(screen: Screen, shell_on_screen: Shell,
     shell.command_watch(["mine", "0.01"])
     first, second = screen.written().split("\x1b[8A\x1b[J")
     assert first.splitlines()[0] == "mine: 5 in_progress"
-    assert first.splitlines()[-1] == "  and 4 more lines"
+    assert first.splitlines()[-1] == "  and 7 more lines"
     assert second.splitlines()[0] == "mine: 5 completed"
-    assert len(first.splitlines()) == len(second.splitlines()) == 8
+    assert len(first.splitlines()) == len(second.splitlines()) == 6
     shell.command_watch([])
     assert screen.written() == "mine: 5 completed\n"
     with pytest.raises(Shell.Error, match='No ledger is named "yours"; write mine'):

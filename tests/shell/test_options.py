@@ -12,7 +12,7 @@ from apsw.shell import Shell as ApswShell
 
 import openai_vtab
 from openai_vtab.shell.app import Shell
-from openai_vtab.shell.options import parse_options
+from openai_vtab.shell.options import named_options, parse_options
 
 from .command import SELECT, run_process, run_shell
 
@@ -176,3 +176,27 @@ def test_errors_as_rows_and_upload_root(tmp_path: Path) -> None:
     assert done.stdout == "no|\na.txt\n"
     assert done.stderr == "1 keys or lists could not be read: look at the column error of their rows\n"
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("files.path: 'a' is outside upload_root (/x)", "in the shell, upload_root is --upload-root DIR"),
+        (
+            "base_url is http://x, or allow_http=True",
+            "in the shell, base_url is --base-url URL, allow_http is --allow-http",
+        ),
+        ("two errors in my_upload_root.md and a/base_url.txt", ""),
+    ],
+)
+def test_options_are_named_for_the_settings_in_an_error(text: str, line: str) -> None:
+    """A name within a word or a path is another name."""
+    assert named_options(text) == line
+
+
+def test_options_follow_an_error() -> None:
+    """Files and addresses: the library names its settings, and the shell its options."""
+    done = run_shell("--sandbox", ":memory:", "INSERT INTO files (path, purpose) VALUES ('no.md', 'assistants')")
+    assert "absolute or relative to it\n(in the shell, upload_root is --upload-root DIR)\n" in done.stderr
+    done = run_shell("--base-url", "http://example.com/v1", ":memory:", "SELECT 1")
+    assert done.stderr.endswith("(in the shell, base_url is --base-url URL, allow_http is --allow-http)\n")

@@ -9,6 +9,7 @@ import pytest
 from openai_vtab.progress import Progress
 from openai_vtab.shell.progress_bar import ProgressBar
 
+from ..support.clock import FakeClock
 from .terminal import Console, Screen
 
 BLANK = "\r" + " " * 39 + "\r"
@@ -37,13 +38,22 @@ def test_progress_bar_is_one_line_and_leaves_none(screen: Screen) -> None:
     assert screen.written() == ""
 
 
-def test_progress_bar_without_tqdm_draws_nothing(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
-    """tqdm is an extra of the package; nothing fails without it."""
+def test_progress_bar_without_tqdm_is_a_line_that_counts(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
+    """tqdm is an extra of the package. The line is as wide as a bar, and is erased."""
     monkeypatch.setitem(sys.modules, "tqdm", None)
-    show = ProgressBar(screen.stream)
-    for step in (Progress("keys", 1, 2), Progress("keys", 2, 2), Progress("keys", 2, 2, finished=True)):
-        show(step)
-    assert screen.written() == ""
+    clock = FakeClock()
+    show = ProgressBar(screen.stream, clock)
+    show(Progress("batches", 0, 1))
+    clock.advance(75)
+    show(Progress("batches", 1, 1))
+    show(Progress("pages", 3))
+    first, second, third = screen.written().split("\r")[1:]
+    assert first.rstrip() == "0 of 1 batches finished, 0 s"
+    assert second.rstrip() == "1 of 1 batches finished, 75 s"
+    assert third.rstrip() == "3 pages read, 75 s"
+    assert len(first) == 37
+    show(Progress("pages", 3, finished=True))
+    assert screen.written() == BLANK
 
 
 def test_progress_bar_on_a_console_without_a_size_has_80_columns() -> None:

@@ -131,10 +131,10 @@ def test_upload_root_allows_a_file_below_it(
         ("/proc/self/environ", "is outside upload_root"),
         (
             "deep",
-            "'deep' is a folder; write the path of a file below upload_root ({root}); its files are SELECT name FROM fsdir",
+            "'deep' is a folder; write the path of a file below upload_root ({root}), absolute or relative to it; its files are SELECT name FROM fsdir",
         ),
         (".", "is a folder"),
-        ("none.md", "is not a file; write the path of a file below upload_root ({root})"),
+        ("none.md", "is not a file; write the path of a file below upload_root ({root}), absolute or relative to it"),
         ("circle", "is not a file"),
         ("x" * 5000, "is not a file"),
         ("~/secret", "is not a file"),

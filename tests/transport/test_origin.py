@@ -77,6 +77,22 @@ def secure(authority: trustme.CA) -> Iterator[Wire]:
         yield server
 
 
+# certificates
+
+
+def test_certificates_are_read_once(connect: Connect, authority: trustme.CA, tmp_path: Path) -> None:
+    """Not by each connection: the second one is verified without the file."""
+    bundle = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    last = {"connection": "close"}
+    with wire(lambda _: answer(BATCH, headers=last), tls_of(authority, "127.0.0.1")) as server:
+        db = connect(server.url("https"), ca_bundle=bundle)
+        assert db.execute(STATEMENTS["SELECT"]).get == "completed"
+        bundle.unlink()
+        assert db.execute(STATEMENTS["SELECT"]).get == "completed"
+        assert server.connections == 2
+
+
 # redirects
 
 
@@ -202,11 +218,10 @@ def test_retry_is_not_tried_for_an_untrusted_certificate(
 
 @pytest.mark.parametrize("key", ["wrong", "WRONG", "SSL:"])
 def test_tls_to_a_port_of_http(connect: Connect, sandbox: Any, key: str) -> None:
-    """The error says so, at once; a key that is a word of OpenSSL's stays in OpenSSL's words."""
+    """The error says so, at once, with both addresses; a key that is a word of OpenSSL's stays in OpenSSL's words."""
     db = connect("https" + sandbox.base_url[4:], api_key=key, max_retries=5)
-    with pytest.raises(
-        openai_vtab.APIConnectionError, match=r"1 attempt\); the server does not speak TLS, but probably http: write"
-    ) as caught:
+    problem = rf"1 attempt\); base_url is https{sandbox.base_url[4:]}, but the server does not speak TLS there: write {sandbox.base_url}, or"
+    with pytest.raises(openai_vtab.APIConnectionError, match=problem) as caught:
         db.execute(STATEMENTS["SELECT"]).fetchall()
     said = str(db.execute("SELECT error FROM openai_requests").get)
     for text in (str(caught.value), said):

@@ -92,6 +92,20 @@ def test_unsent_for_its_settings(
     assert db.execute("SELECT * FROM openai_requests").fetchall() == []
 
 
+def test_unsent_through_a_proxy_that_does_not_answer(connect: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One attempt; the error has the variable and its value, without the password."""
+    for name, address in (("HTTPS_PROXY", "http://me:pw-secret@127.0.0.1:1"), ("ALL_PROXY", "http://api.invalid:8080")):
+        with monkeypatch.context() as environment:
+            environment.setenv(name, address)
+            shown = address.replace("me:pw-secret@", "")
+            db = connect("https://api.example.invalid/v1")
+            problem = (
+                rf"cannot connect: .* \(1 attempt\); {name} is '{shown}', {PROXY}, or name the API's host in NO_PROXY$"
+            )
+            assert_unsent(db, SELECT, problem, openai_vtab.APIConnectionError)
+            assert "pw-secret" not in str(db.execute("SELECT error FROM openai_requests").get)
+
+
 def test_unsent_settings_do_not_matter_where_they_are_not_used(connect: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Certificates and proxies are for other machines, and a setting that is put right is read again."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")

@@ -302,6 +302,22 @@ def test_drop_that_is_rolled_back(db: apsw.Connection, requests: Requests) -> No
     assert uploads(requests) == 2
 
 
+@pytest.mark.parametrize("rename", ["", "ALTER TABLE handbook RENAME TO manual; "], ids=["", "renamed"])
+def test_drop_that_is_rolled_back_before_commit(db: apsw.Connection, requests: Requests, rename: str) -> None:
+    """COMMIT sends what was written before, although nothing was written since."""
+    db.execute(f"SAVEPOINT s; {rename}DROP TABLE {'manual' if rename else 'handbook'}; ROLLBACK TO s; COMMIT")
+    assert uploads(requests) == 1
+    assert db.execute("SELECT key, file_id IS NOT NULL FROM handbook").fetchall() == [("a", 1)]
+
+
+def test_drop_of_one_of_two_tables(db: apsw.Connection, requests: Requests) -> None:
+    """COMMIT sends the other's documents alone."""
+    db.execute(CREATE.replace("handbook", "other"))
+    db.execute(insert("b", table="other") + "; DROP TABLE handbook; COMMIT")
+    assert uploads(requests) == 1
+    assert db.execute("SELECT key, file_id IS NOT NULL FROM other").fetchall() == [("b", 1)]
+
+
 def test_table_is_opened_again(connect: Any, tmp_path: Path, sandbox: Any) -> None:
     """By another connection, which knows nothing but the file; and read-only."""
     file = str(tmp_path / "my.db")

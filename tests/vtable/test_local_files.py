@@ -159,7 +159,7 @@ def test_upload_root_is_needed(open_db: Open, root: Path, sql: str) -> None:
             db.execute(sql).fetchall()
         assert str(caught.value).partition(": ")[2] == (
             "local files may not be read, because upload_root is not set; write upload_root='/a/folder' in connect() or "
-            "register(), or --upload-root DIR in the shell"
+            "register()"
         )
     registered.close()
 
@@ -329,7 +329,7 @@ def test_readfile_raises_for_what_cannot_be_read(db: apsw.Connection, root: Path
         ("fifo", "'fifo' below upload_root ({root}) cannot be read: fifo is not a file"),
         ("docs/circle", "cannot be read: "),
         ("x" * 300, "cannot be read: File name too long"),
-        ("", "'' is not a path; write the path of a file below upload_root ({root})"),
+        ("", "'' is not a path; write the path of a file below upload_root ({root}), absolute or relative to it"),
         ("a\0b", "is not a path"),
         (5, "5 is not a path"),
         (b"a.md", "a BLOB of 4 bytes is not a path"),
@@ -444,3 +444,29 @@ def test_upload_of_a_folder(connect: Any, sandbox: Any, root: Path, requests: Re
     assert uploaded["docs-deep-deeper-d.md"] == b"# D"
     assert len(uploaded) == 5
     assert requests() == ["POST /files"] * 5
+
+
+def test_interrupt_ends_the_listing_of_a_large_folder(
+    connect: Any, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the folder has been looked at to its end."""
+    db = connect(upload_root=root)
+    seen: list[str] = []
+    scandir = os.scandir
+
+    @contextmanager
+    def interrupted(folder: Any) -> Iterator[Iterator[os.DirEntry[str]]]:
+        def entries() -> Iterator[os.DirEntry[str]]:
+            for entry in found:
+                seen.append(entry.name)
+                if len(seen) == 2:
+                    db.interrupt()
+                yield entry
+
+        with scandir(folder) as found:
+            yield entries()
+
+    monkeypatch.setattr(os, "scandir", interrupted)
+    with pytest.raises(apsw.InterruptError):
+        db.execute("SELECT count(*) FROM fsdir('docs')").fetchall()
+    assert len(seen) == 2

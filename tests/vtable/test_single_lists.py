@@ -56,5 +56,5 @@ def test_single_list_with_an_object_without_an_id_is_an_error(db: apsw.Connectio
     """Its row could not be told from others, and nothing is deleted for it."""
     sandbox.inject(Answer({"object": "list", "data": [{"object": "model", "owned_by": "me"}]}), times=None)
     with pytest.raises(openai_vtab.APIError, match="an object of the list has no id"):
-        db.execute("DELETE FROM models")
+        db.execute("DELETE FROM models WHERE true")
     assert requests() == ["GET /models"]

@@ -25,6 +25,7 @@ class Network:
     """A client whose requests are answered by a function."""
 
     settings = Settings(max_concurrency=1)
+    ahead = 0
 
     def __init__(self, answer: Send) -> None:
         self.answer = answer

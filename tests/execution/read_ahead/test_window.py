@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import pytest
 
 from openai_vtab.execution import read_ahead
-from openai_vtab.execution.read_ahead import ReadAhead
+from openai_vtab.execution.read_ahead import ReadAhead, Record
 from openai_vtab.protocol import Request
 
 from ...support.clock import FakeClock
@@ -25,20 +25,27 @@ class Statement:
         self.patience: list[float] = []
         self.complete = True
         self.clock = FakeClock()
-        self.ahead = ReadAhead(self.start, most, self.replay, clock=self.clock)
+        self.answered: set[str] = set()
+        self.pages: list[str] = []  # at which a replay ends
+        self.ahead = ReadAhead(self.start, self.is_answered, most, self.replay, clock=self.clock)
 
     def start(self, request: Request) -> bool:
         new = request.target not in self.asked
         self.asked[request.target] = True
         return new
 
-    def replay(self, note: Callable[[Request], None], patience: float) -> bool:
+    def is_answered(self, request: Request) -> bool:
+        return request.target in self.answered
+
+    def replay(self, note: Record, patience: float) -> bool:
         self.replays += 1
         self.patience.append(patience)
         self.clock.sleep(0 if self.complete else patience)
         for request in self.coming:
-            note(request)
-        return self.complete
+            note(request, False)
+        for page in self.pages:
+            note(Request("GET", page), True)
+        return self.complete and not self.pages
 
     def look_up(self, *keys: str) -> list[str]:
         """What has been asked for beside these keys."""
@@ -134,6 +141,19 @@ def test_replay_records_more_keys_than_fit_at_once(monkeypatch: pytest.MonkeyPat
     assert held <= 13
 
 
+def test_replay_waits_for_the_page_where_it_ended() -> None:
+    """The page is requested before the keys that precede it; until it has come, a replay would record nothing new."""
+    statement = Statement(keys(100))
+    statement.pages = ["/list"]
+    assert statement.look_up("/0", "/1")[0] == "/list"
+    statement.look_up(*keys(20))
+    assert statement.replays == 1
+    statement.answered.add("/list")
+    statement.pages = []
+    statement.look_up("/20")
+    assert statement.replays == 2
+
+
 def test_replay_that_is_complete_is_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
     """Even when it told nothing."""
     statement = Statement([])
@@ -161,7 +181,7 @@ def test_replay_that_fails_in_python_leaves_the_rest_as_it_was() -> None:
     statement = Statement(keys(5))
     statement.look_up("/0")
 
-    def interrupted(note: Callable[[Request], None], patience: float) -> bool:
+    def interrupted(note: Record, patience: float) -> bool:
         raise KeyboardInterrupt
 
     statement.ahead._replay = interrupted

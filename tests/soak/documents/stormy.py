@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import select
 import signal
 import time
 from collections import Counter
@@ -95,13 +96,23 @@ class Stormy(Calm):
         return self.model.new_contents() + self.gone(db)
 
     def gone(self, db: apsw.Connection) -> Counter[model.Version]:
-        """The documents that COMMIT must upload again if they are written: a transaction has deleted their files, and
-        was rolled back."""
+        """The documents that COMMIT must upload again if they are written.
+
+        A transaction has deleted their files, and was rolled back; or their uploads are unknown, and the user has given
+        them up.
+        """
         newest = "(SELECT max(id) FROM handbook_files WHERE document = d.id)"
-        sql = f"SELECT d.key, f.file_id FROM handbook_documents AS d JOIN handbook_files AS f ON f.id = {newest}"
+        sql = (
+            "SELECT d.key, f.file_id, f.state = 'unknown' AND f.sha256 IS NULL "
+            f"FROM handbook_documents AS d JOIN handbook_files AS f ON f.id = {newest}"
+        )
         account, current = self.judged.account(), self.model.current
         rows = db.execute(sql).fetchall()
-        return Counter(current[key].version for key, id in rows if id and id not in account and key in current)
+        return Counter(
+            current[key].version
+            for key, id, is_given_up in rows
+            if key in current and (is_given_up or (id and id not in account))
+        )
 
     def uploads_are_needed(self, wants: Counter[model.Version], spares: Counter[Any]) -> None:
         """No more was uploaded than the documents need beyond the files that earlier transactions have left."""
@@ -260,8 +271,6 @@ class Stormy(Calm):
                 os.kill(process.pid or 0, signal.SIGKILL)
 
             self.sandbox._server.faults.add(Strike(kill, fault, step, after))
-        server = self.sandbox._server
-        before = set(server._connections)
         process.start()
         theirs.close()
         said = ""
@@ -279,8 +288,14 @@ class Stormy(Calm):
             process.join()
             process.close()
             ours.close()
-        until(lambda: not set(server._connections) - before)  # what the dead one has sent is read
+        until(self.has_nothing_to_read)  # what the dead one has sent is carried out
         return said == "committed"
+
+    def has_nothing_to_read(self) -> bool:
+        """The sandbox has come to the end of what each client that is gone has sent. Ours may keep connections open."""
+        server = self.sandbox._server
+        with server._lock:  # a connection is closed after it is taken out
+            return not select.select([server.socket, *server._connections], [], [], 0)[0]
 
     # what must be true
 
@@ -305,9 +320,10 @@ class Stormy(Calm):
         spares, gone = self.judged.spares(self.dbs[0]), self.gone(self.dbs[0])
         self.repair(expected)
         self.uploads_are_needed(self.rewritten + gone, spares)
-        unknown = self.execute(self.dbs[0], "SELECT key FROM handbook WHERE status = 'unknown'")
+        self.execute(self.dbs[0], SYNC)
+        unknown = self.judged.rows("SELECT id FROM handbook_files WHERE file_id IS NULL")
         if unknown:
-            Tally.now.add("documents that stay unknown", len(unknown))
+            Tally.now.add("uploads that stay unknown", len(unknown))
             self.judged.give_up()
             self.execute(self.dbs[0], RETRY)
             self.repair(expected)

@@ -11,17 +11,10 @@ from openai_vtab.sandbox import Answer, Cut, Drip, Raw, Slow, Status
 from openai_vtab.sandbox.faults import Fault
 from openai_vtab.sandbox.injection import Injection
 
+from ...documents import handbook
+
 TIMEOUT = 0.25  # seconds, of a request
-STEPS = {
-    "any": (None, None),
-    "read": ("GET", None),
-    "store": ("POST", "/vector_stores$"),
-    "upload": ("POST", "/files$"),
-    "attach": ("POST", "/file_batches$"),
-    "attributes": ("POST", "/vector_stores/[^/]*/files/"),
-    "detach": ("DELETE", "/vector_stores/[^/]*/files/"),
-    "delete": ("DELETE", "^/files/"),
-}
+STEPS = {"any": (None, None), "read": ("GET", None), **handbook.STEPS}
 FAULTS: dict[str, Fault] = {
     "400": Status(400),
     "408": Status(408),

@@ -1,0 +1,208 @@
+"""Bulk reading: the pages of a list serve the look-ups of its objects. planner/bulk.py decides when that pays.
+
+A page serves no look-up that was sent before: the statement sees one snapshot. An object that no page has is looked up.
+The same happens to all objects of a list that cannot be read, or that comes too late: an error of the list is not an
+error of the statement. For READ_AFTER_WRITE_SECONDS after a write of the connection no page is requested, because lists
+lag behind writes.
+
+>>> for id, found in bulk.read(look_up, waiting, accepts): ...      # an IN list: the objects that the pages have
+>>> bulk.consider(predicted); bulk.is_under_way()                   # a join: a page comes while the statement goes on
+"""
+
+from __future__ import annotations
+
+import logging
+import marshal
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
+from typing import TypeVar
+
+from .. import protocol
+from ..errors import APIConnectionError, APIError
+from ..planner import Seconds, next_page_pays, patience
+from ..protocol import READ_AFTER_WRITE_SECONDS, Object, Request, Response
+from .read_list import Listed, ReadList, Requests
+from .workers import WorkerPool
+
+log = logging.getLogger("openai_vtab")
+
+MOST_KEPT = 50_000  # objects of the lists that a join may need later: some 20 MB
+PAGE_CACHE_BYTES = 2_000_000  # of pages, for a scan of the same list in the same statement
+ABOUT_ONE_LIST = (403, 404, 410)  # statuses that say nothing about other lists of the same route
+
+T = TypeVar("T")
+
+
+class BulkReads:
+    """The lists that one statement reads instead of single objects."""
+
+    def __init__(self, requests: Requests, workers: WorkerPool) -> None:
+        self._requests = requests
+        self._workers = workers
+        self._lists: dict[str, ReadList] = {}  # by their targets
+        self._kept: dict[str, Listed] = {}  # objects that no look-up has needed yet, by the look-ups' identities
+        self._page_bytes = 0  # of the pages that the statement keeps
+        self._scans: dict[int, Collection[str]] = {}  # the look-ups that the IN lists under way wait for
+
+    def read(
+        self, look_up: Request, waiting: dict[str, T], accepts: Callable[[T, Object], bool]
+    ) -> Iterator[tuple[T, Object]]:
+        """Read pages of one list as long as they pay, and yield the objects that the statement waits for.
+
+        `waiting` maps the look-ups' identities to whatever is yielded with the objects; `look_up` is one of them. An
+        object that the pages have is taken out of it, and is from now on the response to its look-up. If `accepts`
+        refuses an object, the list is read no further.
+        """
+        requests, found = self._requests, self._list_of(look_up)
+        found.state.need(sum(not requests.is_sent(identity) for identity in waiting))
+        if found.page is None and not self._request_page(found, predicted=False):
+            return
+        if self._observed(found).look_up is None:  # it is needed, to compare it with the page's
+            requests.start(look_up)
+        self._scans[id(waiting)] = waiting
+        try:
+            while found.page is not None:
+                if not requests.is_answered_by(found.due, found.page):
+                    found.end()
+                    break
+                served = self._served(found, waiting, accepts)
+                # before the next page is requested, the statement reads a row of this one: it may go no further
+                if served:
+                    yield served.popleft()
+                self._request_page(found, predicted=False)
+                while served:
+                    yield served.popleft()
+        finally:
+            del self._scans[id(waiting)]
+
+    def consider(self, predicted: Iterable[Request]) -> None:
+        """Request the pages that pay for look-ups that the statement will probably need."""
+        waiting: dict[str, list[Request]] = {}
+        for request in predicted:
+            if request.list_page_size and request.identity not in self._kept:
+                waiting.setdefault(_list_target(request), []).append(request)
+        for look_ups in waiting.values():
+            found = self._list_of(look_ups[0])
+            identities = {request.identity for request in look_ups}
+            found.predict({identity for identity in identities if not self._requests.is_sent(identity)})
+            if found.page is None:
+                self._request_page(found, predicted=True)
+
+    def is_under_way(self) -> bool:
+        """Whether a page is under way that look-ups should wait for. `take` has the objects of those that have come."""
+        for found in self._lists.values():
+            if found.page is not None and self._requests.is_answered(found.page):
+                self._keep_page(found)
+                self._request_page(found, predicted=True)
+        now = self._workers.clock.monotonic()
+        return any(found.page is not None and now < found.due for found in self._lists.values())
+
+    def take(self, identity: str) -> Listed | None:
+        """The object that a page has for a look-up, or None. It is given once."""
+        return self._kept.pop(identity, None)
+
+    def distrust(self, look_up: Request) -> None:
+        """Serve no more objects of a list: they lack a member that the statement reads."""
+        target = _list_target(look_up)
+        if target in self._lists:
+            self._lists[target].end()
+        self._kept = {identity: body for identity, body in self._kept.items() if identity.rpartition("/")[0] != target}
+
+    def close(self) -> None:
+        """Log what the pages have brought, and forget them: the statement is over."""
+        for target, found in self._lists.items():
+            if found.state.pages:
+                log.debug("bulk reading: %d pages of %s had %d keys", found.state.pages, target, found.state.saved)
+        self._lists.clear()
+        self._kept.clear()
+
+    def _has_room(self, response: Response) -> bool:
+        size = len(response.body)
+        if self._page_bytes + size > PAGE_CACHE_BYTES:
+            return False
+        self._page_bytes += size
+        return True
+
+    def _list_of(self, look_up: Request) -> ReadList:
+        target = _list_target(look_up)
+        if target not in self._lists:
+            self._lists[target] = ReadList(look_up)
+        return self._lists[target]
+
+    def _observed(self, found: ReadList) -> Seconds:
+        return self._workers.observed.seconds(found.look_up.route, found.route)
+
+    def _request_page(self, found: ReadList, *, predicted: bool) -> bool:
+        """Request the next page of a list if it pays."""
+        workers, observed = self._workers, self._observed(found)
+        now = workers.clock.monotonic()
+        if (
+            found.is_over
+            or now < workers.client.changed_at + READ_AFTER_WRITE_SECONDS
+            or not next_page_pays(found.state, observed, workers.size)
+        ):
+            return False
+        page = found.begin_page(now + patience(found.state, observed, workers.size))
+        if not self._requests.start(page, predicted):
+            found.share_page()
+        return True
+
+    def _served(
+        self, found: ReadList, waiting: dict[str, T], accepts: Callable[[T, Object], bool]
+    ) -> deque[tuple[T, Object]]:
+        """Serve the look-ups of an IN list from the page that has come."""
+        served: deque[tuple[T, Object]] = deque()
+        for identity, item in self._objects(found):
+            if identity not in waiting or self._requests.is_sent(identity):
+                self._keep_if_needed(found, identity, item)
+            elif not accepts(waiting[identity], item):
+                found.end()
+            elif (listed := _listed(item)) is not None:
+                self._requests.serve(identity, listed)
+                served.append((waiting.pop(identity), item))
+        found.state.add_page(len(served))
+        return served
+
+    def _keep_page(self, found: ReadList) -> None:
+        """Keep the objects of a page for the look-ups of a join."""
+        sent = {identity for identity in found.predicted if self._requests.is_sent(identity)}
+        found.predict(found.predicted - sent)
+        served = [self._keep_if_needed(found, identity, item) for identity, item in self._objects(found)]
+        found.state.add_page(sum(served))
+
+    def _keep_if_needed(self, found: ReadList, identity: str, item: Object) -> bool:
+        """Keep an object of a page that the statement may need. Return whether it was predicted."""
+        is_predicted = identity in found.predicted
+        found.predicted.discard(identity)
+        is_needed = is_predicted or any(identity in scan for scan in self._scans.values())
+        may_be_needed = found.is_joined and len(self._kept) < MOST_KEPT
+        if (is_needed or may_be_needed) and not self._requests.is_sent(identity):
+            listed = _listed(item)
+            if listed is not None:
+                self._kept[identity] = listed
+        return is_predicted
+
+    def _objects(self, found: ReadList) -> Iterable[tuple[str, Object]]:
+        """The objects of the page that has come, with their look-ups' identities; none if it cannot be read."""
+        try:
+            objects = found.read_page(self._requests, self._workers, self._has_room)
+        except (APIError, APIConnectionError) as error:
+            log.debug("bulk reading: %s", error)
+            found.end()
+            if getattr(error, "status", None) not in ABOUT_ONE_LIST:  # its retries would cost each statement time
+                self._workers.observed.give_up(found.route)
+            return ()
+        identities = protocol.look_up_identities(found.look_up, (item["id"] for item in objects))
+        return zip(identities, objects, strict=True)
+
+
+def _listed(item: Object) -> Listed | None:
+    """The object as it is kept; None if it is nested too deeply."""
+    with suppress(ValueError):
+        return Listed(marshal.dumps(item))
+    return None
+
+
+def _list_target(look_up: Request) -> str:
+    return look_up.target.rpartition("/")[0]

@@ -1,0 +1,55 @@
+"""Completions of SQL that know what the tables need.
+
+After WHERE and AND, these are the keys that the tables of the statement still need, then their columns. After the dot
+of a name, they are columns, and after openai. the tables.
+
+>>> completions("SELECT * FROM vector_store_files WHERE ", "")
+['vector_store_id']
+"""
+
+from __future__ import annotations
+
+import re
+
+from ..schema.table import Table
+from ..sqlite.statement_text import words
+from ..tables import TABLES
+
+SCHEMA = "openai"
+BY_NAME = {table.name: table for table in TABLES}
+BEFORE_A_COLUMN = ("WHERE", "AND", "OR", "ON")
+_TABLE = re.compile(r"(?:openai\.)?\w+$", re.IGNORECASE)
+
+
+def completions(before: str, token: str) -> list[str] | None:
+    """The completions of `token` after the text `before`, None where all that SQL has may stand."""
+    qualifier, dot, begun = token.rpartition(".")
+    if qualifier.lower() == SCHEMA:
+        return [f"{qualifier}.{name}" for name in sorted(BY_NAME) if name.startswith(begun.lower())]
+    if dot:
+        names = {column.name for table in TABLES for column in table.columns}
+        return [f"{qualifier}.{name}" for name in sorted(names) if name.startswith(begun.lower())]
+    written = words(before)
+    if not written or written[-1] not in BEFORE_A_COLUMN:
+        return None
+    named = {word.lower() for word in written}
+    tables = [table for name, table in BY_NAME.items() if name in named]
+    if not tables:
+        return None
+    missing = [name for table in tables for name in required(table) if name not in named]
+    columns = [column.name for table in tables for column in table.columns]
+    for offered in (missing, columns):
+        found = [name for name in dict.fromkeys(offered) if name.startswith(begun.lower())]
+        if found:
+            return found
+    return None
+
+
+def required(table: Table) -> tuple[str, ...]:
+    """The keys without which the table returns nothing: those of the SELECT method that needs least."""
+    return min((method.needs for method in table.of("SELECT")), key=len)
+
+
+def can_run(word: str) -> bool:
+    """Whether SQLite can parse the name as it is: those of StackQL have three parts, and need quotation marks."""
+    return word.count(".") < (1 if word.startswith(f"{SCHEMA}.") else 2)

@@ -1,0 +1,99 @@
+"""EXEC: a call of the SQL function that has the method, or a query of the table that has it.
+
+>>> translated("EXEC openai.vector_stores.file_batches.cancel @batch_id = 'vsfb_…', @vector_store_id = 'vs_…'")
+"SELECT cancel_vector_store_file_batch('vs_…', 'vsfb_…') AS raw"
+"""
+
+from __future__ import annotations
+
+import json
+
+from ..errors import ProgrammingError
+from ..schema.values import JSON, load_json
+from .methods import Operation, executable, full_name, operations, statement
+from .names import like, resource
+from .parameters import refuse_setting
+from .parser import Argument, Reader
+from .placeholders import PLACEHOLDER, no_value, placeholder
+from .sql import literal, quoted
+
+JSON_ARGUMENT = "@json"
+
+
+def translated(reader: Reader) -> str:
+    """Return the SQL for an EXEC statement. Raises ProgrammingError."""
+    parts = reader.dotted_name()
+    place = f"EXEC {'.'.join(parts)}".rstrip()
+    if len(parts) != 4:
+        raise ProgrammingError(f"{place}: a method has four names; write EXEC openai.SERVICE.RESOURCE.METHOD @NAME = …")
+    operation, alias = _operation(parts, place)
+    given = reader.arguments(place)
+    for argument in given.values():
+        refuse_setting(argument.name, place)
+    values = {name: argument.text for name, argument in given.items() if name != JSON_ARGUMENT}
+    if JSON_ARGUMENT in given:
+        for name, value in _members(given[JSON_ARGUMENT], place).items():
+            if name.lower() in values:
+                raise ProgrammingError(f"{place}: {name} is given twice; write it in @@json or as @{name}")
+            values[name.lower()] = literal(value)
+    _check(operation, values, place)
+    if not operation.method.function:
+        columns = operation.method.gives or "*"
+        condition = " AND ".join(f"{name} = {text}" for name, text in values.items())
+        return f"SELECT {columns} FROM {quoted(alias, chr(34))} WHERE {condition}"
+    order = operation.method.variables
+    if tuple(values) != order and any(token.kind == "parameter" for one in given.values() for token in one.tokens):
+        # SQLite numbers parameters by where they stand, so they stay in the order in which they are written.
+        named = ", ".join(f"{text} AS {name}" for name, text in values.items())
+        return f"SELECT {operation.method.function}({', '.join(order)}) AS raw FROM (SELECT {named})"
+    return f"SELECT {operation.method.function}({', '.join(values[name] for name in order)}) AS raw"
+
+
+def _operation(parts: list[str], place: str) -> tuple[Operation, str]:
+    """The method, and the name of its table's module."""
+    found = resource(parts[:3], place)
+    methods = executable(found.table)
+    for name, operation in methods.items():
+        if parts[3].lower() in (name, full_name(operation, found.table)):
+            return operation, operation.table.aliases[0]
+    names = [f"{found.full}.{name}" for name in methods]
+    verb = parts[3].lower().partition("_")[0]
+    others = [one for one in operations(found.table) if one.verb != "EXEC" and one.name == verb]
+    if others:
+        advice = f"write {' or '.join(statement(one, found.full) for one in others)}"
+    elif close := like(".".join(parts), names):
+        advice = f"write EXEC {close[0]}"
+    else:
+        advice = f"its methods are {', '.join(names)}" if names else f"SHOW METHODS IN {found.full} lists what it has"
+    raise ProgrammingError(f"{place}: there is no such method; {advice}")
+
+
+def _members(argument: Argument, place: str) -> dict[str, JSON]:
+    """The members of @@json, without those that are null."""
+    example = """write @@json = '{"query": "…"}'"""
+    text = argument.tokens[0].text
+    if len(argument.tokens) != 1 or argument.tokens[0].kind != "string":
+        raise ProgrammingError(f"{place}: @@json must be a string in quotation marks; {example}")
+    try:
+        members = load_json(text[1:-1].replace("''", "'"))
+    except (ValueError, RecursionError) as error:
+        names = PLACEHOLDER.findall(text)
+        problem = no_value(dict.fromkeys(names)) if names else f"@@json is not JSON ({error}); {example}"
+        raise ProgrammingError(f"{place}: {problem}") from None
+    if not isinstance(members, dict):
+        raise ProgrammingError(f"{place}: @@json is {json.dumps(members)[:40]}, not a JSON object; {example}")
+    if missing := [placeholder(value) for value in members.values() if placeholder(value)]:
+        raise ProgrammingError(f"{place}: {no_value(missing)}")
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def _check(operation: Operation, values: dict[str, str], place: str) -> None:
+    """Raise ProgrammingError for an argument that the method does not have, or that is missing."""
+    known = [*operation.required, *operation.optional]
+    listed = ", ".join(f"@{name}" for name in known)
+    for name in values:
+        if name not in known:
+            alike = "".join(f"@{close}, one of " for close in like(name, known)[:1])
+            raise ProgrammingError(f"{place}: there is no argument @{name}; write {alike}{listed}")
+    if missing := [f"@{name} = …" for name in operation.required if name not in values]:
+        raise ProgrammingError(f"{place}: {' and '.join(missing)} must be given; the arguments are {listed}")

@@ -1,0 +1,117 @@
+"""Placeholders of StackQL's pages, {{ name }}, and the values that take their places.
+
+A value can never leave the string that its placeholder stands in, neither an SQL string nor a JSON string within one.
+
+>>> fill("SELECT '{{ file_ids }}', {{ n }}", {"file_ids": ["it's"], "n": 5})
+'SELECT \\'["it\\'\\'s"]\\', 5'
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+
+from ..errors import ProgrammingError
+from ..schema.values import JSON
+from ..sqlite.tokens import BLOB, BRACKETED, COMMENT, NAME, TEXT
+from .sql import literal, quoted, text_of
+
+_PLACEHOLDER = r"\{\{\s*(?:\.values\.)?([A-Za-z_][\w-]*)\s*\}\}"
+PLACEHOLDER = re.compile(_PLACEHOLDER)
+# A text without its end, x'…', comments and [names], which have no escape for their mark, are not filled.
+_PART = re.compile(
+    rf"""(?P<literal>{TEXT} | {NAME}) | {BLOB} | {COMMENT} | {BRACKETED} | ['"`\[].* | (?P<bare>{_PLACEHOLDER})""",
+    re.VERBOSE | re.DOTALL,
+)
+_IN_JSON = re.compile(rf'"(?:[^"\\]|\\.)*"|{_PLACEHOLDER}', re.DOTALL)
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?")  # 007 is text
+
+
+def fill(sql: str, values: Mapping[str, JSON]) -> str:
+    """Return the text with the values in place of their placeholders, in strings, in quoted names and between them.
+
+    Comments and text without placeholders stay as they are. Values are not searched for placeholders. Raises
+    ProgrammingError with the names of all placeholders that have no value.
+    """
+    names = (name for part in _PART.finditer(sql) if part.lastgroup for name in PLACEHOLDER.findall(part[0]))
+    if missing := [name for name in dict.fromkeys(names) if not is_value(_value(name, values))]:
+        raise ProgrammingError(no_value(missing))
+    return _PART.sub(lambda part: _filled(part, values), sql)
+
+
+def no_value(names: Iterable[str]) -> str:
+    """The message of an error for placeholders without a value."""
+    return (
+        f"no value for {', '.join(names)}; give each to the shell as --var NAME=VALUE or in --manifest FILE, and in "
+        "Python to openai_vtab.stackql.fill()"
+    )
+
+
+def placeholder(value: JSON) -> str:
+    """The name of the placeholder that the value consists of, "" for any other value."""
+    found = PLACEHOLDER.fullmatch(value.strip()) if isinstance(value, str) else None
+    return found[1] if found else ""
+
+
+def is_value(value: JSON) -> bool:
+    """Whether the value can fill a placeholder: null and a placeholder cannot."""
+    return value is not None and not placeholder(value)
+
+
+def _value(name: str, values: Mapping[str, JSON]) -> JSON:
+    """The value of a placeholder; StackQL's older pages call the placeholder file_ids and the value data__file_ids."""
+    found = values.get(name)
+    return found if is_value(found) else values.get(f"data__{name}")
+
+
+def _filled(part: re.Match[str], values: Mapping[str, JSON]) -> str:
+    text = part[0]
+    if part["bare"]:
+        value = _value(PLACEHOLDER.findall(text)[0], values)
+        return value if isinstance(value, str) and _NUMBER.fullmatch(value) else literal(value)
+    if not part["literal"] or not PLACEHOLDER.search(text):
+        return text
+    mark = text[0]
+    inner = text[1:-1].replace(mark * 2, mark)
+    return quoted(_filled_json(inner, values) or _filled_text(inner, values), mark)
+
+
+def _filled_text(text: str, values: Mapping[str, JSON]) -> str:
+    return PLACEHOLDER.sub(lambda found: text_of(_value(found[1], values)), text)
+
+
+def _filled_json(text: str, values: Mapping[str, JSON]) -> str:
+    """The text of a JSON object or array with values as JSON, "" if the text is something else.
+
+    A placeholder that is a whole JSON string becomes any JSON, as on the pages: "filters": "{{ filters }}".
+    """
+    if not re.match(r"\s*(\[|\{(?!\{))", text):
+        return ""
+
+    def replaced(found: re.Match[str]) -> str:
+        if found[1]:
+            return _json_of(_value(found[1], values))
+        if name := placeholder(found[0][1:-1]):
+            return json.dumps(_value(name, values), ensure_ascii=False)
+        return PLACEHOLDER.sub(
+            lambda one: json.dumps(text_of(_value(one[1], values)), ensure_ascii=False)[1:-1], found[0]
+        )
+
+    filled = _IN_JSON.sub(replaced, text)
+    try:
+        json.loads(filled)
+    except (ValueError, RecursionError):
+        return ""
+    return filled
+
+
+def _json_of(value: JSON) -> str:
+    """The value as JSON; text that is JSON already, such as true from --var, is taken as it is."""
+    if isinstance(value, str):
+        try:
+            json.loads(value)
+        except (ValueError, RecursionError):
+            return json.dumps(value, ensure_ascii=False)
+        return value
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,193 @@
+"""Whose turn it is to create: the order of creates, and which of them may open their connections ahead of their turns.
+
+Theory of operation
+-------------------
+Each create has a connection of its own: on one that has carried a request, which the server may have closed without
+notice, its outcome could be unknown. At a distance, opening it takes longer than the request. So while `most` creates
+have their turns, those that come next open their connections, and each finds its own one open when its turn comes.
+
+A connection that is open and silent must do no harm to a server:
+
+    near            Where a connection is open within NEAR_SECONDS, nothing is gained, and nothing is opened ahead. This
+                    excludes servers on the same machine, which are often simple.
+    single worker   A server may serve one connection after another, in the order in which they were opened: its next
+                    one must not be a silent one while a request waits behind it. So turns are taken in the order of
+                    the connections: a create joins the line in the moment in which its connection begins to be opened
+                    (`Turn.connecting`), and only after those that have their turns have begun theirs. The oldest
+                    connection then always belongs to a create whose turn it is.
+    limited         Nothing is opened for a create that may not come, and no more than `ahead`. After one that cannot
+                    be opened, or that the server has ended, nothing is opened ahead for PAUSE seconds.
+    slow            Where responses take long, few are enough: each that has been silent for longer than two openings
+                    take makes them one fewer, and each that was not open yet when its turn came makes them one more.
+                    A silent connection is closed after SILENT_SECONDS. This also resolves what the order has not
+                    prevented, for example when a create is retried.
+
+With `most` = 1, nothing is opened ahead: whoever sets it wants one connection.
+
+A failure to open ahead is no error. When its turn comes, the create opens its connection as if nothing had been tried.
+
+>>> turn = turns.enter(cancelled); ...; turns.leave(turn)
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ..clock import REAL, Clock
+from .limits import INTERRUPT_POLL_SECONDS, CancelFlag
+
+NEAR_SECONDS = 0.01
+AHEAD_OF_EACH = 2  # connections: opening takes two round trips with TLS, a request one
+MOST_AHEAD = 64
+SILENT_SECONDS = 1.0  # servers wait for a first request for seconds at least
+PAUSE = 60.0  # seconds
+
+
+class Turn:
+    """The turn of one create.
+
+    has_come: whether it is this create's turn. has_connected: whether its connection has begun to be opened.
+    """
+
+    __slots__ = ("_coming", "cancelled", "has_come", "has_connected", "turns")
+
+    def __init__(self, turns: Turns, cancelled: CancelFlag) -> None:
+        self.cancelled = cancelled
+        self.has_come = False
+        self.has_connected = False
+        self.turns = turns
+        self._coming = threading.Lock()  # held until the turn comes
+        self._coming.acquire()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait up to `seconds` for the turn; True if it has come."""
+        if not self.has_come and not self._coming.acquire(timeout=seconds):
+            self.turns.advance()  # a cancelled create may have made room
+        return self.has_come
+
+    def come(self) -> None:
+        """It is this create's turn."""
+        if not self.has_come:
+            self.has_come = True
+            self._coming.release()
+
+    @contextmanager
+    def connecting(self) -> Iterator[None]:
+        """Begin to connect within the block, which must not wait: no other create can do so at the same time."""
+        with self.turns.joining(self):
+            self.has_connected = True
+            yield
+
+
+class Turns:
+    """Up to `most` creates have their turns at once; up to `ahead` more open their connections."""
+
+    def __init__(self, most: int, clock: Clock = REAL) -> None:
+        self._most = most
+        self._clock = clock
+        self.most_ahead = 0 if most == 1 else min(AHEAD_OF_EACH * most, MOST_AHEAD)
+        self._ahead = self.most_ahead
+        self._none_before = 0.0
+        self._first = math.inf  # when the first connection began to be opened
+        self._is_near: bool | None = None  # None: no connection is open yet
+        self._having: list[Turn] = []
+        self._opening: list[Turn] = []  # ahead of their turns, and not yet in the line
+        self._line: deque[Turn] = deque()
+        self._changed = threading.Condition()
+
+    @property
+    def ahead(self) -> int | None:
+        """How many connections may be opened ahead now; None until it is known how long opening one takes."""
+        now = self._clock.monotonic()
+        if self._is_near is None and now - self._first < NEAR_SECONDS:
+            return None
+        return 0 if self._is_near or now < self._none_before else self._ahead
+
+    def enter(self, cancelled: CancelFlag) -> Turn | None:
+        """Return a turn that has come, or one whose connection may be opened ahead; None if `cancelled` is set.
+
+        Waits as long as neither is the case.
+        """
+        turn = Turn(self, cancelled)
+        with self._changed:
+            while not cancelled.is_set:
+                self._advance()
+                if not self._line and not self._opening and self._has_room():
+                    self._having.append(turn)
+                    turn.come()
+                    return turn
+                ahead = self.ahead
+                if ahead == 0:
+                    self._line.append(turn)
+                    break
+                waiting = len(self._line) + len(self._opening)
+                if ahead and waiting < ahead and all(each.has_connected for each in self._having):
+                    self._opening.append(turn)
+                    return turn
+                self._changed.wait(INTERRUPT_POLL_SECONDS)
+        while not cancelled.is_set:
+            if turn.wait(INTERRUPT_POLL_SECONDS):
+                return turn
+        self.leave(turn)
+        return None
+
+    @contextmanager
+    def joining(self, turn: Turn) -> Iterator[None]:
+        """Join the line, if the turn has not come yet, and hold the line within the block."""
+        with self._changed:
+            self._first = min(self._first, self._clock.monotonic())
+            if turn in self._opening:
+                self._opening.remove(turn)
+                self._line.append(turn)
+            yield
+            self._advance()
+            self._changed.notify_all()
+
+    def leave(self, turn: Turn) -> None:
+        """The create is over, or will not be sent."""
+        with self._changed:
+            for turns in (self._having, self._opening, self._line):
+                if turn in turns:
+                    turns.remove(turn)
+            self._advance()
+            self._changed.notify()
+
+    def advance(self) -> None:
+        """Give turns to the first of the line, as far as there is room."""
+        with self._changed:
+            self._advance()
+
+    def _advance(self) -> None:
+        while self._line and self._has_room():
+            turn = self._line.popleft()
+            self._having.append(turn)
+            turn.come()
+
+    def _has_room(self) -> bool:
+        """Creates of a cancelled statement take no turn."""
+        return len(self._having) < self._most or sum(not turn.cancelled.is_set for turn in self._having) < self._most
+
+    def opened(self, seconds: float) -> None:
+        """Learn that a connection was opened in this time."""
+        self._is_near = seconds < NEAR_SECONDS
+
+    def came(self, opening: float, silent: float) -> None:
+        """Learn from a turn that has come, and whose connection was opened ahead.
+
+        It took `opening` seconds to be opened, and then was silent for `silent` seconds, 0 if it was not open in time.
+        """
+        with self._changed:
+            if not silent:
+                self._ahead = min(self._ahead + 1, self.most_ahead)
+            elif silent > 2 * opening:
+                self._ahead = max(self._ahead - 1, 1)
+
+    def distrust(self) -> None:
+        """Open nothing ahead for a while: the server does not take it well."""
+        with self._changed:
+            self._none_before = self._clock.monotonic() + PAUSE
+            self._changed.notify_all()

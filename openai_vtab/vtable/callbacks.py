@@ -1,0 +1,35 @@
+"""What a program that opens connections, such as the shell, is told of them and asked.
+
+>>> register_tables(connection, settings, callbacks=Callbacks(on_created=print))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+def _ignore(_: object) -> None:
+    """Take no notice."""
+
+
+def _allow(_: int) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Callbacks:
+    """The functions that a connection calls.
+
+    on_created: called in a worker thread with the key of each object that got its id from the API.
+    on_cached: called at the end of a statement with how often it has used a response again.
+    may_delete: called before DELETE requests are sent that rows of the API's tables stand for, with their number. If it
+        returns False, nothing is sent, and the transaction fails.
+    """
+
+    on_created: Callable[[tuple[str, ...]], None] = _ignore
+    on_cached: Callable[[int], None] = _ignore
+    may_delete: Callable[[int], bool] = _allow
+
+
+NO_CALLBACKS = Callbacks()

@@ -1,0 +1,129 @@
+"""Statements in the shell: tables that hide the API's, deletions that are asked about, and errors in its words."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import pytest
+
+from openai_vtab.errors import ConfigurationError, ProgrammingError, UnsupportedWriteError, WriteError
+from openai_vtab.shell.app import Shell
+from openai_vtab.shell.short_errors import in_the_shell, shorten_record
+
+from .command import run_shell
+
+FILES = "SELECT 'new-' || value || '.md', 'text', 'assistants' FROM generate_series(1, {});"
+
+
+def test_drop_if_exists_of_an_api_table_does_nothing() -> None:
+    """A script for another database runs: the table is created, used and dropped."""
+    script = (
+        "DROP TABLE IF EXISTS files;\nCREATE TABLE files (id INTEGER PRIMARY KEY, size);\n"
+        "INSERT INTO files VALUES (1, 2);\nSELECT size FROM files;\nDROP TABLE IF EXISTS files;\n"
+        "SELECT count(*) > 1 FROM files;\n"
+    )
+    done = run_shell("--sandbox", text=script)
+    assert (done.stdout, done.stderr, done.returncode) == ("2\n1\n", "", 0)
+
+
+def test_error_names_the_table_that_hides_the_apis() -> None:
+    """After SQLite's error."""
+    done = run_shell("--sandbox", ":memory:", "CREATE TABLE files (x)", "SELECT filename FROM files")
+    assert "filename; main.files hides the API's table files; write openai.files for the API's\n" in done.stderr
+
+
+def test_interactive_shell_says_what_is_hidden(open_shell: Callable[..., Shell]) -> None:
+    """When the table is created, and when nothing is dropped."""
+    shell = open_shell()
+    shell.interactive = True
+    shell.process_sql("DROP TABLE IF EXISTS files; CREATE TABLE files (x); CREATE TABLE y (x)")
+    assert shell.stderr.getvalue() == (
+        "* files is the API's table, which every database has: nothing was dropped\n"
+        "* files hides the API's table of that name; write openai.files for the API's\n"
+    )
+    with pytest.raises(ProgrammingError, match=r"CREATE TABLE main\.vector_store_files if you mean it"):
+        shell.process_sql("CREATE TABLE vector_store_files (vector_store_id, file_id)")
+
+
+@pytest.mark.parametrize(
+    ("count", "answers", "left"), [(100, [], 0), (101, ["n"], 101), (101, ["yes"], 0), (101, [None], 101)]
+)
+def test_deletion_of_many_objects_is_asked_about(
+    open_shell: Callable[..., Shell], monkeypatch: pytest.MonkeyPatch, count: int, answers: list[str], left: int
+) -> None:
+    """At the prompt, before anything is sent; the end of the input is no consent."""
+    shell = open_shell()
+    asked: list[str] = []
+
+    def get_line(prompt: str) -> str | None:
+        asked.append(prompt)
+        return answers.pop(0)
+
+    monkeypatch.setattr(shell, "get_line", get_line)
+    shell.process_sql("INSERT INTO files (filename, content, purpose) " + FILES.format(count))
+    shell.interactive = True
+    delete = "DELETE FROM files WHERE filename LIKE 'new-%'"
+    if left:
+        with pytest.raises(UnsupportedWriteError, match="101 objects were not deleted, because that was not confirmed"):
+            shell.process_sql(delete)
+    else:
+        shell.process_sql(delete)
+    assert asked == ([] if count == 100 else ["Delete 101 objects at the API? [y/N] "])
+    assert shell.db.execute("SELECT count(*) FROM files WHERE filename LIKE 'new-%'").get == left
+
+
+def test_deletion_in_a_script_is_not_asked_about() -> None:
+    """And none is when nothing is sent anyway."""
+    insert = "INSERT INTO files (filename, content, purpose) " + FILES.format(101)
+    delete = "DELETE FROM files WHERE filename LIKE 'new-%';"
+    done = run_shell("--sandbox", text=f"{insert}\n{delete}\nSELECT count(*) FROM files WHERE filename LIKE 'new-%';\n")
+    assert (done.stdout, done.stderr) == ("0\n", "")
+
+
+def test_unbounded_write_names_the_option_of_the_shell() -> None:
+    """With it, the statement runs."""
+    done = run_shell("--sandbox", ":memory:", "DELETE FROM files")
+    assert "(in the shell, allow_unbounded_writes is --allow-unbounded-writes)\n" in done.stderr
+    done = run_shell(
+        "--sandbox", "--allow-unbounded-writes", ":memory:", "DELETE FROM files", "SELECT count(*) FROM files"
+    )
+    assert (done.stdout, done.stderr) == ("0\n", "")
+
+
+def test_write_error_is_short_in_the_shell() -> None:
+    """A line for each list; the exception itself has all rows."""
+    refused = [(n, f"answered 404: no file-{n}") for n in range(1, 31)]
+    error = WriteError(
+        "32 of 40 rows were not written: answered 404: no file-1",
+        done=[(n, f"file-{n}") for n in range(40, 48)],
+        not_done=[*refused, (31, "not sent")],
+        unknown=[(32, "no response")],
+    )
+    assert in_the_shell(error).split("\n") == [
+        "32 of 40 rows were not written: answered 404: no file-1",
+        "  done: file-40, file-41, file-42 and 5 more",
+        "  not done: 31 rows, 1 of them not sent; 29 other reasons",
+        "  unknown: 1 row: no response",
+        "  .requests shows each request",
+    ]
+    assert len(str(error).split("\n")) > 20
+    record = logging.LogRecord("openai_vtab", logging.WARNING, "", 0, "%s", (error,), None)
+    assert shorten_record(record)
+    assert record.getMessage() == in_the_shell(error)
+    alone = WriteError("files: refused", done=[], not_done=[(1, "refused")], unknown=[])
+    assert in_the_shell(alone) == "files: refused"
+
+
+def test_missing_key_is_explained_in_the_shells_words() -> None:
+    """It has no connect()."""
+    text = in_the_shell(ConfigurationError("no API key: set OPENAI_API_KEY, or give api_key= to connect()"))
+    assert text.startswith("no API key: set OPENAI_API_KEY, and start the shell again.\n")
+    assert "connect()" not in text
+
+
+def test_exceptions_on_shows_the_whole_error() -> None:
+    """With its class."""
+    done = run_shell("--sandbox", text=".exceptions on\nDELETE FROM files;\n")
+    assert "or set allow_unbounded_writes" in done.stderr
+    assert "UnsupportedWriteError" in done.stderr

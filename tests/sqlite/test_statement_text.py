@@ -1,0 +1,60 @@
+"""What the text of a statement says of its table, token by token as SQLite reads it."""
+
+from __future__ import annotations
+
+import pytest
+
+from openai_vtab.sqlite.statement_text import NewTable, changed_without_where, created_table, dropped_if_exists, split
+
+
+@pytest.mark.parametrize(
+    ("sql", "table"),
+    [
+        ("DELETE FROM files", "files"),
+        ('delete from main . "fi""les" -- WHERE 1', 'fi"les'),
+        ("DELETE FROM [Files] AS where\u00a0", "files"),
+        ("DELETE FROM 'files' /* WHERE */ RETURNING (SELECT 1 WHERE 1)", "files"),
+        (";;\ufeffDELETE FROM files", None),
+        (";;DELETE FROM files;", "files"),
+        ("-- a\nUPDATE OR FAIL files SET x = :where, y = $where::a(where), z = a$where", "files"),
+        ("UPDATE files SET x = 1 FROM (SELECT 1 WHERE 1) AS t", "files"),
+        ("WITH replace AS (SELECT 1 WHERE 1), b(c) AS (SELECT 2) DELETE FROM files", "files"),
+        ("\ufeffDELETE FROM `files`", "files"),
+        ("DELETE FROM files WHERE 1", None),
+        ("UPDATE files SET x = (SELECT 1) WHERE 0", None),
+        ("WITH a AS (SELECT 1) REPLACE INTO files SELECT 1", None),
+        ("INSERT INTO files VALUES (1) ON CONFLICT DO UPDATE SET x = 1", None),
+        ("EXPLAIN DELETE FROM files", None),
+        ("CREATE TRIGGER x AFTER DELETE ON t BEGIN DELETE FROM files; END", None),
+        ("SELECT 1", None),
+        ("DELETE", None),
+        ("", None),
+    ],
+)
+def test_where_is_looked_for_in_the_statement_itself(sql: str, table: str | None) -> None:
+    """Not in subqueries, comments, names, parameters, or words that only begin like it."""
+    assert changed_without_where(sql) == table
+
+
+def test_tables_that_are_created_and_dropped() -> None:
+    """A schema before the name, or TEMP, says that the table is meant."""
+    text = "CREATE TABLE IF NOT EXISTS \"Files\" (a INT DEFAULT (1), 'b' TEXT, c, PRIMARY KEY (a, b))"
+    assert created_table(text) == NewTable("files", ("a", "b", "c"))
+    assert created_table("CREATE TABLE files AS SELECT 1") == NewTable("files", ())
+    for other in (
+        "CREATE TABLE main.files (a)",
+        "CREATE TEMP TABLE files (a)",
+        "CREATE VIEW files AS SELECT 1",
+        "CREATE",
+    ):
+        assert created_table(other) is None
+    assert dropped_if_exists("/* */ drop table if exists main.Files;") == "files"
+    assert dropped_if_exists("DROP TABLE files") is None
+
+
+def test_split_divides_a_script() -> None:
+    """Not within a trigger or a text; comments alone are no statement."""
+    trigger = "CREATE TRIGGER t AFTER INSERT ON x BEGIN DELETE FROM y; SELECT 1; END;"
+    script = f"; SELECT ';'; {trigger} -- the end; really\n SELECT 2 -- last"
+    assert [part.strip() for part in split(script)] == ["SELECT ';';", trigger, "-- the end; really\n SELECT 2 -- last"]
+    assert split("-- nothing;\n/* ; */") == []

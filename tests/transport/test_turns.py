@@ -1,0 +1,114 @@
+"""Turns: whose create may be sent, and whose connection may be opened ahead."""
+
+from __future__ import annotations
+
+import pytest
+
+from openai_vtab.transport.limits import CancelFlag
+from openai_vtab.transport.turns import MOST_AHEAD, NEAR_SECONDS, PAUSE, Turn, Turns
+
+from ..support.clock import FakeClock
+
+FAR = NEAR_SECONDS * 10
+
+
+def far(most: int, clock: FakeClock | None = None) -> Turns:
+    """Turns for a server to which it takes long to open a connection."""
+    turns = Turns(most, clock or FakeClock())
+    turns.opened(FAR)
+    return turns
+
+
+def entered(turns: Turns, cancelled: CancelFlag | None = None) -> Turn:
+    turn = turns.enter(cancelled or CancelFlag())
+    assert turn is not None
+    return turn
+
+
+def connected(turns: Turns) -> Turn:
+    """A turn whose connection has begun to be opened."""
+    turn = entered(turns)
+    with turn.connecting():
+        pass
+    return turn
+
+
+@pytest.mark.parametrize(("most", "ahead"), [(1, 0), (2, 4), (16, 32), (32, MOST_AHEAD), (1000, MOST_AHEAD)])
+def test_turns_limit_what_is_opened_ahead(most: int, ahead: int) -> None:
+    """Twice as many as may be under way, up to a limit; none where one connection is wanted."""
+    assert far(most).ahead == ahead
+
+
+def test_turns_open_nothing_ahead_before_they_know_that_it_is_of_use() -> None:
+    """A connection that takes longer than NEAR_SECONDS tells it, before it is open."""
+    clock = FakeClock()
+    turns = Turns(2, clock)
+    assert turns.ahead is None
+    connected(turns)
+    assert turns.ahead is None
+    clock.advance(NEAR_SECONDS * 2)
+    assert turns.ahead == 4
+    turns.opened(NEAR_SECONDS / 2)
+    assert turns.ahead == 0
+
+
+def test_turns_come_in_the_order_of_the_connections() -> None:
+    """The second of those that wait has begun to connect first."""
+    turns = far(2)
+    first, second = connected(turns), connected(turns)
+    assert first.has_come
+    assert second.has_come
+    third, fourth = entered(turns), entered(turns)
+    assert not third.has_come
+    for turn in (fourth, third):
+        with turn.connecting():
+            pass
+    turns.leave(second)
+    assert (fourth.wait(0), third.wait(0)) == (True, False)
+    turns.leave(first)
+    assert third.wait(0)
+
+
+def test_turns_let_nothing_be_opened_ahead_of_those_that_have_come() -> None:
+    """Their connections are first in the server's queue."""
+    turns = far(2)
+    connected(turns)
+    late = entered(turns)
+    cancelled = CancelFlag()
+    cancelled.set()
+    assert turns.enter(cancelled) is None
+    with late.connecting():
+        pass
+    assert not entered(turns).has_come
+
+
+def test_turns_pass_over_a_cancelled_statement() -> None:
+    """Its create, which the server does not answer, holds up no other statement."""
+    turns = far(1)
+    cancelled = CancelFlag()
+    entered(turns, cancelled)
+    cancelled.set()
+    assert entered(turns).has_come
+
+
+def test_turns_adapt_to_the_server() -> None:
+    """Fewer ahead when they wait long, more when they are late."""
+    turns = far(2)
+    for expected in (3, 2, 1, 1):
+        turns.came(FAR, FAR * 3)
+        assert turns.ahead == expected
+    turns.came(FAR, FAR)
+    assert turns.ahead == 1
+    for expected in (2, 3, 4, 4):
+        turns.came(FAR, 0.0)
+        assert turns.ahead == expected
+
+
+def test_turns_open_nothing_ahead_for_a_while_after_a_bad_experience() -> None:
+    """Then it is tried again."""
+    clock = FakeClock()
+    turns = far(2, clock)
+    turns.distrust()
+    assert turns.ahead == 0
+    clock.advance(PAUSE)
+    assert turns.ahead == 4

@@ -1,0 +1,80 @@
+"""Ordinary tables with the names of the API's: scripts for other databases run, and mistakes are named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import apsw
+import pytest
+
+import openai_vtab
+from openai_vtab import dbapi
+
+SCRIPT = (
+    "DROP TABLE IF EXISTS files; CREATE TABLE files (id INTEGER PRIMARY KEY, path TEXT); "
+    "INSERT INTO files VALUES (1, 'x'); SELECT path FROM files"
+)
+
+
+@pytest.fixture(params=["apsw", "dbapi"])
+def database(request: pytest.FixtureRequest, sandbox: Any) -> Any:
+    """A connection of each kind."""
+    connect: Any = openai_vtab.connect if request.param == "apsw" else dbapi.connect
+    connection = connect(":memory:", base_url=sandbox.base_url, api_key=sandbox.api_key)
+    yield connection
+    connection.close()
+
+
+def test_shadow_of_a_script_is_meant(database: Any, requests: Callable[[], list[str]]) -> None:
+    """Its table is used until it is dropped, and nothing is sent."""
+    getattr(database, "executescript", database.execute)(SCRIPT)
+    assert database.execute("SELECT path FROM files").fetchall() == [("x",)]
+    database.execute("DROP TABLE IF EXISTS files")
+    database.execute("DROP TABLE IF EXISTS files")
+    assert requests() == []
+    assert database.execute("SELECT count(filename) > 0 FROM files").fetchall() == [(1,)]
+
+
+def test_shadow_is_named_in_the_next_error(database: Any) -> None:
+    """With the name that reaches the API's table."""
+    database.execute("CREATE TABLE files (x)")
+    for sql in ("SELECT filename FROM files", "SELECT * FROM (SELECT 1 AS file_id) JOIN files USING (file_id)"):
+        with pytest.raises(
+            Exception, match=r"main\.files hides the API's table files; write openai\.files for the API's"
+        ):
+            database.execute(sql)
+    assert database.execute("SELECT count(filename) > 0 FROM openai.files").fetchall() == [(1,)]
+    with pytest.raises(Exception, match=r"^no such column: nonsense$"):
+        database.execute("SELECT nonsense")
+    with pytest.raises(Exception, match="it is the API's table, which every database has: there is nothing to drop"):
+        database.execute("DROP TABLE vector_stores")
+
+
+@pytest.mark.parametrize(
+    "columns",
+    ["vector_store_id TEXT, file_ids TEXT", '"index" BIGINT, vector_store_id, files', "file_ids, vector_store_id"],
+)
+def test_shadow_with_the_columns_of_an_insert_is_refused(database: Any, columns: str) -> None:
+    """As tools create it that look into sqlite_schema for a table to append to."""
+    sql = f'CREATE TABLE "vector_store_file_batches" ({columns})'
+    with pytest.raises(
+        openai_vtab.ProgrammingError, match=r"write CREATE TABLE main\.vector_store_file_batches if you mean"
+    ):
+        database.execute(sql)
+    database.execute(f"CREATE TABLE main.vector_store_file_batches ({columns})")
+
+
+def test_shadow_may_be_a_ledger(database: Any) -> None:
+    """A virtual table of the package hides nothing, and can be dropped."""
+    database.execute("CREATE VIRTUAL TABLE vector_store_file_batches USING vector_store_file_batches")
+    with pytest.raises(Exception, match=r"^no such column: nonsense$"):
+        database.execute("SELECT nonsense FROM vector_store_file_batches")
+    database.execute("DROP TABLE IF EXISTS vector_store_file_batches")
+    assert database.execute("SELECT count(*) FROM sqlite_schema").fetchall() == [(0,)]
+
+
+def test_script_with_a_drop_returns_the_rows_of_its_last_statement(db: apsw.Connection) -> None:
+    """With bindings, or without such a DROP, APSW divides the text."""
+    assert db.execute(SCRIPT).fetchall() == [("x",)]
+    assert db.execute("SELECT ?; SELECT ?", (1, 2)).fetchall() == [(1,), (2,)]

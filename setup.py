@@ -51,6 +51,7 @@ BENCH = [
     "shillelagh>=1.3",
     "trustme>=1.2",
 ]  # what `python -m tests.benchmarks` compares with
+PLOT = ["matplotlib>=3.9.2"]  # for `python -m tests.benchmarks --scale --plot FILE`
 
 setup(
     name="openai-vtab",
@@ -78,6 +79,7 @@ setup(
         "lint": LINT,
         "bench": BENCH,
         "docs": DOCS,
+        "plot": PLOT,
         "fuzz": [*TEST, *FUZZ],
     },
     entry_points={

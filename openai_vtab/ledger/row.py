@@ -34,32 +34,26 @@ class RowShape:
 class LedgerRow:
     """One remembered object. Its JSON is parsed, and what was sent is fetched, when a column of them is read."""
 
-    __slots__ = ("_answer", "_keys", "_sent", "_shape", "_text", "_values", "seq", "status")
+    # Without __slots__: a listing makes a row for each object, and attributes that a class has need not be set.
+    _answer: Object | None = None
+    _keys: Mapping[str, str | None] | None = None
+    _sent: Object | None = None
 
-    def __init__(
-        self,
-        shape: RowShape,
-        seq: int | None,
-        values: tuple[Any, ...],
-        status: str,
-        text: SQLiteValue = None,
-        answer: Object | None = None,
-    ) -> None:
+    def __init__(self, shape: RowShape, columns: tuple[Any, ...], status: str, answer: Object | None = None) -> None:
         self._shape = shape
-        self._values = values  # of the keys
-        self._text = text
-        self._answer = answer
-        self._keys: Mapping[str, str | None] | None = None
-        self._sent: Object | None = None
-        self.seq = seq
+        self._columns = columns  # of the shadow table: the place and the keys; without an answer, also its text, last
+        self.seq: int | None = columns[0]
         self.status = status
+        if answer is not None:
+            self._answer = answer
 
     @property
     def keys(self) -> Mapping[str, str | None]:
         """The keys by their sources. A ledger may have been edited by hand: a value that is not text counts as None."""
         if self._keys is None:
-            texts = [value if isinstance(value, str) else None for value in self._values]
-            self._keys = dict(zip(self._shape.key, texts, strict=True))
+            key = self._shape.key
+            texts = [value if isinstance(value, str) else None for value in self._columns[1 : len(key) + 1]]
+            self._keys = dict(zip(key, texts, strict=True))
         return self._keys
 
     def get(self, name: str, /) -> Any:
@@ -73,7 +67,7 @@ class LedgerRow:
                 self._sent = self._shape.fetch_sent(self.seq)
             return self._sent.get(name)
         if self._answer is None:
-            self._answer = parsed(self._text)
+            self._answer = parsed(self._columns[-1])
         return {**self._answer, **self.keys} if name == SpecialSource.OBJECT else self._answer.get(name)
 
     @property
@@ -83,11 +77,11 @@ class LedgerRow:
 
     def with_response(self, answer: Object) -> LedgerRow:
         """Return the row with a newer response."""
-        return LedgerRow(self._shape, self.seq, self._values, status_of(answer), answer=answer)
+        return LedgerRow(self._shape, self._columns, status_of(answer), answer)
 
     def with_unknown_status(self) -> LedgerRow:
         """Return the row of an object that the API does not know any more."""
-        return LedgerRow(self._shape, self.seq, self._values, UNKNOWN, self._text, self._answer)
+        return LedgerRow(self._shape, self._columns, UNKNOWN, self._answer)
 
 
 def dumped(value: Object) -> str:

@@ -135,12 +135,12 @@ class Ledger:
 
     def _rows(self, sql: str, bindings: Sequence[SQLiteValue]) -> Generator[LedgerRow]:
         rows: Iterator[tuple[Any, ...]] = self._sql.read(sql, bindings)
+        shape = self.shape
         while True:
             try:
                 for row in rows:
                     status = row[-2]
-                    status = status if type(status) is str else str(status)
-                    yield LedgerRow(self.shape, row[0], row[1:-2], status, row[-1])
+                    yield LedgerRow(shape, row, status if type(status) is str else str(status))
             except UnicodeDecodeError as error:  # a row that was edited by hand: its keys are no text
                 log.debug("%s: a row is left out: %s", self.name, error)
             else:
@@ -155,7 +155,7 @@ class Ledger:
     def row_of(self, keys: Keys, answer: Object) -> LedgerRow:
         """Return a row for an object that the shadow table does not have."""
         values = tuple(keys[source] for source in self.key)
-        return LedgerRow(self.shape, None, values, status_of(answer), answer=answer)
+        return LedgerRow(self.shape, (None, *values), status_of(answer), answer)
 
     def is_final(self, row: LedgerRow) -> bool:
         """Return whether the API need not, or cannot, be asked for the object of a row."""

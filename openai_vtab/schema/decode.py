@@ -35,6 +35,13 @@ def getter(column: Column) -> Callable[[APIObject], SQLiteValue]:
         return _whole_object
     name, *path = column.source.split(".")
     is_json = column.is_json
+    if not path and not is_json:
+
+        def get_member(fields: APIObject) -> SQLiteValue:
+            value = fields.get(name)
+            return value if value is None or isinstance(value, str) else _number(column, value)
+
+        return get_member
 
     def get(fields: APIObject) -> SQLiteValue:
         value = fields.get(name)
@@ -46,13 +53,16 @@ def getter(column: Column) -> Callable[[APIObject], SQLiteValue]:
                 value = value.get(step) if isinstance(value, dict) else None
         if is_json and (isinstance(value, str) or value in (math.inf, -math.inf)):
             return _json_column(value)
-        if value is None or isinstance(value, str):
-            return value
-        if column.type == "INTEGER" and isinstance(value, float) and value.is_integer():
-            value = int(value)
-        return sql_value(value)
+        return value if value is None or isinstance(value, str) else _number(column, value)
 
     return get
+
+
+def _number(column: Column, value: Any) -> SQLiteValue:
+    """The value of a column that is neither null nor text; a whole number of an INTEGER column is an integer."""
+    if column.type == "INTEGER" and isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return sql_value(value)
 
 
 def sql_value(value: Any) -> SQLiteValue:

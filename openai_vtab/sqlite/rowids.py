@@ -28,31 +28,27 @@ class Rowids:
         self._read_offset = read_offset
         self.read: dict[int, Key] = {}  # the objects that were read, the oldest first
         self._inserted: dict[int, Key] = {}
-        self._rowids: dict[Key, int] = {}
+        self.by_key: dict[Key, int] = {}
         self._next = 1
-
-    def __bool__(self) -> bool:
-        """Return whether an object has a rowid."""
-        return bool(self._rowids)
 
     def of(self, key: Key) -> int:
         """Return the rowid of an object, a new one if it has none."""
-        rowid = self._rowids.get(key)
+        rowid = self.by_key.get(key)
         if rowid is None:
             rowid = self._read_offset + self._next
             self._next += 1
             self.read[rowid] = key
-            self._rowids[key] = rowid
+            self.by_key[key] = rowid
         return rowid
 
     def known(self, key: Key) -> int | None:
         """Return the rowid that an object has already; None if it has none."""
-        return self._rowids.get(key)
+        return self.by_key.get(key)
 
     def is_replaced(self, rowid: int) -> bool:
         """Return whether the rowid's object was inserted again afterwards, and has that row's rowid now."""
         key = self.key(rowid)
-        newest = None if key is None else self._rowids.get(key)
+        newest = None if key is None else self.by_key.get(key)
         return newest is not None and newest != rowid and newest in self._inserted
 
     def reserve(self) -> int:
@@ -65,18 +61,18 @@ class Rowids:
         """Give a reserved rowid to its object. A worker thread may do so after its statement was interrupted."""
         self._inserted[rowid] = key
         # an object that was read, and deleted, had another rowid; last_insert_rowid() returns this one
-        self._rowids[key] = rowid
+        self.by_key[key] = rowid
 
     def renumber(self) -> None:
         """Give new rowids from now on. Those given before still stand for their objects."""
-        self._rowids.clear()
+        self.by_key.clear()
 
     def forget_old(self) -> None:
         """Keep the latest KEPT objects that were read. Call it between two statements only."""
         for rowid in list(islice(self.read, max(0, len(self.read) - KEPT))):
             key = self.read.pop(rowid)
-            if self._rowids.get(key) == rowid:
-                del self._rowids[key]
+            if self.by_key.get(key) == rowid:
+                del self.by_key[key]
 
     def key(self, rowid: int) -> Key | None:
         """Return the object of a rowid; None if there is none."""

@@ -1,7 +1,7 @@
 """Opens pools of connections to one base URL, with what requests knows of proxies and certificates.
 
 >>> pool, prefix, _, _ = open_pool("http://127.0.0.1:8080/v1", None, size=16, kept_alive=True, direct=True)
->>> pool.urlopen("GET", prefix + "/files", headers={}, preload_content=False, timeout=30.0)
+>>> round_trip(pool, "GET", prefix + "/files", None, {}, most=1_000_000)
 """
 
 from __future__ import annotations

@@ -3,11 +3,10 @@
 http.client and urllib3 leave these open:
 
     time      their time-outs apply to each step and each recv; here, one deadline applies to all
-    1xx       http.client skips 100 only: after a 103, the response would be taken for the next request's
     surplus   extra bytes after a response are discarded, and the connection is closed
     sent      no exception says whether a request's first byte may have left
 
->>> outgoing.begin(30.0); pool.urlopen("GET", "/files", headers={}, preload_content=False, timeout=30.0)
+>>> outgoing.begin(30.0); round_trip(pool, "GET", "/files", None, {}, most=1_000_000)
 """
 
 from __future__ import annotations
@@ -21,6 +20,8 @@ import time
 from contextlib import suppress
 from typing import Any
 
+from .response_head import ResponseHead
+
 SLOWEST_UPLOAD = 1e5  # bytes a second: a request with a body may take that much longer than its time-out
 PART = 16384  # bytes sent at once: one record of TLS, which applies a time-out to each record
 SHORTEST = 0.001  # seconds; with 0, a socket would not wait at all
@@ -32,11 +33,13 @@ class SendingState(threading.local):
     Thread-local, because urllib3 passes nothing of ours to a connection, and a thread sends one request at a time.
     """
 
+    seconds = math.inf  # for connecting, and for the response
     deadline = math.inf  # on the clock of time.monotonic()
     has_begun = False
 
     def begin(self, seconds: float) -> None:
         """Start the time of a new request."""
+        self.seconds = seconds
         self.deadline = time.monotonic() + seconds
         self.has_begun = False
 
@@ -68,6 +71,7 @@ class DeadlineConnection:
     def connect(self) -> None:
         """Connect, with the proxy's tunnel and the handshake."""
         begun = outgoing.has_begun
+        self.timeout = outgoing.seconds
         try:
             super().connect()  # type: ignore[misc]
         finally:
@@ -88,20 +92,16 @@ class DeadlineConnection:
             super().send(part)  # type: ignore[misc]
 
     def response_class(self, sock: Any, debuglevel: int = 0, method: str | None = None) -> http.client.HTTPResponse:
-        """Make a response, also a proxy's to CONNECT. A response may take up to `timeout` seconds."""
-        return DeadlineResponse(sock, min(outgoing.deadline, time.monotonic() + self.timeout), debuglevel, method)
+        """Make a response, also a proxy's to CONNECT. A response may take up to `outgoing.seconds`."""
+        return DeadlineResponse(sock, min(outgoing.deadline, time.monotonic() + outgoing.seconds), debuglevel, method)
 
 
-class DeadlineResponse(http.client.HTTPResponse):
+class DeadlineResponse(ResponseHead):
     """A response that is read until a deadline."""
 
     def __init__(self, sock: Any, deadline: float, debuglevel: int, method: str | None) -> None:
         super().__init__(sock, debuglevel, method)
         self.fp = SurplusReader(DeadlineStream(self.fp.detach(), sock, deadline))
-
-    def _read_status(self) -> tuple[str, int, str]:
-        version, status, reason = super()._read_status()  # type: ignore[misc]
-        return version, http.client.CONTINUE if 100 <= status < 200 else status, reason
 
 
 class DeadlineStream(io.RawIOBase):

@@ -1,7 +1,8 @@
 """One HTTP exchange: sends a request, and returns its response, or the reason why there is none, as a value.
 
-The requests library is used only for proxies and certificates. Its Session would let a netrc file replace the key,
-keep cookies, and send the key along with redirects.
+The requests library is used only for proxies and certificates (connections.py), urllib3 only to connect
+(round_trip.py). A Session of requests would let a netrc file replace the key, keep cookies, and send the key along
+with redirects.
 
 >>> send = HTTPTransport(settings, "http://127.0.0.1:8080/v1").open(kept_alive=True)
 >>> send(Request("GET", "/files"), 30.0, {"Authorization": "Bearer sk-…"})
@@ -10,7 +11,6 @@ Response(status=200, …)
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -23,15 +23,12 @@ from ..protocol.multipart import Upload
 from ..settings import Settings
 from .failures import Failure
 from .limits import CancelFlag
-from .request_log import hide_unparsed_headers
 from .turns import Turns
 
 if TYPE_CHECKING:
     import ssl
 
     import urllib3
-
-CHUNK = 65536  # bytes
 
 # Sends a request once, with a time-out in seconds and with headers. It returns a Failure rather than raising an
 # exception, whose traceback would show the key among the headers.
@@ -76,7 +73,6 @@ class HTTPTransport:
             if found is None:
                 from .connections import open_pool  # requests and urllib3 take long to import
 
-                logging.getLogger("urllib3.connection").addFilter(hide_unparsed_headers)
                 settings = self._settings
                 pool, prefix, proxy, self._tls = open_pool(
                     self._base_url,
@@ -120,43 +116,24 @@ class HTTPTransport:
         from .deadline import outgoing
         from .exceptions import failure_of
         from .fresh import creating
+        from .round_trip import round_trip
 
+        most = self._settings.max_answer_bytes
         outgoing.begin(seconds)
         try:
-            answer = pool.urlopen(
+            status, found, body = round_trip(
+                pool,
                 request.method,
                 prefix + request.target,
-                body=iter(request.body) if isinstance(request.body, Upload) else request.body,
-                headers=headers,
-                retries=False,
-                redirect=False,
-                assert_same_host=False,
-                preload_content=False,
-                timeout=seconds,
+                iter(request.body) if isinstance(request.body, Upload) else request.body,
+                headers,
+                most,
             )
-            try:
-                return self._read(answer)
-            except BaseException:
-                answer.close()  # urllib3 leaves it open when the body cannot be decompressed
-                raise
-            finally:
-                answer.release_conn()
         except BaseException as error:
             if outgoing.has_begun and not request.repeatable and creating.is_ahead:
                 self._turns.distrust()
             return failure_of(error, outgoing.has_begun, self._base_url, proxy)
-
-    def _read(self, answer: urllib3.BaseHTTPResponse) -> Response | Failure:
-        most = self._settings.max_answer_bytes
-        chunks, size = [], 0
-        while size <= most and (chunk := answer.read1(CHUNK)):  # decompressed by urllib3
-            chunks.append(chunk)
-            size += len(chunk)
-        if size > most:
-            answer.close()
+        if body is None:
             problem = f"the response is longer than {most} bytes (max_answer_bytes)"
-            return Failure(problem, sent=True, status=answer.status)
-        headers = {}
-        for name, value in answer.headers.items():
-            headers[name.lower()] = value
-        return Response(answer.status, headers, b"".join(chunks), self._base_url)
+            return Failure(problem, sent=True, status=status)
+        return Response(status, found, body, self._base_url)

@@ -93,10 +93,6 @@ class FreshConnection(DeadlineConnection):
         if creating.turn is not None:
             creating.turn.turns.opened(self.opening)
 
-    def connect_within(self, seconds: float) -> None:
-        """Set how long each address may take: what urllib3 sets for a request that it sends."""
-        self.timeout = seconds
-
     def _adopt(self, opened: FreshConnection) -> bool:
         if time.monotonic() - opened.opened > SILENT_SECONDS:
             return False
@@ -206,7 +202,6 @@ def _open(pool: Any, seconds: float) -> FreshConnection | None:
     """Open a connection with its tunnel and handshake; None if that fails."""
     outgoing.begin(seconds)
     new = pool._new_conn()
-    new.connect_within(seconds)
     try:
         if pool.proxy is not None:
             pool._prepare_proxy(new)

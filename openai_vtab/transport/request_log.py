@@ -111,11 +111,3 @@ def escape_control_characters(record: logging.LogRecord) -> bool:
 
 
 logging.getLogger("openai_vtab").addFilter(escape_control_characters)
-
-
-def hide_unparsed_headers(record: logging.LogRecord) -> bool:
-    """Filter urllib3's log: headers that it cannot parse may quote the key."""
-    if (record.threadName or "").startswith("openai_vtab") and record.msg.startswith("Failed to parse headers"):
-        record.msg = "a response to openai_vtab has headers that cannot be parsed"
-        record.args, record.exc_info = (), None
-    return True

@@ -75,12 +75,13 @@ class Lookup:
 
     def _as_they_are_now(self, scan: ScanOptions, entries: Generator[LedgerRow]) -> Iterator[Row]:
         finished = () if scan.values else self._table.finished
+        rows = self._rows
         # An error's traceback would keep the ledger half read, and SQLite then refuses ROLLBACK after an interrupt, and
         # to close the connection.
         with closing(entries):
             for entry in entries:
                 if entry.status in finished:
-                    yield self._rows.rowid_of_entry(entry), entry
+                    yield rows.rowid_of_entry(entry), entry
                 else:
                     items = (ObjectRef(each.keys, each) for each in itertools.chain([entry], entries))
                     yield from self._prefetched(scan, lookup_method(self._table), items)

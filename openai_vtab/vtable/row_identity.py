@@ -79,8 +79,10 @@ class RowIdentities:
 
     def rowid_of_entry(self, entry: LedgerRow) -> int:
         """The rowid of an object in the ledger: its place there, unless it had another rowid before it was there."""
-        seq = None if (entry.seq or 0) >= NOT_IN_LEDGER else entry.seq  # a ledger may be edited by hand
-        if seq is not None and not self.rowids:
+        seq = entry.seq
+        if seq is not None and seq >= NOT_IN_LEDGER:  # a ledger may be edited by hand
+            seq = None
+        if seq is not None and not self.rowids.by_key:
             return seq
         keys: Mapping[str, Any] = entry.keys
         key = tuple(map(keys.__getitem__, self.table.key))

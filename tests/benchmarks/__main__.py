@@ -22,7 +22,7 @@ from itertools import chain
 
 import apsw
 
-from . import commits, documents, ledger, measure
+from . import commits, documents, ledger, measure, processor, scale
 from .bulk_cases import bulk_cases
 from .cases import AIOHTTP, LOOP, SDK, SHILLELAGH, Case, cases
 from .cases import documents as documents_table
@@ -55,16 +55,37 @@ def main() -> int:
     parser.add_argument("--keys", type=int, default=1000, help="keys of most cases (default 1000)")
     parser.add_argument("--only", metavar="SUBSTRING", default="", help="only the cases whose title contains this")
     parser.add_argument("--full", action="store_true", help="measure also those who ask one by one on all keys")
+    parser.add_argument("--scale", action="store_true", help="measure how cost grows from 100 to --most keys instead")
+    parser.add_argument("--most", type=int, default=scale.KEYS[-1], help="the most keys of --scale (default 100,000)")
+    parser.add_argument("--plot", metavar="FILE", default="", help="draw what --scale has measured (needs matplotlib)")
     asked = parser.parse_args()
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):  # all is on this machine
         os.environ.pop(name, None)
         os.environ.pop(name.lower(), None)
+    if asked.scale:
+        return scaled(asked)
     with running() as server:
         contests = list(contests_asked_for(server, asked))
         lines = [*starts_and_memory(server, asked), *syncs(server, asked)]
     print("\n\n".join(filter(None, [machine(asked), targets(contests), others(contests), compared(lines)])))
     failed = any(ours.failure for _, (ours, *_) in contests) or any(line.failed for line in lines)
     return int(failed)
+
+
+def scaled(asked: argparse.Namespace) -> int:
+    """Measure how cost grows, print it, and draw it."""
+    found = []
+    with running() as server:
+        for work in scale.WORKS:
+            for keys in scale.KEYS:
+                if asked.only in work.name and keys <= asked.most:
+                    tell(f"{work.name}, {keys:,} keys")
+                    found.append(scale.measured(server, work, keys))
+    heads = ["work", "keys", "seconds", "requests", "processor time", "peak memory"]
+    print(f"{machine(asked)}\n\n{markdown(heads, scale.rows(found))}")
+    if asked.plot:
+        scale.plot(found, asked.plot)
+    return 0
 
 
 def contests_asked_for(server: Running, asked: argparse.Namespace) -> Iterator[tuple[Case, list[Result]]]:
@@ -93,6 +114,7 @@ def starts_and_memory(server: Running, asked: argparse.Namespace) -> Iterator[Co
     if asked.only in ledger.TITLE:
         with ledger.ledger_and_table(server) as pair:
             yield compare(ledger.TITLE, lambda: times(*measure.in_turn(pair, asked.runs), ledger.TARGET))
+    yield from processor_times(server, asked)
     if asked.only in commits.FIRST:
         yield compare(commits.FIRST, lambda: limit(commits.first_request(), commits.FIRST_TARGET))
     if asked.only in commits.HEARD:
@@ -100,6 +122,23 @@ def starts_and_memory(server: Running, asked: argparse.Namespace) -> Iterator[Co
     for rows, title in commits.COSTS.items():
         if asked.only in title:
             yield compare(title, lambda: times(*commits.costs(server, rows, 15), commits.COST_TARGET))  # noqa: B023
+
+
+def processor_times(server: Running, asked: argparse.Namespace) -> Iterator[Compared]:
+    """Measure processor time, of ours and of others in turn."""
+    if asked.only in processor.MANY:
+        with processor.many_lookups(server) as three:
+            ours, *others = measure.in_turn(three, asked.runs)
+        for other, (name, target) in zip(others, processor.MANY_TARGETS.items(), strict=True):
+            yield compare(f"{processor.MANY} ÷ {name}", lambda: times(ours, other, target))  # noqa: B023
+    for title, (opened, target) in processor.PAIRS.items():
+        if asked.only in title:
+            with opened(server) as pair:
+                yield compare(title, lambda: times(*measure.in_turn(pair, asked.runs), target))  # noqa: B023
+    if asked.only in processor.LOCAL_STATEMENT:
+        with processor.local_statement(server) as pair:
+            ours, bare = measure.in_turn(pair, asked.runs)
+        yield compare(processor.LOCAL_STATEMENT, lambda: limit(ours - bare, processor.LOCAL_TARGET))
 
 
 def syncs(server: Running, asked: argparse.Namespace) -> Iterator[Compared]:
@@ -222,7 +261,9 @@ def shown(result: Result) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds, or milliseconds below one."""
+    """Seconds, or milliseconds below one, or microseconds below a tenth of a millisecond."""
+    if abs(seconds) < 1e-4:
+        return f"{seconds * 1e6:.1f} µs"
     return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.1f} ms"
 
 

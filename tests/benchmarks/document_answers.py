@@ -28,6 +28,7 @@ class Files:
     """The answers. batches: the ids of the files of each batch."""
 
     batches: dict[str, list[str]] = field(default_factory=dict)
+    places: dict[str, dict[str, int]] = field(default_factory=dict)  # of the files in batches that were listed
 
     def uploaded(self, received: Received) -> Object:
         """POST /files."""
@@ -45,7 +46,7 @@ class Files:
     def listed(self, store: str, batch: str, limit: int, after: str | None) -> Object:
         """GET …/file_batches/{batch}/files."""
         ids = self.batches[batch]
-        first = ids.index(after) + 1 if after else 0
+        first = self._places(batch, ids)[after] + 1 if after else 0
         page = ids[first : first + limit]
         return {
             "object": "list",
@@ -54,6 +55,12 @@ class Files:
             "last_id": page[-1] if page else None,
             "has_more": first + limit < len(ids),
         }
+
+    def _places(self, batch: str, ids: list[str]) -> dict[str, int]:
+        """The place of each file in a batch; looking through the list for each page would take quadratic time."""
+        if len(self.places.get(batch, ())) != len(ids):
+            self.places[batch] = {each: place for place, each in enumerate(ids)}
+        return self.places[batch]
 
     @staticmethod
     def attached(store: str, each: str) -> Object:

@@ -40,6 +40,7 @@ ROOT = Path(__file__).parents[2]
 KEY = "sk-of-no-worth"
 KEEP_ALIVE = 3600.0  # seconds; a connection never ends within a run
 KEPT = 1 << 20  # bytes: the body of a larger upload is dropped while it is read
+LISTED = "vsfb_listed"  # a batch that has as many files as the parent process says
 HEAD = 1 << 12  # bytes: the name of its file is within them
 
 Batch = dict[str, Any]
@@ -148,6 +149,10 @@ class Running:
     def reset(self, latency: float, files: int = FILES) -> None:
         """Count from zero; answer after so many seconds, and have so many files in the account, from now on."""
         self._ask("PUT", json.dumps({"latency": latency, "account": files}))
+
+    def list_files(self, count: int) -> None:
+        """Let the batch LISTED have so many files."""
+        self._ask("PUT", json.dumps({"latency": 0.0, "listed": count}))
 
     def counters(self) -> Counters:
         """What has been asked since the last reset."""
@@ -278,8 +283,11 @@ class Server(web.Server):
         """The parent process asks for the counters, or resets them."""
         if request.method == "PUT":
             asked = await request.json()
-            self.latency, self.account = asked["latency"], asked["account"]
+            self.latency = asked["latency"]
+            self.account = asked.get("account", self.account)
             self.counters = Counters()
+            if "listed" in asked:
+                self.files.batches[LISTED] = [f"file-{number}" for number in range(asked["listed"])]
         return said(asdict(self.counters))
 
 

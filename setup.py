@@ -43,6 +43,7 @@ SLOW = [  # what `pytest -m slow` and the measurement of coverage need
     "pytest-cov>=7.0.0",
     "rich>=14.0.0",  # docs/record.py's picture
 ]
+DOCS = ["mkdocs>=1.6.1,<2", "mkdocs-material>=9.6.0"]  # the site: mkdocs serve
 FUZZ = ["atheris>=3.0"]  # what `python -m tests.fuzz` is guided by
 BENCH = [
     "aiohttp>=3.9",
@@ -77,6 +78,7 @@ setup(
         "slow": SLOW,
         "lint": LINT,
         "bench": BENCH,
+        "docs": DOCS,
         "plot": PLOT,
         "fuzz": [*TEST, *FUZZ],
     },

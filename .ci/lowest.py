@@ -2,7 +2,8 @@
 
     python .ci/lowest.py > constraints.txt      in an environment in which openai-vtab is installed
 
-A dependency without a lower bound ends the script with an error. The extras `bench` and `fuzz` are not included.
+A dependency without a lower bound ends the script with an error. The extras `bench`, `docs`
+and `fuzz` are not included.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from importlib.metadata import requires
 lowest = {}
 for requirement in requires("openai-vtab") or ():
     text, _, condition = requirement.partition(";")
-    if re.search(r"\b(bench|fuzz)\b", condition):
+    if re.search(r"\b(bench|docs|fuzz)\b", condition):
         continue
     name, bound = re.match(r"[\w.-]+", text), re.search(r">=\s*([\w.]+)", text)
     if name is None or bound is None:

@@ -10,13 +10,18 @@ INSERT OR REPLACE INTO handbook (key, path)
 SELECT name, name FROM fsdir('docs') WHERE name LIKE '%.md' AND length(data) > 0;
 
 -- Wait until the documents can be searched, for up to ten minutes.
+.print The documents of docs/, when OpenAI has processed them:
 SELECT status, count(*) AS documents FROM handbook WHERE wait_seconds = 600 GROUP BY status;
 
 -- Search: the best passages come first.
-SELECT key, round(score, 2) AS score, substr(replace(passage, char(10), ' '), 1, 44) || '…' AS passage
+.print
+.print The best passages for “which files may be read”:
+SELECT key, round(score, 2) AS score, substr(replace(passage, char(10), ' '), 1, 36) || '…' AS passage
 FROM handbook WHERE handbook MATCH 'which files may be read' ORDER BY rank LIMIT 3;
 
 -- Join your own tables: the best passage for each question.
+.print
+.print Two questions, joined with the document that answers each:
 WITH questions(question) AS (VALUES ('what happens after a crash'), ('how are deleted files detached'))
 SELECT q.question, h.key
 FROM questions AS q JOIN handbook AS h ON h.handbook = q.question AND h.max_num_results = 1;
@@ -25,6 +30,9 @@ FROM questions AS q JOIN handbook AS h ON h.handbook = q.question AND h.max_num_
 INSERT OR REPLACE INTO handbook (key, path)
 SELECT name, name FROM fsdir('docs') WHERE name LIKE '%.md' AND length(data) > 0;
 
+-- Every request is in a table.
+.print
+.print What was sent (the second INSERT has sent nothing):
 SELECT method, replace(path, vector_store_id, 'vs_…') AS path, count(*) AS requests
 FROM openai_requests, (SELECT vector_store_id FROM handbook LIMIT 1)
 WHERE method = 'POST' GROUP BY 1, 2 ORDER BY min(number);

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
 DESCRIBED = (described_documents(), *map(described, TABLES))
+_SCHEMA_CHANGES = re.compile(r"\b(?:CREATE|DROP)\b", re.IGNORECASE)
 READ_WRITE = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
 # What to use instead of register(), by the module of another connection's class.
 INSTEAD = {
@@ -59,10 +61,12 @@ class Connection(apsw.Connection):
 
         Raises ProgrammingError for a CREATE TABLE that would hide a table of the API's by mistake.
         """
-        shadows.refuse_mistaken(statements)
-        *first, last = optional_drops.pieces(statements) if bindings is None else [statements]
         run = super().execute
         try:
+            if not _SCHEMA_CHANGES.search(statements):
+                return run(statements, bindings, **options)
+            shadows.refuse_mistaken(statements)
+            *first, last = optional_drops.pieces(statements) if bindings is None else [statements]
             for statement in first:
                 for _ in optional_drops.execute(run, statement, **options):
                     pass

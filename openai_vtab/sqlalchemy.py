@@ -2,7 +2,7 @@
 
     engine = create_engine("sqlite+openai_vtab:///my.db?max_concurrency=32")
 
-docs/sqlalchemy.md is its manual.
+docs/guides/other-tools.md is its manual.
 
 https://docs.sqlalchemy.org/en/20/dialects/sqlite.html
 """

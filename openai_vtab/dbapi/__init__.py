@@ -5,8 +5,8 @@
     with sqlite3.connect("my.db") as connection:
         connection.execute("INSERT INTO vector_store_file_batches (vector_store_id, file_ids) VALUES (?, ?)", (…))
 
-Names are sqlite3's own; docs/dbapi.md lists what is left out. This file alone connects the tables to the rest, which is
-a PEP 249 module for any apsw.Connection. Each file imports only files below it:
+Names are sqlite3's own; docs/guides/other-tools.md lists what is left out. This file alone connects the tables
+to the rest, which is a PEP 249 module for any apsw.Connection. Each file imports only files below it:
 
     connection                      sqlite3's Connection
     application_defined, database_ops, dump what its methods do

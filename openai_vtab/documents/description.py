@@ -1,4 +1,4 @@
-"""What is said of documents tables: in docs/tables/, by .describe, in openai_tables and openai_columns.
+"""What is said of documents tables: in docs/reference/tables/, by .describe, in openai_tables and openai_columns.
 
 >>> described("handbook").columns[0].name
 'key'
@@ -18,7 +18,10 @@ DOC = (
 CREATE = f"CREATE VIRTUAL TABLE {EXAMPLE} USING {MODULE}(name = 'Handbook');"
 SELECT = f"SELECT key, status, last_error_message FROM {EXAMPLE} WHERE status <> 'completed';"
 SEARCH = f"SELECT key, score, passage FROM {EXAMPLE} WHERE {EXAMPLE} MATCH 'refund policy' ORDER BY rank LIMIT 5;"
-INSERT = f"INSERT OR REPLACE INTO {EXAMPLE} (key, path) SELECT name, name FROM fsdir('docs') WHERE name LIKE '%.md';"
+INSERT = (
+    f"INSERT OR REPLACE INTO {EXAMPLE} (key, path)\n"
+    "SELECT name, name FROM fsdir('docs') WHERE name LIKE '%.md' AND length(data) > 0;"
+)
 INSERT_TEXT = (
     f"INSERT INTO {EXAMPLE} (key, content, attributes) VALUES ('faq/1', 'Refunds take a week.', "
     "json_object('lang', 'en'));"

@@ -35,13 +35,16 @@ T = TypeVar("T")
 
 
 class BulkReads:
-    """The lists that one statement reads instead of single objects."""
+    """The lists that one statement reads instead of single objects.
+
+    kept: objects that no look-up has needed yet, by the look-ups' identities.
+    """
 
     def __init__(self, requests: Requests, workers: WorkerPool) -> None:
         self._requests = requests
         self._workers = workers
         self._lists: dict[str, ReadList] = {}  # by their targets
-        self._kept: dict[str, Listed] = {}  # objects that no look-up has needed yet, by the look-ups' identities
+        self.kept: dict[str, Listed] = {}
         self._page_bytes = 0  # of the pages that the statement keeps
         self._scans: dict[int, Collection[str]] = {}  # the look-ups that the IN lists under way wait for
 
@@ -80,7 +83,7 @@ class BulkReads:
         """Request the pages that pay for look-ups that the statement will probably need."""
         waiting: dict[str, list[Request]] = {}
         for request in predicted:
-            if request.list_page_size and request.identity not in self._kept:
+            if request.list_page_size and request.identity not in self.kept:
                 waiting.setdefault(_list_target(request), []).append(request)
         for look_ups in waiting.values():
             found = self._list_of(look_ups[0])
@@ -100,14 +103,14 @@ class BulkReads:
 
     def take(self, identity: str) -> Listed | None:
         """The object that a page has for a look-up, or None. It is given once."""
-        return self._kept.pop(identity, None)
+        return self.kept.pop(identity, None)
 
     def distrust(self, look_up: Request) -> None:
         """Serve no more objects of a list: they lack a member that the statement reads."""
         target = _list_target(look_up)
         if target in self._lists:
             self._lists[target].end()
-        self._kept = {identity: body for identity, body in self._kept.items() if identity.rpartition("/")[0] != target}
+        self.kept = {identity: body for identity, body in self.kept.items() if identity.rpartition("/")[0] != target}
 
     def close(self) -> None:
         """Log what the pages have brought, and forget them: the statement is over."""
@@ -115,7 +118,7 @@ class BulkReads:
             if found.state.pages:
                 log.debug("bulk reading: %d pages of %s had %d keys", found.state.pages, target, found.state.saved)
         self._lists.clear()
-        self._kept.clear()
+        self.kept.clear()
 
     def _has_room(self, response: Response) -> bool:
         size = len(response.body)
@@ -176,11 +179,11 @@ class BulkReads:
         is_predicted = identity in found.predicted
         found.predicted.discard(identity)
         is_needed = is_predicted or any(identity in scan for scan in self._scans.values())
-        may_be_needed = found.is_joined and len(self._kept) < MOST_KEPT
+        may_be_needed = found.is_joined and len(self.kept) < MOST_KEPT
         if (is_needed or may_be_needed) and not self._requests.is_sent(identity):
             listed = _listed(item)
             if listed is not None:
-                self._kept[identity] = listed
+                self.kept[identity] = listed
         return is_predicted
 
     def _objects(self, found: ReadList) -> Iterable[tuple[str, Object]]:

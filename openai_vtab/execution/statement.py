@@ -96,7 +96,7 @@ class StatementSession:
         for sent in (self._futures, self._responses, self._downloads):
             if identity in sent:
                 return False
-        if self.bulk is not None and (listed := self.bulk.take(identity)) is not None:
+        if self.bulk is not None and self.bulk.kept and (listed := self.bulk.take(identity)) is not None:
             self.serve(identity, listed)
             return False
         budget = self.wait_budget if self._is_over else self._wait_budget

@@ -1,6 +1,7 @@
 """The documentation of a table, from its description.
 
-The tables openai_tables and openai_columns, the shell's .describe and the pages in docs/tables/ are made from it.
+The tables openai_tables and openai_columns, the shell's .describe and the pages in docs/reference/tables/ are made from
+it.
 
 >>> methods(described(vector_stores))[0]["path"]
 '/vector_stores/{vector_store_id}'
@@ -146,7 +147,7 @@ def times(table: Described) -> list[str]:
 
 
 def page(table: Described) -> str:
-    """The table's page in docs/tables/, Markdown."""
+    """The table's page in docs/reference/tables/, Markdown."""
     lines = [f"# {table.name}", "", table.doc, ""]
     if table.aliases:
         names = ", ".join(f'`"{name}"`' for name in table.aliases)
@@ -170,7 +171,10 @@ def page(table: Described) -> str:
 def overview(tables: Iterable[Described]) -> str:
     """The README's table of tables, Markdown."""
     lines = ["| table | SELECT needs | INSERT | UPDATE | DELETE |", "|---|---|---|---|---|"]
-    lines += [f"| [`{table.name}`](docs/tables/{table.name}.md) | {' | '.join(table.overview)} |" for table in tables]
+    lines += [
+        f"| [`{table.name}`](docs/reference/tables/{table.name}.md) | {' | '.join(table.overview)} |"
+        for table in tables
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -101,7 +101,7 @@ def documented(settings: C) -> C:
 
 
 def table(settings: Any) -> str:
-    """The README's table of the settings, Markdown."""
+    """The table of the settings, Markdown."""
     lines = ["| setting | default | |", "|---|---|---|"]
     for name, found in described(settings).items():
         default = (

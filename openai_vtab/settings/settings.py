@@ -139,7 +139,7 @@ class Settings:
     dry_run: bool = setting(
         False,
         Flag(),
-        "Send nothing; show each request that would be sent: [What a query sends](docs/requests.md#a-dry-run).",
+        "Send nothing; show each request that would be sent: [What a query sends](docs/guides/requests.md#a-dry-run).",
         option=Option("dry-run", "send nothing; show the method, path and body of each request instead", value=True),
     )
     read_only: bool = setting(
@@ -175,7 +175,7 @@ class Settings:
         None,
         ProgressFunction(),
         "A function that receives the progress of a statement: keys, pages, batches, rows written. See "
-        "[Progress](docs/requests.md#progress).",
+        "[Progress](docs/guides/requests.md#progress).",
         url_name="",
     )
 

@@ -36,6 +36,15 @@ openai-vtab DATABASE.
 
 def parse(args: Sequence[str]) -> argparse.Namespace:
     """Parse the arguments after `sync`. Exits with status 2 if they are wrong, and with 0 after --help."""
+    parser = make_parser()
+    options = parser.parse_intermixed_args(list(args))
+    if options.rebuild and (options.dry_run or options.sandbox):
+        parser.error("--rebuild reads the vector store, so it cannot be given with --dry-run or --sandbox")
+    return options
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of these arguments, which also describes them in docs/reference/shell.md."""
     parser = argparse.ArgumentParser(
         "openai-vtab sync",
         description=DESCRIPTION,
@@ -59,10 +68,7 @@ def parse(args: Sequence[str]) -> argparse.Namespace:
     _add_run(parser.add_argument_group("how to run"))
     _add_repairs(parser.add_argument_group("repairs"))
     _add_connection(parser.add_argument_group("the connection"))
-    options = parser.parse_intermixed_args(list(args))
-    if options.rebuild and (options.dry_run or options.sandbox):
-        parser.error("--rebuild reads the vector store, so it cannot be given with --dry-run or --sandbox")
-    return options
+    return parser
 
 
 def _add_files(group: argparse._ArgumentGroup) -> None:

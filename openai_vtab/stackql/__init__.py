@@ -5,7 +5,7 @@
 >>> fill("SELECT '{{ name }}'", {"name": "it's"})
 "SELECT 'it''s'"
 
-docs/stackql.md is the manual; https://stackql.io/docs describes StackQL.
+docs/guides/stackql.md is the manual; https://stackql.io/docs describes StackQL.
 """
 
 from .manifest import parse as parse_manifest

@@ -215,7 +215,7 @@ class ConnectionContext:
 
         What was only looked up is not written if it can wait.
         """
-        if self.settlement.is_empty and self.writes.is_empty:
+        if not self.settlement.stores and self.writes.is_empty:
             return
         if connection.in_transaction or self.statements.is_writing:
             return

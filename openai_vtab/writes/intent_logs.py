@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..ledger.intents import IntentLog
@@ -15,28 +15,24 @@ from ..ledger.intents import IntentLog
 class IntentLogs:
     """One IntentLog for each database file that the open transaction creates something for.
 
+    open: by the file, those of the open transaction.
     unsettled: those of transactions that are over, for which ledgers may lack rows.
     """
 
     def __init__(self) -> None:
         self.unsettled: list[IntentLog] = []
-        self._open: dict[str, IntentLog] = {}  # by database file
+        self.open: dict[str, IntentLog] = {}
 
     def of(self, file: str) -> IntentLog:
         """Where the open transaction writes down what it creates for ledgers in this database file ("" in none)."""
-        if file not in self._open:
-            self._open[file] = IntentLog(file)
-        return self._open[file]
-
-    @property
-    def open(self) -> Collection[IntentLog]:
-        """Those of the open transaction."""
-        return self._open.values()
+        if file not in self.open:
+            self.open[file] = IntentLog(file)
+        return self.open[file]
 
     @property
     def paths(self) -> set[Path]:
         """The files of all of them."""
-        return {log.path for log in [*self._open.values(), *self.unsettled] if log.path is not None}
+        return {log.path for log in [*self.open.values(), *self.unsettled] if log.path is not None}
 
     def take_over(self, logs: Iterable[IntentLog]) -> None:
         """Count what dead processes have left as transactions of this connection that are over."""
@@ -44,11 +40,11 @@ class IntentLogs:
 
     def commit(self) -> None:
         """SQLite has committed: only creates that ROLLBACK TO has undone still lack a row in their ledger."""
-        for file, intents in list(self._open.items()):
+        for file, intents in list(self.open.items()):
             if intents.commit():
-                del self._open[file]
+                del self.open[file]
 
     def end(self) -> None:
         """The transaction is over: what is open is not settled."""
-        self.unsettled += [intents for intents in self._open.values() if intents not in self.unsettled]
-        self._open.clear()
+        self.unsettled += [intents for intents in self.open.values() if intents not in self.unsettled]
+        self.open.clear()

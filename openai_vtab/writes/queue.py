@@ -82,7 +82,7 @@ class WriteQueue:
     @property
     def is_empty(self) -> bool:
         """Whether nothing of a transaction is kept."""
-        kept = (self._queued, self._sent, self._savepoints, self.intents.open, self._first, self.intents.unsettled)
+        kept = (self._queued, self._sent, self._savepoints.open, self.intents.open, self._first, self.intents.unsettled)
         return not any(kept) and self._delivery is None
 
     def holds(self, table: object) -> bool:
@@ -144,7 +144,7 @@ class WriteQueue:
 
     def _send(self, due: list[Write], reader: object, more: bool) -> None:
         try:
-            self._sender.prepare(due, self.intents.open)
+            self._sender.prepare(due, self.intents.open.values())
         except Error as error:
             self._fail(not_begun(error, self._all()), reader)
         self._sent.update((write.number, write) for write in due)

@@ -74,25 +74,21 @@ Opener = Callable[[str, str, str], OutcomeStore]  # takes a schema, a name and a
 class Settlement:
     """The shadow tables of one connection, and the outcomes that they lack.
 
-    `openers` make, for each kind of table, the OutcomeStore of a table that the connection has not used yet.
+    stores: the tables that the connection has used.
+    openers: make, for each kind of table, the OutcomeStore of a table that the connection has not used yet.
     """
 
     def __init__(self, internal_sql: InternalSQL, intents: IntentLogs, openers: Sequence[Opener]) -> None:
-        self._stores: list[OutcomeStore] = []
+        self.stores: list[OutcomeStore] = []
         self._internal_sql = internal_sql
         self._intents = intents
         self._openers = openers
         self._to_recover: list[OutcomeStore] = []  # not yet looked at for what a dead process has left behind
         self._within: dict[str, tuple[IntentLog, Intent]] = {}  # by id: written within the open transaction
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether the connection has used no table with shadow tables."""
-        return not self._stores
-
     def add(self, store: OutcomeStore) -> None:
         """A table was connected."""
-        self._stores.append(store)
+        self.stores.append(store)
         self._to_recover.append(store)
 
     def waiting(self, store: OutcomeStore) -> list[Intent]:
@@ -136,7 +132,7 @@ class Settlement:
         for found in list(self._intents.unsettled):
             if not found.file or (schema := _schema_of(connection, found.file)):
                 self._settle(found, schema if found.file else "")
-        for store in self._stores:
+        for store in self.stores:
             store.save(can_wait)
 
     def _settle(self, found: IntentLog, schema: str) -> None:
@@ -170,7 +166,7 @@ class Settlement:
 
     def _store_of(self, file: str, schema: str, intent: Intent) -> OutcomeStore | None:
         """The shadow tables of an intent; None when they are not there any more."""
-        beside = [store for store in self._stores if store.file == file]
+        beside = [store for store in self.stores if store.file == file]
         opened = (store for store in beside if store.is_of(intent) and schema in ("", store.schema))
         schemas = [schema] if schema else list(dict.fromkeys(store.schema for store in beside))
         others = (opener(each, name, file) for each in schemas for name in intent.ledgers for opener in self._openers)
@@ -210,12 +206,12 @@ class Settlement:
         for found in self._intents.unsettled:
             self._save_elsewhere(found)
         self._intents.unsettled.clear()
-        for store in self._stores:
+        for store in self.stores:
             store.save_elsewhere()
 
     def _save_elsewhere(self, found: IntentLog) -> None:
         due = found.unsettled()
-        for store in self._stores:
+        for store in self.stores:
             belongs = [intent for intent in due if store.file == found.file and store.is_of(intent)]
             if belongs and store.save_elsewhere(belongs):
                 found.settle(belongs)

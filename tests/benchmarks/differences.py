@@ -1,4 +1,4 @@
-"""What ours, Shillelagh and OpenAI's SDK send in the same situation, counted by the sandbox: the README's comparison.
+"""What ours, Shillelagh and OpenAI's SDK send in the same situation, counted by the sandbox: docs/comparison.md.
 
 It must not judge: it prints the requests. Shillelagh has no adapter for file batches; it runs the one beside this file.
 

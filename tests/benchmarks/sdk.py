@@ -3,7 +3,7 @@
     pip install -e '.[bench,sandbox]' && python -m tests.benchmarks.sdk
 
 Both are programs of their own, against a sandbox whose responses take 50 ms, and that processes files at once.
-docs/sdk.md has the results.
+docs/guides/sdk.md has the results.
 """
 
 from __future__ import annotations

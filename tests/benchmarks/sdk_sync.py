@@ -1,4 +1,4 @@
-"""A folder to an answer with OpenAI's SDK: what docs/sdk.md compares the SQL with.
+"""A folder to an answer with OpenAI's SDK: what docs/guides/sdk.md compares the SQL with.
 
 python sdk_sync.py DIR NAME QUESTION
 """

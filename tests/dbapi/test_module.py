@@ -10,7 +10,7 @@ import pytest
 
 from openai_vtab import dbapi
 
-# Names that are left out. docs/dbapi.md lists those of sqlite3's own; the others are modules that it imports.
+# Names that are left out. docs/guides/other-tools.md lists those of sqlite3's own; the others are modules that it imports.
 LEFT_OUT = {"version", "version_info", "enable_shared_cache", "dbapi2", "collections", "datetime", "time"}
 LEFT_OUT |= {"OptimizedUnicode", "register_adapters_and_converters"}
 

@@ -150,7 +150,7 @@ def remembered(data: bytes) -> None:
     answer, sent = (source.dumped(names) if source.byte() % 4 else source.sql() for _ in range(2))
     ledger = Ledger(Stored(sent), table, "main", "mine", "")  # type: ignore[arg-type] - it is only read
     keys = tuple(source.sql() if source.byte() % 2 else "vs_1" for _ in table.key)
-    entry = LedgerRow(ledger.shape, 1, keys, str(source.sql()), answer)
+    entry = LedgerRow(ledger.shape, (1, *keys, answer), str(source.sql()))
     entries = [entry, entry.with_unknown_status()]
     response = Response(200, {}, source.dumped(names), "https://api.openai.com/v1")
     try:

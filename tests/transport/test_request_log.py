@@ -108,7 +108,7 @@ def test_request_log_keeps_the_latest_and_counts_all() -> None:
 
 def test_request_log_columns_are_described() -> None:
     """In the page of docs/, in the words of the table."""
-    page = (Path(__file__).parents[2] / "docs" / "requests.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "guides" / "requests.md").read_text(encoding="utf-8")
     assert re.findall(r"^\| `(\w+)` \| (.*) \|$", page, re.MULTILINE) == list(COLUMNS.items())
 
 

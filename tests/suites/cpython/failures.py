@@ -1,6 +1,6 @@
 """The tests of CPython's sqlite3 that fail on openai_vtab.dbapi, and the reasons: data for __main__.py.
 
-The list is for Python 3.11 to 3.13; a version need not have all of them. docs/dbapi.md is for users.
+The list is for Python 3.11 to 3.13; a version need not have all of them. docs/guides/other-tools.md is for users.
 """
 
 from __future__ import annotations

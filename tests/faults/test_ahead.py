@@ -352,11 +352,12 @@ def test_ahead_needs_no_more_connections_than_the_server_allows(connect: Connect
 def test_ahead_that_never_shakes_hands_costs_nothing(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     """The creates that are under way have the server to themselves; the others follow."""
     monkeypatch.setattr("openai_vtab.transport.fresh.LONGEST_OPENING", 0.2)
-    server_side = Counting(0.01)
-    accepted = iter(range(1000))
+    server_side = Counting(0.05)
+    silent: list[socket.socket] = []
 
     def silent_at_first(connection: socket.socket) -> None:
-        if 2 <= next(accepted) < 6:
+        if server_side.in_flight == 2 and len(silent) < 4:  # both turns are taken: this one is opened ahead
+            silent.append(connection)
             time.sleep(5)
             return
         with TLS.wrap_socket(connection, server_side=True) as secured:
@@ -367,6 +368,7 @@ def test_ahead_that_never_shakes_hands_costs_nothing(connect: Connect, monkeypat
         create(db, 12)
         assert recorded(db) == all_done(12)
         assert sorted(server_side.asked) == list(range(12))
+        assert silent
         assert db.execute("SELECT sum(retries) FROM openai_requests").get == 0
 
 

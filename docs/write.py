@@ -58,10 +58,9 @@ def setting_names() -> str:
 
 def shell_options() -> str:
     """The options of openai-vtab that APSW's shell does not have."""
-    found = (options.SANDBOX, *(option for _, option in options.SETTINGS.values()), *options.OTHERS)
     return _table(
         ("option", ""),
-        ((_code(f"--{option.name} {option.argument}".rstrip()), _sentence(option.help)) for option in found),
+        ((_code(f"--{option.name} {option.argument}".rstrip()), _sentence(option.help)) for option in options.ALL),
     )
 
 

@@ -71,6 +71,8 @@ def _module(_: InternalSQL, name: str, __: str) -> str:
 
 
 def _function(_: InternalSQL, name: str, __: str) -> str:
+    if name.lower() in OURS:
+        return f"it is a table: SELECT … FROM {name}(…)"
     return _meant(name, FUNCTIONS)
 
 

@@ -98,6 +98,10 @@ class Connection(apsw.Connection):
 class AsyncConnection(Connection):
     """The same in APSW's asynchronous mode: calls return awaitables, and run in a thread of the connection."""
 
+    def close(self, force: bool = False) -> None:
+        """Close the connection without waiting, as APSW does; aclose() rolls back an open transaction first."""
+        apsw.Connection.close(self, force)
+
     async def aclose(self, force: bool = False) -> None:
         """Roll back an open transaction, as close() does, and close the connection."""
         connection: Any = self
@@ -142,6 +146,9 @@ def connect(
     trusted_schema is off; TEMP views can, TEMP triggers cannot.
     https://www.sqlite.org/src/doc/latest/doc/trusted-schema.md
 
+    A name in double quotes is never a string, as in SQLite's own shell: a misspelt column is an error.
+    https://www.sqlite.org/quirks.html#dblquote
+
     Raises InterfaceError for a wrong setting, ConfigurationError for an address that must not be used, and the errors
     of apsw.Connection. A missing key raises ConfigurationError at the first request.
     """
@@ -176,6 +183,7 @@ async def connect_async(
 
 def _prepare(connection: apsw.Connection, settings: Keywords) -> None:
     connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
+    connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, 0)
     register(connection, **settings)
 
 

@@ -57,6 +57,7 @@ class Shell(RunningShell):
     def open_with_tables(self, connection: apsw.Connection) -> None:
         """Register the tables on a new connection. APSW calls this hook for every database that is opened."""
         connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
+        connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, 0)
         settings = Settings(**{**self.settings, "progress": self.bar}).with_environment()
         register_tables(connection, settings, callbacks=self.callbacks)
         apsw.ext.make_virtual_module(connection, "generate_series", cast(Any, apsw.ext.generate_series_sqlite))

@@ -29,6 +29,7 @@ OTHERS = (
     Option("version", "show the versions of openai-vtab, SQLite and APSW"),
     Option("help", "show this help"),
 )
+ALL = (SANDBOX, *(option for _, option in SETTINGS.values()), VAR, MANIFEST, *OTHERS)
 NAMES = re.compile(  # in an error's text; a name without an underscore, such as errors, may be an ordinary word
     rf"(?<![\w./-])({'|'.join(setting for setting, _ in SETTINGS.values() if '_' in setting)})(?![\w./-])"
 )
@@ -101,7 +102,6 @@ def named_options(text: str) -> str:
 
 def help_text() -> str:
     """The options' part of --help."""
-    options = (SANDBOX, *(option for _, option in SETTINGS.values()), VAR, MANIFEST, *OTHERS)
     lines = [
         textwrap.fill(
             option.help,
@@ -110,7 +110,7 @@ def help_text() -> str:
             subsequent_indent=" " * 24,
             break_on_hyphens=False,
         )
-        for option in options
+        for option in ALL
     ]
     sync = "openai-vtab sync DIR --store NAME makes a vector store the same as a folder: openai-vtab sync --help"
     key = "The API key is read from OPENAI_API_KEY. OPENAI_ORG_ID and OPENAI_PROJECT_ID are used when they are set."

@@ -11,6 +11,7 @@ import os
 import re
 import sys
 from collections.abc import Coroutine
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import apsw
@@ -59,14 +60,15 @@ class Connection(apsw.Connection):
     def execute(self, statements: str, bindings: Any = None, **options: Any) -> apsw.Cursor:
         """Run statements. DROP TABLE IF EXISTS does nothing where no other table has the name of one of the API's.
 
+        Of a script with such a DROP, the cursor returns the rows of the statements after the last one alone.
         Raises ProgrammingError for a CREATE TABLE that would hide a table of the API's by mistake.
         """
         run = super().execute
         try:
             if not _SCHEMA_CHANGES.search(statements):
                 return run(statements, bindings, **options)
-            shadows.refuse_mistaken(statements)
-            *first, last = optional_drops.pieces(statements) if bindings is None else [statements]
+            shadows.refuse_mistaken(self, statements)
+            *first, last = shadows.pieces(statements) if bindings is None else [statements]
             for statement in first:
                 for _ in optional_drops.execute(run, statement, **options):
                     pass
@@ -97,6 +99,11 @@ class Connection(apsw.Connection):
 
 class AsyncConnection(Connection):
     """The same in APSW's asynchronous mode: calls return awaitables, and run in a thread of the connection."""
+
+    def execute(self, statements: str, bindings: Any = None, **options: Any) -> Any:
+        """Run statements as Connection.execute() does. Returns an awaitable outside of the connection's thread."""
+        connection: Any = self
+        return connection.async_run(partial(super().execute, statements, bindings, **options))
 
     def close(self, force: bool = False) -> None:
         """Close the connection without waiting, as APSW does; aclose() rolls back an open transaction first."""

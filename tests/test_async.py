@@ -105,3 +105,21 @@ def test_async_interrupt_cancels_a_wait(sandbox: Any) -> None:
         return time.monotonic() - begin
 
     assert run(program, sandbox) < 5
+
+
+def test_async_execute_knows_the_tables(sandbox: Any) -> None:
+    """Scripts that drop and create, advice, and refusals are those of connect()."""
+
+    async def main() -> None:
+        address = {"base_url": sandbox.base_url, "api_key": sandbox.api_key}
+        async with aclosing(await openai_vtab.connect_async(**address)) as db:
+            script = "DROP TABLE IF EXISTS files; CREATE TABLE t (a); SELECT 1; SELECT ?"
+            assert await (await db.execute(script.replace("?", "2"))).fetchall() == [(1,), (2,)]
+            assert [row async for row in await db.execute("SELECT ?", (3,))] == [(3,)]
+            with pytest.raises(apsw.SQLError, match=r"no such column: creatd_at; did you mean created_at\?"):
+                await db.execute("SELECT creatd_at FROM files")
+            with pytest.raises(openai_vtab.ProgrammingError, match="would hide it"):
+                await db.execute("CREATE TABLE vector_stores (name)")
+            assert await db.async_run(lambda: db.execute("SELECT 4").get) == 4
+
+    asyncio.run(main())

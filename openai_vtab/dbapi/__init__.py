@@ -43,7 +43,7 @@ from ..errors import (
 )
 from ..settings import Shared, hide_key
 from ..stackql import divide, translate
-from ..vtable.shadows import refuse_mistaken
+from ..vtable import shadows
 from .blob import Blob
 from .callbacks import enable_callback_tracebacks
 from .connection import BaseConnection
@@ -120,13 +120,17 @@ class Connection(BaseConnection):
             uri,
             autocommit=autocommit,
             open_database=partial(open_with_tables, **settings),
-            dialect=Dialect(translate, divide),
+            dialect=Dialect(translate, _divide),
             explain=advised,
         )
 
     def _check_statement(self, sql: str) -> None:
         """Raise ProgrammingError for a CREATE TABLE that would hide a table of the API's by mistake."""
-        refuse_mistaken(sql)
+        shadows.refuse_mistaken(self.apsw, sql)
+
+
+def _divide(script: str) -> list[str]:
+    return [piece for part in divide(script) for piece in shadows.pieces(part)]
 
 
 C = TypeVar("C", bound=Connection)

@@ -110,9 +110,8 @@ class Cursor:
             self._session._commit_before_script()
             with map_errors:
                 for part in self._session._dialect.divide(sql_script):
-                    for piece in optional_drops.pieces(part):
-                        self._exec_trace.reset()
-                        self._run(lambda sql: deque(optional_drops.execute(self._cursor.execute, sql, None), 0), piece)
+                    self._exec_trace.reset()
+                    self._run(lambda sql: deque(optional_drops.execute(self._cursor.execute, sql, None), 0), part)
             self._exec_trace.reset()
         finally:
             self._running = False

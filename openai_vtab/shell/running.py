@@ -79,7 +79,7 @@ class RunningShell(StackQLShell):
             if (name := self._needlessly_dropped(statement)) is not None:
                 notes.append(f"{name} is the API's table, which every database has: nothing was dropped")
             else:
-                refuse_mistaken(statement)
+                refuse_mistaken(self.db, statement)
                 self._process(statement, bindings, False, summary)
                 notes += self._hidden_now(statement)
         except UnicodeError as error:

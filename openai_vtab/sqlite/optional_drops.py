@@ -7,16 +7,14 @@ SQLite refuses to drop a table that a module provides without CREATE VIRTUAL TAB
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import apsw
 
-from .statement_text import dropped_if_exists, split
+from .statement_text import dropped_if_exists
 
 Rows = TypeVar("Rows")
-_DROP = re.compile(r"\bDROP\b", re.IGNORECASE)
 _NOT_DROPPED = "may not be dropped"
 
 
@@ -29,11 +27,3 @@ def execute(run: Callable[..., Rows], sql: str, bindings: Any = None, **options:
             raise
     # With this flag, SQLite does not find such a table; an ordinary one would have been dropped above.
     return run(sql, bindings, **{**options, "prepare_flags": apsw.SQLITE_PREPARE_NO_VTAB})
-
-
-def pieces(script: str) -> list[str]:
-    """Divide a script into parts that `execute` can run: its statements if it may drop a table, else all of it."""
-    if not _DROP.search(script):
-        return [script]
-    statements = split(script)
-    return statements if any(map(dropped_if_exists, statements)) else [script]

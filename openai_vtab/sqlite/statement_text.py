@@ -2,8 +2,8 @@
 
 SQLite tells a virtual table neither that a DELETE has no WHERE, nor that an ordinary table is about to hide it.
 
->>> changed_without_where("WITH x AS (SELECT 1) DELETE FROM main.files -- WHERE id = 'file-1'")
-'files'
+>>> changed_table("WITH x AS (SELECT 1) DELETE FROM main.files -- WHERE id = 'file-1'")
+ChangedTable(schema='main', name='files', is_bounded=False)
 
 https://www.sqlite.org/src/file/src/tokenize.c
 """
@@ -19,14 +19,16 @@ from itertools import chain
 import apsw
 
 _LETTER = r"A-Za-z_\x80-\U0010ffff"
+# SQLite skips a byte order mark at the beginning of any token, and \v after another blank.
 _TOKEN = re.compile(
-    rf"""(?P<blank> [ \t\n\f\r]+ | --[^\n]* | /\*(?:.*?\*/|.*) )
+    rf"""(?P<blank> [ \t\n\f\r][ \t\n\v\f\r]* | \ufeff | --[^\n]* | /\*(?:.*?\*/|.*) )
     | (?P<name> "(?:[^"]|"")*" | `(?:[^`]|``)*` | \[[^\]]*\] | '(?:[^']|'')*' )
     | (?P<word> [{_LETTER}][{_LETTER}0-9$]* )
     | (?P<other> [?]\d* | [:@$#][{_LETTER}0-9$:]+ | \d[{_LETTER}0-9.]* | . )""",
     re.VERBOSE | re.DOTALL,
 )
 _VERBS = ("DELETE", "UPDATE", "INSERT", "SELECT", "VALUES")  # reserved: no common table expression has such a name
+_WRITES = ("DELETE", "UPDATE", "INSERT", "REPLACE", "WITH", "CREATE")
 _CONSTRAINTS = ("CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN")  # they begin no column of CREATE TABLE
 
 
@@ -51,38 +53,61 @@ class Token:
 
 @dataclass(frozen=True)
 class NewTable:
-    """A CREATE TABLE without a schema: its name and its columns in lower case; no columns for one AS SELECT."""
+    """A CREATE TABLE without a schema: its name and its columns in lower case; no columns for one AS SELECT.
+
+    `if_not_exists` tells whether it says so.
+    """
 
     name: str
     columns: tuple[str, ...]
+    if_not_exists: bool = False
 
 
-def changed_without_where(sql: str) -> str | None:
-    """Return the table of a DELETE or UPDATE that has no WHERE of its own; None for any other statement."""
+@dataclass(frozen=True)
+class ChangedTable:
+    """The table of an INSERT, UPDATE or DELETE, in lower case; `schema` is "" where none is written.
+
+    `is_bounded` is False for an UPDATE or DELETE that has no WHERE of its own.
+    """
+
+    schema: str
+    name: str
+    is_bounded: bool
+
+
+@lru_cache(maxsize=8)  # few, because the text of an INSERT may be long
+def changed_table(sql: str) -> ChangedTable | None:
+    """Return the table that an INSERT, UPDATE or DELETE names as its target; None for any other statement."""
     tokens = _outside_parentheses(sql)
     verb = _verb(tokens)
-    if verb not in ("DELETE", "UPDATE"):
+    if verb not in ("DELETE", "UPDATE", "INSERT"):
         return None
     first = next(tokens, None)
-    if first is not None and first.word == "OR" and verb == "UPDATE":
+    if first is not None and first.word == "OR" and verb != "DELETE":
         next(tokens, None)
         first = next(tokens, None)
-    if first is not None and first.word == "FROM" and verb == "DELETE":
+    if first is not None and first.word == {"DELETE": "FROM", "INSERT": "INTO"}.get(verb):
         first = next(tokens, None)
-    table, rest = _qualified(first, tokens)
-    if table is None or any(token.word == "WHERE" for token in rest):
+    schema, table, rest = _qualified(first, tokens)
+    if table is None:
         return None
-    return table.name
+    return ChangedTable(schema, table.name, verb == "INSERT" or any(token.word == "WHERE" for token in rest))
+
+
+def begins_write(sql: str) -> bool:
+    """Return whether the first word of the text, beyond its comments, can begin a statement that writes rows."""
+    first = next((token for token in _tokens(sql) if token.text != ";"), None)
+    return first is not None and first.word in _WRITES
 
 
 @lru_cache(maxsize=128)
 def dropped_if_exists(sql: str) -> str | None:
-    """Return the table of a DROP TABLE IF EXISTS, without its schema; None for any other statement."""
+    """Return the table of a DROP TABLE IF EXISTS, without its schema; None for any other text, as one with more."""
     tokens = _outside_parentheses(sql)
     if [token.word for token in _take(tokens, 4)] != ["DROP", "TABLE", "IF", "EXISTS"]:
         return None
-    table, _ = _qualified(next(tokens, None), tokens)
-    return None if table is None else table.name
+    _, table, rest = _qualified(next(tokens, None), tokens)
+    return None if table is None or any(token.text != ";" for token in rest) else table.name
 
 
 @lru_cache(maxsize=128)
@@ -92,12 +117,13 @@ def created_table(sql: str) -> NewTable | None:
     if [token.word for token in _take(tokens, 2)] != ["CREATE", "TABLE"]:
         return None
     table = next(tokens, None)
-    if table is not None and table.word == "IF":  # NOT EXISTS
+    if_not_exists = table is not None and table.word == "IF"
+    if if_not_exists:
         table = next((token for token in tokens if token.word not in ("NOT", "EXISTS")), None)
     following = next(tokens, None)
     if table is None or not table.is_name or following is None or following.text == ".":
         return None
-    return NewTable(table.name, tuple(_columns(tokens)) if following.text == "(" else ())
+    return NewTable(table.name, tuple(_columns(tokens)) if following.text == "(" else (), if_not_exists)
 
 
 def names(sql: str) -> set[str]:
@@ -125,7 +151,7 @@ def split(sql: str) -> list[str]:
 
 def _tokens(sql: str) -> Iterator[Token]:
     """The tokens of the text up to its end, without blanks and comments."""
-    for match in _TOKEN.finditer(sql, 1 if sql.startswith("\ufeff") else 0):
+    for match in _TOKEN.finditer(sql):
         if match.lastgroup != "blank":
             is_word = match.lastgroup == "word"
             yield Token(match[0], match[0].upper() if is_word else "", match.lastgroup != "other", match.end())
@@ -149,17 +175,17 @@ def _verb(tokens: Iterator[Token]) -> str:
     return next((token.word for token in tokens if token.word in _VERBS), "")
 
 
-def _qualified(first: Token | None, tokens: Iterator[Token]) -> tuple[Token | None, Iterator[Token]]:
-    """The table's token of NAME or SCHEMA.NAME, and the tokens after it."""
+def _qualified(first: Token | None, tokens: Iterator[Token]) -> tuple[str, Token | None, Iterator[Token]]:
+    """The schema and the table's token of NAME or SCHEMA.NAME, and the tokens after it."""
     if first is None or not first.is_name:
-        return None, tokens
+        return "", None, tokens
     following = next(tokens, None)
     if following is None:
-        return first, tokens
+        return "", first, tokens
     if following.text != ".":
-        return first, chain([following], tokens)
+        return "", first, chain([following], tokens)
     last = next(tokens, None)
-    return (last if last is not None and last.is_name else None), tokens
+    return first.name, (last if last is not None and last.is_name else None), tokens
 
 
 def _columns(tokens: Iterator[Token]) -> Iterator[str]:

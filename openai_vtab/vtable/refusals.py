@@ -1,7 +1,11 @@
-"""DELETE and UPDATE without WHERE, which are refused where they would change all that the API lists.
+"""Writes that are refused because of what their text says: they would change other objects of the API than was meant.
 
-Every database has the table files, so that a mistake in a file's name and DELETE FROM files would empty an account.
-SQLite tells a virtual table nothing of WHERE: the text of the running statement does.
+- DELETE and UPDATE without WHERE. Every database has the table files, so that a mistake in a file's name and DELETE
+  FROM files would empty an account.
+- A write to archive.files where the database archive has no table files. SQLite finds tables such as the API's in any
+  schema, even in one that is not attached. https://www.sqlite.org/vtab.html#epovtab
+
+SQLite tells a virtual table neither of WHERE nor of the schema: the text of the running statement does.
 
 >>> refuse_without_where(context.statements.current, vector_stores, "vector_stores")
 """
@@ -10,10 +14,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import apsw
+
 from ..errors import UnsupportedWriteError
 from ..schema.table import Table
-from ..sqlite.statement_text import changed_without_where
+from ..sqlite.statement_text import changed_table
 from .statements import RunningStatement
+
+SCHEMAS = ("", "openai", "main", "temp")  # in which a statement may write to the API's tables
 
 
 def refuse_without_where(statement: RunningStatement[Any] | None, table: Table, name: str) -> None:
@@ -23,8 +31,28 @@ def refuse_without_where(statement: RunningStatement[Any] | None, table: Table, 
     """
     if statement is None or statement.readonly or all(method.variables for method in table.of("SELECT")):
         return
-    if changed_without_where(statement.sql) == name:
+    changed = changed_table(statement.sql)
+    if changed is not None and changed.name == name and not changed.is_bounded:
         raise UnsupportedWriteError(
             f"{name}: without WHERE, the statement would change every object that the API lists, so it is refused and "
             "nothing was sent; write a condition, WHERE true if you mean all, or set allow_unbounded_writes"
+        )
+
+
+def refuse_other_schema(connection: apsw.Connection | None, statement: RunningStatement[Any] | None, name: str) -> None:
+    """Raise UnsupportedWriteError if the statement changes a table `name` of a schema that has no such table.
+
+    Called before the table is read, or a row is queued. A statement may read the API's table and change another one of
+    the same name, as INSERT INTO archive.files SELECT … FROM openai.files does.
+    """
+    if connection is None or statement is None or statement.readonly:
+        return
+    changed = changed_table(statement.sql)
+    if changed is None or changed.name != name or changed.schema in SCHEMAS:
+        return
+    if not connection.table_exists(changed.schema, name):
+        raise UnsupportedWriteError(
+            f"{changed.schema}.{name}: there is no such table, and SQLite would change the API's table {name} instead, "
+            f"so the statement is refused and nothing was sent; write openai.{name} if you mean the API's table, or "
+            f"ATTACH the database that has the table {name} as {changed.schema}"
         )

@@ -3,6 +3,8 @@
 Scripts for other databases may create a table `files`, and mean it. A program that writes to the API must not do so by
 mistake, as tools that look for a table in sqlite_schema, and create what is not there.
 
+Scripts may also drop such a table before they create it: see sqlite/optional_drops.py.
+
 >>> connection.execute("CREATE TABLE files (id INTEGER PRIMARY KEY, size)")
 >>> hint(connection, "SELECT file_id FROM files", "no such column: file_id")
 "main.files hides the API's table files; write openai.files for the API's"
@@ -12,6 +14,7 @@ from __future__ import annotations
 
 import re
 import weakref
+from itertools import groupby
 
 import apsw
 
@@ -19,28 +22,51 @@ from ..errors import ProgrammingError
 from ..schema.table import Table
 from ..sqlite.internal_sql import InternalSQL
 from ..sqlite.sql_text import module_of
-from ..sqlite.statement_text import created_table, names, split
+from ..sqlite.statement_text import created_table, dropped_if_exists, names, split
 from ..tables import TABLES
 
 BY_NAME = {table.name: table for table in TABLES}
 INDEX = "index"  # the column that pandas adds
-_CREATE = re.compile(r"\bCREATE\s+TABLE\b", re.IGNORECASE)
+# Searches for one of the names come before any division into tokens, which takes a second for each megabyte.
+_NAMES = "|".join(BY_NAME)
+_BLANKS = r"(?:[\s\ufeff]|--[^\n]*|/\*.*?\*/)*+"
+_CREATE, _DROP = (
+    re.compile(pattern, re.IGNORECASE | re.DOTALL)
+    for pattern in (
+        rf"\bCREATE{_BLANKS}TABLE{_BLANKS}(?:IF{_BLANKS}NOT{_BLANKS}EXISTS{_BLANKS})?[\"'`\[]?(?:{_NAMES})\b",
+        rf"\bDROP{_BLANKS}TABLE{_BLANKS}IF{_BLANKS}EXISTS{_BLANKS}[^;]*?\b(?:{_NAMES})\b",
+    )
+)
+_NO_COLUMN = re.compile(r"no such column: |table (.+) has no column named |cannot join using column ", re.DOTALL)
 
 
-def refuse_mistaken(sql: str) -> None:
+def refuse_mistaken(connection: apsw.Connection, sql: str) -> None:
     """Raise ProgrammingError if a script creates a table that looks like an INSERT into a table of the API's.
 
-    CREATE TABLE main.NAME says that the table is meant.
+    CREATE TABLE main.NAME says that the table is meant. IF NOT EXISTS creates nothing where the database has the table.
     """
     if not _CREATE.search(sql):
         return
     for new in filter(None, map(created_table, split(sql))):
         table = BY_NAME.get(new.name)
-        if table is not None and _takes(table, set(new.columns) - {INDEX}):
+        if table is None or (new.if_not_exists and connection.table_exists("main", new.name)):
+            continue
+        if _takes(table, set(new.columns) - {INDEX}):
             raise ProgrammingError(
                 f"{new.name} is the API's table, which exists without CREATE TABLE, and an ordinary table of that name "
                 f"would hide it; leave the CREATE TABLE out, or write CREATE TABLE main.{new.name} if you mean it"
             )
+
+
+def pieces(script: str) -> list[str]:
+    """Divide a script, so that each DROP TABLE IF EXISTS of a table of the API's is alone, for optional_drops."""
+    if not _DROP.search(script):
+        return [script]
+    found: list[str] = []
+    for is_drop, group in groupby(split(script), lambda statement: dropped_if_exists(statement) in BY_NAME):
+        statements = list(group)
+        found += statements if is_drop else ["".join(statements)]
+    return found or [script]
 
 
 def _takes(table: Table, columns: set[str]) -> bool:
@@ -64,12 +90,20 @@ def hiding(connection: apsw.Connection) -> list[tuple[str, str]]:
 
 
 def hint(connection: apsw.Connection, sql: str, problem: str) -> str:
-    """What to say besides SQLite's error about a statement that names a hidden table; "" without such a table."""
+    """What to say besides SQLite's error about a column, or a DROP, of a table that is named as one of the API's.
+
+    Returns "" for any other error, and where no table hides the API's.
+    """
+    is_drop, no_column = "may not be dropped" in problem, _NO_COLUMN.match(problem)
+    if not is_drop and no_column is None:
+        return ""
     named = names(sql)
     if named.isdisjoint(BY_NAME):
         return ""
-    if "may not be dropped" in problem:
+    if no_column is None:
         return "it is the API's table, which every database has: there is nothing to drop"
+    if no_column[1] is not None:
+        named = {no_column[1].lower()}
     try:
         hides = [(schema, name) for schema, name in hiding(connection) if name.lower() in named]
     except apsw.Error:  # an authorizer refuses, or the database is busy: the statement's own error says more

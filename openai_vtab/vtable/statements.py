@@ -81,6 +81,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import apsw
 
 from ..sqlite.internal_sql import InternalSQL
+from ..sqlite.statement_text import begins_write
 
 
 class Closable(Protocol):
@@ -191,7 +192,8 @@ class StatementTracker(Generic[S]):
         if ended is not None:
             self._ended(ended, connection)
         if event["code"] == apsw.SQLITE_TRACE_STMT:
-            begun = RunningStatement(self._open_session, id, event["sql"], event["readonly"], changes, self._position())
+            sql = _text(event)
+            begun = RunningStatement(self._open_session, id, sql, event["readonly"], changes, self._position())
             self._began(begun, connection)
             self.running[id] = begun
 
@@ -246,3 +248,14 @@ class StatementTracker(Generic[S]):
             return None
         self.running[latest.id] = again = latest.again()
         return again
+
+
+def _text(event: dict[str, Any]) -> str:
+    """The text of a statement that begins.
+
+    SQLite puts "-- " before the text of a statement within another one. APSW takes that away, also from a text that
+    begins with such a comment itself: its first line would then count as SQL.
+    """
+    sql: str = event["sql"]
+    commented = f"-- {sql}"
+    return commented if event.get("trigger") and begins_write(commented) else sql

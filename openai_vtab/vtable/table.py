@@ -22,7 +22,7 @@ from .context import ConnectionContext
 from .cursor import Cursor, Getter
 from .listing import ListReader
 from .lookup import Lookup
-from .refusals import refuse_without_where
+from .refusals import refuse_other_schema, refuse_without_where
 from .replay import RecordingLookup
 from .replayed_lists import ReplayedListReader
 from .row_identity import RowIdentities
@@ -62,6 +62,7 @@ class VTable(TransactionHooks):
         rows, context = self.rows, self.context
         recorder = context.replayer.recorder
         if recorder is None:
+            refuse_other_schema(self.connection(), context.statements.current, self._name)
             if rows.ledger is None and not context.settings.allow_unbounded_writes:
                 refuse_without_where(context.statements.current, self.table, self._name)
             session = context.session
@@ -102,6 +103,7 @@ class VTable(TransactionHooks):
     def UpdateInsertRow(self, rowid: int | None, fields: Sequence[SQLiteValue]) -> int:
         """INSERT: queue the row, and return its rowid."""
         self._refuse_conflict_clause("INSERT")
+        refuse_other_schema(self.connection(), self.context.statements.writing, self._name)
         if rowid is not None:
             raise RowError(f"{self.table.name}.rowid: it is given by the table; leave it out")
         columns = zip(self.table.columns, fields, strict=True)

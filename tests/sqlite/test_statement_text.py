@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from openai_vtab.sqlite.statement_text import NewTable, changed_without_where, created_table, dropped_if_exists, split
+from openai_vtab.sqlite.statement_text import (
+    ChangedTable,
+    NewTable,
+    changed_table,
+    created_table,
+    dropped_if_exists,
+    split,
+)
 
 
 @pytest.mark.parametrize(
@@ -14,7 +21,8 @@ from openai_vtab.sqlite.statement_text import NewTable, changed_without_where, c
         ('delete from main . "fi""les" -- WHERE 1', 'fi"les'),
         ("DELETE FROM [Files] AS where\u00a0", "files"),
         ("DELETE FROM 'files' /* WHERE */ RETURNING (SELECT 1 WHERE 1)", "files"),
-        (";;\ufeffDELETE FROM files", None),
+        (";;\ufeffDELETE FROM files", "files"),
+        ("-- x\n\ufeff\ufeffDELETE \ufeffFROM \v files", "files"),
         (";;DELETE FROM files;", "files"),
         ("-- a\nUPDATE OR FAIL files SET x = :where, y = $where::a(where), z = a$where", "files"),
         ("UPDATE files SET x = 1 FROM (SELECT 1 WHERE 1) AS t", "files"),
@@ -33,13 +41,21 @@ from openai_vtab.sqlite.statement_text import NewTable, changed_without_where, c
 )
 def test_where_is_looked_for_in_the_statement_itself(sql: str, table: str | None) -> None:
     """Not in subqueries, comments, names, parameters, or words that only begin like it."""
-    assert changed_without_where(sql) == table
+    changed = changed_table(sql)
+    assert (None if changed is None or changed.is_bounded else changed.name) == table
+
+
+def test_schema_of_the_table_that_is_changed() -> None:
+    """As it is written, in lower case."""
+    assert changed_table("INSERT OR FAIL INTO 'Archive' . Files VALUES (1)") == ChangedTable("archive", "files", True)
+    assert changed_table("UPDATE archive.files SET x = 1") == ChangedTable("archive", "files", False)
+    assert changed_table("DELETE FROM files WHERE 1") == ChangedTable("", "files", True)
 
 
 def test_tables_that_are_created_and_dropped() -> None:
     """A schema before the name, or TEMP, says that the table is meant."""
     text = "CREATE TABLE IF NOT EXISTS \"Files\" (a INT DEFAULT (1), 'b' TEXT, c, PRIMARY KEY (a, b))"
-    assert created_table(text) == NewTable("files", ("a", "b", "c"))
+    assert created_table(text) == NewTable("files", ("a", "b", "c"), if_not_exists=True)
     assert created_table("CREATE TABLE files AS SELECT 1") == NewTable("files", ())
     for other in (
         "CREATE TABLE main.files (a)",
@@ -50,6 +66,7 @@ def test_tables_that_are_created_and_dropped() -> None:
         assert created_table(other) is None
     assert dropped_if_exists("/* */ drop table if exists main.Files;") == "files"
     assert dropped_if_exists("DROP TABLE files") is None
+    assert dropped_if_exists("DROP TABLE IF EXISTS files; SELECT 1") is None
 
 
 def test_split_divides_a_script() -> None:

@@ -78,3 +78,37 @@ def test_script_with_a_drop_returns_the_rows_of_its_last_statement(db: apsw.Conn
     """With bindings, or without such a DROP, APSW divides the text."""
     assert db.execute(SCRIPT).fetchall() == [("x",)]
     assert db.execute("SELECT ?; SELECT ?", (1, 2)).fetchall() == [(1,), (2,)]
+
+
+def test_script_keeps_its_rows_around_drops(db: apsw.Connection) -> None:
+    """All rows if it drops none of the API's tables, otherwise those after the last such DROP."""
+    rows = "SELECT 1; SELECT 2; DROP TABLE IF EXISTS t"
+    assert db.execute(rows).fetchall() == [(1,), (2,)]
+    assert db.execute(f"SELECT 0; DROP TABLE IF EXISTS files; {rows}").fetchall() == [(1,), (2,)]
+    assert db.execute("-- DROP TABLE IF EXISTS files").fetchall() == []
+
+
+def test_shadow_that_exists_already_is_not_refused(database: Any) -> None:
+    """IF NOT EXISTS creates nothing then."""
+    sql = "CREATE TABLE IF NOT EXISTS vector_stores (name, metadata)"
+    with pytest.raises(openai_vtab.ProgrammingError, match="an ordinary table of that name would hide it"):
+        database.execute(sql)
+    database.execute("CREATE TABLE main.vector_stores (name, metadata)")
+    database.execute(sql)
+    with pytest.raises(openai_vtab.ProgrammingError, match="an ordinary table of that name would hide it"):
+        database.execute('create /* a */ table -- b\n "Vector_Stores" (name)')
+
+
+def test_shadow_is_not_named_in_other_errors(database: Any) -> None:
+    """Only where a column is missing in a hidden table."""
+    database.execute("CREATE TABLE main.files (a)")
+    database.execute("CREATE TABLE users (id)")
+    for sql, problem in (
+        ("SELECT nosuch(1) FROM files", "no such function: nosuch"),
+        ("SELECT * FROM files, vector_store", "no such table: vector_store; did you mean vector_stores[?]"),
+        ("INSERT INTO users (files) VALUES (1)", "table users has no column named files"),
+    ):
+        with pytest.raises(Exception, match=f"^{problem}$"):
+            database.execute(sql)
+    with pytest.raises(Exception, match=r"main\.files hides the API's table files"):
+        database.execute("INSERT INTO files (filename) VALUES (1)")

@@ -21,6 +21,8 @@ REFUSED = "without WHERE, the statement would change every object that the API l
         "DELETE FROM files",
         "SELECT 1; DELETE FROM main.files; SELECT 2",
         "DELETE FROM openai.files",
+        "-- clean up\nDELETE FROM files",
+        "-- delete all\n\ufeffDELETE FROM files",
         'DELETE FROM "openai.vector_stores.vector_stores"',
         "WITH x AS (SELECT 1 WHERE 1) UPDATE vector_stores SET name = 'x'",
         "UPDATE vector_stores SET name = t.n FROM (SELECT 'x' AS n) AS t",
@@ -98,3 +100,33 @@ def test_unbounded_write_through_every_way_to_connect(sandbox: Any) -> None:
         with pytest.raises(Exception, match=REFUSED):
             door(**address)("DELETE FROM files")
         door(**address, allow_unbounded_writes=True)("DELETE FROM files")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DELETE FROM archive.files WHERE created_at > 0",
+        "UPDATE archive.vector_stores SET name = 'x' WHERE true",
+        "INSERT INTO archive.vector_stores (name) VALUES ('x')",
+        "-- copy\nINSERT INTO other.vector_stores (name) SELECT 'x'",
+    ],
+)
+def test_schema_that_has_no_such_table_is_refused(
+    db: apsw.Connection, requests: Callable[[], list[str]], sql: str
+) -> None:
+    """Whether a database has that name or not: SQLite would change the API's table."""
+    db.execute("ATTACH ':memory:' AS other")
+    with pytest.raises(openai_vtab.UnsupportedWriteError, match=r"(archive|other)\.\w+: there is no such table"):
+        db.execute(sql)
+    assert requests() == []
+
+
+def test_schema_that_has_the_table_is_written_to(db: apsw.Connection, requests: Callable[[], list[str]]) -> None:
+    """An ordinary table, also from the API's table of the same name, or one that was created there."""
+    db.execute("ATTACH ':memory:' AS archive; CREATE TABLE archive.files (file_id)")
+    db.execute("INSERT INTO archive.files SELECT file_id FROM openai.files")
+    db.execute("DELETE FROM archive.files WHERE file_id IN (SELECT file_id FROM openai.files)")
+    assert db.execute("SELECT count(*) FROM archive.files").get == 0
+    db.execute("CREATE VIRTUAL TABLE archive.mine USING vector_stores")
+    db.execute("INSERT INTO archive.mine (name) VALUES ('x'); INSERT INTO main.vector_stores (name) VALUES ('x')")
+    assert [each for each in requests() if each.startswith("POST")] == ["POST /vector_stores"] * 2

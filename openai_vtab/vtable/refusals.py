@@ -24,12 +24,13 @@ from .statements import RunningStatement
 SCHEMAS = ("", "openai", "main", "temp")  # in which a statement may write to the API's tables
 
 
-def refuse_without_where(statement: RunningStatement[Any] | None, table: Table, name: str) -> None:
+def refuse_without_where(statement: RunningStatement[Any], table: Table, name: str) -> None:
     """Raise UnsupportedWriteError if the statement changes all rows of the table, whose name in SQL is `name`.
 
-    Called before the table is read. Within a trigger, the running statement is the one that fires the trigger.
+    Called before a statement that writes reads the table. Within a trigger, the running statement is the one
+    that fires the trigger.
     """
-    if statement is None or statement.readonly or all(method.variables for method in table.of("SELECT")):
+    if all(method.variables for method in table.of("SELECT")):
         return
     changed = changed_table(statement.sql)
     if changed is not None and changed.name == name and not changed.is_bounded:
@@ -39,18 +40,16 @@ def refuse_without_where(statement: RunningStatement[Any] | None, table: Table, 
         )
 
 
-def refuse_other_schema(connection: apsw.Connection | None, statement: RunningStatement[Any] | None, name: str) -> None:
+def refuse_other_schema(connection: apsw.Connection | None, statement: RunningStatement[Any], name: str) -> None:
     """Raise UnsupportedWriteError if the statement changes a table `name` of a schema that has no such table.
 
-    Called before the table is read, or a row is queued. A statement may read the API's table and change another one of
-    the same name, as INSERT INTO archive.files SELECT … FROM openai.files does.
+    Called before a statement that writes reads the table or queues a row. It may read the API's table and change
+    another one of the same name, as INSERT INTO archive.files SELECT … FROM openai.files does.
     """
-    if connection is None or statement is None or statement.readonly:
-        return
     changed = changed_table(statement.sql)
     if changed is None or changed.name != name or changed.schema in SCHEMAS:
         return
-    if not connection.table_exists(changed.schema, name):
+    if connection is not None and not connection.table_exists(changed.schema, name):
         raise UnsupportedWriteError(
             f"{changed.schema}.{name}: there is no such table, and SQLite would change the API's table {name} instead, "
             f"so the statement is refused and nothing was sent; write openai.{name} if you mean the API's table, or "

@@ -192,7 +192,7 @@ class StatementTracker(Generic[S]):
         if ended is not None:
             self._ended(ended, connection)
         if event["code"] == apsw.SQLITE_TRACE_STMT:
-            sql = _text(event)
+            sql = _text(event["sql"]) if event.get("trigger") else event["sql"]
             begun = RunningStatement(self._open_session, id, sql, event["readonly"], changes, self._position())
             self._began(begun, connection)
             self.running[id] = begun
@@ -250,12 +250,11 @@ class StatementTracker(Generic[S]):
         return again
 
 
-def _text(event: dict[str, Any]) -> str:
-    """The text of a statement that begins.
+def _text(sql: str) -> str:
+    """The text of a statement that begins, of which APSW says that it belongs to a trigger.
 
     SQLite puts "-- " before the text of a statement within another one. APSW takes that away, also from a text that
     begins with such a comment itself: its first line would then count as SQL.
     """
-    sql: str = event["sql"]
     commented = f"-- {sql}"
-    return commented if event.get("trigger") and begins_write(commented) else sql
+    return commented if begins_write(commented) else sql

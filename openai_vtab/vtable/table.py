@@ -62,9 +62,11 @@ class VTable(TransactionHooks):
         rows, context = self.rows, self.context
         recorder = context.replayer.recorder
         if recorder is None:
-            refuse_other_schema(self.connection(), context.statements.current, self._name)
-            if rows.ledger is None and not context.settings.allow_unbounded_writes:
-                refuse_without_where(context.statements.current, self.table, self._name)
+            statement = context.statements.current
+            if statement is not None and not statement.readonly:
+                refuse_other_schema(self.connection(), statement, self._name)
+                if rows.ledger is None and not context.settings.allow_unbounded_writes:
+                    refuse_without_where(statement, self.table, self._name)
             session = context.session
             lookup: Lookup | RecordingLookup = Lookup(rows, session, partial(context.columns_read, session))
             list_reader = ListReader(rows, session, lookup, context.settings.max_rows)

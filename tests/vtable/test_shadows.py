@@ -10,6 +10,7 @@ import pytest
 
 import openai_vtab
 from openai_vtab import dbapi
+from openai_vtab.vtable import shadows
 
 SCRIPT = (
     "DROP TABLE IF EXISTS files; CREATE TABLE files (id INTEGER PRIMARY KEY, path TEXT); "
@@ -86,6 +87,16 @@ def test_script_keeps_its_rows_around_drops(db: apsw.Connection) -> None:
     assert db.execute(rows).fetchall() == [(1,), (2,)]
     assert db.execute(f"SELECT 0; DROP TABLE IF EXISTS files; {rows}").fetchall() == [(1,), (2,)]
     assert db.execute("-- DROP TABLE IF EXISTS files").fetchall() == []
+
+
+def test_script_that_names_none_of_the_tables_is_not_divided(
+    db: apsw.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dump of megabytes is only searched."""
+    monkeypatch.delattr(shadows, "split")
+    for script in ("CREATE TABLE t (files); DROP TABLE IF EXISTS t; SELECT 'files'", "CREATE TABLE files_2 (a)"):
+        shadows.refuse_mistaken(db, script)
+        assert shadows.pieces(script) == [script]
 
 
 def test_shadow_that_exists_already_is_not_refused(database: Any) -> None:

@@ -28,7 +28,6 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _VERBS = ("DELETE", "UPDATE", "INSERT", "SELECT", "VALUES")  # reserved: no common table expression has such a name
-_WRITES = ("DELETE", "UPDATE", "INSERT", "REPLACE", "WITH", "CREATE")
 _CONSTRAINTS = ("CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN")  # they begin no column of CREATE TABLE
 
 
@@ -94,10 +93,10 @@ def changed_table(sql: str) -> ChangedTable | None:
     return ChangedTable(schema, table.name, verb == "INSERT" or any(token.word == "WHERE" for token in rest))
 
 
-def begins_write(sql: str) -> bool:
-    """Return whether the first word of the text, beyond its comments, can begin a statement that writes rows."""
+def first_word(sql: str) -> str:
+    """Return the first word of the text, in capitals, beyond its comments; "" if it begins with anything else."""
     first = next((token for token in _tokens(sql) if token.text != ";"), None)
-    return first is not None and first.word in _WRITES
+    return "" if first is None else first.word
 
 
 @lru_cache(maxsize=128)

@@ -81,7 +81,11 @@ from typing import Any, Generic, Protocol, TypeVar
 import apsw
 
 from ..sqlite.internal_sql import InternalSQL
-from ..sqlite.statement_text import begins_write
+from ..sqlite.statement_text import first_word
+
+# The words that begin statements, which tell a comment's next line from the second line of a statement.
+WRITES = ("CREATE", "DELETE", "INSERT", "REPLACE", "UPDATE", "WITH")
+READS = ("BEGIN", "COMMIT", "EXPLAIN", "PRAGMA", "RELEASE", "ROLLBACK", "SAVEPOINT", "SELECT", "VALUES", "WITH")
 
 
 class Closable(Protocol):
@@ -175,8 +179,12 @@ class StatementTracker(Generic[S]):
     def follow(self, event: dict[str, Any]) -> None:
         """Take one event of apsw.Connection.trace_v2."""
         id = event["id"]
-        if event.get("trigger") and (event["readonly"] or id in self.running):
-            return
+        sql, readonly = event.get("sql", ""), event.get("readonly", False)
+        if event.get("trigger"):
+            own = "" if id in self.running else _own_text(sql, readonly, bool(self.running))
+            if not own and (readonly or id in self.running):
+                return
+            sql = own or sql
         ended = self.running.pop(id, None)
         if ended is not None:
             self._end(ended)
@@ -192,8 +200,7 @@ class StatementTracker(Generic[S]):
         if ended is not None:
             self._ended(ended, connection)
         if event["code"] == apsw.SQLITE_TRACE_STMT:
-            sql = _text(event["sql"]) if event.get("trigger") else event["sql"]
-            begun = RunningStatement(self._open_session, id, sql, event["readonly"], changes, self._position())
+            begun = RunningStatement(self._open_session, id, sql, readonly, changes, self._position())
             self._began(begun, connection)
             self.running[id] = begun
 
@@ -250,11 +257,13 @@ class StatementTracker(Generic[S]):
         return again
 
 
-def _text(sql: str) -> str:
-    """The text of a statement that begins, of which APSW says that it belongs to a trigger.
+def _own_text(sql: str, readonly: bool, within: bool) -> str:
+    """The text of a statement that begins with a comment, "" for that of one within another statement.
 
     SQLite puts "-- " before the text of a statement within another one. APSW takes that away, also from a text that
-    begins with such a comment itself: its first line would then count as SQL.
+    begins with such a comment itself: its first line would then count as SQL. `within` tells whether another one runs.
     """
-    commented = f"-- {sql}"
-    return commented if begins_write(commented) else sql
+    own = f"-- {sql}"
+    if not readonly:
+        return own if first_word(own) in WRITES else ""
+    return own if first_word(own) in READS and not (within and first_word(sql) in READS) else ""

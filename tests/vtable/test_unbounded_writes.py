@@ -130,3 +130,17 @@ def test_schema_that_has_the_table_is_written_to(db: apsw.Connection, requests: 
     db.execute("CREATE VIRTUAL TABLE archive.mine USING vector_stores")
     db.execute("INSERT INTO archive.mine (name) VALUES ('x'); INSERT INTO main.vector_stores (name) VALUES ('x')")
     assert [each for each in requests() if each.startswith("POST")] == ["POST /vector_stores"] * 2
+
+
+def test_comment_before_a_statement_that_reads(db: apsw.Connection, requests: Callable[[], list[str]]) -> None:
+    """Each statement reads anew, whether another one is open or not."""
+    sql = (
+        "-- poll\nSELECT status FROM vector_store_files WHERE vector_store_id = 'vs_demo' AND file_id = 'file-demo-01'"
+    )
+    for _ in range(2):
+        db.execute(sql).fetchall()
+    other = db.execute("SELECT 1 UNION ALL SELECT 2")
+    for _ in range(2):
+        db.execute(sql).fetchall()
+    other.close()
+    assert len(requests()) == 4

@@ -97,10 +97,10 @@ def _filled_json(text: str, values: Mapping[str, JSON]) -> str:
     "filters": "{{ filters }}". What the text is depends on the text alone, never on a value. A text that is not
     JSON, such as a part of one, still has strings that no value leaves.
     """
-    if not re.match(r"\s*(\[|\"|\{(?!\{))", text):
+    if not re.match(r"[\s\ufeff]*(\[|\"|/[*/]|\{(?!\{))", text):
         return ""
     probe = _IN_JSON.sub(lambda found: " 0 " if found[1] else PLACEHOLDER.sub("x", found[0]), text)
-    strict = _is_json(probe)
+    strict = _is_json(probe, control=True)
     if not strict and _is_json5(probe):
         raise _not_strict(text)
 
@@ -115,7 +115,7 @@ def _filled_json(text: str, values: Mapping[str, JSON]) -> str:
 
     if strict and text.lstrip()[0] != '"':
         filled = _IN_JSON.sub(lambda found: replaced(found, any_json=True), text)
-        if _is_json(filled):
+        if _is_json(filled, control=True):
             return filled
     return _IN_JSON.sub(replaced, text)  # a key, for instance, can be no number
 
@@ -125,10 +125,13 @@ def _json_of(value: JSON) -> str:
     return value if isinstance(value, str) and _is_json(value) else json_of(value)
 
 
-def _is_json(text: str) -> bool:
-    """Whether the text is strict JSON, which has no NaN, but has integers of any length."""
+def _is_json(text: str, control: bool = False) -> bool:
+    """Whether the text is strict JSON, which has no NaN, but has integers of any length.
+
+    With `control`, its strings may contain control characters, such as the ends of lines in a long SQL text.
+    """
     try:
-        json.loads(text, parse_int=str, parse_constant=_no_constant)
+        json.loads(text, strict=not control, parse_int=str, parse_constant=_no_constant)
     except (ValueError, RecursionError):
         return False
     return True

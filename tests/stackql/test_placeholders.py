@@ -48,6 +48,7 @@ FILLED = {
     "a part of JSON": ("""SELECT '{"x": "{{ q }}"' || '}', '["{{ q }}' || '"]'""", """SELECT '{"x": "a\\" b"' || '}', '["a\\" b' || '"]'"""),
     "JSON with a key": ("""SELECT '{"{{ n }}": "{{ q }}"}'""", """SELECT '{"5": "a\\" b"}'"""),
     "JSON with a long integer": ("""SELECT '{"x": {{ long }}, "y": "{{ q }}"}'""", f"""SELECT '{{"x": {'1' * 5000}, "y": "a\\" b"}}'"""),
+    "JSON with lines in a string": ("""SELECT '{"x": "a\n{{ q }}"}'""", """SELECT '{"x": "a\na\\" b"}'"""),
     "JSON has no NaN": ("""SELECT '{"x": {{ nan }}}'""", """SELECT '{"x": "NaN"}'"""),
     "brackets that are no JSON": ("SELECT '[{{ a }}', '{ {{ a }}'", "SELECT '[it''s', '{ it''s'"),
 }  # fmt: skip
@@ -100,7 +101,15 @@ def test_placeholders_take_only_numbers_that_can_be_written(sql: str, value: Any
 
 @pytest.mark.parametrize(
     "text",
-    ['{x: "{{ v }}"}', '{"x": "{{ v }}",}', "[''{{ v }}'']", """{"x": "\\{{ v }}"}""", '{"x": "{{ v }}" /* " */}'],
+    [
+        '{x: "{{ v }}"}',
+        '{"x": "{{ v }}",}',
+        "[''{{ v }}'']",
+        """{"x": "\\{{ v }}"}""",
+        '{"x": "{{ v }}" /* " */}',
+        '\ufeff{"x": "{{ v }}"}',
+        '/* c */ {"x": "{{ v }}"}',
+    ],
 )
 def test_placeholders_are_refused_in_json5(text: str) -> None:
     """Its strings end in more ways than those of JSON, whatever the value is."""

@@ -47,6 +47,7 @@ class Account:
         self.count = 100
         self.unlisted: set[str] = set()
         self.left_out: tuple[str, ...] = ()  # members that the objects of the lists lack
+        self.listed_store = "vs_1"  # the vector store that the lists' objects name
         self.without_name: set[str] = set()  # whose objects in the lists lack the filename
         self.list_response: bytes | None = None
         self.list_responses: list[bytes] = []  # the first ones
@@ -96,6 +97,8 @@ class Account:
         data = [self.object(store, id) for id in listed]
         data = [{name: value for name, value in item.items() if name not in self.left_out} for item in data]
         for item in data:
+            if store:
+                item["vector_store_id"] = self.listed_store
             if item["id"] in self.without_name:
                 del item["filename"]
         more = begin + limit < self.count
@@ -335,19 +338,18 @@ def test_join_whose_page_lacks_a_member_of_some_objects(open_db: Open, account: 
     assert len(server.lines) <= 40
 
 
-def test_join_of_what_an_in_list_was_served(open_db: Open, account: Account, server: Wire) -> None:
-    """The page lacks what the join reads: all objects are looked up, and concurrently."""
-    account.left_out = ("filename",)
+def test_join_whose_page_has_other_keys(open_db: Open, account: Account, server: Wire) -> None:
+    """Objects of another vector store. When the first is refused, all are looked up, and concurrently."""
+    account.listed_store = "vs_2"
     account.seconds = 0.001
-    wanted = json.dumps(account.ids(*range(100)))
+    wanted = account.ids(*range(100))
     sql = (
-        "SELECT b.filename FROM (SELECT id FROM files WHERE id IN (SELECT value FROM json_each(?)) LIMIT -1) AS a "
-        "CROSS JOIN files AS b ON b.id = a.id || ''"
+        "SELECT f.id FROM json_each(?) AS j LEFT JOIN vector_store_files AS f "
+        "ON f.vector_store_id = 'vs_1' AND f.file_id = j.value"
     )
-    rows = open_db().execute(sql, (wanted,)).fetchall()
-    assert sorted(rows) == [(name,) for _, name in names(account.ids(*range(100)))]
-    assert (pages(server), account.most_under_way) == (1, 4)
-    assert len(server.lines) <= 102
+    rows = open_db().execute(sql, (json.dumps(wanted),)).fetchall()
+    assert rows == [(id,) for id in wanted]
+    assert (pages(server), len(server.lines), account.most_under_way) == (1, 101, 4)
 
 
 @pytest.mark.parametrize("status", [429, 503])

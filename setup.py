@@ -30,6 +30,7 @@ LINT = [
     "import-linter>=2.17",
     "mypy>=1.18.1",
     "ruff>=0.16.0",
+    "types-PyYAML>=6.0.12",
     "types-requests>=2.33.0.20261030",
     "types-tqdm>=4.67.3.20260408",
 ]

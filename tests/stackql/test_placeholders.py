@@ -83,7 +83,7 @@ def test_placeholders_take_no_null_character() -> None:
 HOSTILE = ["'", "''", "'; DROP TABLE t; --", '"', "\\", "\\'", "\n", "{{ b }}", "}}", "*/", "--", "é\U0001f600", "\u2028", '"}', '","x":"', "$1", "\\g<1>"]  # fmt: skip
 
 
-@pytest.mark.parametrize("examples", few_and_many(100, 5_000))
+@pytest.mark.parametrize("examples", few_and_many(100, 1_000))
 def test_placeholders_never_let_a_value_out(examples: int) -> None:
     """SQLite reads the very value back from a string, from JSON in a string, and from its own place."""
     db = apsw.Connection(":memory:")

@@ -2,8 +2,8 @@
 
 A page serves no look-up that was sent before: the statement sees one snapshot. An object that no page has is looked up.
 The same happens to all objects of a list that cannot be read, that comes too late, or whose objects lack a member that
-the statement reads: an error of the list is not an error of the statement, and its pages are not retried. For READ_AFTER_WRITE_SECONDS after a write of the connection no page is requested, because lists
-lag behind writes.
+the statement reads: an error of the list is not an error of the statement, and its pages are not retried. For
+READ_AFTER_WRITE_SECONDS after a write of the connection no page is requested, because lists lag behind writes.
 
 >>> for id, found in bulk.read(look_up, waiting, accepts): ...      # an IN list: the objects that the pages have
 >>> bulk.consider(predicted); bulk.is_under_way()                   # a join: a page comes while the statement goes on

@@ -1,9 +1,9 @@
 """Bulk reading: the pages of a list serve the look-ups of its objects. planner/bulk.py decides when that pays.
 
 A page serves no look-up that was sent before: the statement sees one snapshot. An object that no page has is looked up.
-The same happens to all objects of a list that cannot be read, or that comes too late: an error of the list is not an
-error of the statement. For READ_AFTER_WRITE_SECONDS after a write of the connection no page is requested, because lists
-lag behind writes.
+The same happens to all objects of a list that cannot be read, that comes too late, or whose objects lack a member that
+the statement reads: an error of the list is not an error of the statement, and its pages are not retried. For
+READ_AFTER_WRITE_SECONDS after a write of the connection no page is requested, because lists lag behind writes.
 
 >>> for id, found in bulk.read(look_up, waiting, accepts): ...      # an IN list: the objects that the pages have
 >>> bulk.consider(predicted); bulk.is_under_way()                   # a join: a page comes while the statement goes on
@@ -16,6 +16,7 @@ import marshal
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import TypeVar
 
 from .. import protocol
@@ -32,6 +33,8 @@ PAGE_CACHE_BYTES = 2_000_000  # of pages, for a scan of the same list in the sam
 ABOUT_ONE_LIST = (403, 404, 410)  # statuses that say nothing about other lists of the same route
 
 T = TypeVar("T")
+Scan = tuple[str, str]  # a table's name and an idxStr
+Members = Callable[[], frozenset[str] | None]  # that a scan reads of an object, None if they are not known
 
 
 class BulkReads:
@@ -47,6 +50,11 @@ class BulkReads:
         self.kept: dict[str, Listed] = {}
         self._page_bytes = 0  # of the pages that the statement keeps
         self._scans: dict[int, Collection[str]] = {}  # the look-ups that the IN lists under way wait for
+        self._readers: dict[str, dict[Scan, Members]] = {}  # by the look-ups' routes
+
+    def add_reader(self, route: str, scan: Scan, members: Members) -> None:
+        """A scan looks objects up by this route. Pages are only of use if they have the members that it reads."""
+        self._readers.setdefault(route, {}).setdefault(scan, members)
 
     def read(
         self, look_up: Request, waiting: dict[str, T], accepts: Callable[[T, Object], bool]
@@ -105,12 +113,20 @@ class BulkReads:
         """The object that a page has for a look-up, or None. It is given once."""
         return self.kept.pop(identity, None)
 
-    def distrust(self, look_up: Request) -> None:
-        """Serve no more objects of a list: they lack a member that the statement reads."""
+    def distrust(self, look_up: Request, served: Iterable[str]) -> list[Request]:
+        """Serve no more objects of a list: they lack a member that the statement reads.
+
+        The statement forgets the objects that it has got from the list. Returns their look-ups; `served` are the
+        identities of all that lists have served.
+        """
         target = _list_target(look_up)
         if target in self._lists:
             self._lists[target].end()
         self.kept = {identity: body for identity, body in self.kept.items() if identity.rpartition("/")[0] != target}
+        again = [replace(look_up, target=each) for each in served if each.rpartition("/")[0] == target]
+        for request in again:
+            self._requests.forget(request)
+        return again
 
     def close(self) -> None:
         """Log what the pages have brought, and forget them: the statement is over."""
@@ -118,6 +134,7 @@ class BulkReads:
             if found.state.pages:
                 log.debug("bulk reading: %d pages of %s had %d keys", found.state.pages, target, found.state.saved)
         self._lists.clear()
+        self._readers.clear()
         self.kept.clear()
 
     def _has_room(self, response: Response) -> bool:
@@ -144,6 +161,7 @@ class BulkReads:
             found.is_over
             or now < workers.client.changed_at + READ_AFTER_WRITE_SECONDS
             or not next_page_pays(found.state, observed, workers.size)
+            or self._members(found) is None
         ):
             return False
         page = found.begin_page(now + patience(found.state, observed, workers.size))
@@ -151,14 +169,21 @@ class BulkReads:
             found.share_page()
         return True
 
+    def _members(self, found: ReadList) -> frozenset[str] | None:
+        """The members that the statement reads of the objects of a list; None if they are not known."""
+        read = [members() for members in self._readers.get(found.look_up.route, {}).values()]
+        known = [members for members in read if members is not None]
+        return frozenset().union(*known) if len(known) == len(read) else None
+
     def _served(
         self, found: ReadList, waiting: dict[str, T], accepts: Callable[[T, Object], bool]
     ) -> deque[tuple[T, Object]]:
         """Serve the look-ups of an IN list from the page that has come."""
         served: deque[tuple[T, Object]] = deque()
+        members = self._members(found)
         for identity, item in self._objects(found):
             if identity not in waiting or self._requests.is_sent(identity):
-                self._keep_if_needed(found, identity, item)
+                self._keep_if_needed(found, identity, item, members)
             elif not accepts(waiting[identity], item):
                 found.end()
             elif (listed := _listed(item)) is not None:
@@ -171,11 +196,14 @@ class BulkReads:
         """Keep the objects of a page for the look-ups of a join."""
         sent = {identity for identity in found.predicted if self._requests.is_sent(identity)}
         found.predict(found.predicted - sent)
-        served = [self._keep_if_needed(found, identity, item) for identity, item in self._objects(found)]
+        members = self._members(found)
+        served = [self._keep_if_needed(found, identity, item, members) for identity, item in self._objects(found)]
         found.state.add_page(sum(served))
 
-    def _keep_if_needed(self, found: ReadList, identity: str, item: Object) -> bool:
-        """Keep an object of a page that the statement may need. Return whether it was predicted."""
+    def _keep_if_needed(self, found: ReadList, identity: str, item: Object, members: frozenset[str] | None) -> bool:
+        """Keep an object that the statement may need, and that has the members. Return whether it was predicted."""
+        if members is None or not members <= item.keys():
+            return False
         is_predicted = identity in found.predicted
         found.predicted.discard(identity)
         is_needed = is_predicted or any(identity in scan for scan in self._scans.values())

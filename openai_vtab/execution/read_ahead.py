@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from ..clock import REAL, Clock
@@ -123,6 +123,11 @@ class ReadAhead:
         self._used[identity] = True
         self._passed.discard(identity)
         self._ahead.pop(identity, None)
+
+    def put_back(self, requests: Iterable[Request]) -> None:
+        """Requests that were served, and must be sent after all. Those that the statement has not used come next."""
+        following = [request for request in requests if not self._used.setdefault(request.identity, False)]
+        self._coming.extendleft(reversed(following))
 
     def _can_record_more(self) -> bool:
         """Return whether a replay would record more requests, and they are needed soon."""

@@ -97,7 +97,7 @@ class ReadList:
         assert self.page is not None  # noqa: S101 - called for a page that is under way
         page, self.page, is_own, self._is_own = self.page, None, self._is_own, True
         response = requests.response(page)
-        if is_own and not has_room(response):
+        if is_own and (response.given_up or not has_room(response)):
             requests.forget(page)
         objects, after = workers.parse(response, lambda r: protocol.listed(page, r, self._parameters))
         # a server without pages returns its only page again

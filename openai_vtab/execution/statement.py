@@ -163,6 +163,9 @@ class StatementSession:
                 return self.response(request)
         stored_identity, future = self._futures[identity]
         response = self._wait(lambda: self.workers.wait(future, self.meter))
+        if response.given_up and not request.optional:  # it was bulk reading's, which can do without
+            self.forget(request)
+            return self.response(request)
         self._count_response("keys" if request.absent_is_none else "pages")
         if response.note:
             response = replace(response, note=f"{response.note}; {self._answered()} earlier requests had a response")
@@ -233,6 +236,14 @@ class StatementSession:
             sent[1].cancel()
         self._responses.pop(identity, None)
         self._weight -= self._parsed.pop(identity, (None, 0))[1]
+
+    def distrust(self, request: Request) -> None:
+        """Have this object looked up, and all others of its list: the list lacks a member that the statement reads."""
+        if self.bulk is not None:
+            served = [identity for identity, kept in self._responses.items() if isinstance(kept, Listed)]
+            again = self.bulk.distrust(request, served)
+            if self._read_ahead is not None:
+                self._read_ahead.put_back(again)
 
     def waste(self, request: Request) -> None:
         """Forget a request that was predicted, and whose response the statement does not read."""

@@ -35,6 +35,7 @@ class Request:
         there is no such list, or it has no pages.
     new_files: those of the files it names that this connection has uploaded a moment ago, each with the time on the
         connection's clock until which a response that the file is absent means "not yet".
+    optional: the statement goes on without its response: a response that is an error is not retried.
     identity: equal for two reads of the same object or page: the target and, for a search, the body.
     """
 
@@ -50,6 +51,7 @@ class Request:
     changes: bool = False
     list_page_size: int = 0
     new_files: Mapping[str, float] = field(default_factory=lambda: NO_NEW_FILES)
+    optional: bool = False
     identity: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -64,6 +66,7 @@ class Response:
     headers: their names are in lower case.
     base_url: the address that the request's target is relative to.
     uncertain: the request was also sent before, with an unknown outcome.
+    given_up: it is an error that would have been retried, had the request not been optional.
     note: a remark for the error that the response may become.
     """
 
@@ -72,6 +75,7 @@ class Response:
     body: bytes
     base_url: str
     uncertain: bool = False
+    given_up: bool = False
     note: str = ""
 
 

@@ -173,7 +173,7 @@ def page_around(request: Request, after: str | None) -> tuple[Request, PageParam
     """The page, after an id or the first one, of the list that the object of a look-up is in (`list_page_size`)."""
     page = PageParameters(request.list_page_size, after=after)
     target = request.target.rpartition("/")[0] + _query_of_page({}, page)
-    return Request("GET", target, route=request.route.rpartition("/")[0]), page
+    return Request("GET", target, route=request.route.rpartition("/")[0], optional=True), page
 
 
 def look_up_identities(request: Request, ids: Iterable[str]) -> Iterator[str]:

@@ -1,5 +1,7 @@
 """The tokens of SQL text, divided as SQLite's own tokenizer divides them; whitespace is left out.
 
+A byte order mark before a token is whitespace, and within a name it belongs to the name.
+
 >>> [token.text for token in tokens("SELECT a.b, @c -- d")]
 ['SELECT', 'a', '.', 'b', ',', '@c', '-- d']
 
@@ -24,9 +26,9 @@ TOKEN = re.compile(
     rf"""(?P<string>{BLOB} | {TEXT}) | (?P<quoted>{NAME} | {BRACKETED}) | (?P<comment>{COMMENT})
     | (?P<number>0[xX][0-9a-fA-F_]+ | (?:[0-9][0-9_]*(?:\.[0-9_]*)? | \.[0-9][0-9_]*)(?:[eE][+-]?[0-9][0-9_]*)?)
     | (?P<parameter>\?[0-9]* | [:@$\#]{_IN_NAMES}+(?:::{_IN_NAMES}*)*(?:\([^)\s]*\))?)
-    | (?P<word>{_IN_NAMES}+)
+    | (?P<word>(?!\ufeff){_IN_NAMES}+)
     | (?P<unfinished>['"`\[].*)
-    | (?P<other>\S)""",
+    | (?P<other>[^\s\ufeff])""",
     re.VERBOSE | re.DOTALL,
 )
 

@@ -39,6 +39,8 @@ def translated(reader: Reader) -> str:
     _check(operation, values, place)
     if not operation.method.function:
         columns = operation.method.gives or "*"
+        # An expression of several tokens, such as 'a' OR 'b', is compared as a whole.
+        values |= {name: f"({values[name]})" for name, one in given.items() if name in values and len(one.tokens) > 1}
         condition = " AND ".join(f"{name} = {text}" for name, text in values.items())
         return f"SELECT {columns} FROM {quoted(alias, chr(34))} WHERE {condition}"
     order = operation.method.variables

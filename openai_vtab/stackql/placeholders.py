@@ -12,10 +12,12 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 
+import apsw
+
 from ..errors import ProgrammingError
 from ..schema.values import JSON
 from ..sqlite.tokens import BLOB, BRACKETED, COMMENT, NAME, TEXT
-from .sql import literal, quoted, text_of
+from .sql import json_of, literal, quoted, text_of
 
 _PLACEHOLDER = r"\{\{\s*(?:\.values\.)?([A-Za-z_][\w-]*)\s*\}\}"
 PLACEHOLDER = re.compile(_PLACEHOLDER)
@@ -24,7 +26,11 @@ _PART = re.compile(
     rf"""(?P<literal>{TEXT} | {NAME}) | {BLOB} | {COMMENT} | {BRACKETED} | ['"`\[].* | (?P<bare>{_PLACEHOLDER})""",
     re.VERBOSE | re.DOTALL,
 )
-_IN_JSON = re.compile(rf'"(?:[^"\\]|\\.)*"|{_PLACEHOLDER}', re.DOTALL)
+# A string without its end is the beginning of one that goes on elsewhere, as in '{"a": "{{ b }}' || '"}'.
+_IN_JSON = re.compile(rf'"(?:[^"\\]|\\.)*+(?:"|\Z)|{_PLACEHOLDER}', re.DOTALL)
+_ESCAPED = re.compile(rf"(?<!\\)(?:\\\\)*\\{_PLACEHOLDER}")
+_BEFORE = ("", " ", "\t", "\n", "(", ",", "=")
+_AFTER = ("", " ", "\t", "\n", ")", ",", ";")
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?")  # 007 is text
 
 
@@ -32,7 +38,7 @@ def fill(sql: str, values: Mapping[str, JSON]) -> str:
     """Return the text with the values in place of their placeholders, in strings, in quoted names and between them.
 
     Comments and text without placeholders stay as they are. Values are not searched for placeholders. Raises
-    ProgrammingError with the names of all placeholders that have no value.
+    ProgrammingError with the names of all placeholders that have no value, or for a text in JSON5 with placeholders.
     """
     names = (name for part in _PART.finditer(sql) if part.lastgroup for name in PLACEHOLDER.findall(part[0]))
     if missing := [name for name in dict.fromkeys(names) if not is_value(_value(name, values))]:
@@ -69,7 +75,10 @@ def _filled(part: re.Match[str], values: Mapping[str, JSON]) -> str:
     text = part[0]
     if part["bare"]:
         value = _value(PLACEHOLDER.findall(text)[0], values)
-        return value if isinstance(value, str) and _NUMBER.fullmatch(value) else literal(value)
+        shown = value if isinstance(value, str) and _NUMBER.fullmatch(value) else literal(value)
+        # A value is one token of its own: -5 after a minus sign would be a comment, and 'a' beside 'b' one string.
+        before, after = part.string[max(part.start() - 1, 0) : part.start()], part.string[part.end() : part.end() + 1]
+        return " " * (before not in _BEFORE) + shown + " " * (after not in _AFTER)
     if not part["literal"] or not PLACEHOLDER.search(text):
         return text
     mark = text[0]
@@ -82,36 +91,64 @@ def _filled_text(text: str, values: Mapping[str, JSON]) -> str:
 
 
 def _filled_json(text: str, values: Mapping[str, JSON]) -> str:
-    """The text of a JSON object or array with values as JSON, "" if the text is something else.
+    """The text of a JSON object, array or string with values as JSON, "" if the text is something else.
 
-    A placeholder that is a whole JSON string becomes any JSON, as on the pages: "filters": "{{ filters }}".
+    A placeholder that is a whole JSON string within strict JSON becomes any JSON, as on the pages:
+    "filters": "{{ filters }}". What the text is depends on the text alone, never on a value. A text that is not
+    JSON, such as a part of one, still has strings that no value leaves.
     """
-    if not re.match(r"\s*(\[|\{(?!\{))", text):
+    if not re.match(r"[\s\ufeff]*(\[|\"|/[*/]|\{(?!\{))", text):
         return ""
+    probe = _IN_JSON.sub(lambda found: " 0 " if found[1] else PLACEHOLDER.sub("x", found[0]), text)
+    strict = _is_json(probe, control=True)
+    if not strict and _is_json5(probe):
+        raise _not_strict(text)
 
-    def replaced(found: re.Match[str]) -> str:
+    def replaced(found: re.Match[str], any_json: bool = False) -> str:
         if found[1]:
-            return _json_of(_value(found[1], values))
-        if name := placeholder(found[0][1:-1]):
-            return json.dumps(_value(name, values), ensure_ascii=False)
-        return PLACEHOLDER.sub(
-            lambda one: json.dumps(text_of(_value(one[1], values)), ensure_ascii=False)[1:-1], found[0]
-        )
+            return _json_of(_value(found[1], values)) if strict else text_of(_value(found[1], values))
+        if any_json and (name := placeholder(found[0][1:-1])):
+            return json_of(_value(name, values))
+        if _ESCAPED.search(found[0]):
+            raise _not_strict(text)
+        return PLACEHOLDER.sub(lambda one: json_of(text_of(_value(one[1], values)))[1:-1], found[0])
 
-    filled = _IN_JSON.sub(replaced, text)
-    try:
-        json.loads(filled)
-    except (ValueError, RecursionError):
-        return ""
-    return filled
+    if strict and text.lstrip()[0] != '"':
+        filled = _IN_JSON.sub(lambda found: replaced(found, any_json=True), text)
+        if _is_json(filled, control=True):
+            return filled
+    return _IN_JSON.sub(replaced, text)  # a key, for instance, can be no number
 
 
 def _json_of(value: JSON) -> str:
     """The value as JSON; text that is JSON already, such as true from --var, is taken as it is."""
-    if isinstance(value, str):
-        try:
-            json.loads(value)
-        except (ValueError, RecursionError):
-            return json.dumps(value, ensure_ascii=False)
-        return value
-    return json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) and _is_json(value) else json_of(value)
+
+
+def _is_json(text: str, control: bool = False) -> bool:
+    """Whether the text is strict JSON, which has no NaN, but has integers of any length.
+
+    With `control`, its strings may contain control characters, such as the ends of lines in a long SQL text.
+    """
+    try:
+        json.loads(text, strict=not control, parse_int=str, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+def _is_json5(text: str) -> bool:
+    """Whether SQLite reads the text as JSON5, in which strings begin and end in more ways than one."""
+    ((found,),) = apsw.Connection(":memory:").execute("SELECT json_valid(?, 2)", (text,))
+    return bool(found)
+
+
+def _not_strict(text: str) -> ProgrammingError:
+    return ProgrammingError(
+        f"{text[:40]!r}: a value could leave its place in this text, because it is not strict JSON; write keys and "
+        "strings in double quotes, no comma after the last member, and two backslashes for one"
+    )

@@ -20,9 +20,20 @@ def quoted(text: str, mark: str = "'") -> str:
     return mark + text.replace(mark, mark * 2) + mark
 
 
+def json_of(value: JSON) -> str:
+    """The value as JSON. Raises DataError for a number that JSON or Python's text of it cannot hold."""
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        raise DataError(
+            "a value is infinite, NaN or an integer of more than 4,300 digits, or contains one; such a number cannot "
+            "be written in SQL text; write a finite number, or text in quotation marks"
+        ) from None
+
+
 def text_of(value: JSON) -> str:
     """The value as text: an array, an object, a number, true and false as JSON, text as it is."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) else json_of(value)
 
 
 def literal(value: JSON) -> str:

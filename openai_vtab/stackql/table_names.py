@@ -31,16 +31,25 @@ def translated(sql: str, found: Sequence[Token]) -> str:
     code = [token for token in found if token.kind != "comment"]
     edits: list[tuple[int, int, str]] = []
     resources: list[Resource] = []
-    for first, last in _tables(code):
+    columns: dict[int, Resource] = {}
+    tables = _tables(code)
+    for first, last in tables:
+        if last - first < 4:
+            continue
         parts = [token.name for token in code[first : last + 1 : 2]]
         place = f"{code[first - 1].upper if code[first - 1].text != ',' else 'FROM …,'} {'.'.join(parts)}"
         resources.append(resource(parts, place))
         refuse_parameters(code[last:], place)
         edits.append((code[first].start, code[last].end, quoted(resources[-1].full, '"')))
+        columns |= dict.fromkeys(_written(code, first, last), resources[-1])
     if not edits:
         return sql
     _refuse_long_columns(code, {begin for begin, _, _ in edits})
-    edits += [(token.start, token.end, name) for token in code if (name := _without_prefix(token, resources))]
+    # data__NAME elsewhere can be a column of another table, so it is one of these only if there is no other.
+    others = resources if len(resources) == len(tables) else []
+    for token in code:
+        if name := _without_prefix(token, [columns[token.start]] if token.start in columns else others):
+            edits.append((token.start, token.end, name))
     text, at = "", 0
     for begin, end, replacement in sorted(edits):
         text += sql[at:begin] + replacement
@@ -49,7 +58,7 @@ def translated(sql: str, found: Sequence[Token]) -> str:
 
 
 def _tables(code: Sequence[Token]) -> list[tuple[int, int]]:
-    """The first and the last token of each name of at least three parts that stands where a table stands."""
+    """The first and the last token of each name that stands where a table stands."""
     tables: list[tuple[int, int]] = []
     outer: list[bool] = []  # for each open parenthesis, whether it stands in FROM
     in_from = False  # whether a comma is followed by a table
@@ -59,8 +68,7 @@ def _tables(code: Sequence[Token]) -> list[tuple[int, int]]:
         token = code[at]
         if expected and token.name and token.upper not in NO_TABLE:
             last = _end_of_name(code, at)
-            if last - at >= 4:
-                tables.append((at, last))
+            tables.append((at, last))
             at, expected = last + 1, False
             continue
         if token.text == "(":
@@ -83,6 +91,29 @@ def _tables(code: Sequence[Token]) -> list[tuple[int, int]]:
             in_from = in_from and token.upper not in END_OF_FROM
         at += 1
     return tables
+
+
+def _written(code: Sequence[Token], first: int, last: int) -> list[int]:
+    """Where the columns begin that an INSERT or an UPDATE of this table writes."""
+    at = last + 1
+    if at < len(code) and code[at].upper == "AS":
+        at += 2
+    is_insert = code[first - 1].upper == "INTO"
+    if at >= len(code) or code[at].upper != ("(" if is_insert else "SET"):
+        return []
+    found: list[int] = []
+    depth, is_target = int(is_insert), True
+    for token in code[at + 1 :]:
+        depth += {"(": 1, ")": -1}.get(token.upper, 0)
+        if depth < is_insert or (not depth and token.upper in ("FROM", "WHERE", "RETURNING", ";")):
+            break
+        if is_target and token.name:
+            found.append(token.start)
+        if token.text == "=":
+            is_target = False
+        elif not depth and token.text == ",":
+            is_target = True
+    return found
 
 
 def _end_of_name(code: Sequence[Token], at: int) -> int:

@@ -20,7 +20,7 @@ from .placeholders import no_value, placeholder
 
 _VERBS = ("EXEC", "SHOW", "DESCRIBE", "DESC", "REGISTRY", *other_statements.INSTEAD)
 # What a script holds if StackQL's statements are in it: a verb after a statement, a line or a comment, or such a name.
-_SIGN = re.compile(rf"(?:\A\ufeff?|[;/\n])[^\S\n]*(?:{'|'.join(_VERBS)})\b|\bopenai[\"`\]]?\s*\.", re.IGNORECASE)
+_SIGN = re.compile(rf"(?:\A|[;/\n])(?:[^\S\n]|\ufeff)*(?:{'|'.join(_VERBS)})\b|\bopenai[\"`\]]?\s*\.", re.IGNORECASE)
 
 
 def translate(sql: str) -> str:

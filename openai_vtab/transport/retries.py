@@ -9,7 +9,7 @@ Waits are 0.5, 1, 2 … 8 s (with jitter), or what Retry-After says:
 Both are retried when the response says that a file is absent which was uploaded a moment ago (Request.new_files).
 A 429 is retried as long as the statement has `rate_limit_wait` left, everything else up to `max_retries` times. The
 server's x-should-retry can forbid a retry, and ask for one where the request is repeatable. A 429 whose code needs a
-person (insufficient_quota, …) is never retried.
+person (insufficient_quota, …) is never retried, nor is any response to a request that is optional.
 
 >>> wait_before_retry(Request("GET", "/files"), Response(503, {"retry-after": "7"}, b"", base_url), attempt=0)
 7.0
@@ -97,6 +97,9 @@ class Attempts:
         wait = wait_before_retry(self._request, outcome, self._limits if limited else self._failures, is_early=is_early)
         if wait is not None and is_early:
             wait = min(wait, visible_in)
+        if wait is not None and self._request.optional and isinstance(outcome, Response):
+            # others are not stopped either: if the limit is theirs, too, they will get their own 429
+            outcome, wait = replace(outcome, given_up=True), None
         if limited and isinstance(outcome, Response):
             # up to what a statement may wait: the next statement will get its own 429
             self._limiter.record(began, min(wait or 0.0, self._settings.rate_limit_wait))

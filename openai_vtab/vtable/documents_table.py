@@ -35,6 +35,7 @@ from .documents_rows import Statuses
 from .documents_search import DocumentSearch
 from .listing import ListReader
 from .lookup import Lookup
+from .members_read import MembersRead
 from .replay import RecordingLookup
 from .row_identity import RowIdentities
 from .scan import ScanArguments
@@ -85,7 +86,7 @@ class DocumentsTable(TransactionHooks):
         if recorder is None:
             lookup = Lookup(hits, session, partial(context.columns_read, session))
         else:
-            lookup = RecordingLookup(hits, recorder)
+            lookup = RecordingLookup(hits, recorder, MembersRead(hits.table, partial(context.columns_read, session)))
         lists = ListReader(hits, recorder or session, lookup, context.settings.max_rows)
         return DocumentsCursor(
             self._table,

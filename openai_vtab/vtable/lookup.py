@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from functools import cached_property, partial
 from typing import Any
 
 from .. import protocol
@@ -23,16 +24,13 @@ from ..schema.decode import APIObject
 from ..schema.table import Method, SpecialSource, Table
 from . import downloads
 from .downloads import RowsWithContent
+from .members_read import MembersRead
 from .row_identity import ObjectRef, Row, RowIdentities
 from .scan import ScanOptions, error_row
 
 
 class Lookup:
-    """Reads single objects of one table for one statement.
-
-    `columns_read` returns the numbers of the columns that the statement reads in scans with an idxStr, None if that is
-    not known.
-    """
+    """Reads single objects of one table for one statement. `columns_read` is that of MembersRead."""
 
     def __init__(
         self, rows: RowIdentities, session: StatementSession, columns_read: Callable[[str], set[int] | None]
@@ -41,7 +39,10 @@ class Lookup:
         self._table = rows.table
         self._session = session
         self._columns_read = columns_read
-        self._members: dict[str, frozenset[str] | None] = {}  # that an object of a list needs, by idxStr
+
+    @cached_property
+    def _members(self) -> MembersRead:
+        return MembersRead(self._table, self._columns_read)
 
     def one(self, scan: ScanOptions, method: Method, keys: Mapping[str, Any]) -> Row | None:
         """The object with these keys; None if the API does not know it."""
@@ -129,6 +130,7 @@ class Lookup:
         for key in keys:
             lists.setdefault(tuple(key[source] for source in outer), []).append(key[last])
         unlisted = []
+        bulk.add_reader(method.path, (self._table.name, scan.idxStr), partial(self._members.of, scan))
         for values, ids in lists.items():
             shared = dict(zip(outer, values, strict=True))
 
@@ -197,9 +199,7 @@ class Lookup:
         if (listed := session.listed(request)) is not None:
             if self._is_enough(scan, listed, keys):
                 return {**listed, **keys}
-            session.forget(request)
-            if session.bulk is not None:
-                session.bulk.distrust(request)
+            session.distrust(request)
 
         def parse(response: Response) -> Object | None:
             if protocol.is_undecided(request, response):
@@ -215,28 +215,12 @@ class Lookup:
 
     def _is_enough(self, scan: ScanOptions, answer: Object, keys: Mapping[str, Any]) -> bool:
         """Whether an object of a list is the one with these keys, and has all members that the statement reads."""
-        if scan.idxStr not in self._members:
-            self._members[scan.idxStr] = self._members_read(scan)
-        members = self._members[scan.idxStr]
+        members = self._members.of(scan)
         return (
             members is not None
             and members <= answer.keys()
             and all(answer.get(source) in (None, key) for source, key in keys.items())
         )
-
-    def _members_read(self, scan: ScanOptions) -> frozenset[str] | None:
-        """The members of an object that the statement reads; None for all: a list may leave some out."""
-        numbers = self._columns_read(scan.idxStr)
-        if numbers is None:
-            return None
-        table = self._table
-        columns = [table.columns[number] for number in numbers if not table.columns[number].is_option]
-        if any(column.source == SpecialSource.OBJECT for column in columns):
-            return None
-        names = {column.source.partition(".")[0] for column in columns if column.name not in table.downloads}
-        if scan.download is not None and scan.download.size:
-            names.add(table.sources[scan.download.size])
-        return frozenset(names - {SpecialSource.ERROR, *table.key})
 
     def _wait_until_visible(self, request: Request, keys: Mapping[str, Any]) -> None:
         """Wait until the API knows an object that this connection has just created."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TypeVar
 
 import apsw
@@ -25,6 +26,7 @@ from ..schema.table import Method
 from ..sqlite.internal_sql import InternalSQL
 from ..sqlite.open_cursors import OpenCursors
 from .lookup import lookup_method, request_of
+from .members_read import MembersRead
 from .row_identity import ObjectRef, Row, RowIdentities
 from .scan import ScanOptions
 
@@ -86,9 +88,12 @@ class RequestRecorder:
 class RecordingLookup:
     """Stands for a Lookup in a replay: it records look-ups, and returns only what the ledger knows."""
 
-    def __init__(self, rows: RowIdentities, recorder: RequestRecorder) -> None:
+    def __init__(self, rows: RowIdentities, recorder: RequestRecorder, members: MembersRead) -> None:
         self._rows = rows
         self._record = recorder.record
+        self._bulk = recorder.session.bulk
+        self._members = members
+        self._scans: set[str] = set()  # that bulk reading knows, by idxStr
 
     def one(self, scan: ScanOptions, method: Method, keys: Mapping[str, str]) -> Row | None:
         """The row if the ledger knows the object's final state. Otherwise record the look-up and return None."""
@@ -124,6 +129,10 @@ class RecordingLookup:
         request = request_of(self._rows, scan, method, item)
         if request is None:
             return None if item.entry is None else (self._rows.rowid(item), item.entry)
+        if self._bulk is not None and scan.idxStr not in self._scans:
+            self._scans.add(scan.idxStr)
+            key = self._rows.table.name, scan.idxStr
+            self._bulk.add_reader(request.route, key, partial(self._members.of, scan))
         self._record(request)
         if scan.download is not None:
             self._record(protocol.download(self._rows.table, scan.download, item.keys))

@@ -22,6 +22,7 @@ from .context import ConnectionContext
 from .cursor import Cursor, Getter
 from .listing import ListReader
 from .lookup import Lookup
+from .members_read import MembersRead
 from .refusals import refuse_other_schema, refuse_without_where
 from .replay import RecordingLookup
 from .replayed_lists import ReplayedListReader
@@ -73,7 +74,7 @@ class VTable(TransactionHooks):
             before_reading: Callable[[], None] = partial(self.before_reading, session)
         else:
             session = recorder.session
-            lookup = RecordingLookup(rows, recorder)
+            lookup = RecordingLookup(rows, recorder, MembersRead(self.table, partial(context.columns_read, session)))
             list_reader = ReplayedListReader(rows, recorder, lookup, context.settings.max_rows)
             before_reading = _do_nothing
         never_numbers = partial(context.never_numbers, session)

@@ -38,6 +38,13 @@ def test_tokens_names_lose_their_quotes() -> None:
     assert [token.upper for token in found][-3:] == ["", "", "SELECT"]
 
 
+def test_tokens_begin_after_a_byte_order_mark() -> None:
+    """SQLite takes it for whitespace before a token, and for a part of a name within one."""
+    sql = "\ufeffSELECT \ufeff\ufeff'a' AS \ufeffa\ufeffb -- c\n\ufeff"
+    assert [token.text for token in tokens(sql)] == ["SELECT", "'a'", "AS", "a\ufeffb", "-- c"]
+    assert apsw.Connection(":memory:").execute(sql).get_description()[0][0] == "a\ufeffb"
+
+
 def test_statements_are_divided_at_their_semicolons() -> None:
     """Not at those in strings, comments and triggers; joined they are the text."""
     trigger = "CREATE TRIGGER r AFTER INSERT ON t BEGIN SELECT ';'; DELETE FROM t; END;"

@@ -27,6 +27,7 @@ TRANSLATED = {
     "json": (f"{SEARCH} @vector_store_id='v', @@json='{{\"query\": \"it''s\", \"rewrite_query\": true, \"filters\": {{\"a\": \"b''c\"}}, \"max_num_results\": null}}'", f"{SEARCHED} vector_store_id = 'v' AND query = 'it''s' AND rewrite_query = 1 AND filters = '{{\"a\": \"b''c\"}}'"),
     "json without a comma": (f"{SEARCH} @vector_store_id=?\n@@json=\n'{{\"query\": [\"a\"], \"max_num_results\": 5}}'", f"{SEARCHED} vector_store_id = ? AND query = '[\"a\"]' AND max_num_results = 5"),
     "arguments for a search": (f"{SEARCH}_vector_store @query='q', @vector_store_id='v'", f"{SEARCHED} query = 'q' AND vector_store_id = 'v'"),
+    "several tokens": (f"{SEARCH} @vector_store_id='a' OR 1, @query='q'", f"{SEARCHED} vector_store_id = ('a' OR 1) AND query = 'q'"),
     "content": ("EXEC openai.files.files.content @file_id='f'", "SELECT content FROM \"openai.files.files\" WHERE file_id = 'f'"),
     "text of a file": ("EXEC openai.vector_stores.files.content @file_id='f', @vector_store_id='v'", "SELECT * FROM \"openai.vector_stores.vector_store_file_content\" WHERE file_id = 'f' AND vector_store_id = 'v'"),
     "explain": (f"EXPLAIN {CANCEL} @batch_id='b', @vector_store_id='v'", f"EXPLAIN {CANCELLED}"),

@@ -23,6 +23,9 @@ VALUES = {
     "object": {"type": "auto"},
     "data__old": [1],
     "text_n": "-1.5",
+    "q": 'a" b',
+    "long": "1" * 5000,
+    "nan": "NaN",
 }
 FILLED = {
     "a string": ("SELECT '{{ a }}'", "SELECT 'it''s'"),
@@ -39,6 +42,14 @@ FILLED = {
     "JSON with arrays": ("""SELECT '{"x": "{{ list }}", "y": "a {{ list }}"}'""", """SELECT '{"x": ["it''s", "é"], "y": "a [\\"it''s\\", \\"é\\"]"}'"""),
     "JSON in an array": ("""SELECT '["{{ a }}", "x"]'""", """SELECT '["it''s", "x"]'"""),
     "JSON from text": ("""SELECT '{"x": {{ text_n }}, "y": {{ a }}}'""", """SELECT '{"x": -1.5, "y": "it''s"}'"""),
+    "a number after a minus sign": ("SELECT 1-{{ text_n }}-{{n}}+1", "SELECT 1- -1.5 - 5 +1"),
+    "neighbours": ("SELECT {{n}}{{n}}, x{{a}}", "SELECT 5  5, x 'it''s'"),
+    "a scalar of JSON": ("""SELECT '"{{ q }}"', '"{{ n }}"'""", """SELECT '"a\\" b"', '"5"'"""),
+    "a part of JSON": ("""SELECT '{"x": "{{ q }}"' || '}', '["{{ q }}' || '"]'""", """SELECT '{"x": "a\\" b"' || '}', '["a\\" b' || '"]'"""),
+    "JSON with a key": ("""SELECT '{"{{ n }}": "{{ q }}"}'""", """SELECT '{"5": "a\\" b"}'"""),
+    "JSON with a long integer": ("""SELECT '{"x": {{ long }}, "y": "{{ q }}"}'""", f"""SELECT '{{"x": {'1' * 5000}, "y": "a\\" b"}}'"""),
+    "JSON with lines in a string": ("""SELECT '{"x": "a\n{{ q }}"}'""", """SELECT '{"x": "a\na\\" b"}'"""),
+    "JSON has no NaN": ("""SELECT '{"x": {{ nan }}}'""", """SELECT '{"x": "NaN"}'"""),
     "brackets that are no JSON": ("SELECT '[{{ a }}', '{ {{ a }}'", "SELECT '[it''s', '{ it''s'"),
 }  # fmt: skip
 UNTOUCHED = ["", "SELECT 1", "SELECT '{ a }', '{{ a', '{{ 1a }}', '{{}}'", "-- {{ nope }}\nSELECT 1 /* {{ nope }} */", "SELECT [{{ nope }}], x'{{ nope }}'", "SELECT 'never ends {{ nope }}", 'SELECT "{{ nope }}']  # fmt: skip
@@ -78,6 +89,38 @@ def test_placeholders_take_no_null_character() -> None:
     """SQL text would end at it."""
     with pytest.raises(DataError, match="null character"):
         fill("SELECT '{{ a }}'", {"a": "x\0"})
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), [float("-inf")], 10**5000], ids=type)
+@pytest.mark.parametrize("sql", ["{{ v }}", "'{{ v }}'", "'[{{ v }}]'", """'["{{ v }}"]'"""])
+def test_placeholders_take_only_numbers_that_can_be_written(sql: str, value: Any) -> None:
+    """Infinity would be the name of a column."""
+    with pytest.raises(DataError, match="such a number cannot be written in SQL text"):
+        fill(f"SELECT {sql}", {"v": value})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{x: "{{ v }}"}',
+        '{"x": "{{ v }}",}',
+        "[''{{ v }}'']",
+        """{"x": "\\{{ v }}"}""",
+        '{"x": "{{ v }}" /* " */}',
+        '\ufeff{"x": "{{ v }}"}',
+        '/* c */ {"x": "{{ v }}"}',
+    ],
+)
+def test_placeholders_are_refused_in_json5(text: str) -> None:
+    """Its strings end in more ways than those of JSON, whatever the value is."""
+    with pytest.raises(ProgrammingError, match="could leave its place in this text, because it is not strict JSON"):
+        fill(f"SELECT '{text}'", {"v": "x"})
+
+
+def test_placeholders_in_deep_json_are_escaped() -> None:
+    """One value cannot make another one plain text."""
+    sql = fill("""SELECT '{"n": {{ n }}, "v": "{{ v }}", "w": {{ w }}}'""", {"n": "[" * 950 + "]" * 950, "v": '"', "w": '1, "x": 2'})  # fmt: skip
+    assert sql.endswith(""", "v": "\\"", "w": "1, \\"x\\": 2"}'""")
 
 
 HOSTILE = ["'", "''", "'; DROP TABLE t; --", '"', "\\", "\\'", "\n", "{{ b }}", "}}", "*/", "--", "é\U0001f600", "\u2028", '"}', '","x":"', "$1", "\\g<1>"]  # fmt: skip

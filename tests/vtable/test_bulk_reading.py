@@ -37,6 +37,8 @@ JOIN = (
     "WHERE s.vector_store_id = 'vs_1'"
 )
 
+JOINED = "SELECT j.value, f.filename FROM json_each(?) AS j LEFT JOIN files AS f ON f.id = j.value"
+
 
 class Account:
     """What the server has: `count` files, newest first. `unlisted` are only found by their ids."""
@@ -45,10 +47,16 @@ class Account:
         self.count = 100
         self.unlisted: set[str] = set()
         self.left_out: tuple[str, ...] = ()  # members that the objects of the lists lack
+        self.listed_store = "vs_1"  # the vector store that the lists' objects name
+        self.without_name: set[str] = set()  # whose objects in the lists lack the filename
         self.list_response: bytes | None = None
+        self.list_responses: list[bytes] = []  # the first ones
         self.failing: set[str] = set()
         self.deleted: set[str] = set()  # that the lists still have
         self.repeats = False  # each page is the first one
+        self.under_way = self.most_under_way = 0  # look-ups
+        self.seconds = 0.0  # that a look-up takes
+        self._lock = threading.Lock()
         self.is_released = threading.Event()
         self.is_released.set()
 
@@ -64,7 +72,15 @@ class Account:
         if target.query:
             if not self.is_released.is_set():
                 self.is_released.wait(10)
+            if self.list_responses:
+                return self.list_responses.pop()
             return self.list_response or answer(self.page(store, parse_qs(target.query)))
+        with self._lock:
+            self.under_way += 1
+            self.most_under_way = max(self.most_under_way, self.under_way)
+        time.sleep(self.seconds)
+        with self._lock:
+            self.under_way -= 1
         id = target.path.rpartition("/")[2]
         if id in self.failing:
             return answer({"error": {"message": "the server is broken"}}, 500)
@@ -80,6 +96,11 @@ class Account:
         listed = [self.id(n) for n in range(begin, min(begin + limit, self.count)) if self.id(n) not in self.unlisted]
         data = [self.object(store, id) for id in listed]
         data = [{name: value for name, value in item.items() if name not in self.left_out} for item in data]
+        for item in data:
+            if store:
+                item["vector_store_id"] = self.listed_store
+            if item["id"] in self.without_name:
+                del item["filename"]
         more = begin + limit < self.count
         return {"object": "list", "data": data, "has_more": more, "last_id": listed[-1] if listed else None}
 
@@ -281,6 +302,77 @@ def test_joins_read_a_page(open_db: Open, account: Account, server: Wire, bulk_r
     listed = sum("/v1/files?limit=10000" in line for line in server.lines)
     assert listed == bulk_reading
     assert len(server.lines) <= 40 if bulk_reading else len(server.lines) == 4 + 350
+
+
+def test_join_that_reads_raw_requests_no_page(open_db: Open, account: Account, server: Wire) -> None:
+    """No list has what it reads. The look-ups are sent as if there were none."""
+    account.seconds = 0.001
+    sql = JOINED.replace("filename", "raw")
+    rows = open_db().execute(sql, (json.dumps(account.ids(*range(100))),)).fetchall()
+    assert [json.loads(raw)["id"] for _, raw in rows] == account.ids(*range(100))
+    assert (pages(server), len(server.lines), account.most_under_way) == (0, 100, 4)
+
+
+def test_in_list_that_reads_raw_requests_no_page(open_db: Open, account: Account, server: Wire) -> None:
+    wanted = json.dumps(account.ids(*range(40)))
+    assert len(open_db().execute(NAMES.replace("filename", "raw"), (wanted,)).fetchall()) == 40
+    assert (pages(server), len(server.lines)) == (0, 40)
+
+
+def test_join_whose_page_lacks_a_member(open_db: Open, account: Account, server: Wire) -> None:
+    """The page serves nothing, and the look-ups are sent concurrently."""
+    account.left_out = ("filename",)
+    account.seconds = 0.001
+    wanted = account.ids(*range(100))
+    assert open_db().execute(JOINED, (json.dumps(wanted),)).fetchall() == names(wanted)
+    assert (pages(server), len(server.lines), account.most_under_way) == (1, 101, 4)
+
+
+def test_join_whose_page_lacks_a_member_of_some_objects(open_db: Open, account: Account, server: Wire) -> None:
+    """These alone are looked up."""
+    account.without_name = set(account.ids(*range(50, 60)))
+    wanted = account.ids(*range(100))
+    assert open_db().execute(JOINED, (json.dumps(wanted),)).fetchall() == names(wanted)
+    assert pages(server) == 1
+    assert set(account.without_name) <= {line.split()[1].rpartition("/")[2] for line in server.lines}
+    assert len(server.lines) <= 40
+
+
+def test_join_whose_page_has_other_keys(open_db: Open, account: Account, server: Wire) -> None:
+    """Objects of another vector store. When the first is refused, all are looked up, and concurrently."""
+    account.listed_store = "vs_2"
+    account.seconds = 0.001
+    wanted = account.ids(*range(100))
+    sql = (
+        "SELECT f.id FROM json_each(?) AS j LEFT JOIN vector_store_files AS f "
+        "ON f.vector_store_id = 'vs_1' AND f.file_id = j.value"
+    )
+    rows = open_db().execute(sql, (json.dumps(wanted),)).fetchall()
+    assert rows == [(id,) for id in wanted]
+    assert (pages(server), len(server.lines), account.most_under_way) == (1, 101, 4)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("sql", ["NAMES", "JOINED"])
+def test_pages_are_not_retried(open_db: Open, account: Account, server: Wire, status: int, sql: str) -> None:
+    """A limit of the list's own stops no look-up: the clock stands, and no wait has moved it."""
+    account.list_response = answer({"error": {"message": "slow down"}}, status, {"Retry-After": "2"})
+    clock = FakeClock()
+    wanted = account.ids(*range(100))
+    rows = open_db(clock).execute({"NAMES": NAMES, "JOINED": JOINED}[sql], (json.dumps(wanted),)).fetchall()
+    assert sorted(rows) == names(wanted)
+    assert pages(server) == 1
+    assert len(server.lines) == 101
+    assert clock.slept == 0
+
+
+def test_scan_of_a_list_retries_the_page_of_bulk_reading(open_db: Open, account: Account, server: Wire) -> None:
+    """The same page is optional for the look-ups, and not for a scan of the list."""
+    account.list_responses = [answer({"error": {"message": "slow down"}}, 503)] * 2
+    wanted = json.dumps(account.ids(*range(40)))
+    sql = f"SELECT count(*) FROM ({NAMES}) UNION ALL SELECT count(*) FROM files"
+    assert open_db().execute(sql, (wanted,)).fetchall() == [(40,), (100,)]
+    assert (pages(server), len(server.lines)) == (3, 43)
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 5, 10])

@@ -181,8 +181,11 @@ class StatementTracker(Generic[S]):
         id = event["id"]
         sql, readonly = event.get("sql", ""), event.get("readonly", False)
         if event.get("trigger"):
-            own = "" if id in self.running else _own_text(sql, readonly, bool(self.running))
-            if not own and (readonly or id in self.running):
+            if id in self.running or (readonly and self._internal_sql.running):
+                return
+            # without a second line, all of the text would be the comment
+            own = _own_text(sql, readonly, bool(self.running)) if "\n" in sql else ""
+            if readonly and not own:
                 return
             sql = own or sql
         ended = self.running.pop(id, None)

@@ -119,7 +119,7 @@ class Connection(BaseConnection):
             cached_statements,
             uri,
             autocommit=autocommit,
-            open_database=partial(open_with_tables, **settings),
+            open_database=partial(_open, **settings),
             dialect=Dialect(translate, _divide),
             explain=advised,
         )
@@ -127,6 +127,14 @@ class Connection(BaseConnection):
     def _check_statement(self, sql: str) -> None:
         """Raise ProgrammingError for a CREATE TABLE that would hide a table of the API's by mistake."""
         shadows.refuse_mistaken(self.apsw, sql)
+
+
+def _open(*arguments: Any, **settings: Any) -> apsw.Connection:
+    """Open a database with the tables. As in sqlite3, a name in double quotes that is no column is a string."""
+    hide_key(settings)
+    connection = open_with_tables(*arguments, **settings)
+    connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, 1)
+    return connection
 
 
 def _divide(script: str) -> list[str]:

@@ -144,3 +144,10 @@ def test_comment_before_a_statement_that_reads(db: apsw.Connection, requests: Ca
         db.execute(sql).fetchall()
     other.close()
     assert len(requests()) == 4
+
+
+def test_misspelt_name_in_double_quotes_is_no_string(db: apsw.Connection, requests: Callable[[], list[str]]) -> None:
+    """As a string, it would be unlike every file's name, and DELETE would delete all files."""
+    with pytest.raises(apsw.SQLError, match='no such column: "filname"'):
+        db.execute("DELETE FROM files WHERE \"filname\" <> 'keep.txt'")
+    assert requests() == []

@@ -45,7 +45,7 @@ def test_download_of_many_files_is_concurrent(
 ) -> None:
     """As many as may be under way, each once, as BLOBs."""
     db = connect(max_concurrency=8)
-    sandbox.latency = 0.03
+    sandbox.latency = 0.2
     found = {content for (content,) in db.execute(sql, {"ids": json.dumps(many)} if ":ids" in sql else None)}
     assert found == {b"\xff%d" % number for number in range(20)}
     taken = requests()

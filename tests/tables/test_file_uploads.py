@@ -209,7 +209,7 @@ def test_upload_of_many_files_is_concurrent(connect: Any, root: Path, sandbox: A
     db = connect(upload_root=root, max_concurrency=6)
     db.execute("CREATE TABLE documents (path TEXT)")
     db.executemany("INSERT INTO documents VALUES (?)", [(f"{number}.md",) for number in range(12)])
-    sandbox.latency = 0.03
+    sandbox.latency = 0.2
     db.execute("INSERT INTO files (path, purpose) SELECT path, 'assistants' FROM documents")
     assert sandbox.max_in_flight >= 4
     assert {file.content for file in sandbox._state.files.values()} >= {f"text {n}".encode() for n in range(12)}

@@ -119,7 +119,7 @@ def test_join_with_batches_in_a_table(connect: Any, sandbox: Any, requests: Requ
     db.execute("CREATE TABLE imports (day INTEGER, batch_id TEXT)")
     db.executemany("INSERT INTO imports VALUES (?, ?)", list(enumerate(names)))
     sandbox.reset_counters()
-    sandbox.latency = 0.03
+    sandbox.latency = 0.2
     sql = (
         f"SELECT i.day, b.id FROM imports AS i JOIN {T} AS b ON b.batch_id = i.batch_id AND b.vector_store_id = 'vs_demo' "
         "AND b.status = 'failed' ORDER BY i.day"

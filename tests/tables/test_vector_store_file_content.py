@@ -114,7 +114,7 @@ def test_prefetch_reads_the_texts_of_a_store_concurrently(connect: Any, sandbox:
     sandbox.add_store("vs_t")
     sandbox.add_batch("vs_t", ids, processing_seconds=0)
     sandbox.reset_counters()
-    sandbox.latency = 0.03
+    sandbox.latency = 0.2
     sql = (
         f"SELECT f.id, c.text FROM vector_store_files AS f JOIN {T} AS c ON c.vector_store_id = f.vector_store_id "
         "AND c.file_id = f.id WHERE f.vector_store_id = 'vs_t' ORDER BY f.id"

@@ -145,7 +145,7 @@ def test_insert_refuses(db: apsw.Connection, requests: Requests, columns: dict[s
 def test_insert_select_attaches_concurrently(connect: Any, sandbox: Any, requests: Requests) -> None:
     """As many as may be under way."""
     db = connect(max_concurrency=8)
-    sandbox.latency = 0.03
+    sandbox.latency = 0.2
     db.execute(
         f"INSERT INTO {T} (vector_store_id, file_id) SELECT 'vs_archive', id FROM files WHERE id LIKE 'file-new-%'"
     )

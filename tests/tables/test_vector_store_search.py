@@ -207,7 +207,7 @@ def test_join_with_a_table_of_queries(connect: Any, sandbox: Any, bodies: Bodies
         [(f"{word} {n // 8}",) for n in range(32) for word in (words[n % 4],)],
     )
     sandbox.reset_counters()
-    sandbox.latency = 0.03
+    sandbox.latency = 0.2
     sql = f"SELECT q.text, s.filename FROM questions AS q LEFT JOIN {T} AS s ON s.vector_store_id = 'vs_demo' AND s.query = q.text AND s.max_num_results = 1"
     rows = db.execute(sql).fetchall()
     assert len(rows) == 32

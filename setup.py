@@ -42,7 +42,7 @@ SLOW = [  # what `pytest -m slow` and the measurement of coverage need
     "nbclient>=0.10.0",
     "pyte>=0.8.2",  # docs/record.py's terminal
     "pytest-cov>=7.0.0",
-    "rich>=14.0.0",  # docs/record.py's picture
+    "rich>=14.2.0",  # docs/record.py's picture
 ]
 DOCS = ["mkdocs>=1.6.1,<2", "mkdocs-material>=9.6.0"]  # the site: mkdocs serve
 FUZZ = ["atheris>=3.0"]  # what `python -m tests.fuzz` is guided by

@@ -177,7 +177,7 @@ def test_rate_limit_that_stays_raises_and_says_the_wait(connect: Any, sandbox: A
     assert "raise rate_limit_wait, which is 0.5 s for a statement; 3 earlier requests had a response" in str(
         caught.value
     )
-    assert len(sandbox.requests) <= 3 + 2 * 3
+    assert len(sandbox.requests) < 20  # it ends long before each of the 20 keys was asked for
     with pytest.raises(openai_vtab.APIError, match="rate_limit_wait"):  # a statement has a patience of its own
         db.execute(ONE).fetchall()
 

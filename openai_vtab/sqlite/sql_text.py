@@ -41,7 +41,7 @@ def select_part(sql: str) -> str | None:
 
 def first_word(sql: str) -> str:
     """Return the first word of a statement in capitals, "" for an empty statement."""
-    words = (match[0] for match in TOKEN.finditer(sql.removeprefix("\ufeff")))
+    words = (match[0] for match in TOKEN.finditer(sql))
     return next((word.upper() for word in words if not word.startswith(("--", "/*", ";"))), "")
 
 

@@ -4,50 +4,19 @@ SQLite tells a virtual table neither that a DELETE has no WHERE, nor that an ord
 
 >>> changed_table("WITH x AS (SELECT 1) DELETE FROM main.files -- WHERE id = 'file-1'")
 ChangedTable(schema='main', name='files', is_bounded=False)
-
-https://www.sqlite.org/src/file/src/tokenize.c
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 
-import apsw
+from .tokens import Token, scan, statements
 
-_LETTER = r"A-Za-z_\x80-\U0010ffff"
-# SQLite skips a byte order mark at the beginning of any token, and \v after another blank.
-_TOKEN = re.compile(
-    rf"""(?P<blank> [ \t\n\f\r][ \t\n\v\f\r]* | \ufeff | --[^\n]* | /\*(?:.*?\*/|.*) )
-    | (?P<name> "(?:[^"]|"")*" | `(?:[^`]|``)*` | \[[^\]]*\] | '(?:[^']|'')*' )
-    | (?P<word> [{_LETTER}][{_LETTER}0-9$]* )
-    | (?P<other> [?]\d* | [:@$#][{_LETTER}0-9$:]+ | \d[{_LETTER}0-9.]* | . )""",
-    re.VERBOSE | re.DOTALL,
-)
 _VERBS = ("DELETE", "UPDATE", "INSERT", "SELECT", "VALUES")  # reserved: no common table expression has such a name
 _CONSTRAINTS = ("CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN")  # they begin no column of CREATE TABLE
-
-
-@dataclass(frozen=True)
-class Token:
-    """A token that is not blank. `word` is a bare word in capitals, "" for anything else; `end` is its end."""
-
-    text: str
-    word: str
-    is_name: bool
-    end: int
-
-    @property
-    def name(self) -> str:
-        """The name without its quotation marks, in lower case."""
-        quote = self.text[0]
-        if self.word:
-            return self.text.lower()
-        inner = self.text[1:-1]
-        return (inner if quote == "[" else inner.replace(quote * 2, quote)).lower()
 
 
 @dataclass(frozen=True)
@@ -82,78 +51,70 @@ def changed_table(sql: str) -> ChangedTable | None:
     if verb not in ("DELETE", "UPDATE", "INSERT"):
         return None
     first = next(tokens, None)
-    if first is not None and first.word == "OR" and verb != "DELETE":
+    if first is not None and first.upper == "OR" and verb != "DELETE":
         next(tokens, None)
         first = next(tokens, None)
-    if first is not None and first.word == {"DELETE": "FROM", "INSERT": "INTO"}.get(verb):
+    if first is not None and first.upper == {"DELETE": "FROM", "INSERT": "INTO"}.get(verb):
         first = next(tokens, None)
     schema, table, rest = _qualified(first, tokens)
-    if table is None:
+    if not table:
         return None
-    return ChangedTable(schema, table.name, verb == "INSERT" or any(token.word == "WHERE" for token in rest))
-
-
-def first_word(sql: str) -> str:
-    """Return the first word of the text, in capitals, beyond its comments; "" if it begins with anything else."""
-    first = next((token for token in _tokens(sql) if token.text != ";"), None)
-    return "" if first is None else first.word
+    return ChangedTable(schema, table, verb == "INSERT" or any(token.upper == "WHERE" for token in rest))
 
 
 @lru_cache(maxsize=128)
 def dropped_if_exists(sql: str) -> str | None:
     """Return the table of a DROP TABLE IF EXISTS, without its schema; None for any other text, as one with more."""
     tokens = _outside_parentheses(sql)
-    if [token.word for token in _take(tokens, 4)] != ["DROP", "TABLE", "IF", "EXISTS"]:
+    if [token.upper for token in _take(tokens, 4)] != ["DROP", "TABLE", "IF", "EXISTS"]:
         return None
     _, table, rest = _qualified(next(tokens, None), tokens)
-    return None if table is None or any(token.text != ";" for token in rest) else table.name
+    return None if not table or any(token.text != ";" for token in rest) else table
 
 
 @lru_cache(maxsize=128)
 def created_table(sql: str) -> NewTable | None:
     """Return what a CREATE TABLE without a schema and without TEMP creates; None for any other statement."""
     tokens = _tokens(sql)
-    if [token.word for token in _take(tokens, 2)] != ["CREATE", "TABLE"]:
+    if [token.upper for token in _take(tokens, 2)] != ["CREATE", "TABLE"]:
         return None
     table = next(tokens, None)
-    if_not_exists = table is not None and table.word == "IF"
+    if_not_exists = table is not None and table.upper == "IF"
     if if_not_exists:
-        table = next((token for token in tokens if token.word not in ("NOT", "EXISTS")), None)
-    following = next(tokens, None)
-    if table is None or not table.is_name or following is None or following.text == ".":
+        table = next((token for token in tokens if token.upper not in ("NOT", "EXISTS")), None)
+    name, following = _name(table), next(tokens, None)
+    if not name or following is None or following.text == ".":
         return None
-    return NewTable(table.name, tuple(_columns(tokens)) if following.text == "(" else (), if_not_exists)
+    return NewTable(name, tuple(_columns(tokens)) if following.text == "(" else (), if_not_exists)
 
 
 def names(sql: str) -> set[str]:
     """Return the words and the quoted names of a text, in lower case."""
-    return {token.name for token in _tokens(sql) if token.is_name}
+    return {name for name in map(_name, _tokens(sql)) if name}
 
 
 def words(sql: str) -> list[str]:
     """Return the words of a text that stand in no quotation marks, in capitals."""
-    return [token.word for token in _tokens(sql) if token.word]
+    return [token.text.upper() for token in _tokens(sql) if token.kind == "word"]
 
 
 def split(sql: str) -> list[str]:
     """Divide a script into its statements, without empty ones; a semicolon within a trigger ends none."""
-    statements = []
-    begin = 0
-    is_empty = True
-    for token in _tokens(sql):
-        is_empty = is_empty and token.text == ";"
-        if token.text == ";" and apsw.complete(sql[begin : token.end]):
-            statements += [] if is_empty else [sql[begin : token.end]]
-            begin, is_empty = token.end, True
-    return statements if is_empty else [*statements, sql[begin:]]
+    return [each for each in statements(sql) if any(token.text != ";" for token in _tokens(each))]
 
 
 def _tokens(sql: str) -> Iterator[Token]:
-    """The tokens of the text up to its end, without blanks and comments."""
-    for match in _TOKEN.finditer(sql):
-        if match.lastgroup != "blank":
-            is_word = match.lastgroup == "word"
-            yield Token(match[0], match[0].upper() if is_word else "", match.lastgroup != "other", match.end())
+    """The tokens of the text up to its end, without comments."""
+    return (token for token in scan(sql) if token.kind != "comment")
+
+
+def _name(token: Token | None) -> str:
+    """The name that the token may stand for, in lower case; "" for none. SQLite takes a string for a name, too."""
+    if token is None:
+        return ""
+    if token.kind == "string" and token.text.startswith("'"):
+        return token.text[1:-1].replace("''", "'").lower()
+    return token.name.lower()
 
 
 def _outside_parentheses(sql: str) -> Iterator[Token]:
@@ -169,22 +130,20 @@ def _outside_parentheses(sql: str) -> Iterator[Token]:
 def _verb(tokens: Iterator[Token]) -> str:
     """Read up to the word that says what the statement does, beyond its common table expressions."""
     first = next((token for token in tokens if token.text != ";"), None)
-    if first is None or first.word != "WITH":
-        return "" if first is None else first.word
-    return next((token.word for token in tokens if token.word in _VERBS), "")
+    if first is None or first.upper != "WITH":
+        return "" if first is None else first.upper
+    return next((token.upper for token in tokens if token.upper in _VERBS), "")
 
 
-def _qualified(first: Token | None, tokens: Iterator[Token]) -> tuple[str, Token | None, Iterator[Token]]:
-    """The schema and the table's token of NAME or SCHEMA.NAME, and the tokens after it."""
-    if first is None or not first.is_name:
-        return "", None, tokens
-    following = next(tokens, None)
+def _qualified(first: Token | None, tokens: Iterator[Token]) -> tuple[str, str, Iterator[Token]]:
+    """The schema and the table of NAME or SCHEMA.NAME, each "" where there is none, and the tokens after it."""
+    name = _name(first)
+    following = next(tokens, None) if name else None
     if following is None:
-        return "", first, tokens
+        return "", name, tokens
     if following.text != ".":
-        return "", first, chain([following], tokens)
-    last = next(tokens, None)
-    return first.name, (last if last is not None and last.is_name else None), tokens
+        return "", name, chain([following], tokens)
+    return name, _name(next(tokens, None)), tokens
 
 
 def _columns(tokens: Iterator[Token]) -> Iterator[str]:
@@ -194,8 +153,8 @@ def _columns(tokens: Iterator[Token]) -> Iterator[str]:
         depth += {"(": 1, ")": -1}.get(token.text, 0)
         if depth == 0:
             return
-        if begins and token.is_name and token.word not in _CONSTRAINTS:
-            yield token.name
+        if begins and _name(token) and token.upper not in _CONSTRAINTS:
+            yield _name(token)
         begins = depth == 1 and token.text == ","
 
 

@@ -11,6 +11,7 @@ https://www.sqlite.org/src/file/src/tokenize.c
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import apsw
@@ -62,9 +63,15 @@ class Token(NamedTuple):
         return self.text[1:-1] if mark == "]" else self.text[1:-1].replace(mark * 2, mark)
 
 
+def scan(sql: str) -> Iterator[Token]:
+    """Yield the tokens of the text, comments included, and read no further than it is asked."""
+    for match in TOKEN.finditer(sql):
+        yield Token(match.lastgroup or "other", match[0], match.start())
+
+
 def tokens(sql: str) -> list[Token]:
     """Return all tokens of the text, comments included."""
-    return [Token(match.lastgroup or "other", match[0], match.start()) for match in TOKEN.finditer(sql)]
+    return list(scan(sql))
 
 
 def statements(sql: str) -> list[str]:

@@ -81,7 +81,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import apsw
 
 from ..sqlite.internal_sql import InternalSQL
-from ..sqlite.statement_text import first_word
+from ..sqlite.sql_text import first_word
 
 # The words that begin statements, which tell a comment's next line from the second line of a statement.
 WRITES = ("CREATE", "DELETE", "INSERT", "REPLACE", "UPDATE", "WITH")

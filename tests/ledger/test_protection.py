@@ -83,6 +83,7 @@ def test_shadow_table_that_was_dropped_is_made_again(file: str, connect: Any) ->
     assert db.execute(SELECT).fetchall() == ROWS
 
 
+@pytest.mark.usefixtures("shadow_name_slots")
 def test_defensive_mode_protects_the_shadow_table(file: str, connect: Any, sandbox: Any) -> None:
     """Ordinary SQL cannot write the shadow table; everything else works."""
     db = connect(file)

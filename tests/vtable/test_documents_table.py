@@ -237,6 +237,7 @@ def test_module_is_not_eponymous(connect: Any) -> None:
         connect().execute("SELECT * FROM vector_store_documents")
 
 
+@pytest.mark.usefixtures("shadow_name_slots")
 def test_shadow_tables_are_protected(db: apsw.Connection) -> None:
     """DEFENSIVE: ordinary SQL cannot write to them, the table can."""
     db.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)

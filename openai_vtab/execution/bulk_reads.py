@@ -138,7 +138,7 @@ class BulkReads:
         self.kept.clear()
 
     def _has_room(self, response: Response) -> bool:
-        size = len(response.body)
+        size = len(response.content)
         if self._page_bytes + size > PAGE_CACHE_BYTES:
             return False
         self._page_bytes += size

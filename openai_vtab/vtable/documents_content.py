@@ -14,7 +14,8 @@ from collections.abc import Iterator
 
 from .. import protocol
 from ..documents.states import State
-from ..execution.statement import Downloaded, StatementSession
+from ..execution.download_cache import Downloaded
+from ..execution.statement import StatementSession
 from ..protocol import Request, Response
 from ..schema.values import SQLiteValue
 from ..tables.vector_store_file_content import vector_store_file_content

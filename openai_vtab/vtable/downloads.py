@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 from .. import protocol
-from ..execution.statement import NOT_READ, Downloaded, StatementSession
+from ..execution.download_cache import Downloaded
+from ..execution.statement import NOT_READ, StatementSession
 from ..protocol import Object, Request, Response
 from ..schema.decode import APIObject, sql_value
 from ..schema.table import Method, SpecialSource, Table

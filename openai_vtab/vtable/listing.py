@@ -106,9 +106,7 @@ class ListReader:
         self, request: Request, page: PageParameters | None, keys: Mapping[str, str], has_ids: bool
     ) -> tuple[list[Object], str | None]:
         return self._session.parse_once(
-            request,
-            lambda response: protocol.listed(request, response, page, keys, has_ids),
-            lambda found: len(found[0]),
+            request, lambda response: protocol.listed(request, response, page, keys, has_ids)
         )
 
     def _unseen(

@@ -1,0 +1,35 @@
+"""The latest contents that a statement has downloaded, for the rows of a join that read the same one.
+
+>>> cache = DownloadCache(); cache.add("/files/file-1/content", b"text"); cache.contents
+{'/files/file-1/content': b'text'}
+"""
+
+from __future__ import annotations
+
+DOWNLOAD_CACHE_BYTES = 16 * 1024 * 1024
+
+Downloaded = bytes | str | None
+
+
+class DownloadCache:
+    """The contents by the identities of their requests: the latest one, and others as long as there is room."""
+
+    def __init__(self) -> None:
+        self.contents: dict[str, Downloaded] = {}
+        self._size = 0  # bytes, or characters
+
+    def add(self, identity: str, content: Downloaded) -> None:
+        """Keep a content."""
+        self.contents[identity] = content
+        self._size += len(content or b"")
+        while self._size > DOWNLOAD_CACHE_BYTES and len(self.contents) > 1:
+            self.forget(next(iter(self.contents)))
+
+    def forget(self, identity: str) -> None:
+        """Forget a content."""
+        self._size -= len(self.contents.pop(identity, None) or b"")
+
+    def clear(self) -> None:
+        """Forget all contents."""
+        self.contents.clear()
+        self._size = 0

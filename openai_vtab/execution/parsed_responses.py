@@ -1,0 +1,64 @@
+"""What a statement keeps of the responses that it has parsed: the latest results, and the bodies of all.
+
+A statement may parse tens of thousands of responses, or a few that are large. So results are kept up to a number of
+bytes, and of the others no more than is needed to parse them again. Bodies are in memory up to a bound, and above it
+in a temporary file.
+
+>>> responses = ParsedResponses()
+>>> responses.parse("/files/file-1", response, parse_json), responses.result("/files/file-1")
+({'id': 'file-1'}, {'id': 'file-1'})
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from ..errors import OperationalError
+from ..protocol import Response
+from ..schema.spool import Spool, Spooled
+
+RESULT_BYTES = 2_000_000  # of JSON
+BODY_BYTES = 16 * 1024 * 1024  # in memory
+
+T = TypeVar("T")
+
+
+class ParsedResponses:
+    """The parsed responses of one statement, by the identities of their requests."""
+
+    def __init__(self) -> None:
+        self.results: dict[str, tuple[Any, int]] = {}  # with the bytes that each was parsed from
+        self._bytes = 0  # of all results
+        self._bodies = Spool(BODY_BYTES)
+
+    def parse(self, identity: str, response: Response, parse: Callable[[Response], T]) -> tuple[T, Response]:
+        """Parse a response, and keep the result. Returns the response as it was parsed, too: its body is in memory."""
+        if not isinstance(response.content, bytes):
+            response = replace(response, content=response.body)
+        size = len(response.content)
+        # before the new one is parsed: they may be large
+        while self.results and self._bytes + size > RESULT_BYTES:
+            self._bytes -= self.results.pop(next(iter(self.results)))[1]
+        parsed = parse(response)
+        self.results[identity] = parsed, size
+        self._bytes += size
+        return parsed, response
+
+    def keep(self, body: bytes) -> bytes | Spooled:
+        """The body, or where it is stored."""
+        try:
+            return self._bodies.keep(body)
+        except OperationalError:  # the disk is full
+            return body
+
+    def forget(self, identity: str) -> None:
+        """Forget the result."""
+        self._bytes -= self.results.pop(identity, (None, 0))[1]
+
+    def close(self) -> None:
+        """Forget everything."""
+        self.results.clear()
+        self._bytes = 0
+        self._bodies.close()

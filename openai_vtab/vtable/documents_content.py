@@ -40,7 +40,7 @@ class DocumentContent:
         self._recorder = recorder
         self._statuses = statuses
         self._vector_store_id = vector_store_id
-        self._rows: RowsWithContent[DocumentRow] | None = None
+        self._rows: RowsWithContent[int, DocumentRow] | None = None
 
     def rows(self, found: Iterator[Row], *, alone: bool) -> Iterator[Row]:
         """Return the rows; their contents can be read from now on. `alone`: the scan is of one key."""

@@ -25,7 +25,7 @@ from ..schema.table import Method, SpecialSource, Table
 from . import downloads
 from .downloads import RowsWithContent
 from .members_read import MembersRead
-from .row_identity import ObjectRef, Row, RowIdentities
+from .row_identity import ObjectRef, Reference, Row, RowIdentities
 from .scan import ScanOptions, error_row
 
 
@@ -87,7 +87,7 @@ class Lookup:
                     items = (ObjectRef(each.keys, each) for each in itertools.chain([entry], entries))
                     yield from self._prefetched(scan, lookup_method(self._table), items)
 
-    def with_downloads(self, scan: ScanOptions, found: Iterator[Row]) -> RowsWithContent[APIObject] | None:
+    def with_downloads(self, scan: ScanOptions, found: Iterator[Row]) -> RowsWithContent[Reference, APIObject] | None:
         """The rows with the column that is downloaded; None if the scan reads no such column."""
         if scan.download is None:
             return None
@@ -141,7 +141,7 @@ class Lookup:
             waiting = dict(zip(protocol.look_up_identities(look_up, ids), ids, strict=True))
             for id, answer in bulk.read(look_up, waiting, accepts):
                 item = {**shared, last: id}
-                yield self._rows.rowid(ObjectRef(item)), {**answer, **item}
+                yield self._rows.reference(ObjectRef(item)), {**answer, **item}
             unlisted.append((shared, waiting))
         rest = (self._rows.item({**shared, last: id}) for shared, waiting in unlisted for id in waiting.values())
         yield from self._prefetched(scan, method, rest)
@@ -174,7 +174,7 @@ class Lookup:
                 found = self._found(scan, item, request)
             except NOT_READ as error:
                 found = error_row(self._session, item.keys, request, error)
-        return None if found is None else (self._rows.rowid(item), found)
+        return None if found is None else (self._rows.reference(item), found)
 
     def _found(self, scan: ScanOptions, item: ObjectRef, request: Request) -> APIObject | None:
         """The object as the API knows it now, and in the ledger what it has learned of it."""

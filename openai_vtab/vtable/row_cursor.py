@@ -19,21 +19,29 @@ from ..errors import ProgrammingError
 from ..schema.table import Table
 from ..schema.values import SQLiteValue
 
+Reference = TypeVar("Reference")
 Fields = TypeVar("Fields")
 
 
-class RowCursor(Generic[Fields]):
-    """The rows of one scan: rowids, and what `getters` read the columns in. A getter that is None stands for an option.
+class RowCursor(Generic[Reference, Fields]):
+    """The rows of one scan: what identifies them, and what `getters` read the columns in.
 
-    Filter, which a subclass has, sets `_rows`, `_row` and `_option_values`.
+    A getter that is None stands for an option. `rowid` returns the rowid of a row. Filter, which a subclass has, sets
+    `_rows`, `_row` and `_option_values`.
     """
 
-    def __init__(self, table: Table, getters: Sequence[Callable[[Fields], SQLiteValue] | None]) -> None:
+    def __init__(
+        self,
+        table: Table,
+        getters: Sequence[Callable[[Fields], SQLiteValue] | None],
+        rowid: Callable[[Reference], int],
+    ) -> None:
         self._table = table
+        self._rowid = rowid
         self._getters = getters
         self._option_values: dict[str, SQLiteValue] = {}
-        self._rows: Iterator[tuple[int, Fields]] = iter(())
-        self._row: tuple[int, Fields] | None = None
+        self._rows: Iterator[tuple[Reference, Fields]] = iter(())
+        self._row: tuple[Reference, Fields] | None = None
 
     def Eof(self) -> bool:
         """Whether the scan is over."""
@@ -46,13 +54,13 @@ class RowCursor(Generic[Fields]):
     def Rowid(self) -> int:
         """The row's rowid."""
         assert self._row is not None  # noqa: S101 - SQLite asks only while Eof is false
-        return self._row[0]
+        return self._rowid(self._row[0])
 
     def Column(self, number: int) -> SQLiteValue:
         """The row's value in a column; -1 is the rowid."""
         assert self._row is not None  # noqa: S101
         if number < 0:
-            return self._row[0]
+            return self._rowid(self._row[0])
         get = self._getters[number]
         return self._option_value(number) if get is None else get(self._row[1])
 

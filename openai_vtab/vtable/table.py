@@ -78,7 +78,16 @@ class VTable(TransactionHooks):
             list_reader = ReplayedListReader(rows, recorder, lookup, context.settings.max_rows)
             before_reading = _do_nothing
         never_numbers = partial(context.never_numbers, session)
-        return Cursor(self.table, self._getters, self._arguments, lookup, list_reader, before_reading, never_numbers)
+        return Cursor(
+            self.table,
+            self._getters,
+            rows.rowid,
+            self._arguments,
+            lookup,
+            list_reader,
+            before_reading,
+            never_numbers,
+        )
 
     def before_reading(self, reader: StatementSession) -> None:
         """Send what other statements have queued, so that a scan reads what was written before it."""

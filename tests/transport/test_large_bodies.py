@@ -121,7 +121,7 @@ def test_memory_of_a_statement_that_ends_early(connect: Any, sandbox: Any, many:
 
 
 def test_truncated_large_body_is_requested_again(connect: Any, sandbox: Any, many: list[bytes]) -> None:
-    sandbox.faults.append(Cut("body"))
+    sandbox.inject(Cut("body"), path="/files/file-1/content")
     rows = connect().execute("SELECT content FROM files WHERE file_id = 'file-1'").fetchall()
     assert rows == [(many[1],)]
 

@@ -106,7 +106,7 @@ class ConnectionContext:
             self.settle(connection, can_wait=True)
 
     def _ended(self, statement: Statement, connection: apsw.Connection) -> None:
-        if not self.statements.running:
+        if statement.session is not None and not self.statements.running:
             self._forget_old()
         # learned rows wait after a writing statement, so that changes() is still the user's when it is called next
         self.settle(connection, can_wait=not statement.readonly)

@@ -82,8 +82,9 @@ class WriteQueue:
     @property
     def is_empty(self) -> bool:
         """Whether nothing of a transaction is kept."""
-        kept = (self._queued, self._sent, self._savepoints.open, self.intents.open, self._first, self.intents.unsettled)
-        return not any(kept) and self._delivery is None
+        intents = self.intents
+        kept = self._queued or self._sent or self._savepoints.open or intents.open or self._first or intents.unsettled
+        return not kept and self._delivery is None
 
     def holds(self, table: object) -> bool:
         """Whether something of the open transaction was written to the table."""

@@ -9,13 +9,16 @@ from typing import Any
 
 import pytest
 
+from openai_vtab.protocol import Response
 from openai_vtab.sandbox import Cut
 from openai_vtab.transport.large_bodies import LARGE, LargeBody, ReceivedBody
+from openai_vtab.transport.redaction import KnownKey, redact_response
 
 from ..support.waiting import until
 
 CONTENT = b"0123456789" * (LARGE // 10 + 1)
 COUNT = 6
+KEY = "sk-proj-0123456789"
 
 
 def in_pieces(body: ReceivedBody, content: bytes) -> None:
@@ -126,7 +129,13 @@ def test_truncated_large_body_is_requested_again(connect: Any, sandbox: Any, man
     assert rows == [(many[1],)]
 
 
-def test_redaction_of_a_large_body(connect: Any, sandbox: Any) -> None:
-    sandbox.add_file("a.jsonl", id="file-a", content=CONTENT + sandbox.api_key.encode(), purpose="batch")
-    ((content,),) = connect().execute("SELECT content FROM files WHERE file_id = 'file-a'")
-    assert content == CONTENT + b"[key]"
+@pytest.mark.parametrize("keys", [(KnownKey(KEY),), (KnownKey("another-key-0123"), KnownKey(KEY))])
+def test_redaction_of_a_large_body(keys: tuple[KnownKey, ...]) -> None:
+    with ReceivedBody(stores=True) as body:
+        in_pieces(body, CONTENT + KEY.encode())
+        received = body.keep()
+    redacted = redact_response(Response(200, {}, received, ""), keys)
+    assert isinstance(received, LargeBody)
+    assert redacted.body == CONTENT + b"[key]"
+    assert KEY not in repr(redacted)
+    redacted.content.close()  # type: ignore[union-attr]

@@ -1,6 +1,6 @@
 """The latest contents that a statement has downloaded, for the rows of a join that read the same one.
 
->>> cache = DownloadCache(); cache.add("/files/file-1/content", b"text"); cache.contents
+>>> cache = DownloadCache(); cache.add("/files/file-1/content", b"text"); cache
 {'/files/file-1/content': b'text'}
 """
 
@@ -11,25 +11,18 @@ DOWNLOAD_CACHE_BYTES = 16 * 1024 * 1024
 Downloaded = bytes | str | None
 
 
-class DownloadCache:
+class DownloadCache(dict[str, Downloaded]):
     """The contents by the identities of their requests: the latest one, and others as long as there is room."""
 
-    def __init__(self) -> None:
-        self.contents: dict[str, Downloaded] = {}
-        self._size = 0  # bytes, or characters
+    _size = 0  # bytes, or characters
 
     def add(self, identity: str, content: Downloaded) -> None:
         """Keep a content."""
-        self.contents[identity] = content
+        self[identity] = content
         self._size += len(content or b"")
-        while self._size > DOWNLOAD_CACHE_BYTES and len(self.contents) > 1:
-            self.forget(next(iter(self.contents)))
+        while self._size > DOWNLOAD_CACHE_BYTES and len(self) > 1:
+            self.forget(next(iter(self)))
 
     def forget(self, identity: str) -> None:
         """Forget a content."""
-        self._size -= len(self.contents.pop(identity, None) or b"")
-
-    def clear(self) -> None:
-        """Forget all contents."""
-        self.contents.clear()
-        self._size = 0
+        self._size -= len(self.pop(identity, None) or b"")

@@ -4,9 +4,9 @@ A statement may parse tens of thousands of responses, or a few that are large. S
 bytes, and of the others no more than is needed to parse them again. Bodies are in memory up to a bound, and above it
 in a temporary file.
 
->>> responses = ParsedResponses()
->>> responses.parse("/files/file-1", response, parse_json), responses.result("/files/file-1")
-({'id': 'file-1'}, {'id': 'file-1'})
+>>> responses = ParsedResponses(workers.parse)
+>>> responses.parse("/files/file-1", response, parse_json)
+({'id': 'file-1'}, b'{"id": "file-1"}')
 """
 
 from __future__ import annotations
@@ -26,30 +26,43 @@ T = TypeVar("T")
 
 
 class ParsedResponses:
-    """The parsed responses of one statement, by the identities of their requests."""
+    """The parsed responses of one statement, by the identities of their requests.
 
-    def __init__(self) -> None:
+    `parse` is the WorkerPool's: it is called with a response and the function that parses it.
+    """
+
+    def __init__(self, parse: Callable[[Response, Callable[[Response], Any]], Any]) -> None:
         self.results: dict[str, tuple[Any, int]] = {}  # with the bytes that each was parsed from
         self._bytes = 0  # of all results
-        self._bodies = Spool(BODY_BYTES)
+        self._parse = parse
+        self._memory = BODY_BYTES  # what is left of it
+        self._spool: Spool | None = None
 
-    def parse(self, identity: str, response: Response, parse: Callable[[Response], T]) -> tuple[T, Response]:
-        """Parse a response, and keep the result. Returns the response as it was parsed, too: its body is in memory."""
-        if not isinstance(response.content, bytes):
-            response = replace(response, content=response.body)
-        size = len(response.content)
+    def parse(self, identity: str, response: Response, parse: Callable[[Response], T]) -> tuple[T, bytes]:
+        """Parse a response, and keep the result. Returns the body as well, because it may come from the disk."""
+        if isinstance(response.content, bytes):
+            body = response.content
+        else:
+            body = response.content.read()
+            response = replace(response, content=body)
+        size = len(body)
         # before the new one is parsed: they may be large
         while self.results and self._bytes + size > RESULT_BYTES:
             self._bytes -= self.results.pop(next(iter(self.results)))[1]
-        parsed = parse(response)
+        parsed: T = self._parse(response, parse)
         self.results[identity] = parsed, size
         self._bytes += size
-        return parsed, response
+        return parsed, body
 
     def keep(self, body: bytes) -> bytes | Spooled:
         """The body, or where it is stored."""
+        if len(body) <= self._memory:
+            self._memory -= len(body)
+            return body
+        if self._spool is None:
+            self._spool = Spool(0)
         try:
-            return self._bodies.keep(body)
+            return self._spool.keep(body)
         except OperationalError:  # the disk is full
             return body
 
@@ -60,5 +73,6 @@ class ParsedResponses:
     def close(self) -> None:
         """Forget everything."""
         self.results.clear()
-        self._bytes = 0
-        self._bodies.close()
+        self._bytes, self._memory = 0, BODY_BYTES
+        if self._spool is not None:
+            self._spool.close()

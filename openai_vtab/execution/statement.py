@@ -71,7 +71,7 @@ class StatementSession:
         self._futures: dict[str, tuple[str, Future[Response]]] = {}
         self._responses: dict[str, Response | bytes | Spooled] = {}
         self._stored: dict[str, StoredBody] = {}  # bodies that the transport has stored, and that are not parsed yet
-        self._parsed = ParsedResponses()
+        self._parsed = ParsedResponses(workers.parse)
         self._downloads = DownloadCache()
         self._deadlines: dict[float, float] = {}
         self.replayed: dict[str, ListPosition] = {}  # where the replays of lists go on, by the lists' first pages
@@ -92,7 +92,7 @@ class StatementSession:
     def start(self, request: Request, predicted: bool = False) -> bool:
         """Send the request, and wait for its response later. Returns False if it was sent or served before."""
         identity = request.identity
-        for sent in (self._futures, self._responses, self._downloads.contents):
+        for sent in (self._futures, self._responses, self._downloads):
             if identity in sent:
                 return False
         if self.bulk is not None and self.bulk.kept and (listed := self.bulk.take(identity)) is not None:
@@ -198,16 +198,16 @@ class StatementSession:
         if (found := self._parsed.results.get(identity)) is not None:
             self._cached += 1
             return cast(T, found[0])
-        parsed, response = self._parsed.parse(
-            identity, self.response(request), lambda response: self.workers.parse(response, parse)
-        )
+        response = self.response(request)
+        parsed, body = self._parsed.parse(identity, response, parse)
         # a statement may keep tens of thousands: no more than is needed to parse them again
         if response.status != OK:
             headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
-            self._responses[identity] = replace(response, headers=headers or NO_HEADERS)
+            self._responses[identity] = replace(response, headers=headers or NO_HEADERS, content=body)
         elif isinstance(self._responses[identity], Response):
-            self._responses[identity] = self._parsed.keep(response.body)
-        self._drop_stored(identity)
+            self._responses[identity] = self._parsed.keep(body)
+        if self._stored:
+            self._drop_stored(identity)
         return parsed
 
     def _drop_stored(self, identity: str) -> None:
@@ -218,12 +218,12 @@ class StatementSession:
     def download(self, request: Request, parse: Callable[[Response], Downloaded]) -> Downloaded:
         """The content in the response. The latest are cached for a join; for others, the request is sent again."""
         identity = request.identity
-        if identity not in self._downloads.contents:
+        if identity not in self._downloads:
             content = self.workers.parse(self.response(request), parse)
             del self._responses[identity]
             self._drop_stored(identity)
             self._downloads.add(identity, content)
-        return self._downloads.contents[identity]
+        return self._downloads[identity]
 
     def forget(self, request: Request) -> None:
         """Drop the response, or cancel the request if it has not begun. The next `start` sends it again."""
@@ -290,7 +290,7 @@ class StatementSession:
         for identity in list(self._stored):
             self._drop_stored(identity)
         self._parsed.close()
-        self._downloads.clear()
+        self._downloads = DownloadCache()
         if self.bulk is not None:
             self.bulk.close()
         self._wasted.clear()

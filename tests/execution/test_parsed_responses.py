@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import weakref
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -11,6 +13,10 @@ from openai_vtab.execution import parsed_responses
 from openai_vtab.execution.parsed_responses import ParsedResponses
 from openai_vtab.protocol import Response
 from openai_vtab.schema.spool import Spooled
+
+
+def at_once(response: Response, parse: Callable[[Response], Any]) -> Any:
+    return parse(response)
 
 
 class Result:
@@ -21,7 +27,7 @@ class Result:
 def test_memory_of_results(monkeypatch: pytest.MonkeyPatch, size: int, alive: int) -> None:
     """The latest result is kept, and others up to a number of bytes."""
     monkeypatch.setattr(parsed_responses, "RESULT_BYTES", 100)
-    responses = ParsedResponses()
+    responses = ParsedResponses(at_once)
     made: list[weakref.ref[Result]] = []
     others: list[int] = []
 
@@ -43,7 +49,7 @@ def test_memory_of_results(monkeypatch: pytest.MonkeyPatch, size: int, alive: in
 def test_memory_of_bodies(monkeypatch: pytest.MonkeyPatch) -> None:
     """Those above the bound are in a file, and come back as they were."""
     monkeypatch.setattr(parsed_responses, "BODY_BYTES", 100)
-    responses = ParsedResponses()
+    responses = ParsedResponses(at_once)
     bodies = [b"%d" % number * 40 for number in range(5)]
     kept = [responses.keep(body) for body in bodies]
     assert [isinstance(body, Spooled) for body in kept] == [False, False, True, True, True]
@@ -54,4 +60,4 @@ def test_memory_of_bodies(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_memory_of_bodies_without_a_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parsed_responses, "BODY_BYTES", 100)
     monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
-    assert ParsedResponses().keep(b"x" * 200) == b"x" * 200
+    assert ParsedResponses(at_once).keep(b"x" * 200) == b"x" * 200

@@ -5,7 +5,7 @@ bytes, and of the others no more than is needed to parse them again. Bodies are 
 in a temporary file.
 
 >>> responses = ParsedResponses(workers.parse)
->>> responses.parse("/files/file-1", response, parse_json)
+>>> responses.parse("/files/file-1", response, parse_json, keeps=True)
 ({'id': 'file-1'}, b'{"id": "file-1"}')
 """
 
@@ -38,8 +38,10 @@ class ParsedResponses:
         self._memory = BODY_BYTES  # what is left of it
         self._spool: Spool | None = None
 
-    def parse(self, identity: str, response: Response, parse: Callable[[Response], T]) -> tuple[T, bytes]:
-        """Parse a response, and keep the result. Returns the body as well, because it may come from the disk."""
+    def parse(
+        self, identity: str, response: Response, parse: Callable[[Response], T], *, keeps: bool
+    ) -> tuple[T, bytes | Spooled]:
+        """Parse a response, and keep the result. Returns the body as well; if the session `keeps` it, as it is kept."""
         if isinstance(response.content, bytes):
             body = response.content
         else:
@@ -52,13 +54,15 @@ class ParsedResponses:
         parsed: T = self._parse(response, parse)
         self.results[identity] = parsed, size
         self._bytes += size
-        return parsed, body
+        if not keeps:
+            return parsed, body
+        if size <= self._memory:
+            self._memory -= size
+            return parsed, body
+        return parsed, self._store(body)
 
-    def keep(self, body: bytes) -> bytes | Spooled:
-        """The body, or where it is stored."""
-        if len(body) <= self._memory:
-            self._memory -= len(body)
-            return body
+    def _store(self, body: bytes) -> bytes | Spooled:
+        """Write a body to the file, and return its place there."""
         if self._spool is None:
             self._spool = Spool(0)
         try:

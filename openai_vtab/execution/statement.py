@@ -199,13 +199,14 @@ class StatementSession:
             self._cached += 1
             return cast(T, found[0])
         response = self.response(request)
-        parsed, body = self._parsed.parse(identity, response, parse)
+        keeps = response.status == OK and isinstance(self._responses[identity], Response)
+        parsed, body = self._parsed.parse(identity, response, parse, keeps=keeps)
         # a statement may keep tens of thousands: no more than is needed to parse them again
         if response.status != OK:
             headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
             self._responses[identity] = replace(response, headers=headers or NO_HEADERS, content=body)
-        elif isinstance(self._responses[identity], Response):
-            self._responses[identity] = self._parsed.keep(body)
+        elif keeps:
+            self._responses[identity] = body
         if self._stored:
             self._drop_stored(identity)
         return parsed

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import RowError
-from ..ledger.row import LedgerRow
+from ..ledger.row import LedgerRow, ShadowRow
 from ..ledger.store import Ledger
 from ..schema.decode import APIObject
 from ..schema.table import Table
@@ -85,6 +85,14 @@ class RowIdentities:
             return reference
         rowid = self.rowids.of(reference)
         return rowid if self.ledger is None else NOT_IN_LEDGER + rowid
+
+    def rowid_of_row(self, row: ShadowRow) -> int:
+        """The same for a row of the ledger's shadow table."""
+        seq: int | None = row[0]
+        if not self.rowids.by_key and seq is not None and seq < NOT_IN_LEDGER:
+            return seq
+        assert self.ledger is not None  # noqa: S101 - it has the row
+        return self.rowid_of_entry(self.ledger.entry(row))
 
     def rowid_of_entry(self, entry: LedgerRow) -> int:
         """The rowid of an object in the ledger: its place there, unless it had another rowid before it was there."""

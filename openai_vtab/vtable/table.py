@@ -20,6 +20,7 @@ from ..schema.values import SQLiteValue
 from . import best_index
 from .context import ConnectionContext
 from .cursor import Cursor, Getter
+from .ledger_cursor import LedgerCursor
 from .listing import ListReader
 from .lookup import Lookup
 from .members_read import MembersRead
@@ -78,7 +79,8 @@ class VTable(TransactionHooks):
             list_reader = ReplayedListReader(rows, recorder, lookup, context.settings.max_rows)
             before_reading = _do_nothing
         never_numbers = partial(context.never_numbers, session)
-        return Cursor(
+        make = Cursor if rows.ledger is None else partial(LedgerCursor, rows.ledger)
+        return make(
             self.table,
             self._getters,
             rows.rowid,

@@ -19,6 +19,10 @@ def at_once(response: Response, parse: Callable[[Response], Any]) -> Any:
     return parse(response)
 
 
+def kept_of(responses: ParsedResponses, body: bytes) -> bytes | Spooled:
+    return responses.parse("", Response(200, {}, body, ""), bool, keeps=True)[1]
+
+
 class Result:
     """What a response means. Unlike a dict, it can be referred to weakly."""
 
@@ -37,7 +41,7 @@ def test_memory_of_results(monkeypatch: pytest.MonkeyPatch, size: int, alive: in
         return result
 
     for number in range(10):
-        responses.parse(str(number), Response(200, {}, b"x" * size, ""), parse)
+        responses.parse(str(number), Response(200, {}, b"x" * size, ""), parse, keeps=False)
     assert sum(each() is not None for each in made) == alive
     assert max(others) <= max(alive - 1, 1 if alive > 1 else 0)  # the others are gone before a response is parsed
     responses.forget("9")
@@ -51,7 +55,7 @@ def test_memory_of_bodies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parsed_responses, "BODY_BYTES", 100)
     responses = ParsedResponses(at_once)
     bodies = [b"%d" % number * 40 for number in range(5)]
-    kept = [responses.keep(body) for body in bodies]
+    kept = [kept_of(responses, body) for body in bodies]
     assert [isinstance(body, Spooled) for body in kept] == [False, False, True, True, True]
     assert [Response(200, {}, body, "").body for body in kept] == bodies
     responses.close()
@@ -60,4 +64,4 @@ def test_memory_of_bodies(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_memory_of_bodies_without_a_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parsed_responses, "BODY_BYTES", 100)
     monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
-    assert ParsedResponses(at_once).keep(b"x" * 200) == b"x" * 200
+    assert kept_of(ParsedResponses(at_once), b"x" * 200) == b"x" * 200

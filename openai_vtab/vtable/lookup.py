@@ -141,8 +141,7 @@ class Lookup:
             look_up = protocol.build(self._table, method, {**shared, last: ids[0]})
             waiting = dict(zip(protocol.look_up_identities(look_up, ids), ids, strict=True))
             for id, answer in bulk.read(look_up, waiting, accepts):
-                item = {**shared, last: id}
-                yield self._rows.reference(ObjectRef(item)), {**answer, **item}
+                yield (*values, id), {**answer, **shared, last: id}
             unlisted.append((shared, waiting))
         rest = (self._rows.item({**shared, last: id}) for shared, waiting in unlisted for id in waiting.values())
         yield from self._prefetched(scan, method, rest)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import dataclass, field, fields
+from functools import cache
 from typing import Any, TypeVar
 
 from ..errors import ConfigurationError, InterfaceError
@@ -80,6 +81,7 @@ def setting(
     return field(default=default, repr=repr, metadata=metadata)
 
 
+@cache
 def described(settings: Any) -> dict[str, Setting]:
     """The descriptions of a dataclass of settings, by their names."""
     found = {}

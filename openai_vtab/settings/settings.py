@@ -183,7 +183,7 @@ class Settings:
         hide_key(self.__dict__)
         if isinstance(self.api_key, Secret) and self.api_key.problem:
             raise InterfaceError(self.api_key.problem)
-        for name, found in described(self).items():
+        for name, found in described(Settings).items():
             found.check(getattr(self, name))
         self.checked_base_url()
 
@@ -193,7 +193,7 @@ class Settings:
         The key is not among them: it is read at the first request.
         """
         values = dict(self.__dict__)
-        for name, found in described(self).items():
+        for name, found in described(Settings).items():
             if found.environment and name != "api_key" and values[name] is None:
                 values[name] = os.environ.get(found.environment) or None
         return type(self)(**values)

@@ -47,7 +47,13 @@ def test_interactive_shell_says_what_is_hidden(open_shell: Callable[..., Shell])
 
 
 @pytest.mark.parametrize(
-    ("count", "answers", "left"), [(100, [], 0), (101, ["n"], 101), (101, ["yes"], 0), (101, [None], 101)]
+    ("count", "answers", "left"),
+    [
+        pytest.param(100, [], 0, marks=pytest.mark.slow),
+        pytest.param(101, ["n"], 101, marks=pytest.mark.slow),
+        (101, ["yes"], 0),
+        (101, [None], 101),
+    ],
 )
 def test_deletion_of_many_objects_is_asked_about(
     open_shell: Callable[..., Shell], monkeypatch: pytest.MonkeyPatch, count: int, answers: list[str], left: int
@@ -73,6 +79,7 @@ def test_deletion_of_many_objects_is_asked_about(
     assert shell.db.execute("SELECT count(*) FROM files WHERE filename LIKE 'new-%'").get == left
 
 
+@pytest.mark.slow
 def test_deletion_in_a_script_is_not_asked_about() -> None:
     """And none is when nothing is sent anyway."""
     insert = "INSERT INTO files (filename, content, purpose) " + FILES.format(101)

@@ -485,10 +485,8 @@ def test_redaction_of_every_repr(sandbox: Any, tmp_path: Path) -> None:
         getattr(connection, "dispose", getattr(connection, "close", None))()
 
 
-@pytest.mark.parametrize(
-    "options",
-    [pytest.param((), marks=pytest.mark.slow), ("--dry-run",), pytest.param(("--read-only",), marks=pytest.mark.slow)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [(), ("--dry-run",), ("--read-only",)])
 def test_redaction_in_the_shell(sandbox: Any, tmp_path: Path, options: tuple[str, ...]) -> None:
     """.requests, .schema, .dump, .connection, errors, dry runs; tracebacks are off."""
     key = KEYS[1]

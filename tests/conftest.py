@@ -9,10 +9,12 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import apsw
 import pytest
+from requests import utils
 
 import openai_vtab
 from openai_vtab import connection
@@ -65,6 +67,20 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         "no_proxy",
     ):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_certificate(record_mode: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Trust only the first of certifi's certificates: each connection object to an https address reads all of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        if record_mode == "none":
+            first, end, _ = (
+                Path(utils.DEFAULT_CA_BUNDLE_PATH).read_text(encoding="utf-8").partition("-----END CERTIFICATE-----\n")
+            )
+            bundle = tmp_path_factory.mktemp("certificates") / "one.pem"
+            bundle.write_text(first + end, encoding="utf-8")
+            patch.setattr(utils, "DEFAULT_CA_BUNDLE_PATH", str(bundle))
+        yield
 
 
 @pytest.fixture

@@ -21,8 +21,7 @@ from .injection import FaultInjector
 from .messages import Received
 from .traffic import Traffic
 
-POLL_SECONDS = 0.002  # the time that stop() takes, and a run of the tests stops thousands of servers
-CLOSING_SECONDS = 1.0  # how long stop() waits for a connection's thread to end
+CLOSING_SECONDS = 1.0  # how long stop() waits for a thread to end
 
 
 class Server(ThreadingTCPServer):
@@ -43,7 +42,7 @@ class Server(ThreadingTCPServer):
         self._connections: dict[socket.socket, threading.Thread] = {}
         super().__init__(("127.0.0.1", port), Connection)
         self.server_port = self.socket.getsockname()[1]
-        self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": POLL_SECONDS}, daemon=True)
+        self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
 
     def set_latency(self, seconds: float) -> None:
@@ -53,8 +52,9 @@ class Server(ThreadingTCPServer):
     def stop(self) -> None:
         """Stop at once. Close all connections, those with a request in progress, too."""
         self.stopping.set()
-        self.shutdown()
-        self._thread.join()
+        with contextlib.suppress(OSError):  # a connection ends the wait for one
+            socket.create_connection(self.socket.getsockname(), CLOSING_SECONDS).close()
+        self._thread.join(CLOSING_SECONDS)
         self.server_close()
         with self._lock:
             connections = dict(self._connections)
@@ -63,6 +63,20 @@ class Server(ThreadingTCPServer):
                 connection.shutdown(socket.SHUT_RDWR)
         for thread in connections.values():
             thread.join(CLOSING_SECONDS)
+
+    def _accept(self) -> None:
+        """Start a thread for each connection. It waits for the next one, where serve_forever() would poll."""
+        while True:
+            try:
+                connection, address = self.socket.accept()
+            except OSError:  # the client has gone, or stop() has closed the socket
+                if self.stopping.is_set():
+                    return
+                continue
+            if self.stopping.is_set():
+                connection.close()
+                return
+            self.process_request(connection, address)
 
     def opened(self, connection: socket.socket) -> None:
         """Record a new connection, which the current thread serves."""

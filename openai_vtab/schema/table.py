@@ -216,9 +216,13 @@ class Table:
         return {column.name: column.source for column in self.columns}
 
     @cached_property
-    def times(self) -> dict[int, str]:
-        """The names of the columns that hold times, by their numbers."""
-        return {number: column.name for number, column in enumerate(self.columns) if column.is_time}
+    def numbers(self) -> dict[int, Column]:
+        """The columns that hold numbers, by their own numbers. An option checks its value itself."""
+        return {
+            number: column
+            for number, column in enumerate(self.columns)
+            if column.type in ("INTEGER", "REAL") and not column.is_option
+        }
 
     def of(self, verb: str) -> tuple[Method, ...]:
         """The methods of one SQL verb, in order, without downloads."""

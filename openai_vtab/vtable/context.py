@@ -40,9 +40,9 @@ from ..writes.queue import WriteQueue
 from ..writes.settlement import Settlement
 from . import closing
 from .callbacks import NO_CALLBACKS, Callbacks
+from .number_comparisons import NumberComparisons
 from .replay import Replayer
 from .statements import RunningStatement, StatementTracker
-from .time_comparisons import TimeComparisons
 
 Statement = RunningStatement[StatementSession]
 
@@ -77,7 +77,7 @@ class ConnectionContext:
         self.written_documents = WrittenDocuments(writes, self._commit_of, is_dry_run=settings.dry_run)
         openers = [partial(Ledger, self.internal_sql, table) for table in TABLES if table.remembered]
         self.settlement = Settlement(self.internal_sql, writes.intents, [*openers, self._outcomes_of])
-        self.time_comparisons = TimeComparisons()
+        self.number_comparisons = NumberComparisons(self.internal_sql)
         self.rowids: list[Rowids] = []  # of the tables without a ledger
         self._open_cursors = OpenCursors()
         self.replayer = Replayer(weak, self.internal_sql, self._open_cursors)

@@ -26,6 +26,7 @@ from .members_read import MembersRead
 from .refusals import refuse_other_schema, refuse_without_where
 from .replay import RecordingLookup
 from .replayed_lists import ReplayedListReader
+from .row_cursor import Comparison, compare_nothing
 from .row_identity import RowIdentities
 from .scan import ScanArguments
 from .transactions import TransactionHooks, reports_refusal
@@ -54,7 +55,6 @@ class VTable(TransactionHooks):
 
     def BestIndexObject(self, info: apsw.IndexInfo) -> bool:
         """SQLite plans a query: the planner chooses what serves it."""
-        self.context.time_comparisons.look(self.table, info)
         best_index.plan(self.table, info, ledger=self.rows.ledger is not None)
         return True
 
@@ -62,8 +62,10 @@ class VTable(TransactionHooks):
         """SQLite opens a cursor: one that reads for the running statement, or one that records its requests."""
         rows, context = self.rows, self.context
         recorder = context.replayer.recorder
+        compared: Comparison = compare_nothing
         if recorder is None:
             statement = context.statements.current
+            compared = partial(context.number_comparisons.look, self.table, statement)
             if statement is not None and not statement.readonly:
                 refuse_other_schema(self.connection(), statement, self._name)
                 if rows.ledger is None and not context.settings.allow_unbounded_writes:
@@ -78,7 +80,9 @@ class VTable(TransactionHooks):
             list_reader = ReplayedListReader(rows, recorder, lookup, context.settings.max_rows)
             before_reading = _do_nothing
         never_numbers = partial(context.never_numbers, session)
-        return Cursor(self.table, self._getters, self._arguments, lookup, list_reader, before_reading, never_numbers)
+        return Cursor(
+            self.table, self._getters, self._arguments, lookup, list_reader, before_reading, never_numbers, compared
+        )
 
     def before_reading(self, reader: StatementSession) -> None:
         """Send what other statements have queued, so that a scan reads what was written before it."""

@@ -74,6 +74,11 @@ class Column:
         """Whether its values are times in Unix seconds, as its sentence then says."""
         return "Unix seconds" in self.doc
 
+    @cached_property
+    def is_only_written(self) -> bool:
+        """Whether only an INSERT gives it, as its sentence then says, and the API does not return it."""
+        return self.doc.startswith(("To create", "To upload"))
+
     def alias(self, name: str) -> Column:
         """The same column under another name, hidden."""
         return replace(self, name=name, doc=f"The same as {self.name}.", hidden=True)
@@ -214,6 +219,11 @@ class Table:
     def sources(self) -> dict[str, str]:
         """The columns' sources by the columns' names."""
         return {column.name: column.source for column in self.columns}
+
+    @cached_property
+    def written(self) -> dict[int, str]:
+        """The names of the columns that only an INSERT gives, by their numbers."""
+        return {number: column.name for number, column in enumerate(self.columns) if column.is_only_written}
 
     @cached_property
     def numbers(self) -> dict[int, Column]:

@@ -31,6 +31,7 @@ from .row_identity import RowIdentities
 from .scan import ScanArguments
 from .transactions import TransactionHooks, reports_refusal
 from .writing import RowWriter
+from .written_columns import WrittenColumns
 
 
 class VTable(TransactionHooks):
@@ -50,11 +51,14 @@ class VTable(TransactionHooks):
         self.table = rows.table
         self.rows = rows
         self._writer = RowWriter(context, rows)
+        self._written_columns = WrittenColumns(rows.table)
         self._getters = getters
         self._arguments = arguments
 
     def BestIndexObject(self, info: apsw.IndexInfo) -> bool:
         """SQLite plans a query: the planner chooses what serves it."""
+        if self.rows.ledger is None:  # a ledger has what was sent to create a row
+            self._written_columns.look(info)
         best_index.plan(self.table, info, ledger=self.rows.ledger is not None)
         return True
 

@@ -109,10 +109,8 @@ class Folder(FilePath):
 
     @property
     def expected(self) -> str:  # type: ignore[override]
-        """What to write: a name may be relative to a directory that the program does not know of."""
-        return (
-            f"the path of a folder that exists, absolute or relative to the current directory ({_current()}), or None"
-        )
+        """What to write. A name is relative to a directory that the program may not know of."""
+        return f"a str or a pathlib.Path, or None: a folder that exists, absolute or below the current directory, {_current()}"
 
     def accepts(self, value: object) -> bool:
         """Whether the value is the path of a folder, or names none."""

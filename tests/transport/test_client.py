@@ -308,12 +308,6 @@ def test_api_key_that_no_header_may_have(sandbox: Any, requests: Requests, key: 
     db.close()
 
 
-def test_settings_that_are_unknown_raise() -> None:
-    """That lists the known ones."""
-    with pytest.raises(TypeError, match=r"max_concurency.*the settings are api_key, base_url"):
-        openai_vtab.connect(max_concurency=3)  # type: ignore[call-arg]
-
-
 def test_headers_for_azure() -> None:
     """The key goes into `api-key` for a host of azure.com, also through its subdomains, and nowhere else."""
     from openai_vtab.settings import Settings

@@ -110,7 +110,8 @@ class Folder(FilePath):
     @property
     def expected(self) -> str:  # type: ignore[override]
         """What to write. A name is relative to a directory that the program may not know of."""
-        return f"a str or a pathlib.Path, or None: a folder that exists, absolute or below the current directory, {_current()}"
+        folder = f"a folder that exists, absolute or below the current directory, {_current()}"
+        return f"a str or a pathlib.Path, or None: {folder}"
 
     def accepts(self, value: object) -> bool:
         """Whether the value is the path of a folder, or names none."""

@@ -12,6 +12,7 @@ from openai_vtab.shell.app import Shell
 from openai_vtab.shell.short_errors import in_the_shell, shorten_record
 
 from .command import T, run_shell
+from .terminal import Terminal
 
 FILES = "SELECT 'new-' || value || '.md', 'text', 'assistants' FROM generate_series(1, {});"
 
@@ -177,3 +178,11 @@ def test_exceptions_on_shows_the_whole_error() -> None:
     done = run_shell("--sandbox", text=".exceptions on\nDELETE FROM files;\n")
     assert "or set allow_unbounded_writes" in done.stderr
     assert "UnsupportedWriteError" in done.stderr
+
+
+@pytest.mark.slow
+def test_warnings_are_folded_on_a_terminal(terminal: Callable[..., Terminal]) -> None:
+    """Between words, as errors are."""
+    shown = terminal().run("SELECT count(*) FROM files WHERE created_at < '2026-01-31';", "count(*)")
+    said = "and every number is less than any text; write created_at < unixepoch('2026-01-31')"
+    assert said in " ".join(shown.split())  # a word that is broken would have a blank in it

@@ -12,6 +12,8 @@ from typing import Any
 
 from apsw.unicode import text_width
 
+from .terminal_text import COLOUR
+
 BORDERS = 3  # columns of a box for each of its own, and one more for all
 NULL = "NULL"
 BYTES = "#" * len("[ 1,234,567 bytes ]")  # as wide as what a box writes for a BLOB, and never folded
@@ -85,4 +87,6 @@ def _widest(lines: Sequence[str]) -> int:
 
 
 def _width(text: str) -> int:
+    if "\x1b" in text:  # colours take no room
+        text = COLOUR.sub("", text)
     return len(text) if text.isascii() else max(text_width(text), 0)

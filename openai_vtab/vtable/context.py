@@ -79,9 +79,9 @@ class ConnectionContext:
         self.written_documents = WrittenDocuments(writes, sender, self._commit_of)
         openers = [partial(Ledger, self.internal_sql, table) for table in TABLES if table.remembered]
         self.settlement = Settlement(self.internal_sql, writes.intents, [*openers, self._outcomes_of])
-        self.number_comparisons = NumberComparisons(self.internal_sql)
         self.rowids: list[Rowids] = []  # of the tables without a ledger
         self._open_cursors = OpenCursors()
+        self.number_comparisons = NumberComparisons(self.internal_sql, self._open_cursors.with_values)
         self.replayer = Replayer(weak, self.internal_sql, self._open_cursors)
         self.statements: StatementTracker[StatementSession] = StatementTracker(
             self.internal_sql,

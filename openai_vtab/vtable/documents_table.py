@@ -90,7 +90,10 @@ class DocumentsTable(TransactionHooks):
         lookup: Lookup | RecordingLookup
         compared: Comparison = compare_nothing
         if recorder is None:
-            compared = partial(context.number_comparisons.look, self._table, context.statements.current)
+            statement = context.statements.current
+            compared = partial(context.number_comparisons.look, self._table, statement)
+            if statement is not None and not statement.readonly:
+                context.number_comparisons.refuse_hidden(self._table, statement)
             lookup = Lookup(hits, session, partial(context.columns_read, session))
         else:
             lookup = RecordingLookup(hits, recorder, MembersRead(hits.table, partial(context.columns_read, session)))

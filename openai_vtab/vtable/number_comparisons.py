@@ -19,10 +19,14 @@ BestIndex sees the values of literals alone. Filter sees those of all terms that
     the values of IN                        if APSW delivers them as one set (best_index.TAKES_WHOLE_LISTS)
     a column of another table in a join     if the scan has a key of that table, too: a comparison changes no join order
     of LIKE and GLOB                        for a column of times: warned of, never refused
-    under OR, NOT, NOT IN or CASE;          no: SQLite offers no such term
-    compared with an expression
+    below OR, NOT or CASE                   no: SQLite offers no such term, but its program for the statement has it
+    of NOT IN, or of an expression such     no
+    as created_at + 0
 
->>> NumberComparisons(internal_sql).look(files, statement, "created_at<", "2026-01-31")
+The program (EXPLAIN) is read where a DELETE or UPDATE has one of these words. It shows literals, values of parameters,
+and date(), time() and datetime(), which return nothing but texts (sqlite/text_comparisons.py).
+
+>>> NumberComparisons(internal_sql, with_values).look(files, statement, "created_at<", "2026-01-31")
 WARNING:openai_vtab:files.created_at < '2026-01-31' compares Unix seconds with a text, …
 True
 """
@@ -31,7 +35,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 
 from ..errors import ProgrammingError
@@ -40,20 +45,27 @@ from ..schema.table import Table
 from ..schema.values import SQLiteValue, sql_literal
 from ..sqlite.internal_sql import InternalSQL
 from ..sqlite.sql_text import changes_rows
+from ..sqlite.statement_text import words
+from ..sqlite.text_comparisons import text_comparisons
 from .statements import RunningStatement
 
 log = logging.getLogger("openai_vtab")
 
+HIDING = frozenset(("OR", "NOT", "CASE"))
 MOST = 100  # comparisons that a connection remembers, and warns of
 _NAME = re.compile(r"(\w+?)\.?([<>=]+|(?<=\.)\w+)")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[ T][0-9:.]+Z?)?")
 
 
 class NumberComparisons:
-    """Looks at the values that columns of numbers are compared with. Warns of each comparison of a connection once."""
+    """Looks at the values that columns of numbers are compared with. Warns of each comparison of a connection once.
 
-    def __init__(self, internal_sql: InternalSQL) -> None:
+    `with_values` returns the text of a running statement with the values of its parameters, None if they are not known.
+    """
+
+    def __init__(self, internal_sql: InternalSQL, with_values: Callable[[str], str | None]) -> None:
         self._internal_sql = internal_sql
+        self._with_values = with_values
         self._warned: set[str] = set()
 
     def look(self, table: Table, statement: RunningStatement[Any] | None, compared: str, value: Any) -> bool:
@@ -80,6 +92,23 @@ class NumberComparisons:
         else:
             self._warn(problem, instead)
         return True
+
+    def refuse_hidden(self, table: Table, statement: RunningStatement[Any]) -> None:
+        """Raise ProgrammingError for a DELETE or UPDATE of the table with such a comparison below OR, NOT or CASE."""
+        if not _hides_terms(statement.sql):
+            return
+        program = self._internal_sql.program(self._with_values(statement.sql) or statement.sql)
+        for number, text, function in text_comparisons(program):
+            column = table.numbers.get(number)
+            if column is None or (text is not None and not self._stays_text(text)):
+                continue
+            value = f"{function}(…)" if text is None else sql_literal(text)
+            time = "…" if text is None else f"'{text if _TIME.fullmatch(text) else DAY}'"
+            instead = f"unixepoch({time})" if column.is_time else "a number"
+            raise ProgrammingError(
+                f"{table.name}.{column.name} is compared with {value}, and every number is less than any text, so the "
+                f"statement is refused and nothing was sent; compare it with {instead}"
+            )
 
     def _mistake(self, values: Iterable[SQLiteValue]) -> SQLiteValue:
         """The first of the values that is greater than every number, None if there is none."""
@@ -111,6 +140,12 @@ class NumberComparisons:
             return
         self._warned.add(problem)
         log.warning("%s; write %s", problem, instead)
+
+
+@lru_cache(maxsize=8)  # few, because the text may be long
+def _hides_terms(sql: str) -> bool:
+    """Whether it is a DELETE or UPDATE with terms that SQLite does not offer to a virtual table."""
+    return not HIDING.isdisjoint(words(sql)) and changes_rows(sql)
 
 
 def _numbers(table: Table, column: str) -> str:

@@ -72,6 +72,7 @@ class VTable(TransactionHooks):
             compared = partial(context.number_comparisons.look, self.table, statement)
             if statement is not None and not statement.readonly:
                 refuse_other_schema(self.connection(), statement, self._name)
+                context.number_comparisons.refuse_hidden(self.table, statement)
                 if rows.ledger is None and not context.settings.allow_unbounded_writes:
                     refuse_without_where(statement, self.table, self._name)
             session = context.session

@@ -100,6 +100,58 @@ def test_number_comparison_of_other_forms_in_a_write(db: apsw.Connection, sql: s
     assert raised is None or named in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("sql", "bindings", "said"),
+    [
+        ("DELETE FROM files WHERE created_at < date('now') OR bytes = 0", (), "with date(…)"),
+        (f"DELETE FROM files WHERE bytes = 0 OR {LATE} > created_at", (), f"with {LATE}"),
+        ("DELETE FROM files WHERE created_at < ? OR bytes = ?", ("2026-01-31", 0), f"with {LATE}"),
+        ("DELETE FROM files WHERE NOT created_at >= datetime('now')", (), "with datetime(…)"),
+        (f"DELETE FROM files WHERE created_at NOT BETWEEN {LATE} AND 0", (), f"with {LATE}"),
+        (f"UPDATE vector_stores SET name = 'x' WHERE CASE WHEN created_at < {LATE} THEN 1 ELSE name = 'y' END", (), f"with {LATE}"),
+        ("DELETE FROM files WHERE bytes < 'big' OR bytes = 0", (), "files.bytes is compared with 'big'"),
+        ("DELETE FROM handbook WHERE created_at < date('now') OR bytes = 0", (), "handbook.created_at is compared"),
+    ],
+)  # fmt: skip
+def test_number_comparison_below_or_and_not_is_refused(
+    db: apsw.Connection, requests: Callable[[], list[str]], sql: str, bindings: tuple[Any, ...], said: str
+) -> None:
+    """SQLite offers no such term to a table; its program for the statement has it."""
+    requests()
+    with pytest.raises(
+        openai_vtab.ProgrammingError, match="is refused and nothing was sent; compare it with"
+    ) as raised:
+        db.execute(sql, bindings)
+    assert said in str(raised.value)
+    assert requests() == []
+
+
+@pytest.mark.parametrize(
+    ("sql", "bindings"),
+    [
+        ("DELETE FROM {} WHERE created_at < 1000 OR bytes = 30", ()),
+        ("DELETE FROM {} WHERE created_at < '1000' OR bytes = ?", (30,)),
+        ("DELETE FROM {} WHERE created_at < ? OR bytes = ?", ("1000", "30")),
+        ("DELETE FROM {} WHERE NOT created_at > unixepoch('now') + 1000", ()),
+        ("DELETE FROM {} WHERE id = '2026-01-31' OR bytes = 30", ()),
+        ("DELETE FROM {} WHERE NOT date(created_at, 'unixepoch') < date('now', '-1 day')", ()),
+        ("DELETE FROM {} WHERE typeof(created_at) = 'text' OR bytes = strftime('%d', 30 * 86400)", ()),
+        ("DELETE FROM {} WHERE CASE WHEN bytes > 40 THEN created_at < CASE WHEN 1 THEN 5 ELSE 'x' END ELSE 0 END", ()),
+        ("DELETE FROM {} WHERE created_at IS NOT NULL AND (bytes = 30 OR id LIKE '%01')", ()),
+        ("DELETE FROM {} WHERE id NOT IN (SELECT id FROM copy WHERE created_at < '2026-01-31' OR bytes = 0)", ()),
+    ],
+)
+def test_number_comparison_below_or_with_a_number_is_left_alone(
+    db: apsw.Connection, sql: str, bindings: tuple[Any, ...]
+) -> None:
+    """The statement runs, and deletes what it deletes of an ordinary table."""
+    db.execute("CREATE TABLE other AS SELECT * FROM copy")
+    for table in ("files", "other"):
+        db.execute(sql.replace("{}", table), bindings)
+    left = [db.execute(f"SELECT id FROM {table} ORDER BY id").fetchall() for table in ("files", "other")]
+    assert left[0] == left[1]
+
+
 @pytest.mark.skipif(not best_index.TAKES_WHOLE_LISTS, reason="this APSW delivers no IN list as one set")
 def test_number_comparison_with_a_list(db: apsw.Connection, caplog: pytest.LogCaptureFixture) -> None:
     """Of literals, of parameters, of a subquery: the first text that is no number."""

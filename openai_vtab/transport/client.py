@@ -183,18 +183,31 @@ class Client:
         """Record how the request has ended, and return the response or raise why there is none."""
         if isinstance(outcome, Response):
             error = protocol.error_message(outcome) if outcome.status >= 400 else None
+            outcome, warning = self._compared(request, outcome, keys)
             record.end(
                 retries=attempts.count,
                 status=outcome.status,
                 size=len(outcome.body),
                 request_id=outcome.headers.get("x-request-id"),
                 error=error and redact_all(error, keys, SHORTEST_IN_DATA),
+                warning=warning,
             )
             return outcome
         failure = self._exception(request, outcome, attempts)
         text = redact_all(str(failure), keys, SHORTEST_IN_DATA)
         record.end(retries=attempts.count, status=outcome.status, error=text)
         raise failure
+
+    def _compared(self, request: Request, response: Response, keys: Sequence[KnownKey]) -> tuple[Response, str | None]:
+        """The response with what it denies of what was sent, and that as a text; a difference is logged."""
+        found = protocol.unconfirmed(request, response)
+        if not (found.missing or found.differences):
+            return response, None
+        missing, *differences = (redact_all(t, keys, SHORTEST_IN_DATA) for t in (found.missing, *found.differences))
+        for difference in differences:
+            log.warning("%s: %s", self._named(request), difference)
+        unconfirmed = protocol.Unconfirmed(missing, tuple(differences))
+        return replace(response, unconfirmed=unconfirmed), "; ".join(filter(None, [missing, *differences]))
 
     def _exception(self, request: Request, failure: Failure, attempts: Attempts) -> APIError | APIConnectionError:
         """The exception of a failure: its message is about the last attempt, its `sent` about all of them."""

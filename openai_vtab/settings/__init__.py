@@ -6,7 +6,7 @@ To add a setting, describe it once in settings.py and name its type in keywords.
 from .address import DEFAULT_BASE_URL, stays_here
 from .description import Option, Setting, described, table
 from .keywords import Keywords, Shared
-from .secret import Secret, hide_key
+from .secret import Secret, hide_key, revealed
 from .settings import Settings
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Shared",
     "described",
     "hide_key",
+    "revealed",
     "stays_here",
     "table",
 ]

@@ -52,7 +52,7 @@ def pytest_collection_finish() -> None:
 def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees the user's key, address, proxies, certificates or options of pytest's."""
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_CUSTOM_HEADERS"):
         monkeypatch.delenv(name, raising=False)
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)

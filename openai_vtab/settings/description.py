@@ -57,6 +57,9 @@ class Setting:
         """Raise InterfaceError, or ConfigurationError for a header, when the setting cannot have the value."""
         if self.kind.accepts(value):
             return
+        if problem := self.kind.problem_of_part(value):
+            name = f"{self.name} (or {self.environment})" if self.environment else self.name
+            raise ConfigurationError(f"{name} {problem}; write {self.kind.expected}")
         if isinstance(self.kind, Header):
             name = f"{self.name} (or {self.environment})" if self.environment else self.name
             raise ConfigurationError(

@@ -157,19 +157,21 @@ def test_write_error_is_short_in_the_shell() -> None:
         done=[(n, f"file-{n}") for n in range(40, 48)],
         not_done=[*refused, (31, "not sent")],
         unknown=[(32, "no response")],
+        partial=[(33, "vsfb_1 was created, but without all of its files")],
     )
     assert in_the_shell(error).split("\n") == [
         "32 of 40 rows were not written: answered 404: no file-1",
         "  done: file-40, file-41, file-42 and 5 more",
         "  not done: 31 rows, 1 of them not sent; 29 other reasons",
         "  unknown: 1 row: no response",
+        "  partial: 1 row: vsfb_1 was created, but without all of its files",
         "  .requests shows each request",
     ]
     assert len(str(error).split("\n")) > 20
     record = logging.LogRecord("openai_vtab", logging.WARNING, "", 0, "%s", (error,), None)
     assert shorten_record(record)
     assert record.getMessage() == in_the_shell(error)
-    alone = WriteError("files: refused", done=[], not_done=[(1, "refused")], unknown=[])
+    alone = WriteError("files: refused", done=[], not_done=[(1, "refused")], unknown=[], partial=[])
     assert in_the_shell(alone) == "files: refused"
 
 

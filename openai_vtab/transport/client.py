@@ -163,7 +163,7 @@ class Client:
         latest = self._keys.latest
         known = latest if len(keys) == 1 and key in latest else tuple(dict.fromkeys([*keys, *latest]))
         beta = self._beta if request.target.startswith("/vector_stores") else NO_HEADERS
-        own = revealed(self.settings.default_headers)
+        own = revealed(given) if (given := self.settings.default_headers) else NO_HEADERS
         headers = {**self._headers, **beta, **own, **request.headers, **key.headers}
         if not request.repeatable:
             headers["Connection"] = "close"
@@ -189,7 +189,9 @@ class Client:
         """Record how the request has ended, and return the response or raise why there is none."""
         if isinstance(outcome, Response):
             error = protocol.error_message(outcome) if outcome.status >= 400 else None
-            outcome, warning = self._compared(request, outcome, keys)
+            warning = None
+            if request.sent is not None:
+                outcome, warning = self._compared(request, outcome, keys)
             record.end(
                 retries=attempts.count,
                 status=outcome.status,

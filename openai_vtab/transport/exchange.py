@@ -126,7 +126,7 @@ class HTTPTransport:
             status, found, body = round_trip(
                 pool,
                 request.method,
-                prefix + with_query(request.target, revealed(self._query)),
+                prefix + (with_query(request.target, revealed(self._query)) if self._query else request.target),
                 iter(request.body) if isinstance(request.body, Upload) else request.body,
                 headers,
                 most,
@@ -148,8 +148,6 @@ def with_query(target: str, query: Mapping[str, str]) -> str:
     >>> with_query("/files?limit=1", {"api-version": "preview", "limit": "9"})
     '/files?limit=1&api-version=preview'
     """
-    if not query:
-        return target
     path, _, own = target.partition("?")
     names = {name for name, _ in parse_qsl(own, keep_blank_values=True)}
     added = urlencode({name: value for name, value in query.items() if name not in names}, quote_via=quote)

@@ -70,15 +70,21 @@ def _module(_: InternalSQL, name: str, __: str) -> str:
     return _meant(name, MODULES)
 
 
-def _function(_: InternalSQL, name: str, __: str) -> str:
+def _function(_: InternalSQL, name: str, sql: str) -> str:
     if name.lower() in OURS:
         return f"it is a table: SELECT … FROM {name}(…)"
-    return _meant(name, FUNCTIONS)
+    from .stackql import functions  # errors alone need it
+
+    return functions.instead(name, sql) or _meant(name, FUNCTIONS)
 
 
 def _arguments(_: InternalSQL, name: str, __: str) -> str:
     arguments = FUNCTIONS.get(name.lower())
     return f"write {name}({', '.join(arguments)})" if arguments else ""
+
+
+def _returning(_: InternalSQL, verb: str, __: str) -> str:
+    return f"leave RETURNING out, and read the rows with a SELECT {'before' if verb == 'DELETE' else 'after'} it"
 
 
 def _unsafe(_: InternalSQL, name: str, __: str) -> str:
@@ -111,6 +117,7 @@ RULES: tuple[tuple[re.Pattern[str], Callable[[InternalSQL, str, str], str]], ...
         (r"no such function: (.+)", _function),
         (r"wrong number of arguments to function (.+)\(\)", _arguments),
         (r"too many arguments on (.+)\(\) - max \d+", _arguments),
+        (r"(UPDATE|DELETE) RETURNING is not available on virtual tables", _returning),
         (r'unsafe use of virtual table "(.+)"', _unsafe),
         (r"unsafe use of (.+\(\))", _unsafe),
     )

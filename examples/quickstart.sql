@@ -15,9 +15,9 @@ SELECT status, count(*) AS documents FROM handbook WHERE wait_seconds = 600 GROU
 
 -- Search: the best passages come first.
 .print
-.print The best passages for “how is a search filtered by attributes”:
+.print The best passages for “when is a request retried”:
 SELECT key, round(score, 2) AS score, substr(replace(passage, char(10), ' '), 1, 36) || '…' AS passage
-FROM handbook WHERE handbook MATCH 'how is a search filtered by attributes' ORDER BY rank LIMIT 3;
+FROM handbook WHERE handbook MATCH 'when is a request retried' ORDER BY rank LIMIT 3;
 
 -- Join your own tables: the best passage for each question.
 .print

@@ -35,7 +35,7 @@ class Request:
         there is no such list, or it has no pages.
     new_files: those of the files it names that this connection has uploaded a moment ago, each with the time on the
         connection's clock until which a response that the file is absent means "not yet".
-    optional: the statement goes on without its response: a response that is an error is not retried.
+    optional: the statement continues without its response: a response that is an error is not retried.
     identity: equal for two reads of the same object or page: the target and, for a search, the body.
     """
 

@@ -175,12 +175,12 @@ def _next_page(request: Request, response: Response, answer: Object, objects: li
     """The id after which the next page of a list starts; None after the last page."""
     more = answer.get("has_more")
     if more not in (True, False, None):
-        raise unusable(request, response, "the response does not say whether the list goes on")
+        raise unusable(request, response, "the response does not say whether the list continues")
     if more == False or (more is None and not objects):  # noqa: E712 - 0, too
         return None
     if not objects:
-        raise unusable(request, response, "the response says that the list goes on, but its page is empty")
+        raise unusable(request, response, "the response says that the list continues, but its page is empty")
     after = answer.get("last_id") or objects[-1]["id"]
     if not isinstance(after, str):
-        raise unusable(request, response, "the response says that the list goes on, but its page has no last_id")
+        raise unusable(request, response, "the response says that the list continues, but its page has no last_id")
     return after

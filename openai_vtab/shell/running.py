@@ -44,7 +44,7 @@ class RunningShell(StackQLShell):
             self.bar = ProgressBar(self.stderr)
 
     def write(self, dest: Any, text: str) -> None:
-        """Write the text in the place of the progress bar. What a terminal shows of errors is folded between words."""
+        """Write the text in place of the progress bar. What a terminal shows of errors is folded between words."""
         if self.bar is not None:
             self.bar.hide()
         if dest is self.stderr and dest.isatty():

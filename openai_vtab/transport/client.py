@@ -251,7 +251,7 @@ class Client:
 
     @property
     def ahead(self) -> int | None:
-        """How many creates may open their connections while `max_concurrency` others are under way.
+        """How many creates may open their connections while `max_concurrency` others are in flight.
 
         None until it is known whether that is of use.
         """

@@ -70,11 +70,11 @@ class ListRequests(Protocol):
         """What the response means."""
 
     def record_unreadable(self, request: Request, error: Exception, /) -> None:
-        """Return if the statement goes on without the request's rows. Raises the error otherwise."""
+        """Return if the statement continues without the request's rows. Raises the error otherwise."""
 
 
 def error_row(session: ListRequests, keys: Mapping[str, Any], request: Request, error: Exception) -> Object:
-    """An error row: the keys, and the reason they could not be read. Raises the error unless the statement goes on."""
+    """An error row: the keys, and why they could not be read. Raises the error unless the statement continues."""
     session.record_unreadable(request, error)
     message = getattr(error, "message", None) or str(error)
     return {

@@ -44,7 +44,7 @@ def report(problem: str, writes: Sequence[Write]) -> WriteError:
     not_done: list[tuple[Write, str]] = []
     unknown: list[tuple[Write, str]] = []
     for write in writes:
-        # each state is read once: the workers may go on while the report is written, of thousands perhaps
+        # each state is read once: the workers may continue while the report is written, of thousands perhaps
         state, error = write.state, write.error
         if state is State.QUEUED or isinstance(error, CancelledError):
             not_done.append((write, "not sent"))

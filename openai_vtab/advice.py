@@ -1,4 +1,4 @@
-"""What to write instead, for the errors that SQLite itself raises.
+"""Advice for the errors that SQLite itself raises: what to write instead.
 
 openai_vtab.connect(), openai_vtab.dbapi and the shell add it to SQLite's message; the exception keeps its class.
 
@@ -32,7 +32,7 @@ _WORD = re.compile(r"[^\W\d]\w*")
 
 
 def advice(connection: apsw.Connection, message: str, sql: str) -> str:
-    """What to write instead of a statement that SQLite refuses with this message; "" when that is not known."""
+    """Return what to write instead of a statement that SQLite refuses with this message; "" if unknown."""
     if hidden := shadows.hint(connection, sql, message):
         return hidden
     for pattern, advise in RULES:

@@ -1,4 +1,4 @@
-"""What becomes of one file of a documents table.
+"""The states of one file of a documents table.
 
 Theory of operation
 -------------------

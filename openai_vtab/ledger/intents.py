@@ -56,7 +56,7 @@ Object = dict[str, Any]
 
 
 class Outcome(Enum):
-    """What is known of a create."""
+    """The outcome of a create, as far as it is known."""
 
     PLANNED = "planned"  # nothing has left
     BEGUN = "begun"
@@ -116,7 +116,7 @@ class Intent:
 
     @property
     def description(self) -> str:
-        """What is known of it, for a log line."""
+        """Its outcome, for a log line."""
         keys = " ".join(f"{name} = {value!r}" for name, value in self.keys.items())
         if self.outcome is Outcome.CREATED and self.answer is not None:
             return f"created: id = {self.answer.get('id')!r} {keys}"

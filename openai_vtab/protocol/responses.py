@@ -1,4 +1,4 @@
-"""What a response means: an object, a list, nothing, or an error. `parse_object` is the one place that judges a status.
+"""The meaning of a response: an object, a list, nothing, or an error. Only `parse_object` judges a status.
 
 >>> parse_object(request, response)["status"]
 'completed'

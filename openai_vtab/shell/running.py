@@ -152,7 +152,7 @@ class RunningShell(StackQLShell):
         return None if found else name
 
     def _hidden_now(self, statement: str) -> list[str]:
-        """What to say of a table that the statement has created, and that hides one of the API's."""
+        """The warning about a table that the statement has created, and that hides one of the API's."""
         new = created_table(statement)
         if new is None or new.name not in BY_NAME:
             return []
@@ -160,7 +160,7 @@ class RunningShell(StackQLShell):
 
 
 def _encoding_problem(error: UnicodeError) -> str:
-    """What to write instead of a statement whose text cannot be decoded, or encoded for the output."""
+    """Advice for a statement whose text cannot be decoded, or encoded for the output."""
     if isinstance(error, UnicodeEncodeError):
         lacking = error.object[error.start : error.start + 1]
         return f"The output's encoding, {error.encoding}, has no {lacking!a}: set PYTHONIOENCODING=utf-8"

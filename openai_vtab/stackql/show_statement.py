@@ -138,7 +138,7 @@ SHOWN: dict[str, Callable[[list[str]], tuple[Sequence[str], Rows]]] = {
 
 
 def _place(words: str, parts: list[str]) -> str:
-    """What an error begins with."""
+    """The beginning of an error: the statement."""
     return f"{words} {'.'.join(parts)}".rstrip()
 
 
@@ -170,7 +170,7 @@ def _fields(found: Resource, is_extended: bool) -> tuple[Sequence[str], Rows]:
 
 
 def _method(found: Resource, parts: list[str], place: str) -> tuple[Sequence[str], Rows]:
-    """What a method takes, and the columns that it returns."""
+    """The parameters of a method, and the columns that it returns."""
     named = [one for one in operations(found.table) if len(parts) == 4 and one.name == parts[3].lower()]
     if not named:
         known = dict.fromkeys(f"{found.full}.{one.name}" for one in operations(found.table))

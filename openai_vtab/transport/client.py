@@ -267,7 +267,7 @@ class Client:
 
 
 def _amounts(request: Request) -> Mapping[Shared, int]:
-    """What a request counts for each of the limits per minute."""
+    """How much a request counts for each of the limits per minute."""
     if request.attached_files is not None:
         store, files = request.attached_files
         return {(ATTACH_REQUESTS, store): 1, (ATTACH_FILES, ""): files}

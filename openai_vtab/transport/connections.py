@@ -98,7 +98,7 @@ def _certificates(ca_bundle: str | os.PathLike[str] | None) -> tuple[str | bool,
 
 
 def _unusable(proxy: str, problem: str = "") -> str:
-    """What to do about a proxy that cannot be used, without the password that its address may hold."""
+    """The error for a proxy that cannot be used, without the password that its address may hold."""
     scheme, _, rest = proxy.rpartition("://")
     address = f"{scheme}://{rest.rpartition('@')[2]}" if scheme else rest.rpartition("@")[2]
     name = next((name for name, value in os.environ.items() if value == proxy and name.lower().endswith("_proxy")), "")

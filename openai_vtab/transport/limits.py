@@ -95,7 +95,7 @@ class ConcurrencyLimiter:
 
 
 class WaitBudget:
-    """What the requests of one statement share: the flag that cancels them, and how long they may wait for limits."""
+    """Shared by the requests of one statement: the flag that cancels them, and the time they may wait for limits."""
 
     def __init__(self, seconds: float, clock: Clock = REAL) -> None:
         self._clock = clock
@@ -180,7 +180,7 @@ class MinuteQuota:
 
 
 class SlidingWindow:
-    """What has begun within the last minute. A token bucket would let twice as many begin in its first minute."""
+    """The requests of the last minute. A token bucket would let twice as many begin in its first minute."""
 
     def __init__(self, most: int) -> None:
         self._most = most

@@ -1,4 +1,4 @@
-"""What a scan is given: how to read argv of a plan, the checked options, and the values as keys of the API.
+"""The arguments of a scan: how to read a plan's argv, the checked options, and the values as keys of the API.
 
 >>> arguments = ScanArguments(vector_store_files, Limits(), internal_sql.read)
 >>> arguments.layout(5, "vector_store_id,file_id").keys
@@ -67,7 +67,7 @@ class ListRequests(Protocol):
     def parse_once(
         self, request: Request, parse: Callable[[Response], Parsed], weight: Callable[[Parsed], int] | None = None, /
     ) -> Parsed:
-        """What the response means."""
+        """The meaning of the response."""
 
     def record_unreadable(self, request: Request, error: Exception, /) -> None:
         """Return if the statement continues without the request's rows. Raises the error otherwise."""

@@ -167,7 +167,7 @@ def _labelled(write: Write, problem: str) -> str:
 
 
 def _look(write: Write) -> str:
-    """What to do about a create with an unknown outcome: the list of what is there tells."""
+    """Advice for a create with an unknown outcome: which list shows whether the object exists."""
     if write.reusable:
         return "it may have been carried out all the same: write it again, and it is looked for first"
     path = write.request.verify_path

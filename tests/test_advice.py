@@ -125,7 +125,7 @@ def test_advice_follows_the_message(opened: Any, door: str, sql: str, message: s
     [
         ("SELECT * FROM openai.vector_stores.vector_stores", advice.TRANSLATE),
         ("SHOW SERVICES IN openai", advice.TRANSLATE),
-        ("SHOW TABLES", "SHOW TABLES: there is no such statement; write SHOW SERVICES IN openai"),
+        ("SHOW TABLES", "SHOW TABLES: there is no such statement; write SHOW RESOURCES IN openai.vector_stores"),
         ("SELEC 1", ""),
     ],
 )

@@ -19,7 +19,7 @@ import apsw
 from .documents.protection import MODULE
 from .errors import ProgrammingError
 from .sqlite.internal_sql import InternalSQL
-from .stackql import translate
+from .stackql import functions, translate
 from .tables import TABLES
 from .vtable import local_files, shadows
 from .vtable.introspection import NAMES
@@ -79,8 +79,6 @@ def _module(_: InternalSQL, name: str, __: str) -> str:
 def _function(_: InternalSQL, name: str, sql: str) -> str:
     if name.lower() in OURS:
         return f"it is a table: SELECT … FROM {name}(…)"
-    from .stackql import functions  # errors alone need it
-
     return functions.instead(name, sql) or _meant(name, FUNCTIONS)
 
 

@@ -15,14 +15,14 @@ SELECT status, count(*) AS documents FROM handbook WHERE wait_seconds = 600 GROU
 
 -- Search: the best passages come first.
 .print
-.print The best passages for “which files may be read”:
+.print The best passages for “when is a request retried”:
 SELECT key, round(score, 2) AS score, substr(replace(passage, char(10), ' '), 1, 36) || '…' AS passage
-FROM handbook WHERE handbook MATCH 'which files may be read' ORDER BY rank LIMIT 3;
+FROM handbook WHERE handbook MATCH 'when is a request retried' ORDER BY rank LIMIT 3;
 
 -- Join your own tables: the best passage for each question.
 .print
 .print Two questions, joined with the document that answers each:
-WITH questions(question) AS (VALUES ('what happens after a crash'), ('how are deleted files detached'))
+WITH questions(question) AS (VALUES ('what does a ledger recover after a crash'), ('how are deleted files detached'))
 SELECT q.question, h.key
 FROM questions AS q JOIN handbook AS h ON h.handbook = q.question AND h.max_num_results = 1;
 

@@ -1,4 +1,4 @@
-"""What to write instead, for the errors that SQLite itself raises.
+"""Advice for the errors that SQLite itself raises: what to write instead.
 
 openai_vtab.connect(), openai_vtab.dbapi and the shell add it to SQLite's message; the exception keeps its class.
 
@@ -19,7 +19,7 @@ import apsw
 from .documents.protection import MODULE
 from .errors import ProgrammingError
 from .sqlite.internal_sql import InternalSQL
-from .stackql import translate
+from .stackql import functions, translate
 from .tables import TABLES
 from .vtable import local_files, shadows
 from .vtable.introspection import NAMES
@@ -38,7 +38,7 @@ _WORD = re.compile(r"[^\W\d]\w*")
 
 
 def advice(connection: apsw.Connection, message: str, sql: str) -> str:
-    """What to write instead of a statement that SQLite refuses with this message; "" when that is not known."""
+    """Return what to write instead of a statement that SQLite refuses with this message; "" if unknown."""
     if hidden := shadows.hint(connection, sql, message):
         return hidden
     for pattern, advise in RULES:
@@ -76,15 +76,19 @@ def _module(_: InternalSQL, name: str, __: str) -> str:
     return _meant(name, MODULES)
 
 
-def _function(_: InternalSQL, name: str, __: str) -> str:
+def _function(_: InternalSQL, name: str, sql: str) -> str:
     if name.lower() in OURS:
         return f"it is a table: SELECT … FROM {name}(…)"
-    return _meant(name, FUNCTIONS)
+    return functions.instead(name, sql) or _meant(name, FUNCTIONS)
 
 
 def _arguments(_: InternalSQL, name: str, __: str) -> str:
     arguments = FUNCTIONS.get(name.lower())
     return f"write {name}({', '.join(arguments)})" if arguments else ""
+
+
+def _returning(_: InternalSQL, verb: str, __: str) -> str:
+    return f"leave RETURNING out, and read the rows with a SELECT {'before' if verb == 'DELETE' else 'after'} it"
 
 
 def _unsafe(_: InternalSQL, name: str, __: str) -> str:
@@ -127,6 +131,7 @@ RULES: tuple[tuple[re.Pattern[str], Callable[[InternalSQL, str, str], str]], ...
         (r"no such function: (.+)", _function),
         (r"wrong number of arguments to function (.+)\(\)", _arguments),
         (r"too many arguments on (.+)\(\) - max \d+", _arguments),
+        (r"(UPDATE|DELETE) RETURNING is not available on virtual tables", _returning),
         (r'unsafe use of virtual table "(.+)"', _unsafe),
         (r"unsafe use of (.+\(\))", _unsafe),
     )

@@ -113,8 +113,8 @@ class NotSupportedError(DatabaseError):
 class ConfigurationError(OperationalError):
     """The settings do not allow a request: a key, address, header, proxy or certificate cannot be used.
 
-    `sent` is False when the request certainly never left this machine. It is True when the settings made the retry of a
-    request fail whose first attempt may have been carried out.
+    `sent` is False when the request certainly never left this machine. It is True when a first
+    attempt may have been carried out, and its retry failed because of the settings.
     """
 
     def __init__(self, problem: str, *, sent: bool = False) -> None:
@@ -200,7 +200,7 @@ class WriteError(OperationalError):
 
     The local changes are rolled back, except when a SELECT caused the rows to be sent: then the transaction stays open,
     and its COMMIT fails. The lists are complete. The text groups rows with the same reason, and is shortened. Where
-    `names` has a name for a row of a list, the text has the name in the place of the rowid.
+    `names` has a name for a row of a list, the text has the name instead of the rowid.
     """
 
     def __init__(

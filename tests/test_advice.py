@@ -51,6 +51,16 @@ ERRORS = {
     "a column of an UPDATE": ("UPDATE vector_stores SET nam = 'x'", "no such column: nam", "did you mean name?"),
     "a module's name": ("CREATE VIRTUAL TABLE m USING vector_store_document", "no such module: vector_store_document", "did you mean vector_store_documents"),
     "a function": ("SELECT cancel_vector_store_batch('v', 'b')", "no such function: cancel_vector_store_batch", "did you mean cancel_vector_store_file_batch?"),
+    "a function of StackQL's": (
+        "SELECT split_part(lower('a_b'), '_', 2)",
+        "no such function: split_part",
+        """write json_extract('["' || replace(lower('a_b'), '_', '","') || '"]', '$[' || (2 - 1) || ']')""",
+    ),
+    "a changed row": (
+        "UPDATE vector_stores SET name = 'x' WHERE id = 'y' RETURNING id",
+        "UPDATE RETURNING is not available on virtual tables",
+        "leave RETURNING out, and read the rows with a SELECT after it",
+    ),
     "arguments": (
         "SELECT cancel_vector_store_file_batch('vsfb_1')",
         "wrong number of arguments to function cancel_vector_store_file_batch()",
@@ -115,7 +125,7 @@ def test_advice_follows_the_message(opened: Any, door: str, sql: str, message: s
     [
         ("SELECT * FROM openai.vector_stores.vector_stores", advice.TRANSLATE),
         ("SHOW SERVICES IN openai", advice.TRANSLATE),
-        ("SHOW TABLES", "SHOW TABLES: there is no such statement; write SHOW SERVICES IN openai"),
+        ("SHOW TABLES", "SHOW TABLES: there is no such statement; write SHOW RESOURCES IN openai.vector_stores"),
         ("SELEC 1", ""),
     ],
 )

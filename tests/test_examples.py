@@ -46,7 +46,7 @@ SHOWN = {
     "ingest": ["│ Stock, Repairs │"],
     "join": ["vsfb_demo_"],
     "documents_table": ["│       1 │                     1 │             2 │", "│ Shipping │ 1.0 "],
-    "quickstart": ["│ what happens after a crash     │ docs/guides/batches.md ", "/file_batches │        1 │"],
+    "quickstart": ["│ what does a ledger recover after a crash │ docs/guides/batches.md ", "/file_batches │        1 │"],
     "retry_failed": ["│ 2 failed again │ completed │    0 │     2 │", '│ file-demo-05 │ failed │ {"team":"sales"}  │'],
     "search": ["│ refund policy        │ Returns  │ Ada     │", "│ faults of material   │ Warranty │ Barbara │"],
     "search_documents": ["│ returns/eu │ 2026 │", "│    0 │", "│ refund in the US         │ returns/us │"],

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ..errors import Error
 
-SYNTAX_ERROR = "syntax error"  # the end of SQLite's message for a text that is not in its grammar
+NOT_SQL = ("syntax error", 'unrecognized token: "{"')  # the ends of SQLite's messages for text that it cannot parse
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Dialect:
 
     def translated(self, sql: str, error: Exception) -> str | None:
         """Return the translation of a statement that SQLite has refused with this error, None if it has none."""
-        if not str(error).endswith(SYNTAX_ERROR):
+        if not str(error).endswith(NOT_SQL):
             return None
         try:
             translated = self.translate(sql)

@@ -68,7 +68,7 @@ class ExecTrace:
         self.description = tuple((name, None, None, None, None, None, None) for name in names) or None
 
     def prepare_columns(self, connection: apsw.Connection, sql: str, bindings: Any) -> None:
-        """Prepare a query that returned no row anew, and take its columns: APSW may have cached an old schema's."""
+        """Prepare again a query that returned no row, and take its columns: APSW may have cached an old schema's."""
 
         def abort(cursor: apsw.Cursor, sql: str, bindings: Any) -> bool:
             self.set_columns(cursor.description)

@@ -44,7 +44,7 @@ _AGAIN = {State.FAILED: State.UPLOADED, State.CANCELLED: State.UPLOADED, State.M
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a statement makes of a document. content: None leaves it as it is."""
+    """A document after a statement. content: None leaves it unchanged."""
 
     attributes: str
     chunking: str | None

@@ -4,7 +4,7 @@ Theory of operation
 -------------------
 Each step selects the rows that are in a state, makes a request of each, and sends all of them concurrently; what a
 response says is written into the rows before the next step begins. Nothing else is remembered between two steps, so
-that a later COMMIT goes on where one has stopped, whatever has stopped it.
+that a later COMMIT continues where one has stopped, whatever has stopped it.
 
     step          rows                                          requests
     ------------  --------------------------------------------  --------------------------------------------------

@@ -42,7 +42,7 @@ class Content:
 
 
 class Contents:
-    """What the open transaction has still to upload, by content.
+    """The contents that the open transaction must still upload.
 
     A file's row is no key: after ROLLBACK TO, its id may be that of another document's file. Much text and many BLOBs
     are kept in a temporary file.

@@ -1,4 +1,4 @@
-"""What is said of documents tables: in docs/reference/tables/, by .describe, in openai_tables and openai_columns.
+"""The documentation of documents tables: in docs/reference/tables/, by .describe, in openai_tables and openai_columns.
 
 >>> described("handbook").columns[0].name
 'key'

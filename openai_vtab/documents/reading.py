@@ -40,7 +40,7 @@ def look(
 ) -> Failures:
     """Ask the API for the state of these files, and have the store learn it.
 
-    Returns the files that could not be read. Raises APIError and APIConnectionError, unless the session goes on
+    Returns the files that could not be read. Raises APIError and APIConnectionError, unless the session continues
     without what it cannot read.
     """
     looking = _Look(session, store, vector_store_id, clock)

@@ -14,7 +14,7 @@ AS_ATTACHED = "null"  # of a document that adopts a file and names no attributes
 
 
 class Document(NamedTuple):
-    """What the user wants. `attributes` and `chunking` are canonical JSON, so that equal values are equal texts.
+    """A document as the user wants it. `attributes` and `chunking` are canonical JSON, so equal values are equal texts.
 
     chunking: None stands for the API's default.
     stamp: JSON [size, mtime_ns, inode, looked_at] of the local file that the content was read from; else None.

@@ -113,7 +113,7 @@ class DocumentShadow:
         """Raise OperationalError unless a row was changed: an authorizer or a trigger can ignore a change."""
         if not happened:
             raise OperationalError(
-                f"{self.name}: its row was not {verb}: an authorizer or a trigger has kept SQLite from it; allow it"
+                f"{self.name}: its row was not {verb}: an authorizer or a trigger has prevented it; allow it"
             )
 
 

@@ -1,4 +1,4 @@
-"""What a documents table shows of a document and its newest file.
+"""The values that a documents table shows of a document and its newest file.
 
 >>> status(document, file)
 'completed'

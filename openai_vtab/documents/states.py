@@ -1,10 +1,10 @@
-"""What becomes of one file of a documents table.
+"""The states of one file of a documents table.
 
 Theory of operation
 -------------------
 A statement writes what the user wants into the shadow tables, and COMMIT takes each file one step further until the
 API has what is wanted. The states say how far a file has got. All of them are in the shadow table, so that SQLite
-undoes them with the user's transaction, and the next COMMIT goes on where an earlier one, or a process that was
+undoes them with the user's transaction, and the next COMMIT continues where an earlier one, or a process that was
 killed, has stopped.
 
     state        event                                      next state

@@ -6,7 +6,7 @@ the statement reads: an error of the list is not an error of the statement, and 
 READ_AFTER_WRITE_SECONDS after a write of the connection no page is requested, because lists lag behind writes.
 
 >>> for id, found in bulk.read(look_up, waiting, accepts): ...      # an IN list: the objects that the pages have
->>> bulk.consider(predicted); bulk.is_under_way()                   # a join: a page comes while the statement goes on
+>>> bulk.consider(predicted); bulk.is_under_way()                   # a join: a page comes while the statement continues
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class BulkReads:
         self._lists: dict[str, ReadList] = {}  # by their targets
         self.kept: dict[str, Listed] = {}
         self._page_bytes = 0  # of the pages that the statement keeps
-        self._scans: dict[int, Collection[str]] = {}  # the look-ups that the IN lists under way wait for
+        self._scans: dict[int, Collection[str]] = {}  # the look-ups that the running IN lists wait for
         self._readers: dict[str, dict[Scan, Members]] = {}  # by the look-ups' routes
 
     def add_reader(self, route: str, scan: Scan, members: Members) -> None:
@@ -101,7 +101,7 @@ class BulkReads:
                 self._request_page(found, predicted=True)
 
     def is_under_way(self) -> bool:
-        """Whether a page is under way that look-ups should wait for. `take` has the objects of those that have come."""
+        """Whether a page is in flight that look-ups should wait for. `take` has the objects of those that have come."""
         for found in self._lists.values():
             if found.page is not None and self._requests.is_answered(found.page):
                 self._keep_page(found)

@@ -32,7 +32,7 @@ from .bulk_reads import BulkReads
 log = logging.getLogger("openai_vtab")
 
 FIRST_USEFUL = 2  # look-ups before the first replay: one look-up alone has nothing to predict
-MOST_BESIDE_A_PAGE = 1  # look-ups that are sent ahead while a page of their list is under way
+MOST_BESIDE_A_PAGE = 1  # look-ups that are sent ahead while a page of their list is in flight
 MOST_RECORDED = 10_000  # keys of one replay: a few MB
 ENOUGH = 1_000  # keys that are recorded and not yet sent: no page is replayed before some of them are
 SHORT_REPLAY_SECONDS = 0.25  # that replays may take in all; or half as long as the statement has taken so far
@@ -77,7 +77,7 @@ class ReadAhead:
         self._coming: deque[Request] = deque()
         self._ahead: dict[str, None] = {}  # sent and not yet used, in the order of sending
         self._passed: set[str] = set()  # those of them that a later one has overtaken
-        self._page: Request | None = None  # where the last replay could not go on
+        self._page: Request | None = None  # where the last replay could not continue
         self._complete = False
         self.predicted = 0
 
@@ -168,7 +168,7 @@ class ReadAhead:
         """
         began = self._clock.monotonic()
         seconds = max(SHORT_REPLAY_SECONDS, (began - self._began) / 2) - self._replayed
-        # each replay begins anew, and in the time of the last one would come no farther
+        # each replay starts again, and in the time of the last one would come no farther
         if seconds <= 2 * self._last:
             return False
         self._page = None

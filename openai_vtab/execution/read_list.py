@@ -65,7 +65,7 @@ class ReadList:
         self.route = protocol.page_around(look_up, None)[0].route
         self.state = BulkState()
         self.is_over = False
-        self.page: Request | None = None  # the page that is under way
+        self.page: Request | None = None  # the page that is in flight
         self.due = 0.0  # when look-ups begin without it, on the clock
         self.predicted: set[str] = set()
         self.is_joined = False
@@ -80,7 +80,7 @@ class ReadList:
         self.state.need(len(identities))
 
     def begin_page(self, due: float) -> Request:
-        """The next page, which is under way from now on."""
+        """The next page, which is in flight from now on."""
         self.page, self._parameters = protocol.page_around(self.look_up, self._after)
         self.due = due
         return self.page
@@ -90,11 +90,11 @@ class ReadList:
         self._is_own = False
 
     def read_page(self, requests: Requests, workers: WorkerPool, has_room: Callable[[Response], bool]) -> list[Object]:
-        """The objects of the page that is under way. Raises APIError and APIConnectionError.
+        """The objects of the page that is in flight. Raises APIError and APIConnectionError.
 
         The statement forgets the response unless `has_room`.
         """
-        assert self.page is not None  # noqa: S101 - called for a page that is under way
+        assert self.page is not None  # noqa: S101 - called for a page that is in flight
         page, self.page, is_own, self._is_own = self.page, None, self._is_own, True
         response = requests.response(page)
         try:

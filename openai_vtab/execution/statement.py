@@ -74,7 +74,7 @@ class StatementSession:
         self._parsed = ParsedResponses(workers.parse)
         self._downloads = DownloadCache()
         self._deadlines: dict[float, float] = {}
-        self.replayed: dict[str, ListPosition] = {}  # where the replays of lists go on, by the lists' first pages
+        self.replayed: dict[str, ListPosition] = {}  # where the replays of lists continue, by the lists' first pages
         settings = workers.client.settings
         self.bulk = BulkReads(self, workers) if settings.bulk_reading and not settings.dry_run else None
         self._read_ahead = None if read_ahead is None else read_ahead(self)
@@ -261,7 +261,7 @@ class StatementSession:
     def prefetch(
         self, items: Iterable[T], request: Callable[[T], Request | None]
     ) -> Iterator[tuple[T, Request | None]]:
-        """The items with their requests, in order; as many requests are sent ahead as can be under way.
+        """The items with their requests, in order; as many requests are sent ahead as can be in flight.
 
         An item without a request only keeps its place.
         """

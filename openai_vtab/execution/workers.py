@@ -64,7 +64,8 @@ class WorkerPool:
         """Raise ProgrammingError in a forked child."""
         if os.getpid() != self._process:
             raise ProgrammingError(
-                "the connection was opened before this process was forked, and is its parent's: open one here"
+                "the connection belongs to the parent process, because it was opened before the fork; "
+                "open a new connection in this process"
             )
 
     def wait_budget(self) -> WaitBudget:

@@ -1,1 +1,1 @@
-"""What a ledger remembers: rows of a shadow table, and intents in a file beside the database."""
+"""The memory of a ledger: rows of a shadow table, and intents in a file beside the database."""

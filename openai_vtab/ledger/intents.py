@@ -18,7 +18,7 @@ The file is removed once SQLite has committed, or once the ledger has a row for 
 finds such a file while holding the database's write lock knows that its writer is no longer sending: a sender holds
 that lock, in both journal modes, because the rows of the ledger belong to its transaction. The row in the ledger has
 the intent's id, so that settling an intent twice adds nothing. The exception are requests that an interrupt has left
-under way: their transaction is gone, so that another connection may list them as unknown, until the response comes
+in flight: their transaction is gone, so that another connection may list them as unknown, until the response comes
 and completes the row.
 
 Only the intents are synced to the disk, once for each flush of a transaction. After a power cut the later lines may
@@ -56,7 +56,7 @@ Object = dict[str, Any]
 
 
 class Outcome(Enum):
-    """What is known of a create."""
+    """The outcome of a create, as far as it is known."""
 
     PLANNED = "planned"  # nothing has left
     BEGUN = "begun"
@@ -81,7 +81,7 @@ class Intent:
     at: int = 0  # when it began, Unix seconds
     outcome: Outcome = Outcome.PLANNED
     answer: Object | None = None
-    undone: bool = False  # SQLite has rolled the ledger's row back, and the transaction goes on
+    undone: bool = False  # SQLite has rolled the ledger's row back, and the transaction continues
 
     def begin(self) -> None:
         """The request is about to leave. Raises OperationalError when that cannot be written down."""
@@ -103,7 +103,7 @@ class Intent:
         self._end(Outcome.UNKNOWN)
 
     def undo(self) -> None:
-        """SQLite has rolled the ledger's row back, and the transaction goes on."""
+        """SQLite has rolled the ledger's row back, and the transaction continues."""
         self.undone = True
 
     def _end(self, outcome: Outcome, **more: Any) -> None:
@@ -116,7 +116,7 @@ class Intent:
 
     @property
     def description(self) -> str:
-        """What is known of it, for a log line."""
+        """Its outcome, for a log line."""
         keys = " ".join(f"{name} = {value!r}" for name, value in self.keys.items())
         if self.outcome is Outcome.CREATED and self.answer is not None:
             return f"created: id = {self.answer.get('id')!r} {keys}"
@@ -188,7 +188,7 @@ class IntentLog:
             yield
 
     def finish(self) -> bool:
-        """Let no request begin any more, unless one is under way or a ledger lacks a row.
+        """Let no request begin any more, unless one is in flight or a ledger lacks a row.
 
         Returns whether the log is finished.
         """
@@ -216,7 +216,7 @@ class IntentLog:
 
     @property
     def is_final(self) -> bool:
-        """Whether no request of it is under way."""
+        """Whether no request of it is in flight."""
         return all(intent.outcome is not Outcome.BEGUN for intent in self.intents)
 
     def unsettled(self) -> list[Intent]:
@@ -239,7 +239,7 @@ class IntentLog:
         return not self.intents
 
     def leave(self) -> None:
-        """Leave the file to whoever opens the ledger next; what is under way is still written down."""
+        """Leave the file to whoever opens the ledger next; what is in flight is still written down."""
         self._left = True
         self.close_if_left()
 

@@ -22,7 +22,7 @@ ShadowRow = tuple[Any, ...]  # of the shadow table: the place, the keys, the sta
 
 @dataclass(frozen=True, slots=True)
 class RowShape:
-    """What the rows of one ledger share: the sources of the keys, and what was given to create an object.
+    """The common part of one ledger's rows: the sources of the keys, and what was given to create an object.
 
     `fetch_sent` takes a rowid and returns the columns' sources and their JSON; `sent_names` are their names.
     """

@@ -185,7 +185,7 @@ class Ledger:
             if last not in keys or getattr(error, "extendedresult", 0) != apsw.SQLITE_CONSTRAINT_UNIQUE:
                 raise  # of a trigger or an index that the user has added
             raise RowError(
-                f"{self.name}.{last}: {keys[last]!r} is there already; leave it out, or DELETE it first"
+                f"{self.name}.{last}: {keys[last]!r} is in the ledger already; leave it out, or DELETE it first"
             ) from None
         self.shadow.require(new != 0 and self._status_at(new) == QUEUED, "inserted")
         return new

@@ -1,7 +1,7 @@
 """Bulk reading: when the pages of a list are cheaper than a look-up for each key. A pure rule.
 
 A statement needs `missing` objects of one list: the values of an IN list, or what read-ahead has predicted. One by one,
-`concurrency` look-ups are under way at a time, each for `look_up` seconds. The pages of the list come one after the
+`concurrency` look-ups are in flight at a time, each for `look_up` seconds. The pages of the list come one after the
 other, each after `page` seconds, because a page begins after the last id of the page before. So
 
     one by one takes      ceil(missing / concurrency) * look_up

@@ -61,7 +61,7 @@ class ScanKind(IntEnum):
 
 @dataclass(frozen=True)
 class ScanPlan:
-    """What a scan reads.
+    """The rows that a scan reads.
 
     kind: the kind of scan.
     method: for METHOD, the number of the SELECT method.
@@ -116,7 +116,7 @@ def is_comparison(name: str) -> bool:
 
 @dataclass(frozen=True)
 class IndexChoice:
-    """What BestIndex answers: the plan, and what SQLite must know of it. Positions are those of the constraints.
+    """The result of BestIndex: the plan, and what SQLite must know of it. Positions are those of the constraints.
 
     argv: the constraints whose values the scan is given, in the order of the plan's columns, limits and comparisons.
     cost, rows: the estimates by which SQLite compares plans.

@@ -28,7 +28,7 @@ NOT_STARTED = frozenset({"server_is_overloaded", "slow_down", "service_unavailab
 
 
 def verdict(request: Request, response: Response) -> Verdict:
-    """What an error response says about the object that was requested."""
+    """Return what an error response says about the requested object."""
     error = _error(response)
     return judge(response.status, response.body, error["message"], error["code"], request.route, request.target)
 

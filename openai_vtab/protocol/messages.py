@@ -66,7 +66,7 @@ class Request:
     new_files: those of the files it names that this connection has uploaded a moment ago, each with the time on the
         connection's clock until which a response that the file is absent means "not yet".
     sent: what the response to a write is compared with; None when there is nothing to compare.
-    optional: the statement goes on without its response: a response that is an error is not retried.
+    optional: the statement continues without its response: a response that is an error is not retried.
     identity: equal for two reads of the same object or page: the target and, for a search, the body.
     """
 

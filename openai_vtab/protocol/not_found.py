@@ -1,4 +1,4 @@
-"""What an error response says about the requested object: absent, no such route, or neither.
+"""The verdict of an error response on the requested object: absent, no such route, or neither.
 
 A 404 can mean that the API does not know the object, or that the server does not know the address (a base_url without
 /v1, a gateway that lacks the route). Only the first may become "no row". An undecided 404 is settled by a request to
@@ -26,7 +26,7 @@ READ_AFTER_WRITE_SECONDS = 10.0
 
 
 class Verdict(Enum):
-    """What an error response says about the object."""
+    """The verdict of an error response on the object."""
 
     ABSENT = "absent"  # the API knows no such object
     NO_ROUTE = "no such route"  # the server does not know the address
@@ -74,7 +74,7 @@ _ID = "\0"  # replaces an id in a message, so that no id is taken for words
 
 
 def judge(status: int, body: bytes, message: str | None, code: str | None, route: str, target: str) -> Verdict:
-    """What an error response says about the object at `target`, a path of the template `route`.
+    """Return the verdict of an error response on the object at `target`, a path of the template `route`.
 
     `message` and `code` come from the error object; they are None when the body has none.
     """

@@ -28,7 +28,7 @@ ANY_TYPE = {"Accept": "*/*"}
 
 
 class _Template:
-    """What all requests of one method have in common."""
+    """The common part of all requests of one method."""
 
     def __init__(self, table: Table, method: Method) -> None:
         numbers = {name: f"{{{number}}}" for number, name in enumerate(method.variables)}

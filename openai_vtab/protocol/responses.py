@@ -1,4 +1,4 @@
-"""What a response means: an object, a list, nothing, or an error. `parse_object` is the one place that judges a status.
+"""The meaning of a response: an object, a list, nothing, or an error. Only `parse_object` judges a status.
 
 >>> parse_object(request, response)["status"]
 'completed'
@@ -175,12 +175,12 @@ def _next_page(request: Request, response: Response, answer: Object, objects: li
     """The id after which the next page of a list starts; None after the last page."""
     more = answer.get("has_more")
     if more not in (True, False, None):
-        raise unusable(request, response, "the response does not say whether the list goes on")
+        raise unusable(request, response, "the response does not say whether the list continues")
     if more == False or (more is None and not objects):  # noqa: E712 - 0, too
         return None
     if not objects:
-        raise unusable(request, response, "the response says that the list goes on, but its page is empty")
+        raise unusable(request, response, "the response says that the list continues, but its page is empty")
     after = answer.get("last_id") or objects[-1]["id"]
     if not isinstance(after, str):
-        raise unusable(request, response, "the response says that the list goes on, but its page has no last_id")
+        raise unusable(request, response, "the response says that the list continues, but its page has no last_id")
     return after

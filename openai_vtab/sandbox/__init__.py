@@ -88,7 +88,7 @@ class Sandbox:
         return self._server.traffic.connections
 
     def reset_counters(self) -> None:
-        """Forget the requests, and count max_in_flight and connections anew."""
+        """Forget the requests, and restart the counts max_in_flight and connections."""
         self._server.traffic.reset()
 
     def add_store(self, id: str | None = None, name: str = "store") -> str:

@@ -70,7 +70,7 @@ def steps(app: App, request: Received, fault: Fault | None) -> Iterator[Step]:
 
 
 def _replacement(app: App, fault: Status | Answer) -> Response:
-    """The response that the fault puts in the place of the true one."""
+    """The response that the fault puts in place of the true one."""
     if isinstance(fault, Answer) or fault.body is not None:
         body = fault.body if isinstance(fault.body, bytes) else json.dumps(fault.body).encode()
         return Response(fault.status, body, {"content-type": "application/json", **fault.headers})

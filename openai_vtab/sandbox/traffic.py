@@ -39,7 +39,7 @@ class Traffic:
             self.in_flight -= 1
 
     def reset(self) -> None:
-        """Count anew. Requests in flight remain counted as such."""
+        """Count again. Requests in flight remain counted as such."""
         with self._lock:
             self.requests.clear()
             self.max_in_flight = self.in_flight

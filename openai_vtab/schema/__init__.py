@@ -1,1 +1,1 @@
-"""What a table is: its columns, methods, values and documentation."""
+"""The description of a table: its columns, methods, values and documentation."""

@@ -22,7 +22,7 @@ COLUMN_COLUMNS = ("table_name", "name", "type", "hidden", "same_as", "doc")
 
 @dataclass(frozen=True)
 class Operation:
-    """What one verb does with a table. required, optional: names of columns, separated by commas."""
+    """The operation of one SQL verb on a table. required, optional: names of columns, separated by commas."""
 
     verb: str
     method: str
@@ -34,7 +34,7 @@ class Operation:
 
 @dataclass(frozen=True)
 class Described:
-    """What is said of a table.
+    """The documentation of a table.
 
     overview: Markdown for the README: what SELECT needs, INSERT takes, UPDATE takes, and whether there is a DELETE.
     """

@@ -1,4 +1,4 @@
-"""What a table is: frozen descriptions of columns and methods, checked when they are made.
+"""The description of a table: frozen columns and methods, checked when they are made.
 
 A resource of the API is one `Table` in tables/. Plans, requests, checks and documentation are derived from it.
 

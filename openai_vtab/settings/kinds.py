@@ -62,12 +62,12 @@ class Number(Kind):
 
     @property
     def in_url(self) -> str:  # type: ignore[override]
-        """What to write in a URL."""
+        """The form of a value in a URL, for an error."""
         return "a whole number" if self.is_whole else "a number"
 
     @property
     def expected(self) -> str:  # type: ignore[override]
-        """What to write in Python."""
+        """The form of a value in Python, for an error."""
         bound = f" and at most {self.maximum:,}" if self.maximum < sys.maxsize else ""
         return f"{self.in_url} of at least {self.minimum}{bound}"
 
@@ -158,7 +158,7 @@ class Choice(Kind):
 
     @property
     def expected(self) -> str:  # type: ignore[override]
-        """What to write in Python."""
+        """The form of a value in Python, for an error."""
         return " or ".join(map(repr, self.values))
 
     def accepts(self, value: object) -> bool:

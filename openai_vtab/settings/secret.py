@@ -41,7 +41,7 @@ class Secret:
 
     @property
     def problem(self) -> str:
-        """What is wrong with the type of the key, without the key; "" when nothing is."""
+        """The problem with the type of the key, without the key; "" if there is none."""
         if isinstance(self._given, str) or callable(self._given):
             return ""
         kind = type(self._given).__name__

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("openai_vtab")
 
 TRY_THE_SANDBOX = (
-    "Connected to the sandbox, which forgets at the end; try:\n"
+    "Connected to the sandbox, which forgets everything when the shell ends; try:\n"
     "  CREATE VIRTUAL TABLE demo USING\n"
     "  vector_store_documents(vector_store_id = 'vs_demo');\n"
     "  SELECT filename, passage FROM demo('refund policy');\n"

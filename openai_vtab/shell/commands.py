@@ -85,7 +85,7 @@ class CommandShell(TableShell):
 
         It looks every SECONDS (2); Ctrl-C ends it. Without TABLE it watches
         all ledgers. Ledgers and batches that are added meanwhile are shown,
-        too. A look that fails is followed by the next; five failures in a
+        too. After a failed request, it tries again; five failures in a
         row end the watch.
         """
         names = list(cmd)

@@ -1,4 +1,4 @@
-"""What the shell says of the objects that a statement has created.
+"""The lines in which the shell names the objects that a statement has created.
 
 >>> created = CreatedObjects()
 >>> created.add(("vs_demo", "vsfb_1"))

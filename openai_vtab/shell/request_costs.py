@@ -21,7 +21,7 @@ def summary_since(db: apsw.Connection, number: int, *, cached: int = 0, dry_run:
     """The count of the requests after this number, with what happened to them.
 
     That is: how many were prefetched, how many retries there were, how often a response was used again (`cached`), and
-    the seconds in which at least one request was under way.
+    the seconds in which at least one request was in flight.
     """
     rows = db.execute("SELECT predicted, retries, at, milliseconds FROM openai_requests WHERE number > ?", (number,))
     requests: list[Any] = rows.fetchall()
@@ -35,7 +35,7 @@ def summary_since(db: apsw.Connection, number: int, *, cached: int = 0, dry_run:
 
 
 def _under_way(requests: list[tuple[float, float | None]]) -> float:
-    """The seconds in which at least one of the requests was under way; each is its beginning and its length."""
+    """The seconds in which at least one of the requests was in flight; each is its beginning and its length."""
     seconds, until = 0.0, 0.0
     for at, milliseconds in sorted(requests, key=lambda request: request[0]):
         end = time.time() if milliseconds is None else at + milliseconds / 1000

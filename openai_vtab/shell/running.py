@@ -45,7 +45,7 @@ class RunningShell(StackQLShell):
             self.bar = ProgressBar(self.stderr)
 
     def write(self, dest: Any, text: str) -> None:
-        """Write the text in the place of the progress bar. What a terminal shows of errors is folded between words."""
+        """Write the text in place of the progress bar. What a terminal shows of errors is folded between words."""
         if self.bar is not None:
             self.bar.hide()
         if dest is self.stderr and dest.isatty():
@@ -156,7 +156,7 @@ class RunningShell(StackQLShell):
         return None if found else name
 
     def _hidden_now(self, statement: str) -> list[str]:
-        """What to say of a table that the statement has created, and that hides one of the API's."""
+        """The warning about a table that the statement has created, and that hides one of the API's."""
         new = created_table(statement)
         if new is None or new.name not in BY_NAME:
             return []
@@ -164,7 +164,7 @@ class RunningShell(StackQLShell):
 
 
 def _encoding_problem(error: UnicodeError) -> str:
-    """What to write instead of a statement whose text cannot be decoded, or encoded for the output."""
+    """Advice for a statement whose text cannot be decoded, or encoded for the output."""
     if isinstance(error, UnicodeEncodeError):
         lacking = error.object[error.start : error.start + 1]
         return f"The output's encoding, {error.encoding}, has no {lacking!a}: set PYTHONIOENCODING=utf-8"

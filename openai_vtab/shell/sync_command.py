@@ -50,7 +50,7 @@ def run(args: Sequence[str]) -> int:
         _write(sys.stderr, [str(error)])
         return STOPPED
     except KeyboardInterrupt:
-        _write(sys.stderr, ["interrupted; run the sync again to go on from there"])
+        _write(sys.stderr, ["interrupted; run the sync again to continue from there"])
         return INTERRUPTED
 
 

@@ -22,7 +22,7 @@ EPILOGUE = """\
 exit status:
   0    every file of the folder is in the vector store (with --no-wait: it was
        sent, and may still fail)
-  1    the sync has stopped at an error; run it again to go on from there
+  1    the sync has stopped at an error; run it again to continue from there
   2    the command line is wrong
   3    the sync is complete, but documents have failed, are still in progress
        after --timeout, or have an upload with an unknown outcome
@@ -62,8 +62,8 @@ def make_parser() -> argparse.ArgumentParser:
     store = parser.add_argument_group("the vector store (one of both is needed)").add_mutually_exclusive_group(
         required=True
     )
-    store.add_argument("--store", metavar="NAME", help="its name; the first sync creates it")
-    store.add_argument("--vector-store-id", metavar="ID", help="the id of one that exists")
+    store.add_argument("--store", metavar="NAME", help="the vector store's name; the first sync creates the store")
+    store.add_argument("--vector-store-id", metavar="ID", help="the id of an existing vector store, instead of a name")
     _add_files(parser.add_argument_group("which files"))
     _add_run(parser.add_argument_group("how to run"))
     _add_repairs(parser.add_argument_group("repairs"))
@@ -101,7 +101,7 @@ def _add_run(group: argparse._ArgumentGroup) -> None:
         metavar="SECONDS",
         type=_seconds,
         default=WAIT_SECONDS,
-        help=f"how long to wait for that (default: {WAIT_SECONDS:g})",
+        help=f"how long to wait until the documents are processed (default: {WAIT_SECONDS:g})",
     )
     group.add_argument("--quiet", action="store_true", help="print only problems, and show no progress bar")
 

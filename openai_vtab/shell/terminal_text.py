@@ -28,7 +28,7 @@ MARGIN = 1  # columns: some terminals wrap a line that is as wide as they are
 
 @dataclass(frozen=True)
 class Terminal:
-    """What the terminal can show. The width is in columns."""
+    """The properties of the terminal. The width is in columns."""
 
     colour: bool = False
     unicode: bool = True

@@ -44,7 +44,7 @@ class Token(NamedTuple):
 
     @property
     def end(self) -> int:
-        """Where the text goes on after it."""
+        """Where the text continues after it."""
         return self.start + len(self.text)
 
     @property

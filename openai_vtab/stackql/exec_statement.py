@@ -7,35 +7,32 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 from ..errors import ProgrammingError
 from ..schema.values import JSON, load_json
-from .methods import Operation, executable, full_name, operations, statement
-from .names import like, resource
+from .methods import Operation, executable, full_name, operations, statements
+from .names import RESOURCES, like, resource
 from .parameters import refuse_setting
 from .parser import Argument, Reader
 from .placeholders import PLACEHOLDER, no_value, placeholder
 from .sql import literal, quoted
 
 JSON_ARGUMENT = "@json"
+# The first words of methods in the API's description, and the words for them here.
+VERBS = {"retrieve": "get", "modify": "update", "upload": "create", "download": "content"}
 
 
 def translated(reader: Reader) -> str:
     """Return the SQL for an EXEC statement. Raises ProgrammingError."""
     parts = reader.dotted_name()
     place = f"EXEC {'.'.join(parts)}".rstrip()
-    if len(parts) != 4:
-        raise ProgrammingError(f"{place}: a method has four names; write EXEC openai.SERVICE.RESOURCE.METHOD @NAME = …")
-    operation, alias = _operation(parts, place)
+    found = _operation(parts, place)
+    if found is None:
+        raise ProgrammingError(_instead(parts, place, reader))
+    operation, alias = found
     given = reader.arguments(place)
-    for argument in given.values():
-        refuse_setting(argument.name, place)
-    values = {name: argument.text for name, argument in given.items() if name != JSON_ARGUMENT}
-    if JSON_ARGUMENT in given:
-        for name, value in _members(given[JSON_ARGUMENT], place).items():
-            if name.lower() in values:
-                raise ProgrammingError(f"{place}: {name} is given twice; write it in @@json or as @{name}")
-            values[name.lower()] = literal(value)
+    values = _values(given, place)
     _check(operation, values, place)
     if not operation.method.function:
         columns = operation.method.gives or "*"
@@ -51,23 +48,52 @@ def translated(reader: Reader) -> str:
     return f"SELECT {operation.method.function}({', '.join(values[name] for name in order)}) AS raw"
 
 
-def _operation(parts: list[str], place: str) -> tuple[Operation, str]:
-    """The method, and the name of its table's module."""
+def _operation(parts: list[str], place: str) -> tuple[Operation, str] | None:
+    """The method, and the name of its table's module; None if there is no such method."""
+    if len(parts) != 4:
+        return None
     found = resource(parts[:3], place)
-    methods = executable(found.table)
-    for name, operation in methods.items():
+    for name, operation in executable(found.table).items():
         if parts[3].lower() in (name, full_name(operation, found.table)):
             return operation, operation.table.aliases[0]
+    return None
+
+
+def _instead(parts: list[str], place: str, reader: Reader) -> str:
+    """The error for a name that is no method of EXEC, with the statement that is meant and its arguments."""
+    if len(parts) != 4:
+        last = parts[-1].lower() if parts else ""
+        named = [full for full, one in RESOURCES.items() if last in executable(one.table)]
+        named = [full for full in named if ".".join(parts[:-1]).lower() in full][-1:]
+        method = f"{named[0]}.{last}" if named else "openai.SERVICE.RESOURCE.METHOD"
+        return f"{place}: a method has four names; write EXEC {method} {reader.rest or '@NAME = …'}"
+    found = resource(parts[:3], place)
+    methods = executable(found.table)
     names = [f"{found.full}.{name}" for name in methods]
     verb = parts[3].lower().partition("_")[0]
-    others = [one for one in operations(found.table) if one.verb != "EXEC" and one.name == verb]
-    if others:
-        advice = f"write {' or '.join(statement(one, found.full) for one in others)}"
+    others = [one for one in operations(found.table) if one.verb != "EXEC" and one.name == VERBS.get(verb, verb)]
+    if VERBS.get(verb, verb) in methods:
+        advice = f"write EXEC {found.full}.{VERBS[verb]} {reader.rest}".rstrip()
+    elif others:
+        advice = f"write {' or '.join(statements(others, found.full, _values(reader.arguments(place), place)))}"
     elif close := like(".".join(parts), names):
-        advice = f"write EXEC {close[0]}"
+        advice = f"write EXEC {close[0]} {reader.rest}".rstrip()
     else:
         advice = f"its methods are {', '.join(names)}" if names else f"SHOW METHODS IN {found.full} lists what it has"
-    raise ProgrammingError(f"{place}: there is no such method; {advice}")
+    return f"{place}: there is no such method; {advice}"
+
+
+def _values(given: Mapping[str, Argument], place: str) -> dict[str, str]:
+    """The SQL of each argument, and of each member of @@json."""
+    for argument in given.values():
+        refuse_setting(argument.name, place)
+    values = {name: argument.text for name, argument in given.items() if name != JSON_ARGUMENT}
+    if JSON_ARGUMENT in given:
+        for name, value in _members(given[JSON_ARGUMENT], place).items():
+            if name.lower() in values:
+                raise ProgrammingError(f"{place}: {name} is given twice; write it in @@json or as @{name}")
+            values[name.lower()] = literal(value)
+    return values
 
 
 def _members(argument: Argument, place: str) -> dict[str, JSON]:

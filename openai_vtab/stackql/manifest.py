@@ -12,7 +12,7 @@
 >>> parse(text, "manifest.yaml")
 {'vector_store_id': 'vs_…', 'chunking_strategy': {'type': 'auto'}}
 
-The manifests of StackQL's pages have types (value: array) or placeholders (value: "{{ file_ids }}") in the place of
+The manifests of StackQL's pages have types (value: array) or placeholders (value: "{{ file_ids }}") in place of
 values. Such a prop counts as not filled, and so does one without a value.
 """
 

@@ -9,11 +9,15 @@ file_batches, and POST /vector_stores/{vector_store_id}/search, which is a table
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from ..schema import docs
 from ..schema.table import Listing, Method, Table
+from ..schema.values import sql_literal
 from ..tables import TABLES
+
+PLACE = "'…'"  # of a value that an error does not know
 
 
 class Operation(NamedTuple):
@@ -79,12 +83,27 @@ def _singular(name: str) -> str:
     return name.removesuffix("es") if name.endswith("ches") else name.removesuffix("s")
 
 
-def statement(operation: Operation, full: str) -> str:
-    """The statement that calls a method other than those of EXEC, for an error: with the required parameters."""
-    keys = " AND ".join(f"{name} = '…'" for name in operation.method.variables)
-    where = f" WHERE {keys}" if keys else ""
-    if operation.verb == "INSERT":
-        return f"INSERT INTO {full} ({', '.join(operation.required)}) VALUES (…)"
+def statements(found: Sequence[Operation], full: str, given: Mapping[str, str]) -> list[str]:
+    """The statements that call methods other than those of EXEC, for an error.
+
+    given: the SQL of the arguments, which the statements contain. If some of the methods have all that they require,
+    only their statements are returned.
+    """
+    complete = [one for one in found if given and all(name in given for name in one.method.needs)]
+    return list(dict.fromkeys(_statement(one, full, given) for one in complete or found))
+
+
+def _statement(operation: Operation, full: str, given: Mapping[str, str]) -> str:
+    method = operation.method
+    where = " AND ".join(f"{name} = {given.get(name, PLACE)}" for name in method.variables)
+    where = f" WHERE {where}" if where else ""
+    if operation.verb in ("SELECT", "DELETE"):
+        limit = f" LIMIT {given['limit']}" if method.listing and "limit" in given else ""
+        return f"{'SELECT *' if operation.verb == 'SELECT' else 'DELETE'} FROM {full}{where}{limit}"
+    written = [name for name in given if name in method.accepts and name not in method.needs]
     if operation.verb == "UPDATE":
-        return f"UPDATE {full} SET …{where}"
-    return f"{'SELECT *' if operation.verb == 'SELECT' else 'DELETE'} FROM {full}{where}"
+        fixed = {name: sql_literal(value) for name, value in method.only_when_set_to.items()}
+        values = fixed or {name: given.get(name, PLACE) for name in written or method.body[:1]}
+        return f"UPDATE {full} SET {', '.join(f'{name} = {value}' for name, value in values.items())}{where}"
+    names = [*method.needs, *written] or method.body[:1]
+    return f"INSERT INTO {full} ({', '.join(names)}) VALUES ({', '.join(given.get(name, PLACE) for name in names)})"

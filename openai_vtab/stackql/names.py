@@ -45,12 +45,14 @@ def resource(parts: Sequence[str], place: str) -> Resource:
     full = ".".join(parts).lower()
     if full in RESOURCES:
         return RESOURCES[full]
-    name = service(parts[:2], place)
-    alike = like(full, RESOURCES)
-    advice = f"write {' or '.join(alike)}; " if alike else ""
-    raise ProgrammingError(
-        f"{place}: {PROVIDER} has no such resource here; {advice}SHOW RESOURCES IN {PROVIDER}.{name} lists all"
-    )
+    alike = meant(parts)
+    advice = f"write {' or '.join(alike)}"
+    if alike and parts[0].lower() != PROVIDER:
+        raise ProgrammingError(f"{place}: the only provider here is {PROVIDER}; {advice}")
+    if alike and parts[1].lower() not in SERVICES:
+        raise ProgrammingError(f"{place}: {PROVIDER} has no such service here; {advice}")
+    listed = f"SHOW RESOURCES IN {PROVIDER}.{service(parts[:2], place)} lists all"
+    raise ProgrammingError(f"{place}: {PROVIDER} has no such resource here; {advice + '; ' if alike else ''}{listed}")
 
 
 def service(parts: Sequence[str], place: str) -> str:
@@ -72,6 +74,13 @@ def provider(name: str, place: str) -> None:
             f"{place}: the only provider here is {PROVIDER}; write a name such as {next(iter(RESOURCES))}, or "
             "SCHEMA.TABLE for a table of your own"
         )
+
+
+def meant(parts: Sequence[str]) -> list[str]:
+    """Return up to two resources that the name can mean: those with its last part, or a similar name."""
+    begin = -1 if parts and parts[0].lower() == PROVIDER else -2
+    end = "." + ".".join(parts[begin:]).lower()
+    return [full for full in RESOURCES if full.endswith(end)][:2] or like(".".join(parts), RESOURCES)
 
 
 def like(name: str, known: Iterable[str]) -> list[str]:

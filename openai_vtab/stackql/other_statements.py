@@ -1,44 +1,82 @@
-"""Statements of StackQL's that have no counterpart here: what to write instead.
+"""Statements of StackQL's that do not run here: what to write instead, with the names of the refused statement.
 
->>> refuse("AUTH", "LOGIN openai")
+>>> refuse("DROP", Reader("MATERIALIZED VIEW IF EXISTS stores"))
 Traceback (most recent call last):
-openai_vtab.errors.ProgrammingError: AUTH LOGIN openai: the key is read from OPENAI_API_KEY; …
+openai_vtab.errors.ProgrammingError: DROP MATERIALIZED VIEW: …; write DROP TABLE IF EXISTS stores
 """
 
 from __future__ import annotations
 
-from typing import NoReturn
-
 from ..errors import ProgrammingError
-from .names import RESOURCES
+from .names import PROVIDER
 from .parser import Reader
 
-EXAMPLE = next(iter(RESOURCES))
+BATCHES = f"{PROVIDER}.vector_stores.file_batches"
 INSTEAD = {
     "AUTH": "the key is read from OPENAI_API_KEY; set it before the start, or write connect(api_key=…)",
-    "USE": f"there is no current provider; leave USE out, and write whole names such as {EXAMPLE}",
+    "USE": f"there is no current provider; leave USE out, and write whole names, as in SELECT … FROM {BATCHES}",
     "NATIVEQUERY": "only SQL runs here; .describe shows what the tables take",
     "PURGE": "nothing is cached between statements; leave it out",
-    "REFRESH": "there are no materialized views; write DROP TABLE NAME and CREATE TABLE NAME AS SELECT … again",
+    "SLEEP": (
+        f"nothing has to be polled; to wait until a batch has finished, write SELECT status FROM {BATCHES} "
+        "WHERE vector_store_id = '…' AND batch_id = '…' AND wait_seconds = 600"
+    ),
 }
-VIEWS = {
-    ("CREATE", "MATERIALIZED"): "SQLite has no materialized views; write CREATE TABLE NAME AS SELECT …",
-    ("DROP", "MATERIALIZED"): "SQLite has no materialized views; write DROP TABLE NAME",
-    (
-        "CREATE",
-        "OR",
-    ): "SQLite has no OR REPLACE for views; write DROP VIEW IF EXISTS NAME; CREATE TEMP VIEW NAME AS SELECT …",
-}
+VERBS = (*INSTEAD, "REFRESH")  # no statement of SQLite's begins with them
+LONGEST = 300  # characters of a statement in an error
 
 
-def refuse(verb: str, rest: str) -> NoReturn:
-    """Raise ProgrammingError for a statement that begins with one of the verbs of INSTEAD."""
-    raise ProgrammingError(f"{' '.join(f'{verb} {rest}'.split())[:60]}: {INSTEAD[verb]}")
+def refuse(verb: str, reader: Reader) -> None:
+    """Raise ProgrammingError for a statement that only StackQL has. The reader stands after the verb."""
+    if verb in INSTEAD:
+        raise ProgrammingError(f"{' '.join(f'{verb} {reader.rest}'.split())[:60]}: {INSTEAD[verb]}")
+    if verb in ("CREATE", "DROP", "REFRESH"):
+        _refuse_view(verb, reader)
+    elif verb == "INSERT":
+        _refuse_insert(reader)
+    elif verb == "REPLACE" and not reader.takes("INTO"):
+        _refuse_replace(reader)
 
 
-def refuse_view(verb: str, reader: Reader) -> None:
-    """Raise ProgrammingError for a statement about views that only StackQL has."""
-    second = reader.word()
-    third = reader.word()
-    if (verb, second) in VIEWS and (second != "OR" or third == "REPLACE"):
-        raise ProgrammingError(f"{verb} {second} {third}".rstrip() + f": {VIEWS[verb, second]}")
+def _refuse_view(verb: str, reader: Reader) -> None:
+    replaces = verb == "CREATE" and reader.takes("OR") and reader.takes("REPLACE")
+    is_materialized = reader.takes("MATERIALIZED")
+    if not (replaces or is_materialized) or not reader.takes("VIEW"):
+        return
+    definition = reader.rest or ("NAME AS SELECT …" if verb == "CREATE" else "NAME")
+    if reader.takes("IF"):
+        reader.takes("NOT")
+        reader.takes("EXISTS")
+    name = ".".join(reader.dotted_name()) or "NAME"
+    kind = "TABLE" if is_materialized else "VIEW"
+    write = {
+        "CREATE": f"CREATE {'TABLE' if is_materialized else 'TEMP VIEW'} {definition}",
+        "DROP": f"DROP TABLE {definition}",
+        "REFRESH": f"DELETE FROM {name}; INSERT INTO {name} SELECT …, with the query that {name} was made from",
+    }[verb]
+    if replaces:
+        write = f"DROP {kind} IF EXISTS {name}; {write}"
+    place = f"{verb}{' OR REPLACE' * replaces}{' MATERIALIZED' * is_materialized} VIEW"
+    has_no = "materialized views" if is_materialized else "OR REPLACE for views"
+    raise ProgrammingError(f"{place}: SQLite has no {has_no}; write {_shown(write)}")
+
+
+def _refuse_insert(reader: Reader) -> None:
+    """INSERT IGNORE, and INSERT without INTO."""
+    ignores = reader.takes("IGNORE")
+    if reader.takes("OR", "INTO") and not ignores:
+        return
+    problem = "the API knows no conflicts to ignore" if ignores else "INTO is missing"
+    raise ProgrammingError(f"INSERT{' IGNORE' * ignores}: {problem}; write {_shown(f'INSERT INTO {reader.rest}')}")
+
+
+def _refuse_replace(reader: Reader) -> None:
+    """REPLACE NAME SET …: a PUT, which OpenAI's API does not have."""
+    raise ProgrammingError(
+        f"REPLACE: the API cannot replace an object as a whole; write {_shown(f'UPDATE {reader.rest}')}"
+    )
+
+
+def _shown(sql: str) -> str:
+    """The statement, cut when it is long. Its line breaks stay: a comment may end at one."""
+    return sql if len(sql) <= LONGEST else sql[:LONGEST] + "…"

@@ -17,11 +17,11 @@ SETTINGS = {
     "openai-project": ("project", "OPENAI_PROJECT_ID"),
 }
 OF_A_LIST = {
-    "LIMIT": "LIMIT 20 at the end of the query",
-    "ORDER": "ORDER BY created_at DESC at the end of the query",
-    "AFTER": "nothing, because all pages are read",
-    "BEFORE": "nothing, because all pages are read",
-    "FILTER": "status = 'failed'",
+    "LIMIT": "write LIMIT {value} at the end of the query instead",
+    "ORDER": "write ORDER BY created_at {value} at the end of the query instead",
+    "AFTER": "leave it out, because all pages are read",
+    "BEFORE": "leave it out, because all pages are read",
+    "FILTER": "write status = {literal} instead",
 }
 
 
@@ -37,12 +37,11 @@ def refuse_setting(name: str, place: str) -> None:
 
 def refuse_parameters(code: Sequence[Token], place: str) -> None:
     """Raise ProgrammingError for the parameters in a statement without comments that names a resource."""
-    for at, token in enumerate(code[:-2]):
-        second, third = code[at + 1 : at + 3]
+    for at, token in enumerate(code[:-3]):
+        second, third, fourth = code[at + 1 : at + 4]
         if second.text == "-":
             refuse_setting(f"{token.text}-{third.text}", place)
         is_condition = token.upper in ("WHERE", "AND", "OR") and third.text == "="
         if is_condition and second.kind == "word" and second.upper in OF_A_LIST:
-            raise ProgrammingError(
-                f"{place}: {second.text} = … is a parameter of StackQL's; write {OF_A_LIST[second.upper]} instead"
-            )
+            advice = OF_A_LIST[second.upper].format(value=fourth.text.strip("'").upper(), literal=fourth.text)
+            raise ProgrammingError(f"{place}: {second.text} = … is a parameter of StackQL's; {advice}")

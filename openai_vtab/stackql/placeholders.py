@@ -26,7 +26,7 @@ _PART = re.compile(
     rf"""(?P<literal>{TEXT} | {NAME}) | {BLOB} | {COMMENT} | {BRACKETED} | ['"`\[].* | (?P<bare>{_PLACEHOLDER})""",
     re.VERBOSE | re.DOTALL,
 )
-# A string without its end is the beginning of one that goes on elsewhere, as in '{"a": "{{ b }}' || '"}'.
+# A string without its end is the beginning of one that continues elsewhere, as in '{"a": "{{ b }}' || '"}'.
 _IN_JSON = re.compile(rf'"(?:[^"\\]|\\.)*+(?:"|\Z)|{_PLACEHOLDER}', re.DOTALL)
 _ESCAPED = re.compile(rf"(?<!\\)(?:\\\\)*\\{_PLACEHOLDER}")
 _BEFORE = ("", " ", "\t", "\n", "(", ",", "=")

@@ -12,7 +12,7 @@ from .._version import __version__
 from ..errors import ProgrammingError
 from ..schema.values import JSON
 from .methods import Operation, operations
-from .names import PROVIDER, RESOURCES, SERVICES, Resource, provider, resource, service
+from .names import PROVIDER, RESOURCES, SERVICES, Resource, meant, provider, resource, service
 from .parser import Reader
 from .sql import quoted, rows_as_query
 
@@ -26,6 +26,16 @@ FORMS = (
     "SHOW VERSION",
 )
 
+INSTEAD = {
+    "TABLES": "write SHOW RESOURCES IN openai.vector_stores, or SELECT name FROM sqlite_schema for your own tables",
+    "VIEWS": "write SELECT name FROM sqlite_schema WHERE type = 'view'",
+    "DATABASES": "write SHOW SERVICES IN openai, or PRAGMA database_list for your own databases",
+    "SCHEMAS": "write SHOW SERVICES IN openai, or PRAGMA database_list for your own databases",
+    "COLUMNS": "write DESCRIBE {name}, or PRAGMA table_xinfo('{name}') for a table of your own",
+    "CREATE": "write SELECT sql FROM sqlite_schema WHERE name = '{name}'",
+    "AUTH": "the key is read from OPENAI_API_KEY",
+}
+
 
 def show(reader: Reader, hints: str) -> str:
     """Return the SQL for a SHOW statement. Raises ProgrammingError."""
@@ -34,7 +44,9 @@ def show(reader: Reader, hints: str) -> str:
     if what == "INSERT" and reader.takes("INTO"):
         return _insert_templates(reader, required_only="REQUIRED" in hints.upper())
     if what not in SHOWN:
-        raise ProgrammingError(f"{_place('SHOW', [what])}: there is no such statement; write {', '.join(FORMS)}")
+        name = reader.rest.split()[-1] if reader.rest else "NAME"
+        instead = INSTEAD[what].format(name=name) if what in INSTEAD else f"write {', '.join(FORMS)}"
+        raise ProgrammingError(f"{_place('SHOW', [what])}: there is no such statement; {instead}")
     columns, rows = SHOWN[what](_name(reader, f"SHOW {what}"))
     if not is_extended:
         columns, rows = columns[:-1], [row[:-1] for row in rows]
@@ -43,14 +55,18 @@ def show(reader: Reader, hints: str) -> str:
 
 def describe(reader: Reader, verb: str) -> str:
     """Return the SQL for DESCRIBE, DESC and DESCRIBE METHOD. Raises ProgrammingError."""
-    is_method = verb == "DESCRIBE" and reader.takes("METHOD")
     is_extended = reader.takes("EXTENDED")
+    is_method = verb == "DESCRIBE" and reader.takes("METHOD")
+    is_extended = reader.takes("EXTENDED") or is_extended
     parts = reader.dotted_name()
     place = _place(f"{verb} METHOD" if is_method else verb, parts)
+    if [part.lower() for part in parts] == [PROVIDER]:
+        raise ProgrammingError(f"{place}: {PROVIDER} is the provider; write SHOW SERVICES IN {PROVIDER}")
     if len(parts) == 1 and not is_method:
+        example = next(iter(meant(parts)), "openai.vector_stores.file_batches")
         raise ProgrammingError(
-            f"{place}: DESCRIBE is for openai's resources, such as openai.vector_stores.file_batches; for a table of "
-            f"your own, write PRAGMA table_xinfo({quoted(parts[0], chr(34))})"
+            f"{place}: DESCRIBE is for openai's resources; write DESCRIBE {example}, or, for a table of your own, "
+            f"PRAGMA table_xinfo({quoted(parts[0], chr(34))})"
         )
     found = resource(parts[:3] if is_method else parts, place)
     columns, rows = _method(found, parts, place) if is_method else _fields(found, is_extended)
@@ -68,7 +84,7 @@ def registry(reader: Reader) -> str:
         return rows_as_query(("message",), [("Nothing has to be pulled: the tables of openai are built in.",)])
     if what == "LIST":
         return rows_as_query(("provider", "version"), [(PROVIDER, __version__)])
-    raise ProgrammingError(f"REGISTRY {what}: the tables of openai are built in; leave the statement out")
+    raise ProgrammingError(f"{_place('REGISTRY', [what])}: the tables of openai are built in; leave the statement out")
 
 
 def _providers(_: list[str]) -> tuple[Sequence[str], Rows]:
@@ -80,7 +96,10 @@ def _version(_: list[str]) -> tuple[Sequence[str], Rows]:
 
 
 def _services(parts: list[str]) -> tuple[Sequence[str], Rows]:
-    provider(".".join(parts), _place("SHOW SERVICES IN", parts))
+    place = _place("SHOW SERVICES IN", parts)
+    if not parts:
+        raise ProgrammingError(f"{place}: a name is missing; write {FORMS[0]}")
+    provider(".".join(parts), place)
     rows: Rows = []
     for name in SERVICES:
         docs = dict.fromkeys(found.table.doc for found in RESOURCES.values() if found.service == name)
@@ -90,6 +109,9 @@ def _services(parts: list[str]) -> tuple[Sequence[str], Rows]:
 
 def _resources(parts: list[str]) -> tuple[Sequence[str], Rows]:
     place = _place("SHOW RESOURCES IN", parts)
+    if len(parts) < 2:
+        known = " or ".join(f"SHOW RESOURCES IN {PROVIDER}.{name}" for name in SERVICES)
+        raise ProgrammingError(f"{place}: a service has two names; write {known}")
     name = service(parts, place)
     if len(parts) != 2:
         raise ProgrammingError(f"{place}: a service has two names; write SHOW RESOURCES IN {PROVIDER}.{name}")
@@ -98,7 +120,10 @@ def _resources(parts: list[str]) -> tuple[Sequence[str], Rows]:
 
 
 def _methods(parts: list[str]) -> tuple[Sequence[str], Rows]:
-    found = resource(parts, _place("SHOW METHODS IN", parts))
+    place = _place("SHOW METHODS IN", parts)
+    if not parts:
+        raise ProgrammingError(f"{place}: a name is missing; write {FORMS[2]}")
+    found = resource(parts, place)
     rows = [(one.name, ", ".join(one.required), one.verb, one.described) for one in operations(found.table)]
     return ("MethodName", "RequiredParams", "SQLVerb", "description"), [*rows]
 
@@ -113,7 +138,7 @@ SHOWN: dict[str, Callable[[list[str]], tuple[Sequence[str], Rows]]] = {
 
 
 def _place(words: str, parts: list[str]) -> str:
-    """What an error begins with."""
+    """The beginning of an error: the statement."""
     return f"{words} {'.'.join(parts)}".rstrip()
 
 
@@ -145,7 +170,7 @@ def _fields(found: Resource, is_extended: bool) -> tuple[Sequence[str], Rows]:
 
 
 def _method(found: Resource, parts: list[str], place: str) -> tuple[Sequence[str], Rows]:
-    """What a method takes, and the columns that it returns."""
+    """The parameters of a method, and the columns that it returns."""
     named = [one for one in operations(found.table) if len(parts) == 4 and one.name == parts[3].lower()]
     if not named:
         known = dict.fromkeys(f"{found.full}.{one.name}" for one in operations(found.table))

@@ -16,9 +16,9 @@ from ..errors import ProgrammingError
 from ..sqlite.tokens import Token, statements, tokens
 from . import exec_statement, other_statements, show_statement, table_names
 from .parser import Reader
-from .placeholders import no_value, placeholder
+from .placeholders import PLACEHOLDER, no_value, placeholder
 
-_VERBS = ("EXEC", "SHOW", "DESCRIBE", "DESC", "REGISTRY", *other_statements.INSTEAD)
+_VERBS = ("EXEC", "SHOW", "DESCRIBE", "DESC", "REGISTRY", *other_statements.VERBS)
 # What a script holds if StackQL's statements are in it: a verb after a statement, a line or a comment, or such a name.
 _SIGN = re.compile(rf"(?:\A|[;/\n])(?:[^\S\n]|\ufeff)*(?:{'|'.join(_VERBS)})\b|\bopenai[\"`\]]?\s*\.", re.IGNORECASE)
 
@@ -45,6 +45,7 @@ def _translated(statement: str) -> str:
     begin = _after_explain(code)
     if begin == len(code):
         return statement
+    _refuse_templates(statement, code)
     text = _of_verb(statement, code[begin], [token.text for token in found if token.kind == "comment"])
     if text is None:
         text = table_names.translated(statement, found)
@@ -67,11 +68,23 @@ def _of_verb(statement: str, first: Token, comments: list[str]) -> str | None:
         return show_statement.describe(reader, verb)
     if verb == "REGISTRY":
         return show_statement.registry(reader)
-    if verb in other_statements.INSTEAD:
-        other_statements.refuse(verb, reader.rest)
-    if verb in ("CREATE", "DROP"):
-        other_statements.refuse_view(verb, reader)
+    other_statements.refuse(verb, reader)
     return None
+
+
+def _refuse_templates(statement: str, code: list[Token]) -> None:
+    """Raise ProgrammingError for a placeholder between strings, a loop of a template, or values within the SQL."""
+    if statement[code[0].start :].startswith("<<<"):
+        raise ProgrammingError("<<<: values do not stand in the SQL; start with --manifest FILE or --var NAME=VALUE")
+    for token in code:
+        if token.text == "{" and statement.startswith("{{", token.start):
+            template = statement[token.start :]
+            if PLACEHOLDER.match(template):
+                raise ProgrammingError(no_value(dict.fromkeys(PLACEHOLDER.findall(statement))))
+            raise ProgrammingError(
+                f"{template.partition('}}')[0]}}}}}: only {{{{ NAME }}}} is filled; for a loop, write "
+                """INSERT INTO … SELECT value FROM json_each('["…", "…"]')"""
+            )
 
 
 def _after_explain(code: list[Token]) -> int:

@@ -67,7 +67,7 @@ class FolderSync:
         self._writer = DocumentWriter(db, table, self._summary, progress)
 
     def run(self) -> Summary:
-        """Run the sync. Raises the package's errors and SQLite's: what is committed stays, and the next run goes on."""
+        """Run the sync. Raises the package's errors and SQLite's. The next run continues after the last commit."""
         options, summary, writer = self._options, self._summary, self._writer
         listing = self._folder.listing(self._db)
         if listing.links:

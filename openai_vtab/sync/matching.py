@@ -37,7 +37,7 @@ class Remote:
 
 @dataclass
 class Matches:
-    """What was matched: same are pairs with equal names and sizes, changed are pairs with other sizes.
+    """The matched files: same are pairs with equal names and sizes, changed are pairs with other sizes.
 
     unclear: names that several files have, so that it is not known which is which. foreign: files of the store with
     names that no file of the folder has.

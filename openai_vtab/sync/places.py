@@ -36,7 +36,7 @@ def _data_home(environment: Mapping[str, str]) -> Path:
 
 
 def default_prefix(folder: str) -> str:
-    """What keys begin with: the folder's own name, as in the names that fsdir('docs') returns."""
+    """The prefix of all keys: the folder's own name, as in the names that fsdir('docs') returns."""
     name = Path(folder).name
     return f"{name}/" if name else ""
 

@@ -35,7 +35,7 @@ class SyncProgress:
     def __call__(self, progress: Progress) -> None:
         """Report the progress of a statement."""
         if progress.finished:
-            return  # the sync goes on
+            return  # the sync continues
         if progress.what == "rows":
             # uploads come first, then a few requests for all of them
             self._sent = max(self._sent, min(progress.done, self._pending))

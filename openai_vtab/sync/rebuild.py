@@ -36,7 +36,7 @@ class Rebuilt:
     matches: Matches
 
     def lines(self) -> list[str]:
-        """What was found and what was not, for the user."""
+        """A report for the user: which files were found, and which were not."""
         same, changed = len(self.matches.same), len(self.matches.changed)
         lines = [
             f"rebuilt from {self.vector_store_id}: {same} files have the name and size of one in the folder, "

@@ -1,4 +1,4 @@
-"""What a failed COMMIT says of single documents: the others can be sent without those that the API has refused.
+"""The documents that the API has refused in a failed COMMIT: the others can be sent without them.
 
 >>> refused_rows(error, {1, 2})
 {2: "handbook: the key 'docs/b.exe': POST https://api.openai.com/v1/files: 400 Invalid extension"}

@@ -17,7 +17,7 @@ MAX_LISTED = 100  # documents of each list
 
 @dataclass
 class Summary:
-    """What a sync has done, or would do in a dry run. The lists hold keys; the dicts have a reason for each key.
+    """The results of a sync, or the plan of a dry run. The lists hold keys; the dicts have a reason for each key.
 
     failed: the API could not process the document, or the file cannot be sent.
     unknown: the upload has an unknown outcome.

@@ -272,7 +272,7 @@ class Client:
 
     @property
     def ahead(self) -> int | None:
-        """How many creates may open their connections while `max_concurrency` others are under way.
+        """How many creates may open their connections while `max_concurrency` others are in flight.
 
         None until it is known whether that is of use.
         """
@@ -288,7 +288,7 @@ class Client:
 
 
 def _amounts(request: Request) -> Mapping[Shared, int]:
-    """What a request counts for each of the limits per minute."""
+    """How much a request counts for each of the limits per minute."""
     if request.attached_files is not None:
         store, files = request.attached_files
         return {(ATTACH_REQUESTS, store): 1, (ATTACH_FILES, ""): files}

@@ -91,14 +91,14 @@ def _certificates(ca_bundle: str | os.PathLike[str] | None) -> tuple[str | bool,
     except (OSError, ValueError) as error:  # ssl.SSLError when it holds no certificate, ValueError for a NUL
         why = "it holds no certificate" if isinstance(error, (ssl.SSLError, ValueError)) else error.strerror
         raise ConfigurationError(
-            f"{name or 'the bundle of certifi'} is {bundle!r}, no TLS CA certificate bundle that can be used: {why}; "
+            f"{name or 'the bundle of certifi'} is {bundle!r}, which is not a usable bundle of CA certificates: {why}; "
             "name a PEM file of certificates, or a folder of them"
         ) from None
     return path or True, tls
 
 
 def _unusable(proxy: str, problem: str = "") -> str:
-    """What to do about a proxy that cannot be used, without the password that its address may hold."""
+    """The error for a proxy that cannot be used, without the password that its address may hold."""
     scheme, _, rest = proxy.rpartition("://")
     address = f"{scheme}://{rest.rpartition('@')[2]}" if scheme else rest.rpartition("@")[2]
     name = next((name for name, value in os.environ.items() if value == proxy and name.lower().endswith("_proxy")), "")

@@ -1,4 +1,4 @@
-"""How many requests may be under way, and how soon the next one may begin, under a server's limits.
+"""How many requests may be in flight, and how soon the next one may begin, under a server's limits.
 
 All threads of a connection share one ConcurrencyLimiter and one MinuteQuota, so that they slow down together; the
 requests of one statement share one WaitBudget.
@@ -95,7 +95,7 @@ class ConcurrencyLimiter:
 
 
 class WaitBudget:
-    """What the requests of one statement share: the flag that cancels them, and how long they may wait for limits."""
+    """Shared by the requests of one statement: the flag that cancels them, and the time they may wait for limits."""
 
     def __init__(self, seconds: float, clock: Clock = REAL) -> None:
         self._clock = clock
@@ -118,7 +118,7 @@ class WaitBudget:
 
 
 class MinuteQuota:
-    """OpenAI's limits per minute, kept here so that a large INSERT goes on steadily instead of being refused.
+    """OpenAI's limits per minute, kept here so that a large INSERT continues steadily instead of being refused.
 
     `limits` maps settings to how much may begin in any minute; 0 means no limit.
     """
@@ -156,7 +156,7 @@ class MinuteQuota:
                 return None
 
     def recount(self, amounts: Mapping[Shared, int], counted: float) -> float:
-        """Count anew what `acquire` has counted at this time: the request has waited. Returns when it is counted."""
+        """Count again what `acquire` has counted at this time: the request has waited. Returns when it is counted."""
         with self._lock:
             now = self._clock.monotonic()
             for shared, amount in amounts.items():
@@ -180,7 +180,7 @@ class MinuteQuota:
 
 
 class SlidingWindow:
-    """What has begun within the last minute. A token bucket would let twice as many begin in its first minute."""
+    """The requests of the last minute. A token bucket would let twice as many begin in its first minute."""
 
     def __init__(self, most: int) -> None:
         self._most = most

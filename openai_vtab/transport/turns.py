@@ -1,4 +1,4 @@
-"""Whose turn it is to create: the order of creates, and which of them may open their connections ahead of their turns.
+"""Turns: the order in which creates are sent, and which of them may open their connections ahead.
 
 Theory of operation
 -------------------

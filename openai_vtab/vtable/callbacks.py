@@ -1,4 +1,4 @@
-"""What a program that opens connections, such as the shell, is told of them and asked.
+"""The callbacks of a program that opens connections, such as the shell: it is told of events, and asked.
 
 >>> register_tables(connection, settings, callbacks=Callbacks(on_created=print))
 """

@@ -1,4 +1,4 @@
-"""What the tables of one connection share: the client's threads, the queue of writes, the ledgers, the statements.
+"""The objects that the tables of one connection share: threads, the queue of writes, ledgers, statements.
 
 >>> context = ConnectionContext(connection, Settings())
 >>> context.session                # of the statement that runs now

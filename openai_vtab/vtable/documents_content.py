@@ -52,7 +52,7 @@ class DocumentContent:
     def of(self, row: DocumentRow) -> Downloaded:
         """Return the text of the present row's document; None if it is not completed, or could not be read.
 
-        Raises APIError and APIConnectionError, unless the statement goes on without.
+        Raises APIError and APIConnectionError, unless the statement continues without.
         """
         if self._recorder is not None:
             if (request := self._request(row)) is not None:

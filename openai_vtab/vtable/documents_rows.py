@@ -88,7 +88,7 @@ def narrowing(name: str, value: Any) -> tuple[str, list[SQLiteValue]]:
 
 
 class Statuses:
-    """What the API says of the files of one scan. It is asked when a column is read that tells it.
+    """The API's statuses of one scan's files, requested when a column that shows them is read.
 
     `session` is None in a replay, which asks nothing. `vector_store_id` is None before the store is created.
     """

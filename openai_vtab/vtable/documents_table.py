@@ -168,7 +168,7 @@ class DocumentsTable(TransactionHooks):
 
     @property
     def _conflict(self) -> int:
-        """What the statement wants when a key is there already."""
+        """The statement's conflict clause, for a key that exists already."""
         connection = self.connection()
         return apsw.SQLITE_ABORT if connection is None else connection.vtab_on_conflict()
 

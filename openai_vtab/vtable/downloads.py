@@ -85,7 +85,7 @@ class RowsWithContent(Generic[Identity, Fields]):
     def content(self, fields: Fields) -> Downloaded:
         """The content of the present row; None without one, or if it could not be read: `error` returns the reason.
 
-        Raises APIError and APIConnectionError, unless the statement goes on without.
+        Raises APIError and APIConnectionError, unless the statement continues without.
         """
         if fields.get(SpecialSource.ERROR) is not None or self._failure is not None:
             return None

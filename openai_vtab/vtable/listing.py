@@ -101,7 +101,7 @@ class ListReader:
         return first, page, 0
 
     def _end_page(self, first: Request, following: ListPosition) -> None:
-        """All rows of a page have been read, and the list goes on."""
+        """All rows of a page have been read, and the list continues."""
 
     def _parsed(
         self, request: Request, page: PageParameters | None, keys: Mapping[str, str], has_ids: bool
@@ -115,8 +115,8 @@ class ListReader:
     ) -> tuple[list[Object], str | None]:
         """The objects that no earlier page had, and the id after which the next page begins; None ends the list.
 
-        A server without pages returns its whole list again, and does not say whether the list goes on. Raises APIError
-        if the server does say so.
+        A server without pages returns its whole list again, and does not say whether the list continues. Raises
+        APIError if the server says that it does.
         """
         response = self._session.response(request)
         if protocol.has_end_marker(request, response):

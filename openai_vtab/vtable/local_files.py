@@ -27,12 +27,12 @@ from ..schema.values import InvalidValue, SQLiteValue
 
 TABLE, FUNCTION = "fsdir", "readfile"
 COLUMNS = {
-    "name": "The path: the one that was given, and for what is in a folder, the path below it.",
+    "name": "The path that was given; for an entry of a folder, the folder's path and the entry's name.",
     "mode": "The type and the permissions, as st_mode of POSIX.",
     "mtime": "When the content was last changed: Unix seconds, UTC.",
     "data": "The content: a file's bytes, the path in a symbolic link, null for a folder. It is read only if a query "
     "names this column.",
-    "level": "1 for the path that was given, 2 for what is in it, and so on. A bound keeps deeper folders unread.",
+    "level": "1 for the path that was given, 2 for its entries, …. A bound such as level <= 2 skips deeper folders.",
 }
 INPUTS = {
     "path": "The first argument: a file, or a folder, which is listed with all folders in it.",
@@ -66,7 +66,7 @@ def create(connection: apsw.Connection, upload_root: Path | None) -> set[str]:
 
 
 class Listed(NamedTuple):
-    """A row of fsdir: the values of COLUMNS, and in the place of data where to read it."""
+    """A row of fsdir: the values of COLUMNS, and in place of data where to read it."""
 
     name: str
     mode: int

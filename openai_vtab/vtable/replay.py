@@ -108,11 +108,11 @@ class RecordingLookup:
         return self._known(scan, lookup_method(self._rows.table), self._rows.at_current(rowids))
 
     def ledger_only(self, wanted: Mapping[str, Sequence[str]]) -> Iterator[Row]:
-        """What the ledger has."""
+        """The rows that the ledger has."""
         return self._rows.ledger_only(wanted)
 
     def ledger_refreshed(self, scan: ScanOptions, wanted: Mapping[str, Sequence[str]]) -> Iterator[Row]:
-        """What the ledger has. The look-ups of a ledger's rows are not recorded: the scan prefetches them itself."""
+        """The ledger's rows. Their look-ups are not recorded, because the scan prefetches them itself."""
         return self._rows.ledger_only(wanted)
 
     def with_downloads(self, scan: ScanOptions, found: Iterator[Row]) -> None:

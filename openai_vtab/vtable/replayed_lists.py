@@ -1,4 +1,4 @@
-"""Lists in a replay: a list that an earlier replay of the statement has walked goes on where that one ended.
+"""Lists in a replay: a list that an earlier replay of the statement has walked continues where that one ended.
 
 Otherwise the replays of a long list would take quadratic time, because each page causes another one.
 

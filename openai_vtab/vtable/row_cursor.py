@@ -1,4 +1,4 @@
-"""What the cursors of all tables share: going through the rows that Filter has found, and reading their columns.
+"""The common part of all cursors: stepping through the rows that Filter has found, and reading their columns.
 
 >>> cursor.Filter(5, "vector_store_id,batch_id", ("vs_1", "vsfb_1"))
 >>> while not cursor.Eof():

@@ -1,4 +1,4 @@
-"""What a scan is given: how to read argv of a plan, the checked options, and the values as keys of the API.
+"""The arguments of a scan: how to read a plan's argv, the checked options, and the values as keys of the API.
 
 >>> arguments = ScanArguments(vector_store_files, Limits(), internal_sql.read)
 >>> arguments.layout(5, "vector_store_id,file_id").keys
@@ -65,14 +65,14 @@ class ListRequests(Protocol):
         """The response to the request."""
 
     def parse_once(self, request: Request, parse: Callable[[Response], Parsed], /) -> Parsed:
-        """What the response means."""
+        """The meaning of the response."""
 
     def record_unreadable(self, request: Request, error: Exception, /) -> None:
-        """Return if the statement goes on without the request's rows. Raises the error otherwise."""
+        """Return if the statement continues without the request's rows. Raises the error otherwise."""
 
 
 def error_row(session: ListRequests, keys: Mapping[str, Any], request: Request, error: Exception) -> Object:
-    """An error row: the keys, and the reason they could not be read. Raises the error unless the statement goes on."""
+    """An error row: the keys, and why they could not be read. Raises the error unless the statement continues."""
     session.record_unreadable(request, error)
     message = getattr(error, "message", None) or str(error)
     return {

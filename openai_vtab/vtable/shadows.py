@@ -90,7 +90,7 @@ def hiding(connection: apsw.Connection) -> list[tuple[str, str]]:
 
 
 def hint(connection: apsw.Connection, sql: str, problem: str) -> str:
-    """What to say besides SQLite's error about a column, or a DROP, of a table that is named as one of the API's.
+    """Advice for SQLite's error about a column, or a DROP, of a table with the name of one of the API's.
 
     Returns "" for any other error, and where no table hides the API's.
     """

@@ -156,7 +156,7 @@ class VTable(TransactionHooks):
             clause = apsw.mapping_conflict_resolution_modes[mode]
             name = str(clause).removeprefix("SQLITE_")
             raise UnsupportedWriteError(
-                f"{self.table.name}: {verb} OR {name} is not possible, the API knows no conflicts; write {verb}"
+                f"{self.table.name}: {verb} OR {name} is not possible, because the API has no conflicts; write {verb}"
             )
 
 

@@ -12,7 +12,7 @@ between its check and its first byte. For the same reason the main thread uses b
 threading.Condition and Event are written in Python, and a signal between two of their lines would leave them locked.
 (Starting a thread is the exception: Thread.start waits for an Event of its own, which nothing else uses.)
 
-What the main thread does after that (stop the retries, wait a moment for what is under way, report) can be cut short
+What the main thread does after that (stop the retries, wait a moment for what is in flight, report) can be cut short
 as well. Whoever looks at the writes later, at the connection's next statement, finds their states.
 
 >>> delivery = Delivery(writes, client_send, workers.parse, workers.submit, wait_budget.cancelled)
@@ -35,7 +35,7 @@ from .write import State, Write
 
 SLICE_SECONDS = 0.05  # between two looks for an interrupt
 SHORT_SLICE_SECONDS = 0.01  # until it is known how many threads there will be
-SETTLING_SECONDS = SLICE_SECONDS + 0.01  # for what is under way, or waits for its turn, when a statement is interrupted
+SETTLING_SECONDS = SLICE_SECONDS + 0.01  # for what is in flight, or waits for its turn, when a statement is interrupted
 POLL_SECONDS = 0.005
 
 # sends a request; calls its second argument before each attempt, and gives up when that returns False
@@ -84,7 +84,7 @@ class Delivery:
                         self._submit(self._work, found)
 
     def stop(self) -> None:
-        """Begin nothing more; wait a moment for what is under way."""
+        """Begin nothing more; wait a moment for what is in flight."""
         with self._mutex:
             self._stopped = True
         self._cancelled.set()

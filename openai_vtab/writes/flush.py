@@ -88,7 +88,7 @@ class FlushSender:
         """Send, and wait for the outcomes. Returns what has interrupted the statement, None when nothing has.
 
         Every outcome is in the state of its write, whatever interrupts this method. With `more`, other flushes of the
-        same COMMIT follow: the progress goes on.
+        same COMMIT follow: the progress continues.
         """
         if self._meter is None:
             self._meter, self._finished = self._workers.meter(), 0

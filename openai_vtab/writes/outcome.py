@@ -45,7 +45,7 @@ def report(problem: str, writes: Sequence[Write]) -> WriteError:
     unknown: list[tuple[Write, str]] = []
     partial: list[tuple[Write, str]] = []
     for write in writes:
-        # each state is read once: the workers may go on while the report is written, of thousands perhaps
+        # each state is read once: the workers may continue while the report is written, of thousands perhaps
         state, error = write.state, write.error
         if state is State.QUEUED or isinstance(error, CancelledError):
             not_done.append((write, "not sent"))
@@ -177,7 +177,7 @@ def _labelled(write: Write, problem: str) -> str:
 
 
 def _look(write: Write) -> str:
-    """What to do about a create with an unknown outcome: the list of what is there tells."""
+    """Advice for a create with an unknown outcome: which list shows whether the object exists."""
     if write.reusable:
         return "it may have been carried out all the same: write it again, and it is looked for first"
     path = write.request.verify_path

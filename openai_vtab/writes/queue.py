@@ -194,7 +194,7 @@ class WriteQueue:
         self._fail(problem, reader)
 
     def _record_done(self, reader: object) -> None:
-        """Write what was carried out into the ledgers of a transaction that goes on, although others have failed."""
+        """Write what was carried out into the ledgers of a transaction that continues, although others have failed."""
         with suppress(WriteError):  # it is written later
             self._record(reader)
 

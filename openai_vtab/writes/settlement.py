@@ -173,7 +173,7 @@ class Settlement:
         return next((store for store in (*opened, *others) if store.is_there()), None)
 
     def _recover(self, connection: apsw.Connection, store: OutcomeStore) -> None:
-        """Settle the intents that processes which are no more have left beside a table's file.
+        """Settle the intents that ended processes have left beside a table's file.
 
         Only with the write lock: a transaction that still sends holds it. Where it is taken, this is tried again later.
         """

@@ -1,6 +1,6 @@
 """Results that belong into a ledger: what the API has carried out, written within the user's transaction.
 
-SQLite may undo such a row (ROLLBACK TO, a statement that fails) although the transaction goes on. The result is then
+SQLite may undo such a row (ROLLBACK TO, a statement that fails) although the transaction continues. The result is then
 unrecorded again, and written once more before COMMIT.
 
 >>> results.add(write)

@@ -73,7 +73,7 @@ class Ledger(Protocol):
 
     @property
     def name(self) -> str:
-        """What the table is called now."""
+        """The table's current name."""
 
     def is_there(self) -> bool:
         """Whether it has not been dropped."""

@@ -40,9 +40,9 @@ def test_adopt_of_an_absent_batch_raises(db: apsw.Connection, requests: Requests
 def test_adopt_twice_raises_without_a_request(filled: apsw.Connection, requests: Requests) -> None:
     """Also of one that was created or looked up, and within one statement."""
     for id in listed(filled):
-        with pytest.raises(openai_vtab.RowError, match="is there already; leave it out, or DELETE it first"):
+        with pytest.raises(openai_vtab.RowError, match="is in the ledger already; leave it out, or DELETE it first"):
             adopt(filled, str(id))
-    with pytest.raises(openai_vtab.RowError, match="is there already"):
+    with pytest.raises(openai_vtab.RowError, match="is in the ledger already"):
         filled.execute(
             f"INSERT INTO my_batches (id, vector_store_id) VALUES ('{FAILURES}', 'vs_demo'), ('{FAILURES}', 'vs_demo')"
         )

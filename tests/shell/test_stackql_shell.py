@@ -98,7 +98,7 @@ def test_stackql_errors_are_one_line_and_the_shell_goes_on() -> None:
     """Without SQLite's pointer; SQLite's own errors keep it."""
     done = run_shell("--sandbox", ":memory:", text="SHOW TABLES;\nSELECT a b c;\nSHOW VERSION;\n")
     first, second, *_ = done.stderr.splitlines()
-    assert first.startswith("SHOW TABLES: there is no such statement; write SHOW SERVICES IN openai, ")
+    assert first.startswith("SHOW TABLES: there is no such statement; write SHOW RESOURCES IN openai.vector_stores, ")
     assert second == 'near "c": syntax error'
     assert "^--- error here" in done.stderr
     assert done.stdout.count("\n") == 1

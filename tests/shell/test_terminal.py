@@ -24,7 +24,10 @@ def test_terminal_session(tmp_path: Path) -> None:
     shell = Terminal(["--sandbox", "-nocolour"], {"HOME": str(tmp_path)}, 120)
     try:
         assert "openai-vtab" in shell.text
-        assert "Connected to the sandbox, which forgets at the end; try:\r\n  CREATE VIRTUAL TABLE demo" in shell.text
+        assert (
+            "Connected to the sandbox, which forgets everything when the shell ends; try:\r\n  CREATE VIRTUAL TABLE demo"
+            in shell.text
+        )
         assert "Dry run" not in shell.text
         assert "│ vsfb_demo_finished │ completed │" in shell.run(SELECT, "╯")
         shell.run(f"SELECT * FROM {T};", "missing: vector_store_id, batch_id")

@@ -103,7 +103,7 @@ def test_describe_method_shows_what_goes_in_and_out() -> None:
     assert found.count(("vector_store_id", "TEXT", "input_required")) == 1
     assert ("attributes", "TEXT", "input_optional") in found
     assert ("status", "TEXT", "output") in found
-    _, cancel = rows(f"DESCRIBE METHOD EXTENDED {BATCHES}.cancel WHERE param_type = 'input_required'")
+    _, cancel = rows(f"DESCRIBE EXTENDED METHOD {BATCHES}.cancel WHERE param_type = 'input_required'")
     assert [row[0] for row in cancel] == ["vector_store_id", "batch_id"]
     assert ("status", "TEXT", "input_required") in rows(f"DESCRIBE METHOD {BATCHES}.update")[1]
 
@@ -121,19 +121,27 @@ def test_show_version_providers_and_registry() -> None:
 NAME = "openai.vector_stores.vector_store_file_batches"
 REFUSED = {
     "SHOW": "SHOW: there is no such statement; write SHOW SERVICES IN openai, ",
-    "SHOW TABLES": "SHOW TABLES: there is no such statement; write SHOW SERVICES IN openai, ",
+    "SHOW AUTHS": "SHOW AUTHS: there is no such statement; write SHOW SERVICES IN openai, ",
+    "SHOW TABLES": "SHOW TABLES: there is no such statement; write SHOW RESOURCES IN openai.vector_stores, or SELECT name FROM ",
+    "SHOW CREATE TABLE mine": "SHOW CREATE: there is no such statement; write SELECT sql FROM sqlite_schema WHERE name = 'mine'",
+    "SHOW COLUMNS FROM openai.files.files": "SHOW COLUMNS: there is no such statement; write DESCRIBE openai.files.files, or ",
     "SHOW INSERT": "SHOW INSERT: there is no such statement; write ",
-    "SHOW SERVICES": f"SHOW SERVICES IN: a name is missing; write one such as {NAME}",
+    "SHOW SERVICES": "SHOW SERVICES IN: a name is missing; write SHOW SERVICES IN openai",
+    "SHOW METHODS": f"SHOW METHODS IN: a name is missing; write SHOW METHODS IN {BATCHES}",
+    "SHOW METHODS IN file_batches": f"SHOW METHODS IN file_batches: the only provider here is openai; write {BATCHES}",
     "SHOW SERVICES IN": "SHOW SERVICES IN: a name is expected; write one such as SHOW RESOURCES IN openai.vector_stores or ",
     "SHOW SERVICES IN aws": "SHOW SERVICES IN aws: the only provider here is openai; ",
-    "SHOW RESOURCES IN openai": "SHOW RESOURCES IN openai: openai has no such service here; write openai.vector_stores or openai.files",
+    "SHOW RESOURCES IN openai": "SHOW RESOURCES IN openai: a service has two names; write SHOW RESOURCES IN openai.vector_stores or SHOW RESOURCES IN openai.files",
     "SHOW RESOURCES IN openai.chat": "SHOW RESOURCES IN openai.chat: openai has no such service here; write openai.vector_stores or openai.files",
     "SHOW RESOURCES IN openai.files.files": "SHOW RESOURCES IN openai.files.files: a service has two names; write SHOW RESOURCES IN openai.files",
     "SHOW METHODS IN openai.vector_stores.batches": "SHOW METHODS IN openai.vector_stores.batches: openai has no such resource here; write ",
     "SHOW VERSION PLEASE": "SHOW VERSION: 'PLEASE' is not expected; write LIKE '%…%' or WHERE …, or nothing",
     "SHOW SERVICES IN openai LIKE vec": "SHOW SERVICES: 'vec' is not expected; write LIKE '%…%' or WHERE …, or nothing",
     "DESCRIBE": f"DESCRIBE: a name is missing; write one such as {NAME}",
-    "DESCRIBE mine": 'DESCRIBE mine: DESCRIBE is for openai\'s resources, such as openai.vector_stores.file_batches; for a table of your own, write PRAGMA table_xinfo("mine")',
+    "DESCRIBE mine": f'DESCRIBE mine: DESCRIBE is for openai\'s resources; write DESCRIBE {BATCHES}, or, for a table of your own, PRAGMA table_xinfo("mine")',
+    "DESCRIBE openai": "DESCRIBE openai: openai is the provider; write SHOW SERVICES IN openai",
+    "DESCRIBE openai.vector_stores": "DESCRIBE openai.vector_stores: openai has no such resource here; write openai.vector_stores.vector_stores; ",
+    "REGISTRY": "REGISTRY: the tables of openai are built in",
     f"DESCRIBE METHOD {BATCHES}.nope": f"DESCRIBE METHOD {BATCHES}.nope: there is no such method; write {BATCHES}.get or {BATCHES}.create or ",
     "REGISTRY PULL aws": "REGISTRY PULL aws: the only provider here is openai; ",
     "REGISTRY REMOVE openai": "REGISTRY REMOVE: the tables of openai are built in; leave the statement out",

@@ -62,7 +62,7 @@ def test_interrupt_says_how_to_go_on(sync: Sync, sandbox: Any, monkeypatch: pyte
 
     monkeypatch.setattr("openai_vtab.sync.job.FolderSync.run", interrupt)
     done = sync()
-    assert (done.status, done.err) == (130, "interrupted; run the sync again to go on from there\n")
+    assert (done.status, done.err) == (130, "interrupted; run the sync again to continue from there\n")
 
 
 @pytest.mark.slow

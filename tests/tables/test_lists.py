@@ -56,7 +56,7 @@ FULL = [{"id": f"x{n}", "object": "x", "created_at": 1} for n in range(100)]
 NOT_WHOLE = {
     "the same page again": ([page([A], has_more=True)] * 2, "the list repeats itself: the page after 'a' has objects of the pages before"),
     "an object again": ([page([A, B], has_more=True), page([{"id": "c"}, A])], "the list repeats itself: the page after 'b'"),
-    "it is said to go on, and is empty": ([page([], has_more=True)], "says that the list goes on, but its page is empty"),
+    "it is said to go on, and is empty": ([page([], has_more=True)], "says that the list continues, but its page is empty"),
     "it goes on, and then is empty": ([page([A], has_more=True), page([], has_more=True)], "its page is empty"),
     "a last_id that is none": ([page([A], has_more=True, last_id=7)], "its page has no last_id"),
     "data is missing": ([page([A], data=...)], "has no list of objects"),

@@ -307,7 +307,7 @@ def test_polling_for_a_store(connect: Any, sandbox: Any, requests: Requests) -> 
 )  # fmt: skip
 def test_conflict_clause_is_refused(db: apsw.Connection, bodies: Bodies, write: str) -> None:
     """There is nothing that could conflict."""
-    with pytest.raises(openai_vtab.UnsupportedWriteError, match="the API knows no conflicts"):
+    with pytest.raises(openai_vtab.UnsupportedWriteError, match="because the API has no conflicts"):
         db.execute(write)
     assert [request for request, _ in bodies() if not request.startswith("GET")] == []
 

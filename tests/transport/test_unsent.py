@@ -55,7 +55,7 @@ def assert_unsent(db: apsw.Connection, sql: str, problem: str, kind: type[Except
 
 
 HTTPS, HTTP = "https://127.0.0.1:1/v1", "http://127.0.0.1:1/v1"
-NO_FILE = "is '/nowhere/ca.pem', no TLS CA certificate bundle that can be used: No such file or directory; name a PEM"
+NO_FILE = "is '/nowhere/ca.pem', which is not a usable bundle of CA certificates: No such file or directory; name a PEM"
 PROXY = "a proxy that cannot be used; write an address such as http://proxy.example.com:8080"
 SOCKS = "a proxy that cannot be used; install requests"
 IMPOSSIBLE = {

@@ -14,20 +14,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Literal, Self
 
 from apsw import Connection as ApswConnection
+from apsw import ConnectionClosedError, SQLError
 from apsw import Cursor as ApswCursor
-from apsw import SQLError
 
 from ..errors import ProgrammingError
+from .connection_lock import ConnectionLock, serialized
 from .dialect import SQLITE, Dialect
-from .exceptions import map_errors, to_pep249
+from .exceptions import CLOSED, map_errors, to_pep249
 
 LEGACY_TRANSACTION_CONTROL: Literal[-1] = -1
 ISOLATION_LEVELS = ("", "DEFERRED", "IMMEDIATE", "EXCLUSIVE")
 NOT_INITIALIZED = "Base Connection.__init__ not called."
-CLOSED = "Cannot operate on a closed database."
 
 
 def own_message(connection: ApswConnection, error: SQLError, sql: str) -> str:
@@ -47,6 +48,7 @@ class DatabaseHandle:
     _trace: Callable[[ApswCursor | str], None] | None = None
     _unusable = NOT_INITIALIZED  # why no method can be called, or empty
     _thread: int | None = None
+    _lock: ConnectionLock | None = None
     _isolation_level: str | None = ""
     _autocommit: bool | Literal[-1] = LEGACY_TRANSACTION_CONTROL
     _dialect = SQLITE
@@ -75,6 +77,7 @@ class DatabaseHandle:
             self.apsw = open_database()
             self.apsw.set_busy_timeout(int(timeout * 1000))
         self._thread = threading.get_ident() if check_same_thread else None
+        self._lock = None if check_same_thread else ConnectionLock()
         self._unusable = ""
         self.autocommit = autocommit
 
@@ -86,6 +89,10 @@ class DatabaseHandle:
                 "SQLite objects created in a thread can only be used in that same thread. The object was created in "
                 f"thread id {self._thread} and this is thread id {thread}."
             )
+        return self._open()
+
+    def _open(self) -> ApswConnection:
+        """Return APSW's connection for what every thread may read. Raises ProgrammingError when it is closed."""
         if self._unusable:
             raise ProgrammingError(self._unusable)
         return self.apsw
@@ -97,13 +104,19 @@ class DatabaseHandle:
     def _check_statement(self, sql: str) -> None:
         """Raise an exception if the text must not run. A subclass may know reasons."""
 
+    @serialized
     def commit(self) -> None:
         """Commit the transaction: its queued writes are sent, and local changes are kept if all of them succeed."""
         self._end_transaction("COMMIT")
 
+    @serialized
     def rollback(self) -> None:
-        """Roll back the transaction: its queued writes are dropped, and local changes are undone."""
-        self._end_transaction("ROLLBACK")
+        """Roll back the transaction: its queued writes are dropped, and local changes are undone.
+
+        Does nothing after the interpreter's exit has closed `apsw`, which rolls back: pools of connections end later.
+        """
+        with suppress(ConnectionClosedError):
+            self._end_transaction("ROLLBACK")
 
     def _end_transaction(self, sql: str) -> None:
         connection = self._checked()
@@ -133,13 +146,16 @@ class DatabaseHandle:
         if self._autocommit == LEGACY_TRANSACTION_CONTROL:
             self.commit()
 
+    @serialized
     def close(self) -> None:
         """Close the database; uncommitted changes are lost, and queued writes are not sent."""
         if self._unusable != CLOSED:
             connection = self._checked()
-            if self._autocommit is False and connection.in_transaction:
-                self._control("ROLLBACK")
-            with map_errors:
+            if self._lock is not None:
+                self._lock.close_dropped()
+            with suppress(ConnectionClosedError):
+                if self._autocommit is False and connection.in_transaction:
+                    self._control("ROLLBACK")
                 connection.close(True)
         self._unusable = CLOSED
 
@@ -161,7 +177,7 @@ class DatabaseHandle:
     @property
     def isolation_level(self) -> str | None:
         """The word after the implicit BEGIN: "", DEFERRED, IMMEDIATE or EXCLUSIVE; None for no implicit BEGIN."""
-        self._checked()
+        self._open()
         return self._isolation_level
 
     @isolation_level.setter
@@ -183,6 +199,7 @@ class DatabaseHandle:
         return self._autocommit
 
     @autocommit.setter
+    @serialized
     def autocommit(self, mode: bool | Literal[-1]) -> None:
         connection = self._checked()
         self._autocommit = _checked_autocommit(mode)
@@ -193,19 +210,20 @@ class DatabaseHandle:
 
     @property
     def in_transaction(self) -> bool:
-        """Whether a transaction is open."""
-        return bool(self._checked().in_transaction)
+        """Whether a transaction is open. Any thread can ask, also while another one runs a statement."""
+        with map_errors:
+            return bool(self._open().in_transaction)
 
     @property
+    @serialized
     def total_changes(self) -> int:
         """The number of rows changed since the database was opened."""
-        return self._checked().total_changes()
+        return self._open().total_changes()
 
     def interrupt(self) -> None:
         """Cancel the running statement, even while it waits for the network; callable from any thread."""
-        if self._unusable:
-            raise ProgrammingError(self._unusable)
-        self.apsw.interrupt()
+        with map_errors:
+            self._open().interrupt()
 
 
 def _checked_level(level: str | None) -> str | None:

@@ -1,6 +1,6 @@
 """Whole databases, limits and switches of an apsw.Connection, as sqlite3 has them.
 
->>> backup(source, target)
+>>> backup(source, target, lambda call: call(), pages=-1, progress=None, name="main", sleep=0.25)
 >>> data = serialize(source)
 
 https://docs.python.org/3/library/sqlite3.html#sqlite3.Connection.backup
@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import apsw
 
@@ -20,6 +22,7 @@ from .exceptions import map_errors
 def backup(
     source: apsw.Connection,
     target: apsw.Connection,
+    hold: Callable[[Callable[[], Any]], Any],
     *,
     pages: int,
     progress: Callable[[int, int, int], object] | None,
@@ -28,6 +31,7 @@ def backup(
 ) -> None:
     """Copy the database `name` into `target`, `pages` at a time (0 or less: all at once).
 
+    `hold` calls a function while it holds the locks of both connections: between two steps, other threads use them.
     `progress` receives SQLite's status, the remaining pages and all pages. While the source is locked, the copy is
     retried every `sleep` seconds.
     """
@@ -37,17 +41,21 @@ def backup(
         raise TypeError("progress argument must be a callable")
     if target.in_transaction:
         raise OperationalError("target is in transaction")
-    with map_errors, target.backup("main", source, name) as copy:
-        while not copy.done:
-            try:
-                copy.step(pages or -1)
-                status = apsw.SQLITE_DONE if copy.done else apsw.SQLITE_OK
-            except (apsw.BusyError, apsw.LockedError) as error:
-                status = int(error.result)  # type: ignore[union-attr]
-            if progress is not None:
-                progress(status, copy.remaining, copy.page_count)
-            if status not in (apsw.SQLITE_OK, apsw.SQLITE_DONE):
-                time.sleep(sleep)
+    with map_errors:
+        copy: apsw.Backup = hold(partial(target.backup, "main", source, name))
+        try:
+            while not copy.done:
+                try:
+                    hold(partial(copy.step, pages or -1))
+                    status = apsw.SQLITE_DONE if copy.done else apsw.SQLITE_OK
+                except (apsw.BusyError, apsw.LockedError) as error:
+                    status = int(error.result)  # type: ignore[union-attr]
+                if progress is not None:
+                    progress(status, copy.remaining, copy.page_count)
+                if status not in (apsw.SQLITE_OK, apsw.SQLITE_DONE):
+                    time.sleep(sleep)
+        finally:
+            hold(partial(copy.close, not copy.done))
 
 
 def serialize(connection: apsw.Connection, name: str) -> bytes:

@@ -81,4 +81,4 @@ def test_threads_are_checked_unless_check_same_thread_is_off(con: dbapi.Connecti
     thread.join()
     free.close()
     assert found == [(1,), "SQLite objects created in a th"]
-    assert dbapi.threadsafety == 1
+    assert dbapi.threadsafety == 3

@@ -157,16 +157,6 @@ class BaseConnection(DatabaseHandle):
             return Blob._wrap(connection.blob_open(name, table, column, row, not readonly), self._checked, self._lock)
 
     @serialized
-    def getlimit(self, category: int, /) -> int:
-        """Return one of SQLite's limits, SQLITE_LIMIT_…"""
-        return database_ops.set_limit(self._checked(), category, -1)
-
-    @serialized
-    def setlimit(self, category: int, limit: int, /) -> int:
-        """Set one of SQLite's limits, and return its former value."""
-        return database_ops.set_limit(self._checked(), category, limit)
-
-    @serialized
     def getconfig(self, op: int, /) -> bool:
         """Return whether one of SQLite's switches, SQLITE_DBCONFIG_…, is on."""
         return database_ops.get_config(self._checked(), op)

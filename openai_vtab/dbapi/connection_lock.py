@@ -25,7 +25,7 @@ first thread needs to leave SQLite: both threads then hang. So a thread that cal
   two connections, and takes them in one order for all.
 - **Our worker threads** never take it: they send requests, and know no connection of the DB-API. They may free a
   cursor, because the garbage collector runs in any thread. So freeing one must not wait: see `Owned`.
-- **interrupt()** does not take it, nor does in_transaction: SQLite and APSW need no mutex for them.
+- **interrupt()** does not take it: SQLite and APSW need no mutex for it.
 - **Ctrl-C** ends the wait for the lock. The lock is C code and is entered by `with`, where no signal handler can run
   between its acquisition and the block that releases it.
 - **close()** waits for the running call of another thread, whose next call then raises ProgrammingError.

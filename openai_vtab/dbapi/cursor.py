@@ -15,7 +15,7 @@ from typing import Any, Self, TypeVar
 
 import apsw
 
-from ..errors import DataError, ProgrammingError
+from ..errors import ProgrammingError
 from ..sqlite import optional_drops
 from .connection_lock import ConnectionLock, serialized
 from .database_handle import DatabaseHandle
@@ -128,7 +128,7 @@ class Cursor:
                 raise TypeError(f"executescript() argument must be str, not {type(sql_script).__name__}")
             if "\0" in sql_script:
                 raise ValueError("embedded null character")
-            _check_length(self._connection, sql_script)
+            self._session._check_length(sql_script)
             self._session._check_statement(sql_script)
             self._reset()
             self._session._commit_before_script()
@@ -156,7 +156,7 @@ class Cursor:
             raise TypeError(f"execute() argument 1 must be str, not {type(sql).__name__}")
         if "\0" in sql:
             raise ProgrammingError("the query contains a null character")
-        _check_length(self._connection, sql)
+        self._session._check_length(sql)
         is_dml, statement = inspect_sql(sql)
         if statement is None:
             raise ProgrammingError("You can only execute one statement at a time.")
@@ -288,9 +288,3 @@ class Cursor:
 
     def setoutputsize(self, size: Any, column: Any = None, /) -> None:
         """Do nothing: PEP 249 requires the method, and SQLite has no use for it."""
-
-
-def _check_length(connection: apsw.Connection, sql: str) -> None:
-    """Check SQLite's own limit, whose violation APSW reports as a lack of memory."""
-    if len(sql) > connection.limit(apsw.SQLITE_LIMIT_SQL_LENGTH):
-        raise DataError("query string is too large")

@@ -17,11 +17,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Literal, Self
 
+from apsw import SQLITE_LIMIT_SQL_LENGTH, ConnectionClosedError, SQLError
 from apsw import Connection as ApswConnection
-from apsw import ConnectionClosedError, SQLError
 from apsw import Cursor as ApswCursor
 
-from ..errors import ProgrammingError
+from ..errors import DataError, ProgrammingError
 from .connection_lock import ConnectionLock, serialized
 from .dialect import SQLITE, Dialect
 from .exceptions import CLOSED, map_errors, to_pep249
@@ -76,6 +76,7 @@ class DatabaseHandle:
         with map_errors:
             self.apsw = open_database()
             self.apsw.set_busy_timeout(int(timeout * 1000))
+            self._max_sql_length = self.apsw.limit(SQLITE_LIMIT_SQL_LENGTH)
         self._thread = threading.get_ident() if check_same_thread else None
         self._lock = None if check_same_thread else ConnectionLock()
         self._unusable = ""
@@ -103,6 +104,29 @@ class DatabaseHandle:
 
     def _check_statement(self, sql: str) -> None:
         """Raise an exception if the text must not run. A subclass may know reasons."""
+
+    @serialized
+    def getlimit(self, category: int, /) -> int:
+        """Return one of SQLite's limits, SQLITE_LIMIT_…"""
+        return self._limit(category, -1)
+
+    @serialized
+    def setlimit(self, category: int, limit: int, /) -> int:
+        """Set one of SQLite's limits, and return its former value."""
+        before = self._limit(category, limit)
+        self._max_sql_length = self._limit(SQLITE_LIMIT_SQL_LENGTH, -1)
+        return before
+
+    def _limit(self, category: int, limit: int) -> int:
+        before = self._checked().limit(category, limit)
+        if before < 0:
+            raise ProgrammingError("'category' is out of bounds")
+        return before
+
+    def _check_length(self, sql: str) -> None:
+        """Check SQLite's own limit, whose violation APSW reports as a lack of memory."""
+        if len(sql) > self._max_sql_length:
+            raise DataError("query string is too large")
 
     @serialized
     def commit(self) -> None:
@@ -209,10 +233,10 @@ class DatabaseHandle:
             self._control("BEGIN")
 
     @property
+    @serialized
     def in_transaction(self) -> bool:
-        """Whether a transaction is open. Any thread can ask, also while another one runs a statement."""
-        with map_errors:
-            return bool(self._open().in_transaction)
+        """Whether a transaction is open."""
+        return bool(self._open().in_transaction)
 
     @property
     @serialized

@@ -1,4 +1,4 @@
-"""Whole databases, limits and switches of an apsw.Connection, as sqlite3 has them.
+"""Whole databases and the switches of an apsw.Connection, as sqlite3 has them.
 
 >>> backup(source, target, lambda call: call(), pages=-1, progress=None, name="main", sleep=0.25)
 >>> data = serialize(source)
@@ -15,7 +15,7 @@ from typing import Any
 
 import apsw
 
-from ..errors import OperationalError, ProgrammingError
+from ..errors import OperationalError
 from .exceptions import map_errors
 
 
@@ -39,10 +39,8 @@ def backup(
         raise ValueError("target cannot be the same connection instance")
     if progress is not None and not callable(progress):
         raise TypeError("progress argument must be a callable")
-    if target.in_transaction:
-        raise OperationalError("target is in transaction")
     with map_errors:
-        copy: apsw.Backup = hold(partial(target.backup, "main", source, name))
+        copy: apsw.Backup = hold(partial(_begin_backup, source, target, name))
         try:
             while not copy.done:
                 try:
@@ -58,6 +56,12 @@ def backup(
             hold(partial(copy.close, not copy.done))
 
 
+def _begin_backup(source: apsw.Connection, target: apsw.Connection, name: str) -> apsw.Backup:
+    if target.in_transaction:
+        raise OperationalError("target is in transaction")
+    return target.backup("main", source, name)
+
+
 def serialize(connection: apsw.Connection, name: str) -> bytes:
     """Return the bytes of the database's file."""
     _check_database(connection, name)
@@ -70,14 +74,6 @@ def deserialize(connection: apsw.Connection, data: bytes, name: str) -> None:
     _check_database(connection, name)
     with map_errors:
         connection.deserialize(name, data)
-
-
-def set_limit(connection: apsw.Connection, category: int, limit: int) -> int:
-    """Set one of SQLite's limits, unless `limit` is negative; return the limit as it was."""
-    before = connection.limit(category, limit)
-    if before < 0:
-        raise ProgrammingError("'category' is out of bounds")
-    return before
 
 
 def get_config(connection: apsw.Connection, op: int) -> bool:

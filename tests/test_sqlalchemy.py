@@ -5,6 +5,8 @@ SQLAlchemy's own suite for dialects is tests/suites/dialect.
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -231,3 +233,22 @@ def test_pandas_reads_and_writes(engine: sa.Engine, sandbox: Any) -> None:
         assert frame.to_sql("more", con, index=False) == 2
     assert con.execute("SELECT sum(weight) FROM more").fetchone() == (3.5,)
     con.close()
+
+
+@pytest.mark.slow
+def test_pool_that_ends_after_our_exit_prints_nothing(tmp_path: Path) -> None:
+    """As JupySQL's does: its exit function is registered before this package is imported, and so runs after ours."""
+    program = """
+import atexit, sys
+held = []
+atexit.register(lambda: [each.close() for each in held])
+import sqlalchemy as sa
+engine = sa.create_engine(f"sqlite+openai_vtab:///{sys.argv[1]}")
+connection = engine.connect()
+connection.exec_driver_sql("CREATE TABLE t (a)")
+connection.exec_driver_sql("INSERT INTO t VALUES (1), (2)")
+held += [connection.exec_driver_sql("SELECT a FROM t"), connection, engine.raw_connection()]
+"""
+    command = [sys.executable, "-X", "dev", "-c", program, str(tmp_path / "my.db")]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)

@@ -274,6 +274,9 @@ class Cursor:
     @serialized
     def close(self) -> None:
         """Drop the remaining rows; the cursor cannot be used again."""
+        if self._unusable != NOT_INITIALIZED and self._session._is_closed_below:
+            self._unusable = CLOSED
+            return
         self._start(closing=True)
         try:
             self._next = None

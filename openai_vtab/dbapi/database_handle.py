@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, Literal, Self
 
 from apsw import SQLITE_LIMIT_SQL_LENGTH, ConnectionClosedError, SQLError
@@ -94,9 +93,23 @@ class DatabaseHandle:
 
     def _open(self) -> ApswConnection:
         """Return APSW's connection for what every thread may read. Raises ProgrammingError when it is closed."""
-        if self._unusable:
-            raise ProgrammingError(self._unusable)
+        if self._unusable or self._is_closed_below:
+            raise ProgrammingError(self._unusable or CLOSED)
         return self.apsw
+
+    @property
+    def _is_closed_below(self) -> bool:
+        """Whether `apsw` was closed, by the program or at the interpreter's exit, and this object was not.
+
+        Then there is nothing left to roll back or to close. At the exit, pools of connections do so later.
+        """
+        if self._unusable:
+            return False
+        try:
+            self.apsw.row_trace  # noqa: B018 - of APSW's attributes, one that needs no mutex and reads nothing
+        except ConnectionClosedError:
+            return True
+        return False
 
     def _explained(self, error: SQLError, sql: str) -> Exception:
         """Return the error of a statement as PEP 249's."""
@@ -135,11 +148,8 @@ class DatabaseHandle:
 
     @serialized
     def rollback(self) -> None:
-        """Roll back the transaction: its queued writes are dropped, and local changes are undone.
-
-        Does nothing after the interpreter's exit has closed `apsw`, which rolls back: pools of connections end later.
-        """
-        with suppress(ConnectionClosedError):
+        """Roll back the transaction: its queued writes are dropped, and local changes are undone."""
+        if not self._is_closed_below:
             self._end_transaction("ROLLBACK")
 
     def _end_transaction(self, sql: str) -> None:
@@ -173,15 +183,19 @@ class DatabaseHandle:
     @serialized
     def close(self) -> None:
         """Close the database; uncommitted changes are lost, and queued writes are not sent."""
-        if self._unusable != CLOSED:
-            connection = self._checked()
-            if self._lock is not None:
-                self._lock.close_dropped()
-            with suppress(ConnectionClosedError):
-                if self._autocommit is False and connection.in_transaction:
-                    self._control("ROLLBACK")
-                connection.close(True)
+        if not self._is_closed_below:
+            self._close()
         self._unusable = CLOSED
+
+    def _close(self) -> None:
+        if self._unusable == CLOSED:
+            return
+        connection = self._checked()
+        if self._lock is not None:
+            self._lock.close_dropped()
+        if self._autocommit is False and connection.in_transaction:
+            self._control("ROLLBACK")
+        connection.close(True)
 
     def __enter__(self) -> Self:
         self._checked()

@@ -42,7 +42,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
 import apsw
 
@@ -114,6 +114,27 @@ def serialized(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S
                 return method(self, *arguments, **keywords)
             with lock.rlock:
                 result = method(self, *arguments, **keywords)
+                if lock.dropped:
+                    lock.close_dropped()
+                return result
+        except apsw.Error as error:
+            raise to_pep249(error) from None
+
+    code = method.__code__
+    return call if code.co_argcount + code.co_kwonlyargcount > 1 else cast(Any, _without_arguments(method))
+
+
+def _without_arguments(method: Callable[[S], R]) -> Callable[[S], R]:
+    """The same for a method that takes no arguments, such as those that fetch a row: passing them on takes longer."""
+
+    @wraps(method)
+    def call(self: S, /) -> R:
+        lock = self._lock
+        try:
+            if lock is None:
+                return method(self)
+            with lock.rlock:
+                result = method(self)
                 if lock.dropped:
                     lock.close_dropped()
                 return result

@@ -19,7 +19,7 @@ from . import dbapi
 from .documents.protection import MODULE
 from .documents.shadow import SUFFIXES
 from .ledger.shadow_table import SUFFIX
-from .settings import Setting, Settings, described
+from .settings import Setting, Settings, described, instead
 from .sqlite.sql_text import module_of
 from .tables import TABLES
 
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import ConnectArgsType, DBAPIModule
     from sqlalchemy.schema import CreateTable, DropTable
 
-# The keywords of dbapi.connect that a URL can set.
+# The keywords of dbapi.connect that a URL can set: those of sqlite3, and the settings.
+PYSQLITE = ("timeout", "isolation_level", "detect_types", "check_same_thread", "cached_statements", "uri")
 URL_SETTINGS = {found.url_name: found for found in described(Settings).values() if found.url_name}
 
 API_TABLES = {table.name for table in TABLES}
@@ -74,6 +75,7 @@ class OpenAIVTabDialect(SQLiteDialect_pysqlite):
                 "api_key does not belong in the URL, which is logged and shown in error messages; set OPENAI_API_KEY, "
                 "or write create_engine(url, connect_args={'api_key': …})"
             )
+        _refuse_unknown(url)
         options = {name: _parse(found, url.query[name]) for name, found in URL_SETTINGS.items() if name in url.query}
         arguments, keywords = super().create_connect_args(url.difference_update_query(URL_SETTINGS))
         return arguments, {**keywords, **options}
@@ -175,6 +177,20 @@ class _Tables:
 
 def _is_the_apis(table: object) -> bool:
     return isinstance(table, Table) and table.schema is None and table.name.lower() in API_TABLES
+
+
+def _refuse_unknown(url: URL) -> None:
+    """Raise ArgumentError for a parameter that is no setting.
+
+    With uri=true, SQLite may take a parameter, unless its name is like one of a setting.
+
+    https://www.sqlite.org/uri.html
+    """
+    known = (*URL_SETTINGS, *PYSQLITE)
+    for name in url.query:
+        advice = instead(name, known)
+        if name not in known and ("uri" not in url.query or advice.startswith("did you mean")):
+            raise exc.ArgumentError(f"the URL has the parameter {name}, which is no setting; {advice}")
 
 
 def _parse(setting: Setting, text: str | tuple[str, ...]) -> object:

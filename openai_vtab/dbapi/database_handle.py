@@ -93,8 +93,12 @@ class DatabaseHandle:
 
     def _open(self) -> ApswConnection:
         """Return APSW's connection for what every thread may read. Raises ProgrammingError when it is closed."""
-        if self._unusable or self._is_closed_below:
-            raise ProgrammingError(self._unusable or CLOSED)
+        if self._unusable:
+            raise ProgrammingError(self._unusable)
+        try:
+            self.apsw.row_trace  # noqa: B018 - of APSW's attributes, one that needs no mutex and reads nothing
+        except ConnectionClosedError:
+            raise ProgrammingError(CLOSED) from None
         return self.apsw
 
     @property
@@ -103,12 +107,10 @@ class DatabaseHandle:
 
         Then there is nothing left to roll back or to close. At the exit, pools of connections do so later.
         """
-        if self._unusable:
-            return False
         try:
-            self.apsw.row_trace  # noqa: B018 - of APSW's attributes, one that needs no mutex and reads nothing
-        except ConnectionClosedError:
-            return True
+            self._open()
+        except ProgrammingError:
+            return not self._unusable
         return False
 
     def _explained(self, error: SQLError, sql: str) -> Exception:

@@ -23,8 +23,9 @@ from ..connection import register_tables
 from ..errors import Error
 from ..settings import Settings
 from ..sync.database import use_wal_in_a_new_file
-from . import sync_command
+from . import completion_scripts, sync_command
 from .local_sandbox import start_sandbox
+from .log_lines import LogLines
 from .options import help_text, parse_options
 from .running import RunningShell
 from .short_errors import shorten_record
@@ -162,14 +163,19 @@ def _was_written(error: BaseException | None) -> bool:
 def main(args: Sequence[str] | None = None) -> None:
     """Run the shell with the command line's arguments. Exits with status 1 if a statement or command failed.
 
-    With `sync` as the first argument, sync a folder instead, and exit with the status of sync_options.EPILOGUE.
+    With `sync` as the first argument, sync a folder instead, and exit with the status of sync_options.EPILOGUE. With
+    `completion`, write the completions of bash or zsh.
     """
     given = list(sys.argv[1:] if args is None else args)
     if given[:1] == ["sync"]:
         sys.exit(sync_command.run(given[1:]))
+    if given[:1] == ["completion"]:
+        sys.exit(completion_scripts.run(given[1:]))
     shell = Shell()
     apsw.connection_hooks.append(shell.open_with_tables)
+    lines = LogLines(lambda text: shell.write(shell.stderr, text))
     log.addFilter(shorten_record)
+    log.addHandler(lines)
     try:
         try:
             _, _, commands = shell.process_args(given)
@@ -180,6 +186,7 @@ def main(args: Sequence[str] | None = None) -> None:
         except KeyboardInterrupt:
             sys.exit(130)
     finally:
+        log.removeHandler(lines)
         log.removeFilter(shorten_record)
         apsw.connection_hooks.remove(shell.open_with_tables)
         shell.close()

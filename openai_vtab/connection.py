@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import ContextVar
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import apsw
 
@@ -100,7 +101,23 @@ class Connection(apsw.Connection):
 
 
 class AsyncConnection(Connection):
-    """The same in APSW's asynchronous mode: calls return awaitables, and run in a thread of the connection."""
+    """The same in APSW's asynchronous mode: calls return awaitables, and run in a thread of the connection.
+
+    `is_cancelled` tells, in this thread, whether the program no longer waits for the call that runs.
+    """
+
+    def __init__(self, *arguments: Any, is_cancelled: Callable[[], bool], **keywords: Any) -> None:
+        self._is_cancelled = is_cancelled
+        super().__init__(*arguments, **keywords)
+
+    @property
+    def is_interrupted(self) -> bool:  # type: ignore[override]
+        """Whether interrupt() was called, or the task that waits for the running call was cancelled.
+
+        APSW itself looks for a cancelled call while SQLite computes, but not while a table waits for the network. An
+        interrupt() would also end the statements of other tasks that are half read.
+        """
+        return self._is_cancelled() or super().is_interrupted
 
     def execute(self, statements: str, bindings: Any = None, **options: Any) -> Any:
         """Run statements as Connection.execute() does. Returns an awaitable outside of the connection's thread."""
@@ -179,17 +196,44 @@ async def connect_async(
 
     Its methods are APSW's, and return awaitables: https://rogerbinns.github.io/apsw/async.html. While a query waits for
     the network, the event loop and queries of other connections continue. `progress` is called in the connection's
-    thread.
+    thread. Cancelling a task, or APSW's deadline, ends its statement at once, as interrupt() would.
     """
     hide_key(settings)
     refuse_unknown("openai_vtab.connect_async()", settings, (*KEYWORDS, "flags", "statementcachesize"))
-    connection = await AsyncConnection.as_async(str(database), flags, statementcachesize=statementcachesize)
+    from apsw import aio  # imports asyncio, which other programs need not wait for
+
+    variable: ContextVar[Any] = cast(Any, apsw.async_controller)
+    make_controller = variable.get() or aio.Auto
+    made: list[Any] = []
+
+    def controller() -> Any:
+        made.append(make_controller())
+        return made[0]
+
+    as_async: Callable[..., Awaitable[apsw.AsyncConnection]] = AsyncConnection.as_async
+    options = {"flags": flags, "statementcachesize": statementcachesize}
+    token = variable.set(controller)
+    try:
+        connection = await as_async(str(database), is_cancelled=lambda: _is_cancelled(made[0]), **options)
+    finally:
+        variable.reset(token)
     try:
         await connection.async_run(_prepare, connection, settings)
     except BaseException:
         await connection.aclose()
         raise
     return connection
+
+
+def _is_cancelled(controller: Any) -> bool:
+    """Whether the call that APSW's controller runs in this thread was cancelled, or is past its deadline."""
+    try:
+        controller.progress_checker()
+    except AttributeError:  # another thread than the connection's, or a controller of another kind
+        return False
+    except BaseException:
+        return True
+    return False
 
 
 def _prepare(connection: apsw.Connection, settings: Keywords) -> None:

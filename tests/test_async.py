@@ -123,3 +123,81 @@ def test_async_execute_knows_the_tables(sandbox: Any) -> None:
             assert await db.async_run(lambda: db.execute("SELECT 4").get) == 4
 
     asyncio.run(main())
+
+
+def test_async_cancellation_ends_the_wait_of_one_task(sandbox: Any, requests: Callable[[], list[str]]) -> None:
+    """The connection is free at once, nothing more is sent, and a statement that another task reads goes on."""
+    keys = ", ".join(f"'vsfb_{n}'" for n in range(20))
+
+    async def main() -> None:
+        options = {"base_url": sandbox.base_url, "api_key": sandbox.api_key, "max_concurrency": 2, "read_ahead": False}
+        async with aclosing(await openai_vtab.connect_async(**options)) as db:
+            numbers = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 500) SELECT i FROM n"
+            other = (await db.execute(numbers)).__aiter__()
+            assert await anext(other) == (1,)
+            sandbox.latency = 60
+
+            async def read() -> Any:
+                select = SELECT.replace("= ?", f"IN ({keys})")
+                return await (await db.execute(select)).fetchall()
+
+            task = asyncio.create_task(read())
+            while sandbox.in_flight < 2:
+                await asyncio.sleep(0.005)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert await (await db.execute("SELECT 1")).get == 1
+            sandbox.latency = 0
+            assert [await anext(other) for _ in range(499)] == [(n,) for n in range(2, 501)]
+            assert len(requests()) == 2
+            assert await (await db.execute(SELECT, ("vsfb_demo_finished",))).get == "completed"
+
+    asyncio.run(main())
+
+
+def test_async_cancellation_of_a_commit_is_in_the_ledger(sandbox: Any) -> None:
+    """A create that was under way is unknown there until its response arrives; nothing is sent twice."""
+
+    async def main() -> None:
+        options = {"base_url": sandbox.base_url, "api_key": sandbox.api_key}
+        async with aclosing(await openai_vtab.connect_async(**options)) as db:
+            await db.execute(f"CREATE VIRTUAL TABLE mine USING {T}")
+            sandbox.latency = 0.6
+
+            async def create() -> None:
+                async with db:
+                    await db.execute(
+                        "INSERT INTO mine (vector_store_id, file_ids) VALUES ('vs_demo', '[\"file-new-01\"]')"
+                    )
+
+            task = asyncio.create_task(create())
+            while not sandbox.in_flight:
+                await asyncio.sleep(0.005)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            ledger = "SELECT count(id), min(status) FROM mine_ledger"
+            assert await (await db.execute(ledger)).fetchall() == [(0, "unknown")]
+            for _ in range(1000):
+                if await (await db.execute(ledger)).fetchall() == [(1, "in_progress")]:
+                    break
+                await asyncio.sleep(0.005)
+            assert await (await db.execute(ledger)).fetchall() == [(1, "in_progress")]
+            assert [request.method for request in sandbox.requests] == ["POST"]
+
+    asyncio.run(main())
+
+
+def test_async_deadline_ends_a_wait(sandbox: Any) -> None:
+    """APSW's deadline holds for the network as for SQLite."""
+    aio = pytest.importorskip("apsw.aio")
+
+    async def main() -> None:
+        async with aclosing(await openai_vtab.connect_async(base_url=sandbox.base_url, api_key=sandbox.api_key)) as db:
+            with aio.contextvar_set(aio.deadline, asyncio.get_running_loop().time() + 0.05):
+                query = db.execute(f"{SELECT} AND wait_seconds = 600", ("vsfb_demo_running",))
+                with pytest.raises((apsw.InterruptError, TimeoutError)):
+                    await query
+
+    asyncio.run(main())

@@ -5,6 +5,8 @@ SQLAlchemy's own suite for dialects is tests/suites/dialect.
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -156,12 +158,14 @@ def test_orm_reads_the_table(engine: sa.Engine) -> None:
 
 
 def test_reflection_finds_the_table(engine: sa.Engine) -> None:
-    """The visible columns are reflected. The table is not listed, so that drop_all() leaves it alone."""
+    """The visible columns are reflected. The table is listed among the views, so that drop_all() leaves it alone."""
     inspector = sa.inspect(engine)
     names = ["id", "created_at", "file_counts", "object", "status", "vector_store_id"]
     assert [column["name"] for column in inspector.get_columns(T)] == names
     assert inspector.has_table(T)
     assert inspector.get_table_names() == []
+    assert inspector.get_view_names() == sorted(openai_vtab.sqlalchemy.API_TABLES)
+    assert inspector.get_view_definition(T) == ""
     assert inspector.get_pk_constraint(T)["constrained_columns"] == []
     assert (inspector.get_foreign_keys(T), inspector.get_indexes(T), inspector.get_unique_constraints(T)) == (
         [],
@@ -172,6 +176,50 @@ def test_reflection_finds_the_table(engine: sa.Engine) -> None:
         inspector.get_columns("nonsense")
     with pytest.raises(sa.exc.NoSuchTableError):
         inspector.get_pk_constraint("nonsense")
+    with pytest.raises(sa.exc.NoSuchTableError):
+        inspector.get_view_definition("nonsense")
+
+
+def test_reflection_lists_created_tables_as_views(engine: sa.Engine) -> None:
+    """Ledgers and documents tables are no ordinary tables, and their shadow tables are nowhere."""
+    ledger = "CREATE VIRTUAL TABLE mine USING vector_store_file_batches"
+    with engine.begin() as connection:
+        connection.exec_driver_sql(ledger)
+        connection.exec_driver_sql("CREATE VIRTUAL TABLE handbook USING vector_store_documents(name = 'Handbook')")
+        connection.exec_driver_sql("CREATE TABLE main.files (a)")
+        connection.exec_driver_sql("CREATE VIEW v AS SELECT 1 AS one")
+        connection.exec_driver_sql("CREATE VIRTUAL TABLE words USING fts5(word)")
+    inspector = sa.inspect(engine)
+    shadows = ["words", "words_config", "words_content", "words_data", "words_docsize", "words_idx"]
+    assert inspector.get_table_names() == ["files", *shadows]  # of other modules: SQLAlchemy's own list
+    views = {"v", "mine", "handbook"}
+    assert inspector.get_view_names() == sorted(views | openai_vtab.sqlalchemy.API_TABLES - {"files"})
+    assert set(inspector.get_view_names(schema="main")) == views
+    assert inspector.get_view_definition("mine") == ledger
+    assert inspector.get_view_definition("v") == "CREATE VIEW v AS SELECT 1 AS one"
+    reflected = sa.MetaData()
+    reflected.reflect(engine, views=True)
+    assert set(reflected.tables) == {"files", *shadows, *inspector.get_view_names()}
+
+
+def test_create_all_and_drop_all_leave_the_tables_alone(engine: sa.Engine) -> None:
+    """create() of such a table is refused, unless its schema says that an ordinary one is meant."""
+    metadata = sa.MetaData()
+    table = sa.Table(T, metadata, sa.Column("batch_id", sa.String, primary_key=True), sa.Column("status", sa.String))
+    own = sa.Table("files", metadata, sa.Column("a", sa.Integer), schema="main")
+    tables = sa.text("SELECT name FROM sqlite_schema")
+    metadata.create_all(engine)
+    with engine.connect() as connection:
+        assert connection.scalars(tables).all() == ["files"]
+    with pytest.raises(sa.exc.CompileError, match=r"would hide it; write Table\(…, schema='main'\) if you mean one"):
+        table.create(engine)
+    metadata.drop_all(engine)
+    table.drop(engine)
+    with engine.connect() as connection:
+        assert connection.scalars(tables).all() == []
+    own.create(engine)
+    sa.Table("files", sa.MetaData()).drop(engine)
+    assert sa.inspect(engine).get_table_names() == []
 
 
 def test_url_sets_the_settings() -> None:
@@ -238,6 +286,31 @@ def test_pool_fits_the_database(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_pandas_names_the_tables(engine: sa.Engine, sandbox: Any, requests: Callable[[], list[str]]) -> None:
+    """read_sql_table reads them, to_sql appends to them, and nothing makes a table that hides them."""
+    pd = pytest.importorskip("pandas", reason="pandas is in the extra `slow`")
+    assert set(pd.read_sql_table("vector_stores", engine)["id"]) >= {"vs_demo"}
+    frame = pd.DataFrame({"vector_store_id": ["vs_demo"], "file_ids": ['["file-new-01"]']})
+    requests()
+    assert frame.to_sql(T, engine, if_exists="append", index=False) == 1
+    assert requests() == ["POST /vector_stores/vs_demo/file_batches"]
+    with pytest.raises(ValueError, match="already exists"):
+        frame.to_sql(T, engine, index=False)
+    for columns in (["vector_store_id", "file_ids"], ["id"]):
+        with pytest.raises(sa.exc.CompileError, match="would hide it"):
+            pd.DataFrame(columns=columns).to_sql(T, engine, if_exists="replace", index=False)
+    con = dbapi.connect(str(engine.url.database), base_url=sandbox.base_url, api_key=sandbox.api_key)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "pandas only supports SQLAlchemy", UserWarning)
+        for if_exists in ("append", "replace", "fail"):
+            with pytest.raises(dbapi.ProgrammingError, match="would hide it"):
+                frame.to_sql(T, con, if_exists=if_exists)
+    con.close()
+    assert requests() == []
+    assert sa.inspect(engine).get_table_names() == []
+
+
+@pytest.mark.slow
 def test_pandas_reads_and_writes(engine: sa.Engine, sandbox: Any) -> None:
     """read_sql works with an engine and a connection, beside a table made by to_sql."""
     pd = pytest.importorskip("pandas", reason="pandas is in the extra `slow`")
@@ -257,3 +330,22 @@ def test_pandas_reads_and_writes(engine: sa.Engine, sandbox: Any) -> None:
         assert frame.to_sql("more", con, index=False) == 2
     assert con.execute("SELECT sum(weight) FROM more").fetchone() == (3.5,)
     con.close()
+
+
+@pytest.mark.slow
+def test_pool_that_ends_after_our_exit_prints_nothing(tmp_path: Path) -> None:
+    """As JupySQL's does: its exit function is registered before this package is imported, and so runs after ours."""
+    program = """
+import atexit, sys
+held = []
+atexit.register(lambda: [each.close() for each in held])
+import sqlalchemy as sa
+engine = sa.create_engine(f"sqlite+openai_vtab:///{sys.argv[1]}")
+connection = engine.connect()
+connection.exec_driver_sql("CREATE TABLE t (a)")
+connection.exec_driver_sql("INSERT INTO t VALUES (1), (2)")
+held += [connection.exec_driver_sql("SELECT a FROM t"), connection, engine.raw_connection()]
+"""
+    command = [sys.executable, "-X", "dev", "-c", program, str(tmp_path / "my.db")]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)

@@ -13,6 +13,7 @@ to the rest, which is a PEP 249 module for any apsw.Connection. Each file import
     row, cursor                     sqlite3's Row and Cursor
     blob, callbacks, exec_trace     around APSW's blobs, callbacks and statements
     database_handle                 an open database: its thread, its transaction
+    connection_lock                 the lock of a connection that threads share
     single_statement, dialect, exceptions, types the text of SQL; errors; adapters, converters and PEP 249's types
 
 https://peps.python.org/pep-0249/ and https://docs.python.org/3/library/sqlite3.html
@@ -76,7 +77,7 @@ from .types import (
 
 apilevel = "2.0"
 paramstyle = "qmark"
-threadsafety = 1  # Threads share the module. A connection may move between them, but two must not use it at once.
+threadsafety = 3  # Threads may share the module, connections (with check_same_thread=False) and cursors.
 
 sqlite_version = apsw.sqlite_lib_version()
 sqlite_version_info = tuple(map(int, sqlite_version.split(".")))

@@ -16,6 +16,7 @@ from typing import Any, Self
 import apsw
 
 from ..errors import ProgrammingError
+from .connection_lock import ConnectionLock, Owned, serialized
 from .exceptions import map_errors
 
 _MAX_OFFSET = 2**31 - 1
@@ -27,18 +28,22 @@ class Blob:
     _blob: apsw.Blob
     _check_connection: Callable[[], object]
     _closed: bool
+    _lock: ConnectionLock | None
+    _owned: Owned | None
 
     def __new__(cls) -> Self:
         """Refuse to make a Blob, as sqlite3 does."""
         raise TypeError(f"cannot create '{__package__}.Blob' instances")
 
     @classmethod
-    def _wrap(cls, blob: apsw.Blob, check_connection: Callable[[], object]) -> Self:
-        """Wrap APSW's blob. `check_connection` raises when the connection cannot be used."""
+    def _wrap(cls, blob: apsw.Blob, check_connection: Callable[[], object], lock: ConnectionLock | None) -> Self:
+        """Wrap APSW's blob. `check_connection` raises when its connection, which has the lock, cannot be used."""
         self = object.__new__(cls)
         self._blob = blob
         self._check_connection = check_connection
         self._closed = False
+        self._lock = lock
+        self._owned = None if lock is None else lock.own(blob)
         return self
 
     def _checked(self) -> apsw.Blob:
@@ -47,6 +52,7 @@ class Blob:
             raise ProgrammingError("Cannot operate on a closed blob.")
         return self._blob
 
+    @serialized
     def close(self) -> None:
         """Close the blob; it cannot be used again."""
         self._check_connection()
@@ -55,12 +61,14 @@ class Blob:
                 self._blob.close(True)
         self._closed = True
 
+    @serialized
     def read(self, length: int = -1, /) -> bytes:
         """Read up to `length` bytes from the current offset, by default all remaining ones."""
         blob = self._checked()
         with map_errors:
             return blob.read(length)
 
+    @serialized
     def write(self, data: bytes, /) -> None:
         """Write at the current offset. The length of a blob cannot change."""
         blob = self._checked()
@@ -69,6 +77,7 @@ class Blob:
         with map_errors:
             blob.write(data)
 
+    @serialized
     def seek(self, offset: int, origin: int = os.SEEK_SET, /) -> None:
         """Set the current offset, counted from the start, the current offset or the end."""
         blob = self._checked()
@@ -81,10 +90,12 @@ class Blob:
             raise ValueError("offset out of blob range")
         blob.seek(bases[origin] + offset)
 
+    @serialized
     def tell(self) -> int:
         """Return the current offset."""
         return self._checked().tell()
 
+    @serialized
     def __len__(self) -> int:
         return self._checked().length()
 
@@ -96,14 +107,18 @@ class Blob:
         self._checked()
         self.close()
 
+    @serialized
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, slice):
-            return self._read_at(0, len(self))[key] if range(*key.indices(len(self))) else b""
+            length = self._checked().length()
+            return self._read_at(0, length)[key] if range(*key.indices(length)) else b""
         return self._read_at(self._index(key), 1)[0]
 
+    @serialized
     def __setitem__(self, key: Any, value: Any) -> None:
         if isinstance(key, slice):
-            indices = range(*key.indices(len(self)))
+            length = self._checked().length()
+            indices = range(*key.indices(length))
             with memoryview(value) as view:  # TypeError unless it is a buffer
                 if not view.c_contiguous:
                     raise BufferError("underlying buffer is not C-contiguous")
@@ -111,7 +126,7 @@ class Blob:
             if len(data) != len(indices):
                 raise IndexError("Blob slice assignment is wrong size")
             if indices:
-                current = bytearray(self._read_at(0, len(self)))
+                current = bytearray(self._read_at(0, length))
                 current[key] = data
                 self._write_at(min(indices), current[min(indices) : max(indices) + 1])
             return
@@ -134,7 +149,7 @@ class Blob:
         raise TypeError(f"'{__package__}.Blob' object is not iterable")
 
     def _index(self, key: Any) -> int:
-        length = len(self)
+        length = self._checked().length()
         try:
             index = operator.index(key)
         except TypeError:

@@ -21,6 +21,7 @@ from .. import errors
 from ..errors import NotSupportedError
 from . import application_defined, callbacks, database_ops
 from .blob import Blob
+from .connection_lock import both, serialized
 from .cursor import Cursor
 from .database_handle import LEGACY_TRANSACTION_CONTROL, DatabaseHandle, own_message
 from .dialect import SQLITE, Dialect
@@ -130,65 +131,69 @@ class BaseConnection(DatabaseHandle):
         if not isinstance(target, BaseConnection):
             raise TypeError(f"backup() argument 1 must be Connection, not {type(target).__name__}")
         source, destination = self._checked(), target._checked()
-        database_ops.backup(source, destination, pages=pages, progress=progress, name=name, sleep=sleep)
+        held = both(self._lock, target._lock)
+        database_ops.backup(source, destination, held, pages=pages, progress=progress, name=name, sleep=sleep)
 
     def iterdump(self, *, filter: str | None = None) -> Iterator[str]:
         """Return the SQL statements that recreate the objects whose names are LIKE `filter`, by default all."""
         self._checked()
         return dump(Cursor(self), filter or None)
 
+    @serialized
     def serialize(self, *, name: str = "main") -> bytes:
         """Return the bytes of the database's file."""
         return database_ops.serialize(self._checked(), name)
 
+    @serialized
     def deserialize(self, data: bytes, /, *, name: str = "main") -> None:
         """Replace the database by one in memory that has these bytes."""
         database_ops.deserialize(self._checked(), data, name)
 
+    @serialized
     def blobopen(self, table: str, column: str, row: int, /, *, readonly: bool = False, name: str = "main") -> Blob:
         """Open one value of a row, to read and write it in place."""
         connection = self._checked()
         with map_errors:
-            return Blob._wrap(connection.blob_open(name, table, column, row, not readonly), self._checked)
+            return Blob._wrap(connection.blob_open(name, table, column, row, not readonly), self._checked, self._lock)
 
-    def getlimit(self, category: int, /) -> int:
-        """Return one of SQLite's limits, SQLITE_LIMIT_…"""
-        return database_ops.set_limit(self._checked(), category, -1)
-
-    def setlimit(self, category: int, limit: int, /) -> int:
-        """Set one of SQLite's limits, and return its former value."""
-        return database_ops.set_limit(self._checked(), category, limit)
-
+    @serialized
     def getconfig(self, op: int, /) -> bool:
         """Return whether one of SQLite's switches, SQLITE_DBCONFIG_…, is on."""
         return database_ops.get_config(self._checked(), op)
 
+    @serialized
     def setconfig(self, op: int, enable: bool = True, /) -> None:
         """Turn one of SQLite's switches on or off."""
         database_ops.set_config(self._checked(), op, enable)
 
+    @serialized
     def create_function(
         self, name: str, narg: int, func: Callable[..., Any] | None, *, deterministic: bool = False
     ) -> None:
         """Register a scalar function with `narg` arguments (-1: any number); None removes it."""
         application_defined.create_function(self._checked(), name, narg, func, deterministic=deterministic)
 
+    @serialized
     def create_aggregate(self, name: str, n_arg: int, aggregate_class: Callable[[], Any] | None) -> None:
         """Register a class with `step` and `finalize` as an aggregate function; None removes it."""
         application_defined.create_aggregate(self._checked(), name, n_arg, aggregate_class)
 
+    @serialized
     def create_window_function(self, name: str, num_params: int, aggregate_class: Callable[[], Any] | None, /) -> None:
         """Register a class with `step`, `inverse`, `value` and `finalize` as a window function; None removes it."""
         application_defined.create_window_function(self._checked(), name, num_params, aggregate_class)
 
+    @serialized
     def create_collation(self, name: str, callback: Callable[[str, str], int] | None, /) -> None:
         """Register a function that returns less than, equal to or more than 0 as a collation; None removes it."""
         application_defined.create_collation(self._checked(), name, callback)
 
+    @serialized
     def set_authorizer(self, authorizer_callback: Callable[..., int] | None) -> None:
         """Ask a function for SQLITE_OK, SQLITE_DENY or SQLITE_IGNORE before each access; None removes it."""
         application_defined.set_authorizer(self._checked(), authorizer_callback)
 
+    @serialized
     def set_progress_handler(self, progress_handler: Callable[[], Any] | None, n: int) -> None:
         """Call a function every `n` instructions of SQLite's machine; a true result interrupts the statement."""
         application_defined.set_progress_handler(self._checked(), progress_handler, n)
@@ -198,12 +203,14 @@ class BaseConnection(DatabaseHandle):
         self._checked()
         self._trace = None if trace_callback is None else callbacks.trace(trace_callback)
 
+    @serialized
     def enable_load_extension(self, enabled: bool, /) -> None:
         """Allow or forbid load_extension()."""
         connection = self._checked()
         with map_errors:
             connection.enable_load_extension(enabled)
 
+    @serialized
     def load_extension(self, name: str, /, *, entrypoint: str | None = None) -> None:
         """Load a SQLite extension from a shared library."""
         connection = self._checked()

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain, islice
 from typing import Any, Self, TypeVar
 
 import apsw
 
-from ..errors import DataError, ProgrammingError
+from ..errors import ProgrammingError
 from ..sqlite import optional_drops
+from .connection_lock import ConnectionLock, serialized
 from .database_handle import DatabaseHandle
 from .exceptions import map_errors
 from .exec_trace import Description, ExecTrace
@@ -44,6 +44,7 @@ class Cursor:
     connection: Any  # the Connection that this cursor belongs to (PEP 249)
     _unusable = NOT_INITIALIZED  # why no method can be called, or empty
     _running = False  # True while a method runs: a callback or parameter must not use the same cursor.
+    _lock: ConnectionLock | None = None
 
     def __init__(self, connection: DatabaseHandle, /) -> None:
         if not isinstance(connection, DatabaseHandle):
@@ -52,19 +53,26 @@ class Cursor:
             raise ProgrammingError("Recursive use of cursors not allowed.")
         self.connection = self._session = connection
         self.row_factory = None
+        self._lock = connection._lock
         self._connection = connection._checked()
-        self._cursor: apsw.Cursor = self._connection.cursor()
         self._exec_trace = ExecTrace(connection)
-        self._cursor.exec_trace = self._exec_trace
         self._next: tuple[Any, ...] | None = None
         self._is_dml = False
+        self._open()
         self._unusable = ""
+
+    @serialized
+    def _open(self) -> None:
+        self._cursor: apsw.Cursor = self._connection.cursor()
+        self._cursor.exec_trace = self._exec_trace
+        self._owned = None if self._lock is None else self._lock.own(self._cursor)
 
     @property
     def description(self) -> Description | None:
         """The columns of the last statement, each (name, None, None, None, None, None, None); None without columns."""
         return None if self._unusable else self._exec_trace.description
 
+    @serialized
     def execute(self, sql: str, parameters: Parameters = (), /) -> Self:
         """Run one statement; its rows can then be fetched or iterated."""
         self._start()
@@ -81,14 +89,11 @@ class Cursor:
 
     def executemany(self, sql: str, seq_of_parameters: Iterable[Parameters], /) -> Self:
         """Run a statement that changes rows once for each element; the rows of RETURNING are dropped."""
-        self._start()
+        rows = iter(seq_of_parameters)
+        statement = self._prepare_many(sql)
         try:
-            rows = iter(seq_of_parameters)
-            statement = self._prepare(sql, many=True)
-            bindings = self._bindings(rows)
-            first = list(islice(bindings, 1))  # APSW takes it before SQLite parses the statement
-            with map_errors:
-                self._run(lambda sql: deque(self._cursor.executemany(sql, chain(first, bindings)), 0), statement)
+            for row in rows:  # not under the lock: what makes the rows may wait for another thread's statement
+                statement = self._execute_one(statement, row)
         except BaseException:
             self.rowcount = -1
             raise
@@ -96,6 +101,25 @@ class Cursor:
             self._running = False
         return self
 
+    @serialized
+    def _prepare_many(self, sql: str) -> str:
+        self._start()
+        try:
+            return self._prepare(sql, many=True)
+        except BaseException:
+            self._running = False
+            raise
+
+    @serialized
+    def _execute_one(self, statement: str, row: Parameters) -> str:
+        """Run the statement of executemany() for a row of parameters. Returns the statement, or its translation."""
+        bindings = to_bindings(row)
+        with map_errors:
+            statement, _ = self._run(lambda sql: deque(self._cursor.execute(sql, bindings), 0), statement)
+        self._count_changes()
+        return statement
+
+    @serialized
     def executescript(self, sql_script: str, /) -> Self:
         """Run any number of statements. An open transaction is committed first, unless `autocommit` was set."""
         self._start()
@@ -104,7 +128,7 @@ class Cursor:
                 raise TypeError(f"executescript() argument must be str, not {type(sql_script).__name__}")
             if "\0" in sql_script:
                 raise ValueError("embedded null character")
-            _check_length(self._connection, sql_script)
+            self._session._check_length(sql_script)
             self._session._check_statement(sql_script)
             self._reset()
             self._session._commit_before_script()
@@ -132,7 +156,7 @@ class Cursor:
             raise TypeError(f"execute() argument 1 must be str, not {type(sql).__name__}")
         if "\0" in sql:
             raise ProgrammingError("the query contains a null character")
-        _check_length(self._connection, sql)
+        self._session._check_length(sql)
         is_dml, statement = inspect_sql(sql)
         if statement is None:
             raise ProgrammingError("You can only execute one statement at a time.")
@@ -179,12 +203,6 @@ class Cursor:
         except apsw.SQLError as error:
             raise self._session._explained(error, translated) from None
 
-    def _bindings(self, rows: Iterator[Parameters]) -> Iterator[Any]:
-        """Yield the bindings of each run. APSW takes the next ones after a run has ended and its changes are known."""
-        for row in rows:
-            yield to_bindings(row)
-            self._count_changes()
-
     def _count_changes(self) -> None:
         if self._is_dml:
             self.rowcount += self._connection.changes()
@@ -192,6 +210,7 @@ class Cursor:
     def __iter__(self) -> Iterator[Any]:
         return self
 
+    @serialized
     def __next__(self) -> Any:
         self._start()
         try:
@@ -220,6 +239,7 @@ class Cursor:
             rows.append(row)
         return rows
 
+    @serialized
     def fetchall(self) -> list[Any]:
         """Return all remaining rows."""
         self._start()
@@ -251,8 +271,12 @@ class Cursor:
             for value, converter in zip(row, converters, strict=True)
         )
 
+    @serialized
     def close(self) -> None:
         """Drop the remaining rows; the cursor cannot be used again."""
+        if self._unusable != NOT_INITIALIZED and self._session._is_closed_below:
+            self._unusable = CLOSED
+            return
         self._start(closing=True)
         try:
             self._next = None
@@ -267,9 +291,3 @@ class Cursor:
 
     def setoutputsize(self, size: Any, column: Any = None, /) -> None:
         """Do nothing: PEP 249 requires the method, and SQLite has no use for it."""
-
-
-def _check_length(connection: apsw.Connection, sql: str) -> None:
-    """Check SQLite's own limit, whose violation APSW reports as a lack of memory."""
-    if len(sql) > connection.limit(apsw.SQLITE_LIMIT_SQL_LENGTH):
-        raise DataError("query string is too large")

@@ -16,18 +16,18 @@ import threading
 from collections.abc import Callable
 from typing import Any, Literal, Self
 
+from apsw import SQLITE_LIMIT_SQL_LENGTH, ConnectionClosedError, SQLError
 from apsw import Connection as ApswConnection
 from apsw import Cursor as ApswCursor
-from apsw import SQLError
 
-from ..errors import ProgrammingError
+from ..errors import DataError, ProgrammingError
+from .connection_lock import ConnectionLock, serialized
 from .dialect import SQLITE, Dialect
-from .exceptions import map_errors, to_pep249
+from .exceptions import CLOSED, map_errors, to_pep249
 
 LEGACY_TRANSACTION_CONTROL: Literal[-1] = -1
 ISOLATION_LEVELS = ("", "DEFERRED", "IMMEDIATE", "EXCLUSIVE")
 NOT_INITIALIZED = "Base Connection.__init__ not called."
-CLOSED = "Cannot operate on a closed database."
 
 
 def own_message(connection: ApswConnection, error: SQLError, sql: str) -> str:
@@ -47,6 +47,7 @@ class DatabaseHandle:
     _trace: Callable[[ApswCursor | str], None] | None = None
     _unusable = NOT_INITIALIZED  # why no method can be called, or empty
     _thread: int | None = None
+    _lock: ConnectionLock | None = None
     _isolation_level: str | None = ""
     _autocommit: bool | Literal[-1] = LEGACY_TRANSACTION_CONTROL
     _dialect = SQLITE
@@ -74,7 +75,9 @@ class DatabaseHandle:
         with map_errors:
             self.apsw = open_database()
             self.apsw.set_busy_timeout(int(timeout * 1000))
+            self._max_sql_length = self.apsw.limit(SQLITE_LIMIT_SQL_LENGTH)
         self._thread = threading.get_ident() if check_same_thread else None
+        self._lock = None if check_same_thread else ConnectionLock()
         self._unusable = ""
         self.autocommit = autocommit
 
@@ -86,9 +89,29 @@ class DatabaseHandle:
                 "SQLite objects created in a thread can only be used in that same thread. The object was created in "
                 f"thread id {self._thread} and this is thread id {thread}."
             )
+        return self._open()
+
+    def _open(self) -> ApswConnection:
+        """Return APSW's connection for what every thread may read. Raises ProgrammingError when it is closed."""
         if self._unusable:
             raise ProgrammingError(self._unusable)
+        try:
+            self.apsw.row_trace  # noqa: B018 - of APSW's attributes, one that needs no mutex and reads nothing
+        except ConnectionClosedError:
+            raise ProgrammingError(CLOSED) from None
         return self.apsw
+
+    @property
+    def _is_closed_below(self) -> bool:
+        """Whether `apsw` was closed, by the program or at the interpreter's exit, and this object was not.
+
+        Then there is nothing left to roll back or to close. At the exit, pools of connections do so later.
+        """
+        try:
+            self._open()
+        except ProgrammingError:
+            return not self._unusable
+        return False
 
     def _explained(self, error: SQLError, sql: str) -> Exception:
         """Return the error of a statement as PEP 249's."""
@@ -97,13 +120,39 @@ class DatabaseHandle:
     def _check_statement(self, sql: str) -> None:
         """Raise an exception if the text must not run. A subclass may know reasons."""
 
+    @serialized
+    def getlimit(self, category: int, /) -> int:
+        """Return one of SQLite's limits, SQLITE_LIMIT_…"""
+        return self._limit(category, -1)
+
+    @serialized
+    def setlimit(self, category: int, limit: int, /) -> int:
+        """Set one of SQLite's limits, and return its former value."""
+        before = self._limit(category, limit)
+        self._max_sql_length = self._limit(SQLITE_LIMIT_SQL_LENGTH, -1)
+        return before
+
+    def _limit(self, category: int, limit: int) -> int:
+        before = self._checked().limit(category, limit)
+        if before < 0:
+            raise ProgrammingError("'category' is out of bounds")
+        return before
+
+    def _check_length(self, sql: str) -> None:
+        """Check SQLite's own limit, whose violation APSW reports as a lack of memory."""
+        if len(sql) > self._max_sql_length:
+            raise DataError("query string is too large")
+
+    @serialized
     def commit(self) -> None:
         """Commit the transaction: its queued writes are sent, and local changes are kept if all of them succeed."""
         self._end_transaction("COMMIT")
 
+    @serialized
     def rollback(self) -> None:
         """Roll back the transaction: its queued writes are dropped, and local changes are undone."""
-        self._end_transaction("ROLLBACK")
+        if not self._is_closed_below:
+            self._end_transaction("ROLLBACK")
 
     def _end_transaction(self, sql: str) -> None:
         connection = self._checked()
@@ -133,15 +182,22 @@ class DatabaseHandle:
         if self._autocommit == LEGACY_TRANSACTION_CONTROL:
             self.commit()
 
+    @serialized
     def close(self) -> None:
         """Close the database; uncommitted changes are lost, and queued writes are not sent."""
-        if self._unusable != CLOSED:
-            connection = self._checked()
-            if self._autocommit is False and connection.in_transaction:
-                self._control("ROLLBACK")
-            with map_errors:
-                connection.close(True)
+        if not self._is_closed_below:
+            self._close()
         self._unusable = CLOSED
+
+    def _close(self) -> None:
+        if self._unusable == CLOSED:
+            return
+        connection = self._checked()
+        if self._lock is not None:
+            self._lock.close_dropped()
+        if self._autocommit is False and connection.in_transaction:
+            self._control("ROLLBACK")
+        connection.close(True)
 
     def __enter__(self) -> Self:
         self._checked()
@@ -161,7 +217,7 @@ class DatabaseHandle:
     @property
     def isolation_level(self) -> str | None:
         """The word after the implicit BEGIN: "", DEFERRED, IMMEDIATE or EXCLUSIVE; None for no implicit BEGIN."""
-        self._checked()
+        self._open()
         return self._isolation_level
 
     @isolation_level.setter
@@ -183,6 +239,7 @@ class DatabaseHandle:
         return self._autocommit
 
     @autocommit.setter
+    @serialized
     def autocommit(self, mode: bool | Literal[-1]) -> None:
         connection = self._checked()
         self._autocommit = _checked_autocommit(mode)
@@ -192,20 +249,21 @@ class DatabaseHandle:
             self._control("BEGIN")
 
     @property
+    @serialized
     def in_transaction(self) -> bool:
         """Whether a transaction is open."""
-        return bool(self._checked().in_transaction)
+        return bool(self._open().in_transaction)
 
     @property
+    @serialized
     def total_changes(self) -> int:
         """The number of rows changed since the database was opened."""
-        return self._checked().total_changes()
+        return self._open().total_changes()
 
     def interrupt(self) -> None:
         """Cancel the running statement, even while it waits for the network; callable from any thread."""
-        if self._unusable:
-            raise ProgrammingError(self._unusable)
-        self.apsw.interrupt()
+        with map_errors:
+            self._open().interrupt()
 
 
 def _checked_level(level: str | None) -> str | None:

@@ -1,6 +1,6 @@
-"""Whole databases, limits and switches of an apsw.Connection, as sqlite3 has them.
+"""Whole databases and the switches of an apsw.Connection, as sqlite3 has them.
 
->>> backup(source, target)
+>>> backup(source, target, lambda call: call(), pages=-1, progress=None, name="main", sleep=0.25)
 >>> data = serialize(source)
 
 https://docs.python.org/3/library/sqlite3.html#sqlite3.Connection.backup
@@ -10,16 +10,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import apsw
 
-from ..errors import OperationalError, ProgrammingError
+from ..errors import OperationalError
 from .exceptions import map_errors
 
 
 def backup(
     source: apsw.Connection,
     target: apsw.Connection,
+    hold: Callable[[Callable[[], Any]], Any],
     *,
     pages: int,
     progress: Callable[[int, int, int], object] | None,
@@ -28,6 +31,7 @@ def backup(
 ) -> None:
     """Copy the database `name` into `target`, `pages` at a time (0 or less: all at once).
 
+    `hold` calls a function while it holds the locks of both connections: between two steps, other threads use them.
     `progress` receives SQLite's status, the remaining pages and all pages. While the source is locked, the copy is
     retried every `sleep` seconds.
     """
@@ -35,19 +39,27 @@ def backup(
         raise ValueError("target cannot be the same connection instance")
     if progress is not None and not callable(progress):
         raise TypeError("progress argument must be a callable")
+    with map_errors:
+        copy: apsw.Backup = hold(partial(_begin_backup, source, target, name))
+        try:
+            while not copy.done:
+                try:
+                    hold(partial(copy.step, pages or -1))
+                    status = apsw.SQLITE_DONE if copy.done else apsw.SQLITE_OK
+                except (apsw.BusyError, apsw.LockedError) as error:
+                    status = int(error.result)  # type: ignore[union-attr]
+                if progress is not None:
+                    progress(status, copy.remaining, copy.page_count)
+                if status not in (apsw.SQLITE_OK, apsw.SQLITE_DONE):
+                    time.sleep(sleep)
+        finally:
+            hold(partial(copy.close, not copy.done))
+
+
+def _begin_backup(source: apsw.Connection, target: apsw.Connection, name: str) -> apsw.Backup:
     if target.in_transaction:
         raise OperationalError("target is in transaction")
-    with map_errors, target.backup("main", source, name) as copy:
-        while not copy.done:
-            try:
-                copy.step(pages or -1)
-                status = apsw.SQLITE_DONE if copy.done else apsw.SQLITE_OK
-            except (apsw.BusyError, apsw.LockedError) as error:
-                status = int(error.result)  # type: ignore[union-attr]
-            if progress is not None:
-                progress(status, copy.remaining, copy.page_count)
-            if status not in (apsw.SQLITE_OK, apsw.SQLITE_DONE):
-                time.sleep(sleep)
+    return target.backup("main", source, name)
 
 
 def serialize(connection: apsw.Connection, name: str) -> bytes:
@@ -62,14 +74,6 @@ def deserialize(connection: apsw.Connection, data: bytes, name: str) -> None:
     _check_database(connection, name)
     with map_errors:
         connection.deserialize(name, data)
-
-
-def set_limit(connection: apsw.Connection, category: int, limit: int) -> int:
-    """Set one of SQLite's limits, unless `limit` is negative; return the limit as it was."""
-    before = connection.limit(category, limit)
-    if before < 0:
-        raise ProgrammingError("'category' is out of bounds")
-    return before
 
 
 def get_config(connection: apsw.Connection, op: int) -> bool:

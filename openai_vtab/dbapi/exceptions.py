@@ -28,6 +28,8 @@ from ..errors import (
     ProgrammingError,
 )
 
+CLOSED = "Cannot operate on a closed database."
+
 PEP249_CLASSES: dict[type[Exception], type[Exception]] = {
     # SQLite's result codes, as in CPython's Modules/_sqlite/util.c
     apsw.SQLError: OperationalError,
@@ -78,8 +80,11 @@ PEP249_CLASSES: dict[type[Exception], type[Exception]] = {
 def to_pep249(error: apsw.Error, message: str = "") -> Exception:
     """Convert APSW's exception; SQLite's extended result code and its name are kept as attributes.
 
-    `message` replaces its message unless it is empty.
+    `message` replaces its message unless it is empty. If APSW's own connection was closed, the message is sqlite3's.
     """
+    # a cursor of a connection that is closed by force is closed, too; sqlite3's own check has passed the others
+    if isinstance(error, apsw.ConnectionClosedError | apsw.CursorClosedError):
+        message = CLOSED
     kind = next(PEP249_CLASSES[cls] for cls in type(error).__mro__ if cls in PEP249_CLASSES)
     converted = kind(message or str(error))
     # InterruptError has no code when it was raised in Python, as for an interrupted wait for the network.

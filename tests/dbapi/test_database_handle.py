@@ -81,4 +81,31 @@ def test_threads_are_checked_unless_check_same_thread_is_off(con: dbapi.Connecti
     thread.join()
     free.close()
     assert found == [(1,), "SQLite objects created in a th"]
-    assert dbapi.threadsafety == 1
+    assert dbapi.threadsafety == 3
+
+
+@pytest.mark.parametrize("options", [{}, {"check_same_thread": False}, {"autocommit": False}], ids=str)
+def test_close_of_the_apsw_connection_raises_sqlite3s_error(options: Any) -> None:
+    """Every use raises it. Nothing is left to roll back or to close, so these calls do nothing."""
+    con = dbapi.connect(":memory:", **options)
+    con.execute("CREATE TABLE t AS SELECT zeroblob(9) AS b")
+    con.commit()
+    cursor, blob = con.execute("SELECT 1 UNION SELECT 2"), con.blobopen("t", "b", 1)
+    con.apsw.close()
+    uses: list[Callable[[], object]] = [
+        *(cursor.fetchone, cursor.fetchall, lambda: cursor.execute("SELECT 1"), con.cursor, con.__enter__),
+        *(lambda: con.execute("SELECT 1"), lambda: con.executescript("SELECT 1"), con.commit, con.serialize),
+        *(lambda: con.in_transaction, lambda: con.total_changes, lambda: con.create_function("f", 0, len)),
+        *(con.interrupt, lambda: con.getlimit(1), blob.read, lambda: len(blob), lambda: con.backup(con)),
+        *(lambda: setattr(con, "autocommit", True), lambda: con.isolation_level, con.iterdump),
+    ]
+    for use in uses:
+        with pytest.raises(dbapi.ProgrammingError, match=r"^Cannot operate on a closed database\.$"):
+            use()
+    for _ in range(2):
+        con.rollback()
+        cursor.close()
+    con.close()
+    with pytest.raises(dbapi.ProgrammingError, match=r"^Cannot operate on a closed database\.$"):
+        con.rollback()
+    con.close()

@@ -10,6 +10,10 @@ import pytest
 from requirements import REASONS
 from sqlalchemy.dialects.sqlite import provision  # noqa: F401 - importing it registers how databases are made
 
+from openai_vtab import sqlalchemy as dialect_module
+
+# The suite compares lists of all views with those that it has created, and every database of ours has the API's.
+dialect_module.API_TABLES.clear()
 skipped: Counter[str] = Counter()
 
 

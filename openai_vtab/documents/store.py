@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 from ..schema.values import SQLiteValue
@@ -28,12 +28,13 @@ FILE = ", ".join(f"f.{name}" for name in StoredFile._fields)
 SIZE = len(Document._fields)
 STATE = StoredFile._fields.index("state")
 _state = lru_cache(len(State))(State)  # State() takes a tenth of what a row does
+CHANGED = "version = version + 1"
 LOOKED_AT = frozenset(
     {State.UNSURE, State.IN_PROGRESS, State.COMPLETED, State.FAILED, State.CANCELLED, State.MISSING}
 )  # a look at the API tells the state of such a file
 
 
-Learned = tuple[str | None, State, str | None, str | None]  # of a file: its batch, state, answer and attributes
+Learned = tuple[int, State, str | None, str | None]  # of a file: the row's version, state, answer and attributes
 
 
 class DocumentStore:
@@ -44,6 +45,10 @@ class DocumentStore:
 
     What SELECT learns of files is kept in memory until it can be written between the user's transactions. Until then,
     the methods that return files add it to what the rows say.
+
+    Another connection may change a file meanwhile, at the API and in its row. Its transaction may even delete the file
+    at the API and be rolled back, so that the row is `unsure` and looks as if it had been so all the time. So each
+    change of a row counts its version up, and what was learned counts only for the version that it was learned of.
     """
 
     def __init__(
@@ -98,7 +103,8 @@ class DocumentStore:
 
     def change_document(self, id: int, **columns: SQLiteValue) -> None:
         """Set columns of a document."""
-        self._update("documents", id, columns)
+        sql = f"UPDATE {self.shadow.path('documents')} SET {_sets(columns)} WHERE id = ?"
+        self._sql.write(sql, [*columns.values(), id])
 
     def forget_stamps(self) -> None:
         """Forget the sizes and times of the local files, so that each is read when it is written again."""
@@ -159,14 +165,14 @@ class DocumentStore:
 
     def current(self, file: StoredFile) -> StoredFile:
         """Return the file with what was learned of it since its row was read."""
-        if file.file_id in self._learned and file.state in LOOKED_AT:
-            batch_id, state, answer, attributes = self._learned[file.file_id]
-            if batch_id != file.batch_id:
-                return file
-            if attributes is None or file.state is not State.UNSURE:
-                attributes = file.attributes
-            return file._replace(state=state, answer=file.answer if answer is None else answer, attributes=attributes)
-        return file
+        if file.file_id not in self._learned:
+            return file
+        version, state, answer, attributes = self._learned[file.file_id]
+        if version != file.version:
+            return file
+        if attributes is None or file.state is not State.UNSURE:
+            attributes = file.attributes
+        return file._replace(state=state, answer=file.answer if answer is None else answer, attributes=attributes)
 
     def add_file(self, **columns: SQLiteValue) -> int:
         """Insert a file, and return the row's id."""
@@ -174,7 +180,8 @@ class DocumentStore:
 
     def change_file(self, id: int, **columns: SQLiteValue) -> None:
         """Set columns of a file."""
-        self._update("files", id, columns)
+        sql = f"UPDATE {self.shadow.path('files')} SET {_sets(columns)}, {CHANGED} WHERE id = ?"
+        self._sql.write(sql, [*columns.values(), id])
 
     def move(self, file: StoredFile, state: State, **columns: SQLiteValue) -> None:
         """Set the state of a file, and other columns. What was learned of it while reading is out of date."""
@@ -185,8 +192,7 @@ class DocumentStore:
 
     def advance(self, file: StoredFile, **columns: SQLiteValue) -> None:
         """Set columns of a file, unless its state has changed since it was read: a result may be written twice."""
-        sets = ", ".join(f"{name} = ?" for name in columns)
-        sql = f"UPDATE {self.shadow.path('files')} SET {sets} WHERE id = ? AND state = ?"
+        sql = f"UPDATE {self.shadow.path('files')} SET {_sets(columns)}, {CHANGED} WHERE id = ? AND state = ?"
         self._sql.write(sql, [*columns.values(), file.id, file.state])
 
     def attached(self, part: Sequence[tuple[Document, StoredFile]], batch_id: str, at: int) -> None:
@@ -195,7 +201,8 @@ class DocumentStore:
         # +state: SQLite would begin with the index of the states, and read the whole JSON again for each file
         self._sql.write(
             f"UPDATE {self.shadow.path('files')} AS f SET state = 'in_progress', batch_id = ?, attached_at = ?, "
-            "answer = NULL, attributes = new.value ->> 1, chunking = new.value ->> 2 FROM openai.json_each(?) AS new "
+            f"answer = NULL, attributes = new.value ->> 1, chunking = new.value ->> 2, {CHANGED} "
+            "FROM openai.json_each(?) AS new "
             "WHERE f.id = new.value ->> 0 AND +f.state = 'uploaded'",
             [batch_id, at, json.dumps(rows)],
         )
@@ -222,15 +229,15 @@ class DocumentStore:
     # what was learned while reading
 
     def learn(self, file: StoredFile, state: State, answer: dict[str, object] | None = None) -> None:
-        """Keep what the API says of a file, which has an id, until it can be written.
+        """Keep what the API says of a file in one of the states LOOKED_AT, until it can be written.
 
-        It is out of date once the file is in another batch: another connection has attached it again. Its attributes
-        count if it was unsure: a request that sets them may have gone out.
+        Its attributes count if it was unsure: a request that sets them may have gone out.
         """
+        assert file.state in LOOKED_AT, file  # noqa: S101
         # () for no member: null stands for no attributes, no member for attributes that are not known
         attributes = () if answer is None else answer.get("attributes", ())
         self._learned[str(file.file_id)] = (
-            file.batch_id,
+            file.version,
             state,
             None if answer is None else json.dumps(answer, separators=(",", ":")),
             canonical(attributes or {}) if attributes is None or isinstance(attributes, dict) else None,
@@ -244,13 +251,11 @@ class DocumentStore:
     def learned_statement(self) -> tuple[str, list[SQLiteValue]]:
         """Return the statement that writes what was learned, and its binding."""
         rows = [[file_id, *learned] for file_id, learned in self._learned.items()]
-        states = ", ".join(f"'{state}'" for state in sorted(LOOKED_AT))
-        # +state: SQLite would begin with the index of the states, and read the whole JSON again for each file
         sql = (
             f"UPDATE {self.shadow.path('files')} AS f SET state = new.value ->> 2, "
             "answer = coalesce(new.value ->> 3, f.answer), attributes = CASE f.state WHEN 'unsure' "
-            "THEN coalesce(new.value ->> 4, f.attributes) ELSE f.attributes END FROM openai.json_each(?) AS new "
-            f"WHERE f.file_id = new.value ->> 0 AND f.batch_id IS new.value ->> 1 AND +f.state IN ({states})"
+            f"THEN coalesce(new.value ->> 4, f.attributes) ELSE f.attributes END, {CHANGED} "
+            "FROM openai.json_each(?) AS new WHERE f.file_id = new.value ->> 0 AND f.version = new.value ->> 1"
         )
         return sql, [json.dumps(rows)]
 
@@ -278,9 +283,9 @@ class DocumentStore:
         self.shadow.require(new != 0, "inserted")
         return new
 
-    def _update(self, suffix: str, id: int, columns: dict[str, SQLiteValue]) -> None:
-        sets = ", ".join(f"{name} = ?" for name in columns)
-        self._sql.write(f"UPDATE {self.shadow.path(suffix)} SET {sets} WHERE id = ?", [*columns.values(), id])
+
+def _sets(columns: Iterable[str]) -> str:
+    return ", ".join(f"{name} = ?" for name in columns)
 
 
 @lru_cache(maxsize=256)  # every row that is written is read before

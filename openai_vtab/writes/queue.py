@@ -58,7 +58,7 @@ class WriteQueue:
 
     def __init__(self, workers: WorkerPool, may_delete: Callable[[int], bool] = lambda _: True) -> None:
         self._sender = FlushSender(workers, may_delete)
-        self.intents = IntentLogs()
+        self.intents = IntentLogs(workers.clock)
         self.next_number = 0
         self._queued: list[Write] = []
         self._sent: dict[int, Write] = {}

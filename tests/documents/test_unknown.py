@@ -52,6 +52,17 @@ def test_unknown_upload_that_one_file_can_be_is_taken_up(
     assert_holds(sandbox, ONE)
 
 
+def test_unknown_upload_is_looked_for_by_the_connections_clock(
+    db: apsw.Connection, sandbox: Any, clock: FakeClock, requests: Requests
+) -> None:
+    """The times of intents are compared with those of the API's files."""
+    clock.advance(-3600)
+    lose(db, sandbox)
+    requests()
+    write(db, ONE)
+    assert short(requests()) == {"GET files": 1, "POST vector_stores/file_batches": 1}
+
+
 def test_unknown_upload_that_is_not_repeated_goes_with_sync(db: apsw.Connection, sandbox: Any) -> None:
     """The document was never committed."""
     lose(db, sandbox)

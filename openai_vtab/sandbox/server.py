@@ -41,7 +41,7 @@ class Server(ThreadedWSGIServer):
         self.traffic = Traffic()
         self.stopping = threading.Event()
         self._lock = threading.Lock()
-        self._connections: dict[socket.socket, threading.Thread] = {}
+        self._connections: dict[socket.socket, threading.Thread | None] = {}
         unused: WSGIApplication = lambda environ, start: []  # noqa: E731 - Connection writes its responses itself
         super().__init__("127.0.0.1", port, unused, Connection)
         self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": POLL_SECONDS}, daemon=True)
@@ -63,18 +63,27 @@ class Server(ThreadedWSGIServer):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
         for thread in connections.values():
-            thread.join(CLOSING_SECONDS)
+            if thread is not None:
+                thread.join(CLOSING_SECONDS)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Accept a connection, and record it at once: whoever holds the lock finds each in the queue or among these."""
+        with self._lock:
+            connection, address = super().get_request()
+            self._connections[connection] = None
+        self.traffic.connected()
+        return connection, address
 
     def opened(self, connection: socket.socket) -> None:
-        """Record a new connection, which the current thread serves."""
-        self.traffic.connected()
+        """Record that the current thread serves a connection."""
         with self._lock:
             self._connections[connection] = threading.current_thread()
 
-    def closed(self, connection: socket.socket) -> None:
-        """Record the end of a connection."""
+    def shutdown_request(self, connection: Any) -> None:
+        """Close a connection."""
         with self._lock:
             del self._connections[connection]
+        super().shutdown_request(connection)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Ignore the error: a client has closed its connection, as clients do."""
@@ -93,12 +102,6 @@ class Connection(WSGIRequestHandler):
         """Open the connection."""
         super().setup()
         self.server.opened(self.connection)
-
-    def finish(self) -> None:
-        """Close the connection."""
-        with contextlib.suppress(OSError):
-            super().finish()
-        self.server.closed(self.connection)
 
     def log(self, type: str, message: str, *args: object) -> None:
         """Write nothing to stderr."""

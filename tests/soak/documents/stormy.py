@@ -71,7 +71,7 @@ class Stormy(Calm):
         server = self.sandbox._server
         if any(db.execute("SELECT 1 FROM openai_requests WHERE milliseconds IS NULL").get for db in self.dbs):
             return False
-        with server._lock:  # a connection is closed after it is taken out
+        with server._lock:  # a connection is put in as it is accepted, and taken out before it is closed
             if select.select([server.socket, *server._connections], [], [], 0)[0]:
                 return False
         return super().is_quiet()
@@ -308,7 +308,7 @@ class Stormy(Calm):
 
     def runs(self, statements: list[Any], moment: str, step: str, after: int) -> bool:
         """Run a process, and kill it. Returns whether it has committed."""
-        settings = (self.file, self.sandbox.base_url, self.sandbox.api_key, self.clock.slept)
+        settings = (self.file, self.sandbox.base_url, self.sandbox.api_key, self.clock.time())
         ours, theirs = processes.Pipe()
         orders = Orders(*settings, statements, dies=moment == "at the end")
         process = processes.Process(target=child, args=(orders, theirs))

@@ -12,23 +12,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from ..schema.values import SQLiteValue
 from ..sqlite.internal_sql import InternalSQL
+from . import statement_texts
 from .canonical import canonical
 from .contents import Contents
 from .rows import Document, StoredFile
 from .shadow import DocumentShadow
+from .statement_texts import CHANGED, DOCUMENT, FILE
 from .states import NEXT_STATES, State
 
-DOCUMENT = ", ".join(f"d.{name}" for name in Document._fields)
-FILE = ", ".join(f"f.{name}" for name in StoredFile._fields)
 SIZE = len(Document._fields)
 STATE = StoredFile._fields.index("state")
 _state = lru_cache(len(State))(State)  # State() takes a tenth of what a row does
-CHANGED = "version = version + 1"
 LOOKED_AT = frozenset(
     {State.UNSURE, State.IN_PROGRESS, State.COMPLETED, State.FAILED, State.CANCELLED, State.MISSING}
 )  # a look at the API tells the state of such a file
@@ -103,7 +102,7 @@ class DocumentStore:
 
     def change_document(self, id: int, **columns: SQLiteValue) -> None:
         """Set columns of a document."""
-        sql = f"UPDATE {self.shadow.path('documents')} SET {_sets(columns)} WHERE id = ?"
+        sql = statement_texts.update(self.shadow.path("documents"), tuple(columns), is_file=False)
         self._sql.write(sql, [*columns.values(), id])
 
     def forget_stamps(self) -> None:
@@ -121,7 +120,7 @@ class DocumentStore:
 
         limit: the number of documents at most; -1 for all.
         """
-        sql = _listed(self.shadow.path("documents"), self.shadow.path("files"), where, limit)
+        sql = statement_texts.listed(self.shadow.path("documents"), self.shadow.path("files"), where, limit)
         for row in self._sql.read(sql, bindings):
             file = None if row[SIZE] is None else self._file(row[SIZE:])
             yield Document._make(row[:SIZE]), file
@@ -180,7 +179,7 @@ class DocumentStore:
 
     def change_file(self, id: int, **columns: SQLiteValue) -> None:
         """Set columns of a file."""
-        sql = f"UPDATE {self.shadow.path('files')} SET {_sets(columns)}, {CHANGED} WHERE id = ?"
+        sql = statement_texts.update(self.shadow.path("files"), tuple(columns), is_file=True)
         self._sql.write(sql, [*columns.values(), id])
 
     def move(self, file: StoredFile, state: State, **columns: SQLiteValue) -> None:
@@ -192,8 +191,18 @@ class DocumentStore:
 
     def advance(self, file: StoredFile, **columns: SQLiteValue) -> None:
         """Set columns of a file, unless its state has changed since it was read: a result may be written twice."""
-        sql = f"UPDATE {self.shadow.path('files')} SET {_sets(columns)}, {CHANGED} WHERE id = ? AND state = ?"
+        sql = f"{statement_texts.update(self.shadow.path('files'), tuple(columns), is_file=True)} AND state = ?"
         self._sql.write(sql, [*columns.values(), file.id, file.state])
+
+    def uploaded(self, answers: Mapping[int, dict[str, object]]) -> None:
+        """Write what the API says of uploads, by the ids of their files' rows."""
+        rows = [[id, *map(answer.get, ("id", "created_at", "sha256"))] for id, answer in answers.items()]
+        self._sql.write(
+            f"UPDATE {self.shadow.path('files')} AS f SET state = 'uploaded', file_id = new.value ->> 1, "
+            f"created_at = new.value ->> 2, sha256 = new.value ->> 3, {CHANGED} FROM openai.json_each(?) AS new "
+            "WHERE f.id = new.value ->> 0 AND +f.state = 'wanted'",
+            [json.dumps(rows)],
+        )
 
     def attached(self, part: Sequence[tuple[Document, StoredFile]], batch_id: str, at: int) -> None:
         """Write that a batch attaches files with the attributes and the chunking of their documents."""
@@ -277,22 +286,6 @@ class DocumentStore:
     # SQL
 
     def _insert(self, suffix: str, columns: dict[str, SQLiteValue]) -> int:
-        marks = ", ".join("?" * len(columns))
-        sql = f"INSERT INTO {self.shadow.path(suffix)}({', '.join(columns)}) VALUES ({marks})"
-        new = self._sql.write(sql, list(columns.values()))
+        new = self._sql.write(statement_texts.insert(self.shadow.path(suffix), tuple(columns)), list(columns.values()))
         self.shadow.require(new != 0, "inserted")
         return new
-
-
-def _sets(columns: Iterable[str]) -> str:
-    return ", ".join(f"{name} = ?" for name in columns)
-
-
-@lru_cache(maxsize=256)  # every row that is written is read before
-def _listed(documents: str, files: str, where: str, limit: int) -> str:
-    # SQLite prepares a statement again each time that something is bound beside the parameter of a LIMIT
-    return (
-        f"SELECT {DOCUMENT}, {FILE} FROM {documents} AS d LEFT JOIN {files} AS f "
-        f"ON f.id = (SELECT max(id) FROM {files} WHERE document = d.id) WHERE {where} ORDER BY d.id"
-        + (f" LIMIT {limit}" if limit >= 0 else "")
-    )

@@ -65,7 +65,9 @@ class Connection(apsw.Connection):
         """
         run = super().execute
         try:
-            if not _SCHEMA_CHANGES.search(statements):
+            # every statement is looked at, and the expression takes longer than SQLite does for a short one
+            capitals = str.upper(statements)
+            if not ("CREATE" in capitals or "DROP" in capitals) or not _SCHEMA_CHANGES.search(statements):
                 return run(statements, bindings, **options)
             shadows.refuse_mistaken(self, statements)
             *first, last = shadows.pieces(statements) if bindings is None else [statements]

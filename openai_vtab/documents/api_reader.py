@@ -111,7 +111,6 @@ class APIReader:
             objects, after = self._session.parse_once(
                 request,
                 lambda response, request=request, page=page: protocol.listed(request, response, page, echoed),  # type: ignore[misc]
-                lambda found: len(found[0]),
             )
             new = [item for item in objects if item["id"] not in seen]
             is_repeated = len(new) < len(objects)

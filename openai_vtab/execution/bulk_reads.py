@@ -138,7 +138,7 @@ class BulkReads:
         self.kept.clear()
 
     def _has_room(self, response: Response) -> bool:
-        size = len(response.body)
+        size = len(response.content)
         if self._page_bytes + size > PAGE_CACHE_BYTES:
             return False
         self._page_bytes += size
@@ -224,7 +224,7 @@ class BulkReads:
             if getattr(error, "status", None) not in ABOUT_ONE_LIST:  # its retries would cost each statement time
                 self._workers.observed.give_up(found.route)
             return ()
-        identities = protocol.look_up_identities(found.look_up, (item["id"] for item in objects))
+        identities = protocol.look_up_identities(found.look_up, [item["id"] for item in objects])
         return zip(identities, objects, strict=True)
 
 

@@ -97,9 +97,11 @@ class ReadList:
         assert self.page is not None  # noqa: S101 - called for a page that is under way
         page, self.page, is_own, self._is_own = self.page, None, self._is_own, True
         response = requests.response(page)
-        if is_own and (response.given_up or not has_room(response)):
-            requests.forget(page)
-        objects, after = workers.parse(response, lambda r: protocol.listed(page, r, self._parameters))
+        try:
+            objects, after = workers.parse(response, lambda r: protocol.listed(page, r, self._parameters))
+        finally:
+            if is_own and (response.given_up or not has_room(response)):
+                requests.forget(page)
         # a server without pages returns its only page again
         self.is_over = self.is_over or after is None or after == self._after
         self._after = after

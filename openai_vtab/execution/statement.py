@@ -11,14 +11,17 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import replace
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 import apsw
 
 from ..errors import APIConnectionError, APIError
-from ..protocol import NO_HEADERS, Object, PageParameters, Request, Response
+from ..protocol import NO_HEADERS, Object, PageParameters, Request, Response, StoredBody
+from ..schema.spool import Spooled
 from ..transport.limits import WaitBudget
 from .bulk_reads import BulkReads
+from .download_cache import DownloadCache, Downloaded
+from .parsed_responses import ParsedResponses
 from .prefetch import prefetched
 from .read_ahead import ReadAhead
 from .read_list import Listed
@@ -28,13 +31,10 @@ log = logging.getLogger("openai_vtab")
 
 NOT_READ = (APIError, APIConnectionError)  # other keys and lists may still be readable after one of these
 WINDOW_FACTOR = 2  # times max_concurrency: how many requests of an IN list are sent before their rows are read
-DOWNLOAD_CACHE_BYTES = 16 * 1024 * 1024
-PARSED_CACHE_OBJECTS = 2_000  # some 2 MB
 KEPT_HEADERS = ("x-request-id", "openai-poll-after-ms", "location")
 
 T = TypeVar("T")
 ListPosition = tuple[Request, PageParameters | None, int]  # a page, and how many rows of its list precede it
-Downloaded = bytes | str | None
 
 
 class StatementSession:
@@ -69,11 +69,10 @@ class StatementSession:
         # By identity: a request is in the first dict, then in the second; of what is parsed, only the body is kept. The
         # key is stored with the future, so that both dicts share one string: 4 MB less at 50,000 keys.
         self._futures: dict[str, tuple[str, Future[Response]]] = {}
-        self._responses: dict[str, Response | bytes] = {}
-        self._parsed: dict[str, tuple[Any, int]] = {}  # the latest results, and how many objects each is
-        self._weight = 0  # objects in `_parsed`
-        self._downloads: dict[str, Downloaded] = {}
-        self._downloaded = 0  # bytes, or characters
+        self._responses: dict[str, Response | bytes | Spooled] = {}
+        self._stored: dict[str, StoredBody] = {}  # bodies that the transport has stored, and that are not parsed yet
+        self._parsed = ParsedResponses(workers.parse)
+        self._downloads = DownloadCache()
         self._deadlines: dict[float, float] = {}
         self.replayed: dict[str, ListPosition] = {}  # where the replays of lists go on, by the lists' first pages
         settings = workers.client.settings
@@ -151,14 +150,14 @@ class StatementSession:
         """Return the response to the request, which is sent now unless it was sent before. Raises why there is none."""
         identity = request.identity
         kept = self._responses.get(identity)
-        if isinstance(kept, bytes):
+        if isinstance(kept, (bytes, Spooled)):
             self._cached += 1
-            body = json.dumps(kept.object).encode() if isinstance(kept, Listed) else kept
-            return Response(OK, NO_HEADERS, body, self.workers.client.base_url)
+            content = json.dumps(kept.object).encode() if isinstance(kept, Listed) else kept
+            return Response(OK, NO_HEADERS, content, self.workers.client.base_url)
         if kept is not None:
             return kept
         if identity not in self._futures:
-            self._downloaded -= len(self._downloads.pop(identity, None) or b"")  # it has the content, not the response
+            self._downloads.forget(identity)  # it has the content, not the response
             if not self.start(request):
                 return self.response(request)
         stored_identity, future = self._futures[identity]
@@ -171,6 +170,8 @@ class StatementSession:
             response = replace(response, note=f"{response.note}; {self._answered()} earlier requests had a response")
         del self._futures[identity]
         self._responses[stored_identity] = response
+        if not isinstance(response.content, bytes):
+            self._stored[stored_identity] = response.content
         return response
 
     def _wait(self, wait: Callable[[], T]) -> T:
@@ -189,33 +190,31 @@ class StatementSession:
         done = [future for _, future in self._futures.values() if future.done() and not future.cancelled()]
         responses = [future.result() for future in done if future.exception() is None]
         kept = (*responses, *self._responses.values())
-        return sum(isinstance(response, bytes) or not response.note for response in kept)
+        return sum(not isinstance(response, Response) or not response.note for response in kept)
 
-    def parse_once(
-        self, request: Request, parse: Callable[[Response], T], weight: Callable[[T], int] | None = None
-    ) -> T:
-        """Parse the response once for all rows of a join that need it, as long as the cache has room.
-
-        `weight` counts the objects that are kept; one by default.
-        """
+    def parse_once(self, request: Request, parse: Callable[[Response], T]) -> T:
+        """Parse the response once for all rows of a join that need it, as long as the cache has room."""
         identity = request.identity
-        if identity in self._parsed:
+        if (found := self._parsed.results.get(identity)) is not None:
             self._cached += 1
-            return cast(T, self._parsed[identity][0])
+            return cast(T, found[0])
         response = self.response(request)
-        parsed = self.workers.parse(response, parse)
+        keeps = response.status == OK and isinstance(self._responses[identity], Response)
+        parsed, body = self._parsed.parse(identity, response, parse, keeps=keeps)
         # a statement may keep tens of thousands: no more than is needed to parse them again
-        if response.status == OK:
-            self._responses[identity] = response.body
-        else:
+        if response.status != OK:
             headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
-            self._responses[identity] = replace(response, headers=headers or NO_HEADERS)
-        heavy = 1 if weight is None else weight(parsed)
-        while self._parsed and self._weight + heavy > PARSED_CACHE_OBJECTS:
-            self._weight -= self._parsed.pop(next(iter(self._parsed)))[1]
-        self._parsed[identity] = parsed, heavy
-        self._weight += heavy
+            self._responses[identity] = replace(response, headers=headers or NO_HEADERS, content=body)
+        elif keeps:
+            self._responses[identity] = body
+        if self._stored:
+            self._drop_stored(identity)
         return parsed
+
+    def _drop_stored(self, identity: str) -> None:
+        """Close the file of a response."""
+        if (stored := self._stored.pop(identity, None)) is not None:
+            stored.close()
 
     def download(self, request: Request, parse: Callable[[Response], Downloaded]) -> Downloaded:
         """The content in the response. The latest are cached for a join; for others, the request is sent again."""
@@ -223,19 +222,18 @@ class StatementSession:
         if identity not in self._downloads:
             content = self.workers.parse(self.response(request), parse)
             del self._responses[identity]
-            self._downloads[identity] = content
-            self._downloaded += len(content or b"")
-            while self._downloaded > DOWNLOAD_CACHE_BYTES and len(self._downloads) > 1:
-                self._downloaded -= len(self._downloads.pop(next(iter(self._downloads))) or b"")
+            self._drop_stored(identity)
+            self._downloads.add(identity, content)
         return self._downloads[identity]
 
     def forget(self, request: Request) -> None:
         """Drop the response, or cancel the request if it has not begun. The next `start` sends it again."""
         identity = request.identity
         if (sent := self._futures.pop(identity, None)) is not None:
-            sent[1].cancel()
+            self.workers.cancel(sent[1])
         self._responses.pop(identity, None)
-        self._weight -= self._parsed.pop(identity, (None, 0))[1]
+        self._drop_stored(identity)
+        self._parsed.forget(identity)
 
     def distrust(self, request: Request) -> None:
         """Have this object looked up, and all others of its list: the list lacks a member that the statement reads."""
@@ -286,12 +284,14 @@ class StatementSession:
         self.not_reached.clear()
         self._deadlines.clear()
         self.replayed.clear()
+        for _, future in self._futures.values():
+            self.workers.cancel(future)
         self._futures.clear()
         self._responses.clear()
-        self._parsed.clear()
-        self._weight = 0
-        self._downloads.clear()
-        self._downloaded = 0
+        for identity in list(self._stored):
+            self._drop_stored(identity)
+        self._parsed.close()
+        self._downloads = DownloadCache()
         if self.bulk is not None:
             self.bulk.close()
         self._wasted.clear()

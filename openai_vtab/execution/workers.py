@@ -140,6 +140,11 @@ class WorkerPool:
         if not is_surplus:
             tasks.put(None)  # for the next thread: a signal can keep a thread from being counted
 
+    def cancel(self, future: Future[Response]) -> None:
+        """Cancel a request that has not begun. The response to any other is forgotten once it has come."""
+        if not future.cancel():
+            future.add_done_callback(_forget)
+
     def parse(self, response: Response, parse: Callable[[Response], T]) -> T:
         """Parse a response. If it cannot be parsed, close the idle connections: it may belong to another request."""
         try:
@@ -193,3 +198,8 @@ class WorkerPool:
             self._threads = 0
         tasks.put(None)
         self.client.close()
+
+
+def _forget(done: Future[Response]) -> None:
+    if not done.cancelled() and not done.exception() and not isinstance(content := done.result().content, bytes):
+        content.close()

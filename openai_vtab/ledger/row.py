@@ -17,6 +17,7 @@ from ..schema.values import SQLiteValue, key_text, load_json
 QUEUED, UNKNOWN = "queued", "unknown"
 
 Object = dict[str, Any]
+ShadowRow = tuple[Any, ...]  # of the shadow table: the place, the keys, the status, and the text of the response
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class LedgerRow:
     _keys: Mapping[str, str | None] | None = None
     _sent: Object | None = None
 
-    def __init__(self, shape: RowShape, columns: tuple[Any, ...], status: str, answer: Object | None = None) -> None:
+    def __init__(self, shape: RowShape, columns: ShadowRow, status: str, answer: Object | None = None) -> None:
         self._shape = shape
         self._columns = columns  # of the shadow table: the place and the keys; without an answer, also its text, last
         self.seq: int | None = columns[0]

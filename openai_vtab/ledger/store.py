@@ -24,7 +24,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from typing import Any
 
 import apsw
 
@@ -36,7 +35,7 @@ from ..sqlite.internal_sql import InternalSQL
 from ..sqlite.rowids import Rowids
 from . import rows_from_intents
 from .intents import Intent
-from .row import QUEUED, LedgerRow, Object, RowShape, dumped, parsed, status_of
+from .row import QUEUED, LedgerRow, Object, RowShape, ShadowRow, dumped, parsed, status_of
 from .rows_from_intents import FIRST_WAITING
 from .shadow_table import SUFFIX, ShadowTable, quoted
 from .unsaved_lookups import UnsavedLookups
@@ -112,35 +111,42 @@ class Ledger:
             return self.shadow.path, []
         return rows_from_intents.with_rows(self.shadow.path, self.key), [rows_from_intents.values(waiting, self.key)]
 
-    def entries(self, wanted: Mapping[str, Sequence[str]]) -> Generator[LedgerRow]:
-        """Yield the rows, oldest first; `wanted` has, for some of the keys, the only values to return."""
+    def entries(self, wanted: Mapping[str, Sequence[str]]) -> Iterator[LedgerRow]:
+        """Return the rows, oldest first; `wanted` has, for some of the keys, the only values to return."""
+        return map(self.entry, self.rows(wanted))
+
+    def rows(self, wanted: Mapping[str, Sequence[str]]) -> Generator[ShadowRow]:
+        """Yield the same as `entry` takes them."""
         terms = [f"status <> '{QUEUED}'"]
         terms += [f"{source} IN (SELECT value FROM openai.json_each(?))" for source in wanted]
         source, bindings = self._source()
         sql = f"SELECT {self.shadow.columns} FROM {source} WHERE {' AND '.join(terms)} ORDER BY seq"
         return self._rows(sql, [*bindings, *(json.dumps(list(values)) for values in wanted.values())])
 
+    def entry(self, row: ShadowRow) -> LedgerRow:
+        """Return a row of the shadow table as an object."""
+        status = row[-2]
+        return LedgerRow(self.shape, row, status if type(status) is str else str(status))
+
     def find(self, keys: Keys) -> LedgerRow | None:
         """Return the row with these keys, None when there is none."""
         terms = " AND ".join(f"{source} = ?" for source in keys)
         source, bindings = self._source()
         sql = f"SELECT {self.shadow.columns} FROM {source} WHERE {terms} AND status <> '{QUEUED}'"
-        return next(self._rows(sql, [*bindings, *keys.values()]), None)
+        return next(map(self.entry, self._rows(sql, [*bindings, *keys.values()])), None)
 
     def at(self, seq: SQLiteValue) -> LedgerRow | None:
         """Return the row with this rowid, None when there is none."""
         source, bindings = self._source()
         sql = f"SELECT {self.shadow.columns} FROM {source} WHERE seq = ? AND status <> '{QUEUED}'"
-        return next(self._rows(sql, [*bindings, seq]), None)
+        return next(map(self.entry, self._rows(sql, [*bindings, seq])), None)
 
-    def _rows(self, sql: str, bindings: Sequence[SQLiteValue]) -> Generator[LedgerRow]:
-        rows: Iterator[tuple[Any, ...]] = self._sql.read(sql, bindings)
-        shape = self.shape
+    def _rows(self, sql: str, bindings: Sequence[SQLiteValue]) -> Generator[ShadowRow]:
+        rows: Iterator[ShadowRow] = self._sql.read(sql, bindings)
         while True:
             try:
-                for row in rows:
-                    status = row[-2]
-                    yield LedgerRow(shape, row, status if type(status) is str else str(status))
+                for row in rows:  # noqa: UP028 - "yield from" would close the cursor
+                    yield row
             except UnicodeDecodeError as error:  # a row that was edited by hand: its keys are no text
                 log.debug("%s: a row is left out: %s", self.name, error)
             else:

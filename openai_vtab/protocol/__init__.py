@@ -14,7 +14,17 @@ from .error_responses import (
     visible_by,
     wrong_object_error,
 )
-from .messages import NO_HEADERS, NO_KEYS, NOT_SENT, Object, PageParameters, Request, Response, Unconfirmed
+from .messages import (
+    NO_HEADERS,
+    NO_KEYS,
+    NOT_SENT,
+    Object,
+    PageParameters,
+    Request,
+    Response,
+    StoredBody,
+    Unconfirmed,
+)
 from .not_found import READ_AFTER_WRITE_SECONDS
 from .requests import above, attached_ids, build, download, list_page_size, look_up_identities, page_around
 from .responses import created, deleted, downloaded, has_end_marker, listed, parse_object, prove, verify_keys
@@ -28,6 +38,7 @@ __all__ = [
     "PageParameters",
     "Request",
     "Response",
+    "StoredBody",
     "Unconfirmed",
     "above",
     "attached_ids",

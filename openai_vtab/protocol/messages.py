@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from ..schema.table import Method, Table
 from .multipart import Upload
@@ -91,11 +91,25 @@ class Request:
         object.__setattr__(self, "identity", self.target + body)
 
 
+class StoredBody(Protocol):
+    """The body of a response that is not in memory."""
+
+    def __len__(self) -> int:
+        """The bytes that were received."""
+
+    def read(self) -> bytes:
+        """The body."""
+
+    def close(self) -> None:
+        """Forget the body."""
+
+
 @dataclass(frozen=True, slots=True)
 class Response:
     """One HTTP response.
 
     headers: their names are in lower case.
+    content: the body, or where it is stored.
     base_url: the address that the request's target is relative to.
     uncertain: the request was also sent before, with an unknown outcome.
     given_up: it is an error that would have been retried, had the request not been optional.
@@ -105,12 +119,17 @@ class Response:
 
     status: int
     headers: Mapping[str, str]
-    body: bytes
+    content: bytes | StoredBody
     base_url: str
     uncertain: bool = False
     given_up: bool = False
     note: str = ""
     unconfirmed: Unconfirmed = CONFIRMED
+
+    @property
+    def body(self) -> bytes:
+        """The body, in memory."""
+        return self.content if isinstance(self.content, bytes) else self.content.read()
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -184,11 +184,13 @@ def page_around(request: Request, after: str | None) -> tuple[Request, PageParam
     return Request("GET", target, route=request.route.rpartition("/")[0], optional=True), page
 
 
-def look_up_identities(request: Request, ids: Iterable[str]) -> Iterator[str]:
+def look_up_identities(request: Request, ids: Sequence[str]) -> Iterator[str]:
     """The identities of the look-ups of objects that are in the same list as the object of `request`."""
     collection = request.target.rpartition("/")[0] + "/"
-    # a page has up to 10,000 ids, and nearly all of them need no quoting
-    return (collection + (id if UNQUOTED(id) else _quoted(id)) for id in ids)
+    # a page has up to 10,000 ids, and usually none of them needs quoting
+    if UNQUOTED("".join(ids)):
+        return map(collection.__add__, ids)
+    return (collection + _quoted(id) for id in ids)
 
 
 def above(request: Request) -> Request:

@@ -1,4 +1,4 @@
-"""Contents that wait to be uploaded: in memory up to a bound, and above it in one temporary file.
+"""Contents that wait to be uploaded or read again: in memory up to a bound, and above it in one temporary file.
 
 >>> spool = Spool(memory=10)
 >>> spool.keep(b"short"), spool.keep(b"longer than that")
@@ -19,7 +19,7 @@ MEMORY = 64 * 1024 * 1024  # bytes
 
 
 class Spool:
-    """The contents of one transaction. `memory` is the number of bytes that it keeps in memory in all.
+    """The contents of one transaction or statement. `memory` is the number of bytes that it keeps in memory in all.
 
     Several threads may read at once. The file has no name that another process could open, and is gone with `close`.
     """
@@ -93,6 +93,13 @@ class Spooled:
                 raise OSError("the temporary file is shorter than what was written to it")
             at += len(chunk)
             yield chunk
+
+    def read(self) -> bytes:
+        """The content. Raises OSError."""
+        return b"".join(self.chunks(self._size))
+
+    def close(self) -> None:
+        """Do nothing: the file is gone with its Spool."""
 
     def __repr__(self) -> str:
         return f"<{self._size} bytes in a temporary file>"

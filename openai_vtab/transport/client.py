@@ -193,7 +193,7 @@ class Client:
             record.end(
                 retries=attempts.count,
                 status=outcome.status,
-                size=len(outcome.body),
+                size=len(outcome.content),
                 request_id=outcome.headers.get("x-request-id"),
                 error=error and redact_all(error, keys, SHORTEST_IN_DATA),
                 warning=warning,

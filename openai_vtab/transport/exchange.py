@@ -130,6 +130,7 @@ class HTTPTransport:
                 iter(request.body) if isinstance(request.body, Upload) else request.body,
                 headers,
                 most,
+                stores=not request.changes,
             )
         except BaseException as error:
             if outgoing.has_begun and not request.repeatable and creating.is_ahead:

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
-from ..protocol import NO_HEADERS, Response
+from ..protocol import NO_HEADERS, Response, StoredBody
 from ..settings import Secret, Settings
 from .disguised_keys import QUOTES_THE_KEY, is_quoted, without_quotation
 
@@ -130,14 +130,39 @@ def redact_response(response: Response, keys: Sequence[KnownKey]) -> Response:
     """The response without any of the keys, which a server may quote; the same object if it has none."""
     values = "\n".join(response.headers.values()).encode("utf-8", "surrogatepass")
     failed = not 200 <= response.status < 300
-    body, headers = response.body, response.headers
+    content, headers = response.content, response.headers
+    if not isinstance(content, bytes):
+        content = RedactedBody(content, response.status, keys)
     for key in keys:
-        body = redact_body(response.status, body, key)
+        if isinstance(content, bytes):
+            content = redact_body(response.status, content, key)
         if key.mark(values) is not values or (failed and is_quoted(values.decode("utf-8", "replace"), key.text)):
             headers = {name: _redact_header(failed, value, key) for name, value in headers.items()}
-    if body is response.body and headers is response.headers:
+    if content is response.content and headers is response.headers:
         return response
-    return replace(response, headers=headers, body=body)
+    return replace(response, headers=headers, content=content)
+
+
+class RedactedBody:
+    """A stored body of a response with this status, which is searched for the keys when it is read."""
+
+    __slots__ = ("_keys", "_status", "_stored", "close")
+
+    def __init__(self, stored: StoredBody, status: int, keys: Sequence[KnownKey]) -> None:
+        self._stored = stored
+        self._status = status
+        self._keys = keys
+        self.close = stored.close
+
+    def __len__(self) -> int:
+        return len(self._stored)
+
+    def read(self) -> bytes:
+        """The body without any of the keys."""
+        body = self._stored.read()
+        for key in self._keys:
+            body = redact_body(self._status, body, key)
+        return body
 
 
 def _redact_header(failed: bool, value: str, key: KnownKey) -> str:

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import errno
 import http.client
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import urllib3
 from urllib3.util.proxy import connection_requires_http_tunnel
 
+from ..protocol import StoredBody
+from .large_bodies import LARGE, ReceivedBody
 from .response_head import ResponseHead
 
 CHUNK = 65536  # bytes
@@ -31,11 +33,12 @@ def round_trip(
     body: bytes | Iterable[bytes] | None,
     headers: Mapping[str, str],
     most: int,
-) -> tuple[int, dict[str, str], bytes | None]:
+    stores: bool = False,
+) -> tuple[int, dict[str, str], bytes | StoredBody | None]:
     """Send a request over a connection of the pool. Returns the status, headers in lower case, and the body.
 
-    The body is None if it is longer than `most` bytes. `outgoing` (deadline.py) has the deadline. Raises the exceptions
-    of urllib3, http.client, ssl and sockets.
+    The body is None if it is longer than `most` bytes. With `stores`, a large one is on the disk. `outgoing`
+    (deadline.py) has the deadline. Raises the exceptions of urllib3, http.client, ssl and sockets.
     """
     connection: Any = pool._get_conn()
     try:
@@ -53,7 +56,7 @@ def round_trip(
             if error.errno not in ENDED_EARLY:
                 raise
         answer: Any = http.client.HTTPConnection.getresponse(connection)
-        content = _body(answer, method, most)
+        content = _body(answer, method, most, stores and 200 <= answer.status < 300)
         if content is None:
             connection.close()
         return answer.status, answer.headers, content
@@ -73,9 +76,10 @@ def _has_tunnel(pool: urllib3.HTTPConnectionPool, target: str) -> bool:
     return connection_requires_http_tunnel(pool.proxy, pool.proxy_config, scheme)
 
 
-def _body(answer: ResponseHead, method: str, most: int) -> bytes | None:
+def _body(answer: ResponseHead, method: str, most: int, stores: bool) -> bytes | StoredBody | None:
     """The body of a response, decompressed; None if it is longer than `most` bytes."""
     reader: Any = answer
+    read: Callable[[int], bytes] = answer.read1
     if "content-encoding" in answer.headers:
         reader = urllib3.HTTPResponse(
             answer,
@@ -85,10 +89,16 @@ def _body(answer: ResponseHead, method: str, most: int) -> bytes | None:
             original_response=answer,
             request_method=method,
         )
+        read = reader.read1
     elif answer.length is not None:
-        return answer.read() if answer.length <= most else None
-    chunks, size = [], 0
-    while size <= most and (chunk := reader.read1(CHUNK)):
-        chunks.append(chunk)
-        size += len(chunk)
-    return b"".join(chunks) if size <= most else None
+        if answer.length > most:
+            return None
+        if not stores or answer.length <= LARGE:
+            return answer.read()
+        read = answer.read  # unlike read1, it ends the response with its last byte
+    with ReceivedBody(stores) as body:
+        while len(body) <= most and (chunk := read(CHUNK)):
+            body.add(chunk)
+        if reader is answer and answer.length:
+            raise http.client.IncompleteRead(b"", answer.length)
+        return body.keep() if len(body) <= most else None

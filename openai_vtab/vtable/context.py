@@ -106,15 +106,16 @@ class ConnectionContext:
 
     def _began(self, statement: Statement, connection: apsw.Connection) -> None:
         # before a writing statement nothing is settled: what is written now would be undone with that statement
-        if statement.readonly:
+        if statement.readonly and (self.settlement.stores or not self.writes.is_empty):
             self.settle(connection, can_wait=True)
 
     def _ended(self, statement: Statement, connection: apsw.Connection) -> None:
         self.ending_errors.over()
-        if not self.statements.running:
+        if statement.session is not None and not self.statements.running:
             self._forget_old()
         # learned rows wait after a writing statement, so that changes() is still the user's when it is called next
-        self.settle(connection, can_wait=not statement.readonly)
+        if self.settlement.stores or not self.writes.is_empty:
+            self.settle(connection, can_wait=not statement.readonly)
 
     def _succeeded(self, statement: Statement) -> None:
         if statement.session is not None:
@@ -219,8 +220,6 @@ class ConnectionContext:
 
         What was only looked up is not written if it can wait.
         """
-        if not self.settlement.stores and self.writes.is_empty:
-            return
         if connection.in_transaction or self.statements.is_writing:
             return
         if connection.txn_state() == apsw.SQLITE_TXN_WRITE:

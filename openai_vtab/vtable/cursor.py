@@ -1,6 +1,8 @@
 """The cursor: one scan of a table, from SQLite's Filter to its rows.
 
->>> cursor = Cursor(table, getters, arguments, lookup, list_reader, before_reading, never_numbers, is_mistake)
+>>> cursor = Cursor(
+...     table, getters, rows.rowid, arguments, lookup, list_reader, before_reading, never_numbers, is_mistake
+... )
 >>> cursor.Filter(5, "vector_store_id,batch_id", ("vs_1", "vsfb_1"))
 >>> cursor.Column(4)
 'completed'
@@ -24,7 +26,7 @@ from .listing import ListReader
 from .lookup import Lookup
 from .replay import RecordingLookup
 from .row_cursor import Comparison, RowCursor
-from .row_identity import Row
+from .row_identity import Reference, Row
 from .scan import ArgvLayout, ScanArguments, ScanOptions, narrows, total
 
 NO_ROWS: Iterator[Row] = iter(())
@@ -32,7 +34,7 @@ NO_ROWS: Iterator[Row] = iter(())
 Getter = Callable[[APIObject], SQLiteValue]
 
 
-class Cursor(RowCursor[APIObject]):
+class Cursor(RowCursor[Reference, APIObject]):
     """One scan of a table.
 
     `getters` read the columns of a row; None stands for an option. `before_reading` is called before each scan.
@@ -43,6 +45,7 @@ class Cursor(RowCursor[APIObject]):
         self,
         table: Table,
         getters: Sequence[Getter | None],
+        rowid: Callable[[Reference], int],
         arguments: ScanArguments,
         lookup: Lookup | RecordingLookup,
         list_reader: ListReader,
@@ -50,7 +53,7 @@ class Cursor(RowCursor[APIObject]):
         never_numbers: Callable[[str], set[int]],
         is_mistake: Comparison,
     ) -> None:
-        super().__init__(table, getters, is_mistake)
+        super().__init__(table, getters, rowid, is_mistake)
         self._own_getters = getters
         self._arguments = arguments
         self._lookup = lookup
@@ -112,7 +115,7 @@ class Cursor(RowCursor[APIObject]):
         )
         found = self._found(layout, scan, values, narrowing)
         for place, name in layout.rowid_bounds:
-            found = _satisfying(self._arguments.rowid_test(name, args[place]), found)
+            found = self._satisfying(self._arguments.rowid_test(name, args[place]), found)
         downloads = self._lookup.with_downloads(scan, found)
         if downloads is None:
             return found
@@ -139,6 +142,10 @@ class Cursor(RowCursor[APIObject]):
             return self._list_reader.lists(scan, method, keys)
         return self._lookup.many(scan, method, keys, math.prod(map(len, texts.values())))
 
+    def _satisfying(self, test: Callable[[int], bool], rows: Iterator[Row]) -> Iterator[Row]:
+        """The rows whose rowid passes the test."""
+        return (row for row in rows if test(self._rowid(row[0])))
+
     def _is_unequal(self, layout: ArgvLayout, idxStr: str, args: tuple[Any, ...]) -> bool:  # noqa: N803
         """Whether a key of argv is a number that cannot equal text.
 
@@ -154,8 +161,3 @@ class Cursor(RowCursor[APIObject]):
         if idxStr not in self._never_numbers:
             self._never_numbers[idxStr] = self._find_never_numbers(idxStr)
         return not numbers.isdisjoint(self._never_numbers[idxStr])
-
-
-def _satisfying(test: Callable[[int], bool], rows: Iterator[Row]) -> Iterator[Row]:
-    """The rows whose rowid passes the test."""
-    return (row for row in rows if test(row[0]))

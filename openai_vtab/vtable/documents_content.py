@@ -14,7 +14,8 @@ from collections.abc import Iterator
 
 from .. import protocol
 from ..documents.states import State
-from ..execution.statement import Downloaded, StatementSession
+from ..execution.download_cache import Downloaded
+from ..execution.statement import StatementSession
 from ..protocol import Request, Response
 from ..schema.values import SQLiteValue
 from ..tables.vector_store_file_content import vector_store_file_content
@@ -39,7 +40,7 @@ class DocumentContent:
         self._recorder = recorder
         self._statuses = statuses
         self._vector_store_id = vector_store_id
-        self._rows: RowsWithContent[DocumentRow] | None = None
+        self._rows: RowsWithContent[int, DocumentRow] | None = None
 
     def rows(self, found: Iterator[Row], *, alone: bool) -> Iterator[Row]:
         """Return the rows; their contents can be read from now on. `alone`: the scan is of one key."""

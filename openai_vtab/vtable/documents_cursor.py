@@ -90,7 +90,7 @@ VALUES: dict[str, Callable[[DocumentRow], SQLiteValue]] = {
 }
 
 
-class DocumentsCursor(RowCursor[DocumentRow]):
+class DocumentsCursor(RowCursor[int, DocumentRow]):
     """One scan of a documents table. `vector_store_id` is None before the vector store is created.
 
     `never_numbers` returns, for an idxStr, the places in argv whose values equal no key if they are numbers.
@@ -123,7 +123,7 @@ class DocumentsCursor(RowCursor[DocumentRow]):
             "raw": self._raw,
             "error": self._error,
         }
-        super().__init__(table, [values.get(column.name) for column in table.columns], is_mistake)
+        super().__init__(table, [values.get(column.name) for column in table.columns], int, is_mistake)
 
     def Filter(self, idxNum: int, idxStr: str, args: tuple[Any, ...]) -> None:  # noqa: N803 - SQLite's names
         """SQLite begins a scan with the plan that BestIndex has made, and the values for it."""

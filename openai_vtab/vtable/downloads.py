@@ -16,20 +16,22 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 from .. import protocol
-from ..execution.statement import NOT_READ, Downloaded, StatementSession
+from ..execution.download_cache import Downloaded
+from ..execution.statement import NOT_READ, StatementSession
 from ..protocol import Object, Request, Response
 from ..schema.decode import APIObject, sql_value
 from ..schema.table import Method, SpecialSource, Table
 from ..schema.values import SQLiteValue
-from .row_identity import Row
+from .row_identity import Reference, Row
 from .scan import error_row
 
+Identity = TypeVar("Identity")
 Fields = TypeVar("Fields", bound=APIObject)
 
 FIRST_USEFUL = 2  # the read after which read-ahead begins: many statements read one row
 
 
-class RowsWithContent(Generic[Fields]):
+class RowsWithContent(Generic[Identity, Fields]):
     """The rows `found` by a scan, with their content. `alone`: the scan is of one key.
 
     `request` makes the request for a row's content, None for a row that has no content; `read` reads it in the
@@ -40,7 +42,7 @@ class RowsWithContent(Generic[Fields]):
     def __init__(
         self,
         session: StatementSession,
-        found: Iterator[tuple[int, Fields]],
+        found: Iterator[tuple[Identity, Fields]],
         request: Callable[[Fields], Request | None],
         read: Callable[[Fields, Request, Response], Downloaded],
         *,
@@ -53,7 +55,7 @@ class RowsWithContent(Generic[Fields]):
         self._keys = keys
         self._found = found
         self._alone = alone
-        self._coming: deque[tuple[int, Fields]] = deque()
+        self._coming: deque[tuple[Identity, Fields]] = deque()
         self._ahead = 0  # how many rows of _coming have been requested
         self._read_count = self._wasted = 0
         self._is_ahead = self._is_read = False  # whether the present row was requested early, and whether it was read
@@ -61,10 +63,10 @@ class RowsWithContent(Generic[Fields]):
         self._error: Exception | None = None
         self._failure: Object | None = None
 
-    def __iter__(self) -> RowsWithContent[Fields]:
+    def __iter__(self) -> RowsWithContent[Identity, Fields]:
         return self
 
-    def __next__(self) -> tuple[int, Fields]:
+    def __next__(self) -> tuple[Identity, Fields]:
         if self._is_ahead and not self._is_read and self._present is not None:
             self._wasted += 1
             if (wasted := self._request(self._present)) is not None:
@@ -136,7 +138,7 @@ class RowsWithContent(Generic[Fields]):
 
 def of_table(
     table: Table, session: StatementSession, method: Method, found: Iterator[Row], *, alone: bool
-) -> RowsWithContent[APIObject]:
+) -> RowsWithContent[Reference, APIObject]:
     """The rows with the column that `method` downloads."""
 
     def request(fields: APIObject) -> Request:

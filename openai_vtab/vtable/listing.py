@@ -29,7 +29,6 @@ class ListReader:
         self, rows: RowIdentities, session: ListRequests, lookup: Lookup | RecordingLookup, max_rows: int
     ) -> None:
         self._table = rows.table
-        self._rowids = rows.rowids
         self._session = session
         self._lookup = lookup
         self._max_rows = max_rows
@@ -50,7 +49,7 @@ class ListReader:
             yield from self._objects(scan, method, key, request)
         except NOT_READ as error:
             yield (
-                self._rowids.of((request.identity, SpecialSource.ERROR)),
+                (request.identity, SpecialSource.ERROR),
                 error_row(self._session, key, request, error),
             )
 
@@ -60,7 +59,7 @@ class ListReader:
         echoed = {self._table.sources[name]: key[self._table.sources[name]] for name in method.variables}
         request: Request | None
         request, page, place = self._begin(first, _page(scan, method))
-        seen: set[Any] = set()
+        seen: set[int] = set()  # the hashes of the ids: a set of a million ids is twice as large
         latest: Any = FIRST
         # otherwise the place in the list identifies a row
         has_keys = method.listing is Listing.PAGES or self._table.lookup_method is not None
@@ -68,9 +67,11 @@ class ListReader:
         while request is not None and session.look_up(request, alone=scan.single and not place):
             objects, after = self._parsed(request, page, echoed, has_keys)
             if page is not None:
-                if not seen.isdisjoint(item["id"] for item in objects):
+                ids = [hash(item["id"]) for item in objects]
+                if not seen.isdisjoint(ids):
                     objects, after = self._unseen(request, objects, seen)
-                seen.update(item["id"] for item in objects)
+                if after is not None:
+                    seen.update(ids)
             following, page = None, _page(scan, method, after)
             if after is not None:
                 following = protocol.build(self._table, method, key, page)
@@ -83,13 +84,13 @@ class ListReader:
                         f"{self._table.name}: the list has more than {place} rows (max_rows); write LIMIT, or a larger "
                         "max_rows if it is as long as that"
                     )
-                row = {**item, **echoed}
+                row = {**item, **echoed} if echoed else item
                 if scan.order:
                     latest = self._in_order(method, scan.order, latest, row.get(method.ordered_by))
                 if has_keys:
-                    yield self._rowids.of(tuple(str(row.get(source)) for source in self._table.key)), row
+                    yield tuple([str(row.get(source)) for source in self._table.key]), row
                 else:
-                    yield self._rowids.of((request.identity, str(place))), {**row, SpecialSource.POSITION: place}
+                    yield (request.identity, str(place)), {**row, SpecialSource.POSITION: place}
                 place += 1
             request = following
             if request is not None:
@@ -106,13 +107,11 @@ class ListReader:
         self, request: Request, page: PageParameters | None, keys: Mapping[str, str], has_ids: bool
     ) -> tuple[list[Object], str | None]:
         return self._session.parse_once(
-            request,
-            lambda response: protocol.listed(request, response, page, keys, has_ids),
-            lambda found: len(found[0]),
+            request, lambda response: protocol.listed(request, response, page, keys, has_ids)
         )
 
     def _unseen(
-        self, request: Request, objects: list[Object], seen: Collection[Any]
+        self, request: Request, objects: list[Object], seen: Collection[int]
     ) -> tuple[list[Object], str | None]:
         """The objects that no earlier page had, and the id after which the next page begins; None ends the list.
 
@@ -122,7 +121,7 @@ class ListReader:
         response = self._session.response(request)
         if protocol.has_end_marker(request, response):
             raise protocol.repeated_page_error(request, response)
-        unseen = [item for item in objects if item["id"] not in seen]
+        unseen = [item for item in objects if hash(item["id"]) not in seen]
         return unseen, unseen[-1]["id"] if unseen else None
 
     def _in_order(self, method: Method, order: str, latest: Any, this: Any) -> Any:

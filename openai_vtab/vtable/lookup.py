@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import cached_property, partial
 from typing import Any
@@ -17,7 +17,7 @@ from ..execution.bulk_reads import BulkReads
 from ..execution.polling import poll_until
 from ..execution.statement import NOT_READ, StatementSession
 from ..execution.undecided_404 import refuse_unless_reached
-from ..ledger.row import LedgerRow
+from ..ledger.store import Ledger
 from ..protocol import READ_AFTER_WRITE_SECONDS, Object, Request, Response
 from ..schema.columns import REFRESH, WAIT_SECONDS
 from ..schema.decode import APIObject
@@ -25,7 +25,7 @@ from ..schema.table import Method, SpecialSource, Table
 from . import downloads
 from .downloads import RowsWithContent
 from .members_read import MembersRead
-from .row_identity import ObjectRef, Row, RowIdentities
+from .row_identity import ObjectRef, Reference, Row, RowIdentities
 from .scan import ScanOptions, error_row
 
 
@@ -72,22 +72,23 @@ class Lookup:
         The oldest are finished, as a rule, and there may be thousands of them: they take a shorter way.
         """
         assert self._rows.ledger is not None  # noqa: S101 - the planner lists only ledgers
-        return self._as_they_are_now(scan, self._rows.ledger.entries(wanted))
+        return self._as_they_are_now(scan, self._rows.ledger, wanted)
 
-    def _as_they_are_now(self, scan: ScanOptions, entries: Generator[LedgerRow]) -> Iterator[Row]:
+    def _as_they_are_now(self, scan: ScanOptions, ledger: Ledger, wanted: Mapping[str, Sequence[str]]) -> Iterator[Row]:
         finished = () if scan.values else self._table.finished
-        rows = self._rows
+        rowid_of = self._rows.rowid_of_row
         # An error's traceback would keep the ledger half read, and SQLite then refuses ROLLBACK after an interrupt, and
         # to close the connection.
-        with closing(entries):
-            for entry in entries:
-                if entry.status in finished:
-                    yield rows.rowid_of_entry(entry), entry
+        with closing(ledger.rows(wanted)) as rows:
+            for row in rows:
+                if row[-2] in finished:
+                    yield rowid_of(row), row  # type: ignore[misc]  # LedgerCursor makes an object of it
                 else:
-                    items = (ObjectRef(each.keys, each) for each in itertools.chain([entry], entries))
+                    entries = map(ledger.entry, itertools.chain([row], rows))
+                    items = (ObjectRef(entry.keys, entry) for entry in entries)
                     yield from self._prefetched(scan, lookup_method(self._table), items)
 
-    def with_downloads(self, scan: ScanOptions, found: Iterator[Row]) -> RowsWithContent[APIObject] | None:
+    def with_downloads(self, scan: ScanOptions, found: Iterator[Row]) -> RowsWithContent[Reference, APIObject] | None:
         """The rows with the column that is downloaded; None if the scan reads no such column."""
         if scan.download is None:
             return None
@@ -140,8 +141,7 @@ class Lookup:
             look_up = protocol.build(self._table, method, {**shared, last: ids[0]})
             waiting = dict(zip(protocol.look_up_identities(look_up, ids), ids, strict=True))
             for id, answer in bulk.read(look_up, waiting, accepts):
-                item = {**shared, last: id}
-                yield self._rows.rowid(ObjectRef(item)), {**answer, **item}
+                yield (*values, id), {**answer, **shared, last: id}
             unlisted.append((shared, waiting))
         rest = (self._rows.item({**shared, last: id}) for shared, waiting in unlisted for id in waiting.values())
         yield from self._prefetched(scan, method, rest)
@@ -174,7 +174,7 @@ class Lookup:
                 found = self._found(scan, item, request)
             except NOT_READ as error:
                 found = error_row(self._session, item.keys, request, error)
-        return None if found is None else (self._rows.rowid(item), found)
+        return None if found is None else (self._rows.reference(item), found)
 
     def _found(self, scan: ScanOptions, item: ObjectRef, request: Request) -> APIObject | None:
         """The object as the API knows it now, and in the ledger what it has learned of it."""

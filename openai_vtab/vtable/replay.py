@@ -128,7 +128,7 @@ class RecordingLookup:
     def _row(self, scan: ScanOptions, method: Method, item: ObjectRef) -> Row | None:
         request = request_of(self._rows, scan, method, item)
         if request is None:
-            return None if item.entry is None else (self._rows.rowid(item), item.entry)
+            return None if item.entry is None else (self._rows.reference(item), item.entry)
         if self._bulk is not None and scan.idxStr not in self._scans:
             self._scans.add(scan.idxStr)
             key = self._rows.table.name, scan.idxStr

@@ -19,6 +19,7 @@ from ..errors import ProgrammingError
 from ..schema.table import Table
 from ..schema.values import SQLiteValue
 
+Reference = TypeVar("Reference")
 Fields = TypeVar("Fields")
 Comparison = Callable[[str, Any], bool]  # takes a name of ScanPlan.compared and the value: number_comparisons.py
 
@@ -28,23 +29,28 @@ def compare_nothing(name: str, value: Any) -> bool:
     return False
 
 
-class RowCursor(Generic[Fields]):
-    """The rows of one scan: rowids, and what `getters` read the columns in. A getter that is None stands for an option.
+class RowCursor(Generic[Reference, Fields]):
+    """The rows of one scan: what identifies them, and what `getters` read the columns in.
 
-    Filter, which a subclass has, sets `_rows`, `_row` and `_option_values`. `is_mistake` looks at a value that a column
-    of numbers is compared with.
+    A getter that is None stands for an option. `rowid` returns the rowid of a row. Filter, which a subclass has, sets
+    `_rows`, `_row` and `_option_values`. `is_mistake` looks at a value that a column of numbers is compared with.
     """
 
     def __init__(
-        self, table: Table, getters: Sequence[Callable[[Fields], SQLiteValue] | None], is_mistake: Comparison
+        self,
+        table: Table,
+        getters: Sequence[Callable[[Fields], SQLiteValue] | None],
+        rowid: Callable[[Reference], int],
+        is_mistake: Comparison,
     ) -> None:
         self._table = table
+        self._rowid = rowid
         self._getters = getters
         self._is_mistake = is_mistake
         self._mistakes: set[str] = set()  # comparisons of this statement that were warned of
         self._option_values: dict[str, SQLiteValue] = {}
-        self._rows: Iterator[tuple[int, Fields]] = iter(())
-        self._row: tuple[int, Fields] | None = None
+        self._rows: Iterator[tuple[Reference, Fields]] = iter(())
+        self._row: tuple[Reference, Fields] | None = None
 
     def Eof(self) -> bool:
         """Whether the scan is over."""
@@ -57,13 +63,13 @@ class RowCursor(Generic[Fields]):
     def Rowid(self) -> int:
         """The row's rowid."""
         assert self._row is not None  # noqa: S101 - SQLite asks only while Eof is false
-        return self._row[0]
+        return self._rowid(self._row[0])
 
     def Column(self, number: int) -> SQLiteValue:
         """The row's value in a column; -1 is the rowid."""
         assert self._row is not None  # noqa: S101
         if number < 0:
-            return self._row[0]
+            return self._rowid(self._row[0])
         get = self._getters[number]
         return self._option_value(number) if get is None else get(self._row[1])
 

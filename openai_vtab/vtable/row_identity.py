@@ -1,7 +1,7 @@
 """Which object a row of a table stands for: rowids, the ledger's entries, and the objects that look-ups name.
 
 >>> rows = RowIdentities(vector_store_files, Rowids(), created={})
->>> rows.rowid(ObjectRef({"vector_store_id": "vs_1", "id": "file-1"}))
+>>> rows.rowid(rows.reference(ObjectRef({"vector_store_id": "vs_1", "id": "file-1"})))
 1
 """
 
@@ -12,13 +12,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import RowError
-from ..ledger.row import LedgerRow
+from ..ledger.row import LedgerRow, ShadowRow
 from ..ledger.store import Ledger
 from ..schema.decode import APIObject
 from ..schema.table import Table
 from ..sqlite.rowids import Key, Rowids
 
-Row = tuple[int, APIObject]
+# What identifies a row: its rowid, or the key that has one. Few statements read rowids, and a million of them and their
+# keys are 300 MB, so that a key gets its rowid only when SQLite asks for it.
+Reference = int | Key
+Row = tuple[Reference, APIObject]
 
 # added to the rowids of objects that are not in a ledger, which puts them above those that are
 NOT_IN_LEDGER = 1 << 60
@@ -68,14 +71,28 @@ class RowIdentities:
             rowids = (rowid for rowid in rowids if not self.rowids.is_replaced(rowid))
         return self.at(rowids)
 
-    def rowid(self, item: ObjectRef) -> int:
-        """The rowid of an object."""
+    def reference(self, item: ObjectRef) -> Reference:
+        """What identifies an object's row."""
         if item.rowid is not None:
             return item.rowid
         if item.entry is not None:
             return self.rowid_of_entry(item.entry)
-        rowid = self.rowids.of(tuple(map(item.keys.__getitem__, self.table.key)))
+        return tuple(map(item.keys.__getitem__, self.table.key))
+
+    def rowid(self, reference: Reference) -> int:
+        """The rowid of a row."""
+        if isinstance(reference, int):
+            return reference
+        rowid = self.rowids.of(reference)
         return rowid if self.ledger is None else NOT_IN_LEDGER + rowid
+
+    def rowid_of_row(self, row: ShadowRow) -> int:
+        """The same for a row of the ledger's shadow table."""
+        seq: int | None = row[0]
+        if not self.rowids.by_key and seq is not None and seq < NOT_IN_LEDGER:
+            return seq
+        assert self.ledger is not None  # noqa: S101 - it has the row
+        return self.rowid_of_entry(self.ledger.entry(row))
 
     def rowid_of_entry(self, entry: LedgerRow) -> int:
         """The rowid of an object in the ledger: its place there, unless it had another rowid before it was there."""

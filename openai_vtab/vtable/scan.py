@@ -64,9 +64,7 @@ class ListRequests(Protocol):
     def response(self, request: Request, /) -> Response:
         """The response to the request."""
 
-    def parse_once(
-        self, request: Request, parse: Callable[[Response], Parsed], weight: Callable[[Parsed], int] | None = None, /
-    ) -> Parsed:
+    def parse_once(self, request: Request, parse: Callable[[Response], Parsed], /) -> Parsed:
         """What the response means."""
 
     def record_unreadable(self, request: Request, error: Exception, /) -> None:

@@ -97,6 +97,7 @@ class Closable(Protocol):
 
 
 S = TypeVar("S", bound=Closable)
+BEGINS = apsw.SQLITE_TRACE_STMT
 
 
 class RunningStatement(Generic[S]):
@@ -179,20 +180,21 @@ class StatementTracker(Generic[S]):
 
     def follow(self, event: dict[str, Any]) -> None:
         """Take one event of apsw.Connection.trace_v2."""
-        id = event["id"]
-        sql, readonly = event.get("sql", ""), event.get("readonly", False)
-        if event.get("trigger"):
-            if id in self.running or (readonly and self._internal_sql.running):
-                return
-            # without a second line, all of the text would be the comment
-            own = _own_text(sql, readonly, bool(self.running)) if "\n" in sql else ""
-            if readonly and not own:
-                return
-            sql = own or sql
+        id, internal_sql = event["id"], self._internal_sql
+        begins = event["code"] == BEGINS
+        if begins:
+            sql, readonly = event["sql"], event["readonly"]
+            if event["trigger"]:
+                if id in self.running or (readonly and internal_sql.running):
+                    return
+                # without a second line, all of the text would be the comment
+                own = _own_text(sql, readonly, bool(self.running)) if "\n" in sql else ""
+                if readonly and not own:
+                    return
+                sql = own or sql
         ended = self.running.pop(id, None)
         if ended is not None:
             self._end(ended)
-        internal_sql = self._internal_sql
         if internal_sql.running:
             return  # a statement of the package, or a user's cursor that is collected while it runs
         connection = event["connection"]
@@ -203,7 +205,7 @@ class StatementTracker(Generic[S]):
             self._judge(changes, ended)
         if ended is not None:
             self._ended(ended, connection)
-        if event["code"] == apsw.SQLITE_TRACE_STMT:
+        if begins:
             begun = RunningStatement(self._open_session, id, sql, readonly, changes, self._position())
             self._began(begun, connection)
             self.running[id] = begun

@@ -20,6 +20,7 @@ from ..schema.values import SQLiteValue
 from . import best_index
 from .context import ConnectionContext
 from .cursor import Cursor, Getter
+from .ledger_cursor import LedgerCursor
 from .listing import ListReader
 from .lookup import Lookup
 from .members_read import MembersRead
@@ -85,8 +86,17 @@ class VTable(TransactionHooks):
             list_reader = ReplayedListReader(rows, recorder, lookup, context.settings.max_rows)
             before_reading = _do_nothing
         never_numbers = partial(context.never_numbers, session)
-        return Cursor(
-            self.table, self._getters, self._arguments, lookup, list_reader, before_reading, never_numbers, compared
+        make = Cursor if rows.ledger is None else partial(LedgerCursor, rows.ledger)
+        return make(
+            self.table,
+            self._getters,
+            rows.rowid,
+            self._arguments,
+            lookup,
+            list_reader,
+            before_reading,
+            never_numbers,
+            compared,
         )
 
     def before_reading(self, reader: StatementSession) -> None:

@@ -81,8 +81,8 @@ class WriteQueue:
     @property
     def is_empty(self) -> bool:
         """Whether nothing of a transaction is kept."""
-        kept = (self._queued, self._sent, self._savepoints.open, self.intents.open, self._first, self.intents.unsettled)
-        return not any(kept) and self._delivery is None
+        kept = self._queued or self._sent or self._savepoints.open or self.intents.open or self._first
+        return not (kept or self.intents.unsettled) and self._delivery is None
 
     def holds(self, table: object) -> bool:
         """Whether something of the open transaction was written to the table."""

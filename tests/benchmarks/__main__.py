@@ -22,7 +22,7 @@ from itertools import chain
 
 import apsw
 
-from . import commits, documents, ledger, measure, processor, scale
+from . import commits, documents, large, ledger, measure, processor, scale
 from .bulk_cases import bulk_cases
 from .cases import AIOHTTP, LOOP, SDK, SHILLELAGH, Case, cases
 from .cases import documents as documents_table
@@ -108,6 +108,7 @@ def starts_and_memory(server: Running, asked: argparse.Namespace) -> Iterator[Co
         title = f"peak memory, {name} of {keys:,} keys"
         if asked.only in title:
             yield compare(title, lambda: memory(measured(sql, stores)))  # noqa: B023 - called at once
+    yield from memory_of_large(server, asked)
     for title, pair in measure.STARTS.items():
         if asked.only in title:
             yield compare(title, lambda: times(*measure.in_turn(pair, asked.runs * STARTS_PER_RUN), START_TARGET))  # noqa: B023 - called at once
@@ -122,6 +123,18 @@ def starts_and_memory(server: Running, asked: argparse.Namespace) -> Iterator[Co
     for rows, title in commits.COSTS.items():
         if asked.only in title:
             yield compare(title, lambda: times(*commits.costs(server, rows, 15), commits.COST_TARGET))  # noqa: B023
+
+
+def memory_of_large(server: Running, asked: argparse.Namespace) -> Iterator[Compared]:
+    """Measure the memory of large responses and of long lists."""
+    for name, statement in large.LARGE.items():
+        title = f"memory of {name}, more than of one"
+        if asked.only in title:
+            yield compare(title, lambda: memory(large.waiting(server, statement), large.WAITING_TARGET))  # noqa: B023
+    for name, sql in large.LISTS.items():
+        title = f"memory of {name}"
+        if asked.only in title:
+            yield compare(title, lambda: memory(large.long_list(server, sql), large.LIST_TARGET))  # noqa: B023
 
 
 def processor_times(server: Running, asked: argparse.Namespace) -> Iterator[Compared]:

@@ -17,7 +17,7 @@ import openai_vtab
 from .server import KEY, Running
 
 BATCHES = 10_000
-TARGET = 30.0
+TARGET = 8.0
 TITLE = f"`SELECT status, count(*) … GROUP BY status`, a ledger of {BATCHES:,} ÷ an ordinary table"
 STATUSES = ("completed", "failed", "cancelled")
 COUNTS = {"in_progress": 0, "completed": 3, "failed": 0, "cancelled": 0, "total": 3}

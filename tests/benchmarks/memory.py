@@ -30,6 +30,7 @@ def main() -> None:
         upload_root=asked["upload_root"],
         max_concurrency=32,
         uploads_per_minute=0,
+        max_rows=2_000_000,
     )
     db.execute(asked["tables"])
     gc.collect()

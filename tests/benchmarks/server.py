@@ -64,18 +64,23 @@ ACCOUNT = "file-account-"  # the ids of the account's files begin with this
 FILES = 1_916  # of the account, all in each vector store, unless the server is told another number
 
 
-def file_ids(files: int = FILES) -> list[str]:
+LARGE = "large-"  # objects whose ids have this in them are large: their contents, or the whole response
+LARGE_CONTENT = b"x" * 30_000_000
+
+
+def file_ids(files: int = FILES, begin: int = 0, limit: int | None = None) -> list[str]:
     """The ids of the account's files, newest first."""
-    return [f"{ACCOUNT}{number:05}" for number in range(files)]
+    end = files if limit is None else min(files, begin + limit)
+    return [f"{ACCOUNT}{number:05}" for number in range(begin, end)]
 
 
 def file(file_id: str) -> Batch:
     """What the server says of a file of the account."""
-    number = int(file_id.removeprefix(ACCOUNT))
+    number = int(file_id.removeprefix(ACCOUNT).removeprefix(LARGE))
     return {
         "id": file_id,
         "object": "file",
-        "bytes": number,
+        "bytes": len(LARGE_CONTENT) if LARGE in file_id else number,
         "created_at": 1_700_000_000 - number,
         "filename": f"document {number}.md",
         "purpose": "assistants",
@@ -104,7 +109,7 @@ def store_file(vector_store_id: str, file_id: str) -> Batch:
 def page(objects: Callable[[str], Batch], files: int, limit: int, after: str | None) -> Batch:
     """A page of a list of the account's files."""
     begin = int(after.removeprefix(ACCOUNT)) + 1 if after else 0
-    data = [objects(file_id) for file_id in file_ids(files)[begin : begin + limit]]
+    data = [objects(file_id) for file_id in file_ids(files, begin, limit)]
     last = data[-1]["id"] if data else None
     return {"object": "list", "data": data, "last_id": last, "has_more": begin + limit < files}
 
@@ -229,9 +234,12 @@ class Server(web.Server):
             if self.latency:
                 await asyncio.sleep(self.latency)
             match request.method, parts:
+                case "GET", ["v1", *_, "content"]:
+                    return large(parts)
                 case "GET", ["v1", "vector_stores", store, "file_batches", batch_id]:
                     files = self.files.batches.get(batch_id)
-                    return said(batch(store, batch_id, None if files is None else len(files)))
+                    padding = {"padding": LARGE_CONTENT.decode()} if LARGE in batch_id else {}
+                    return said(batch(store, batch_id, None if files is None else len(files)) | padding)
                 case "POST", ["v1", "vector_stores", store, "file_batches"]:
                     return said(self.create(store, await request.json()))
                 case "GET", ["v1", "files"]:
@@ -306,6 +314,13 @@ async def upload(request: web.BaseRequest) -> Received:
             first += chunk
         size += len(chunk)
     return file_name(first), size, 0
+
+
+def large(parts: list[str]) -> web.Response:
+    """The content of a file, or the text that was extracted from it."""
+    if len(parts) == len(["v1", "files", "file_id", "content"]):
+        return web.Response(body=LARGE_CONTENT, content_type="application/octet-stream")
+    return said({"data": [{"type": "text", "text": LARGE_CONTENT.decode()}], "has_more": False})
 
 
 def said(body: object, status: int = 200) -> web.Response:

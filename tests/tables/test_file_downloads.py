@@ -145,7 +145,7 @@ def test_download_is_dropped_once_used(
     sql = "SELECT count(DISTINCT content) FROM json_each('[1, 2, 3]') CROSS JOIN files WHERE file_id IN ('file-01', 'file-02')"
     assert db.execute(sql).get == 2
     assert sorted(contents(requests())) == ["file-01", "file-02"]
-    monkeypatch.setattr("openai_vtab.execution.statement.DOWNLOAD_CACHE_BYTES", 1)
+    monkeypatch.setattr("openai_vtab.execution.download_cache.DOWNLOAD_CACHE_BYTES", 1)
     assert db.execute(sql).get == 2
     assert len(contents(requests())) > 2
 

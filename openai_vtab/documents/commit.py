@@ -87,12 +87,14 @@ class DocumentCommit:
         if not wanted:
             return
         self._vector_store.ensure()  # before anything is uploaded, because its name may be taken
-        changed: list[str] = []
+        answers: dict[int, Object] = {}
         spare = spares.contents(self._store)
         for document, file in wanted:
             if (file.sha256, file.filename) not in spare or not spares.take_up(self._store, document, file):
-                self._upload_one(document, file, changed)
+                self._upload_one(document, file, answers)
         self._sender.send()
+        self._store.uploaded(answers)
+        changed = [d.key for d, file in wanted if answers.get(file.id, {}).get("sha256", file.sha256) != file.sha256]
         if changed:
             key = f"{changed[0]!r}{_more(len(changed) - 1)}"
             raise RowError(
@@ -103,7 +105,7 @@ class DocumentCommit:
             for document, file in selections.newest_in(self._store, State.WANTED):
                 self._store.move(file, State.UPLOADED, file_id=f"the id of {document.key}")
 
-    def _upload_one(self, document: Document, file: StoredFile, changed: list[str]) -> None:
+    def _upload_one(self, document: Document, file: StoredFile, answers: dict[int, Object]) -> None:
         content = self._store.contents.of(file)
         if content is None:
             raise RowError(
@@ -120,10 +122,7 @@ class DocumentCommit:
         }
 
         def uploaded(answer: Object) -> None:
-            if answer["sha256"] != file.sha256:
-                changed.append(document.key)
-            known = {"file_id": answer["id"], "created_at": answer.get("created_at"), "sha256": answer["sha256"]}
-            self._store.advance(file, state=State.UPLOADED, **known)
+            answers[file.id] = answer
 
         self._sender.add(Step.UPLOAD, requests.upload(content), sent, document.id, self._label(document), uploaded)
 

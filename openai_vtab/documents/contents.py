@@ -22,7 +22,7 @@ from ..schema.upload_root import reason, relative
 from ..schema.values import InvalidValue, Limits, SQLiteValue, sql_literal
 from .rows import Document, StoredFile
 
-CHUNK = 1 << 20  # bytes
+CHUNK = 1 << 16  # bytes
 # a file system may give two changes within this many nanoseconds the same time
 RACY = 2 * 10**9
 

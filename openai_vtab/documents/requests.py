@@ -65,7 +65,7 @@ def upload(file: FileToUpload) -> Change:
     change = _created(files, _method(files, "INSERT", "path", "purpose"), {"path": file, "purpose": PURPOSE})
     body = change.request.body
     assert isinstance(body, Upload)  # noqa: S101 - the table says that it is a form
-    return replace(change, parse=lambda response: {**change.parse(response), "sha256": body.sha256})
+    return Change(change.request, change.affected, lambda response: {**change.parse(response), "sha256": body.sha256})
 
 
 def attach(vector_store_id: str, items: Sequence[Object], new_files: Mapping[str, float]) -> Change:

@@ -36,6 +36,7 @@ class StoredFile(NamedTuple):
     document: the id of its document; None when no document needs it.
     owned: 1 when the table has uploaded it; 0 when it was there before, so that it is never deleted.
     answer: the latest vector_store.file object, JSON; for a file that failed, it has the reason.
+    version: how often the row was changed.
     """
 
     id: int
@@ -53,3 +54,4 @@ class StoredFile(NamedTuple):
     attached_at: int | None
     answer: str | None
     intent: str | None
+    version: int

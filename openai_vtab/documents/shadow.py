@@ -23,7 +23,7 @@ DEFINITIONS = {
     "sha256 TEXT, bytes INTEGER, filename TEXT, stamp TEXT",
     "files": "id INTEGER PRIMARY KEY, document INTEGER, file_id TEXT UNIQUE, sha256 TEXT, bytes INTEGER, "
     "filename TEXT, owned INTEGER NOT NULL, state TEXT NOT NULL, attributes TEXT, chunking TEXT, batch_id TEXT, "
-    "created_at INTEGER, attached_at INTEGER, answer TEXT, intent TEXT UNIQUE, "
+    "created_at INTEGER, attached_at INTEGER, answer TEXT, intent TEXT UNIQUE, version INTEGER NOT NULL DEFAULT 0, "
     # as constraints, the indexes need no names, which RENAME would leave behind
     "UNIQUE (document, id), UNIQUE (state, id), UNIQUE (sha256, id)",
     "config": "name TEXT PRIMARY KEY, value",

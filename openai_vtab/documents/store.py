@@ -12,19 +12,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from ..schema.values import SQLiteValue
 from ..sqlite.internal_sql import InternalSQL
+from . import statement_texts
 from .canonical import canonical
 from .contents import Contents
 from .rows import Document, StoredFile
 from .shadow import DocumentShadow
+from .statement_texts import CHANGED, DOCUMENT, FILE
 from .states import NEXT_STATES, State
 
-DOCUMENT = ", ".join(f"d.{name}" for name in Document._fields)
-FILE = ", ".join(f"f.{name}" for name in StoredFile._fields)
 SIZE = len(Document._fields)
 STATE = StoredFile._fields.index("state")
 _state = lru_cache(len(State))(State)  # State() takes a tenth of what a row does
@@ -33,7 +33,7 @@ LOOKED_AT = frozenset(
 )  # a look at the API tells the state of such a file
 
 
-Learned = tuple[str | None, State, str | None, str | None]  # of a file: its batch, state, answer and attributes
+Learned = tuple[int, State, str | None, str | None]  # of a file: the row's version, state, answer and attributes
 
 
 class DocumentStore:
@@ -44,6 +44,10 @@ class DocumentStore:
 
     What SELECT learns of files is kept in memory until it can be written between the user's transactions. Until then,
     the methods that return files add it to what the rows say.
+
+    Another connection may change a file meanwhile, at the API and in its row. Its transaction may even delete the file
+    at the API and be rolled back, so that the row is `unsure` and looks as if it had been so all the time. So each
+    change of a row counts its version up, and what was learned counts only for the version that it was learned of.
     """
 
     def __init__(
@@ -98,7 +102,8 @@ class DocumentStore:
 
     def change_document(self, id: int, **columns: SQLiteValue) -> None:
         """Set columns of a document."""
-        self._update("documents", id, columns)
+        sql = statement_texts.update(self.shadow.path("documents"), tuple(columns), is_file=False)
+        self._sql.write(sql, [*columns.values(), id])
 
     def forget_stamps(self) -> None:
         """Forget the sizes and times of the local files, so that each is read when it is written again."""
@@ -115,7 +120,7 @@ class DocumentStore:
 
         limit: the number of documents at most; -1 for all.
         """
-        sql = _listed(self.shadow.path("documents"), self.shadow.path("files"), where, limit)
+        sql = statement_texts.listed(self.shadow.path("documents"), self.shadow.path("files"), where, limit)
         for row in self._sql.read(sql, bindings):
             file = None if row[SIZE] is None else self._file(row[SIZE:])
             yield Document._make(row[:SIZE]), file
@@ -159,14 +164,14 @@ class DocumentStore:
 
     def current(self, file: StoredFile) -> StoredFile:
         """Return the file with what was learned of it since its row was read."""
-        if file.file_id in self._learned and file.state in LOOKED_AT:
-            batch_id, state, answer, attributes = self._learned[file.file_id]
-            if batch_id != file.batch_id:
-                return file
-            if attributes is None or file.state is not State.UNSURE:
-                attributes = file.attributes
-            return file._replace(state=state, answer=file.answer if answer is None else answer, attributes=attributes)
-        return file
+        if file.file_id not in self._learned:
+            return file
+        version, state, answer, attributes = self._learned[file.file_id]
+        if version != file.version:
+            return file
+        if attributes is None or file.state is not State.UNSURE:
+            attributes = file.attributes
+        return file._replace(state=state, answer=file.answer if answer is None else answer, attributes=attributes)
 
     def add_file(self, **columns: SQLiteValue) -> int:
         """Insert a file, and return the row's id."""
@@ -174,7 +179,8 @@ class DocumentStore:
 
     def change_file(self, id: int, **columns: SQLiteValue) -> None:
         """Set columns of a file."""
-        self._update("files", id, columns)
+        sql = statement_texts.update(self.shadow.path("files"), tuple(columns), is_file=True)
+        self._sql.write(sql, [*columns.values(), id])
 
     def move(self, file: StoredFile, state: State, **columns: SQLiteValue) -> None:
         """Set the state of a file, and other columns. What was learned of it while reading is out of date."""
@@ -185,9 +191,18 @@ class DocumentStore:
 
     def advance(self, file: StoredFile, **columns: SQLiteValue) -> None:
         """Set columns of a file, unless its state has changed since it was read: a result may be written twice."""
-        sets = ", ".join(f"{name} = ?" for name in columns)
-        sql = f"UPDATE {self.shadow.path('files')} SET {sets} WHERE id = ? AND state = ?"
+        sql = f"{statement_texts.update(self.shadow.path('files'), tuple(columns), is_file=True)} AND state = ?"
         self._sql.write(sql, [*columns.values(), file.id, file.state])
+
+    def uploaded(self, answers: Mapping[int, dict[str, object]]) -> None:
+        """Write what the API says of uploads, by the ids of their files' rows."""
+        rows = [[id, *map(answer.get, ("id", "created_at", "sha256"))] for id, answer in answers.items()]
+        self._sql.write(
+            f"UPDATE {self.shadow.path('files')} AS f SET state = 'uploaded', file_id = new.value ->> 1, "
+            f"created_at = new.value ->> 2, sha256 = new.value ->> 3, {CHANGED} FROM openai.json_each(?) AS new "
+            "WHERE f.id = new.value ->> 0 AND +f.state = 'wanted'",
+            [json.dumps(rows)],
+        )
 
     def attached(self, part: Sequence[tuple[Document, StoredFile]], batch_id: str, at: int) -> None:
         """Write that a batch attaches files with the attributes and the chunking of their documents."""
@@ -195,7 +210,8 @@ class DocumentStore:
         # +state: SQLite would begin with the index of the states, and read the whole JSON again for each file
         self._sql.write(
             f"UPDATE {self.shadow.path('files')} AS f SET state = 'in_progress', batch_id = ?, attached_at = ?, "
-            "answer = NULL, attributes = new.value ->> 1, chunking = new.value ->> 2 FROM openai.json_each(?) AS new "
+            f"answer = NULL, attributes = new.value ->> 1, chunking = new.value ->> 2, {CHANGED} "
+            "FROM openai.json_each(?) AS new "
             "WHERE f.id = new.value ->> 0 AND +f.state = 'uploaded'",
             [batch_id, at, json.dumps(rows)],
         )
@@ -222,15 +238,15 @@ class DocumentStore:
     # what was learned while reading
 
     def learn(self, file: StoredFile, state: State, answer: dict[str, object] | None = None) -> None:
-        """Keep what the API says of a file, which has an id, until it can be written.
+        """Keep what the API says of a file in one of the states LOOKED_AT, until it can be written.
 
-        It is out of date once the file is in another batch: another connection has attached it again. Its attributes
-        count if it was unsure: a request that sets them may have gone out.
+        Its attributes count if it was unsure: a request that sets them may have gone out.
         """
+        assert file.state in LOOKED_AT, file  # noqa: S101
         # () for no member: null stands for no attributes, no member for attributes that are not known
         attributes = () if answer is None else answer.get("attributes", ())
         self._learned[str(file.file_id)] = (
-            file.batch_id,
+            file.version,
             state,
             None if answer is None else json.dumps(answer, separators=(",", ":")),
             canonical(attributes or {}) if attributes is None or isinstance(attributes, dict) else None,
@@ -244,13 +260,11 @@ class DocumentStore:
     def learned_statement(self) -> tuple[str, list[SQLiteValue]]:
         """Return the statement that writes what was learned, and its binding."""
         rows = [[file_id, *learned] for file_id, learned in self._learned.items()]
-        states = ", ".join(f"'{state}'" for state in sorted(LOOKED_AT))
-        # +state: SQLite would begin with the index of the states, and read the whole JSON again for each file
         sql = (
             f"UPDATE {self.shadow.path('files')} AS f SET state = new.value ->> 2, "
             "answer = coalesce(new.value ->> 3, f.answer), attributes = CASE f.state WHEN 'unsure' "
-            "THEN coalesce(new.value ->> 4, f.attributes) ELSE f.attributes END FROM openai.json_each(?) AS new "
-            f"WHERE f.file_id = new.value ->> 0 AND f.batch_id IS new.value ->> 1 AND +f.state IN ({states})"
+            f"THEN coalesce(new.value ->> 4, f.attributes) ELSE f.attributes END, {CHANGED} "
+            "FROM openai.json_each(?) AS new WHERE f.file_id = new.value ->> 0 AND f.version = new.value ->> 1"
         )
         return sql, [json.dumps(rows)]
 
@@ -272,22 +286,6 @@ class DocumentStore:
     # SQL
 
     def _insert(self, suffix: str, columns: dict[str, SQLiteValue]) -> int:
-        marks = ", ".join("?" * len(columns))
-        sql = f"INSERT INTO {self.shadow.path(suffix)}({', '.join(columns)}) VALUES ({marks})"
-        new = self._sql.write(sql, list(columns.values()))
+        new = self._sql.write(statement_texts.insert(self.shadow.path(suffix), tuple(columns)), list(columns.values()))
         self.shadow.require(new != 0, "inserted")
         return new
-
-    def _update(self, suffix: str, id: int, columns: dict[str, SQLiteValue]) -> None:
-        sets = ", ".join(f"{name} = ?" for name in columns)
-        self._sql.write(f"UPDATE {self.shadow.path(suffix)} SET {sets} WHERE id = ?", [*columns.values(), id])
-
-
-@lru_cache(maxsize=256)  # every row that is written is read before
-def _listed(documents: str, files: str, where: str, limit: int) -> str:
-    # SQLite prepares a statement again each time that something is bound beside the parameter of a LIMIT
-    return (
-        f"SELECT {DOCUMENT}, {FILE} FROM {documents} AS d LEFT JOIN {files} AS f "
-        f"ON f.id = (SELECT max(id) FROM {files} WHERE document = d.id) WHERE {where} ORDER BY d.id"
-        + (f" LIMIT {limit}" if limit >= 0 else "")
-    )

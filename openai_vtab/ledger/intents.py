@@ -37,7 +37,6 @@ import json
 import logging
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -45,6 +44,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from ..clock import REAL, Clock
 from ..errors import OperationalError
 from .intent_file import MARK, IntentFile, Line
 
@@ -85,7 +85,7 @@ class Intent:
 
     def begin(self) -> None:
         """The request is about to leave. Raises OperationalError when that cannot be written down."""
-        self.at = int(time.time())
+        self.at = int(self.intent_log.clock.time())
         with self.intent_log.beginning({"begun": self.id, "at": self.at}):
             self.outcome = Outcome.BEGUN
 
@@ -134,8 +134,9 @@ class IntentLog:
     Many threads call its methods.
     """
 
-    def __init__(self, file: str, path: Path | None = None) -> None:
+    def __init__(self, file: str, path: Path | None = None, *, clock: Clock = REAL) -> None:
         self.file = file
+        self.clock = clock
         self.intents: list[Intent] = []
         self._token = os.urandom(8).hex()
         self._lines = IntentFile(file, self._token, path)

@@ -168,7 +168,7 @@ def _form_fields(table: Table, method: Method, parameters: Mapping[str, Any]) ->
         if isinstance(value, (bytes, Spooled)):
             fields[method.multipart] = FileToUpload(given["filename"], value)
         elif isinstance(value, FileToUpload):
-            fields[method.multipart] = replace(value, filename=given.get("filename", value.filename))
+            fields[method.multipart] = replace(value, filename=given["filename"]) if "filename" in given else value
     return fields
 
 

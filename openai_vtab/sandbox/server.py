@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import select
 import socket
 import threading
 from collections.abc import Callable
@@ -39,7 +40,7 @@ class Server(ThreadingTCPServer):
         self.traffic = Traffic()
         self.stopping = threading.Event()
         self._lock = threading.Lock()
-        self._connections: dict[socket.socket, threading.Thread] = {}
+        self._connections: dict[socket.socket, threading.Thread | None] = {}
         super().__init__(("127.0.0.1", port), Connection)
         self.server_port = self.socket.getsockname()[1]
         self._thread = threading.Thread(target=self._accept, daemon=True)
@@ -62,32 +63,42 @@ class Server(ThreadingTCPServer):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
         for thread in connections.values():
-            thread.join(CLOSING_SECONDS)
+            if thread is not None:
+                thread.join(CLOSING_SECONDS)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Accept a connection, and record it at once: whoever holds the lock finds each in the queue or among these."""
+        with self._lock:
+            connection, address = super().get_request()
+            self._connections[connection] = None
+        self.traffic.connected()
+        return connection, address
 
     def _accept(self) -> None:
         """Start a thread for each connection. It waits for the next one, where serve_forever() would poll."""
         while True:
+            select.select([self.socket], [], [])
             try:
-                connection, address = self.socket.accept()
+                connection, address = self.get_request()
             except OSError:  # the client has gone, or stop() has closed the socket
                 if self.stopping.is_set():
                     return
                 continue
             if self.stopping.is_set():
-                connection.close()
+                self.shutdown_request(connection)
                 return
             self.process_request(connection, address)
 
     def opened(self, connection: socket.socket) -> None:
-        """Record a new connection, which the current thread serves."""
-        self.traffic.connected()
+        """Record that the current thread serves a connection."""
         with self._lock:
             self._connections[connection] = threading.current_thread()
 
-    def closed(self, connection: socket.socket) -> None:
-        """Record the end of a connection."""
+    def shutdown_request(self, connection: Any) -> None:
+        """Close a connection."""
         with self._lock:
             del self._connections[connection]
+        super().shutdown_request(connection)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Ignore the error: a client has closed its connection, as clients do."""
@@ -106,12 +117,6 @@ class Connection(BaseHTTPRequestHandler):
         """Open the connection."""
         super().setup()
         self.server.opened(self.connection)
-
-    def finish(self) -> None:
-        """Close the connection."""
-        with contextlib.suppress(OSError):
-            super().finish()
-        self.server.closed(self.connection)
 
     def log_message(self, format: str, *args: object) -> None:
         """Write nothing to stderr."""

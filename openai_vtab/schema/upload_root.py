@@ -19,6 +19,7 @@ HAS_DIR_FD = os.open in os.supports_dir_fd and os.scandir in os.supports_fd  # n
 _LOOK = getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_PATH", os.O_RDONLY)
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 # without O_NONBLOCK, opening a FIFO would wait for a writer
+_NOT_NAMES = frozenset({"", os.curdir, os.pardir})  # an absolute path begins with ""
 _READ = os.O_RDONLY | _NO_LINK | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -46,13 +47,17 @@ class Place(NamedTuple):
         return os.path.basename(self.path)  # noqa: PTH119
 
     def open(self) -> BinaryIO:
-        """Open the file. Raises OSError for anything but a regular file."""
-        with self._folder() as (name, folder):
+        """Open the file, without a buffer. Raises OSError for anything but a regular file."""
+        name, folder = self._descend()
+        try:
             number = os.open(name, _READ, dir_fd=folder)
+        finally:
+            if folder is not None:
+                os.close(folder)
         if not stat.S_ISREG(os.fstat(number).st_mode):
             os.close(number)
             raise OSError(f"{self.name} is not a file")
-        return os.fdopen(number, "rb")
+        return os.fdopen(number, "rb", 0)
 
     def is_file(self) -> bool:
         """Whether it exists and is a regular file. Never raises."""
@@ -92,19 +97,39 @@ class Place(NamedTuple):
     @contextmanager
     def _folder(self) -> Iterator[tuple[str, int | None]]:
         """The name, and a descriptor of the folder that it is in; on Windows the whole path, and None."""
+        name, folder = self._descend()
+        try:
+            yield name, folder
+        finally:
+            if folder is not None:
+                os.close(folder)
+
+    def _descend(self) -> tuple[str, int | None]:
+        """The same, for a caller that closes the descriptor."""
         if not HAS_DIR_FD:
-            yield self.path, None
-            return
+            return self.path, None
         *folders, name = self.path[len(self.root) :].lstrip(os.sep).split(os.sep)  # noqa: PTH206
         here = os.open(self.root, _LOOK)
-        try:
-            for folder in folders:
+        for folder in folders:
+            try:
                 inner = os.open(folder, _LOOK | _NO_LINK, dir_fd=here)
+            finally:
                 os.close(here)
-                here = inner
-            yield name or ".", here
-        finally:
-            os.close(here)
+            here = inner
+        return name or ".", here
+
+
+def plain(path: SQLiteValue, upload_root: Path | None) -> Place | None:
+    """Return the place of a relative path of names alone; None for any other, which `locate` can check.
+
+    If nothing in the path is a symbolic link, this is what `locate` returns; otherwise, Place.open raises OSError.
+    """
+    if not HAS_DIR_FD or upload_root is None or not isinstance(path, str) or "\0" in path:
+        return None
+    if not _NOT_NAMES.isdisjoint(path.split(os.sep)):  # noqa: PTH206
+        return None
+    root = str(upload_root)
+    return Place(root, f"{root.rstrip(os.sep)}{os.sep}{path}")
 
 
 def locate(path: SQLiteValue, upload_root: Path | None, *, follow: bool = True) -> Place:

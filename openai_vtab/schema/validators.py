@@ -19,7 +19,7 @@ from typing import BinaryIO
 from unicodedata import category
 
 from .file_to_upload import FileToUpload
-from .upload_root import locate, reason, relative
+from .upload_root import Place, locate, plain, reason, relative
 from .values import JSON, InvalidValue, Limits, SQLiteValue, key_text, parse_json, shown_json, sql_literal
 
 MAX_FILE = 512 * 1024 * 1024  # bytes
@@ -56,7 +56,8 @@ def text(value: SQLiteValue, _: Limits) -> str:
 def filename(value: SQLiteValue, _: Limits) -> str:
     """Check the name of an uploaded file."""
     name = text(value, _)
-    if not name.strip() or any(category(character) in ("Cc", "Cs") for character in name):
+    has_controls = not name.isprintable() and any(category(character) in ("Cc", "Cs") for character in name)
+    if not name.strip() or has_controls:
         raise InvalidValue(f"{sql_literal(value)} is not a file name", "a name such as 'returns.md'")
     if "%22" in name:  # browsers write a quotation mark so in a form
         raise InvalidValue(
@@ -90,9 +91,31 @@ def path(value: SQLiteValue, limits: Limits) -> FileToUpload:
 
 def open_path(value: SQLiteValue, limits: Limits) -> tuple[FileToUpload, BinaryIO]:
     """Check the path of a file as `path` does, and open the file."""
+    place, opened = _opened(value, limits)
+    try:
+        name, size = filename(place.name, limits), os.fstat(opened.fileno()).st_size
+        if not 0 < size <= MAX_FILE:
+            raise InvalidValue(
+                f"{sql_literal(value)} has {size} bytes",
+                f"the path of a file of 1 to {MAX_FILE} bytes {relative(limits.upload_root)}",
+            )
+    except BaseException:
+        opened.close()
+        raise
+    return FileToUpload(name, place, size), opened
+
+
+def _opened(value: SQLiteValue, limits: Limits) -> tuple[Place, BinaryIO]:
+    # following all links of each path costs as much as reading a small file
+    found = plain(value, limits.upload_root)
+    if found is not None:
+        try:
+            return found, found.open()
+        except OSError:
+            pass  # perhaps for a link
     place, root = locate(value, limits.upload_root), relative(limits.upload_root)
     try:
-        opened = place.open()
+        return place, place.open()
     except OSError as error:
         if place.is_folder():
             files = "its files are SELECT name FROM fsdir(…) WHERE length(data) > 0"
@@ -102,16 +125,6 @@ def open_path(value: SQLiteValue, limits: Limits) -> tuple[FileToUpload, BinaryI
         raise InvalidValue(
             f"{sql_literal(value)} cannot be read ({reason(error)})", f"the path of another file {root}"
         ) from None
-    try:
-        name, size = filename(place.name, limits), os.fstat(opened.fileno()).st_size
-        if not 0 < size <= MAX_FILE:
-            raise InvalidValue(
-                f"{sql_literal(value)} has {size} bytes", f"the path of a file of 1 to {MAX_FILE} bytes {root}"
-            )
-    except BaseException:
-        opened.close()
-        raise
-    return FileToUpload(name, place, size), opened
 
 
 def boolean(value: SQLiteValue, _: Limits) -> bool:

@@ -70,7 +70,7 @@ def shown_json(value: JSON) -> str:
     return shortened(json.dumps(value, ensure_ascii=False))
 
 
-def load_json(text: str | bytes, parse_constant: Callable[[str], JSON] | None = None) -> JSON:
+def load_json(text: str | bytes, decoder: json.JSONDecoder | None = None) -> JSON:
     """The value of a JSON text, without lone surrogates. Raises ValueError or RecursionError.
 
     JSON can spell half of a surrogate pair; UTF-8, and so SQLite, cannot.
@@ -85,7 +85,7 @@ def load_json(text: str | bytes, parse_constant: Callable[[str], JSON] | None = 
             decoded = strip_surrogates(text.decode(encoding, "surrogatepass"))
     if "\\ud" in decoded or "\\uD" in decoded:
         decoded = _ESCAPE.sub(lambda escape: "?" if escape[1] else escape[0], decoded)
-    return json.loads(decoded, parse_constant=parse_constant)
+    return json.loads(decoded) if decoder is None else decoder.decode(decoded)
 
 
 def strip_surrogates(text: str) -> str:
@@ -100,7 +100,7 @@ def parse_json(value: SQLiteValue, example: str) -> JSON:
     if not isinstance(value, str):
         raise InvalidValue(f"{sql_literal(value)} is not JSON text", example)
     try:
-        return load_json(value, parse_constant=_no_constant)
+        return load_json(value, _STRICT)
     except (ValueError, RecursionError):
         raise InvalidValue(f"{sql_literal(value)} is not JSON", example) from None
 
@@ -112,6 +112,9 @@ def is_finite(item: JSON) -> bool:
 
 def _no_constant(name: str) -> JSON:
     raise ValueError(f"{name} is Python's, not JSON's")
+
+
+_STRICT = json.JSONDecoder(parse_constant=_no_constant)  # json.loads() would make one for each text
 
 
 def shortened(text: str) -> str:

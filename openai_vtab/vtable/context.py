@@ -29,6 +29,7 @@ from ..schema.values import Limits
 from ..settings import Settings
 from ..sqlite import rowids as object_rowids
 from ..sqlite.columns_read import columns_read
+from ..sqlite.database_files import file_of
 from ..sqlite.internal_sql import InternalSQL
 from ..sqlite.open_cursors import OpenCursors
 from ..sqlite.row_value_affinity import never_numbers
@@ -41,6 +42,7 @@ from ..writes.queue import WriteQueue
 from ..writes.settlement import Settlement
 from . import closing
 from .callbacks import NO_CALLBACKS, Callbacks
+from .ending_errors import EndingErrors
 from .number_comparisons import NumberComparisons
 from .replay import Replayer
 from .statements import EVENTS, RunningStatement, StatementTracker
@@ -73,6 +75,7 @@ class ConnectionContext:
         sender = FlushSender(self.workers, callbacks.may_delete, callbacks.on_done)
         self.writes = writes = WriteQueue(sender)
         self.internal_sql = InternalSQL(weak)
+        self.ending_errors = EndingErrors(connection, self.internal_sql)
         self.created: dict[tuple[str, ...], float] = {}  # objects created through it: the time, on the clock
         self.ledgers: list[Ledger] = []
         self._documents: list[DocumentOutcomes] = []
@@ -107,6 +110,7 @@ class ConnectionContext:
             self.settle(connection, can_wait=True)
 
     def _ended(self, statement: Statement, connection: apsw.Connection) -> None:
+        self.ending_errors.over()
         if statement.session is not None and not self.statements.running:
             self._forget_old()
         # learned rows wait after a writing statement, so that changes() is still the user's when it is called next
@@ -228,7 +232,7 @@ class ConnectionContext:
 
     def ledger(self, connection: apsw.Connection, table: Table, schema: str, name: str) -> Ledger:
         """The ledger of a table. It outlives SQLite's object for the table, which a schema change takes away."""
-        file = _file_of(connection, schema)
+        file = file_of(connection, schema)
         for ledger in self.ledgers:
             if (ledger.schema, ledger.name, ledger.file) == (schema, name, file):
                 break
@@ -241,7 +245,7 @@ class ConnectionContext:
 
     def documents(self, connection: apsw.Connection, schema: str, name: str) -> DocumentStore:
         """The rows of a documents table. They outlive SQLite's object for the table."""
-        file = _file_of(connection, schema)
+        file = file_of(connection, schema)
         for found in self._documents:
             if (found.schema, found.name, found.file) == (schema, name, file):
                 break
@@ -280,6 +284,7 @@ class ConnectionContext:
         a statement, it is only the schema that has changed, by the rollback of a RENAME for example.
         """
         self._connected -= 1
+        self.ending_errors.disconnected()
         if self._connected or self.workers.is_inherited or self.internal_sql.running or self.statements.running:
             return
         self.workers.close()
@@ -291,9 +296,3 @@ class ConnectionContext:
         self._connected -= 1
         if not self._connected:
             self.workers.close()
-
-
-def _file_of(connection: apsw.Connection, schema: str) -> str:
-    """The file of a database, "" when it is in none: some of SQLite's file systems have names, but no files."""
-    file = connection.db_filename(schema) or ""
-    return file if Path(file).is_file() else ""

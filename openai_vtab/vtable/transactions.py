@@ -53,8 +53,9 @@ class TransactionHooks:
         """COMMIT, first half: send what is queued. An error here fails the COMMIT."""
         if self.context.statements.is_writing:  # otherwise the latest statement itself may commit, as it is reset
             self.context.judge_nested()
-        self._writes.flush()
-        self.context.written_documents.commit()
+        with self.context.ending_errors.kept():
+            self._writes.flush()
+            self.context.written_documents.commit()
 
     def Commit(self) -> None:
         """COMMIT, second half: cannot fail."""
@@ -66,7 +67,8 @@ class TransactionHooks:
         """ROLLBACK, or a COMMIT that SQLite could not complete after Sync."""
         self.context.written_documents.end()
         self.context.settlement.undone()
-        self._writes.rollback(self.context.user_rolls_back)
+        with self.context.ending_errors.kept():
+            self._writes.rollback(self.context.user_rolls_back)
 
     def Savepoint(self, level: int) -> None:
         """SAVEPOINT, or the beginning of a statement that may have to be undone alone."""

@@ -12,6 +12,7 @@ from functools import partial
 
 import apsw
 
+from ..clock import Clock
 from ..errors import ProgrammingError, UnsupportedWriteError
 from ..execution.workers import WorkerPool
 from ..ledger.intents import IntentLog
@@ -39,6 +40,11 @@ class FlushSender:
         self._on_done = on_done
         self._meter: ProgressReporter | None = None  # of the COMMIT, which may take several flushes
         self._finished = 0  # writes of its earlier flushes
+
+    @property
+    def clock(self) -> Clock:
+        """The clock of the requests, which tells the times of intents as well."""
+        return self._workers.clock
 
     @property
     def is_dry_run(self) -> bool:

@@ -1,6 +1,6 @@
 """The intents of one connection: of the open transaction, and of those that are over.
 
->>> logs = IntentLogs()
+>>> logs = IntentLogs(REAL)
 >>> logs.of("/data/my.db").new(["my_batches"], {"vector_store_id": "vs_1"}, {"file_ids": ["file-1"]})
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from ..clock import Clock
 from ..ledger.intents import IntentLog
 
 
@@ -19,14 +20,15 @@ class IntentLogs:
     unsettled: those of transactions that are over, for which ledgers may lack rows.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self.unsettled: list[IntentLog] = []
         self.open: dict[str, IntentLog] = {}
 
     def of(self, file: str) -> IntentLog:
         """Where the open transaction writes down what it creates for ledgers in this database file ("" in none)."""
         if file not in self.open:
-            self.open[file] = IntentLog(file)
+            self.open[file] = IntentLog(file, clock=self._clock)
         return self.open[file]
 
     @property

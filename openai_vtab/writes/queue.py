@@ -57,7 +57,7 @@ class WriteQueue:
 
     def __init__(self, sender: FlushSender) -> None:
         self._sender = sender
-        self.intents = IntentLogs()
+        self.intents = IntentLogs(sender.clock)
         self.next_number = 0
         self._queued: list[Write] = []
         self._sent: dict[int, Write] = {}

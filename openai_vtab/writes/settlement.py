@@ -25,6 +25,7 @@ import apsw
 from ..ledger.intent_file import left_behind
 from ..ledger.intent_reader import read_intents
 from ..ledger.intents import Intent, IntentLog
+from ..sqlite.database_files import schema_of
 from ..sqlite.internal_sql import InternalSQL
 from .intent_logs import IntentLogs
 
@@ -130,7 +131,7 @@ class Settlement:
         for store in list(self._to_recover):
             self._recover(connection, store)
         for found in list(self._intents.unsettled):
-            if not found.file or (schema := _schema_of(connection, found.file)):
+            if not found.file or (schema := schema_of(connection, found.file)):
                 self._settle(found, schema if found.file else "")
         for store in self.stores:
             store.save(can_wait)
@@ -248,8 +249,3 @@ def _read(file: str, ours: Collection[Path]) -> Iterator[IntentLog]:
             # Another connection removes its file after its commit, without the write lock: every row is there then.
             with contextlib.suppress(FileNotFoundError):
                 yield read_intents(path, file)
-
-
-def _schema_of(connection: apsw.Connection, file: str) -> str:
-    """The name under which a database file is attached now, "" when it is not: DETACH, or deserialize()."""
-    return next((name for name in connection.db_names() if connection.db_filename(name) == file), "")

@@ -24,7 +24,7 @@ def file_of(content: Content, id: int = 1) -> StoredFile:
         ("file_id", "attributes", "chunking", "batch_id", "created_at", "attached_at", "answer", "intent")
     )
     of_content = {"sha256": content.sha256, "bytes": content.bytes, "filename": content.filename}
-    return StoredFile(id=id, document=1, owned=1, state=State.WANTED, **of_content, **no)  # type: ignore[arg-type]
+    return StoredFile(id=id, document=1, owned=1, state=State.WANTED, version=0, **of_content, **no)  # type: ignore[arg-type]
 
 
 def document_of(content: Content) -> Document:

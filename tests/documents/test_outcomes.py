@@ -174,6 +174,40 @@ def test_outcome_of_a_deletion_that_was_rolled_back(db: apsw.Connection, sandbox
     assert_holds(sandbox, OLD)
 
 
+@pytest.mark.parametrize("sql", ["DELETE FROM handbook", "UPDATE handbook SET attributes = '{\"n\":2}'"])
+@pytest.mark.parametrize("is_unsure", [False, True], ids=["in progress", "unsure"])
+def test_outcome_replaces_what_another_connection_has_read_before(
+    connect: Any, sandbox: Any, clock: FakeClock, file: str, sql: str, is_unsure: bool
+) -> None:
+    """The other one has read the statuses before a transaction has changed the files, and cannot write them down until
+    SQLite has refused that transaction. The rows stay unsure, as they perhaps were before."""
+    db, other = connect(file, clock=clock), connect(file, clock=clock)
+    db.execute("PRAGMA journal_mode = wal").fetchall()
+    write(db, OLD)
+    clock.advance(7200)
+    if is_unsure:
+        refused(db, "UPDATE handbook SET attributes = '{\"n\":1}'")
+    db.execute("BEGIN IMMEDIATE")
+    db.execute(sql)
+    assert {status for _, status in rows(other)} == {"completed"}
+    refused(db, "COMMIT")
+    rows(db, "key")
+    rows(other, "key")
+    assert db.execute("SELECT DISTINCT state FROM handbook_files").get == "unsure"
+    write(other, OLD)
+    finish(other, clock)
+    assert_holds(sandbox, OLD)
+    assert [each.attributes or {} for each in sandbox._state.stores[STORE].files.values()] == [{}] * len(OLD)
+
+
+def refused(db: apsw.Connection, sql: str) -> None:
+    """Execute a statement whose COMMIT SQLite refuses after everything was carried out."""
+    db.set_commit_hook(lambda: True)
+    with pytest.raises(openai_vtab.WriteError):
+        db.execute(sql)
+    db.set_commit_hook(None)
+
+
 def test_outcome_while_a_reader_keeps_the_database_busy(
     connect: Any, file: str, sandbox: Any, requests: Requests
 ) -> None:

@@ -16,7 +16,7 @@ def spare(id: int, state: str, chunking: str | None) -> StoredFile:
     """A file that no document needs."""
     file_id = None if state == "unknown" else f"file-{id}"
     sizes = ("9f86", 4, "a.md", 1)
-    return StoredFile(id, None, file_id, *sizes, State(state), NO_ATTRIBUTES, chunking, None, 1, 1, None, None)
+    return StoredFile(id, None, file_id, *sizes, State(state), NO_ATTRIBUTES, chunking, None, 1, 1, None, None, 0)
 
 
 @pytest.mark.parametrize(

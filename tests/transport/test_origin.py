@@ -248,7 +248,8 @@ def test_tls_trusts_a_bundle(
     assert all(f"Authorization: Bearer {KEY}".encode() in head for head in secure.heads)
     none = tmp_path / "none.pem"
     with pytest.raises(
-        openai_vtab.ConfigurationError, match=r"ca_bundle is '.*none\.pem', no TLS CA certificate bundle"
+        openai_vtab.ConfigurationError,
+        match=r"ca_bundle is '.*none\.pem', which is not a usable bundle of CA certificates: No such",
     ):
         connect(secure.url("https"), ca_bundle=str(none)).execute(sql).fetchall()
 

@@ -81,12 +81,16 @@ class Calm(RuleBasedStateMachine):
         self.dbs = [self.connect(), self.connect()]
         self.dbs[0].execute(f"PRAGMA journal_mode = {journal}").fetchall()
         self.dbs[0].execute(f"CREATE VIRTUAL TABLE handbook USING vector_store_documents({ARGUMENTS[argument]})")
-        self.judged = self.judge = Judge(self.sandbox, self.file)
+        self.judged = self.judge = Judge(self.sandbox, self.file, self.is_quiet)
         self.insert_rows(0, rows, "INSERT OR REPLACE")
 
     def connect(self, timeout: float = 30.0) -> apsw.Connection:
         """A connection to the file."""
         return connected(self.file, self.sandbox.base_url, self.sandbox.api_key, self.clock, timeout)
+
+    def is_quiet(self) -> bool:
+        """Whether no request is on its way."""
+        return self.sandbox.in_flight == 0
 
     def teardown(self) -> None:
         """Judge the end."""

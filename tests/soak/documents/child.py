@@ -1,6 +1,6 @@
 """A process that writes one transaction; its parent may kill it at a request.
 
->>> Process(target=child, args=(Orders("/data/my.db", url, key, seconds=0, statements=[…], dies=False), pipe))
+>>> Process(target=child, args=(Orders("/data/my.db", url, key, time=0, statements=[…], dies=False), pipe))
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ Statement = tuple[str, list[Any]]
 
 @dataclass
 class Orders:
-    """What the child is to do. `seconds` have passed on the parent's clock; `dies` between its last response and
-    the end of its COMMIT."""
+    """What the child is to do. `time` is what the parent's clock says; `dies` between its last response and the end of
+    its COMMIT."""
 
     file: str
     base_url: str
     api_key: str
-    seconds: float
+    time: float
     statements: list[Statement]
     dies: bool
 
@@ -46,7 +46,7 @@ def child(orders: Orders, pipe: Any) -> None:
     """Write the transaction, and say whether it was committed."""
     logging.getLogger("openai_vtab").setLevel(logging.CRITICAL)
     clock = FakeClock()
-    clock.advance(orders.seconds)
+    clock.advance(orders.time - clock.time())
     db = connected(orders.file, orders.base_url, orders.api_key, clock, TIMEOUT)
     pipe.send("ready")
     if orders.dies:

@@ -1,6 +1,6 @@
 """What must be true of the sandbox and of the shadow tables for a model.
 
->>> judge = Judge(sandbox, "/data/my.db", STORE)
+>>> judge = Judge(sandbox, "/data/my.db", lambda: sandbox.in_flight == 0)
 >>> judge.nothing_is_lost()
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import apsw
@@ -38,11 +38,15 @@ def row_of(key: str, document: Document) -> tuple[Any, ...]:
 
 
 class Judge:
-    """Looks into the sandbox, and into the database file with a connection that knows no virtual table."""
+    """Looks into the sandbox, and into the database file with a connection that knows no virtual table.
 
-    def __init__(self, sandbox: Any, file: str) -> None:
+    is_quiet: tells whether no request is on its way.
+    """
+
+    def __init__(self, sandbox: Any, file: str, is_quiet: Callable[[], bool]) -> None:
         self._sandbox = sandbox
         self._file = file
+        self._is_quiet = is_quiet
         self._sql = apsw.Connection(file)
         self._seen: set[str] = set()
         self.given_up: set[str] = set()  # files that an unknown upload might have been, when it was to be retried
@@ -59,8 +63,7 @@ class Judge:
 
     def account(self) -> dict[str, tuple[str, str]]:
         """All files, once the requests that nobody waits for any more are carried out: filename and content by id."""
-        traffic = self._sandbox._server.traffic
-        until(lambda: traffic.in_flight == 0)
+        until(self._is_quiet)
         state = self._sandbox._state
         with state.lock:
             return {id: (file.filename, file.content.decode()) for id, file in state.files.items()}

@@ -2,6 +2,14 @@
 
 A COMMIT that fails changes no row, and the user repeats it or writes something else. Whatever has happened, no upload
 is made twice: a file that a failed transaction has uploaded is used by the next one that needs its content.
+
+On a busy machine, a request may arrive after its statement is over, because that was interrupted or has timed out.
+Two things keep the rules true then:
+
+- An interrupt strikes when a request arrives, and may come too late for its statement. So it reaches a connection only
+  while a statement runs there that may fail (`may_fail`).
+- What such a request changes must count for its own statement, not for the next one. So the judge looks at the sandbox
+  when no request is on its way any more (`is_quiet`).
 """
 
 from __future__ import annotations
@@ -10,10 +18,12 @@ import multiprocessing
 import os
 import select
 import signal
+import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 import apsw
@@ -42,11 +52,29 @@ processes.set_forkserver_preload(["tests.soak.documents.child"])
 
 
 class Stormy(Calm):
-    """Calm with bad weather."""
+    """Calm with bad weather. `struck` is the connection that an interrupt may reach, guarded by `striking`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.striking = threading.Lock()
+        self.struck: apsw.Connection | None = None
 
     def connect(self, timeout: float = TIMEOUT) -> apsw.Connection:
         """A connection that does not wait for slow responses."""
         return super().connect(timeout)
+
+    def is_quiet(self) -> bool:
+        """Whether nothing is on its way: not from our connections, not in a socket, and not in the sandbox.
+
+        In this order, in which a request comes to them.
+        """
+        server = self.sandbox._server
+        if any(db.execute("SELECT 1 FROM openai_requests WHERE milliseconds IS NULL").get for db in self.dbs):
+            return False
+        with server._lock:  # a connection is put in as it is accepted, and taken out before it is closed
+            if select.select([server.socket, *server._connections], [], [], 0)[0]:
+                return False
+        return super().is_quiet()
 
     # what may fail
 
@@ -54,12 +82,30 @@ class Stormy(Calm):
         """Execute a statement that commits `model.current`, or fails and changes nothing."""
         wants, spares = self.needs(db), self.judged.spares(db)
         try:
-            self.execute(db, sql, bindings)
+            with self.may_fail(db):
+                self.execute(db, sql, bindings)
         except EXPECTED as error:
             self.failed(db, error)
         else:
             self.committed()
         self.uploads_are_needed(wants, spares)
+
+    @contextmanager
+    def may_fail(self, db: apsw.Connection) -> Iterator[None]:
+        """Let interrupts reach the statements of the block."""
+        with self.striking:
+            self.struck = db
+        try:
+            yield
+        finally:
+            with self.striking:
+                self.struck = None
+
+    def strike(self, db: apsw.Connection) -> None:
+        """Interrupt a connection, unless its statement is over."""
+        with self.striking:
+            if self.struck is db:
+                db.interrupt()
 
     def refused(self, db: apsw.Connection, sql: str, bindings: Sequence[Any], after: Refused) -> None:
         """Execute a statement that the table must refuse; what OR FAIL keeps may not be committed either."""
@@ -71,7 +117,8 @@ class Stormy(Calm):
         self.model.current = before
         is_alone = self.writer is None
         try:
-            super().refused(db, sql, bindings, after)
+            with self.may_fail(db):
+                super().refused(db, sql, bindings, after)
         except EXPECTED as error:
             self.failed(db, error)
         if is_alone:
@@ -130,7 +177,8 @@ class Stormy(Calm):
     def reads(self, db: apsw.Connection, sql: str) -> list[Any] | None:
         """The rows of a query, which may fail."""
         try:
-            return super().reads(db, sql)
+            with self.may_fail(db):
+                return super().reads(db, sql)
         except EXPECTED as error:
             Tally.now.add(f"reads that failed with {type(error).__name__}")
             return None
@@ -171,7 +219,7 @@ class Stormy(Calm):
         """An interrupt at a later request, whose response comes late."""
         Tally.now.add("interrupts")
         db = self.dbs[number]
-        self.sandbox._server.faults.add(Strike(db.interrupt, Slow(TIMEOUT - 0.1), step, after))
+        self.sandbox._server.faults.add(Strike(partial(self.strike, db), Slow(TIMEOUT - 0.1), step, after))
 
     @rule(number=who)
     def retry_unknown(self, number: int) -> None:
@@ -194,23 +242,23 @@ class Stormy(Calm):
     @rule(again=st.booleans())
     def commit_beside_a_reader(self, again: bool) -> None:
         """With a rollback journal COMMIT is busy: it is repeated, or rolled back."""
-        db, other = self.db, apsw.Connection(self.file)
+        db = self.db
+        wants, spares = self.needs(db), self.judged.spares(db)
+        other = apsw.Connection(self.file)
         next(reader := other.execute("SELECT * FROM sqlite_schema"))
         try:
-            wants, spares = self.needs(db), self.judged.spares(db)
-            try:
-                self.execute(db, "COMMIT")
-            except apsw.BusyError as error:
-                reader.close()
-                if again and db.in_transaction:
+            with self.may_fail(db):
+                try:
                     self.execute(db, "COMMIT")
-                    self.committed()
-                else:
-                    self.failed(db, error)
-            except EXPECTED as error:
-                self.failed(db, error)
-            else:
-                self.committed()
+                except apsw.BusyError:
+                    reader.close()
+                    if not again or not db.in_transaction:
+                        raise
+                    self.execute(db, "COMMIT")  # which looks again at what it must know, and may fail, too
+        except EXPECTED as error:
+            self.failed(db, error)
+        else:
+            self.committed()
         finally:
             other.close(True)
         self.execute(db, "SELECT key FROM handbook")
@@ -260,7 +308,7 @@ class Stormy(Calm):
 
     def runs(self, statements: list[Any], moment: str, step: str, after: int) -> bool:
         """Run a process, and kill it. Returns whether it has committed."""
-        settings = (self.file, self.sandbox.base_url, self.sandbox.api_key, self.clock.slept)
+        settings = (self.file, self.sandbox.base_url, self.sandbox.api_key, self.clock.time())
         ours, theirs = processes.Pipe()
         orders = Orders(*settings, statements, dies=moment == "at the end")
         process = processes.Process(target=child, args=(orders, theirs))
@@ -288,14 +336,8 @@ class Stormy(Calm):
             process.join()
             process.close()
             ours.close()
-        until(self.has_nothing_to_read)  # what the dead one has sent is carried out
+        until(self.is_quiet)  # what the dead one has sent is carried out
         return said == "committed"
-
-    def has_nothing_to_read(self) -> bool:
-        """The sandbox has come to the end of what each client that is gone has sent. Ours may keep connections open."""
-        server = self.sandbox._server
-        with server._lock:  # a connection is closed after it is taken out
-            return not select.select([server.socket, *server._connections], [], [], 0)[0]
 
     # what must be true
 

@@ -1,0 +1,63 @@
+"""The exceptions that end a transaction reach the caller, although APSW loses them where SQLite disconnects a table.
+
+Theory of operation
+-------------------
+APSW keeps the exception of a callback, such as Sync or Rollback, until the statement is over. If SQLite disconnects a
+table before that, APSW gives the exception to sys.unraisablehook, and the caller sees SQLite's error code instead.
+SQLite does so if the transaction has changed the schema (RENAME, CREATE TABLE), so that the rollback forgets the
+schema, and if no prepared statement needs the table any more: APSW's cache of 100 statements has none.
+
+    COMMIT   Sync or Rollback    raises
+             (the rollback)      Disconnect: the exception is lost
+             the rollback hook   raises it again
+
+The rollback hook is the last function that SQLite calls. An exception that is still kept must not be raised twice.
+
+>>> errors = EndingErrors(connection, internal_sql)
+>>> with errors.kept(): queue.flush()
+
+https://github.com/rogerbinns/apsw/blob/master/src/vtable.c (apswvtabDestroyOrDisconnect)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import apsw
+
+from ..sqlite.internal_sql import InternalSQL
+
+
+class EndingErrors:
+    """The exceptions of the statement that ends the open transaction of a connection."""
+
+    def __init__(self, connection: apsw.Connection, internal_sql: InternalSQL) -> None:
+        self._internal_sql = internal_sql
+        self._raised: BaseException | None = None
+        self._is_lost = False
+        connection.set_rollback_hook(self._raise_again, id=EndingErrors)
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Remember what the block raises."""
+        try:
+            yield
+        except BaseException as error:
+            self._raised, self._is_lost = error, False
+            raise
+
+    def disconnected(self) -> None:
+        """SQLite disconnects a table."""
+        # within a statement of the package, APSW has put the exception aside
+        self._is_lost = self._is_lost or not self._internal_sql.running
+
+    def _raise_again(self) -> None:
+        error, is_lost = self._raised, self._is_lost
+        self.over()
+        if error is not None and is_lost:
+            raise error
+
+    def over(self) -> None:
+        """The statement is over."""
+        self._raised, self._is_lost = None, False

@@ -23,7 +23,7 @@ from ..connection import register_tables
 from ..errors import Error
 from ..settings import Settings
 from ..sync.database import use_wal_in_a_new_file
-from . import sync_command
+from . import run_command, sync_command
 from .local_sandbox import start_sandbox
 from .options import help_text, parse_options
 from .running import RunningShell
@@ -162,11 +162,13 @@ def _was_written(error: BaseException | None) -> bool:
 def main(args: Sequence[str] | None = None) -> None:
     """Run the shell with the command line's arguments. Exits with status 1 if a statement or command failed.
 
-    With `sync` as the first argument, sync a folder instead, and exit with the status of sync_options.EPILOGUE.
+    With `sync` or `run` as the first argument, run this command instead, and exit with its status.
     """
     given = list(sys.argv[1:] if args is None else args)
     if given[:1] == ["sync"]:
         sys.exit(sync_command.run(given[1:]))
+    if given[:1] == ["run"]:
+        sys.exit(run_command.run(given[1:]))
     shell = Shell()
     apsw.connection_hooks.append(shell.open_with_tables)
     log.addFilter(shorten_record)

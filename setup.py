@@ -85,6 +85,7 @@ setup(
     },
     entry_points={
         "console_scripts": ["openai-vtab = openai_vtab.shell:main"],
+        "datasette": ["openai_vtab = openai_vtab.datasette"],
         "sqlalchemy.dialects": ["sqlite.openai_vtab = openai_vtab.sqlalchemy:dialect"],
     },
     classifiers=[

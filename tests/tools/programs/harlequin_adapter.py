@@ -1,4 +1,4 @@
-"""Harlequin's adapter for SQLite: a query, its columns, the catalog, an error."""
+"""Harlequin's adapter for SQLite: a query, its columns, an error, the catalog."""
 
 import json
 import sys
@@ -15,14 +15,14 @@ try:
     refused.fetchall() if refused else None
 except HarlequinQueryError as raised:
     error = str(raised)
-catalog = connection.get_catalog()
+(main,) = connection.get_catalog().items
 print(
     json.dumps(
         {
             "columns": [name for name, _ in cursor.columns()],
             "rows": [list(row) for row in cursor.fetchall()],
             "error": error,
-            "catalog": [child.label for database in catalog.items for child in database.children],
+            "tables": [table.label for table in main.fetch_children()],
         }
     )
 )

@@ -15,7 +15,7 @@ from typing import Any
 
 from datasette import hookimpl
 
-HAS_TABLES = "SELECT 1 FROM pragma_module_list WHERE name = 'openai_tables'"
+HAS_TABLES = "SELECT 1 FROM pragma_table_info('openai_tables') WHERE name = 'verb'"
 TABLES = """
     SELECT table_name, required, doc
     FROM openai_tables

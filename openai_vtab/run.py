@@ -1,6 +1,8 @@
 """`python -m openai_vtab.run` is the command `openai-vtab run`: a program written for sqlite3, with the tables.
 
-python -m openai_vtab.run datasette my.db
+    python -m openai_vtab.run datasette my.db
+
+shell/run_command.py has its code.
 """
 
 import sys

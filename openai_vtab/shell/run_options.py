@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from .options import SANDBOX, SETTINGS
 
@@ -25,8 +27,7 @@ wrong.
 
 The API key is read from OPENAI_API_KEY.
 """
-OTHERWISE = {"upload-root": "(default: none)"}  # the help of options whose default is not the shell's
-LEFT_OUT = ("base-url", "read-only")
+LEFT_OUT = ("base-url", "read-only", "upload-root")  # which are added with a difference
 
 
 def parse(args: Sequence[str]) -> argparse.Namespace:
@@ -57,10 +58,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     address = parser.add_mutually_exclusive_group()
     address.add_argument("--sandbox", action="store_true", help=SANDBOX.help)
-    setting, option = SETTINGS["base-url"]
-    address.add_argument(
-        "--base-url", metavar=option.argument, dest=setting, default=argparse.SUPPRESS, help=option.help
-    )
+    _add(address, "base-url")
     parser.add_argument(
         "--allow-writes",
         action="store_const",
@@ -69,24 +67,15 @@ def make_parser() -> argparse.ArgumentParser:
         default=argparse.SUPPRESS,
         help="allow statements that change something at the API",
     )
-    for name, (setting, option) in SETTINGS.items():
-        if name in LEFT_OUT:
-            continue
-        text = option.help.partition(" (default")[0]
-        text = f"{text} {OTHERWISE[name]}" if name in OTHERWISE else option.help
-        if option.argument:
-            parser.add_argument(
-                f"--{name}", metavar=option.argument, dest=setting, default=argparse.SUPPRESS, help=text
-            )
-        else:
-            parser.add_argument(
-                f"--{name}",
-                action="store_const",
-                dest=setting,
-                const=option.value,
-                default=argparse.SUPPRESS,
-                help=text,
-            )
+    for name in SETTINGS:
+        if name not in LEFT_OUT:
+            _add(parser, name)
+    _add(
+        parser,
+        "upload-root",
+        type=_folder,
+        help="the folder whose files fsdir(), readfile() and the column path of an INSERT may read (default: none)",
+    )
     parser.add_argument(
         "-m",
         metavar="MODULE",
@@ -97,3 +86,19 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("program", metavar="PROGRAM", nargs=argparse.REMAINDER, help="the program and its arguments")
     return parser
+
+
+def _add(group: argparse._ActionsContainer, name: str, **differences: Any) -> None:
+    """Add the option of a setting. It sets the setting only if it is given."""
+    setting, option = SETTINGS[name]
+    value = {"metavar": option.argument} if option.argument else {"action": "store_const", "const": option.value}
+    group.add_argument(
+        f"--{name}", **{"dest": setting, "default": argparse.SUPPRESS, "help": option.help, **value, **differences}
+    )
+
+
+def _folder(text: str) -> str:
+    """The absolute path of a folder: the program may change its current folder."""
+    if not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a folder; give a folder that exists")
+    return str(Path(text).absolute())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from openai_vtab.shell.run_options import parse
@@ -21,13 +23,11 @@ def test_options_end_at_the_program() -> None:
     assert given.sandbox
 
 
-def test_options_are_read_only_unless_writes_are_allowed() -> None:
+def test_options_are_read_only_unless_writes_are_allowed(tmp_path: Path) -> None:
     """The other settings keep their defaults; no file of this machine is readable, unlike in the shell."""
     assert parse(["x"]).settings == {"read_only": True}
-    assert parse(["--allow-writes", "--upload-root", "docs", "x"]).settings == {
-        "read_only": False,
-        "upload_root": "docs",
-    }
+    given = parse(["--allow-writes", "--upload-root", str(tmp_path), "x"])
+    assert given.settings == {"read_only": False, "upload_root": str(tmp_path)}
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,7 @@ def test_options_are_read_only_unless_writes_are_allowed() -> None:
         (["-m"], "PROGRAM is missing"),
         (["--read-only", "datasette"], "unrecognized arguments: --read-only"),
         (["--sandbox", "--base-url", "http://127.0.0.1/v1", "x"], "not allowed with argument"),
+        (["--upload-root", "none-such", "x"], "'none-such' is not a folder; give a folder that exists"),
         (["--base-url", "ftp://x", "pytest"], "base_url"),
         (["no-such-thing"], "PROGRAM is 'no-such-thing'"),
         (["-m", "no_such_thing"], "MODULE is 'no_such_thing'"),

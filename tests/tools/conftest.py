@@ -38,8 +38,8 @@ class Tools:
     def __init__(self, environment: Environment, sandbox: Any, folder: Path) -> None:
         self._environment = environment
         self._folder = folder
-        self._variables = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-        self._variables |= {
+        self.variables = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+        self.variables |= {
             "PATH": f"{environment.scripts}{os.pathsep}{os.environ['PATH']}",
             "HOME": str(folder),  # tools keep settings and histories there
             "TMPDIR": str(folder),
@@ -54,7 +54,7 @@ class Tools:
         result = subprocess.run(
             [self._environment.scripts / "openai-vtab", "run", *args],
             cwd=self._folder,
-            env=self._variables,
+            env=self.variables,
             input=text,
             capture_output=True,
             text=True,
@@ -79,7 +79,7 @@ class Tools:
             process = subprocess.Popen(
                 [self._environment.scripts / "openai-vtab", "run", *args, "--port", str(port)],
                 cwd=self._folder,
-                env=self._variables,
+                env=self.variables,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )

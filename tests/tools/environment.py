@@ -28,6 +28,7 @@ TOOLS = {  # by the name of a test's requirement
     "ibis": "ibis-framework[sqlite]",
     "aiosqlite": "aiosqlite",
     "sqlalchemy": "sqlalchemy[asyncio]",
+    "pandas": "pandas",
     "polars": "polars[pyarrow]",
     "marimo": "marimo",
     "sqlmodel": "sqlmodel",

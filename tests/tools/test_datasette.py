@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 import sqlite3
+import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -118,3 +121,16 @@ def test_datasette_serves_concurrent_requests(site: Site) -> None:
     with ThreadPoolExecutor(8) as threads:
         results = list(threads.map(lambda _: site.rows("/my", sql=sql), range(40)))
     assert results == [[{"n": 8}]] * 40
+
+
+def test_datasette_without_the_launcher_shows_no_queries(
+    tools: Tools, environment: Environment, tmp_path: Path
+) -> None:
+    """The plugin is installed, and knows that the tables are not there."""
+    environment.require("datasette")
+    sqlite3.connect(tmp_path / "my.db").close()
+    run = [str(environment.scripts / "datasette"), "my.db", "--get", "/my.json"]
+    found = subprocess.run(run, cwd=tmp_path, env=tools.variables, capture_output=True, timeout=120, check=True)
+    assert json.loads(found.stdout)["queries"] == []
+    found_with_tables = json.loads(tools.run("datasette", "my.db", "--get", "/my.json", needs="datasette"))
+    assert {query["name"] for query in found_with_tables["queries"]} == set(TABLES)

@@ -62,6 +62,12 @@ def test_sqlalchemy_asynchronous_engine(tools: Tools, writes: Callable[[], list[
     assert writes() == ["POST /vector_stores"]
 
 
+def test_pandas_reads_and_writes_frames(tools: Tools) -> None:
+    """Without the warning about connections of other modules, which would be an error in the program."""
+    sizes = [{"id": "vs_archive", "usage_bytes": 118}, {"id": "vs_demo", "usage_bytes": 325}]
+    assert tools.program("pandas_frames", needs="pandas") == sizes
+
+
 def test_polars_reads_a_frame(tools: Tools) -> None:
     """The column types are those of the values."""
     assert tools.program("polars_frames", needs="polars") == {

@@ -37,8 +37,6 @@ with connection.cursor() as cursor:
         "SELECT status FROM vector_store_files WHERE vector_store_id = %s AND file_id = %s", ["vs_demo", "file-demo-01"]
     )
     raw = cursor.fetchone()
-with transaction.atomic():
-    VectorStore.objects.create(id=None, name="New") if "--write" in sys.argv else None
 print(
     json.dumps(
         {

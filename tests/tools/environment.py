@@ -78,6 +78,6 @@ def _make(folder: Path) -> dict[str, str]:
 def _install(folder: Path, *requirements: str) -> str:
     """Install with the pip of this environment. Returns its last error, "" if there was none."""
     pip = [sys.executable, "-m", "pip", "--python", str(folder), "install", "--quiet", "--no-compile", "--no-input"]
-    result = subprocess.run([*pip, *requirements], capture_output=True, text=True, timeout=900, check=False)
+    result = subprocess.run([*pip, *requirements], capture_output=True, text=True, timeout=1800, check=False)
     errors = [line for line in result.stderr.splitlines() if line.startswith("ERROR")]
     return "" if result.returncode == 0 else (errors or [result.stderr])[-1]

@@ -48,4 +48,5 @@ def _query(name: str, required: str, doc: str) -> dict[str, object]:
         "sql": f"SELECT * FROM {name} WHERE {where}" if keys else f"SELECT * FROM {name}",
         "description": doc,
         "params": keys,
+        "hide_sql": bool(keys),  # the form says enough; a link shows the SQL
     }

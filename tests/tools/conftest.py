@@ -89,7 +89,10 @@ class Tools:
             yield site
         finally:
             process.send_signal(signal.SIGINT)
-            process.wait(60)
+            try:
+                process.wait(60)
+            finally:
+                process.kill()
         assert list(self._folder.glob("openai-vtab-*")) == []  # databases in memory that were shared
 
 

@@ -17,7 +17,9 @@ from contextlib import suppress
 import apsw
 
 from .documents.protection import MODULE
+from .errors import ProgrammingError
 from .sqlite.internal_sql import InternalSQL
+from .stackql import translate
 from .tables import TABLES
 from .vtable import local_files, shadows
 from .vtable.introspection import NAMES
@@ -28,6 +30,10 @@ FUNCTIONS = {method.function: method.variables for table in TABLES for method in
 FUNCTIONS |= {local_files.FUNCTION: ("path",), local_files.TABLE: tuple(local_files.INPUTS)}
 HAS_NAMES = "SELECT name FROM pragma_table_list WHERE type <> 'shadow' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
 COLUMNS = "SELECT name FROM pragma_table_xinfo(?)"
+TRANSLATE = (
+    "it is a statement of StackQL's: write db.execute(openai_vtab.stackql.translate(sql)), or use openai_vtab.dbapi or "
+    "the shell, which translate it"
+)
 _WORD = re.compile(r"[^\W\d]\w*")
 
 
@@ -88,6 +94,15 @@ def _unsafe(_: InternalSQL, name: str, __: str) -> str:
     )
 
 
+def _statement(_: InternalSQL, __: str, sql: str) -> str:
+    """What to do with a statement of StackQL's. The shell and dbapi come here only with what they have translated."""
+    try:
+        is_stackqls = translate(sql) != sql
+    except ProgrammingError as refused:
+        return str(refused)
+    return TRANSLATE if is_stackqls else ""
+
+
 def _names(database: InternalSQL) -> list[str]:
     return [str(name) for (name,) in database.read(HAS_NAMES)]
 
@@ -103,6 +118,7 @@ def _meant(name: str, known: Iterable[str], before: str = "") -> str:
 RULES: tuple[tuple[re.Pattern[str], Callable[[InternalSQL, str, str], str]], ...] = tuple(
     (re.compile(pattern, re.DOTALL), advise)
     for pattern, advise in (
+        (r'near "(.+)": syntax error', _statement),
         (r"no such table: (.+)", _table),
         (r"no such column: (.+)", _column),
         (r"table .+ has no column named (.+)", _column),

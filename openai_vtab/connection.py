@@ -21,7 +21,7 @@ from .clock import REAL, Clock
 from .documents.description import described as described_documents
 from .errors import Error, InterfaceError
 from .schema.docs import described
-from .settings import Keywords, Settings, hide_key
+from .settings import KEYWORDS, Keywords, Settings, hide_key, refuse_unknown
 from .sqlite import optional_drops
 from .tables import TABLES
 from .vtable import functions, introspection, local_files, shadows
@@ -156,10 +156,11 @@ def connect(
     A name in double quotes is never a string, as in SQLite's own shell: a misspelt column is an error.
     https://www.sqlite.org/quirks.html#dblquote
 
-    Raises InterfaceError for a wrong setting, ConfigurationError for an address that must not be used, and the errors
-    of apsw.Connection. A missing key raises ConfigurationError at the first request.
+    Raises TypeError for an unknown setting, InterfaceError for a wrong value, ConfigurationError for an address that
+    must not be used, and the errors of apsw.Connection. A missing key raises ConfigurationError at the first request.
     """
     hide_key(settings)
+    refuse_unknown("openai_vtab.connect()", settings, (*KEYWORDS, "flags", "statementcachesize"))
     connection = Connection(str(database), flags, statementcachesize=statementcachesize)
     _prepare(connection, settings)
     return connection
@@ -179,6 +180,7 @@ async def connect_async(
     thread.
     """
     hide_key(settings)
+    refuse_unknown("openai_vtab.connect_async()", settings, (*KEYWORDS, "flags", "statementcachesize"))
     connection = await AsyncConnection.as_async(str(database), flags, statementcachesize=statementcachesize)
     try:
         await connection.async_run(_prepare, connection, settings)
@@ -202,15 +204,8 @@ def register(connection: apsw.Connection, **settings: Unpack[Keywords]) -> None:
     """
     hide_key(settings)
     _refuse_other_connections(connection)
-    try:
-        chosen = Settings(**settings).with_environment()
-    except TypeError as error:
-        known = ", ".join(Keywords.__annotations__)
-        problem = f"{error}; the settings are {known}"
-    else:
-        register_tables(connection, chosen)
-        return
-    raise TypeError(problem.replace("Settings.__init__()", "register()"))
+    refuse_unknown("openai_vtab.register()", settings)
+    register_tables(connection, Settings(**settings).with_environment())
 
 
 def _refuse_other_connections(connection: Any) -> None:

@@ -15,13 +15,14 @@ from sqlalchemy import exc
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 from . import dbapi
-from .settings import Setting, Settings, described
+from .settings import Setting, Settings, described, instead
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL, Connection
     from sqlalchemy.engine.interfaces import ConnectArgsType, DBAPIModule
 
-# The keywords of dbapi.connect that a URL can set.
+# The keywords of dbapi.connect that a URL can set: those of sqlite3, and the settings.
+PYSQLITE = ("timeout", "isolation_level", "detect_types", "check_same_thread", "cached_statements", "uri")
 URL_SETTINGS = {found.url_name: found for found in described(Settings).values() if found.url_name}
 
 
@@ -43,6 +44,7 @@ class OpenAIVTabDialect(SQLiteDialect_pysqlite):
                 "api_key does not belong in the URL, which is logged and shown in error messages; set OPENAI_API_KEY, "
                 "or write create_engine(url, connect_args={'api_key': …})"
             )
+        _refuse_unknown(url)
         options = {name: _parse(found, url.query[name]) for name, found in URL_SETTINGS.items() if name in url.query}
         arguments, keywords = super().create_connect_args(url.difference_update_query(URL_SETTINGS))
         return arguments, {**keywords, **options}
@@ -67,6 +69,20 @@ class OpenAIVTabDialect(SQLiteDialect_pysqlite):
             if not self._get_table_pragma(connection, "table_xinfo", table_name, schema=schema):
                 raise
             return None
+
+
+def _refuse_unknown(url: URL) -> None:
+    """Raise ArgumentError for a parameter that is no setting.
+
+    With uri=true, SQLite may take a parameter, unless its name is like one of a setting.
+
+    https://www.sqlite.org/uri.html
+    """
+    known = (*URL_SETTINGS, *PYSQLITE)
+    for name in url.query:
+        advice = instead(name, known)
+        if name not in known and ("uri" not in url.query or advice.startswith("did you mean")):
+            raise exc.ArgumentError(f"the URL has the parameter {name}, which is no setting; {advice}")
 
 
 def _parse(setting: Setting, text: str | tuple[str, ...]) -> object:

@@ -110,6 +110,26 @@ def test_advice_follows_the_message(opened: Any, door: str, sql: str, message: s
     assert instead in text
 
 
+@pytest.mark.parametrize(
+    ("sql", "instead"),
+    [
+        ("SELECT * FROM openai.vector_stores.vector_stores", advice.TRANSLATE),
+        ("SHOW SERVICES IN openai", advice.TRANSLATE),
+        ("SHOW TABLES", "SHOW TABLES: there is no such statement; write SHOW SERVICES IN openai"),
+        ("SELEC 1", ""),
+    ],
+)
+def test_advice_for_statements_of_stackql(opened: Any, sql: str, instead: str) -> None:
+    """connect() does not translate them; what it says to write runs."""
+    run, kind = opened["connect"]
+    with pytest.raises(kind, match="syntax error") as caught:
+        run(sql)
+    assert instead in str(caught.value)
+    assert "; " in str(caught.value) or not instead
+    if instead == advice.TRANSLATE:
+        run(openai_vtab.stackql.translate(sql)).fetchall()
+
+
 @pytest.mark.parametrize(("sql", "message"), PLAIN.items())
 def test_advice_is_not_given_where_none_is_known(opened: Any, sql: str, message: str) -> None:
     """The message is SQLite's."""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 import openai_vtab
+from openai_vtab import dbapi
 from openai_vtab.settings import Keywords, Settings
 
 SECRET = "sk-secret-0123456789"
@@ -18,6 +23,53 @@ def test_settings_are_all_described() -> None:
     assert Keywords.__annotations__.keys() == Settings.__dataclass_fields__.keys()
     for name in Keywords.__annotations__:
         assert name in (Settings.__doc__ or "")
+
+
+def open_async(**settings: Any) -> None:
+    asyncio.run(openai_vtab.connect_async(**settings))
+
+
+def register(**settings: Any) -> None:
+    openai_vtab.register(apsw.Connection(":memory:"), **settings)
+
+
+DOORS: dict[str, Callable[..., object]] = {
+    "openai_vtab.connect()": openai_vtab.connect,
+    "openai_vtab.connect_async()": open_async,
+    "openai_vtab.register()": register,
+    "openai_vtab.dbapi.connect()": partial(dbapi.connect, ":memory:"),
+}
+
+
+@pytest.mark.parametrize(("function", "door"), DOORS.items(), ids=DOORS)
+def test_settings_that_are_unknown_name_what_was_meant(function: str, door: Callable[..., object]) -> None:
+    """And the function that was called; a name like none lists all."""
+    with pytest.raises(TypeError) as caught:
+        door(max_concurency=5)
+    assert str(caught.value) == f"{function} has no setting max_concurency; did you mean max_concurrency?"
+    with pytest.raises(TypeError, match=r"has no setting xyz; the settings are .*base_url, "):
+        door(xyz=5)
+
+
+def test_settings_of_sqlite3_are_known_to_dbapi() -> None:
+    """A misspelt one is named, too; timeout is called request_timeout."""
+    with pytest.raises(TypeError, match=r"has no setting isolation_levl; did you mean isolation_level\?"):
+        dbapi.connect(":memory:", isolation_levl=None)
+    dbapi.connect(":memory:", request_timeout=3, isolation_level=None).close()
+
+
+@pytest.mark.parametrize("given", ["nope", "a.txt"])
+def test_upload_root_that_is_no_folder_raises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    """When the database is opened; the message says what a name is relative to. An empty text is none."""
+    (tmp_path / "a.txt").touch()
+    (tmp_path / "docs").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(openai_vtab.InterfaceError) as caught:
+        openai_vtab.connect(upload_root=given)
+    said = "a str or a pathlib.Path, or None: a folder that exists, absolute or below the current directory"
+    assert str(caught.value) == f"upload_root is {given!r}; write {said}, {tmp_path}"
+    for root in ("docs", tmp_path / "docs", "", None):
+        openai_vtab.connect(upload_root=root).close()
 
 
 def test_environment_gives_what_is_unset(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,6 +37,30 @@ def batches(engine: sa.Engine) -> sa.Table:
     return sa.Table(T, sa.MetaData(), *hidden, autoload_with=engine)
 
 
+@pytest.mark.parametrize(
+    ("query", "problem"),
+    [
+        ("max_concurency=5", "the URL has the parameter max_concurency, which is no setting; did you mean max_concurrency?"),
+        ("timout=5", "the URL has the parameter timout, which is no setting; did you mean timeout?"),
+        ("mode=ro", "the URL has the parameter mode, which is no setting; the settings are "),
+        ("mode=ro&uri=true&max_row=5", "the URL has the parameter max_row, which is no setting; did you mean max_rows?"),
+    ],
+)  # fmt: skip
+def test_url_with_an_unknown_parameter_is_refused(query: str, problem: str) -> None:
+    """SQLAlchemy would only warn, and use the default."""
+    with pytest.raises(sa.exc.ArgumentError) as caught:
+        sa.create_engine(f"sqlite+openai_vtab:///my.db?{query}").connect()
+    assert str(caught.value).startswith(problem)
+
+
+def test_url_with_a_parameter_of_sqlites(tmp_path: Path) -> None:
+    """uri=true passes it on."""
+    (tmp_path / "my.db").touch()
+    url = f"sqlite+openai_vtab:///file:{tmp_path / 'my.db'}?mode=ro&uri=true&max_rows=5"
+    with sa.create_engine(url).connect() as connection, pytest.raises(sa.exc.OperationalError, match="readonly"):
+        connection.exec_driver_sql("CREATE TABLE t (x)")
+
+
 def test_dialect_is_found_by_its_name(engine: sa.Engine) -> None:
     """The entry point names the dialect, which uses openai_vtab.dbapi."""
     assert engine.dialect.dbapi is dbapi

@@ -43,7 +43,7 @@ from ..errors import (
     ProgrammingError,
     Warning,
 )
-from ..settings import Shared, hide_key
+from ..settings import Shared, hide_key, refuse_unknown
 from ..stackql import divide, translate
 from ..vtable import shadows
 from .blob import Blob
@@ -91,6 +91,13 @@ class DBAPIKeywords(Shared, total=False):
     request_timeout: float
 
 
+# the arguments of sqlite3.connect(), and the settings
+KEYWORDS = (
+    *("timeout", "detect_types", "isolation_level", "check_same_thread", "factory", "cached_statements", "uri"),
+    *("autocommit", *DBAPIKeywords.__annotations__),
+)
+
+
 class Connection(BaseConnection):
     """A connection to a database with the tables; connect() describes the arguments."""
 
@@ -109,6 +116,7 @@ class Connection(BaseConnection):
         **options: Unpack[DBAPIKeywords],
     ) -> None:
         hide_key(options)
+        refuse_unknown("openai_vtab.dbapi.connect()", options, KEYWORDS)
         settings: dict[str, Any] = dict(options)
         if "request_timeout" in settings:
             settings["timeout"] = settings.pop("request_timeout")

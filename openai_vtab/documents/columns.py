@@ -69,7 +69,7 @@ HIDDEN = (
     Column(
         "path",
         "TEXT",
-        "To write: the path of a file on this machine, below upload_root.",
+        "To upload: the path of a file on this machine, below upload_root.",
         hidden=True,
         check=validators.path,
     ),

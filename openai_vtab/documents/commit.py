@@ -186,10 +186,16 @@ class DocumentCommit:
             elif file.file_id not in held:
                 self._store.move(file, State.LEAVING, document=None)
 
+    def leaving(self) -> list[tuple[StoredFile, str]]:
+        """Return the files that the last step removes, with their ids.
+
+        An unknown upload without a document is none: it waits until COMMIT looks for it.
+        """
+        return [(file, file.file_id) for file in self._store.files_in(State.LEAVING) if file.file_id is not None]
+
     def remove(self) -> None:
         """Take the last step, which cannot be undone: once all documents tables have taken the others."""
-        # an unknown upload without a document waits until COMMIT looks for it
-        leaving = [(file, file.file_id) for file in self._store.files_in(State.LEAVING) if file.file_id is not None]
+        leaving = self.leaving()
         for file, file_id in leaving:
             self._remove_one(file, file_id)
         if leaving:

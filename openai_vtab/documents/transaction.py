@@ -6,7 +6,7 @@ steps before the first removes anything.
 They outlive SQLite's objects for the tables. A table that is renamed gets another object within the transaction, and
 one that is dropped has none any more, although ROLLBACK TO may bring it back.
 
->>> written = WrittenDocuments(queue, lambda store, arguments: DocumentCommit(store, arguments, …), is_dry_run=False)
+>>> written = WrittenDocuments(queue, sender, lambda store, arguments: DocumentCommit(store, arguments, …), …)
 >>> written.begin(store, arguments)
 >>> written.commit()
 """
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ..writes.flush import FlushSender
 from ..writes.queue import WriteQueue
 from .arguments import Arguments
 from .commit import DocumentCommit
@@ -25,19 +26,18 @@ from .store import DocumentStore
 class WrittenDocuments:
     """The tables of the open transaction, in the order in which it has come to them.
 
-    is_dry_run: COMMIT puts their rows back.
+    sender: asks whether documents may be deleted; in its dry run, COMMIT puts their rows back.
     """
 
     def __init__(
         self,
         queue: WriteQueue,
+        sender: FlushSender,
         commit_of: Callable[[DocumentStore, Arguments], DocumentCommit],
-        *,
-        is_dry_run: bool,
     ) -> None:
         self._queue = queue
         self._commit_of = commit_of
-        self._is_dry_run = is_dry_run
+        self._sender = sender
         self._tables: dict[DocumentStore, Arguments] = {}
         self._before: dict[DocumentStore, ShadowRows] = {}
 
@@ -46,7 +46,7 @@ class WrittenDocuments:
 
     def begin(self, store: DocumentStore, arguments: Arguments) -> None:
         """A table takes part in the transaction. It may say so several times."""
-        if self._is_dry_run and store not in self._tables:
+        if self._sender.is_dry_run and store not in self._tables:
             self._before[store] = store.shadow.copy()
         self._tables[store] = arguments
 
@@ -59,6 +59,7 @@ class WrittenDocuments:
         commits = {store: self._commit_of(store, how) for store, how in self._tables.items() if store.is_there()}
         if not commits:
             return
+        self._sender.confirm(sum(len(commit.leaving()) for commit in commits.values()))
         with self._queue.one_commit():
             for commit in commits.values():
                 commit.run()

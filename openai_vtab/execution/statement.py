@@ -167,7 +167,7 @@ class StatementSession:
             self.forget(request)
             return self.response(request)
         self._count_response("keys" if request.absent_is_none else "pages")
-        if response.note:
+        if response.note and self._answered():
             response = replace(response, note=f"{response.note}; {self._answered()} earlier requests had a response")
         del self._futures[identity]
         self._responses[stored_identity] = response

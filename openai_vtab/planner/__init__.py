@@ -1,6 +1,7 @@
 """Pure decisions: which method of the API serves a SELECT, an INSERT, an UPDATE or a DELETE, and how."""
 
 from .bulk import BulkState, Seconds, next_page_pays, patience
+from .comparisons import is_compared, with_comparisons
 from .constraints import Constraint
 from .scan_plan import IndexChoice, ScanKind, ScanPlan, missing_columns
 from .select import choose
@@ -17,8 +18,10 @@ __all__ = [
     "choose",
     "delete",
     "insert",
+    "is_compared",
     "missing_columns",
     "next_page_pays",
     "patience",
     "update",
+    "with_comparisons",
 ]

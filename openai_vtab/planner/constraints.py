@@ -27,6 +27,7 @@ class Constraint:
     op: the operator, such as EQ.
     usable: the term's value is known before the table is read.
     many: it is an IN whose values can be delivered as one set.
+    compared: a scan looks at its value: comparisons.py.
     """
 
     column: int
@@ -34,6 +35,7 @@ class Constraint:
     usable: bool = True
     collation: str = "BINARY"
     many: bool = False
+    compared: bool = False
 
     @property
     def pushed(self) -> bool:

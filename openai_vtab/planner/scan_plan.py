@@ -20,6 +20,8 @@ idxStr names the values of argv, in their order, and is readable because EXPLAIN
     vector_store_id,batch_id             two keys
     vector_store_id,status,LIMIT desc    a key, a column that narrows the list, LIMIT; the list is in descending order
     vector_store_id,rowid>=              a key, and a value that the rowid of each row is compared with
+    purpose,created_at<                  a column that narrows the list, and a value that is only looked at: SQLite
+                                         compares, and vtable/number_comparisons.py warns of a text
     file_id content                      a key; the column `content` is downloaded for each row
     needs vector_store_id                NOTHING: the missing columns; "cannot use" when a term gives one, but its value
                                          is not known when the table is read
@@ -65,6 +67,7 @@ class ScanPlan:
     method: for METHOD, the number of the SELECT method.
     columns: the columns whose values are in argv; for NOTHING, the missing ones.
     limits: LIMIT and OFFSET, when their values follow in argv.
+    compared: the comparisons of columns of numbers, such as "created_at<", whose values come last in argv.
     order: "asc" or "desc" when the rows must come in the order of the method's `ordered_by`, else "".
     download: the column that is downloaded for each row, else "".
     unusable: for NOTHING, whether the query has a term for a column, but with a value that is not known in time.
@@ -76,11 +79,12 @@ class ScanPlan:
     limits: tuple[str, ...] = ()
     order: str = ""
     download: str = ""
+    compared: tuple[str, ...] = ()
     unusable: bool = False
 
     def encode(self) -> tuple[int, str]:
         """The plan as idxNum and idxStr."""
-        names = ",".join(self.columns + self.limits)
+        names = ",".join(self.columns + self.limits + self.compared)
         if self.kind is ScanKind.NOTHING:
             return self.kind, (CANNOT_USE if self.unusable else NEEDS) + names
         return self.kind + self.method, " ".join([names, *filter(None, (self.order, self.download))])
@@ -97,18 +101,24 @@ class ScanPlan:
         return ScanPlan(
             kind,
             idxNum - kind,
-            columns=tuple(name for name in values if name not in LIMITS),
+            columns=tuple(name for name in values if name not in LIMITS and not is_comparison(name)),
             limits=tuple(name for name in values if name in LIMITS),
+            compared=tuple(name for name in values if is_comparison(name)),
             order="".join(word for word in words if word in ORDERS),
             download="".join(word for word in words if word not in ORDERS),
         )
+
+
+def is_comparison(name: str) -> bool:
+    """Whether a name of argv, such as "created_at<", is that of a value that is only looked at."""
+    return not name.isidentifier() and not name.startswith("rowid") and name != ""
 
 
 @dataclass(frozen=True)
 class IndexChoice:
     """What BestIndex answers: the plan, and what SQLite must know of it. Positions are those of the constraints.
 
-    argv: the constraints whose values the scan is given, in the order of the plan's columns and limits.
+    argv: the constraints whose values the scan is given, in the order of the plan's columns, limits and comparisons.
     cost, rows: the estimates by which SQLite compares plans.
     unique: the scan gives at most one row.
     in_lists: the IN lists of argv that are delivered as one set each.

@@ -17,6 +17,8 @@ MAX_FILES_OF_A_NEW_STORE = 500
 MAX_ATTRIBUTES = 16
 MAX_ATTRIBUTE_KEY = 64  # characters
 MAX_ATTRIBUTE_TEXT = 512  # characters
+# The error for NULL in a table of the user's, where a file is not uploaded yet
+NO_NULLS = "WHERE file_id IS NOT NULL, which leaves out the rows of your table that have no file yet"
 CHUNK_TOKENS = range(100, 4097)
 
 
@@ -24,6 +26,8 @@ def file_ids(value: SQLiteValue, limits: Limits) -> list[str]:
     """Check `file_ids`: a JSON array of 1 to `limits.files_per_batch` file ids."""
     items = _array(value, limits, "json_array('file-abc', …) or json_group_array(file_id)")
     for index, item in enumerate(items):
+        if item is None:
+            raise InvalidValue(f"item {index} of the array is null", NO_NULLS)
         if not _is_id(item):
             raise InvalidValue(f"item {index} is {shown_json(item)}, not a file id", "ids as text, such as 'file-abc'")
     return items
@@ -45,6 +49,8 @@ def files(value: SQLiteValue, limits: Limits) -> list[dict[str, JSON]]:
                 f"item {index} has the unknown member {unknown[0]!r}",
                 "only file_id, attributes and chunking_strategy",
             )
+        if item.get("file_id", "") is None:
+            raise InvalidValue(f"item {index} of the array has the file_id null", NO_NULLS)
         if not _is_id(item.get("file_id")):
             raise InvalidValue(
                 f"item {index} has the file_id {shown_json(item.get('file_id'))}", "an id such as 'file-abc'"

@@ -74,6 +74,11 @@ class Column:
         """Whether its values are times in Unix seconds, as its sentence then says."""
         return "Unix seconds" in self.doc
 
+    @cached_property
+    def is_only_written(self) -> bool:
+        """Whether only an INSERT gives it, as its sentence then says, and the API does not return it."""
+        return self.doc.startswith(("To create", "To upload"))
+
     def alias(self, name: str) -> Column:
         """The same column under another name, hidden."""
         return replace(self, name=name, doc=f"The same as {self.name}.", hidden=True)
@@ -216,9 +221,18 @@ class Table:
         return {column.name: column.source for column in self.columns}
 
     @cached_property
-    def times(self) -> dict[int, str]:
-        """The names of the columns that hold times, by their numbers."""
-        return {number: column.name for number, column in enumerate(self.columns) if column.is_time}
+    def written(self) -> dict[int, str]:
+        """The names of the columns that only an INSERT gives, by their numbers."""
+        return {number: column.name for number, column in enumerate(self.columns) if column.is_only_written}
+
+    @cached_property
+    def numbers(self) -> dict[int, Column]:
+        """The columns that hold numbers, by their own numbers. An option checks its value itself."""
+        return {
+            number: column
+            for number, column in enumerate(self.columns)
+            if column.type in ("INTEGER", "REAL") and not column.is_option
+        }
 
     def of(self, verb: str) -> tuple[Method, ...]:
         """The methods of one SQL verb, in order, without downloads."""

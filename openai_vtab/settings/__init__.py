@@ -6,11 +6,13 @@ To add a setting, describe it once in settings.py and name its type in keywords.
 from .address import DEFAULT_BASE_URL, stays_here
 from .description import Option, Setting, described, table
 from .keywords import Keywords, Shared
+from .names import KEYWORDS, instead, refuse_unknown
 from .secret import Secret, hide_key
 from .settings import Settings
 
 __all__ = [
     "DEFAULT_BASE_URL",
+    "KEYWORDS",
     "Keywords",
     "Option",
     "Secret",
@@ -19,6 +21,8 @@ __all__ = [
     "Shared",
     "described",
     "hide_key",
+    "instead",
+    "refuse_unknown",
     "stays_here",
     "table",
 ]

@@ -10,6 +10,7 @@ import math
 import os
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 from .secret import fits_header
 
@@ -101,6 +102,30 @@ class FilePath(Kind):
     def accepts(self, value: object) -> bool:
         """Whether the value is a path or None."""
         return value is None or isinstance(os.fspath(value) if isinstance(value, os.PathLike) else value, str)
+
+
+class Folder(FilePath):
+    """The path of a folder that exists, or None; an empty text is the same."""
+
+    @property
+    def expected(self) -> str:  # type: ignore[override]
+        """What to write. A name is relative to a directory that the program may not know of."""
+        folder = f"a folder that exists, absolute or below the current directory, {_current()}"
+        return f"a str or a pathlib.Path, or None: {folder}"
+
+    def accepts(self, value: object) -> bool:
+        """Whether the value is the path of a folder, or names none."""
+        if not super().accepts(value):
+            return False
+        return value is None or value == "" or Path(str(value)).is_dir()
+
+
+def _current() -> str:
+    """The current directory, for an error message."""
+    try:
+        return str(Path.cwd())
+    except OSError:
+        return "which does not exist any more"
 
 
 class Header(Kind):

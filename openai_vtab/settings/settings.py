@@ -18,7 +18,7 @@ from ..progress import Progress
 from .address import checked_base_url, is_azure, stays_here
 from .description import Option, described, documented, setting
 from .keywords import Key, StrPath
-from .kinds import Choice, FilePath, Flag, Header, Kind, Number, ProgressFunction, Text
+from .kinds import Choice, FilePath, Flag, Folder, Header, Kind, Number, ProgressFunction, Text
 from .secret import Secret, fits_header, hide_key
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class Settings:
     )
     upload_root: StrPath | None = setting(
         None,
-        FilePath(),
+        Folder(),
         "The folder whose files `fsdir()`, `readfile()` and the column `path` of an INSERT may read; None or an "
         "empty text for none. In the shell, it is the current directory unless `--upload-root` is given.",
         option=Option(
@@ -232,9 +232,12 @@ class Settings:
         raise ConfigurationError(problem)
 
     @property
-    def key_setting(self) -> str:
-        """The name of the setting or variable that the key comes from."""
-        return "OPENAI_API_KEY" if self.api_key is None else "api_key"
+    def key_origin(self) -> str:
+        """Where the key comes from, for an error message."""
+        if self.api_key is None:
+            return "the environment variable OPENAI_API_KEY"
+        is_function = isinstance(self.api_key, Secret) and self.api_key.is_function
+        return "the function given as api_key" if is_function else "the setting api_key"
 
     def checked_base_url(self) -> str:
         """The base URL without a slash at its end. Raises ConfigurationError."""

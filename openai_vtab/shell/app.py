@@ -25,6 +25,7 @@ from ..settings import Settings
 from ..sync.database import use_wal_in_a_new_file
 from . import run_command, sync_command
 from .local_sandbox import start_sandbox
+from .log_lines import LogLines
 from .options import help_text, parse_options
 from .running import RunningShell
 from .short_errors import shorten_record
@@ -171,7 +172,9 @@ def main(args: Sequence[str] | None = None) -> None:
         sys.exit(run_command.run(given[1:]))
     shell = Shell()
     apsw.connection_hooks.append(shell.open_with_tables)
+    lines = LogLines(lambda text: shell.write(shell.stderr, text))
     log.addFilter(shorten_record)
+    log.addHandler(lines)
     try:
         try:
             _, _, commands = shell.process_args(given)
@@ -182,6 +185,7 @@ def main(args: Sequence[str] | None = None) -> None:
         except KeyboardInterrupt:
             sys.exit(130)
     finally:
+        log.removeHandler(lines)
         log.removeFilter(shorten_record)
         apsw.connection_hooks.remove(shell.open_with_tables)
         shell.close()

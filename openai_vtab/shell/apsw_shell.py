@@ -15,6 +15,7 @@ import apsw
 from apsw.shell import Shell
 
 from ..documents.protection import MODULE
+from ..sqlite.sql_text import module_of
 from ..tables import TABLES
 from ..vtable.shadows import hiding
 from .box import BoxShell
@@ -84,13 +85,20 @@ class TableShell(BoxShell):
 
     def complete_sql(self, line: str, token: str, beg: int, end: int) -> list[str]:
         """APSW's completions and the tables' columns, hidden ones included. After WHERE, what the tables need."""
-        offered = completions(self._lines_before + line[:beg], token)
+        offered = completions(self._lines_before + line[:beg], token, self._own_tables())
         if offered is not None:
             return offered
         found = [word for word in cast("list[str]", super().complete_sql(line, token, beg, end)) if can_run(word)]
         names = sorted({column.name for table in TABLES for column in table.columns})
         ours = [name for name in names if token and name.startswith(token.lower())]
         return found + [name for name in ours if name not in found]
+
+    def _own_tables(self) -> dict[str, str]:
+        """The tables of the open database, each with its module, "" for an ordinary one."""
+        sql = "SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+        found = {str(name): module_of(str(text)) for name, text in self.db.execute(sql)}
+        shadows = tuple(f"{name}_" for name, module in found.items() if module)
+        return {name: module for name, module in found.items() if not (shadows and name.startswith(shadows))}
 
     def get_complete_line(self) -> str | None:
         """Read a dot command, or lines up to the end of a statement or comment. Returns None at the end of the input.

@@ -28,7 +28,7 @@ from ..vtable import local_files
 from . import ledgers
 from .apsw_shell import META_TABLES, TableShell
 from .box import MIN_WIDTH
-from .request_costs import columns_that_fit
+from .request_table import request_table
 from .terminal_text import MARGIN, Terminal, batch_lines, failed_files, fold, height
 
 DEFAULT_REQUESTS = 20  # shown by .requests
@@ -49,20 +49,23 @@ class CommandShell(TableShell):
     def command_requests(self, cmd: Sequence[str]) -> None:
         """requests ?N?: Shows the latest N requests to the API
 
-        Without N it shows 20. On a terminal in box mode it shows what fits;
-        in other modes every column of the table openai_requests.
+        Without N it shows 20. In box mode it shows the columns that fit the
+        terminal, with paths that are folded after a slash; in other modes
+        every column of the table openai_requests.
         """
         try:
             (number,) = [int(word) for word in cmd] or [DEFAULT_REQUESTS]
         except ValueError:
             raise self.Error(f".requests takes one number, not {' '.join(cmd)}; write .requests 5") from None
-        columns = ", ".join(COLUMNS)
-        if self.output.__name__ == "output_box":
-            width = self._terminal_width(MIN_WIDTH)
-            columns = columns_that_fit(min(self.box_options["text_width"] or width, width))
-        latest = "SELECT * FROM openai_requests ORDER BY number DESC LIMIT ?"
         with self.for_people():
-            self.process_sql(f"SELECT {columns} FROM ({latest}) ORDER BY number", (number,), internal=True)
+            if self.output.__name__ == "output_box":
+                width = self._terminal_width(MIN_WIDTH)
+                width = min(self.box_options["text_width"] or width, width)
+                self.output(*request_table(self.db, number, width))
+                return
+            latest = "SELECT * FROM openai_requests ORDER BY number DESC LIMIT ?"
+            sql = f"SELECT {', '.join(COLUMNS)} FROM ({latest}) ORDER BY number"
+            self.process_sql(sql, (number,), internal=True)
 
     def command_batches(self, cmd: Sequence[str]) -> None:
         """batches ?TABLE?: Lists the batches of your ledgers, with a bar for each

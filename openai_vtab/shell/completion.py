@@ -1,7 +1,7 @@
 """Completions of SQL that know what the tables need.
 
 After WHERE and AND, these are the keys that the tables of the statement still need, then their columns. After the dot
-of a name, they are columns, and after openai. the tables.
+of a name, they are columns, and after openai. the tables. write_completion.py has those of INSERT and UPDATE.
 
 >>> completions("SELECT * FROM vector_store_files WHERE ", "")
 ['vector_store_id']
@@ -9,26 +9,32 @@ of a name, they are columns, and after openai. the tables.
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
 
 from ..schema.table import Table
 from ..sqlite.statement_text import words
 from ..tables import TABLES
+from .write_completion import written_names
 
 SCHEMA = "openai"
 BY_NAME = {table.name: table for table in TABLES}
+NO_TABLES: Mapping[str, str] = {}
 BEFORE_A_COLUMN = ("WHERE", "AND", "OR", "ON")
-_TABLE = re.compile(r"(?:openai\.)?\w+$", re.IGNORECASE)
 
 
-def completions(before: str, token: str) -> list[str] | None:
-    """The completions of `token` after the text `before`, None where all that SQL has may stand."""
+def completions(before: str, token: str, own: Mapping[str, str] = NO_TABLES) -> list[str] | None:
+    """The completions of `token` after the text `before`, None where all that SQL has may stand.
+
+    own: the tables of the open database, each with its module, "" for an ordinary table.
+    """
     qualifier, dot, begun = token.rpartition(".")
     if qualifier.lower() == SCHEMA:
         return [f"{qualifier}.{name}" for name in sorted(BY_NAME) if name.startswith(begun.lower())]
     if dot:
         names = {column.name for table in TABLES for column in table.columns}
         return [f"{qualifier}.{name}" for name in sorted(names) if name.startswith(begun.lower())]
+    if writable := written_names(before, own):
+        return [name for name in writable if name.lower().startswith(begun.lower())] or None
     written = words(before)
     if not written or written[-1] not in BEFORE_A_COLUMN:
         return None

@@ -12,14 +12,19 @@ from typing import Any
 
 from apsw.unicode import text_width
 
+from .terminal_text import COLOUR
+
 BORDERS = 3  # columns of a box for each of its own, and one more for all
 NULL = "NULL"
 BYTES = "#" * len("[ 1,234,567 bytes ]")  # as wide as what a box writes for a BLOB, and never folded
 MAX_LINES = 15  # of one cell: a row that is taller is easier to read as lines
-_PIECE = re.compile(r"[^\s,]*(?:,+|\s+|$)")
+WORDS = re.compile(r"[^\s,]*(?:,+|\s+|$)")  # the pieces of a text, and of the path of a request, that stay whole
+PATHS = re.compile(r"[^\s,/?&]*(?:,+|\s+|[/?&]|$)")
 
 
-def fold_cells(names: Sequence[str], rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]] | None:
+def fold_cells(
+    names: Sequence[str], rows: Sequence[Sequence[Any]], width: int, whole: re.Pattern[str] = WORDS
+) -> list[list[Any]] | None:
     """Return the rows with cells folded so that a box is as wide as `width`; None if ids would have to be broken."""
     texts = [[_text(value) for value in row] for row in rows]
     columns = range(len(names))
@@ -27,22 +32,22 @@ def fold_cells(names: Sequence[str], rows: Sequence[Sequence[Any]], width: int) 
     natural = [max([headers[i], *(_widest(row[i].split("\n")) for row in texts)]) for i in columns]
     if sum(natural) + BORDERS * len(names) + 1 <= width:
         return [list(row) for row in rows]
-    least = [max([headers[i], *(_widest(_pieces(row[i])) for row in texts)]) for i in columns]
+    least = [max([headers[i], *(_widest(_pieces(row[i], whole)) for row in texts)]) for i in columns]
     spare = width - 1 - sum(least) - BORDERS * len(names)
     if spare < 0:
         return None
     widths = _shared(natural, least, spare)
-    folded = [[_folded(value, widths[i]) for i, value in enumerate(row)] for row in rows]
+    folded = [[_folded(value, widths[i], whole) for i, value in enumerate(row)] for row in rows]
     tallest = max(value.count("\n") for row in folded for value in row if isinstance(value, str))
     return folded if tallest < MAX_LINES else None
 
 
-def fold_text(text: str, width: int) -> list[str]:
+def fold_text(text: str, width: int, whole: re.Pattern[str] = WORDS) -> list[str]:
     """Fold a text after blanks and commas. A piece that is wider stays whole: it may be an id."""
     lines = []
     for given in text.split("\n"):
         line = ""
-        for piece in _pieces(given):
+        for piece in _pieces(given, whole):
             if line and _width(line) + _width(piece.rstrip()) > width:
                 lines.append(line.rstrip())
                 line = ""
@@ -60,10 +65,10 @@ def _shared(natural: Sequence[int], least: Sequence[int], spare: int) -> list[in
     return widths
 
 
-def _folded(value: Any, width: int) -> Any:
+def _folded(value: Any, width: int, whole: re.Pattern[str]) -> Any:
     if not isinstance(value, str) or _widest(value.split("\n")) <= width:
         return value
-    return "\n".join(fold_text(value, width))
+    return "\n".join(fold_text(value, width, whole))
 
 
 def _text(value: Any) -> str:
@@ -73,8 +78,8 @@ def _text(value: Any) -> str:
     return NULL if value is None else BYTES if isinstance(value, bytes) else str(value)
 
 
-def _pieces(text: str) -> list[str]:
-    return [piece for piece in _PIECE.findall(text) if piece]
+def _pieces(text: str, whole: re.Pattern[str]) -> list[str]:
+    return [piece for piece in whole.findall(text) if piece]
 
 
 def _widest(lines: Sequence[str]) -> int:
@@ -82,4 +87,6 @@ def _widest(lines: Sequence[str]) -> int:
 
 
 def _width(text: str) -> int:
+    if "\x1b" in text:  # colours take no room
+        text = COLOUR.sub("", text)
     return len(text) if text.isascii() else max(text_width(text), 0)

@@ -1,4 +1,4 @@
-"""SQL on openai_requests: the columns of .requests that fit a terminal, and what .timer says of a statement.
+"""What .timer says of the requests of a statement.
 
 >>> summary_since(db, 12, cached=2)
 '5 (3 prefetched, 2 cached, waited 0.31 s)'
@@ -10,8 +10,6 @@ import time
 from typing import Any
 
 import apsw
-
-NARROW = 70  # columns, below which .requests leaves out the time, the bytes and the note
 
 
 def last_number(db: apsw.Connection) -> int:
@@ -44,20 +42,3 @@ def _under_way(requests: list[tuple[float, float | None]]) -> float:
         seconds += max(0.0, end - max(at, until))
         until = max(until, end)
     return seconds
-
-
-def columns_that_fit(width: int) -> str:
-    """The result columns for a box of this width. A path that is too long loses its beginning, which tells least."""
-    status = "status, CAST(milliseconds AS INTEGER) AS ms"
-    if width < NARROW:
-        return f"{_clipped('path', max(width - 36, 8))} AS path, method, {status}"
-    return (
-        f"strftime('%H:%M:%S', at, 'unixepoch', 'localtime') AS time, method, "
-        f"{_clipped('path', max(width - 60, 12))} AS path, {status}, bytes, "
-        "concat_ws(' ', iif(predicted, 'ahead', NULL), iif(retries, 'retries ' || retries, NULL), "
-        "iif(milliseconds IS NULL, 'pending', NULL), iif(status IS NULL, error, NULL)) AS note"
-    )
-
-
-def _clipped(column: str, length: int) -> str:
-    return f"iif(length({column}) > {length}, '…' || substr({column}, {1 - length}), {column})"

@@ -19,6 +19,7 @@ from ..sqlite.statement_text import created_table, dropped_if_exists, split
 from ..vtable.callbacks import Callbacks
 from ..vtable.shadows import BY_NAME, refuse_mistaken
 from .box import MIN_WIDTH
+from .changed_objects import ChangedObjects
 from .created_objects import CreatedObjects
 from .fitting import fold_text
 from .progress_bar import ProgressBar
@@ -36,9 +37,9 @@ class RunningShell(StackQLShell):
     def __init__(self, settings: Mapping[str, Any], **more: Any) -> None:
         self.settings = dict(settings)
         self.bar: ProgressBar | None = None
-        self._created = CreatedObjects()
+        self._created, self._changed = CreatedObjects(), ChangedObjects()
         self._cached = 0  # responses that the running statement has used again
-        self.callbacks = Callbacks(self._created.add, self._count_cached, self._may_delete)
+        self.callbacks = Callbacks(self._created.add, self._count_cached, self._changed.add, self._may_delete)
         super().__init__(**more)
         if self.stderr.isatty():
             self.bar = ProgressBar(self.stderr)
@@ -70,7 +71,7 @@ class RunningShell(StackQLShell):
             self._run(statement, bindings, summary)
 
     def _run(self, statement: str, bindings: Any, summary: Any) -> None:
-        """Run one statement; tell a user at the prompt what it has created, and with .timer on what it has cost."""
+        """Run one statement; tell a user at the prompt what it has created and changed, and with .timer on its cost."""
         before = last_number(self.db) if self.timer else 0
         self._cached = 0
         began, processor = time.perf_counter(), time.process_time()
@@ -88,7 +89,7 @@ class RunningShell(StackQLShell):
             seconds, processor = time.perf_counter() - began, time.process_time() - processor
             if self.bar is not None:
                 self.bar.close()
-            notes += self._created.take()
+            notes += [*self._created.take(), *self._changed.take()]
             if self.interactive:
                 self._write_notes(notes)
             if self.timer:
@@ -135,7 +136,10 @@ class RunningShell(StackQLShell):
         self._cached += count
 
     def _may_delete(self, count: int) -> bool:
-        """Ask a user at the prompt before many objects are deleted: a condition may hold in the wrong account, too."""
+        """Ask a user at the prompt before many objects are deleted: a condition may hold in the wrong account, too.
+
+        A document counts as its files, so that the question comes before a documents table sends anything.
+        """
         if count <= MAX_DELETED or not self.interactive:
             return True
         if self.bar is not None:

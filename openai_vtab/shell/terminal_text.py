@@ -18,11 +18,11 @@ PARTS = {
     "cancelled": ("-", "-", "33"),
     "in_progress": ("░", ".", "90"),
 }
-STATUS_COLOURS = {"in_progress": "36", "unknown": "33"}  # where they differ from the bar's
-OTHER_COLOUR = "33"
+STATUSCOLOURS = {"in_progress": "36", "unknown": "33"}  # where they differ from the bar's
+OTHERCOLOUR = "33"
 STATUS_LENGTH = 11  # columns at least
 MIN_BAR, MAX_BAR = 5, 30  # columns
-_COLOUR = re.compile("\x1b\\[[0-9;]*m")
+COLOUR = re.compile("\x1b\\[[0-9;]*m")
 MARGIN = 1  # columns: some terminals wrap a line that is as wide as they are
 
 
@@ -59,7 +59,7 @@ def batch_lines(batches: Sequence[tuple[str, str, Mapping[str, int]]], style: Te
     numbers = [_numbers(counts, style) for _, _, counts in batches]
     longest = max(map(visible_length, numbers), default=0)
     for (id, status, counts), said in zip(batches, numbers, strict=True):
-        colour = STATUS_COLOURS.get(status) or PARTS.get(status, ("", "", OTHER_COLOUR))[2]
+        colour = STATUSCOLOURS.get(status) or PARTS.get(status, ("", "", OTHERCOLOUR))[2]
         begin = f"    {id:{ids}}  {_coloured(f'{status:{STATUS_LENGTH}}', colour, style)} "
         room = style.width - MARGIN - visible_length(begin) - 1 - longest
         if room < MIN_BAR:
@@ -87,7 +87,7 @@ def failed_files(text: str, style: Terminal) -> str:
 
 def visible_length(text: str) -> int:
     """The number of characters without colours."""
-    return len(_COLOUR.sub("", text))
+    return len(COLOUR.sub("", text))
 
 
 def height(lines: Sequence[str], width: int) -> int:

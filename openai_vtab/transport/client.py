@@ -168,7 +168,9 @@ class Client:
             if isinstance(outcome, Response):
                 outcome = redact_response(outcome, known)
                 if outcome.status == UNAUTHORIZED:
-                    outcome = replace(outcome, note=f"check the key, which is set by {self.settings.key_setting}")
+                    outcome = replace(
+                        outcome, note=f"check the key, which {key.length}comes from {self.settings.key_origin}"
+                    )
         except BaseException as error:
             from .exceptions import failure_of  # with ssl and urllib3, as in the exchange
 

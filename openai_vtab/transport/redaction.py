@@ -21,6 +21,7 @@ from ..protocol import NO_HEADERS, Response
 from ..settings import Secret, Settings
 from .disguised_keys import QUOTES_THE_KEY, is_quoted, without_quotation
 
+UNAUTHORIZED = 401
 SHORTEST_KEY = 4  # characters; a shorter key, such as the "x" of a local server, is not secret
 SHORTEST_IN_DATA = 12  # characters, in a response that becomes rows: "test" or "lm-studio" may be data
 LONGEST_ERROR = 32768  # bytes of a failed response that are kept; a message is far shorter
@@ -57,6 +58,12 @@ class KnownKey:
 
     def __repr__(self) -> str:
         return "'[key]'"
+
+    @property
+    def length(self) -> str:
+        """What to say of the length of a key that is too short for one of OpenAI's, "" for any other."""
+        count = len(self.text)
+        return f"has only {count} character{'s' * (count > 1)} and " if count < SHORTEST_IN_DATA else ""
 
     def mark(self, text: bytes, shortest: int = SHORTEST_KEY) -> bytes:
         """The bytes with [key] for the key, and every other byte as it was; `text` itself if the key is not in it.
@@ -160,6 +167,8 @@ def redact_body(status: int, body: bytes, key: KnownKey) -> bytes:
             except UnicodeDecodeError:  # json.loads cannot read it either
                 encoding = "utf-8"
     after = key.mark(after, shortest)
+    if status == UNAUTHORIZED and len(key.text) < shortest:  # the API quotes the key, which is a word of its own there
+        after = _pattern(key.text.encode(), True).sub(b"[key]", after)
     return without_quotation(after, encoding, key.text) if failed else after
 
 

@@ -22,10 +22,14 @@ TAKES_WHOLE_LISTS = tuple(map(int, apsw.apsw_version().split(".")[:2])) < UNVERI
 def plan(table: Table, info: apsw.IndexInfo, *, ledger: bool) -> None:
     """Have the planner choose what serves the query, and write its choice into `info`."""
     used = info.colUsed if ledger or table.downloads else ()
-    answer(info, planner.choose(table, constraints(info), order(info), ledger=ledger, used=used))
+    terms = constraints(table, info)
+    answer(
+        info,
+        planner.with_comparisons(planner.choose(table, terms, order(info), ledger=ledger, used=used), table, terms),
+    )
 
 
-def constraints(info: apsw.IndexInfo) -> list[planner.Constraint]:
+def constraints(table: Table, info: apsw.IndexInfo) -> list[planner.Constraint]:
     """The terms of the WHERE clause."""
     return [
         planner.Constraint(
@@ -33,10 +37,20 @@ def constraints(info: apsw.IndexInfo) -> list[planner.Constraint]:
             info.get_aConstraint_op(i),
             info.get_aConstraint_usable(i),
             info.get_aConstraint_collation(i),
-            info.get_aConstraintUsage_in(i),
+            many := info.get_aConstraintUsage_in(i),
+            _is_compared(table, info, i, many),
         )
         for i in range(info.nConstraint)
     ]
+
+
+def _is_compared(table: Table, info: apsw.IndexInfo, number: int, many: bool) -> bool:
+    """Whether the scan looks at the term's value."""
+    column = table.numbers.get(info.get_aConstraint_iColumn(number))
+    if column is None or (many and not TAKES_WHOLE_LISTS):
+        return False
+    literal = info.get_aConstraint_rhs(number)
+    return planner.is_compared(info.get_aConstraint_op(number), literal, many, column.is_time)
 
 
 def order(info: apsw.IndexInfo) -> list[tuple[int, bool]]:

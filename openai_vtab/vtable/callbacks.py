@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ..protocol import Request
+
 
 def _ignore(_: object) -> None:
     """Take no notice."""
@@ -23,12 +25,14 @@ class Callbacks:
 
     on_created: called in a worker thread with the key of each object that got its id from the API.
     on_cached: called at the end of a statement with how often it has used a response again.
-    may_delete: called before DELETE requests are sent that rows of the API's tables stand for, with their number. If it
-        returns False, nothing is sent, and the transaction fails.
+    on_done: called after the requests of a COMMIT, with each one that the API has carried out.
+    may_delete: called before a COMMIT deletes or detaches objects, with their number: those of rows that a statement
+        has deleted. If it returns False, nothing is sent, and the transaction fails.
     """
 
     on_created: Callable[[tuple[str, ...]], None] = _ignore
     on_cached: Callable[[int], None] = _ignore
+    on_done: Callable[[Request], None] = _ignore
     may_delete: Callable[[int], bool] = _allow
 
 

@@ -36,13 +36,14 @@ from ..sqlite.rowids import Rowids
 from ..sqlite.sql_text import changes_rows, first_word, select_part
 from ..tables import TABLES
 from ..transport.client import Client
+from ..writes.flush import FlushSender
 from ..writes.queue import WriteQueue
 from ..writes.settlement import Settlement
 from . import closing
 from .callbacks import NO_CALLBACKS, Callbacks
+from .number_comparisons import NumberComparisons
 from .replay import Replayer
-from .statements import RunningStatement, StatementTracker
-from .time_comparisons import TimeComparisons
+from .statements import EVENTS, RunningStatement, StatementTracker
 
 Statement = RunningStatement[StatementSession]
 
@@ -69,17 +70,18 @@ class ConnectionContext:
         self.workers = WorkerPool(
             Client(settings, clock=clock), lambda: (c := weak()) is not None and c.is_interrupted, clock=clock
         )
-        self.writes = writes = WriteQueue(self.workers, callbacks.may_delete)
+        sender = FlushSender(self.workers, callbacks.may_delete, callbacks.on_done)
+        self.writes = writes = WriteQueue(sender)
         self.internal_sql = InternalSQL(weak)
         self.created: dict[tuple[str, ...], float] = {}  # objects created through it: the time, on the clock
         self.ledgers: list[Ledger] = []
         self._documents: list[DocumentOutcomes] = []
-        self.written_documents = WrittenDocuments(writes, self._commit_of, is_dry_run=settings.dry_run)
+        self.written_documents = WrittenDocuments(writes, sender, self._commit_of)
         openers = [partial(Ledger, self.internal_sql, table) for table in TABLES if table.remembered]
         self.settlement = Settlement(self.internal_sql, writes.intents, [*openers, self._outcomes_of])
-        self.time_comparisons = TimeComparisons()
         self.rowids: list[Rowids] = []  # of the tables without a ledger
         self._open_cursors = OpenCursors()
+        self.number_comparisons = NumberComparisons(self.internal_sql, self._open_cursors.with_values)
         self.replayer = Replayer(weak, self.internal_sql, self._open_cursors)
         self.statements: StatementTracker[StatementSession] = StatementTracker(
             self.internal_sql,
@@ -91,8 +93,7 @@ class ConnectionContext:
             failed=self._failed,
         )
         self._connected = 0
-        mask = apsw.SQLITE_TRACE_STMT | apsw.SQLITE_TRACE_PROFILE
-        connection.trace_v2(mask, self.statements.follow, id=ConnectionContext)
+        connection.trace_v2(EVENTS, self.statements.follow, id=ConnectionContext)
         if settings.read_ahead:
             connection.cursor_factory = self._open_cursors.factory(connection.cursor_factory)
         weakref.finalize(self, self.workers.close)
@@ -199,8 +200,7 @@ class ConnectionContext:
         SQLite does not call them for the dropped table. A write that changes nothing makes one join that is always
         there.
         """
-        name = table.aliases[0] if table.aliases else table.name
-        self.internal_sql.write(f'DELETE FROM "{name}" WHERE false')
+        self.internal_sql.write(f'DELETE FROM "{(*table.aliases, table.name)[0]}" WHERE false')
 
     def refuse_if_read_only(self, table: Table, method: Method) -> None:
         """Raise UnsupportedWriteError on a read_only connection. Called before anything is queued or written."""

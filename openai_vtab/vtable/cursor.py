@@ -1,6 +1,6 @@
 """The cursor: one scan of a table, from SQLite's Filter to its rows.
 
->>> cursor = Cursor(table, getters, arguments, lookup, list_reader, before_reading, never_numbers)
+>>> cursor = Cursor(table, getters, arguments, lookup, list_reader, before_reading, never_numbers, is_mistake)
 >>> cursor.Filter(5, "vector_store_id,batch_id", ("vs_1", "vsfb_1"))
 >>> cursor.Column(4)
 'completed'
@@ -23,7 +23,7 @@ from ..schema.values import SQLiteValue, key_text
 from .listing import ListReader
 from .lookup import Lookup
 from .replay import RecordingLookup
-from .row_cursor import RowCursor
+from .row_cursor import Comparison, RowCursor
 from .row_identity import Row
 from .scan import ArgvLayout, ScanArguments, ScanOptions, narrows, total
 
@@ -48,8 +48,9 @@ class Cursor(RowCursor[APIObject]):
         list_reader: ListReader,
         before_reading: Callable[[], None],
         never_numbers: Callable[[str], set[int]],
+        is_mistake: Comparison,
     ) -> None:
-        super().__init__(table, getters)
+        super().__init__(table, getters, is_mistake)
         self._own_getters = getters
         self._arguments = arguments
         self._lookup = lookup
@@ -60,9 +61,11 @@ class Cursor(RowCursor[APIObject]):
 
     def Filter(self, idxNum: int, idxStr: str, args: tuple[Any, ...]) -> None:  # noqa: N803 - SQLite's names
         """SQLite begins a scan with the plan that BestIndex has made, and the values for it."""
+        layout = self._arguments.layouts.get((idxNum, idxStr)) or self._arguments.layout(idxNum, idxStr)
+        if layout.plan.compared:
+            args = self._compared(layout.plan.compared, args)
         self._before_reading()
         self._option_values, self._getters = {}, self._own_getters  # SQLite may have used another plan before
-        layout = self._arguments.layouts.get((idxNum, idxStr)) or self._arguments.layout(idxNum, idxStr)
         if layout.sources is not None and layout.method is not None:
             keys: dict[str, str] = {}
             for source, value in zip(layout.sources, args, strict=True):

@@ -1,6 +1,7 @@
 """The cursor of a documents table: one scan of its documents, or of what a search finds.
 
->>> cursor = DocumentsCursor(table, store, vector_store_id, statuses, search, content, arguments, never_numbers)
+>>> cursor = DocumentsCursor(table, store, vector_store_id, statuses, search, content, arguments, never_numbers,
+...                           is_mistake)
 >>> cursor.Filter(4, "MATCH,max_num_results asc", ("refund policy", 5))
 >>> cursor.Column(0)
 'docs/returns.md'
@@ -29,7 +30,7 @@ from . import documents_plan
 from .documents_content import DocumentContent
 from .documents_rows import COLUMNS, NUMBERS, DocumentRow, Row, Statuses, documents, narrowing
 from .documents_search import DocumentSearch
-from .row_cursor import RowCursor
+from .row_cursor import Comparison, RowCursor
 from .scan import ScanArguments
 
 NO_ROWS: Iterator[Row] = iter(())
@@ -105,6 +106,7 @@ class DocumentsCursor(RowCursor[DocumentRow]):
         content: DocumentContent,
         arguments: ScanArguments,
         never_numbers: Callable[[str], set[int]],
+        is_mistake: Comparison,
     ) -> None:
         self._store = store
         self._statuses = statuses
@@ -121,13 +123,14 @@ class DocumentsCursor(RowCursor[DocumentRow]):
             "raw": self._raw,
             "error": self._error,
         }
-        super().__init__(table, [values.get(column.name) for column in table.columns])
+        super().__init__(table, [values.get(column.name) for column in table.columns], is_mistake)
 
     def Filter(self, idxNum: int, idxStr: str, args: tuple[Any, ...]) -> None:  # noqa: N803 - SQLite's names
         """SQLite begins a scan with the plan that BestIndex has made, and the values for it."""
         plan = _decoded(idxNum, idxStr)
         if plan.kind is ScanKind.NOTHING:
             raise documents_plan.missing(self._table, plan)
+        args = self._compared(plan.compared, args)
         names = (self._table.name if name == documents_plan.TEXT else name for name in plan.columns)
         self._rows = self._scan(plan, idxStr, dict(zip(names, args, strict=True)))
         if plan.download:

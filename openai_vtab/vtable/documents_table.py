@@ -24,6 +24,7 @@ from ..documents.commands import Commands
 from ..documents.protection import Protection
 from ..documents.store import DocumentStore
 from ..errors import RowError, UnsupportedWriteError
+from ..planner import with_comparisons
 from ..schema.table import Table
 from ..schema.values import SQLiteValue
 from ..tables.vector_store_files import vector_store_files
@@ -37,9 +38,11 @@ from .listing import ListReader
 from .lookup import Lookup
 from .members_read import MembersRead
 from .replay import RecordingLookup
+from .row_cursor import Comparison, compare_nothing
 from .row_identity import RowIdentities
 from .scan import ScanArguments
 from .transactions import TransactionHooks, reports_refusal
+from .written_columns import WrittenColumns
 
 log = logging.getLogger("openai_vtab")
 
@@ -66,12 +69,14 @@ class DocumentsTable(TransactionHooks):
         self._commands = Commands(store, protection)
         self._scan_arguments = ScanArguments(self._table, context.limits, context.internal_sql.read)
         self._hits = hits
+        self._written_columns = WrittenColumns(self._table)
 
     def BestIndexObject(self, info: apsw.IndexInfo) -> bool:
         """SQLite plans a query."""
-        self.context.time_comparisons.look(self._table, info)
-        constraints, order = best_index.constraints(info), best_index.order(info)
-        best_index.answer(info, documents_plan.choose(self._table, constraints, order, used=info.colUsed))
+        self._written_columns.look(info)
+        table, constraints = self._table, best_index.constraints(self._table, info)
+        chosen = documents_plan.choose(table, constraints, best_index.order(info), used=info.colUsed)
+        best_index.answer(info, with_comparisons(chosen, table, constraints))
         return True
 
     def Open(self) -> DocumentsCursor:
@@ -83,7 +88,12 @@ class DocumentsTable(TransactionHooks):
         vector_store_id = None if store_id is None else str(store_id)
         statuses = Statuses(session if recorder is None else None, store, vector_store_id, context.clock)
         lookup: Lookup | RecordingLookup
+        compared: Comparison = compare_nothing
         if recorder is None:
+            statement = context.statements.current
+            compared = partial(context.number_comparisons.look, self._table, statement)
+            if statement is not None and not statement.readonly:
+                context.number_comparisons.refuse_hidden(self._table, statement)
             lookup = Lookup(hits, session, partial(context.columns_read, session))
         else:
             lookup = RecordingLookup(hits, recorder, MembersRead(hits.table, partial(context.columns_read, session)))
@@ -97,6 +107,7 @@ class DocumentsTable(TransactionHooks):
             DocumentContent(session, recorder, statuses, vector_store_id),
             self._scan_arguments,
             partial(context.never_numbers, session),
+            compared,
         )
 
     def Rename(self, name: str) -> None:

@@ -20,17 +20,28 @@ from ..schema.table import Table
 from ..schema.values import SQLiteValue
 
 Fields = TypeVar("Fields")
+Comparison = Callable[[str, Any], bool]  # takes a name of ScanPlan.compared and the value: number_comparisons.py
+
+
+def compare_nothing(name: str, value: Any) -> bool:
+    """Look at no value: in a replay."""
+    return False
 
 
 class RowCursor(Generic[Fields]):
     """The rows of one scan: rowids, and what `getters` read the columns in. A getter that is None stands for an option.
 
-    Filter, which a subclass has, sets `_rows`, `_row` and `_option_values`.
+    Filter, which a subclass has, sets `_rows`, `_row` and `_option_values`. `is_mistake` looks at a value that a column
+    of numbers is compared with.
     """
 
-    def __init__(self, table: Table, getters: Sequence[Callable[[Fields], SQLiteValue] | None]) -> None:
+    def __init__(
+        self, table: Table, getters: Sequence[Callable[[Fields], SQLiteValue] | None], is_mistake: Comparison
+    ) -> None:
         self._table = table
         self._getters = getters
+        self._is_mistake = is_mistake
+        self._mistakes: set[str] = set()  # comparisons of this statement that were warned of
         self._option_values: dict[str, SQLiteValue] = {}
         self._rows: Iterator[tuple[int, Fields]] = iter(())
         self._row: tuple[int, Fields] | None = None
@@ -63,6 +74,16 @@ class RowCursor(Generic[Fields]):
     def Close(self) -> None:
         """End the scan, perhaps before its last row."""
         self._rows = iter(())
+
+    def _compared(self, names: Sequence[str], args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Look at the values of comparisons, which are the last ones of argv, and return the others."""
+        begin = len(args) - len(names)
+        for name, value in zip(names, args[begin:], strict=True):
+            if value is None or isinstance(value, (int, float)) or name in self._mistakes:
+                continue
+            if self._is_mistake(name, value):
+                self._mistakes.add(name)
+        return args[:begin]
 
     def _option_value(self, number: int) -> SQLiteValue:
         """The value that the query gives an option. Raises ProgrammingError without one: NULL would lose the row."""

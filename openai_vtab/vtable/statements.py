@@ -70,7 +70,7 @@ total_changes().
         began 1, ended 1, began 1, ended 1
 
 >>> tracker = StatementTracker(InternalSQL(weak), open_session=…, position=…, began=…, ended=…, succeeded=…, failed=…)
->>> connection.trace_v2(apsw.SQLITE_TRACE_STMT | apsw.SQLITE_TRACE_PROFILE, tracker.follow)
+>>> connection.trace_v2(EVENTS, tracker.follow)
 """
 
 from __future__ import annotations
@@ -83,6 +83,7 @@ import apsw
 from ..sqlite.internal_sql import InternalSQL
 from ..sqlite.sql_text import first_word
 
+EVENTS = apsw.SQLITE_TRACE_STMT | apsw.SQLITE_TRACE_PROFILE
 # The words that begin statements, which tell a comment's next line from the second line of a statement.
 WRITES = ("CREATE", "DELETE", "INSERT", "REPLACE", "UPDATE", "WITH")
 READS = ("BEGIN", "COMMIT", "EXPLAIN", "PRAGMA", "RELEASE", "ROLLBACK", "SAVEPOINT", "SELECT", "VALUES", "WITH")

@@ -26,10 +26,12 @@ from .members_read import MembersRead
 from .refusals import refuse_other_schema, refuse_without_where
 from .replay import RecordingLookup
 from .replayed_lists import ReplayedListReader
+from .row_cursor import Comparison, compare_nothing
 from .row_identity import RowIdentities
 from .scan import ScanArguments
 from .transactions import TransactionHooks, reports_refusal
 from .writing import RowWriter
+from .written_columns import WrittenColumns
 
 
 class VTable(TransactionHooks):
@@ -49,12 +51,14 @@ class VTable(TransactionHooks):
         self.table = rows.table
         self.rows = rows
         self._writer = RowWriter(context, rows)
+        self._written_columns = WrittenColumns(rows.table)
         self._getters = getters
         self._arguments = arguments
 
     def BestIndexObject(self, info: apsw.IndexInfo) -> bool:
         """SQLite plans a query: the planner chooses what serves it."""
-        self.context.time_comparisons.look(self.table, info)
+        if self.rows.ledger is None:  # a ledger has what was sent to create a row
+            self._written_columns.look(info)
         best_index.plan(self.table, info, ledger=self.rows.ledger is not None)
         return True
 
@@ -62,10 +66,13 @@ class VTable(TransactionHooks):
         """SQLite opens a cursor: one that reads for the running statement, or one that records its requests."""
         rows, context = self.rows, self.context
         recorder = context.replayer.recorder
+        compared: Comparison = compare_nothing
         if recorder is None:
             statement = context.statements.current
+            compared = partial(context.number_comparisons.look, self.table, statement)
             if statement is not None and not statement.readonly:
                 refuse_other_schema(self.connection(), statement, self._name)
+                context.number_comparisons.refuse_hidden(self.table, statement)
                 if rows.ledger is None and not context.settings.allow_unbounded_writes:
                     refuse_without_where(statement, self.table, self._name)
             session = context.session
@@ -78,7 +85,9 @@ class VTable(TransactionHooks):
             list_reader = ReplayedListReader(rows, recorder, lookup, context.settings.max_rows)
             before_reading = _do_nothing
         never_numbers = partial(context.never_numbers, session)
-        return Cursor(self.table, self._getters, self._arguments, lookup, list_reader, before_reading, never_numbers)
+        return Cursor(
+            self.table, self._getters, self._arguments, lookup, list_reader, before_reading, never_numbers, compared
+        )
 
     def before_reading(self, reader: StatementSession) -> None:
         """Send what other statements have queued, so that a scan reads what was written before it."""

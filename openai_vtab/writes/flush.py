@@ -16,6 +16,7 @@ from ..errors import ProgrammingError, UnsupportedWriteError
 from ..execution.workers import WorkerPool
 from ..ledger.intents import IntentLog
 from ..progress import ProgressReporter
+from ..protocol import Request
 from .delivery import Delivery
 from .write import State, Write
 
@@ -23,12 +24,19 @@ from .write import State, Write
 class FlushSender:
     """The way from the queue of one connection to its workers.
 
-    `may_delete` is asked before objects are deleted, with their number.
+    `may_delete` is asked before objects are deleted, with their number. `on_done` is called with each request that the
+    API has carried out.
     """
 
-    def __init__(self, workers: WorkerPool, may_delete: Callable[[int], bool]) -> None:
+    def __init__(
+        self,
+        workers: WorkerPool,
+        may_delete: Callable[[int], bool] = lambda _: True,
+        on_done: Callable[[Request], None] = lambda _: None,
+    ) -> None:
         self._workers = workers
         self._may_delete = may_delete
+        self._on_done = on_done
         self._meter: ProgressReporter | None = None  # of the COMMIT, which may take several flushes
         self._finished = 0  # writes of its earlier flushes
 
@@ -46,13 +54,16 @@ class FlushSender:
         """
         self._workers.refuse_if_inherited()
         _refuse_dropped_ledgers(due)
-        # a documents table deletes its own files only, and labels its writes
-        deleted = sum(write.request.method == "DELETE" and not write.label for write in due)
-        if deleted and not self.is_dry_run and not self._may_delete(deleted):
-            raise UnsupportedWriteError(f"{deleted:,} objects were not deleted, because that was not confirmed")
+        # a documents table has asked before its first step, and labels its writes
+        self.confirm(sum(write.request.method == "DELETE" and not write.label for write in due))
         for intent_log in intent_logs:
             mine = [w.intent for w in due if w.intent is not None and w.intent.intent_log is intent_log]
             intent_log.write(mine, self._raise_if_interrupted)
+
+    def confirm(self, deleted: int) -> None:
+        """Raise UnsupportedWriteError if the user does not want so many objects to be deleted."""
+        if deleted and not self.is_dry_run and not self._may_delete(deleted):
+            raise UnsupportedWriteError(f"{deleted:,} objects were not deleted, because that was not confirmed")
 
     def show(self, due: Sequence[Write]) -> None:
         """Show the requests of a dry run, one after the other: nothing is sent, and nothing can fail."""
@@ -97,6 +108,10 @@ class FlushSender:
             delivery.stop()
             self.fail()
             return error
+        finally:
+            for write in delivery.writes:
+                if write.state is State.DONE:
+                    self._on_done(write.request)
         return None
 
     def finish(self) -> None:

@@ -25,7 +25,7 @@ and Rollback, with these exceptions (APSW 3.53, SQLite 3.53):
 A table whose COMMIT takes several steps queues and flushes each of them within `one_commit`, in one Sync. A failure in
 a later step, or between two, ends the transaction; the exception lists what the earlier steps have carried out.
 
->>> queue = WriteQueue(workers)
+>>> queue = WriteQueue(FlushSender(workers))
 >>> queue.add(Write(request, rowid=1, parse=parse_object))
 >>> queue.flush()
 
@@ -36,12 +36,11 @@ from __future__ import annotations
 
 import logging
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 from ..errors import Error, WriteError
-from ..execution.workers import WorkerPool
 from .delivery import Delivery
 from .flush import FlushSender
 from .intent_logs import IntentLogs
@@ -56,8 +55,8 @@ log = logging.getLogger("openai_vtab")
 class WriteQueue:
     """The writes of the open transaction, in the order of their numbers, which grow for the life of the connection."""
 
-    def __init__(self, workers: WorkerPool, may_delete: Callable[[int], bool] = lambda _: True) -> None:
-        self._sender = FlushSender(workers, may_delete)
+    def __init__(self, sender: FlushSender) -> None:
+        self._sender = sender
         self.intents = IntentLogs()
         self.next_number = 0
         self._queued: list[Write] = []

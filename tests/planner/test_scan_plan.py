@@ -30,6 +30,11 @@ PLANS = [
         5,
         "vector_store_id,status,LIMIT asc content",
     ),
+    (
+        ScanPlan(ScanKind.METHOD, 1, ("purpose", "rowid<"), order="desc", compared=("created_at<", "created_at.LIKE")),
+        5,
+        "purpose,rowid<,created_at<,created_at.LIKE desc",
+    ),
 ]
 
 

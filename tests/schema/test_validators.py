@@ -94,7 +94,7 @@ def test_identifier_refuses(value: Any, problem: str) -> None:
         ('{"a": 1}', "is not a JSON array"),
         ("[]", "the array is empty; write at least one file"),
         ('["a", 1]', "item 1 is 1, not a file id"),
-        ('["a", null]', "item 1 is null, not a file id"),
+        ('["a", null]', "item 1 of the array is null; write WHERE file_id IS NOT NULL, which leaves out"),
         ('["a", ""]', 'item 1 is "", not a file id'),
         ('["a b"]', 'item 0 is "a b", not a file id'),
         ('["a", "b", "c", "d"]', "4 files are more than the 3 that one batch may have; write one row for each part"),
@@ -117,6 +117,7 @@ def test_file_ids_keeps_order_and_duplicates() -> None:
     [
         ('["a"]', 'item 0 is "a", not an object'),
         ("[{}]", "item 0 has the file_id null"),
+        ('[{"file_id": null}]', "item 0 of the array has the file_id null; write WHERE file_id IS NOT NULL"),
         ('[{"file_id": "a", "name": "x"}]', "item 0 has the unknown member 'name'"),
         ('[{"file_id": "a"}, {"file_id": "b", "attributes": []}]', "item 1: attributes are [], not an object"),
         ('[{"file_id": "a", "chunking_strategy": {"type": "none"}}]', 'item 0: chunking_strategy is {"type": "none"}'),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from openai_vtab.documents.protection import MODULE
 from openai_vtab.shell.app import Shell
 from openai_vtab.shell.completion import completions
 from openai_vtab.tables import TABLES
@@ -53,12 +54,33 @@ def test_tables_name_what_hides_them() -> None:
         ("SELECT * FROM ", "openai.vector_store_s", ["openai.vector_store_search"]),
         ("SELECT ", "b.wait_", ["b.wait_seconds"]),
         ("SELECT ", "wait_", None),
+        ("INSERT INTO ", "", ["vector_store_file_batches", "vector_stores", "vector_store_files", "files", "led", "hand", "t"]),
+        ("SELECT 1; INSERT OR FAIL INTO ", "vector_store_", ["vector_store_file_batches", "vector_store_files"]),
+        ("INSERT INTO vector_store_files (", "", ["vector_store_id", "file_id"]),
+        ("INSERT INTO openai.vector_store_files (vector_store_id,\n ", "", ["file_id"]),
+        ("INSERT INTO vector_store_files (vector_store_id, file_id, ", "", ["attributes", "chunking_strategy"]),
+        ("INSERT INTO files(", "", ["content", "filename", "purpose", "path"]),
+        ("INSERT INTO files (path, ", "", ["purpose"]),
+        ("INSERT INTO files (path, purpose, ", "ex", ["expires_after"]),
+        ("INSERT INTO led (vector_store_id, ", "", ["file_ids", "files"]),
+        ("INSERT INTO hand (", "", ["key", "path", "content", "file_id"]),
+        ("INSERT INTO hand (key, ", "", ["path", "content", "file_id"]),
+        ("INSERT INTO t (", "", None),
+        ("INSERT INTO files (path, purpose) VALUES (", "", None),
+        ("INSERT INTO files (path, purpose) SELECT name, ", "", None),
+        ("UPDATE ", "", ["vector_store_file_batches", "vector_stores", "vector_store_files", "led", "hand", "t"]),
+        ("UPDATE vector_stores SET ", "", ["name", "expires_after", "metadata"]),
+        ("UPDATE vector_stores SET name = 'x', ", "", ["expires_after", "metadata"]),
+        ("UPDATE vector_stores SET name = concat('x', ", "", None),
+        ("UPDATE OR FAIL led SET ", "", ["status"]),
+        ("UPDATE hand SET ", "a", ["attributes"]),
+        ("DELETE FROM ", "", ["vector_stores", "vector_store_files", "files", "led", "hand", "t"]),
     ],
-)
+)  # fmt: skip
 def test_completion_knows_what_a_table_needs(before: str, token: str, offered: list[str] | None) -> None:
     """After WHERE and AND, and after a dot; None where all that SQL has may stand."""
-    found = completions(before, token)
-    assert (found if found is None or len(found) < 4 else found[:1]) == offered
+    found = completions(before, token, {"led": "vector_store_file_batches", "hand": MODULE, "t": ""})
+    assert (found if found is None or len(found) < 8 else found[:1]) == offered
 
 
 def test_completion_offers_only_names_that_run(open_shell: Callable[..., Shell]) -> None:

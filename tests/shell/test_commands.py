@@ -99,16 +99,16 @@ def test_watch_goes_on_after_errors(open_shell: Callable[..., Shell], sandbox: A
     assert pauses.actions == []
 
 
-FULL = "time method path status ms bytes note"
+FULL = "time method path status ms bytes"
 
 
 @pytest.mark.parametrize(
     ("mode", "columns", "shown"),
     [
-        ("box", 40, "path method status ms"),
+        ("box", 40, "method path status"),
         ("box", 80, FULL),
         ("box", 140, FULL),
-        ("box --width 40", 140, "path method status ms"),
+        ("box --width 40", 140, "method path status"),
         ("box --width 0", 140, FULL),
     ],
 )
@@ -120,6 +120,22 @@ def test_requests_fit_the_terminal(screen: Screen, shell_on_screen: Shell, mode:
     box = screen.written().splitlines()
     assert box[1].replace("│", " ").split() == shown.split()
     assert max(map(len, box)) <= columns
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_requests_keep_ids_whole(screen: Screen, shell_on_screen: Shell, columns: int) -> None:
+    """A path is folded after a slash; where a box has no room for an id, there are lines."""
+    store, batch = f"vs_{'5' * 32}", f"vsfb_{'6' * 32}"
+    shell_on_screen.db.execute(
+        f"SELECT * FROM {T} WHERE vector_store_id = ? AND batch_id = ?", (store, batch)
+    ).fetchall()
+    screen.resize(columns)
+    shell_on_screen.process_command(".mode box")
+    shell_on_screen.command_requests(["1"])
+    lines = screen.written().splitlines()
+    assert max(map(len, lines)) <= columns
+    assert [sum(id in line for line in lines) for id in (store, batch)] == [1, 1]
+    assert lines[0].startswith("╭")
 
 
 def test_describe_lists_and_shows_tables() -> None:

@@ -19,6 +19,7 @@ def test_fold_breaks_no_id() -> None:
     text = f'["{ID}","{ID}"] and a short text'
     assert fold_text(text, 20) == [f'["{ID}",', f'"{ID}"]', "and a short text"]
     assert fold_text("a\n\nb", 20) == ["a", "", "b"]
+    assert fold_text("\x1b[31;1mtwo words\x1b[0m", 9) == ["\x1b[31;1mtwo words\x1b[0m"]
 
 
 def test_fold_cells_uses_the_room_there_is() -> None:

@@ -11,7 +11,8 @@ from openai_vtab.errors import ConfigurationError, ProgrammingError, Unsupported
 from openai_vtab.shell.app import Shell
 from openai_vtab.shell.short_errors import in_the_shell, shorten_record
 
-from .command import run_shell
+from .command import T, run_shell
+from .terminal import Terminal
 
 FILES = "SELECT 'new-' || value || '.md', 'text', 'assistants' FROM generate_series(1, {});"
 
@@ -73,6 +74,56 @@ def test_deletion_of_many_objects_is_asked_about(
     assert shell.db.execute("SELECT count(*) FROM files WHERE filename LIKE 'new-%'").get == left
 
 
+@pytest.mark.parametrize(("count", "answers"), [(100, []), (101, ["n", "y"])])
+def test_deletion_of_many_documents_is_asked_about(
+    open_shell: Callable[..., Shell], monkeypatch: pytest.MonkeyPatch, count: int, answers: list[str]
+) -> None:
+    """Before COMMIT sends anything for them; a refusal leaves the documents there."""
+    shell = open_shell()
+    asked: list[str] = []
+
+    def get_line(prompt: str) -> str | None:
+        asked.append(prompt)
+        return answers[len(asked) - 1]
+
+    monkeypatch.setattr(shell, "get_line", get_line)
+    shell.process_sql("CREATE VIRTUAL TABLE handbook USING vector_store_documents(name = 'Many')")
+    shell.process_sql(
+        "INSERT INTO handbook (key, content) SELECT value, 'text ' || value FROM generate_series(1, %d)" % count
+    )
+    shell.interactive = True
+    number = shell.db.execute("SELECT max(number) FROM openai_requests").get
+    if answers:
+        with pytest.raises(UnsupportedWriteError, match="101 objects were not deleted"):
+            shell.process_sql("DELETE FROM handbook")
+        assert shell.db.execute("SELECT count(*) FROM handbook").get == count
+        assert shell.db.execute("SELECT count(*) FROM openai_requests WHERE number > ?", (number,)).get == 0
+    shell.process_sql("DELETE FROM handbook")
+    assert asked == [f"Delete {count} objects at the API? [y/N] "] * len(answers)
+    assert shell.db.execute("SELECT count(*) FROM files WHERE filename = '7'").get == 0
+
+
+def test_changed_objects_are_counted(open_shell: Callable[..., Shell]) -> None:
+    """What a COMMIT has deleted, detached, updated and cancelled, in one line; nothing for a ROLLBACK."""
+    shell = open_shell()
+    shell.interactive = True
+
+    def said(sql: str) -> str:
+        shell.stderr.truncate(0)
+        shell.stderr.seek(0)
+        shell.process_sql(sql)
+        return str(shell.stderr.getvalue())
+
+    assert said("DELETE FROM files WHERE id IN ('file-new-01', 'file-new-02', 'file-new-03')") == "* deleted: 3 files\n"
+    assert said("UPDATE vector_stores SET name = 'x' WHERE id = 'vs_demo'") == "* updated: 1 vector store\n"
+    assert said("BEGIN; DELETE FROM files WHERE id = 'file-new-04'; ROLLBACK") == ""
+    assert said(f"UPDATE {T} SET status = 'cancelled' WHERE vector_store_id = 'vs_demo' AND batch_id = 'vsfb_demo_running'") == "* cancelled: 1 file batch\n"  # fmt: skip
+    both = "DELETE FROM vector_store_files WHERE vector_store_id = 'vs_demo' AND file_id = 'file-demo-01'"
+    both = f"BEGIN; {both}; DELETE FROM files WHERE id = 'file-demo-01'; COMMIT"
+    assert said(both) == "* detached: 1 file\n* deleted: 1 file\n"  # DELETE reads, so what came before is sent
+    assert said("DELETE FROM files WHERE id = 'file-missing'; SELECT 1 WHERE 0") == ""
+
+
 def test_deletion_in_a_script_is_not_asked_about() -> None:
     """And none is when nothing is sent anyway."""
     insert = "INSERT INTO files (filename, content, purpose) " + FILES.format(101)
@@ -127,3 +178,11 @@ def test_exceptions_on_shows_the_whole_error() -> None:
     done = run_shell("--sandbox", text=".exceptions on\nDELETE FROM files;\n")
     assert "or set allow_unbounded_writes" in done.stderr
     assert "UnsupportedWriteError" in done.stderr
+
+
+@pytest.mark.slow
+def test_warnings_are_folded_on_a_terminal(terminal: Callable[..., Terminal]) -> None:
+    """Between words, as errors are."""
+    shown = terminal().run("SELECT count(*) FROM files WHERE created_at < '2026-01-31';", "count(*)")
+    said = "and every number is less than any text; write created_at < unixepoch('2026-01-31')"
+    assert said in " ".join(shown.split())  # a word that is broken would have a blank in it

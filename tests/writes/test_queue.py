@@ -14,6 +14,7 @@ from openai_vtab.errors import Error
 from openai_vtab.execution.workers import WorkerPool
 from openai_vtab.protocol import Object, Request, Response
 from openai_vtab.settings import Settings
+from openai_vtab.writes.flush import FlushSender
 from openai_vtab.writes.outcome import report
 from openai_vtab.writes.queue import WriteQueue
 from openai_vtab.writes.write import State, Write
@@ -48,7 +49,7 @@ class Queue(WriteQueue):
     """A queue that a test can ask what was sent."""
 
     def __init__(self, workers: WorkerPool) -> None:
-        super().__init__(workers)
+        super().__init__(FlushSender(workers))
         self.workers = workers
 
 
@@ -363,7 +364,7 @@ def test_dry_run_lets_interrupts_through() -> None:
     network: Any = Network(answer)
     network.settings = Settings(dry_run=True)
     network.send = lambda request, patience: answer(request)
-    queue = WriteQueue(WorkerPool(network, lambda: False))
+    queue = WriteQueue(FlushSender(WorkerPool(network, lambda: False)))
     queue.add(create())
     with pytest.raises(KeyboardInterrupt):
         queue.flush()

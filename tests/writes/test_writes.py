@@ -105,7 +105,7 @@ REFUSED = {
     "an object": ({"vector_store_id": "vs_demo", "file_ids": "{}"}, "file_ids: '{}' is not a JSON array; write json_array("),
     "jsonb": ({"vector_store_id": "vs_demo", "file_ids": b"\x0b"}, "file_ids: a BLOB of 1 bytes is not JSON text"),
     "empty": ({"vector_store_id": "vs_demo", "file_ids": "[]"}, "file_ids: the array is empty; write at least one file"),
-    "null item": ({"vector_store_id": "vs_demo", "file_ids": '["a", null]'}, "file_ids: item 1 is null, not a file id; write ids as text"),
+    "null item": ({"vector_store_id": "vs_demo", "file_ids": '["a", null]'}, "file_ids: item 1 of the array is null; write WHERE file_id IS NOT NULL"),
     "number item": ({"vector_store_id": "vs_demo", "file_ids": "[1]"}, "file_ids: item 0 is 1, not a file id"),
     "space in item": ({"vector_store_id": "vs_demo", "file_ids": '["a b"]'}, 'file_ids: item 0 is "a b", not a file id'),
     "too many": ({"vector_store_id": "vs_demo", "file_ids": TOO_MANY}, "file_ids: 2001 files are more than the 2000 that one batch may have; write one row for each part: SELECT"),

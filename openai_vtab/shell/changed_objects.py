@@ -1,0 +1,55 @@
+"""What the shell says of the objects that a statement has deleted, detached, updated or cancelled at the API.
+
+>>> changed = ChangedObjects()
+>>> changed.add(Request("DELETE", "/files/file-1", route="/files/{file_id}"))
+>>> changed.take()
+['deleted: 1 file']
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from ..protocol import Request
+from ..schema.table import Method, Table
+from ..tables import TABLES
+
+
+def _did(table: Table, method: Method) -> tuple[str, str]:
+    """What a request of the method has done, and the objects that it has done it to."""
+    if method.verb == "DELETE":
+        did = "detached" if len(method.variables) > 1 else "deleted"
+    else:
+        did = "cancelled" if method.only_when_set_to else "updated"
+    return did, table.name.removeprefix("vector_store_").replace("_", " ")
+
+
+DID = {
+    (method.http, method.path): _did(table, method)
+    for table in TABLES
+    for method in (*table.of("UPDATE"), *table.of("DELETE"))
+}
+
+
+class ChangedObjects:
+    """The number of objects that were changed since the last take()."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[str, str]] = Counter()
+
+    def add(self, request: Request) -> None:
+        """Note a request that the API has carried out. One that creates an object does not count."""
+        if did := DID.get((request.method, request.route)):
+            self._counts[did] += 1
+
+    def take(self) -> list[str]:
+        """One line with the numbers, none if nothing was changed. Forgets them."""
+        said = [f"{did}: {_counted(count, nouns)}" for (did, nouns), count in self._counts.items()]
+        self._counts.clear()
+        return [", ".join(said)] if said else []
+
+
+def _counted(count: int, nouns: str) -> str:
+    if count > 1:
+        return f"{count:,} {nouns}"
+    return f"{count} {nouns.removesuffix('es') if nouns.endswith('ches') else nouns.removesuffix('s')}"

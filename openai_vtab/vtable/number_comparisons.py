@@ -1,0 +1,161 @@
+"""Comparisons of a number with a text such as '2026-01-31': a mistake whose condition holds for every row, or for none.
+
+Theory of operation
+-------------------
+SQLite calls every number less than any text that it cannot convert into a number, and less than any BLOB. So
+`created_at < '2026-01-31'` and `created_at <> date('now')` are true for every row, and `created_at > date('now')` for
+none. https://www.sqlite.org/datatype3.html#sort_order
+
+A DELETE or UPDATE with such a condition would change everything. So a statement of that kind that writes to a virtual
+table is refused before the scan sends anything. Any other statement gets SQLite's rows, and a warning.
+
+BestIndex sees the values of literals alone. Filter sees those of all terms that it asks for (planner/comparisons.py):
+
+    the value                               Filter sees it
+    --------------------------------------  -----------------------------------------------------------------------
+    a literal, a parameter, a function,     yes, for < <= > >= <> IS, IS NOT and BETWEEN, on either side
+    a subquery that names no other table
+    of =                                    a literal; any other is true for no row if it is a text
+    the values of IN                        if APSW delivers them as one set (best_index.TAKES_WHOLE_LISTS)
+    a column of another table in a join     if the scan has a key of that table, too: a comparison changes no join order
+    of LIKE and GLOB                        for a column of times: warned of, never refused
+    below OR, NOT or CASE                   no: SQLite offers no such term, but its program for the statement has it
+    of NOT IN, or of an expression such     no
+    as created_at + 0
+
+The program (EXPLAIN) is read where a DELETE or UPDATE has one of these words. It shows literals, values of parameters,
+and date(), time() and datetime(), which return nothing but texts (sqlite/text_comparisons.py).
+
+>>> NumberComparisons(internal_sql, with_values).look(files, statement, "created_at<", "2026-01-31")
+WARNING:openai_vtab:files.created_at < '2026-01-31' compares Unix seconds with a text, …
+True
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Any
+
+from ..errors import ProgrammingError
+from ..schema.docs import DAY, compare_times
+from ..schema.table import Table
+from ..schema.values import SQLiteValue, sql_literal
+from ..sqlite.internal_sql import InternalSQL
+from ..sqlite.sql_text import changes_rows
+from ..sqlite.statement_text import words
+from ..sqlite.text_comparisons import text_comparisons
+from .statements import RunningStatement
+
+log = logging.getLogger("openai_vtab")
+
+HIDING = frozenset(("OR", "NOT", "CASE"))
+MOST = 100  # comparisons that a connection remembers, and warns of
+_NAME = re.compile(r"(\w+?)\.?([<>=]+|(?<=\.)\w+)")
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[ T][0-9:.]+Z?)?")
+
+
+class NumberComparisons:
+    """Looks at the values that columns of numbers are compared with. Warns of each comparison of a connection once.
+
+    `with_values` returns the text of a running statement with the values of its parameters, None if they are not known.
+    """
+
+    def __init__(self, internal_sql: InternalSQL, with_values: Callable[[str], str | None]) -> None:
+        self._internal_sql = internal_sql
+        self._with_values = with_values
+        self._warned: set[str] = set()
+
+    def look(self, table: Table, statement: RunningStatement[Any] | None, compared: str, value: Any) -> bool:
+        """Look at the value of a term, whose name is `compared` in the plan. Returns whether the term is a mistake.
+
+        Raises ProgrammingError for a mistake in a DELETE or UPDATE.
+        """
+        mistake = self._mistake(value if isinstance(value, (set, frozenset)) else (value,))
+        if mistake is None:
+            return False
+        found = _NAME.fullmatch(compared)
+        assert found is not None  # noqa: S101 - the planner has made the name
+        column, operator = found.groups()
+        shown = f"IN (… {sql_literal(mistake)} …)" if value is not mistake else f"{operator} {sql_literal(mistake)}"
+        kind, numbers = ("BLOB" if isinstance(mistake, bytes) else "text"), _numbers(table, column)
+        problem = (
+            f"{table.name}.{column} {shown} compares {numbers} with a {kind}, and every number is less than any {kind}"
+        )
+        instead = _instead(table, column, operator, mistake)
+        if operator.isalpha():
+            self._warn(problem, instead)
+        elif statement is not None and self._changes_virtual_table(statement):
+            raise ProgrammingError(f"{problem}, so the statement is refused and nothing was sent; write {instead}")
+        else:
+            self._warn(problem, instead)
+        return True
+
+    def refuse_hidden(self, table: Table, statement: RunningStatement[Any]) -> None:
+        """Raise ProgrammingError for a DELETE or UPDATE of the table with such a comparison below OR, NOT or CASE."""
+        if not _hides_terms(statement.sql):
+            return
+        program = self._internal_sql.program(self._with_values(statement.sql) or statement.sql)
+        for number, text, function in text_comparisons(program):
+            column = table.numbers.get(number)
+            if column is None or (text is not None and not self._stays_text(text)):
+                continue
+            value = f"{function}(…)" if text is None else sql_literal(text)
+            time = "…" if text is None else f"'{text if _TIME.fullmatch(text) else DAY}'"
+            instead = f"unixepoch({time})" if column.is_time else "a number"
+            raise ProgrammingError(
+                f"{table.name}.{column.name} is compared with {value}, and every number is less than any text, so the "
+                f"statement is refused and nothing was sent; compare it with {instead}"
+            )
+
+    def _mistake(self, values: Iterable[SQLiteValue]) -> SQLiteValue:
+        """The first of the values that is greater than every number, None if there is none."""
+        for value in values:
+            if isinstance(value, bytes) or (isinstance(value, str) and self._stays_text(value)):
+                return value
+        return None
+
+    def _stays_text(self, text: str) -> bool:
+        """Whether SQLite cannot convert the text into a number."""
+        return bool(next(self._internal_sql.read("SELECT CAST(9e999 AS REAL) < ?", (text,)))[0])
+
+    def _changes_virtual_table(self, statement: RunningStatement[Any]) -> bool:
+        """Whether the statement is a DELETE or UPDATE that writes to a virtual table, not within a trigger."""
+        if statement.readonly or not changes_rows(statement.sql):
+            return False
+        program = self._internal_sql.program(statement.sql)
+        begun = False
+        for address, opcode, *_ in program:
+            if address == 0 and begun:  # the programs of its triggers follow the statement
+                return False
+            begun = True
+            if opcode == "VUpdate":
+                return True
+        return False
+
+    def _warn(self, problem: str, instead: str) -> None:
+        if problem in self._warned or len(self._warned) == MOST:
+            return
+        self._warned.add(problem)
+        log.warning("%s; write %s", problem, instead)
+
+
+@lru_cache(maxsize=8)  # few, because the text may be long
+def _hides_terms(sql: str) -> bool:
+    """Whether it is a DELETE or UPDATE with terms that SQLite does not offer to a virtual table."""
+    return not HIDING.isdisjoint(words(sql)) and changes_rows(sql)
+
+
+def _numbers(table: Table, column: str) -> str:
+    return "Unix seconds" if table.by_name[column].is_time else "a number"
+
+
+def _instead(table: Table, column: str, operator: str, value: SQLiteValue) -> str:
+    """What to write in place of the comparison."""
+    if not table.by_name[column].is_time:
+        return f"a number, such as {column} {operator} 1000"
+    if isinstance(value, str) and _TIME.fullmatch(value) and not operator.isalpha():
+        return compare_times(column, value, operator)
+    return compare_times(column, DAY)

@@ -1,16 +1,19 @@
 """The package's metadata. Tool settings live in pyproject.toml."""
 
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
+PYTHONS = ("3.11", "3.12", "3.13")  # each is tested by .ci/run
 
 # Each lower bound is tested: .ci/run installs exactly these releases once (.ci/lowest.py reads them from here).
 SANDBOX = ["werkzeug>=3.1.3"]
 SQLALCHEMY = ["sqlalchemy>=2.0.44"]
 SHELL = ["tqdm>=4.67.0"]  # the progress bar
 STACKQL = ["pyyaml>=6.0.2"]  # manifests in YAML
+ALL = [*SANDBOX, *SHELL, *SQLALCHEMY, *STACKQL]  # whatever the package can use
 NOTEBOOK = [*SANDBOX, *SQLALCHEMY, "ipykernel>=6.29.0", "jupysql>=0.11.0", "matplotlib>=3.9.2", "pandas>=2.2.3"]
 TEST = [  # what the fast suite needs
     *SANDBOX,
@@ -27,12 +30,14 @@ TEST = [  # what the fast suite needs
     "vcrpy>=9.2.0",
 ]
 LINT = [
+    "check-jsonschema>=0.39.0",
     "import-linter>=2.17",
     "mypy>=1.18.1",
     "ruff>=0.16.0",
     "types-PyYAML>=6.0.12",
     "types-requests>=2.33.0.20261030",
     "types-tqdm>=4.67.3.20260408",
+    "zizmor>=1.32.0",
 ]
 SLOW = [  # what `pytest -m slow` and the measurement of coverage need
     *TEST,
@@ -54,13 +59,33 @@ BENCH = [
 ]  # what `python -m tests.benchmarks` compares with
 PLOT = ["matplotlib>=3.9.2"]  # for `python -m tests.benchmarks --scale --plot FILE`
 
+RELATIVE_IMAGE = re.compile(r"^!\[[^]]*\]\((?!https?:)[^)]*\)\n\n?", re.MULTILINE)
+RELATIVE_LINK = re.compile(r"\[([^]]*)\]\((?!https?:|#)[^)]*\)")
+
+
+def version() -> str:
+    """Return the version, which is in _version.py only."""
+    namespace: dict[str, str] = {}
+    exec((HERE / "openai_vtab" / "_version.py").read_text(encoding="utf-8"), namespace)  # noqa: S102 - our own file
+    return namespace["__version__"]
+
+
+def long_description() -> str:
+    """Return the README for an index's page, where the repository's other files are not: their links become text."""
+    readme = (HERE / "README.md").read_text(encoding="utf-8")
+    return RELATIVE_LINK.sub(r"\1", RELATIVE_IMAGE.sub("", readme))
+
+
 setup(
     name="openai-vtab",
-    version="0.1.0",
+    version=version(),
     description="OpenAI's vector stores as SQLite virtual tables",
-    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description=long_description(),
     long_description_content_type="text/markdown",
-    license="MIT",
+    author="The openai_vtab authors",
+    keywords=["APSW", "embeddings", "OpenAI", "SQL", "SQLAlchemy", "SQLite", "vector store", "virtual table"],
+    license_expression="MIT",
+    license_files=["LICENSE"],
     python_requires=">=3.11",
     packages=find_packages(include=["openai_vtab", "openai_vtab.*"]),
     package_data={"openai_vtab": ["py.typed"], "openai_vtab.launcher": ["import_first/*.py"]},
@@ -74,6 +99,7 @@ setup(
         "shell": SHELL,
         "sqlalchemy": SQLALCHEMY,
         "stackql": STACKQL,
+        "all": ALL,
         "notebook": NOTEBOOK,
         "test": TEST,
         "slow": SLOW,
@@ -92,6 +118,8 @@ setup(
         "Development Status :: 4 - Beta",
         "Intended Audience :: Developers",
         "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3 :: Only",
+        *(f"Programming Language :: Python :: {python}" for python in PYTHONS),
         "Programming Language :: SQL",
         "Topic :: Database",
         "Typing :: Typed",

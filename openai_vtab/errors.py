@@ -43,7 +43,7 @@ def visible(text: str) -> str:
     return _CONTROLS.sub(lambda found: repr(found[0])[1:-1], text)
 
 
-TITLES = ("done", "not done", "unknown")
+TITLES = ("done", "not done", "unknown", "partial")
 MAX_NAMED = 5  # names in a line of that text
 MAX_LISTED = 20  # lines of each list in the text of a WriteError, and rows in a line
 
@@ -195,6 +195,8 @@ class WriteError(OperationalError):
     done: (rowid, id) of each row that the API has written.
     not_done: (rowid, reason) of each row that it has not.
     unknown: (rowid, reason) of each row with an unknown outcome, because no response came.
+    partial: (rowid, reason) of each row whose object the API has created without all of its files. The reason names the
+        object, and a ledger has it.
 
     The local changes are rolled back, except when a SELECT caused the rows to be sent: then the transaction stays open,
     and its COMMIT fails. The lists are complete. The text groups rows with the same reason, and is shortened. Where
@@ -208,19 +210,22 @@ class WriteError(OperationalError):
         done: list[tuple[int, str]],
         not_done: list[tuple[int, str]],
         unknown: list[tuple[int, str]],
-        names: Sequence[Sequence[str]] = ((), (), ()),
+        partial: list[tuple[int, str]],
+        names: Sequence[Sequence[str]] = ((), (), (), ()),
     ) -> None:
         lines = [problem]
-        everything = [*done, *not_done, *unknown]
+        everything = [*done, *not_done, *unknown, *partial]
         if len(everything) != 1 or everything[0][1] not in problem:  # the reason of the only row is said once
-            for title, rows, of_rows in zip(TITLES, (done, not_done, unknown), names, strict=True):
+            for title, rows, of_rows in zip(TITLES, (done, not_done, unknown, partial), names, strict=True):
                 lines += _listed(title, rows, of_rows)
         if len(everything) > 1:
-            lines.append(f"  in all: {len(done)} done, {len(not_done)} not done, {len(unknown)} unknown")
+            counts = f"{len(done)} done, {len(not_done)} not done, {len(unknown)} unknown"
+            lines.append(f"  in all: {counts}, {len(partial)} partial" if partial else f"  in all: {counts}")
         super().__init__("\n".join(lines))
         self.done = done
         self.not_done = not_done
         self.unknown = unknown
+        self.partial = partial
 
 
 def _listed(title: str, rows: list[tuple[int, str]], names: Sequence[str]) -> list[str]:

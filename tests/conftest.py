@@ -6,11 +6,15 @@ The tests go through real SQLite and real HTTP on loopback; nothing of SQLite or
 from __future__ import annotations
 
 import gc
+import os
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import apsw
 import pytest
+from requests import utils
 
 import openai_vtab
 from openai_vtab import connection
@@ -22,6 +26,15 @@ from .support.slow import mark_slow_outside_samples
 
 collect_ignore = ["suites"]  # of others, each with its own settings: CONTRIBUTING.md
 
+# Containers often set PYTHONDONTWRITEBYTECODE. Each worker, and each process of a test, would then compile everything:
+# this is a quarter of the processor time of the fast tests.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# Collecting makes a million objects that stay. The garbage collector would look through them again and again, while
+# they are made and in each test.
+gc.disable()
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -29,11 +42,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     mark_slow_outside_samples(items)
 
 
+def pytest_collection_finish() -> None:
+    """Collect garbage from now on, but not among what was there before the first test."""
+    gc.freeze()
+    gc.enable()
+
+
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees the user's key, address, proxies, certificates or options of pytest's."""
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_CUSTOM_HEADERS"):
         monkeypatch.delenv(name, raising=False)
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
@@ -48,6 +67,20 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         "no_proxy",
     ):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_certificate(record_mode: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Trust only the first of certifi's certificates: each connection object to an https address reads all of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        if record_mode == "none":
+            first, end, _ = (
+                Path(utils.DEFAULT_CA_BUNDLE_PATH).read_text(encoding="utf-8").partition("-----END CERTIFICATE-----\n")
+            )
+            bundle = tmp_path_factory.mktemp("certificates") / "one.pem"
+            bundle.write_text(first + end, encoding="utf-8")
+            patch.setattr(utils, "DEFAULT_CA_BUNDLE_PATH", str(bundle))
+        yield
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ def test_api_error_says_all_it_knows() -> None:
 def test_write_error_lists_rows() -> None:
     """Each under what became of it."""
     error = errors.WriteError(
-        "2 of 3 rows", done=[(1, "vsfb_1")], not_done=[(2, "not sent")], unknown=[(3, "time-out")]
+        "2 of 3 rows", done=[(1, "vsfb_1")], not_done=[(2, "not sent")], unknown=[(3, "time-out")], partial=[]
     )
     assert str(error).splitlines() == [
         "2 of 3 rows",
@@ -71,7 +71,7 @@ def test_exceptions_can_be_pickled() -> None:
     error = errors.APIError("answered 404: none", request="GET https://x", status=404, message="none")
     copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
     assert (str(copy), copy.status, copy.message) == (str(error), 404, "none")
-    error2 = errors.WriteError("p", done=[(1, "a")], not_done=[], unknown=[])
+    error2 = errors.WriteError("p", done=[(1, "a")], not_done=[], unknown=[], partial=[])
     copy2 = pickle.loads(pickle.dumps(error2))  # noqa: S301
     assert (str(copy2), copy2.done) == (str(error2), [(1, "a")])
     error3 = errors.APITimeoutError("late", request="GET https://x", sent=True)
@@ -99,7 +99,7 @@ def test_control_characters_in_errors_are_escaped() -> None:
     assert (error.message, error.code) == (nasty, nasty)
     assert f"{pickle.loads(pickle.dumps(error))}" == str(error)  # noqa: S301 - our own
     assert "\x1b" not in repr(error)
-    written = errors.WriteError(nasty, done=[(1, nasty)], not_done=[], unknown=[(2, str(error))])
+    written = errors.WriteError(nasty, done=[(1, nasty)], not_done=[], unknown=[(2, str(error))], partial=[])
     assert (
         str(written)
         == f"{shown}\n  done: row 1: {shown}\n  unknown: row 2: {error}\n  in all: 1 done, 0 not done, 1 unknown"
@@ -111,7 +111,7 @@ def test_control_characters_in_errors_are_escaped() -> None:
 def test_write_error_text_of_one_row_has_its_reason_once() -> None:
     """A list of one row would repeat the first line."""
     reason = "no API key"
-    error = openai_vtab.WriteError(reason, done=[], not_done=[(7, reason)], unknown=[])
+    error = openai_vtab.WriteError(reason, done=[], not_done=[(7, reason)], unknown=[], partial=[])
     assert (str(error), error.not_done) == (reason, [(7, reason)])
 
 
@@ -122,6 +122,7 @@ def test_write_error_text_groups_rows_and_stays_short() -> None:
         done=[(n, f"vsfb_{n}") for n in range(1, 31)],
         not_done=[(n, "not sent") for n in range(31, 331)],
         unknown=[],
+        partial=[],
     )
     lines = str(error).splitlines()
     assert lines[0] == "interrupted while writing"

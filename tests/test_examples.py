@@ -58,7 +58,7 @@ SHOWN = {
 IN_A_FILE = ("join", "quickstart", "sync_folder", "documents_table", "search_documents")  # those that may be run again
 
 
-@pytest.mark.parametrize("name", slow_except([e.name for e in EXAMPLES if e.suffix == ".sql"], "quickstart.sql"))
+@pytest.mark.parametrize("name", slow_except([e.name for e in EXAMPLES if e.suffix == ".sql"], "stores.sql"))
 def test_examples_in_sql_run_in_the_shell(name: str, tmp_path: Path) -> None:
     """With a sandbox; those that use a database file also a second time, without an error."""
     example = ROOT / "examples" / name
@@ -93,6 +93,7 @@ def _run_in_shell(example: Path, folder: Path, api: Any, argument: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("example", [e for e in EXAMPLES if e.suffix == ".py"], ids=lambda e: e.name)
 def test_examples_in_python_run(example: Path, tmp_path: Path) -> None:
     """Without a key: with the sandbox."""

@@ -1,10 +1,12 @@
 """OpenAI's HTTP without I/O: a method becomes a request, and a response becomes an object or an error."""
 
+from .confirmation import unconfirmed
 from .error_responses import (
     certainly_refused,
     error_code,
     error_message,
     failure,
+    incomplete,
     is_undecided,
     repeated_page_error,
     undecided,
@@ -12,7 +14,7 @@ from .error_responses import (
     visible_by,
     wrong_object_error,
 )
-from .messages import NO_HEADERS, NO_KEYS, NOT_SENT, Object, PageParameters, Request, Response
+from .messages import NO_HEADERS, NO_KEYS, NOT_SENT, Object, PageParameters, Request, Response, Unconfirmed
 from .not_found import READ_AFTER_WRITE_SECONDS
 from .requests import above, attached_ids, build, download, list_page_size, look_up_identities, page_around
 from .responses import created, deleted, downloaded, has_end_marker, listed, parse_object, prove, verify_keys
@@ -26,6 +28,7 @@ __all__ = [
     "PageParameters",
     "Request",
     "Response",
+    "Unconfirmed",
     "above",
     "attached_ids",
     "build",
@@ -38,6 +41,7 @@ __all__ = [
     "error_message",
     "failure",
     "has_end_marker",
+    "incomplete",
     "is_undecided",
     "list_page_size",
     "listed",
@@ -46,6 +50,7 @@ __all__ = [
     "parse_object",
     "prove",
     "repeated_page_error",
+    "unconfirmed",
     "undecided",
     "verdict",
     "verify_keys",

@@ -146,6 +146,16 @@ def unusable(request: Request, response: Response, problem: str, hint: str = "")
     )
 
 
+def incomplete(request: Request, response: Response, id: object) -> APIError:
+    """The error of a create whose object lacks what it was created for."""
+    return APIError(
+        f"{id} was created, but without all of its files: {response.unconfirmed.missing}",
+        request=request_line(request, response),
+        status=response.status,
+        request_id=response.headers.get("x-request-id"),
+    )
+
+
 def repeated_page_error(request: Request, response: Response) -> APIError:
     """The error for a list that starts again instead of going on."""
     after = dict(parse_qsl(request.target.partition("?")[2])).get("after")

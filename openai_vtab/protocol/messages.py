@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..schema.table import Method, Table
 from .multipart import Upload
 
 Object = dict[str, Any]
@@ -17,6 +18,35 @@ NO_HEADERS: Mapping[str, str] = {}
 NO_KEYS: Mapping[str, str] = {}
 NO_NEW_FILES: Mapping[str, float] = {}
 NOT_SENT = 0  # the status of a response in a dry run, which sends nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What a write sends, to be compared with its response.
+
+    values: what is sent, by the sources of the columns.
+    files: the number of different files that are attached to a vector store.
+    """
+
+    table: Table
+    method: Method
+    values: Mapping[str, Any]
+    files: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Unconfirmed:
+    """What the response to a write denies of what was sent (confirmation.py).
+
+    missing: why the object that was created lacks what it was created for; "" if it does not.
+    differences: a sentence for each other value that the server has not taken.
+    """
+
+    missing: str = ""
+    differences: tuple[str, ...] = ()
+
+
+CONFIRMED = Unconfirmed()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +65,7 @@ class Request:
         there is no such list, or it has no pages.
     new_files: those of the files it names that this connection has uploaded a moment ago, each with the time on the
         connection's clock until which a response that the file is absent means "not yet".
+    sent: what the response to a write is compared with; None when there is nothing to compare.
     optional: the statement goes on without its response: a response that is an error is not retried.
     identity: equal for two reads of the same object or page: the target and, for a search, the body.
     """
@@ -51,6 +82,7 @@ class Request:
     changes: bool = False
     list_page_size: int = 0
     new_files: Mapping[str, float] = field(default_factory=lambda: NO_NEW_FILES)
+    sent: Sent | None = field(default=None, repr=False, compare=False)
     optional: bool = False
     identity: str = field(init=False, repr=False, compare=False)
 
@@ -68,6 +100,7 @@ class Response:
     uncertain: the request was also sent before, with an unknown outcome.
     given_up: it is an error that would have been retried, had the request not been optional.
     note: a remark for the error that the response may become.
+    unconfirmed: what it denies of what the request has sent.
     """
 
     status: int
@@ -77,6 +110,7 @@ class Response:
     uncertain: bool = False
     given_up: bool = False
     note: str = ""
+    unconfirmed: Unconfirmed = CONFIRMED
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from ..errors import DataError
 from ..schema.file_to_upload import FileToUpload
 from ..schema.spool import Spooled
 from ..schema.table import Listing, Method, Table
-from .messages import NO_HEADERS, Object, PageParameters, Request
+from .messages import NO_HEADERS, Object, PageParameters, Request, Sent
 from .multipart import Upload, form
 
 MAX_CACHED = 200  # characters of an id whose spelling in a path is cached
@@ -60,8 +60,11 @@ def build(table: Table, method: Method, parameters: Mapping[str, Any], page: Pag
         target += _query(template, parameters, page)
     body: bytes | Upload | None = None
     headers: Mapping[str, str] = NO_HEADERS
+    values = parameters
     if method.multipart:
-        body = form(_form_fields(table, method, parameters))
+        fields = _form_fields(table, method, parameters)
+        values = {**parameters, "filename": fields[method.multipart].filename}
+        body = form(fields)
         headers = {"Content-Type": body.content_type, "Content-Length": str(len(body))}
     elif method.sent:
         body = json.dumps(_body(table, method, parameters), separators=(",", ":"), allow_nan=False).encode()
@@ -77,8 +80,13 @@ def build(table: Table, method: Method, parameters: Mapping[str, Any], page: Pag
         verify_path=template.verify_path.format(*segments),
         attached_files=_attached(table, method, parameters) if method.attached_files else None,
         changes=template.changes,
+        sent=_sent(table, method, values) if template.changes and method.sent else None,
         list_page_size=template.list_page_size,
     )
+
+
+def _sent(table: Table, method: Method, values: Mapping[str, Any]) -> Sent:
+    return Sent(table, method, values, len(set(attached_ids(table, method, values))))
 
 
 def attached_ids(table: Table, method: Method, parameters: Mapping[str, Any]) -> list[str]:

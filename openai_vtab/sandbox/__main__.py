@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import threading
 
 from . import KEY, run
@@ -29,18 +30,23 @@ def main() -> None:
     parser.add_argument("--api-key", default=KEY, help=f"the key to accept (default: {KEY})")
     parser.add_argument("--empty", action="store_true", help="start without the demo data")
     options = parser.parse_args()
-    with (
-        contextlib.suppress(KeyboardInterrupt),
-        run(
-            port=options.port,
-            latency=options.latency,
-            processing_seconds=options.processing_seconds,
-            api_key=options.api_key,
-            seeded=not options.empty,
-        ) as sandbox,
-    ):
-        print(f"OPENAI_BASE_URL={sandbox.base_url} OPENAI_API_KEY={sandbox.api_key} openai-vtab", flush=True)
-        threading.Event().wait()
+    try:
+        with (
+            contextlib.suppress(KeyboardInterrupt),
+            run(
+                port=options.port,
+                latency=options.latency,
+                processing_seconds=options.processing_seconds,
+                api_key=options.api_key,
+                seeded=not options.empty,
+            ) as sandbox,
+        ):
+            print(f"OPENAI_BASE_URL={sandbox.base_url} OPENAI_API_KEY={sandbox.api_key} openai-vtab", flush=True)
+            threading.Event().wait()
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        parser.error(f"port {options.port} is in use; give another one as --port, or none to use any free one")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ https://platform.openai.com/docs/assistants/tools/file-search#supported-files
 from __future__ import annotations
 
 import codecs
-from pathlib import PurePosixPath
+from posixpath import splitext
 
 from .objects import JSON
 
@@ -25,7 +25,7 @@ CHARACTERS_PER_TOKEN = 4  # about as many as in English text
 
 def problem(filename: str, content: bytes) -> JSON | None:
     """The last_error that the file will have in a vector store, None if it can be indexed."""
-    suffix = PurePosixPath(filename).suffix.lower()
+    suffix = splitext(filename)[1].lower()
     if suffix not in TEXT_TYPES and suffix not in DOCUMENT_TYPES:
         return _unsupported()
     text = text_of(filename, content)
@@ -38,7 +38,7 @@ def problem(filename: str, content: bytes) -> JSON | None:
 
 def text_of(filename: str, content: bytes) -> str | None:
     """The file's text: UTF-8, or UTF-16 with a byte order mark. None if its bytes are no text."""
-    if PurePosixPath(filename).suffix.lower() in DOCUMENT_TYPES:
+    if splitext(filename)[1].lower() in DOCUMENT_TYPES:
         return content.decode("utf-8", "replace")
     encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
     try:

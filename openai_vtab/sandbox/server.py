@@ -10,9 +10,10 @@ import contextlib
 import re
 import socket
 import threading
-from typing import TYPE_CHECKING, Any
-
-from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler
+from socketserver import ThreadingTCPServer
+from typing import Any
 
 from .app import App
 from .delivery import Pause, steps
@@ -20,17 +21,14 @@ from .injection import FaultInjector
 from .messages import Received
 from .traffic import Traffic
 
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
-
-POLL_SECONDS = 0.002  # the time that stop() takes, and a run of the tests stops thousands of servers
-CLOSING_SECONDS = 1.0  # how long stop() waits for a connection's thread to end
+CLOSING_SECONDS = 1.0  # how long stop() waits for a thread to end
 
 
-class Server(ThreadedWSGIServer):
+class Server(ThreadingTCPServer):
     """HTTP/1.1 with kept-alive connections and a thread for each, serving from its construction to stop()."""
 
     request_queue_size = 256
+    allow_reuse_address = True
     daemon_threads = True
     block_on_close = False
 
@@ -42,9 +40,9 @@ class Server(ThreadedWSGIServer):
         self.stopping = threading.Event()
         self._lock = threading.Lock()
         self._connections: dict[socket.socket, threading.Thread] = {}
-        unused: WSGIApplication = lambda environ, start: []  # noqa: E731 - Connection writes its responses itself
-        super().__init__("127.0.0.1", port, unused, Connection)
-        self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": POLL_SECONDS}, daemon=True)
+        super().__init__(("127.0.0.1", port), Connection)
+        self.server_port = self.socket.getsockname()[1]
+        self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
 
     def set_latency(self, seconds: float) -> None:
@@ -54,8 +52,9 @@ class Server(ThreadedWSGIServer):
     def stop(self) -> None:
         """Stop at once. Close all connections, those with a request in progress, too."""
         self.stopping.set()
-        self.shutdown()
-        self._thread.join()
+        with contextlib.suppress(OSError):  # a connection ends the wait for one
+            socket.create_connection(self.socket.getsockname(), CLOSING_SECONDS).close()
+        self._thread.join(CLOSING_SECONDS)
         self.server_close()
         with self._lock:
             connections = dict(self._connections)
@@ -64,6 +63,20 @@ class Server(ThreadedWSGIServer):
                 connection.shutdown(socket.SHUT_RDWR)
         for thread in connections.values():
             thread.join(CLOSING_SECONDS)
+
+    def _accept(self) -> None:
+        """Start a thread for each connection. It waits for the next one, where serve_forever() would poll."""
+        while True:
+            try:
+                connection, address = self.socket.accept()
+            except OSError:  # the client has gone, or stop() has closed the socket
+                if self.stopping.is_set():
+                    return
+                continue
+            if self.stopping.is_set():
+                connection.close()
+                return
+            self.process_request(connection, address)
 
     def opened(self, connection: socket.socket) -> None:
         """Record a new connection, which the current thread serves."""
@@ -80,7 +93,7 @@ class Server(ThreadedWSGIServer):
         """Ignore the error: a client has closed its connection, as clients do."""
 
 
-class Connection(WSGIRequestHandler):
+class Connection(BaseHTTPRequestHandler):
     """One connection. It writes the responses itself, since faults cut and slow them down."""
 
     server: Server
@@ -100,10 +113,16 @@ class Connection(WSGIRequestHandler):
             super().finish()
         self.server.closed(self.connection)
 
-    def log(self, type: str, message: str, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:
         """Write nothing to stderr."""
 
-    def run_wsgi(self) -> None:
+    def __getattr__(self, name: str) -> Callable[[], None]:
+        """Give BaseHTTPRequestHandler the method for any verb: which of them a path has is the API's to say."""
+        if name.startswith("do_"):
+            return self._respond
+        raise AttributeError(name)
+
+    def _respond(self) -> None:
         """Read a request and respond to it."""
         length = int(self.headers.get("content-length") or 0)
         headers = {name.lower(): value for name, value in self.headers.items()}

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum
 from functools import cached_property
 
+from .comparison import Comparison, same
 from .values import Check, SQLiteValue
 
 VERBS = ("SELECT", "INSERT", "UPDATE", "DELETE", "EXEC")
@@ -45,6 +46,9 @@ class Column:
     is_option: a query gives it by `=` to say how to read; its value comes back as it was given. NULL means that it is
         not given, except where a method requires it.
     values: the values that the API accepts, when they are few and it refuses others.
+    same: whether a value that was sent and the one in the response to the write are the same.
+    shown_by: the member of that response that shows whether the value was taken, because it is not null then, when the
+        response has another member in the place of the value.
     """
 
     name: str
@@ -55,6 +59,8 @@ class Column:
     check: Check | None = None
     is_option: bool = False
     values: tuple[str, ...] = ()
+    same: Comparison = same
+    shown_by: str = ""
 
     def __post_init__(self) -> None:
         if not self.source:
@@ -101,6 +107,7 @@ class Method:
     function: the name of the SQL function of an EXEC.
     listed_at: for an INSERT, the path of the list that shows what was created, when it is not the INSERT's own path.
     attached_files: the column with the files that are attached to a vector store; OpenAI limits their rate.
+    counts_later: while its object is in progress, the response may count fewer files than were attached.
     listing: how a SELECT gives a list; None when it reads one object.
     page_size: the most objects that a page of the list has.
     ordered_by: the column by which the list is ordered.
@@ -117,6 +124,7 @@ class Method:
     function: str = ""
     listed_at: str = ""
     attached_files: str = ""
+    counts_later: bool = False
     multipart: str = ""
     sent_as: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)

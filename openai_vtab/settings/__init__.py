@@ -7,7 +7,7 @@ from .address import DEFAULT_BASE_URL, stays_here
 from .description import Option, Setting, described, table
 from .keywords import Keywords, Shared
 from .names import KEYWORDS, instead, refuse_unknown
-from .secret import Secret, hide_key
+from .secret import Secret, hide_key, revealed
 from .settings import Settings
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "hide_key",
     "instead",
     "refuse_unknown",
+    "revealed",
     "stays_here",
     "table",
 ]

@@ -13,6 +13,7 @@ from ..errors import ConfigurationError
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 MAX_HOST = 253  # characters (RFC 1035)
+AZURE = (".azure.com", ".azure.us", ".azure.cn", ".azure-api.net")
 MAX_SHOWN = 200  # characters of a wrong address in an error message
 
 
@@ -26,12 +27,10 @@ def checked_base_url(base_url: str | None, allow_http: bool) -> str:
         raise ConfigurationError(_not_an_address(url)) from None
     if "@" in parts.netloc:
         raise ConfigurationError("base_url has a user name or password; give the key as api_key=")
-    if "?" in url:
-        before, _, query = url.partition("?")
-        name = query.partition("=")[0][:MAX_SHOWN]
+    if "?" in url:  # a query of pairs has become default_query
         raise ConfigurationError(
-            f"base_url is {before[:MAX_SHOWN]!r} with {'?' + name + '=…'!r}; write the address without what begins at "
-            "the question mark, such as https://api.openai.com/v1 or https://NAME.openai.azure.com/openai/v1"
+            f"base_url is {url.partition('?')[0][:MAX_SHOWN]!r} with a query that is not NAME=VALUE, or several of "
+            "these with & between them; write it as in ?api-version=2025-03-01-preview, or leave it out"
         )
     # URL parsers differ in what they drop or rewrite, so that one of them could read the name of another host
     plain = (f"[{host}]" if ":" in host else host) + ("" if port is None else f":{port}")
@@ -56,8 +55,8 @@ def stays_here(url: str) -> bool:
 
 
 def is_azure(base_url: str | None) -> bool:
-    """Whether the base URL is at Azure, which takes the key in a header of its own."""
-    return (urlsplit(base_url or DEFAULT_BASE_URL).hostname or "").endswith(".azure.com")
+    """Whether the base URL is at Azure, in one of its clouds or behind its API Management."""
+    return (urlsplit(base_url or DEFAULT_BASE_URL).hostname or "").endswith(AZURE)
 
 
 def _not_an_address(url: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import dataclass, field, fields
+from functools import cache
 from typing import Any, TypeVar
 
 from ..errors import ConfigurationError, InterfaceError
@@ -56,6 +57,9 @@ class Setting:
         """Raise InterfaceError, or ConfigurationError for a header, when the setting cannot have the value."""
         if self.kind.accepts(value):
             return
+        if problem := self.kind.problem_of_part(value):
+            name = f"{self.name} (or {self.environment})" if self.environment else self.name
+            raise ConfigurationError(f"{name} {problem}; write {self.kind.expected}")
         if isinstance(self.kind, Header):
             name = f"{self.name} (or {self.environment})" if self.environment else self.name
             raise ConfigurationError(
@@ -80,6 +84,7 @@ def setting(
     return field(default=default, repr=repr, metadata=metadata)
 
 
+@cache
 def described(settings: Any) -> dict[str, Setting]:
     """The descriptions of a dataclass of settings, by their names."""
     found = {}

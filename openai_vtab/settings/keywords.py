@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal, TypedDict
 
 from ..progress import Progress
@@ -20,8 +20,11 @@ class Shared(TypedDict, total=False):
 
     api_key: Key
     base_url: str | None
+    auth: Literal["auto", "bearer", "api-key"]
     organization: str | None
     project: str | None
+    default_headers: Mapping[str, str] | None
+    default_query: Mapping[str, str] | None
     max_concurrency: int
     max_retries: int
     rate_limit_wait: float

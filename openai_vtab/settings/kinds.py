@@ -8,11 +8,17 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from .secret import fits_header
+from .secret import Secret, fits_header
+
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+# headers that say how a request is written; openai_vtab writes it
+OWN_HEADERS = frozenset({"accept", "connection", "content-length", "content-type", "host", "transfer-encoding"})
 
 BOOLEANS = {
     **dict.fromkeys(("true", "yes", "on", "y", "t", "1"), True),
@@ -28,6 +34,14 @@ class Kind:
     """
 
     expected = in_url = "a value"
+
+    def with_environment(self, given: object, text: str) -> object:
+        """The value, where `text` is that of the environment variable, "" when it is unset."""
+        return text or None if given is None else given
+
+    def problem_of_part(self, value: object) -> str:
+        """What is wrong with a value that must not be shown, "" for kinds whose values may be shown."""
+        return ""
 
     def accepts(self, value: object) -> bool:
         """Whether the setting may have the value."""
@@ -150,6 +164,56 @@ class Choice(Kind):
     def accepts(self, value: object) -> bool:
         """Whether the value is one of the texts."""
         return value in self.values
+
+
+class Parameters(Kind):
+    """Texts by their names, or None. The values may be secret, and are in no error message."""
+
+    expected = "a dict of str to str, or None"
+
+    def accepts(self, value: object) -> bool:
+        """Whether the value is a mapping of texts."""
+        return value is None or (isinstance(value, Mapping) and not self.problem_of_part(value))
+
+    def problem_of_part(self, value: object) -> str:
+        """What is wrong with a name or the value under a name, without the value."""
+        if not isinstance(value, Mapping):
+            return f"is of type {type(value).__name__}"
+        for name, part in value.items():
+            if not isinstance(name, str) or not name:
+                return f"has the name {name!r}"
+            if not isinstance(part, Secret) or not part.is_text:
+                return f"has a value that is no str for {name!r}"
+            if problem := self.problem_of(name, part):
+                return problem
+        return ""
+
+    def problem_of(self, name: str, part: Secret) -> str:
+        """What is wrong with one name and its text."""
+        return ""
+
+
+class Headers(Parameters):
+    """HTTP headers by their names, or None."""
+
+    expected = "a dict of str to str, such as {'X-Team': 'docs'}, or None"
+
+    def with_environment(self, given: object, text: str) -> object:
+        """The headers with those of the variable: lines with a colon. What is given wins, whatever the case."""
+        pairs = (line.partition(":") for line in text.split("\n"))
+        found = {name.strip(): value.strip() for name, colon, value in pairs if colon}
+        if not found or not isinstance(given, Mapping | None):
+            return given
+        names = {str(name).lower() for name in given or ()}
+        return {**{n: Secret(v) for n, v in found.items() if n.lower() not in names}, **(given or {})}
+
+    def problem_of(self, name: str, part: Secret) -> str:
+        """What HTTP cannot carry, or what is not the user's to say."""
+        if not HEADER_NAME.fullmatch(name):
+            return f"has the name {name!r}, which no HTTP header can have"
+        if name.lower() in OWN_HEADERS:
+            return f"has {name!r}, which openai_vtab sets itself"
+        return "" if fits_header(part()) else f"has a value for {name!r} that no HTTP header can carry"
 
 
 class ProgressFunction(Kind):

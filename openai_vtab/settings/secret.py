@@ -1,4 +1,4 @@
-"""The API key, in an object that no repr shows.
+"""The API key, and other values that may be secret, in objects whose repr does not show them.
 
 >>> Secret("sk-…")
 '[key]'
@@ -6,7 +6,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import parse_qsl
+
+VALUES = ("default_headers", "default_query")  # settings with values that may be secret
 
 
 class Secret:
@@ -31,6 +35,11 @@ class Secret:
         return callable(self._given)
 
     @property
+    def is_text(self) -> bool:
+        """Whether it is a text."""
+        return isinstance(self._given, str)
+
+    @property
     def problem(self) -> str:
         """What is wrong with the type of the key, without the key; "" when nothing is."""
         if isinstance(self._given, str) or callable(self._given):
@@ -48,11 +57,40 @@ class Secret:
         return hash(self._given)
 
 
+def revealed(values: Mapping[str, object] | None) -> dict[str, str]:
+    """The texts of a setting whose values are kept as secrets."""
+    return {name: str(value() if isinstance(value, Secret) else value) for name, value in (values or {}).items()}
+
+
 def hide_key(keywords: Any) -> None:
-    """Replace the key among the keywords of a function by a Secret: the function's frame may be in a traceback."""
+    """Replace what is secret among the keywords of a function: the function's frame may be in a traceback.
+
+    A header for a gateway may be a key as well, and so may a parameter in the query of a base URL: this becomes one of
+    the default parameters.
+    """
     key = keywords.get("api_key")
     if key is not None and key != "" and not isinstance(key, Secret):
         keywords["api_key"] = Secret(key)
+    base_url, given = keywords.get("base_url"), keywords.get("default_query")
+    if isinstance(base_url, str) and (pairs := _query_of(base_url)) and isinstance(given, Mapping | None):
+        keywords["base_url"] = base_url.partition("?")[0]
+        keywords["default_query"] = {**pairs, **(given or {})}
+    for name in VALUES:
+        if isinstance(keywords.get(name), Mapping):
+            items = keywords[name].items()
+            keywords[name] = {part: value if isinstance(value, Secret) else Secret(value) for part, value in items}
+
+
+def _query_of(url: str) -> dict[str, str]:
+    """The parameters in the query of an address; none if it cannot be a query of pairs."""
+    try:
+        return (
+            {}
+            if "#" in url or url.startswith("?")
+            else dict(parse_qsl(url.partition("?")[2], keep_blank_values=True, strict_parsing=True))
+        )
+    except ValueError:
+        return {}
 
 
 def fits_header(text: object) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,7 +18,7 @@ from ..progress import Progress
 from .address import checked_base_url, is_azure, stays_here
 from .description import Option, described, documented, setting
 from .keywords import Key, StrPath
-from .kinds import Choice, FilePath, Flag, Folder, Header, Kind, Number, ProgressFunction, Text
+from .kinds import Choice, FilePath, Flag, Folder, Header, Headers, Kind, Number, Parameters, ProgressFunction, Text
 from .secret import Secret, fits_header, hide_key
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Settings:
         None,
         Text(),
         "The address of the API, https://api.openai.com/v1 when unset. For Azure, "
-        "`https://NAME.openai.azure.com/openai/v1`: the key is then sent in Azure's `api-key` header.",
+        "`https://NAME.openai.azure.com/openai/v1`. A query, such as `?api-version=…`, becomes `default_query`.",
         environment="OPENAI_BASE_URL",
         option=Option(
             "base-url",
@@ -53,10 +53,34 @@ class Settings:
             argument="URL",
         ),
     )
+    auth: Literal["auto", "bearer", "api-key"] = setting(
+        "auto",
+        Choice(("auto", "bearer", "api-key")),
+        "The header that carries the key: `bearer` for `Authorization: Bearer …`, `api-key` for Azure's. `auto` takes "
+        "`api-key` at `*.azure.com`, `*.azure.us`, `*.azure.cn` and `*.azure-api.net`, unless `api_key` is a function, "
+        "which returns an Entra ID token there; otherwise `bearer`.",
+        option=Option("auth", "the header that carries the key: auto (default), bearer or api-key", argument="HOW"),
+    )
     organization: str | None = setting(
         None, Header(), "Sent as the header OpenAI-Organization.", environment="OPENAI_ORG_ID"
     )
     project: str | None = setting(None, Header(), "Sent as the header OpenAI-Project.", environment="OPENAI_PROJECT_ID")
+    default_headers: Mapping[str, str] | None = setting(
+        None,
+        Headers(),
+        "Headers for every request, such as a gateway's, as a dict. Those of the environment variable, with a line "
+        "`Name: value` for each, are sent as well. They cannot replace the key, and no log shows them.",
+        environment="OPENAI_CUSTOM_HEADERS",
+        url_name="",
+        repr=False,
+    )
+    default_query: Mapping[str, str] | None = setting(
+        None,
+        Parameters(),
+        "Parameters for the query of every request, as a dict; a request's own parameters win. No log shows them.",
+        url_name="",
+        repr=False,
+    )
     timeout: float = setting(
         30.0,
         Number(0.001, MAX_TIMEOUT),
@@ -183,9 +207,15 @@ class Settings:
         hide_key(self.__dict__)
         if isinstance(self.api_key, Secret) and self.api_key.problem:
             raise InterfaceError(self.api_key.problem)
-        for name, found in described(self).items():
+        for name, found in described(Settings).items():
             found.check(getattr(self, name))
         self.checked_base_url()
+        carries_key = next(iter(self.key_header("")))
+        if name := next((name for name in self.default_headers or () if name.lower() == carries_key.lower()), ""):
+            raise ConfigurationError(
+                f"default_headers (or OPENAI_CUSTOM_HEADERS) has {name!r}, the header that carries the key; give the "
+                "key as api_key= instead"
+            )
 
     def with_environment(self) -> Self:
         """The same settings, where those that are unset have the values of the environment's variables.
@@ -193,9 +223,9 @@ class Settings:
         The key is not among them: it is read at the first request.
         """
         values = dict(self.__dict__)
-        for name, found in described(self).items():
-            if found.environment and name != "api_key" and values[name] is None:
-                values[name] = os.environ.get(found.environment) or None
+        for name, found in described(Settings).items():
+            if found.environment and name != "api_key":
+                values[name] = found.kind.with_environment(values[name], os.environ.get(found.environment, ""))
         return type(self)(**values)
 
     @property
@@ -249,10 +279,17 @@ class Settings:
         return stays_here(self.checked_base_url())
 
     def key_header(self, key: str) -> dict[str, str]:
-        """The header that carries the key: Azure's own, else a bearer token."""
-        return {"api-key": key} if is_azure(self.base_url) else {"Authorization": f"Bearer {key}"}
+        """The header that carries the key."""
+        is_token = isinstance(self.api_key, Secret) and self.api_key.is_function
+        is_own = self.auth == "api-key" or (self.auth == "auto" and is_azure(self.base_url) and not is_token)
+        return {"api-key": key} if is_own else {"Authorization": f"Bearer {key}"}
 
     def account_headers(self) -> dict[str, str]:
         """The headers that name the organization and the project, when they are set."""
         account = {"OpenAI-Organization": self.organization, "OpenAI-Project": self.project}
         return {name: value for name, value in account.items() if value}
+
+    def without_own(self, headers: Mapping[str, str]) -> dict[str, str]:
+        """The headers without those that the user gives as default_headers."""
+        own = {name.lower() for name in self.default_headers or ()}
+        return {name: value for name, value in headers.items() if name.lower() not in own}

@@ -1,6 +1,6 @@
 """Errors in the shell's words: shorter than in an exception, and with the shell's options in place of keywords.
 
->>> in_the_shell(WriteError("2 of 3 rows were not written: …", done=[…], not_done=[…], unknown=[]))
+>>> in_the_shell(WriteError("2 of 3 rows were not written: …", done=[…], not_done=[…], unknown=[], partial=[]))
 '2 of 3 rows were not written: …\\n  done: file-1\\n  not done: 2 rows'
 """
 
@@ -44,7 +44,7 @@ def _short(error: WriteError) -> str:
     if not lists:
         return problem
     lines = [problem]
-    for title, rows in zip(TITLES, (error.done, error.not_done, error.unknown), strict=True):
+    for title, rows in zip(TITLES, (error.done, error.not_done, error.unknown, error.partial), strict=True):
         if rows:
             said = _ids(rows) if rows is error.done else _reasons(rows, problem)
             lines.append(f"  {title}: {said}")

@@ -61,8 +61,8 @@ def _run(given: Namespace, bar: ProgressBar | None, resources: ExitStack) -> int
     settings: dict[str, Any] = {"upload_root": root, "dry_run": given.dry_run}
     if given.sandbox:
         settings |= start_sandbox(resources)
-    elif given.base_url is not None:
-        settings["base_url"] = given.base_url
+    else:
+        settings |= {name: value for name in ("base_url", "auth") if (value := getattr(given, name)) is not None}
     database = _database(given, root, settings)
     prefix = default_prefix(root) if given.prefix is None else given.prefix
     folder = Folder(root, prefix, given.glob or [ALL], database)

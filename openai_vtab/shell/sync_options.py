@@ -121,8 +121,9 @@ def _add_repairs(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_connection(group: argparse._ArgumentGroup) -> None:
-    address = SETTINGS["base-url"][1]
-    group.add_argument("--base-url", metavar=address.argument, help=address.help)
+    for name in ("base-url", "auth"):
+        option = SETTINGS[name][1]
+        group.add_argument(f"--{name}", metavar=option.argument, help=option.help)
     group.add_argument("--sandbox", action="store_true", help=SANDBOX.help)
 
 

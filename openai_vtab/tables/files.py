@@ -7,7 +7,7 @@ deleted file permanently, https://github.com/openai/openai-dotnet/issues/540
 >>> SELECT id, filename, bytes FROM files WHERE purpose = 'assistants' ORDER BY created_at DESC LIMIT 10
 """
 
-from ..schema import validators
+from ..schema import comparison, validators
 from ..schema.columns import ERROR, RAW
 from ..schema.table import Column, Listing, Method, Table
 
@@ -23,6 +23,7 @@ files = Table(
             "TEXT",
             "The file's name, which need not be unique. To upload a path: that file's own name unless given.",
             check=validators.filename,
+            same=comparison.same_filename,
         ),
         Column("purpose", "TEXT", "The purpose: assistants, user_data, batch or another.", check=validators.text),
         Column("bytes", "INTEGER", "The size: bytes."),
@@ -52,6 +53,7 @@ files = Table(
             "To upload: JSON that says when the file is to be deleted.",
             hidden=True,
             check=validators.file_expires_after,
+            shown_by="expires_at",
         ),
         RAW,
         ERROR,

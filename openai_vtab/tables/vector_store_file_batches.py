@@ -7,7 +7,7 @@ The API can neither list batches nor delete one.
 >>> SELECT status, failed_count FROM vector_store_file_batches WHERE vector_store_id = 'vs_…' AND batch_id = 'vsfb_…'
 """
 
-from ..schema import attachment_validators, validators
+from ..schema import attachment_validators, comparison, validators
 from ..schema.columns import ERROR, FILE_COUNTS, RAW, REFRESH, WAIT_SECONDS
 from ..schema.table import Column, Method, Table
 
@@ -36,6 +36,7 @@ _CREATE = (
         'To create: JSON for every file, {"type": "auto"} (the default) or {"type": "static", "static": {…}}.',
         hidden=True,
         check=attachment_validators.chunking_strategy,
+        same=comparison.same_chunking,
     ),
     Column(
         "attributes",

@@ -8,7 +8,7 @@ The files' names are in `files`: join by file_id.
 >>> SELECT file_id, last_error_message FROM vector_store_files WHERE vector_store_id = 'vs_…' AND status = 'failed'
 """
 
-from ..schema import attachment_validators, validators
+from ..schema import attachment_validators, comparison, validators
 from ..schema.columns import ERROR, FILE_ERROR, FILE_STATE, RAW, WAIT_SECONDS
 from ..schema.table import Column, Listing, Method, Table
 
@@ -34,6 +34,7 @@ vector_store_files = Table(
             "TEXT",
             "How the file is cut into chunks: JSON.",
             check=attachment_validators.chunking_strategy,
+            same=comparison.same_chunking,
         ),
         Column("object", "TEXT", "Always vector_store.file."),
         Column("file_id", "TEXT", "The same as id.", hidden=True, source="id", check=validators.identifier),

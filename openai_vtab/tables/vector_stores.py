@@ -7,7 +7,7 @@ is charged by GB and day. An expired store has lost its files.
 >>> SELECT name, usage_bytes, completed_count FROM vector_stores ORDER BY usage_bytes DESC
 """
 
-from ..schema import attachment_validators, validators
+from ..schema import attachment_validators, comparison, validators
 from ..schema.columns import ERROR, FILE_COUNTS, RAW, WAIT_SECONDS
 from ..schema.table import Column, Listing, Method, Table
 
@@ -47,6 +47,7 @@ vector_stores = Table(
             "To create, with file_ids: how the files are cut into chunks, JSON.",
             hidden=True,
             check=attachment_validators.chunking_strategy,
+            same=comparison.same_chunking,
         ),
         WAIT_SECONDS,
         RAW,
@@ -61,6 +62,7 @@ vector_stores = Table(
             required=("file_ids",),
             body=("name", "description", "chunking_strategy", "expires_after", "metadata"),
             attached_files="file_ids",
+            counts_later=True,  # an empty store is completed: one that is in progress has files
         ),
         Method(
             "INSERT",

@@ -22,7 +22,7 @@ from ..clock import REAL, Clock
 from ..errors import APIConnectionError, APIError, APITimeoutError, ConfigurationError
 from ..protocol import NO_HEADERS, NOT_SENT, Request, Response
 from ..protocol.multipart import Upload
-from ..settings import Settings
+from ..settings import Settings, revealed
 from .exchange import HTTPTransport, Transport
 from .failures import Failure
 from .limits import CancelFlag, ConcurrencyLimiter, MinuteQuota, Shared, WaitBudget
@@ -59,11 +59,15 @@ class Client:
         self._http = HTTPTransport(settings, self.base_url, clock)
         self._open = self._http.open if transport is None else lambda kept_alive: transport
         self._turn = self._http.turn if transport is None else nullcontext
-        self._headers = {
-            "Accept": "application/json",
-            "User-Agent": f"openai_vtab/{__version__}",
-            **settings.account_headers(),
-        }
+        beta = {"OpenAI-Beta": settings.openai_beta} if settings.openai_beta else {}
+        self._beta = settings.without_own(beta)  # for vector stores
+        self._headers = settings.without_own(
+            {
+                "Accept": "application/json",
+                "User-Agent": f"openai_vtab/{__version__}",
+                **settings.account_headers(),
+            }
+        )
 
     def send(
         self,
@@ -158,9 +162,9 @@ class Client:
             record = self.log.begin(request.method, key.redact(request.target), predicted)
         latest = self._keys.latest
         known = latest if len(keys) == 1 and key in latest else tuple(dict.fromkeys([*keys, *latest]))
-        headers = {**self._headers, **request.headers, **key.headers}
-        if self.settings.openai_beta and request.target.startswith("/vector_stores"):
-            headers["OpenAI-Beta"] = self.settings.openai_beta
+        beta = self._beta if request.target.startswith("/vector_stores") else NO_HEADERS
+        own = revealed(self.settings.default_headers)
+        headers = {**self._headers, **beta, **own, **request.headers, **key.headers}
         if not request.repeatable:
             headers["Connection"] = "close"
         try:
@@ -185,18 +189,31 @@ class Client:
         """Record how the request has ended, and return the response or raise why there is none."""
         if isinstance(outcome, Response):
             error = protocol.error_message(outcome) if outcome.status >= 400 else None
+            outcome, warning = self._compared(request, outcome, keys)
             record.end(
                 retries=attempts.count,
                 status=outcome.status,
                 size=len(outcome.body),
                 request_id=outcome.headers.get("x-request-id"),
                 error=error and redact_all(error, keys, SHORTEST_IN_DATA),
+                warning=warning,
             )
             return outcome
         failure = self._exception(request, outcome, attempts)
         text = redact_all(str(failure), keys, SHORTEST_IN_DATA)
         record.end(retries=attempts.count, status=outcome.status, error=text)
         raise failure
+
+    def _compared(self, request: Request, response: Response, keys: Sequence[KnownKey]) -> tuple[Response, str | None]:
+        """The response with what it denies of what was sent, and that as a text; a difference is logged."""
+        found = protocol.unconfirmed(request, response)
+        if not (found.missing or found.differences):
+            return response, None
+        missing, *differences = (redact_all(t, keys, SHORTEST_IN_DATA) for t in (found.missing, *found.differences))
+        for difference in differences:
+            log.warning("%s: %s", self._named(request), difference)
+        unconfirmed = protocol.Unconfirmed(missing, tuple(differences))
+        return replace(response, unconfirmed=unconfirmed), "; ".join(filter(None, [missing, *differences]))
 
     def _exception(self, request: Request, failure: Failure, attempts: Attempts) -> APIError | APIConnectionError:
         """The exception of a failure: its message is about the last attempt, its `sent` about all of them."""

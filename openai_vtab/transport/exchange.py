@@ -16,11 +16,12 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, quote, urlencode
 
 from ..clock import Clock
 from ..protocol import Request, Response
 from ..protocol.multipart import Upload
-from ..settings import Settings
+from ..settings import Settings, revealed
 from .failures import Failure
 from .limits import CancelFlag
 from .turns import Turns
@@ -44,6 +45,7 @@ class HTTPTransport:
     def __init__(self, settings: Settings, base_url: str, clock: Clock) -> None:
         self._settings = settings
         self._base_url = base_url
+        self._query = settings.default_query  # as secrets
         self._turns = Turns(settings.max_concurrency, clock)
         self._lock = threading.Lock()
         self._tls: ssl.SSLContext | None = None  # of all pools
@@ -124,7 +126,7 @@ class HTTPTransport:
             status, found, body = round_trip(
                 pool,
                 request.method,
-                prefix + request.target,
+                prefix + with_query(request.target, revealed(self._query)),
                 iter(request.body) if isinstance(request.body, Upload) else request.body,
                 headers,
                 most,
@@ -137,3 +139,17 @@ class HTTPTransport:
             problem = f"the response is longer than {most} bytes (max_answer_bytes)"
             return Failure(problem, sent=True, status=status)
         return Response(status, found, body, self._base_url)
+
+
+def with_query(target: str, query: Mapping[str, str]) -> str:
+    """The target with parameters that it does not have itself.
+
+    >>> with_query("/files?limit=1", {"api-version": "preview", "limit": "9"})
+    '/files?limit=1&api-version=preview'
+    """
+    if not query:
+        return target
+    path, _, own = target.partition("?")
+    names = {name for name, _ in parse_qsl(own, keep_blank_values=True)}
+    added = urlencode({name: value for name, value in query.items() if name not in names}, quote_via=quote)
+    return f"{path}?{'&'.join(filter(None, [own, added]))}" if own or added else target

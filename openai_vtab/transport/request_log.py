@@ -31,6 +31,7 @@ COLUMNS = {
     "request_id": "The response's x-request-id; NULL when it had none.",
     "predicted": "1 when read-ahead sent the request, 0 when the statement did.",
     "error": "What went wrong; NULL when nothing did.",
+    "warning": "How the response to a write differs from what was sent; NULL when it does not.",
 }
 
 
@@ -49,6 +50,7 @@ class RequestRecord:
     bytes: int | None = None
     request_id: str | None = None
     error: str | None = None
+    warning: str | None = None
     _began: float = field(default_factory=time.perf_counter)
 
     def end(
@@ -59,10 +61,11 @@ class RequestRecord:
         size: int | None = None,
         request_id: str | None = None,
         error: str | None = None,
+        warning: str | None = None,
     ) -> None:
         """Record how the request has ended; `size` is the length of the response's body in bytes."""
         self.retries, self.status, self.bytes = retries, status, size
-        self.request_id, self.error = request_id, error
+        self.request_id, self.error, self.warning = request_id, error, warning
         self.milliseconds = round((time.perf_counter() - self._began) * 1000, 1)
 
     @property

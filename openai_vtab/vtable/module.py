@@ -7,6 +7,7 @@ https://rogerbinns.github.io/apsw/vtable.html#vtmodule-class
 
 from __future__ import annotations
 
+from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,6 +19,7 @@ from ..schema.decode import getter
 from ..schema.table import Table
 from ..sqlite.rowids import BELOW_INSERTED, Rowids
 from .context import ConnectionContext
+from .cursor import Getter
 from .row_identity import RowIdentities
 from .scan import ScanArguments
 from .table import VTable
@@ -34,7 +36,6 @@ class Module:
         self._table = table
         self._rowids = Rowids(BELOW_INSERTED)
         context.rowids.append(self._rowids)
-        self._getters = tuple(None if column.is_option else getter(column) for column in table.columns)
         self._arguments = ScanArguments(table, context.limits, context.internal_sql.read)
 
     def create(self, connection: apsw.Connection) -> None:
@@ -77,6 +78,11 @@ class Module:
                 return table.schema, StaleSchemaTable()
         rows = RowIdentities(table, self._rowids, context.created, ledger)
         return table.schema, VTable(connection, context, tablename, rows, self._getters, self._arguments)
+
+    @cached_property
+    def _getters(self) -> tuple[Getter | None, ...]:
+        """The function that reads each column. Made when a statement first names the table: most programs use few."""
+        return tuple(None if column.is_option else getter(column) for column in self._table.columns)
 
     def _is_created(self, modulename: str, dbname: str, tablename: str) -> bool:
         """Whether CREATE VIRTUAL TABLE has made the table."""

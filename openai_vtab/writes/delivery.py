@@ -27,7 +27,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..protocol import Object, Request, Response
+from ..protocol import Object, Request, Response, incomplete
 from ..transport.limits import CancelFlag
 from .order import counts_and_followers, waits_for
 from .outcome import outcome_unknown
@@ -119,7 +119,12 @@ class Delivery:
         """Send one write, and move it to its final state."""
         try:
             response = self._send(write.request, lambda: self._begin(write))
-            write.move_to(State.DONE, result=self._parse(response, write.parse))
+            result = self._parse(response, write.parse)
+            if response.unconfirmed.missing:
+                error = incomplete(write.request, response, result.get("id"))
+                write.move_to(State.PARTIAL, result=result, error=error)
+            else:
+                write.move_to(State.DONE, result=result)
         except BaseException as error:
             unknown = write.state is State.BEGUN and outcome_unknown(write.request, error)
             write.move_to(State.UNKNOWN if unknown else State.NOT_DONE, error=error)

@@ -39,10 +39,11 @@ def outcome_unknown(request: Request, error: BaseException) -> bool:
 
 
 def report(problem: str, writes: Sequence[Write]) -> WriteError:
-    """A WriteError that lists each of the writes that does, or may do, something: done, not done, or unknown."""
+    """A WriteError that lists each of the writes that does, or may do, something, by what has become of it."""
     done: list[tuple[Write, str]] = []
     not_done: list[tuple[Write, str]] = []
     unknown: list[tuple[Write, str]] = []
+    partial: list[tuple[Write, str]] = []
     for write in writes:
         # each state is read once: the workers may go on while the report is written, of thousands perhaps
         state, error = write.state, write.error
@@ -51,16 +52,18 @@ def report(problem: str, writes: Sequence[Write]) -> WriteError:
         elif state is State.DONE:
             if write.changes_something:
                 done.append((write, str((write.result or {}).get("id", "no id"))))
+        elif state is State.PARTIAL:
+            partial.append((write, str(error)))
         elif state is not State.SHOWN:
             reason = str(error or _interrupted(write.request))
             if state is State.UNKNOWN or (state is State.BEGUN and not write.request.repeatable):
                 unknown.append((write, f"{reason}; {_look(write)}"))
             else:
                 not_done.append((write, reason))
-    lists = (done, not_done, unknown)
+    lists = (done, not_done, unknown, partial)
     rows = [[(write.rowid, text) for write, text in found] for found in lists]
     names = [[write.label for write, _ in found] if any(write.label for write in writes) else [] for found in lists]
-    return WriteError(problem, done=rows[0], not_done=rows[1], unknown=rows[2], names=names)
+    return WriteError(problem, done=rows[0], not_done=rows[1], unknown=rows[2], partial=rows[3], names=names)
 
 
 def _interrupted(request: Request) -> APIConnectionError:
@@ -91,11 +94,14 @@ def failure(writes: Sequence[Write], stop: BaseException | None) -> BaseExceptio
     error = failed[0].error
     if len(failed) == 1 and isinstance(error, Exception) and not report("", writes).done:
         text = _labelled(failed[0], str(error))
-        if failed[0].state is State.UNKNOWN:
+        is_partial = failed[0].state is State.PARTIAL
+        if is_partial:
+            text = f"{text}; {_repeating(failed)}"
+        elif failed[0].state is State.UNKNOWN:
             text = f"{text}; {_look(failed[0])}"
         elif not failed[0].label:
             return error
-        if isinstance(error, APIError | APIConnectionError):
+        if isinstance(error, APIError | APIConnectionError) and not is_partial:
             error.args = (text, *error.args[1:])
             return error
         told = report(text, writes)
@@ -104,7 +110,11 @@ def failure(writes: Sequence[Write], stop: BaseException | None) -> BaseExceptio
     first = next((error for error in errors if not isinstance(error, CancelledError)), None)
     what = "requests were not carried out" if _are_reusable(writes) else "rows were not written"
     problem = f"{len(failed)} of {len(writes)} {what}: {first}"
-    told = report(f"{problem}; {REUSING}" if _are_reusable(writes) else problem, writes)
+    if _are_reusable(writes):
+        problem += f"; {REUSING}"
+    elif any(write.state is State.PARTIAL for write in failed):
+        problem += f"; {REPEATING}"
+    told = report(problem, writes)
     told.__cause__ = first
     return told
 
@@ -141,7 +151,7 @@ def recording_failed(error: BaseException, sent: Sequence[Write], writes: Sequen
 def not_begun(error: Error, writes: Sequence[Write]) -> Error:
     """The exception of a flush that could not begin; it lists what the transaction has sent before."""
     told = report(f"{error}; {REUSING}" if _are_reusable(writes) else str(error), writes)
-    if not (told.done or told.unknown):
+    if not (told.done or told.partial or told.unknown):
         return error
     told.__cause__ = error
     return told

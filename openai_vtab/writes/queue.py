@@ -274,7 +274,7 @@ class WriteQueue:
         """
         self._collect()
         told = lost_commit(list(self._sent.values()))
-        if (told.done or told.unknown) and (self._synced or not asked_for) and not self._committing:
+        if (told.done or told.partial or told.unknown) and (self._synced or not asked_for) and not self._committing:
             self._fail(told, None)
         self._drop(0)
         self.end()

@@ -15,11 +15,13 @@ thread does with the states can be done again.
     QUEUED      it fails before that            NOT_DONE
     QUEUED      a dry run has shown it          SHOWN
     BEGUN       the response confirms it        DONE
+    BEGUN       the response shows a part       PARTIAL
     BEGUN       the response denies it          NOT_DONE
     BEGUN       nothing left after all          NOT_DONE
     BEGUN       anything else                   UNKNOWN
 
-DONE, NOT_DONE, SHOWN and UNKNOWN are final. A request that may be repeated is never UNKNOWN: it counts as NOT_DONE,
+DONE, PARTIAL, NOT_DONE, SHOWN and UNKNOWN are final. PARTIAL is a failure: the API has created the object, without
+its files. A request that may be repeated is never UNKNOWN: it counts as NOT_DONE,
 because a retry is harmless. BEGUN lasts as long as the request: a statement that is interrupted reports
 such a write as unknown, and the answer that comes later is still recorded.
 
@@ -49,6 +51,7 @@ class State(Enum):
     QUEUED = "queued"
     BEGUN = "begun"
     DONE = "done"
+    PARTIAL = "partial"
     NOT_DONE = "not done"
     SHOWN = "shown"
     UNKNOWN = "unknown"
@@ -56,8 +59,9 @@ class State(Enum):
 
 NEXT_STATES = {
     State.QUEUED: frozenset({State.BEGUN, State.NOT_DONE, State.SHOWN}),
-    State.BEGUN: frozenset({State.DONE, State.NOT_DONE, State.UNKNOWN}),
+    State.BEGUN: frozenset({State.DONE, State.PARTIAL, State.NOT_DONE, State.UNKNOWN}),
     State.DONE: frozenset(),
+    State.PARTIAL: frozenset(),
     State.NOT_DONE: frozenset(),
     State.SHOWN: frozenset(),
     State.UNKNOWN: frozenset(),
@@ -126,7 +130,7 @@ class Write:
         if self.intent is not None:
             if state is State.BEGUN:
                 self.intent.begin()
-            elif state is State.DONE and result is not None:
+            elif state in (State.DONE, State.PARTIAL) and result is not None:
                 self.intent.created(result)
             elif state is State.UNKNOWN:
                 self.intent.unknown()
@@ -162,7 +166,7 @@ class Write:
         """SQLite has undone the row for good: say what the API has carried out, and have the intent keep it."""
         if self.intent is not None:
             self.intent.undo()
-        if self.state is State.DONE and self.changes_something:
+        if self.state in (State.DONE, State.PARTIAL) and self.changes_something:
             log.warning(
                 "rolled back here, but already carried out by the API: %s %s (%s)",
                 self.request.method,

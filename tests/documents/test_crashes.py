@@ -78,7 +78,8 @@ def test_crash_is_repaired_by_repeating_the_job(
     assert db.execute("PRAGMA integrity_check").get == "ok"
 
 
-@pytest.mark.parametrize("moment", slow_except(MOMENTS, "while detach is under way"))
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", MOMENTS)
 def test_crash_is_repaired_by_sync(connect: Any, sandbox: Any, clock: FakeClock, file: str, moment: str) -> None:
     """The store has exactly the committed documents, with the committed attributes."""
     committed = killed(connect, sandbox, clock, file, moment)

@@ -30,7 +30,7 @@ def targets() -> Any:
     sys.modules.pop("tests.fuzz.targets")
 
 
-@pytest.mark.parametrize("examples", few_and_many(30, 300))
+@pytest.mark.parametrize("examples", few_and_many(15, 300))
 @pytest.mark.parametrize("name", ["answers", "remembered", "given", "checked", "statements"])
 def test_fuzz_target_raises_only_the_packages_errors(targets: Any, name: str, examples: int) -> None:
     """Answers, ledgers and SQL values of any kind."""

@@ -225,7 +225,7 @@ def test_path_of_a_write_has_the_id_or_is_refused(db: apsw.Connection, lines: Li
             assert lines() == on_the_wire(id, request)
 
 
-@pytest.mark.parametrize("examples", few_and_many(20, 150))
+@pytest.mark.parametrize("examples", few_and_many(5, 150))
 def test_path_of_any_text(db: apsw.Connection, lines: Lines, examples: int) -> None:
     """Read, cancelled, and given to the function."""
 

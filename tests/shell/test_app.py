@@ -20,6 +20,7 @@ from .command import SELECT, T, run_process, run_shell
 from .terminal import Terminal
 
 
+@pytest.mark.slow
 def test_standard_input_is_run() -> None:
     """Rows go to standard output, nothing to standard error; the status is 0."""
     done = run_process("--sandbox", text=SELECT)
@@ -80,12 +81,15 @@ def test_error_names_missing_columns() -> None:
     assert "missing: vector_store_id" in done.stderr
 
 
-def test_error_without_a_key_has_advice() -> None:
+@pytest.mark.parametrize(
+    ("args", "text"), [((), SELECT), pytest.param((":memory:", SELECT), "", marks=pytest.mark.slow)]
+)
+def test_error_without_a_key_has_advice(args: tuple[str, ...], text: str) -> None:
     """At the first request, from standard input and from the arguments."""
-    for done in (run_process(text=SELECT), run_process(":memory:", SELECT)):
-        assert "no API key" in done.stderr
-        assert done.stderr.count("openai-vtab --sandbox") == 1
-        assert done.returncode == 1
+    done = run_process(*args, text=text)
+    assert "no API key" in done.stderr
+    assert done.stderr.count("openai-vtab --sandbox") == 1
+    assert done.returncode == 1
 
 
 @pytest.mark.slow

@@ -26,6 +26,7 @@ def notes(text: str) -> list[str]:
     return [re.sub(r"[0-9a-f]{32}", "…", note) for note in found]
 
 
+@pytest.mark.slow
 def test_created_objects_are_named() -> None:
     """With the store that a batch is in. An attached file has the id that the statement gave."""
     assert notes(

@@ -99,6 +99,7 @@ def test_quiet_removes_the_progress_bar(shell_on_screen: Shell) -> None:
     assert shell_on_screen.bar is None
 
 
+@pytest.mark.slow
 def test_dry_run_shows_requests_and_sends_none() -> None:
     """Without a key, on standard error, so that the output stays what it would be."""
     done = run_process("--dry-run", text=f"INSERT INTO vector_stores (name) VALUES ('x');\n{SELECT}\nSELECT 1;\n")

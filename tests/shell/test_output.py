@@ -108,7 +108,7 @@ def assert_escaped(text: str, begin: str) -> None:
         assert raw not in text, f"{raw!r} in {text!r}"
 
 
-@pytest.mark.sample(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("colour", [False, True])
 def test_escaping_in_every_mode(hostile: Callable[..., Terminal], colour: bool) -> None:
     """In values and names, in modes for programs, too. A colour is the shell's own."""
@@ -155,6 +155,7 @@ def test_escaping_of_errors_and_commands(hostile: Callable[..., Terminal]) -> No
     assert_escaped(shell.until("answered 400", "APIError", "sqlite> "), "bad\\x1b]0;title\\x07")
 
 
+@pytest.mark.slow
 def test_escaping_of_a_dry_run(hostile: Callable[..., Terminal]) -> None:
     """A dry run shows its requests as warnings of the log."""
     shell = hostile("--dry-run")
@@ -162,7 +163,7 @@ def test_escaping_of_a_dry_run(hostile: Callable[..., Terminal]) -> None:
     assert_escaped(shell.until("POST", "sqlite> ").partition("\n")[2], "na\\x9b31m\\x7f\\u202e\\u001b\\u0007")
 
 
-@pytest.mark.sample(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["list", "csv", "tabs", "json", "jsonl"])
 def test_escaping_in_a_pipe_or_a_file(tmp_path: Path, mode: str) -> None:
     """Data is unchanged where no person reads it; errors are escaped."""

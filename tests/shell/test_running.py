@@ -48,7 +48,13 @@ def test_interactive_shell_says_what_is_hidden(open_shell: Callable[..., Shell])
 
 
 @pytest.mark.parametrize(
-    ("count", "answers", "left"), [(100, [], 0), (101, ["n"], 101), (101, ["yes"], 0), (101, [None], 101)]
+    ("count", "answers", "left"),
+    [
+        pytest.param(100, [], 0, marks=pytest.mark.slow),
+        pytest.param(101, ["n"], 101, marks=pytest.mark.slow),
+        (101, ["yes"], 0),
+        (101, [None], 101),
+    ],
 )
 def test_deletion_of_many_objects_is_asked_about(
     open_shell: Callable[..., Shell], monkeypatch: pytest.MonkeyPatch, count: int, answers: list[str], left: int
@@ -74,7 +80,7 @@ def test_deletion_of_many_objects_is_asked_about(
     assert shell.db.execute("SELECT count(*) FROM files WHERE filename LIKE 'new-%'").get == left
 
 
-@pytest.mark.parametrize(("count", "answers"), [(100, []), (101, ["n", "y"])])
+@pytest.mark.parametrize(("count", "answers"), [pytest.param(100, [], marks=pytest.mark.slow), (101, ["n", "y"])])
 def test_deletion_of_many_documents_is_asked_about(
     open_shell: Callable[..., Shell], monkeypatch: pytest.MonkeyPatch, count: int, answers: list[str]
 ) -> None:
@@ -124,6 +130,7 @@ def test_changed_objects_are_counted(open_shell: Callable[..., Shell]) -> None:
     assert said("DELETE FROM files WHERE id = 'file-missing'; SELECT 1 WHERE 0") == ""
 
 
+@pytest.mark.slow
 def test_deletion_in_a_script_is_not_asked_about() -> None:
     """And none is when nothing is sent anyway."""
     insert = "INSERT INTO files (filename, content, purpose) " + FILES.format(101)
@@ -150,19 +157,21 @@ def test_write_error_is_short_in_the_shell() -> None:
         done=[(n, f"file-{n}") for n in range(40, 48)],
         not_done=[*refused, (31, "not sent")],
         unknown=[(32, "no response")],
+        partial=[(33, "vsfb_1 was created, but without all of its files")],
     )
     assert in_the_shell(error).split("\n") == [
         "32 of 40 rows were not written: answered 404: no file-1",
         "  done: file-40, file-41, file-42 and 5 more",
         "  not done: 31 rows, 1 of them not sent; 29 other reasons",
         "  unknown: 1 row: no response",
+        "  partial: 1 row: vsfb_1 was created, but without all of its files",
         "  .requests shows each request",
     ]
     assert len(str(error).split("\n")) > 20
     record = logging.LogRecord("openai_vtab", logging.WARNING, "", 0, "%s", (error,), None)
     assert shorten_record(record)
     assert record.getMessage() == in_the_shell(error)
-    alone = WriteError("files: refused", done=[], not_done=[(1, "refused")], unknown=[])
+    alone = WriteError("files: refused", done=[], not_done=[(1, "refused")], unknown=[], partial=[])
     assert in_the_shell(alone) == "files: refused"
 
 

@@ -69,7 +69,7 @@ def test_interrupt_ends_the_statement_not_the_shell(terminal: Callable[..., Term
     began = time.monotonic()
     shell.type("\x03")
     shell.until("interrupted\r\n", "sqlite> ")
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 8
     assert not [line for line in shell.screen() if "keys" in line]
     shell.run("SELECT 40 + 2;", "42")
     shell.run(SELECT, "completed")

@@ -17,6 +17,7 @@ def several(cause: Error, unknown: bool = False) -> WriteError:
         done=[(1, "file-1")],
         not_done=[(2, "why"), (3, "not sent"), (9, "why")],
         unknown=[(1, "timeout")] if unknown else [],
+        partial=[],
     )
     error.__cause__ = cause
     return error

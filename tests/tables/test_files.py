@@ -113,6 +113,7 @@ def test_insert_refuses(db: apsw.Connection, requests: Requests, case: str) -> N
     assert requests() == []
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("way", ["content", "path"])
 @pytest.mark.parametrize(
     "fault",

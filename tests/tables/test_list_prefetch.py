@@ -149,7 +149,7 @@ def test_prefetch_paginates_the_lists_of_a_join_concurrently(
     db.execute("CREATE TABLE mine (store TEXT)")
     db.executemany("INSERT INTO mine VALUES (?)", [(name,) for name in names])
     sandbox.reset_counters()
-    sandbox.latency = 0.05
+    sandbox.latency = 0.1
     join = (
         "mine AS m JOIN vector_store_files AS f ON f.vector_store_id = m.store"
         if source == "a local table"
@@ -157,7 +157,7 @@ def test_prefetch_paginates_the_lists_of_a_join_concurrently(
     )
     began = time.monotonic()
     counted = dict(db.execute(f"SELECT f.vector_store_id, count(*) FROM {join} GROUP BY 1"))
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 3.5
     assert {name: counted[name] for name in names} == dict.fromkeys(names, 2)
     assert sandbox.max_in_flight >= 6
     taken = [request for request in requests() if "/files" in request]

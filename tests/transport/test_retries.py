@@ -315,7 +315,7 @@ def test_interrupt_of_a_commit_says_what_is_unknown(connect: Any, sandbox: Any) 
     begin = time.monotonic()
     with pytest.raises(openai_vtab.WriteError, match="interrupted while writing") as caught:
         db.execute(INSERT + ", ('vs_demo', '[\"file-new-02\"]')")
-    assert time.monotonic() - begin < 2
+    assert time.monotonic() - begin < 20
     assert [why for _, why in caught.value.not_done] == ["not sent"]
     assert len(caught.value.unknown) == 1
     time.sleep(0.6)

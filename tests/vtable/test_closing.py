@@ -18,7 +18,6 @@ import pytest
 import openai_vtab
 from openai_vtab.sandbox import Slow
 
-from ..support.slow import slow_except
 from ..support.waiting import until
 
 T = "vector_store_file_batches"
@@ -461,7 +460,8 @@ LIVES_WHILE_WAITING = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("life", slow_except([*LIVES, *LIVES_WHILE_WAITING], "a half-read cursor"))
+@pytest.mark.slow
+@pytest.mark.parametrize("life", [*LIVES, *LIVES_WHILE_WAITING])
 def test_exit_of_every_kind(sandbox: Any, tmp_path: Path, life: str) -> None:
     """No hang, no traceback, no crash, the exit status that it should be; a fork leaves its parent's alone."""
     code, status, output = {**LIVES, **LIVES_WHILE_WAITING}[life]
@@ -500,6 +500,7 @@ def test_multiprocessing_spawn(sandbox: Any, tmp_path: Path) -> None:
     ).split() == ["['completed']", "401", "completed"]
 
 
+@pytest.mark.slow
 def test_interrupt_by_ctrl_c_ends_a_program(sandbox: Any) -> None:
     """With Python's own traceback and status, at once."""
     sandbox.latency = 10

@@ -191,7 +191,7 @@ def same(db: apsw.Connection, answering: Answering, sql: str, other: str, ordere
     assert len(answering.asked) == len(set(answering.asked))
 
 
-@pytest.mark.parametrize("examples", few_and_many(30, 600))
+@pytest.mark.parametrize("examples", few_and_many(15, 600))
 def test_random_queries_of_documents(db: apsw.Connection, answering: Answering, examples: int) -> None:
     """The same rows as of an ordinary table."""
 
@@ -203,7 +203,7 @@ def test_random_queries_of_documents(db: apsw.Connection, answering: Answering, 
     run()
 
 
-@pytest.mark.parametrize("examples", few_and_many(15, 300))
+@pytest.mark.parametrize("examples", few_and_many(8, 300))
 def test_random_queries_of_documents_in_order(db: apsw.Connection, answering: Answering, examples: int) -> None:
     """With ORDER BY, LIMIT and OFFSET."""
 
@@ -244,7 +244,7 @@ source = st.sampled_from([
 ])  # fmt: skip
 
 
-@pytest.mark.parametrize("examples", few_and_many(30, 600))
+@pytest.mark.parametrize("examples", few_and_many(15, 600))
 def test_random_searches_of_documents(db: apsw.Connection, answering: Answering, examples: int) -> None:
     """The same rows as of a table that has them for each text."""
 

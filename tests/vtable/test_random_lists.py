@@ -162,7 +162,7 @@ def found(db: apsw.Connection, sql: str, stores: str, files: str) -> list[Any]:
     return db.execute(sql.replace("{s}", stores).replace("{f}", files)).fetchall()
 
 
-@pytest.mark.parametrize("examples", few_and_many(15, 250))
+@pytest.mark.parametrize("examples", few_and_many(8, 250))
 def test_random_queries_over_lists_give_what_ordinary_tables_give(
     db: apsw.Connection, answering: Answering, examples: int
 ) -> None:
@@ -179,7 +179,7 @@ def test_random_queries_over_lists_give_what_ordinary_tables_give(
     run()
 
 
-@pytest.mark.parametrize("examples", few_and_many(10, 150))
+@pytest.mark.parametrize("examples", few_and_many(5, 150))
 def test_random_orders_and_limits_over_lists_give_the_same(
     db: apsw.Connection, answering: Answering, examples: int
 ) -> None:

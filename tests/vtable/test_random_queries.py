@@ -237,7 +237,7 @@ def compare(db: apsw.Connection, one_by_one: apsw.Connection, answering: Answeri
         assert len(asked) <= 2 * len(needed)
 
 
-@pytest.mark.parametrize("examples", few_and_many(20, 400))
+@pytest.mark.parametrize("examples", few_and_many(10, 400))
 def test_random_queries_give_what_an_ordinary_table_gives(
     db: apsw.Connection, one_by_one: apsw.Connection, answering: Answering, examples: int
 ) -> None:
@@ -251,7 +251,7 @@ def test_random_queries_give_what_an_ordinary_table_gives(
     run()
 
 
-@pytest.mark.parametrize("examples", few_and_many(10, 150))
+@pytest.mark.parametrize("examples", few_and_many(5, 150))
 def test_random_limits_send_few_requests(
     db: apsw.Connection, one_by_one: apsw.Connection, answering: Answering, examples: int
 ) -> None:
@@ -266,7 +266,7 @@ def test_random_limits_send_few_requests(
     run()
 
 
-@pytest.mark.parametrize("examples", few_and_many(10, 150))
+@pytest.mark.parametrize("examples", few_and_many(5, 150))
 def test_random_orders_and_limits_give_the_same(
     db: apsw.Connection, one_by_one: apsw.Connection, answering: Answering, examples: int
 ) -> None:
@@ -285,7 +285,7 @@ def test_random_orders_and_limits_give_the_same(
     run()
 
 
-@pytest.mark.parametrize("examples", few_and_many(10, 150))
+@pytest.mark.parametrize("examples", few_and_many(5, 150))
 def test_random_queries_with_error_rows_give_the_same(tolerant: apsw.Connection, examples: int) -> None:
     """With errors='row': SQLite joins, compares and counts it as a row with NULLs."""
 

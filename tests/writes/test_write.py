@@ -17,6 +17,7 @@ PATHS: dict[State, Sequence[State]] = {
     State.QUEUED: [],
     State.BEGUN: [State.BEGUN],
     State.DONE: [State.BEGUN, State.DONE],
+    State.PARTIAL: [State.BEGUN, State.PARTIAL],
     State.NOT_DONE: [State.NOT_DONE],
     State.SHOWN: [State.SHOWN],
     State.UNKNOWN: [State.BEGUN, State.UNKNOWN],
@@ -27,7 +28,7 @@ def write_in(state: State, repeatable: bool = False) -> Write:
     request = Request("POST", "/files", repeatable=repeatable)
     write = Write(request, 1, lambda _: {}, intent=IntentLog("").new(["led"], {}, {}))
     for step in PATHS[state]:
-        write.move_to(step, result={"id": "x"} if step is State.DONE else None)
+        write.move_to(step, result={"id": "x"} if step in (State.DONE, State.PARTIAL) else None)
     return write
 
 
@@ -57,6 +58,7 @@ def test_states_of_the_docstring_are_those_of_the_code() -> None:
         (State.QUEUED, Outcome.PLANNED, False),
         (State.BEGUN, Outcome.BEGUN, True),
         (State.DONE, Outcome.CREATED, True),
+        (State.PARTIAL, Outcome.CREATED, True),
         (State.NOT_DONE, Outcome.PLANNED, False),
         (State.UNKNOWN, Outcome.UNKNOWN, True),
     ],

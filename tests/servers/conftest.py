@@ -1,0 +1,61 @@
+"""Servers that resemble OpenAI's: a sandbox with a filter, which leaves out a part of what it is asked to write."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import apsw
+import pytest
+
+from openai_vtab.sandbox import Received
+from openai_vtab.sandbox.app import App
+from openai_vtab.sandbox.messages import Response
+
+# what the server does with a request; the function carries it out as OpenAI would
+Filter = Callable[[Received, Callable[[Received], Response]], Response]
+
+
+@pytest.fixture
+def serve_by(monkeypatch: pytest.MonkeyPatch) -> Callable[[Filter], None]:
+    """Let a filter see each request first."""
+    respond = App.respond
+
+    def begin(filter: Filter) -> None:
+        monkeypatch.setattr(App, "respond", lambda app, received: filter(received, lambda r: respond(app, r)))
+
+    return begin
+
+
+def without(received: Received, *names: str) -> Received:
+    """The request without some members of its JSON."""
+    body = {name: value for name, value in received.body.items() if name not in names}
+    return replace(received, raw=json.dumps(body).encode())
+
+
+def changed(response: Response, change: Callable[[dict[str, Any]], object]) -> Response:
+    """The response after a change of its JSON."""
+    body = json.loads(response.body)
+    change(body)
+    return replace(response, body=json.dumps(body).encode())
+
+
+@pytest.fixture
+def warned(db: apsw.Connection, caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
+    """The warnings since the last call, without the request's line; the log and openai_requests say the same."""
+    seen = 0
+
+    def take() -> list[str]:
+        nonlocal seen
+        rows = db.execute("SELECT number, warning FROM openai_requests WHERE warning IS NOT NULL ORDER BY number")
+        new = [text for number, text in rows.fetchall() if number > seen]
+        seen = db.execute("SELECT coalesce(max(number), 0) FROM openai_requests").get
+        logged = [r.getMessage() for r in caplog.records if r.name == "openai_vtab" and r.levelno == logging.WARNING]
+        caplog.clear()
+        assert [text.partition(": ")[2] for text in logged] == [each for text in new for each in text.split("; ")]
+        return new
+
+    return take

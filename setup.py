@@ -88,7 +88,7 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.11",
     packages=find_packages(include=["openai_vtab", "openai_vtab.*"]),
-    package_data={"openai_vtab": ["py.typed"]},
+    package_data={"openai_vtab": ["py.typed"], "openai_vtab.launcher": ["import_first/*.py"]},
     install_requires=[
         "apsw>=3.53.0,<3.54",  # 3.54 crashes at an empty IN list: vtable/best_index.py, UNVERIFIED_APSW
         "requests>=2.32.4",
@@ -111,6 +111,7 @@ setup(
     },
     entry_points={
         "console_scripts": ["openai-vtab = openai_vtab.shell:main"],
+        "datasette": ["openai_vtab = openai_vtab.datasette"],
         "sqlalchemy.dialects": ["sqlite.openai_vtab = openai_vtab.sqlalchemy:dialect"],
     },
     classifiers=[

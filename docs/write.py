@@ -11,6 +11,7 @@ from __future__ import annotations
 import inspect
 import os.path
 import re
+from argparse import ArgumentParser
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from openai_vtab import errors
 from openai_vtab.connection import DESCRIBED
 from openai_vtab.schema import docs
 from openai_vtab.settings import Settings, described, table
-from openai_vtab.shell import options, sync_options
+from openai_vtab.shell import options, run_options, sync_options
 from openai_vtab.shell.app import Shell
 from openai_vtab.tables import TABLES
 from openai_vtab.transport.request_log import COLUMNS
@@ -77,10 +78,10 @@ def shell_commands() -> str:
     return _table(("command", ""), rows)
 
 
-def sync_arguments() -> str:
-    """The options of openai-vtab sync."""
+def arguments(parser: ArgumentParser) -> str:
+    """The options of a command such as openai-vtab sync."""
     rows = []
-    for action in sync_options.make_parser()._actions:  # argparse has no other way to list them
+    for action in parser._actions:  # argparse has no other way to list them
         value = f" {action.metavar}" if action.option_strings and action.metavar else ""
         rows.append((_code((action.option_strings or [str(action.metavar)])[-1] + value), _sentence(action.help or "")))
     return _table(("argument", ""), rows)
@@ -151,7 +152,8 @@ MARKED: dict[str, dict[str, Callable[[], str]]] = {
     "docs/reference/shell.md": {
         "options": shell_options,
         "commands": shell_commands,
-        "sync": sync_arguments,
+        "sync": lambda: arguments(sync_options.make_parser()),
+        "run": lambda: arguments(run_options.make_parser()),
         "statuses": sync_statuses,
     },
     "docs/reference/errors.md": {"tree": error_tree, "classes": error_classes},

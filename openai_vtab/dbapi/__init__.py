@@ -15,6 +15,7 @@ to the rest, which is a PEP 249 module for any apsw.Connection. Each file import
     database_handle                 an open database: its thread, its transaction
     connection_lock                 the lock of a connection that threads share
     single_statement, dialect, exceptions, types the text of SQL; errors; adapters, converters and PEP 249's types
+    uri                             databases in memory that connections share
 
 https://peps.python.org/pep-0249/ and https://docs.python.org/3/library/sqlite3.html
 """
@@ -22,6 +23,7 @@ https://peps.python.org/pep-0249/ and https://docs.python.org/3/library/sqlite3.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal, TypeVar, Unpack, overload
@@ -79,6 +81,7 @@ apilevel = "2.0"
 paramstyle = "qmark"
 threadsafety = 3  # Threads may share the module, connections (with check_same_thread=False) and cursors.
 
+dbapi2 = sys.modules[__name__]  # programs import sqlite3.dbapi2, or it from sqlite3
 sqlite_version = apsw.sqlite_lib_version()
 sqlite_version_info = tuple(map(int, sqlite_version.split(".")))
 
@@ -215,7 +218,8 @@ def __getattr__(name: str) -> int:
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *(name for name in dir(apsw) if name.startswith("SQLITE_"))]
+    constants = (name for name, value in vars(apsw).items() if name.startswith("SQLITE_") and isinstance(value, int))
+    return [*globals(), *constants]
 
 
 __all__ = [

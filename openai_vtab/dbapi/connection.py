@@ -28,6 +28,7 @@ from .dialect import SQLITE, Dialect
 from .dump import dump
 from .exceptions import map_errors
 from .types import Parameters
+from .uri import SharedMemory, shared_memory
 
 C = TypeVar("C", bound=Cursor)
 
@@ -52,6 +53,7 @@ class BaseConnection(DatabaseHandle):
     NotSupportedError = errors.NotSupportedError
 
     row_factory: Callable[[Cursor, tuple[Any, ...]], Any] | None = None
+    _shared_memory: SharedMemory | None = None  # the database, if its URI shares one in memory
 
     def __init__(
         self,
@@ -70,8 +72,11 @@ class BaseConnection(DatabaseHandle):
         explain: Callable[[ApswConnection, apsw.SQLError, str], str] = own_message,
     ) -> None:
         flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | (apsw.SQLITE_OPEN_URI if uri else 0)
+        name = os.fsdecode(database)
+        shared = shared_memory(name) if uri else None
+        opened = partial(open_database, name) if shared is None else partial(shared.open, open_database)
         super().__init__(
-            partial(open_database, os.fsdecode(database), flags=flags, statementcachesize=cached_statements),
+            partial(opened, flags=flags, statementcachesize=cached_statements),
             timeout=timeout,
             detect_types=detect_types,
             isolation_level=isolation_level,
@@ -81,6 +86,12 @@ class BaseConnection(DatabaseHandle):
             explain=explain,
         )
         self.row_factory = None
+        self._shared_memory = shared
+
+    def close(self) -> None:
+        """Close the database; uncommitted changes are lost, and queued writes are not sent."""
+        super().close()
+        self._shared_memory = None
 
     @overload
     def cursor(self) -> Cursor: ...

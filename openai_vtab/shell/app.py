@@ -23,7 +23,7 @@ from ..connection import register_tables
 from ..errors import Error
 from ..settings import Settings
 from ..sync.database import use_wal_in_a_new_file
-from . import completion_scripts, sync_command
+from . import completion_scripts, run_command, sync_command
 from .local_sandbox import start_sandbox
 from .log_lines import LogLines
 from .options import help_text, parse_options
@@ -163,12 +163,14 @@ def _was_written(error: BaseException | None) -> bool:
 def main(args: Sequence[str] | None = None) -> None:
     """Run the shell with the command line's arguments. Exits with status 1 if a statement or command failed.
 
-    With `sync` as the first argument, sync a folder instead, and exit with the status of sync_options.EPILOGUE. With
-    `completion`, write the completions of bash or zsh.
+    With `sync` or `run` as the first argument, run this command instead, and exit with its status. With `completion`,
+    write the completions of bash or zsh.
     """
     given = list(sys.argv[1:] if args is None else args)
     if given[:1] == ["sync"]:
         sys.exit(sync_command.run(given[1:]))
+    if given[:1] == ["run"]:
+        sys.exit(run_command.run(given[1:]))
     if given[:1] == ["completion"]:
         sys.exit(completion_scripts.run(given[1:]))
     shell = Shell()

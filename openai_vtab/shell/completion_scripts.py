@@ -7,13 +7,14 @@
 from __future__ import annotations
 
 import sys
+from argparse import ArgumentParser
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..settings import Settings, described
 from ..settings.kinds import Choice
+from . import run_options, sync_options
 from .options import ALL, SETTINGS
-from .sync_options import make_parser
 
 USAGE = "openai-vtab completion writes the completions of one shell; write openai-vtab completion bash, or zsh"
 WRONG = 2  # the exit status of a wrong command line
@@ -26,9 +27,10 @@ _openai_vtab() {{
 {choices}
         completion:*) words="bash zsh" ;;
         sync:*) words="{sync}" ;;
+        run:*) words="{run}" ;;
         *) words="{shell}" ;;
     esac
-    [[ $COMP_CWORD == 1 ]] && words+=" sync completion"
+    [[ $COMP_CWORD == 1 ]] && words+=" sync run completion"
     # without a completion of ours, bash offers files
     COMPREPLY=($(compgen -W "$words" -- "$current"))
 }}
@@ -45,12 +47,19 @@ _openai_vtab() {{
             _arguments -S {sync} \\
                 '1:folder:_files -/' '2:database:_files'
             ;;
+        run)
+            shift words
+            (( CURRENT-- ))
+            _arguments -S {run} \\
+                '1:program:_files' '*:argument:_files'
+            ;;
         completion)
             _arguments '1: :' '2:shell:(bash zsh)'
             ;;
         *)
             _arguments {shell} \\
-                '1:database:_alternative "commands\\:command\\:(sync completion)" "files\\:database\\:_files"' '*:SQL: '
+                '1:database:_alternative "commands\\:command\\:(sync run completion)" "files\\:database\\:_files"' \\
+                '*:SQL: '
             ;;
     esac
 }}
@@ -90,23 +99,29 @@ def shell_words() -> list[Word]:
     return words
 
 
-def sync_words() -> list[Word]:
-    """The options of openai-vtab sync."""
-    actions = [action for action in make_parser()._actions if action.option_strings]  # argparse has no other way
+def command_words(parser: ArgumentParser) -> list[Word]:
+    """The options of a command such as openai-vtab sync."""
+    actions = [action for action in parser._actions if action.option_strings]  # argparse has no other way
     return [Word(a.option_strings[-1], a.help or "", str(a.metavar or "")) for a in actions]
 
 
 def bash() -> str:
     """The script for bash."""
-    shell, sync = shell_words(), sync_words()
+    shell = shell_words()
+    sync, run = (_texts(command_words(parser)) for parser in (sync_options.make_parser(), run_options.make_parser()))
     choices = [f'        *:{word.text}) words="{" ".join(word.choices)}" ;;' for word in shell if word.choices]
-    return BASH.format(choices="\n".join(choices), sync=_texts(sync), shell=_texts(shell))
+    return BASH.format(choices="\n".join(choices), sync=sync, run=run, shell=_texts(shell))
 
 
 def zsh() -> str:
     """The script for zsh."""
     lines = " \\\n                "
-    return ZSH.format(sync=lines.join(map(_spec, sync_words())), shell=lines.join(map(_spec, shell_words())))
+    words = {
+        "sync": command_words(sync_options.make_parser()),
+        "run": command_words(run_options.make_parser()),
+        "shell": shell_words(),
+    }
+    return ZSH.format(**{name: lines.join(map(_spec, of)) for name, of in words.items()})
 
 
 def _texts(words: Sequence[Word]) -> str:

@@ -113,10 +113,10 @@ def help_text() -> str:
         for option in ALL
     ]
     sync = "openai-vtab sync DIR --store NAME makes a vector store the same as a folder: openai-vtab sync --help"
+    run = "openai-vtab run PROGRAM starts a program that uses sqlite3 with the tables: openai-vtab run --help"
     key = (
         "The API key is read from OPENAI_API_KEY. OPENAI_ORG_ID, OPENAI_PROJECT_ID and OPENAI_CUSTOM_HEADERS are used "
         "when they are set."
     )
-    return "\n".join(
-        ["", "OPTIONS of openai-vtab:", "", *lines, "", textwrap.fill(key, WIDTH), "", textwrap.fill(sync, WIDTH), ""]
-    )
+    paragraphs = [line for text in (key, sync, run) for line in ("", textwrap.fill(text, WIDTH))]
+    return "\n".join(["", "OPTIONS of openai-vtab:", "", *lines, *paragraphs, ""])

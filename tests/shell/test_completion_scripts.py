@@ -7,10 +7,10 @@ import subprocess
 
 import pytest
 
+from openai_vtab.shell import run_options, sync_options
 from openai_vtab.shell.app import main
-from openai_vtab.shell.completion_scripts import bash, shell_words, sync_words, zsh
+from openai_vtab.shell.completion_scripts import bash, command_words, shell_words, zsh
 from openai_vtab.shell.options import ALL
-from openai_vtab.shell.sync_options import make_parser
 
 COMPLETE = """
 complete_line() {
@@ -28,6 +28,7 @@ complete_line sync docs --no
 complete_line completion ''
 complete_line my
 complete_line --quiet sync
+complete_line run --allow-w
 """
 
 
@@ -48,6 +49,7 @@ def test_completion_in_bash() -> None:
         "bash zsh",
         "",  # my.db may be a file
         "",
+        "--allow-writes",
         "",
     ]
 
@@ -61,11 +63,15 @@ def test_completion_in_zsh() -> None:
 
 
 def test_completion_has_every_option() -> None:
-    """Of the shell and of sync; in zsh with its help, quoted."""
+    """Of the shell, of sync and of run; in zsh with its help, quoted."""
     assert [word.text for word in shell_words()] == [f"--{option.name}" for option in ALL]
-    assert {word.text for word in sync_words()} <= {o for a in make_parser()._actions for o in a.option_strings}
+    words = shell_words()
+    for parser in (sync_options.make_parser(), run_options.make_parser()):
+        of_command = command_words(parser)
+        assert {word.text for word in of_command} <= {o for a in parser._actions for o in a.option_strings}
+        words += of_command
     script = zsh()
-    for word in [*shell_words(), *sync_words()]:
+    for word in words:
         assert f"'{word.text}[" in script
     assert (
         "'--auth[the header that carries the key: auto (default), bearer or api-key]:HOW:(auto bearer api-key)'"

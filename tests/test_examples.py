@@ -193,7 +193,7 @@ def test_readme_opens_with_the_two_commands() -> None:
     commands = [line.partition("  ")[0] for line in blocks("sh")[0].splitlines()]
     assert commands == [
         "pip install '.[sandbox]' && openai-vtab --sandbox < examples/quickstart.sql",
-        "pip install '.[test]' && pytest -n 6",
+        "pip install '.[test]' && pytest -n 4",
     ]
 
 

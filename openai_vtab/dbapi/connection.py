@@ -88,6 +88,7 @@ class BaseConnection(DatabaseHandle):
         self.row_factory = None
         self._shared_memory = shared
 
+    @serialized
     def close(self) -> None:
         """Close the database; uncommitted changes are lost, and queued writes are not sent."""
         super().close()

@@ -44,6 +44,7 @@ from ..schema.docs import DAY, compare_times
 from ..schema.table import Table
 from ..schema.values import SQLiteValue, sql_literal
 from ..sqlite.internal_sql import InternalSQL
+from ..sqlite.programs import own_part
 from ..sqlite.sql_text import changes_rows
 from ..sqlite.statement_text import words
 from ..sqlite.text_comparisons import text_comparisons
@@ -125,15 +126,7 @@ class NumberComparisons:
         """Whether the statement is a DELETE or UPDATE that writes to a virtual table, not within a trigger."""
         if statement.readonly or not changes_rows(statement.sql):
             return False
-        program = self._internal_sql.program(statement.sql)
-        begun = False
-        for address, opcode, *_ in program:
-            if address == 0 and begun:  # the programs of its triggers follow the statement
-                return False
-            begun = True
-            if opcode == "VUpdate":
-                return True
-        return False
+        return any(opcode == "VUpdate" for _, opcode, *_ in own_part(self._internal_sql.program(statement.sql)))
 
     def _warn(self, problem: str, instead: str) -> None:
         if problem in self._warned or len(self._warned) == MOST:

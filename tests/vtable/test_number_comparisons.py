@@ -131,6 +131,7 @@ def test_number_comparison_below_or_and_not_is_refused(
     [
         ("DELETE FROM {} WHERE created_at < 1000 OR bytes = 30", ()),
         ("DELETE FROM {} WHERE created_at < '1000' OR bytes = ?", (30,)),
+        ("DELETE FROM {} WHERE created_at < CAST('2026-01-31' AS INTEGER) OR bytes = 30", ()),
         ("DELETE FROM {} WHERE created_at < ? OR bytes = ?", ("1000", "30")),
         ("DELETE FROM {} WHERE NOT created_at > unixepoch('now') + 1000", ()),
         ("DELETE FROM {} WHERE id = '2026-01-31' OR bytes = 30", ()),

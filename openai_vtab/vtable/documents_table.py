@@ -38,7 +38,7 @@ from .listing import ListReader
 from .lookup import Lookup
 from .members_read import MembersRead
 from .replay import RecordingLookup
-from .row_cursor import Comparison, compare_nothing
+from .row_cursor import IsMistake, never_a_mistake
 from .row_identity import RowIdentities
 from .scan import ScanArguments
 from .transactions import TransactionHooks, reports_refusal
@@ -88,10 +88,10 @@ class DocumentsTable(TransactionHooks):
         vector_store_id = None if store_id is None else str(store_id)
         statuses = Statuses(session if recorder is None else None, store, vector_store_id, context.clock)
         lookup: Lookup | RecordingLookup
-        compared: Comparison = compare_nothing
+        is_mistake: IsMistake = never_a_mistake
         if recorder is None:
             statement = context.statements.current
-            compared = partial(context.number_comparisons.look, self._table, statement)
+            is_mistake = partial(context.number_comparisons.is_mistake, self._table, statement)
             if statement is not None and not statement.readonly:
                 context.number_comparisons.refuse_hidden(self._table, statement)
             lookup = Lookup(hits, session, partial(context.columns_read, session))
@@ -107,7 +107,7 @@ class DocumentsTable(TransactionHooks):
             DocumentContent(session, recorder, statuses, vector_store_id),
             self._scan_arguments,
             partial(context.never_numbers, session),
-            compared,
+            is_mistake,
         )
 
     def Rename(self, name: str) -> None:

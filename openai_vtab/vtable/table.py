@@ -27,7 +27,7 @@ from .members_read import MembersRead
 from .refusals import refuse_other_schema, refuse_without_where
 from .replay import RecordingLookup
 from .replayed_lists import ReplayedListReader
-from .row_cursor import Comparison, compare_nothing
+from .row_cursor import IsMistake, never_a_mistake
 from .row_identity import RowIdentities
 from .scan import ScanArguments
 from .transactions import TransactionHooks, reports_refusal
@@ -67,10 +67,10 @@ class VTable(TransactionHooks):
         """SQLite opens a cursor: one that reads for the running statement, or one that records its requests."""
         rows, context = self.rows, self.context
         recorder = context.replayer.recorder
-        compared: Comparison = compare_nothing
+        is_mistake: IsMistake = never_a_mistake
         if recorder is None:
             statement = context.statements.current
-            compared = partial(context.number_comparisons.look, self.table, statement)
+            is_mistake = partial(context.number_comparisons.is_mistake, self.table, statement)
             if statement is not None and not statement.readonly:
                 refuse_other_schema(self.connection(), statement, self._name)
                 context.number_comparisons.refuse_hidden(self.table, statement)
@@ -96,7 +96,7 @@ class VTable(TransactionHooks):
             list_reader,
             before_reading,
             never_numbers,
-            compared,
+            is_mistake,
         )
 
     def before_reading(self, reader: StatementSession) -> None:

@@ -81,7 +81,7 @@ class Column:
         return "Unix seconds" in self.doc
 
     @cached_property
-    def is_only_written(self) -> bool:
+    def is_write_only(self) -> bool:
         """Whether only an INSERT gives it, as its sentence then says, and the API does not return it."""
         return self.doc.startswith(("To create", "To upload"))
 
@@ -229,9 +229,9 @@ class Table:
         return {column.name: column.source for column in self.columns}
 
     @cached_property
-    def written(self) -> dict[int, str]:
+    def write_only(self) -> dict[int, str]:
         """The names of the columns that only an INSERT gives, by their numbers."""
-        return {number: column.name for number, column in enumerate(self.columns) if column.is_only_written}
+        return {number: column.name for number, column in enumerate(self.columns) if column.is_write_only}
 
     @cached_property
     def numbers(self) -> dict[int, Column]:

@@ -42,7 +42,7 @@ from .row_cursor import IsMistake, never_a_mistake
 from .row_identity import RowIdentities
 from .scan import ScanArguments
 from .transactions import TransactionHooks, reports_refusal
-from .written_columns import WrittenColumns
+from .write_only_columns import WriteOnlyColumns
 
 log = logging.getLogger("openai_vtab")
 
@@ -69,11 +69,11 @@ class DocumentsTable(TransactionHooks):
         self._commands = Commands(store, protection)
         self._scan_arguments = ScanArguments(self._table, context.limits, context.internal_sql.read)
         self._hits = hits
-        self._written_columns = WrittenColumns(self._table)
+        self._write_only_columns = WriteOnlyColumns(self._table)
 
     def BestIndexObject(self, info: apsw.IndexInfo) -> bool:
         """SQLite plans a query."""
-        self._written_columns.look(info)
+        self._write_only_columns.warn(info)
         table, constraints = self._table, best_index.constraints(self._table, info)
         chosen = documents_plan.choose(table, constraints, best_index.order(info), used=info.colUsed)
         best_index.answer(info, with_comparisons(chosen, table, constraints))

@@ -31,8 +31,8 @@ from .row_cursor import IsMistake, never_a_mistake
 from .row_identity import RowIdentities
 from .scan import ScanArguments
 from .transactions import TransactionHooks, reports_refusal
+from .write_only_columns import WriteOnlyColumns
 from .writing import RowWriter
-from .written_columns import WrittenColumns
 
 
 class VTable(TransactionHooks):
@@ -52,14 +52,14 @@ class VTable(TransactionHooks):
         self.table = rows.table
         self.rows = rows
         self._writer = RowWriter(context, rows)
-        self._written_columns = WrittenColumns(rows.table)
+        self._write_only_columns = WriteOnlyColumns(rows.table)
         self._getters = getters
         self._arguments = arguments
 
     def BestIndexObject(self, info: apsw.IndexInfo) -> bool:
         """SQLite plans a query: the planner chooses what serves it."""
         if self.rows.ledger is None:  # a ledger has what was sent to create a row
-            self._written_columns.look(info)
+            self._write_only_columns.warn(info)
         best_index.plan(self.table, info, ledger=self.rows.ledger is not None)
         return True
 

@@ -22,7 +22,7 @@ from .clock import REAL, Clock
 from .documents.description import described as described_documents
 from .errors import Error, InterfaceError
 from .schema.docs import described
-from .settings import KEYWORDS, Keywords, Settings, hide_key, refuse_unknown
+from .settings import KEYWORDS, Keywords, Settings, hide_secrets, refuse_unknown
 from .sqlite import optional_drops
 from .tables import TABLES
 from .vtable import functions, introspection, local_files, shadows
@@ -178,7 +178,7 @@ def connect(
     Raises TypeError for an unknown setting, InterfaceError for a wrong value, ConfigurationError for an address that
     must not be used, and the errors of apsw.Connection. A missing key raises ConfigurationError at the first request.
     """
-    hide_key(settings)
+    hide_secrets(settings)
     refuse_unknown("openai_vtab.connect()", settings, (*KEYWORDS, "flags", "statementcachesize"))
     connection = Connection(str(database), flags, statementcachesize=statementcachesize)
     _prepare(connection, settings)
@@ -198,7 +198,7 @@ async def connect_async(
     the network, the event loop and queries of other connections continue. `progress` is called in the connection's
     thread. Cancelling a task, or APSW's deadline, ends its statement at once, as interrupt() would.
     """
-    hide_key(settings)
+    hide_secrets(settings)
     refuse_unknown("openai_vtab.connect_async()", settings, (*KEYWORDS, "flags", "statementcachesize"))
     from apsw import aio  # imports asyncio, which other programs need not wait for
 
@@ -248,7 +248,7 @@ def register(connection: apsw.Connection, **settings: Unpack[Keywords]) -> None:
     Registering again replaces the settings. Threads start at the first request and end with the connection. Raises
     TypeError for a connection that is not APSW's, and InterfaceError for an asynchronous one outside of its thread.
     """
-    hide_key(settings)
+    hide_secrets(settings)
     _refuse_other_connections(connection)
     refuse_unknown("openai_vtab.register()", settings)
     register_tables(connection, Settings(**settings).with_environment())

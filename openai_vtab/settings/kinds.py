@@ -40,7 +40,7 @@ class Kind:
         return text or None if given is None else given
 
     def problem(self, value: object) -> str:
-        """What is wrong with a refused value, for a ConfigurationError; "" for an InterfaceError that shows the value."""
+        """What is wrong with a refused value, for a ConfigurationError; "" if an InterfaceError shows the value."""
         return ""
 
     def accepts(self, value: object) -> bool:

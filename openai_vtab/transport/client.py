@@ -22,10 +22,10 @@ from ..clock import REAL, Clock
 from ..errors import APIConnectionError, APIError, APITimeoutError, ConfigurationError
 from ..protocol import NO_HEADERS, NOT_SENT, Request, Response
 from ..protocol.multipart import Upload
-from ..settings import Settings, revealed
+from ..settings import Settings, key_origin, known_key, revealed
 from .exchange import HTTPTransport, Transport
 from .failures import Failure
-from .limits import CancelFlag, ConcurrencyLimiter, MinuteQuota, Shared, WaitBudget
+from .limits import CancelFlag, ConcurrencyLimiter, Limit, MinuteQuota, WaitBudget
 from .redaction import SHORTEST_IN_DATA, KnownKey, RecentKeys, redact_all, redact_response
 from .request_log import RequestLog, RequestRecord, shown
 from .retries import Attempts, Outcome
@@ -36,7 +36,7 @@ UNAUTHORIZED = 401
 # the settings that limit what begins in a minute
 UPLOADS, ATTACH_REQUESTS, ATTACH_FILES = "uploads_per_minute", "attach_requests_per_minute", "attach_files_per_minute"
 LONGEST_COUNTED_AHEAD = 0.5  # seconds: by so much MINUTE is longer than the server's minute, with some to spare
-NO_AMOUNTS: Mapping[Shared, int] = {}
+NO_AMOUNTS: Mapping[Limit, int] = {}
 
 
 class Client:
@@ -60,8 +60,8 @@ class Client:
         self._open = self._http.open if transport is None else lambda kept_alive: transport
         self._turn = self._http.turn if transport is None else nullcontext
         beta = {"OpenAI-Beta": settings.openai_beta} if settings.openai_beta else {}
-        self._beta = settings.without_own(beta)  # for vector stores
-        self._headers = settings.without_own(
+        self._beta = settings.without_overridden(beta)  # for vector stores
+        self._headers = settings.without_overridden(
             {
                 "Accept": "application/json",
                 "User-Agent": f"openai_vtab/{__version__}",
@@ -173,7 +173,7 @@ class Client:
                 outcome = redact_response(outcome, known)
                 if outcome.status == UNAUTHORIZED:
                     outcome = replace(
-                        outcome, note=f"check the key, which {key.length}comes from {self.settings.key_origin}"
+                        outcome, note=f"check the key, which {key.length}comes from {key_origin(self.settings.api_key)}"
                     )
         except BaseException as error:
             from .exceptions import failure_of  # with ssl and urllib3, as in the exchange
@@ -264,7 +264,7 @@ class Client:
     def _show(self, request: Request, predicted: bool) -> Response:
         """Log a request of a dry run instead of sending it."""
         # no variable holds the key: a log handler of the user's may raise, and its traceback would show it
-        key = KnownKey(self.settings.known_key)
+        key = KnownKey(known_key(self.settings.api_key))
         record = self.log.begin(request.method, key.redact(request.target), predicted)
         record.end(error="not sent: dry run")
         log.warning("%s", key.redact(shown(request.method, request.target, request.body)))
@@ -287,7 +287,7 @@ class Client:
         self._http.close_kept_alive()
 
 
-def _amounts(request: Request) -> Mapping[Shared, int]:
+def _amounts(request: Request) -> Mapping[Limit, int]:
     """How much a request counts for each of the limits per minute."""
     if request.attached_files is not None:
         store, files = request.attached_files

@@ -117,7 +117,7 @@ class DocumentsTable(TransactionHooks):
 
     def Destroy(self) -> None:
         """DROP TABLE: forget the documents. The files and the vector store stay at the API."""
-        if self._store in self.context.written_documents:  # ROLLBACK TO may bring the table back
+        if self._store in self.context.stores.written_documents:  # ROLLBACK TO may bring the table back
             self.context.join_transaction(vector_store_files)
         left = self._store.at_the_api()
         if left:
@@ -183,5 +183,5 @@ class DocumentsTable(TransactionHooks):
 
         What earlier transactions have carried out must be known before rows are compared with it.
         """
-        self.context.write_waiting_outcomes(self._store)
-        self.context.written_documents.begin(self._store, self._created_with)
+        self.context.stores.write_waiting_outcomes(self._store)
+        self.context.stores.written_documents.begin(self._store, self._created_with)

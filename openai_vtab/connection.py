@@ -25,7 +25,7 @@ from .schema.docs import described
 from .settings import KEYWORDS, Keywords, Settings, hide_secrets, refuse_unknown
 from .sqlite import optional_drops
 from .tables import TABLES
-from .vtable import functions, introspection, local_files, shadows
+from .vtable import functions, hiding_tables, introspection, local_files
 from .vtable.callbacks import NO_CALLBACKS, Callbacks
 from .vtable.closing import roll_back
 from .vtable.context import ConnectionContext
@@ -70,8 +70,8 @@ class Connection(apsw.Connection):
             capitals = str.upper(statements)
             if not ("CREATE" in capitals or "DROP" in capitals) or not _SCHEMA_CHANGES.search(statements):
                 return run(statements, bindings, **options)
-            shadows.refuse_mistaken(self, statements)
-            *first, last = shadows.pieces(statements) if bindings is None else [statements]
+            hiding_tables.refuse_mistaken(self, statements)
+            *first, last = hiding_tables.pieces(statements) if bindings is None else [statements]
             for statement in first:
                 for _ in optional_drops.execute(run, statement, **options):
                     pass

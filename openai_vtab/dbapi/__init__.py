@@ -46,7 +46,7 @@ from ..errors import (
 )
 from ..settings import SharedKeywords, hide_secrets, refuse_unknown
 from ..stackql import divide, translate
-from ..vtable import shadows
+from ..vtable import hiding_tables
 from .blob import Blob
 from .callbacks import enable_callback_tracebacks
 from .connection import BaseConnection
@@ -138,7 +138,7 @@ class Connection(BaseConnection):
 
     def _check_statement(self, sql: str) -> None:
         """Raise ProgrammingError for a CREATE TABLE that would hide a table of the API's by mistake."""
-        shadows.refuse_mistaken(self.apsw, sql)
+        hiding_tables.refuse_mistaken(self.apsw, sql)
 
 
 def _open(*arguments: Any, **settings: Any) -> apsw.Connection:
@@ -150,7 +150,7 @@ def _open(*arguments: Any, **settings: Any) -> apsw.Connection:
 
 
 def _divide(script: str) -> list[str]:
-    return [piece for part in divide(script) for piece in shadows.pieces(part)]
+    return [piece for part in divide(script) for piece in hiding_tables.pieces(part)]
 
 
 C = TypeVar("C", bound=Connection)

@@ -197,7 +197,7 @@ class Client:
         raise failure
 
     def _compared(self, request: Request, response: Response, keys: Sequence[KnownKey]) -> tuple[Response, str | None]:
-        """The response with what it denies of what was sent, and that as a text; a difference is logged."""
+        """The response with what it shows otherwise than it was sent, and this as a text. Logs each difference."""
         found = protocol.unconfirmed(request, response)
         if not (found.missing or found.differences):
             return response, None

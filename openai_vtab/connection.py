@@ -59,14 +59,14 @@ class Connection(apsw.Connection):
         super().__init__(*arguments, **keywords)
 
     def execute(self, statements: str, bindings: Any = None, **options: Any) -> apsw.Cursor:
-        """Run statements. DROP TABLE IF EXISTS does nothing where no other table has the name of one of the API's.
+        """Run statements. DROP TABLE IF EXISTS does nothing to a table of the API's.
 
-        Of a script with such a DROP, the cursor returns the rows of the statements after the last one alone.
+        In a script with such a DROP, the cursor returns only the rows of the statements after the last DROP.
         Raises ProgrammingError for a CREATE TABLE that would hide a table of the API's by mistake.
         """
         run = super().execute
         try:
-            # every statement is looked at, and the expression takes longer than SQLite does for a short one
+            # the regular expression alone would take longer than SQLite does for a short statement
             capitals = str.upper(statements)
             if not ("CREATE" in capitals or "DROP" in capitals) or not _SCHEMA_CHANGES.search(statements):
                 return run(statements, bindings, **options)

@@ -204,7 +204,8 @@ class StatementSession:
             self._responses[identity] = replace(response, headers=headers or NO_HEADERS, content=body)
         elif keeps:
             self._responses[identity] = body
-        _close_body(response)
+        if not isinstance(response.content, bytes):
+            response.content.close()
         return parsed
 
     def download(self, request: Request, parse: Callable[[Response], Downloaded]) -> Downloaded:
@@ -277,7 +278,8 @@ class StatementSession:
             self.workers.cancel(future)
         self._futures.clear()
         for kept in self._responses.values():
-            _close_body(kept)
+            if isinstance(kept, Response):  # most are bodies by now, and need no call
+                _close_body(kept)
         self._responses.clear()
         self._parsed.close()
         self._downloads = DownloadCache()

@@ -21,7 +21,6 @@ log = logging.getLogger("openai_vtab")
 
 UPLOADS, ATTACH_REQUESTS, ATTACH_FILES = "uploads_per_minute", "attach_requests_per_minute", "attach_files_per_minute"
 LONGEST_COUNTED_AHEAD = 0.5  # seconds: by so much MINUTE is longer than the server's minute, with some to spare
-NO_AMOUNTS: Mapping[Limit, int] = {}
 
 
 class MinuteLimits:
@@ -32,15 +31,20 @@ class MinuteLimits:
         self._clock = clock
         names = (UPLOADS, ATTACH_REQUESTS, ATTACH_FILES)
         self._quota = MinuteQuota({name: getattr(settings, name) for name in names}, clock)
+        self._nothing = Counted(self._quota, clock, {}, 0.0)
 
     def wait(self, request: Request, cancelled: CancelFlag) -> Counted | None:
         """Wait until the limits allow the request, and count it. Returns None if `cancelled` is set.
 
         The wait budget of the statement is not charged.
         """
-        amounts = _amounts(request)
-        if not amounts:
-            return Counted(self._quota, self._clock, amounts, 0.0)
+        if request.attached_files is not None:
+            store, files = request.attached_files
+            amounts = {(ATTACH_REQUESTS, store): 1, (ATTACH_FILES, ""): files}
+        elif isinstance(request.body, Upload):
+            amounts = {(UPLOADS, ""): 1}
+        else:
+            return self._nothing
         at = self._quota.acquire(amounts, cancelled, partial(self._tell_wait, request))
         return None if at is None else Counted(self._quota, self._clock, amounts, at)
 
@@ -83,11 +87,3 @@ class Counted:
         """Take it back: the request never left."""
         if self._amounts:
             self._quota.release(self._amounts, self._at)
-
-
-def _amounts(request: Request) -> Mapping[Limit, int]:
-    """How much a request counts for each of the limits."""
-    if request.attached_files is not None:
-        store, files = request.attached_files
-        return {(ATTACH_REQUESTS, store): 1, (ATTACH_FILES, ""): files}
-    return {(UPLOADS, ""): 1} if isinstance(request.body, Upload) else NO_AMOUNTS

@@ -4,7 +4,7 @@ To add a setting, describe it once in settings.py and name its type in keywords.
 """
 
 from .address import DEFAULT_BASE_URL, stays_here
-from .api_key import is_function, key_origin, known_key, read_key
+from .api_key import NO_KEY, is_function, key_origin, known_key, read_key
 from .description import Option, Setting, described, table
 from .keywords import Keywords, SharedKeywords
 from .names import KEYWORDS, instead, refuse_unknown
@@ -14,6 +14,7 @@ from .settings import Settings
 __all__ = [
     "DEFAULT_BASE_URL",
     "KEYWORDS",
+    "NO_KEY",
     "Keywords",
     "Option",
     "Secret",

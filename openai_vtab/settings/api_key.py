@@ -15,6 +15,7 @@ from .keywords import Key
 from .secret import Secret, fits_header
 
 VARIABLE = "OPENAI_API_KEY"
+NO_KEY = f"no API key: set {VARIABLE}, or give api_key= to connect() or register()"
 
 
 def read_key(given: Key) -> str:
@@ -36,7 +37,7 @@ def read_key(given: Key) -> str:
             if key is not None and not isinstance(key, str)
             else "the API key has characters that no HTTP header may have (a line break or a space at its end?)"
             if key
-            else f"no API key: set {VARIABLE}, or give api_key= to connect() or register()"
+            else NO_KEY
         )
     del key
     raise ConfigurationError(problem)

@@ -19,12 +19,15 @@ BestIndex sees the values of literals alone. Filter sees those of all terms that
     the values of IN                        if APSW delivers them as one set (best_index.TAKES_WHOLE_LISTS)
     a column of another table in a join     if the scan has a key of that table, too: a comparison changes no join order
     of LIKE and GLOB                        for a column of times: warned of, never refused
-    below OR, NOT or CASE                   no: SQLite offers no such term, but its program for the statement has it
-    of NOT IN, or of an expression such     no
-    as created_at + 0
+    below OR, NOT, CASE, a function, or     no: SQLite offers no such term, but its program for the statement has it
+    another comparison; of an expression
+    such as created_at + 86400
+    of NOT IN with several values, of a     no
+    column of another table there
 
-The program (EXPLAIN) is read where a DELETE or UPDATE has one of these words. It shows literals, values of parameters,
-and date(), time() and datetime(), which return nothing but texts (sqlite/text_comparisons.py).
+The program (EXPLAIN) is read where a DELETE or UPDATE names a column of numbers. It shows literals, values of
+parameters, and date(), time(), datetime() and strftime() with a format for people, which return nothing but texts
+(sqlite/text_comparisons.py). The columns of all tables of the package count, because a subquery chooses rows, too.
 
 >>> NumberComparisons(internal_sql, with_values).look(files, statement, "created_at<", "2026-01-31")
 WARNING:openai_vtab:files.created_at < '2026-01-31' compares Unix seconds with a text, …
@@ -45,13 +48,12 @@ from ..schema.table import Table
 from ..schema.values import SQLiteValue, sql_literal
 from ..sqlite.internal_sql import InternalSQL
 from ..sqlite.sql_text import changes_rows
-from ..sqlite.statement_text import words
+from ..sqlite.statement_text import names
 from ..sqlite.text_comparisons import text_comparisons
 from .statements import RunningStatement
 
 log = logging.getLogger("openai_vtab")
 
-HIDING = frozenset(("OR", "NOT", "CASE"))
 MOST = 100  # comparisons that a connection remembers, and warns of
 _NAME = re.compile(r"(\w+?)\.?([<>=]+|(?<=\.)\w+)")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[ T][0-9:.]+Z?)?")
@@ -93,15 +95,19 @@ class NumberComparisons:
             self._warn(problem, instead)
         return True
 
-    def refuse_hidden(self, table: Table, statement: RunningStatement[Any]) -> None:
-        """Raise ProgrammingError for a DELETE or UPDATE of the table with such a comparison below OR, NOT or CASE."""
-        if not _hides_terms(statement.sql):
+    def refuse_hidden(self, table: Table, path: str, statement: RunningStatement[Any]) -> None:
+        """Raise ProgrammingError for a DELETE or UPDATE with such a comparison where SQLite offers no term of it.
+
+        `path` is the name in SQL of a table that the statement reads, with its schema.
+        """
+        if table.number_names.isdisjoint(_changing_names(statement.sql)):
             return
+        address = next((row[5] for row in self._internal_sql.program(f"SELECT 1 FROM {path}") if row[1] == "VOpen"), "")
         program = self._internal_sql.program(self._with_values(statement.sql) or statement.sql)
-        for number, text, function in text_comparisons(program):
-            column = table.numbers.get(number)
-            if column is None or (text is not None and not self._stays_text(text)):
+        for number, text, function, converts in text_comparisons(program, address, table.numbers):
+            if text is not None and converts and not self._stays_text(text):
                 continue
+            column = table.numbers[number]
             value = f"{function}(…)" if text is None else sql_literal(text)
             time = "…" if text is None else f"'{text if _TIME.fullmatch(text) else DAY}'"
             instead = f"unixepoch({time})" if column.is_time else "a number"
@@ -143,9 +149,9 @@ class NumberComparisons:
 
 
 @lru_cache(maxsize=8)  # few, because the text may be long
-def _hides_terms(sql: str) -> bool:
-    """Whether it is a DELETE or UPDATE with terms that SQLite does not offer to a virtual table."""
-    return not HIDING.isdisjoint(words(sql)) and changes_rows(sql)
+def _changing_names(sql: str) -> frozenset[str]:
+    """The names in a DELETE or UPDATE, in lower case; none for any other statement."""
+    return frozenset(names(sql)) if changes_rows(sql) else frozenset()
 
 
 def _numbers(table: Table, column: str) -> str:

@@ -19,6 +19,8 @@ from .secret import Secret, fits_header
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 # headers that say how a request is written; openai_vtab writes it
 OWN_HEADERS = frozenset({"accept", "connection", "content-length", "content-type", "host", "transfer-encoding"})
+# Parameters that choose what a list has: with one of them in every request, a list would be short without a sign.
+OF_LISTS = frozenset({"after", "before", "filter", "purpose"})
 
 BOOLEANS = {
     **dict.fromkeys(("true", "yes", "on", "y", "t", "1"), True),
@@ -190,7 +192,7 @@ class Parameters(Kind):
 
     def problem_of(self, name: str, part: Secret) -> str:
         """What is wrong with one name and its text."""
-        return ""
+        return f"has {name!r}, which would make lists incomplete" if name.lower() in OF_LISTS else ""
 
 
 class Headers(Parameters):

@@ -33,7 +33,8 @@ FILLS_P3 = (
     *("Function", "PureFunc", "Column", "VColumn", "Concat", "And", "Or", "AggValue", "MakeRecord", "RowSetRead"),
     *("BitAnd", "BitOr", "ShiftLeft", "ShiftRight"),
 )
-MOST_STEPS = 20_000  # through the program; a longer search ends without a result
+MOST_STEPS = 2000  # through the program, for each comparison; a longer search ends without a result
+DEEPEST = 50  # of an expression, whose registers are filled from each other; the same
 
 Row = tuple[Any, ...]  # of EXPLAIN: address, opcode, p1, p2, p3, p4, p5, comment
 
@@ -79,6 +80,7 @@ def text_comparisons(program: Iterable[Row], table: str, numbers: Collection[int
     for address, opcode, p1, _, p3, _, p5, *_ in rows:
         affinity = p5 & AFFINITY_MASK
         if opcode in COMPARISONS and affinity != TEXT:
+            registers.steps = 0
             for one, other in ((p3, p1), (p1, p3)):
                 if (columns := registers.numbers(one, address)) and (texts := registers.texts(other, address)):
                     found += [
@@ -96,11 +98,16 @@ class _Registers:
         self._rows = rows
         self._cursors = cursors
         self._numbers = numbers
-        self._steps = 0
+        self.steps = 0
+        self._open: list[int] = []  # the instructions that are being looked at: a loop may lead back to one of them
         self._jumps: dict[int, list[int]] = {}  # the addresses from which an address is jumped to
         for address, opcode, _, p2, *_ in rows:
             if opcode in JUMPS:
                 self._jumps.setdefault(p2, []).append(address)
+        self._fillers: dict[int, list[Row]] = {}
+        for row in rows:
+            for register in _fills(row):
+                self._fillers.setdefault(register, []).append(row)
 
     def numbers(self, register: int, address: int) -> frozenset[int]:
         """The columns in the number that the register holds; none if it may hold anything else."""
@@ -119,13 +126,17 @@ class _Registers:
 
     def _values(self, register: int, address: int) -> Iterator[_Value]:
         """What the register may hold before the instruction at the address is carried out."""
-        seen, waiting = set(), [address]
+        fillers = self._fillers.get(register, [])
+        if len(fillers) == 1:  # a constant, mostly: its instruction is far away
+            yield self._value(fillers[0], register)
+            return
+        seen, waiting = set(), [address] if fillers else []
         while waiting:
             at = waiting.pop()
             while at not in seen:
                 seen.add(at)
-                self._steps += 1
-                if self._steps > MOST_STEPS:
+                self.steps += 1
+                if self.steps > MOST_STEPS:
                     yield _Value()
                     return
                 before = [*self._jumps.get(at, ())]
@@ -144,6 +155,14 @@ class _Registers:
 
     def _value(self, row: Row, register: int) -> _Value:
         """What an instruction puts into the register."""
+        if row[0] in self._open or len(self._open) == DEEPEST:
+            return _Value()
+        self._open.append(row[0])
+        value = self._computed(row, register)
+        self._open.pop()
+        return value
+
+    def _computed(self, row: Row, register: int) -> _Value:
         address, opcode, p1, p2, _, p4, *_ = row
         if opcode == "VColumn" and p1 in self._cursors and p2 in self._numbers:
             return _Value(frozenset((p2,)))
@@ -197,4 +216,4 @@ def _fills(row: Row) -> range | tuple[int, ...]:
         return range(p2, p2 + p3 + 1)
     if opcode == "Move":
         return range(p2, p2 + max(p3, 1))
-    return (p1,) if opcode == "Cast" else ()
+    return (p1,) if opcode in ("Cast", "AggFinal") else ()

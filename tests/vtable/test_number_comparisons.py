@@ -125,6 +125,7 @@ def test_number_comparison_of_other_forms_in_a_write(db: apsw.Connection, sql: s
             "DELETE FROM files WHERE id IN (SELECT file_id FROM vector_store_files WHERE vector_store_id = 'vs_demo' "
             "AND (created_at < date('now') OR status = 'failed'))", (), "vector_store_files.created_at is compared",
         ),
+        (f"DELETE FROM files WHERE {' OR '.join(f'bytes = {n} AND id = {n}' for n in range(300))} OR bytes < 'x'", (), "with 'x'"),
         ("DELETE FROM batches WHERE created_at < date('now') OR batch_id = 'x'", (), "vector_store_file_batches.created_at"),
     ],
 )  # fmt: skip
@@ -166,6 +167,8 @@ def test_number_comparison_in_an_expression_is_refused(
         ("DELETE FROM {} WHERE CAST(created_at AS TEXT) < '2026-01-31' AND NOT bytes > 30", ()),
         ("DELETE FROM {} WHERE created_at || '' < '2026-01-31' AND NOT bytes > 30", ()),
         ("DELETE FROM {} WHERE typeof(bytes) || bytes = 'integer30'", ()),
+        (f"DELETE FROM {{}} WHERE bytes{' + 1' * 300} = 330", ()),
+        ("DELETE FROM {} WHERE bytes = CAST((SELECT min(d) FROM days) AS INTEGER) OR bytes = 30", ()),
     ],
 )
 def test_number_comparison_below_or_with_a_number_is_left_alone(

@@ -180,7 +180,7 @@ class Parameters(Kind):
     def problem_of_part(self, value: object) -> str:
         """What is wrong with a name or the value under a name, without the value."""
         if not isinstance(value, Mapping):
-            return f"is of type {type(value).__name__}"
+            return f"is of type {value.kind if isinstance(value, Secret) else type(value).__name__}"
         for name, part in value.items():
             if not isinstance(name, str) or not name:
                 return f"has the name {name!r}"

@@ -7,7 +7,8 @@ SQLite calls every number less than any text that it cannot convert into a numbe
 none. https://www.sqlite.org/datatype3.html#sort_order
 
 A DELETE or UPDATE with such a condition would change everything. So a statement of that kind that writes to a virtual
-table is refused before the scan sends anything. Any other statement gets SQLite's rows, and a warning.
+table is refused before the scan sends anything, and so is a query that calls a function that writes. Any other
+statement gets SQLite's rows, and a warning.
 
 BestIndex sees the values of literals alone. Filter sees those of all terms that it asks for (planner/comparisons.py):
 
@@ -50,10 +51,12 @@ from ..sqlite.internal_sql import InternalSQL
 from ..sqlite.sql_text import changes_rows
 from ..sqlite.statement_text import names
 from ..sqlite.text_comparisons import text_comparisons
+from ..tables import TABLES
 from .statements import RunningStatement
 
 log = logging.getLogger("openai_vtab")
 
+WRITING_FUNCTIONS = frozenset(method.function for table in TABLES for method in table.of("EXEC"))
 MOST = 100  # comparisons that a connection remembers, and warns of
 _NAME = re.compile(r"(\w+?)\.?([<>=]+|(?<=\.)\w+)")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[ T][0-9:.]+Z?)?")
@@ -73,7 +76,7 @@ class NumberComparisons:
     def look(self, table: Table, statement: RunningStatement[Any] | None, compared: str, value: Any) -> bool:
         """Look at the value of a term, whose name is `compared` in the plan. Returns whether the term is a mistake.
 
-        Raises ProgrammingError for a mistake in a DELETE or UPDATE.
+        Raises ProgrammingError for a mistake in a statement that changes objects.
         """
         mistake = self._mistake(value if isinstance(value, (set, frozenset)) else (value,))
         if mistake is None:
@@ -89,7 +92,7 @@ class NumberComparisons:
         instead = _instead(table, column, operator, mistake)
         if operator.isalpha():
             self._warn(problem, instead)
-        elif statement is not None and self._changes_virtual_table(statement):
+        elif statement is not None and self._changes_objects(statement):
             raise ProgrammingError(f"{problem}, so the statement is refused and nothing was sent; write {instead}")
         else:
             self._warn(problem, instead)
@@ -127,8 +130,10 @@ class NumberComparisons:
         """Whether SQLite cannot convert the text into a number."""
         return bool(next(self._internal_sql.read("SELECT CAST(9e999 AS REAL) < ?", (text,)))[0])
 
-    def _changes_virtual_table(self, statement: RunningStatement[Any]) -> bool:
-        """Whether the statement is a DELETE or UPDATE that writes to a virtual table, not within a trigger."""
+    def _changes_objects(self, statement: RunningStatement[Any]) -> bool:
+        """Whether it is a DELETE or UPDATE of a virtual table, not of a trigger, or calls a function that writes."""
+        if not WRITING_FUNCTIONS.isdisjoint(names(statement.sql)):
+            return True
         if statement.readonly or not changes_rows(statement.sql):
             return False
         program = self._internal_sql.program(statement.sql)

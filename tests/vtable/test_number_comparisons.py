@@ -251,6 +251,20 @@ def test_number_comparison_in_a_join_warns_once(db: apsw.Connection, caplog: pyt
     assert [message.partition(" compares")[0] for message in caplog.messages] == ["files.bytes < '2026-01-31'"]
 
 
+def test_number_comparison_beside_a_writing_function_is_refused(
+    db: apsw.Connection, requests: Callable[[], list[str]]
+) -> None:
+    """A query that cancels batches would cancel all of them."""
+    db.execute("CREATE VIRTUAL TABLE batches USING vector_store_file_batches")
+    db.execute("INSERT INTO batches (vector_store_id, batch_id) VALUES ('vs_demo', 'vsfb_demo_running')")
+    requests()
+    query = "SELECT cancel_vector_store_file_batch(vector_store_id, batch_id) FROM batches WHERE created_at <"
+    with pytest.raises(openai_vtab.ProgrammingError, match="is refused and nothing was sent; write created_at <"):
+        db.execute(f"{query} date('now')").fetchall()
+    assert requests() == []
+    assert len(db.execute(f"{query} unixepoch('now') + 1000").fetchall()) == 1
+
+
 def test_number_comparison_in_a_local_write_is_a_warning(db: apsw.Connection, caplog: pytest.LogCaptureFixture) -> None:
     """A DELETE from an ordinary table and an INSERT are no DELETE from the API's."""
     db.execute("DELETE FROM copy WHERE id IN (SELECT id FROM files WHERE created_at < date('now'))")

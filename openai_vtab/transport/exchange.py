@@ -76,7 +76,7 @@ class HTTPTransport:
                 from .connections import open_pool  # requests and urllib3 take long to import
 
                 settings = self._settings
-                pool, prefix, proxy, self._tls = open_pool(
+                pool, host, prefix, proxy, self._tls = open_pool(
                     self._base_url,
                     settings.ca_bundle,
                     size=settings.max_concurrency,
@@ -84,7 +84,7 @@ class HTTPTransport:
                     direct=settings.stays_here,
                     tls=self._tls,
                 )
-                self._opened[kept_alive] = found = pool, partial(self._send, pool, prefix, proxy)
+                self._opened[kept_alive] = found = pool, partial(self._send, pool, host, prefix, proxy)
             return found
 
     def close(self) -> None:
@@ -105,6 +105,7 @@ class HTTPTransport:
     def _send(
         self,
         pool: urllib3.HTTPConnectionPool,
+        host: str,
         prefix: str,
         proxy: str,
         request: Request,
@@ -125,6 +126,7 @@ class HTTPTransport:
         try:
             status, found, body = round_trip(
                 pool,
+                host,
                 request.method,
                 prefix + (with_query(request.target, revealed(self._query)) if self._query else request.target),
                 iter(request.body) if isinstance(request.body, Upload) else request.body,

@@ -172,8 +172,8 @@ class Turns:
         return len(self._having) < self._most or sum(not turn.cancelled.is_set for turn in self._having) < self._most
 
     def opened(self, seconds: float) -> None:
-        """Learn that a connection was opened in this time."""
-        self._is_near = seconds < NEAR_SECONDS
+        """Learn that a connection was opened in this time. Once one was near, a slow one waited for a processor."""
+        self._is_near = self._is_near or seconds < NEAR_SECONDS
 
     def came(self, opening: float, silent: float) -> None:
         """Learn from a turn that has come, and whose connection was opened ahead.

@@ -23,7 +23,7 @@ CHUNK = 1 << 16  # bytes: every connection that uploads has as many in memory
 class Upload:
     """The body of a request: its length is known, and it can be read again for a retry.
 
-    sha256: the SHA-256 of the file's bytes as the latest attempt has read them to send them, in hexadecimal digits; None
+    sha256: the SHA-256 of the file's bytes as the latest attempt has read them for sending, in hexadecimal digits; None
         before it has read the whole file. A file may change between two attempts.
     """
 
@@ -77,12 +77,14 @@ def _chunks(file: FileToUpload, size: int) -> Iterator[bytes]:
     if isinstance(file.content, Place):
         left = size
         with _reopened(file) as opened:
-            if os.fstat(opened.fileno()).st_size != size:
+            if size >= CHUNK and os.fstat(opened.fileno()).st_size != size:
                 raise OSError(_changed(file))
             while left >= 0 and (chunk := opened.read(min(CHUNK, left + 1))):
                 left -= len(chunk)
                 if left >= 0:
                     yield chunk
+                if not left and len(chunk) < CHUNK:  # one byte more was asked for: the file ends here
+                    break
         if left:
             raise OSError(_changed(file))
     elif isinstance(file.content, Spooled):

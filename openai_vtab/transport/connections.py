@@ -1,7 +1,7 @@
 """Opens pools of connections to one base URL, with what requests knows of proxies and certificates.
 
 >>> pool, host, prefix, _, _ = open_pool("http://127.0.0.1:8080/v1", None, size=16, kept_alive=True, direct=True)
->>> round_trip(pool, host, "GET", prefix + "/files", None, {}, most=1_000_000)
+>>> round_trip(IdleConnections(pool, 16), host, "GET", prefix + "/files", None, {}, most=1_000_000)
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ http.client and urllib3 leave these open:
     surplus   extra bytes after a response are discarded, and the connection is closed
     sent      no exception says whether a request's first byte may have left
 
->>> outgoing.begin(30.0); round_trip(pool, "api.openai.com", "GET", "/files", None, {}, most=1_000_000)
+>>> outgoing.begin(30.0); round_trip(idle, "api.openai.com", "GET", "/files", None, {}, most=1_000_000)
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ class HTTPTransport:
         """A block in which the thread's create has its turn. Raises CancelledError or as `open`."""
         from .fresh import turn_of_create  # with ssl and urllib3
 
-        pool = (self._opened.get(False) or self._open(kept_alive=False)).pool
+        pool = (self._opened.get(False) or self._open(kept_alive=False)).idle.pool
         return turn_of_create(self._turns, pool, cancelled, self._settings.timeout)
 
     def _open(self, kept_alive: bool) -> PoolTransport:
@@ -86,6 +86,7 @@ class HTTPTransport:
                 self._opened[kept_alive] = found = PoolTransport(
                     opened,
                     self._base_url,
+                    size=settings.max_concurrency,
                     most=settings.max_answer_bytes,
                     query=settings.default_query,
                     on_break=self._turns.distrust,
@@ -98,11 +99,11 @@ class HTTPTransport:
             opened, self._opened = self._opened, {}
             self._tls = None
         for transport in opened.values():
-            transport.pool.close()
+            transport.idle.close()
 
     def close_kept_alive(self) -> None:
         """Close the idle connections that are kept alive: a response may be left over on one of them."""
         with self._lock:
             found = self._opened.pop(True, None)
         if found is not None:
-            found.pool.close()
+            found.idle.close()

@@ -2,7 +2,7 @@
 
 A server may close a kept-alive connection without notice, and the outcome of a create on it would be unknown.
 
->>> with turn_of_create(turns, pool, cancelled, seconds=30.0): pool.urlopen("POST", "/v1/files", …)
+>>> with turn_of_create(turns, pool, cancelled, seconds=30.0): round_trip(idle, host, "POST", "/v1/files", …)
 """
 
 from __future__ import annotations

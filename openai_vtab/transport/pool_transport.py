@@ -1,6 +1,6 @@
 """Sends requests over the connections of one pool. It imports ssl and urllib3, which take long.
 
->>> send = PoolTransport(open_pool(…), "https://api.openai.com/v1", most=64_000_000, query=None, on_break=print)
+>>> send = PoolTransport(open_pool(…), "https://api.openai.com/v1", size=16, most=64_000_000, …)
 >>> send(Request("GET", "/files"), 30.0, {"Authorization": "Bearer sk-…"})
 Response(status=200, …)
 """
@@ -18,14 +18,15 @@ from .deadline import outgoing
 from .exceptions import failure_of
 from .failures import Failure
 from .fresh import creating
+from .idle import IdleConnections
 from .round_trip import round_trip
 
 
 class PoolTransport:
     """Sends a request once over a connection of a pool (exchange.Transport); used from many threads at once.
 
-    most: the longest response in bytes. query: parameters for each target, as secrets. on_break: called when a create
-    breaks whose connection was opened ahead.
+    size: how many idle connections are kept. most: the longest response in bytes. query: parameters for each target, as
+    secrets. on_break: called when a create breaks whose connection was opened ahead.
     """
 
     def __init__(
@@ -33,11 +34,12 @@ class PoolTransport:
         opened: Opened,
         base_url: str,
         *,
+        size: int,
         most: int,
         query: Mapping[str, str] | None,
         on_break: Callable[[], None],
     ) -> None:
-        self.pool = opened.pool
+        self.idle = IdleConnections(opened.pool, size)
         self._host = opened.host
         self._prefix = opened.prefix
         self._proxy = opened.proxy
@@ -55,7 +57,7 @@ class PoolTransport:
         try:
             target = with_query(request.target, revealed(self._query)) if self._query else request.target
             status, found, body = round_trip(
-                self.pool,
+                self.idle,
                 self._host,
                 request.method,
                 self._prefix + target,

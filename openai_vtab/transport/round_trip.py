@@ -4,7 +4,7 @@ urllib3 opens the connections (proxies, certificates) and decompresses, but does
 classes of time-outs, headers and responses would cost more processor time than everything else about a request. Of
 http.client, only the reader of responses is used.
 
->>> round_trip(pool, "api.openai.com", "GET", "/v1/files", None, {"Authorization": "Bearer sk-…"}, most=1_000_000)
+>>> round_trip(idle, "api.openai.com", "GET", "/v1/files", None, {"Authorization": "Bearer sk-…"}, most=1_000_000)
 (200, {'content-type': 'application/json'}, b'{…}')
 """
 
@@ -19,6 +19,7 @@ import urllib3
 from urllib3.util.proxy import connection_requires_http_tunnel
 
 from ..protocol import StoredBody
+from .idle import IdleConnections
 from .large_bodies import LARGE, ReceivedBody
 from .request_head import request_head
 from .response_head import ResponseHead
@@ -29,7 +30,7 @@ ENDED_EARLY = frozenset({errno.EPIPE, errno.ECONNRESET, errno.EPROTOTYPE})
 
 
 def round_trip(
-    pool: urllib3.HTTPConnectionPool,
+    idle: IdleConnections,
     host: str,
     method: str,
     target: str,
@@ -38,13 +39,13 @@ def round_trip(
     most: int,
     stores: bool = False,
 ) -> tuple[int, dict[str, str], bytes | StoredBody | None]:
-    """Send a request over a connection of the pool. Returns the status, headers in lower case, and the body.
+    """Send a request over an idle connection or a new one. Returns the status, headers in lower case, and the body.
 
     A body in pieces has its length in the headers. The first piece leaves together with the head: each part is a system
     call, and a packet. The response's body is None if it is longer than `most` bytes. With `stores`, a large one is on
     the disk. `outgoing` (deadline.py) has the deadline. Raises the exceptions of urllib3, http.client, ssl and sockets.
     """
-    connection: Any = pool._get_conn()
+    connection, pool = idle.take(), idle.pool
     try:
         has_tunnel = pool.proxy is not None and _has_tunnel(pool, target)
         if connection.is_closed:
@@ -76,10 +77,10 @@ def round_trip(
             raise urllib3.exceptions.ProxyError("no connection to the proxy", error) from error
         raise
     finally:
-        pool._put_conn(connection)
+        idle.give_back(connection)
 
 
-def _has_tunnel(pool: urllib3.HTTPConnectionPool, target: str) -> bool:
+def _has_tunnel(pool: Any, target: str) -> bool:
     """Whether a request goes through a tunnel of the pool's proxy. The target is a URL if it does not."""
     scheme = target.partition("://")[0] if "://" in target else None
     return connection_requires_http_tunnel(pool.proxy, pool.proxy_config, scheme)

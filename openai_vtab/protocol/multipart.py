@@ -113,31 +113,26 @@ def form(fields: Mapping[str, str | FileToUpload | Mapping[str, str | int]]) -> 
     """The form of these fields. Each member of an object is a field of its own: expires_after[anchor]."""
     boundary = os.urandom(16).hex()
     parts: list[tuple[bytes | FileToUpload, int]] = []
+    waiting = ""
 
-    def add(part: bytes | FileToUpload, size: int) -> None:
-        parts.append((part, size))
-
-    def text(name: str, value: object) -> None:
-        head = f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
-        add(head, len(head))
+    def text(name: str, value: object) -> str:
+        return f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
 
     for name, value in fields.items():
         if isinstance(value, FileToUpload):
             filename = value.filename.translate(_ESCAPED)
             head = (
-                f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"; filename="{filename}"\r\n'
+                f'{waiting}--{boundary}\r\nContent-Disposition: form-data; name="{name}"; filename="{filename}"\r\n'
                 "Content-Type: application/octet-stream\r\n\r\n"
             ).encode()
-            add(head, len(head))
-            add(value, len(value))
-            add(b"\r\n", 2)
+            parts += ((head, len(head)), (value, len(value)))
+            waiting = "\r\n"
         elif isinstance(value, Mapping):
-            for member, item in value.items():
-                text(f"{name}[{member}]", item)
+            waiting += "".join(text(f"{name}[{member}]", item) for member, item in value.items())
         else:
-            text(name, value)
-    end = f"--{boundary}--\r\n".encode()
-    add(end, len(end))
+            waiting += text(name, value)
+    end = f"{waiting}--{boundary}--\r\n".encode()
+    parts.append((end, len(end)))
     return Upload(parts, f"multipart/form-data; boundary={boundary}")
 
 

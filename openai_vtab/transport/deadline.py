@@ -25,6 +25,7 @@ from .response_head import ResponseHead
 SLOWEST_UPLOAD = 1e5  # bytes a second: a request with a body may take that much longer than its time-out
 PART = 16384  # bytes sent at once: one record of TLS, which applies a time-out to each record
 SHORTEST = 0.001  # seconds; with 0, a socket would not wait at all
+NEGLIGIBLE = 0.001  # of a time-out
 
 
 class SendingState(threading.local):
@@ -62,6 +63,13 @@ class SendingState(threading.local):
 outgoing = SendingState()
 
 
+def limit(sock: Any, seconds: float) -> None:
+    """Set the time-out of a socket, which is a system call, unless the difference is NEGLIGIBLE."""
+    present = sock.gettimeout()
+    if present is None or abs(present - seconds) > NEGLIGIBLE * seconds:
+        sock.settimeout(seconds)
+
+
 class DeadlineConnection:
     """A mixin for urllib3's connection classes: each step of a request ends at the deadline of `outgoing`."""
 
@@ -86,7 +94,7 @@ class DeadlineConnection:
         """Send in parts, so that the deadline holds within a large body."""
         for begin in range(0, len(data), PART):
             part = data[begin : begin + PART]
-            self.sock.settimeout(outgoing.sending(len(part)))
+            limit(self.sock, outgoing.sending(len(part)))
             self.sock.sendall(part)
 
     def response_class(self, sock: Any, debuglevel: int = 0, method: str | None = None) -> http.client.HTTPResponse:
@@ -125,7 +133,7 @@ class DeadlineStream(io.RawIOBase):
         remaining = self._deadline - time.monotonic()
         if remaining <= 0:
             raise TimeoutError("timed out")
-        self._sock.settimeout(remaining)
+        limit(self._sock, remaining)
         return int(self._sock.recv_into(buffer))
 
     def end(self) -> None:

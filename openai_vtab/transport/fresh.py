@@ -146,7 +146,7 @@ def _connect_in_order(host: str, port: int, options: Any, seconds: float, turn: 
     """
     failure = OSError(f"no address of {host}")
     for family, kind, protocol, _, address in socket.getaddrinfo(
-        host.strip("[]"), port, allowed_gai_family(), socket.SOCK_STREAM
+        host.strip("[]").encode(), port, allowed_gai_family(), socket.SOCK_STREAM
     ):
         new = socket.socket(family, kind, protocol)
         try:

@@ -40,7 +40,8 @@ class Upload:
     def begin(self) -> None:
         """Read the beginning of the body for the next attempt. Raises OSError when a file has changed.
 
-        A small file is read whole. So a change is found before anything is sent, and the file is opened only once.
+        The file is opened, and read whole if it is small. So a change is found before anything is sent, and the file is
+        opened only once.
         """
         self.sha256 = self._begun = None
         pieces = self._pieces()
@@ -77,7 +78,7 @@ def _chunks(file: FileToUpload, size: int) -> Iterator[bytes]:
     if isinstance(file.content, Place):
         left = size
         with _reopened(file) as opened:
-            if size >= CHUNK and os.fstat(opened.fileno()).st_size != size:
+            if os.fstat(opened.fileno()).st_size != size:
                 raise OSError(_changed(file))
             while left >= 0 and (chunk := opened.read(min(CHUNK, left + 1))):
                 left -= len(chunk)

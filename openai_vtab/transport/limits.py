@@ -18,7 +18,7 @@ from ..clock import REAL, Clock
 INTERRUPT_POLL_SECONDS = 0.05  # between two checks for a cancelled statement
 MINUTE = 61.0  # seconds; one more than 60, because the server counts from the arrival of a request
 
-Shared = tuple[str, str]  # a limit's setting, and what shares the limit: a vector store, or "" for the whole account
+Limit = tuple[str, str]  # a limit's setting, and what shares the limit: a vector store, or "" for the whole account
 
 
 class CancelFlag:
@@ -127,12 +127,12 @@ class MinuteQuota:
     def __init__(self, limits: Mapping[str, int], clock: Clock = REAL) -> None:
         self._clock = clock
         self._limits = limits
-        self._windows: dict[Shared, SlidingWindow] = {}
+        self._windows: dict[Limit, SlidingWindow] = {}
         self._tidied = 0.0  # when idle windows were last dropped: to do so at each request would take quadratic time
         self._lock = threading.Lock()
 
     def acquire(
-        self, amounts: Mapping[Shared, int], cancelled: CancelFlag, on_wait: Callable[[float], None]
+        self, amounts: Mapping[Limit, int], cancelled: CancelFlag, on_wait: Callable[[float], None]
     ) -> float | None:
         """Wait until a request with these amounts may begin, and count them.
 
@@ -156,7 +156,7 @@ class MinuteQuota:
             if cancelled.wait(wait):
                 return None
 
-    def recount(self, amounts: Mapping[Shared, int], counted: float) -> float:
+    def recount(self, amounts: Mapping[Limit, int], counted: float) -> float:
         """Count again what `acquire` has counted at this time: the request has waited. Returns when it is counted."""
         with self._lock:
             now = self._clock.monotonic()
@@ -165,23 +165,23 @@ class MinuteQuota:
                 window.add(amount, now)
             return now
 
-    def release(self, amounts: Mapping[Shared, int], counted: float) -> None:
+    def release(self, amounts: Mapping[Limit, int], counted: float) -> None:
         """Take back what `acquire` has counted at this time: the request never left."""
         with self._lock:
             for window, amount in self._limited(amounts):
                 window.remove(amount, counted)
 
-    def _limited(self, amounts: Mapping[Shared, int]) -> list[tuple[SlidingWindow, int]]:
+    def _limited(self, amounts: Mapping[Limit, int]) -> list[tuple[SlidingWindow, int]]:
         """The windows of these amounts, without those that have no limit."""
         return [
-            (self._windows.get(shared) or self._windows.setdefault(shared, SlidingWindow(most)), amount)
-            for shared, amount in amounts.items()
-            if (most := self._limits[shared[0]])
+            (self._windows.get(limit) or self._windows.setdefault(limit, SlidingWindow(most)), amount)
+            for limit, amount in amounts.items()
+            if (most := self._limits[limit[0]])
         ]
 
     def _tidy(self, now: float) -> None:
         if now - self._tidied > MINUTE:
-            self._windows = {shared: window for shared, window in self._windows.items() if not window.is_over(now)}
+            self._windows = {limit: window for limit, window in self._windows.items() if not window.is_over(now)}
             self._tidied = now
 
 

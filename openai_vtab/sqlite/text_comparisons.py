@@ -76,7 +76,7 @@ def text_comparisons(program: Iterable[Instruction], table: str, numbers: Collec
     for address, opcode, p1, _, p3, _, p5, *_ in rows:
         affinity = p5 & AFFINITY_MASK
         if opcode in COMPARISONS and affinity != TEXT:
-            registers.steps = 0
+            registers.begin()
             for one, other in ((p3, p1), (p1, p3)):
                 if (columns := registers.numbers(one, address)) and (texts := registers.texts(other, address)):
                     found += [
@@ -94,7 +94,7 @@ class _Registers:
         self._rows = rows
         self._cursors = cursors
         self._numbers = numbers
-        self.steps = 0
+        self._steps = 0
         self._open: list[int] = []  # the instructions that are being looked at: a loop may lead back to one of them
         self._jumps: dict[int, list[int]] = {}  # the addresses from which an address is jumped to
         for address, opcode, _, p2, *_ in rows:
@@ -104,6 +104,10 @@ class _Registers:
         for row in rows:
             for register in _fills(row):
                 self._fillers.setdefault(register, []).append(row)
+
+    def begin(self) -> None:
+        """Begin with another comparison, which may take MOST_STEPS of its own."""
+        self._steps = 0
 
     def numbers(self, register: int, address: int) -> frozenset[int]:
         """The columns in the number that the register holds; none if it may hold anything else."""
@@ -131,8 +135,8 @@ class _Registers:
             at = waiting.pop()
             while at not in seen:
                 seen.add(at)
-                self.steps += 1
-                if self.steps > MOST_STEPS:
+                self._steps += 1
+                if self._steps > MOST_STEPS:
                     yield _Value()
                     return
                 before = [*self._jumps.get(at, ())]

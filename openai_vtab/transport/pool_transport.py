@@ -40,7 +40,6 @@ class PoolTransport:
         on_break: Callable[[], None],
     ) -> None:
         self.idle = IdleConnections(opened.pool, size)
-        self._host = opened.host
         self._prefix = opened.prefix
         self._proxy = opened.proxy
         self._base_url = base_url
@@ -58,7 +57,6 @@ class PoolTransport:
             target = with_query(request.target, revealed(self._query)) if self._query else request.target
             status, found, body = round_trip(
                 self.idle,
-                self._host,
                 request.method,
                 self._prefix + target,
                 iter(request.body) if isinstance(request.body, Upload) else request.body,

@@ -34,6 +34,8 @@ MAX_DELETED = 100  # objects that a statement deletes without a question
 class RunningShell(StackQLShell):
     """APSW's shell, which runs statements for a person. `settings` are those of connect()."""
 
+    sandboxed = False  # whether the shell has started the sandbox
+
     def __init__(self, settings: Mapping[str, Any], **more: Any) -> None:
         self.settings = dict(settings)
         self.bar: ProgressBar | None = None
@@ -57,7 +59,8 @@ class RunningShell(StackQLShell):
         try:
             super().process_complete_line(command)
         except Error as error:
-            text = in_the_shell(error)
+            is_file = bool(self.db.filename)
+            text = in_the_shell(error, has_forgetful_sandbox=self.sandboxed and is_file)
             if self.exceptions or text == str(error):
                 raise
             raise self.Error(text) from error

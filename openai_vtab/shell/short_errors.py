@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ..errors import TITLES, ConfigurationError, Error, WriteError
+from ..protocol import STORE_IS_GONE
 from .options import named_options
 
 NO_KEY = (
@@ -18,15 +19,24 @@ NO_KEY = (
     "Without a key, openai-vtab --sandbox has demo data, and\n"
     "openai-vtab --dry-run shows what would be sent."
 )
+SANDBOX_FORGOT = (
+    "the sandbox forgets everything when the shell ends, and this database may be of an earlier one: DROP the table, "
+    "or, to keep the sandbox's data, start it alone with python -m openai_vtab.sandbox"
+)
 NOT_SENT = "not sent"  # the reason of a row whose request was not sent
 MAX_IDS = 3  # of a list of a WriteError
 
 
-def in_the_shell(error: Error) -> str:
-    """The text of the error that the shell shows."""
+def in_the_shell(error: Error, *, has_forgetful_sandbox: bool = False) -> str:
+    """The text of the error that the shell shows.
+
+    has_forgetful_sandbox: whether the shell has started the sandbox, and has a database file that may be older.
+    """
     if isinstance(error, ConfigurationError) and "no API key" in str(error):
         return NO_KEY
     text = _short(error) if isinstance(error, WriteError) else str(error)
+    if has_forgetful_sandbox:
+        text = text.replace(STORE_IS_GONE, SANDBOX_FORGOT)
     options = named_options(text)
     return f"{text}\n({options})" if options else text
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -195,3 +196,20 @@ def test_warnings_are_folded_on_a_terminal(terminal: Callable[..., Terminal]) ->
     shown = terminal().run("SELECT count(*) FROM files WHERE created_at < '2026-01-31';", "count(*)")
     said = "and every number is less than any text; write created_at < unixepoch('2026-01-31')"
     assert said in " ".join(shown.split())  # a word that is broken would have a blank in it
+
+
+def test_forgotten_store_of_the_sandbox_is_explained(tmp_path: Path) -> None:
+    """The database file of an earlier shell names a vector store that the new sandbox does not have."""
+    file = str(tmp_path / "kb.db")
+    create = "CREATE VIRTUAL TABLE kb USING vector_store_documents(name = 'KB')"
+    run_shell("--sandbox", file, create, "INSERT INTO kb (key, content) VALUES ('a', 'refunds')")
+    search = "SELECT key FROM kb WHERE kb MATCH 'refunds'"
+    said = run_shell("--sandbox", file, search).stderr
+    assert "the sandbox forgets everything when the shell ends" in said
+    assert "python -m openai_vtab.sandbox" in said
+    assert "another project" not in said
+    insert = "INSERT INTO kb (key, content) VALUES ('b', 'orders')"
+    assert "the sandbox forgets everything" in run_shell("--sandbox", file, insert).stderr
+    unknown = "SELECT key FROM kb WHERE kb MATCH 'refunds' AND vector_store_id = 'vs_0'"
+    create = "CREATE VIRTUAL TABLE kb USING vector_store_documents(vector_store_id = 'vs_0')"
+    assert "another project" in run_shell("--sandbox", ":memory:", create, unknown).stderr

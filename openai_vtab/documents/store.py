@@ -41,6 +41,7 @@ class DocumentStore:
 
     learned: what another store of the same rows has learned; the two share it.
     contents: what the open transaction has still to upload.
+    deleted: documents with files at the API that it has deleted. ROLLBACK TO may have brought some of them back.
 
     What SELECT learns of files is kept in memory until it can be written between the user's transactions. Until then,
     the methods that return files add it to what the rows say.
@@ -56,6 +57,7 @@ class DocumentStore:
         self.shadow = DocumentShadow(internal_sql, schema, name)
         self.file = file
         self.contents = Contents()
+        self.deleted: set[int] = set()
         self._sql = internal_sql
         self._learned = {} if learned is None else learned
 

@@ -41,7 +41,10 @@ class RunningShell(StackQLShell):
         self.bar: ProgressBar | None = None
         self._created, self._changed = CreatedObjects(), ChangedObjects()
         self._cached = 0  # responses that the running statement has used again
-        self.callbacks = Callbacks(self._created.add, self._count_cached, self._changed.add, self._may_delete)
+        changed = self._changed
+        self.callbacks = Callbacks(
+            self._created.add, self._count_cached, changed.add, changed.add_documents, self._may_delete
+        )
         super().__init__(**more)
         if self.stderr.isatty():
             self.bar = ProgressBar(self.stderr)

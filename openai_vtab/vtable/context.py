@@ -267,9 +267,8 @@ class ConnectionContext:
         others = [each.store for each in self._documents if each.store is not store]
         holders = Protection(self.internal_sql, store, object).holders  # looks for them at each call
         per_batch = self.limits.files_per_batch
-        return DocumentCommit(
-            store, arguments, self.writes, self.workers, per_batch, others, holders, self.callbacks.on_created
-        )
+        told = self.callbacks.on_created, self.callbacks.on_documents
+        return DocumentCommit(store, arguments, self.writes, self.workers, per_batch, others, holders, *told)
 
     # the end of the connection
 

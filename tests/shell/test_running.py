@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -129,6 +130,33 @@ def test_changed_objects_are_counted(open_shell: Callable[..., Shell]) -> None:
     both = f"BEGIN; {both}; DELETE FROM files WHERE id = 'file-demo-01'; COMMIT"
     assert said(both) == "* detached: 1 file\n* deleted: 1 file\n"  # DELETE reads, so what came before is sent
     assert said("DELETE FROM files WHERE id = 'file-missing'; SELECT 1 WHERE 0") == ""
+
+
+def test_changed_documents_are_counted(open_shell: Callable[..., Shell], sandbox: Any) -> None:
+    """And not their files: a replaced version has a file, too."""
+    shell = open_shell()
+
+    def said(sql: str) -> str:
+        shell.stderr.truncate(0)
+        shell.stderr.seek(0)
+        shell.process_sql(sql)
+        sandbox.finish()
+        shell.process_sql("SELECT key FROM handbook WHERE wait_seconds = 10 AND status <> 'completed'")
+        return str(shell.stderr.getvalue())
+
+    shell.process_sql("CREATE VIRTUAL TABLE handbook USING vector_store_documents(name = 'Counted')")
+    shell.process_sql("INSERT INTO handbook (key, content) VALUES ('x', 'x')")  # creates the vector store
+    shell.interactive = True
+    insert = "INSERT OR REPLACE INTO handbook (key, content) VALUES "
+    assert said(f"{insert} ('a', '1'), ('b', '1'), ('c', '1')") == "* sent: 3 documents\n"
+    assert said("UPDATE handbook SET attributes = '{\"n\": 1}' WHERE key = 'a'") == "* updated: 1 document\n"
+    assert said(f"{insert} ('a', '2'), ('b', '2')") == "* sent: 2 documents\n"
+    assert said("DELETE FROM handbook WHERE key = 'c'") == "* deleted: 1 document, and 2 replaced versions\n"
+    both = "BEGIN; SAVEPOINT s; DELETE FROM handbook; ROLLBACK TO s; DELETE FROM handbook WHERE key = 'a'; COMMIT"
+    assert said(both) == "* deleted: 1 document\n"
+    assert said("BEGIN; INSERT INTO handbook (key, content) VALUES ('d', 'd'); DELETE FROM handbook WHERE key = 'd'; COMMIT") == ""  # fmt: skip
+    assert said(f"{insert} ('b', '3')") == "* sent: 1 document\n"
+    assert said("INSERT INTO handbook (handbook) VALUES ('sync')") == "* deleted: 1 replaced version\n"
 
 
 @pytest.mark.slow

@@ -97,7 +97,8 @@ def open_path(value: SQLiteValue, limits: Limits) -> tuple[FileToUpload, BinaryI
         if not 0 < size <= MAX_FILE:
             instead = f"the path of a file of 1 to {MAX_FILE} bytes {relative(limits.upload_root)}"
             if size:
-                raise InvalidValue(f"{sql_literal(value)} has {size} bytes, more than the {MAX_FILE} of a file", instead)
+                problem = f"{sql_literal(value)} has {size} bytes, more than the {MAX_FILE} of a file"
+                raise InvalidValue(problem, instead)
             left_out = "SELECT … FROM fsdir(…) WHERE length(data) > 0 leaves empty files out"
             raise InvalidValue(f"{sql_literal(value)} has 0 bytes", f"{instead}; {left_out}")
     except BaseException:

@@ -10,6 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
+NO_KEY = (
+    "no API key: set OPENAI_API_KEY, or give api_key= to connect() or register(); to try the tables without a key, use "
+    "the sandbox: the option --sandbox of openai-vtab and openai-vtab run, or openai_vtab.sandbox.run() in Python"
+)
 VALUES = ("default_headers", "default_query")  # settings with values that may be secret
 
 

@@ -19,7 +19,7 @@ from .address import checked_base_url, is_azure, stays_here
 from .description import Option, described, documented, setting
 from .keywords import Key, StrPath
 from .kinds import Choice, FilePath, Flag, Folder, Header, Headers, Kind, Number, Parameters, ProgressFunction, Text
-from .secret import Secret, fits_header, hide_key
+from .secret import NO_KEY, Secret, fits_header, hide_key
 
 if TYPE_CHECKING:
     from typing import Self
@@ -256,7 +256,7 @@ class Settings:
                 if key is not None and not isinstance(key, str)
                 else "the API key has characters that no HTTP header may have (a line break or a space at its end?)"
                 if key
-                else "no API key: set OPENAI_API_KEY, or give api_key= to connect() or register()"
+                else NO_KEY
             )
         del key
         raise ConfigurationError(problem)

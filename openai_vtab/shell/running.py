@@ -62,7 +62,7 @@ class RunningShell(StackQLShell):
         try:
             super().process_complete_line(command)
         except Error as error:
-            is_file = bool(self.db.filename)
+            is_file = str(self.dbfilename or ":memory:") != ":memory:"
             text = in_the_shell(error, has_forgetful_sandbox=self.sandboxed and is_file)
             if self.exceptions or text == str(error):
                 raise

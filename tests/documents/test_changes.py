@@ -465,6 +465,7 @@ def test_read_only_connection_refuses_writes(connect: Any, tmp_path: Path, reque
         db.execute(sql)
     verb = sql.split(maxsplit=1)[0]
     assert str(refused.value) == (
-        f"handbook: this connection is read_only, and {verb} would change something at the API"
+        f"handbook: this connection is read_only, and {verb} would change something at the API; connect without "
+        "read_only, or, if openai-vtab run has started the program, write openai-vtab run --allow-writes"
     )
     assert requests() == []

@@ -10,10 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-NO_KEY = (
-    "no API key: set OPENAI_API_KEY, or give api_key= to connect() or register(); to try the tables without a key, use "
-    "the sandbox: the option --sandbox of openai-vtab and openai-vtab run, or openai_vtab.sandbox.run() in Python"
-)
 VALUES = ("default_headers", "default_query")  # settings with values that may be secret
 
 
@@ -66,7 +62,7 @@ def revealed(values: Mapping[str, object] | None) -> dict[str, str]:
     return {name: str(value() if isinstance(value, Secret) else value) for name, value in (values or {}).items()}
 
 
-def hide_key(keywords: Any) -> None:
+def hide_secrets(keywords: Any) -> None:
     """Replace what is secret among the keywords of a function: the function's frame may be in a traceback.
 
     A header for a gateway may be a key as well, and so may a parameter in the query of a base URL: this becomes one of

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 
 from ..errors import TITLES, ConfigurationError, Error, WriteError
 from ..protocol import STORE_IS_GONE
+from ..settings import NO_KEY
 from .options import named_options
 
-NO_KEY = (
+START_WITH_KEY = (
     "no API key: set OPENAI_API_KEY, and start the shell again.\n"
     "Without a key, openai-vtab --sandbox has demo data, and\n"
     "openai-vtab --dry-run shows what would be sent."
@@ -32,8 +33,8 @@ def in_the_shell(error: Error, *, has_forgetful_sandbox: bool = False) -> str:
 
     has_forgetful_sandbox: whether the shell has started the sandbox, and has a database file that may be older.
     """
-    if isinstance(error, ConfigurationError) and "no API key" in str(error):
-        return NO_KEY
+    if isinstance(error, ConfigurationError) and NO_KEY in str(error):
+        return START_WITH_KEY
     text = _short(error) if isinstance(error, WriteError) else str(error)
     if has_forgetful_sandbox:
         text = text.replace(STORE_IS_GONE, SANDBOX_FORGOT)

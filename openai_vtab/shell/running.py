@@ -115,6 +115,11 @@ class RunningShell(StackQLShell):
         timer, self.timer = self.timer, False
         try:
             super().process_sql(sql, bindings, internal, summary)
+        except apsw.SQLError as error:  # of a statement that has begun; _query_details() has shown any other
+            text = advised(self.db, error, sql)
+            if getattr(error, "_handle_exception_saw_this", False) or text == str(error):
+                raise
+            raise apsw.SQLError(text) from error
         finally:
             self.timer = timer
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 from openai_vtab.errors import ConfigurationError, ProgrammingError, UnsupportedWriteError, WriteError
@@ -242,3 +243,9 @@ def test_forgotten_store_of_the_sandbox_is_explained(tmp_path: Path) -> None:
     unknown = "SELECT key FROM kb WHERE kb MATCH 'refunds' AND vector_store_id = 'vs_0'"
     create = "CREATE VIRTUAL TABLE kb USING vector_store_documents(vector_store_id = 'vs_0')"
     assert "another project" in run_shell("--sandbox", ":memory:", create, unknown).stderr
+
+
+def test_error_of_a_statement_that_has_begun_has_advice(open_shell: Callable[..., Shell]) -> None:
+    """Not only one that SQLite cannot prepare."""
+    with pytest.raises(apsw.SQLError, match="did you mean vector_store_documents"):
+        open_shell().process_sql("CREATE VIRTUAL TABLE x USING vector_store_document(name = 'x')")

@@ -31,9 +31,7 @@ MODULES = [MODULE, *(table.name for table in TABLES if table.remembered)]
 FUNCTIONS = {method.function: method.variables for table in TABLES for method in table.of("EXEC")}
 FUNCTIONS |= {local_files.FUNCTION: ("path",), local_files.TABLE: tuple(local_files.INPUTS)}
 HAS_NAMES = "SELECT name FROM pragma_table_list WHERE type <> 'shadow' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
-IS_DOCUMENTS = (
-    "SELECT 1 FROM pragma_table_list WHERE type = 'shadow' AND name = ? || '_documents' COLLATE NOCASE"
-)
+IS_DOCUMENTS = "SELECT 1 FROM pragma_table_list WHERE type = 'shadow' AND name = ? || '_documents' COLLATE NOCASE"
 COLUMNS = "SELECT name FROM pragma_table_xinfo(?)"
 TRANSLATE = (
     "it is a statement of StackQL's: write db.execute(openai_vtab.stackql.translate(sql)), or use openai_vtab.dbapi or "

@@ -36,6 +36,8 @@ def in_the_shell(error: Error, *, has_forgetful_sandbox: bool = False) -> str:
     if isinstance(error, ConfigurationError) and NO_KEY in str(error):
         return START_WITH_KEY
     text = _short(error) if isinstance(error, WriteError) else str(error)
+    if "\n" in text and isinstance(error, WriteError):
+        text += "\n  .requests shows each request"
     if has_forgetful_sandbox:
         text = text.replace(STORE_IS_GONE, SANDBOX_FORGOT)
     options = named_options(text)
@@ -49,6 +51,13 @@ def shorten_record(record: logging.LogRecord) -> bool:
     return True
 
 
+def shorten_record_of_sync(record: logging.LogRecord) -> bool:
+    """Do the same as `shorten_record`, without advice for the shell."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(_short(each) if isinstance(each, WriteError) else each for each in record.args)
+    return True
+
+
 def _short(error: WriteError) -> str:
     """The problem, and one line for each list of the error: ids, or the number of rows and their commonest reason."""
     problem, *lists = str(error).split("\n")
@@ -59,7 +68,6 @@ def _short(error: WriteError) -> str:
         if rows:
             said = _ids(rows) if rows is error.done else _reasons(rows, problem)
             lines.append(f"  {title}: {said}")
-    lines.append("  .requests shows each request")
     return "\n".join(lines)
 
 

@@ -36,8 +36,8 @@ def completions(before: str, token: str, own: Mapping[str, str] = NO_TABLES) -> 
 
     own: the tables of the open database, each with its module, "" for an ordinary table.
     """
-    if names := _names_of_statement(before):
-        return [name for name in names if name.startswith(token.lower())] or None
+    if alone := _names_of_statement(before):
+        return [name for name in alone if name.startswith(token.lower())] or None
     qualifier, dot, begun = token.rpartition(".")
     if qualifier.lower() == SCHEMA:
         return [f"{qualifier}.{name}" for name in sorted(BY_NAME) if name.startswith(begun.lower())]

@@ -20,6 +20,8 @@ BestIndex sees only the values of literals. Filter sees those of all terms that 
     a column of another table in a join     if the scan has a key of that table, too: a comparison changes no join order
     of LIKE and GLOB                        for a column of times, with a warning, and never refused
     below OR, NOT or CASE                   no: SQLite offers no such term, but its program for the statement has it
+    of the result of a subquery with a      no: SQLite compares rows that it has copied
+    LIMIT, GROUP BY, DISTINCT or UNION
     of NOT IN, or of an expression such     no
     as created_at + 0
 

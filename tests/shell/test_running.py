@@ -245,6 +245,12 @@ def test_forgotten_store_of_the_sandbox_is_explained(tmp_path: Path) -> None:
     assert "another project" in run_shell("--sandbox", ":memory:", create, unknown).stderr
 
 
+def test_warning_says_that_it_is_one() -> None:
+    """It stands above the rows of its statement."""
+    done = run_shell("--sandbox", ":memory:", "SELECT count(*) FROM files WHERE created_at < '2026-01-31'")
+    assert done.stderr.startswith("warning: files.created_at < '2026-01-31' compares Unix seconds")
+
+
 def test_error_of_a_statement_that_has_begun_has_advice(open_shell: Callable[..., Shell]) -> None:
     """Not only one that SQLite cannot prepare."""
     with pytest.raises(apsw.SQLError, match="did you mean vector_store_documents"):

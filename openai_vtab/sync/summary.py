@@ -49,6 +49,10 @@ class Summary:
             problem = problem.partition("; write ")[0]
         self.failed[key] = problem or reason
 
+    def skipped(self, keys: Iterable[str]) -> None:
+        """Note documents whose files are empty."""
+        self.empty.extend(sorted(keys))
+
     def committed(self, key: str, *, is_new: bool, is_again: bool) -> None:
         """Note a document that was written. `is_again`: it failed the last time, and its file is used again."""
         (self.added if is_new else self.retried if is_again else self.changed).append(key)

@@ -79,7 +79,8 @@ class Client:
         """
         if self.settings.dry_run:
             return self._show(request, predicted)
-        counted = self._minute_limits.wait(request, wait_budget.cancelled)
+        limits = self._minute_limits
+        counted = limits.wait(request, wait_budget.cancelled) if request.changes else limits.nothing
         if counted is None:
             raise CancelledError
         attempts = Attempts(request, self.settings, self._limiter, wait_budget, self._clock)
@@ -143,7 +144,7 @@ class Client:
         """
         send = self._open(request.repeatable)
         if isinstance(request.body, Upload):
-            self._refuse_if_changed(request, request.body)
+            self._begin(request, request.body)
         key = self._keys.next_key()
         if on_send is not None and not on_send():
             return None
@@ -226,10 +227,10 @@ class Client:
     def _named(self, request: Request) -> str:
         return f"{request.method} {self.base_url}{request.target}"
 
-    def _refuse_if_changed(self, request: Request, upload: Upload) -> None:
+    def _begin(self, request: Request, upload: Upload) -> None:
         """Raise APIConnectionError if a file to upload has changed since its row was inserted."""
         try:
-            upload.check()
+            upload.begin()
         except OSError as error:
             raise APIConnectionError(f"not sent: {error}", request=self._named(request), sent=False) from None
 

@@ -23,6 +23,10 @@ def _allow(_: int) -> bool:
     return True
 
 
+def _never() -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class Callbacks:
     """The functions that a connection calls.
@@ -35,6 +39,7 @@ class Callbacks:
         and to how many documents.
     may_delete: called before a COMMIT deletes or detaches objects, with their number: those of rows that a statement
         has deleted. If it returns False, nothing is sent, and the transaction fails.
+    is_abandoned: tells whether the program no longer waits for the running call, and will not see its exception.
     """
 
     on_created: Callable[[tuple[str, ...]], None] = _ignore
@@ -42,6 +47,7 @@ class Callbacks:
     on_done: Callable[[Request], None] = _ignore
     on_documents: Callable[[str, int], None] = _ignore_both
     may_delete: Callable[[int], bool] = _allow
+    is_abandoned: Callable[[], bool] = _never
 
 
 NO_CALLBACKS = Callbacks()

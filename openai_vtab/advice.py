@@ -16,9 +16,11 @@ from contextlib import suppress
 
 import apsw
 
+from .documents.description import described
 from .documents.protection import MODULE
 from .errors import ProgrammingError
 from .sqlite.internal_sql import InternalSQL
+from .sqlite.statement_text import changed_table
 from .stackql import functions, translate
 from .tables import TABLES
 from .vtable import hiding_tables, local_files
@@ -29,6 +31,7 @@ MODULES = [MODULE, *(table.name for table in TABLES if table.remembered)]
 FUNCTIONS = {method.function: method.variables for table in TABLES for method in table.of("EXEC")}
 FUNCTIONS |= {local_files.FUNCTION: ("path",), local_files.TABLE: tuple(local_files.INPUTS)}
 HAS_NAMES = "SELECT name FROM pragma_table_list WHERE type <> 'shadow' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+IS_DOCUMENTS = "SELECT 1 FROM pragma_table_list WHERE type = 'shadow' AND name = ? || '_documents' COLLATE NOCASE"
 COLUMNS = "SELECT name FROM pragma_table_xinfo(?)"
 TRANSLATE = (
     "it is a statement of StackQL's: write db.execute(openai_vtab.stackql.translate(sql)), or use openai_vtab.dbapi or "
@@ -70,6 +73,37 @@ def _column(database: InternalSQL, name: str, sql: str) -> str:
     if bare.lower() in map(str.lower, columns):  # the name is right, but not at that place
         return ""
     return _meant(bare, columns, before=table + dot)
+
+
+def _inserted_column(database: InternalSQL, name: str, sql: str) -> str:
+    """The column that is meant, or the ways to INSERT into a documents table."""
+    changed = changed_table(sql)
+    if changed is None or not _is_documents(database, changed.name):
+        return _column(database, name, sql)
+    ways = [f"({each.required})" for each in described().operations if each.verb == "INSERT"]
+    return _column(database, name, sql) or f"give {' or '.join(ways)}"
+
+
+def _upsert(database: InternalSQL, name: str, _: str) -> str:
+    if _is_documents(database, name):
+        return f"write INSERT OR REPLACE INTO {name}, which replaces the document of the same key"
+    return "leave ON CONFLICT out"
+
+
+def _match(database: InternalSQL, _: str, sql: str) -> str:
+    """The one column that MATCH searches, unless it is named already."""
+    words = set(map(str.lower, _WORD.findall(sql)))
+    tables = [name for name in _names(database) if name.lower() in words and _is_documents(database, name)]
+    if not tables:
+        return ""
+    return (
+        f"write {tables[0]} MATCH '…': the name of the table stands before MATCH, and the condition is joined with "
+        "others by AND alone"
+    )
+
+
+def _is_documents(database: InternalSQL, name: str) -> bool:
+    return bool(list(database.read(IS_DOCUMENTS, (name,))))
 
 
 def _module(_: InternalSQL, name: str, __: str) -> str:
@@ -125,7 +159,9 @@ RULES: tuple[tuple[re.Pattern[str], Callable[[InternalSQL, str, str], str]], ...
         (r'near "(.+)": syntax error', _statement),
         (r"no such table: (.+)", _table),
         (r"no such column: (.+)", _column),
-        (r"table .+ has no column named (.+)", _column),
+        (r"table .+ has no column named (.+)", _inserted_column),
+        (r'UPSERT not implemented for virtual table "(.+)"', _upsert),
+        (r"unable to use function (MATCH) in the requested context", _match),
         (r"cannot join using column (.+) - column not present in both tables", _column),
         (r"no such module: (.+)", _module),
         (r"no such function: (.+)", _function),

@@ -20,8 +20,8 @@ INTERVAL = 0.1  # seconds between two reports, and before the first: a short sta
 class Progress:
     """How far a statement has got.
 
-    `what` counts "keys" looked up, "pages" of lists read, "rows" written, or "batches" finished (vector stores and
-    their files, too) while the statement waits for them. A sync counts "documents". `total` is None when it is not
+    `what` counts "keys" looked up, "pages" of lists read, "rows" written, or, while the statement waits for them,
+    "batches" finished (vector stores and their files, too) or "documents" processed. `total` is None when it is not
     known. `finished` is True once, when the statement is over, however it ended. A statement that reported nothing
     before does not report that.
     """
@@ -59,10 +59,10 @@ class ProgressReporter:
             self._now = Progress(what, done, total if total >= done else None)
             self.look()
 
-    def waits(self, done: int, total: int) -> None:
+    def waits(self, done: int, total: int, what: str = "batches") -> None:
         """The statement waits until all of the total are finished."""
         self._waiting = True
-        self._now = Progress("batches", done, total)
+        self._now = Progress(what, done, total)
         self.look()
 
     def waited(self) -> None:

@@ -27,6 +27,8 @@ CREATE VIEW stored AS SELECT id FROM vector_stores;
 CREATE VIEW calling AS SELECT readfile('a.md');
 CREATE TRIGGER store AFTER INSERT ON mine BEGIN INSERT INTO vector_stores (name) VALUES (new.title); END;
 CREATE VIRTUAL TABLE ledger USING {T};
+CREATE VIRTUAL TABLE notes USING vector_store_documents(vector_store_id = 'vs_demo');
+INSERT INTO notes_documents (key, attributes) VALUES ('a', '{{}}');
 """
 UNSAFE = "write CREATE TEMP VIEW instead of CREATE VIEW, and the statement itself instead of a trigger"
 # a statement, SQLite's message, and what follows it
@@ -49,6 +51,21 @@ ERRORS = {
         "did you mean vector_store_id?",
     ),
     "a column of an UPDATE": ("UPDATE vector_stores SET nam = 'x'", "no such column: nam", "did you mean name?"),
+    "a column of a documents table": (
+        "INSERT INTO notes (key, text) VALUES (1, 2)",
+        "table notes has no column named text",
+        "give (key, path) or (key, content) or (key, file_id)",
+    ),
+    "an upsert": (
+        "INSERT INTO notes (key, content) VALUES (1, 2) ON CONFLICT (key) DO NOTHING",
+        'UPSERT not implemented for virtual table "notes"',
+        "write INSERT OR REPLACE INTO notes, which replaces the document of the same key",
+    ),
+    "a column before MATCH": (
+        "SELECT passage FROM notes WHERE passage MATCH 'refunds'",
+        "unable to use function MATCH in the requested context",
+        "write notes MATCH '…': the name of the table stands before MATCH",
+    ),
     "a module's name": ("CREATE VIRTUAL TABLE m USING vector_store_document", "no such module: vector_store_document", "did you mean vector_store_documents"),
     "a function": ("SELECT cancel_vector_store_batch('v', 'b')", "no such function: cancel_vector_store_batch", "did you mean cancel_vector_store_file_batch?"),
     "a function of StackQL's": (

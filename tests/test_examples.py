@@ -129,11 +129,12 @@ def test_examples_connection_says_what_happened(tmp_path: Path) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder in which the README's commands have made docs/."""
-    monkeypatch.chdir(tmp_path)
+    """The folder that the README's commands have made, with docs/ in it."""
     commands = blocks("sh")[1].removesuffix("openai-vtab --sandbox\n")
-    subprocess.run(["sh", "-e", "-c", commands], check=True)
-    return tmp_path
+    subprocess.run(["sh", "-e", "-c", commands], env={**os.environ, "HOME": str(tmp_path)}, check=True)
+    made = tmp_path / "handbook-demo"
+    monkeypatch.chdir(made)
+    return made
 
 
 def shown_results(page: str) -> list[tuple[str, str]]:
@@ -192,7 +193,7 @@ def test_readme_opens_with_the_two_commands() -> None:
     """Nothing is needed before them."""
     commands = [line.partition("  ")[0] for line in blocks("sh")[0].splitlines()]
     assert commands == [
-        "pip install '.[sandbox]' && openai-vtab --sandbox < examples/quickstart.sql",
+        "pip install '.[sandbox,shell]' && openai-vtab --sandbox < examples/quickstart.sql",
         "pip install '.[test]' && pytest -n 4",
     ]
 

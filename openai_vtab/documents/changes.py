@@ -128,6 +128,8 @@ class Changes:
         for file in files:
             self._release(file)
         self._store.remove_document(rowid)
+        if any(file.file_id is not None for file in files):
+            self._store.deleted.add(rowid)
 
     # decisions
 

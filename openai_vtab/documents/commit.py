@@ -19,7 +19,8 @@ that a later COMMIT continues where one has stopped, whatever has stopped it.
 Whatever fails rolls all of it back, and ends the COMMIT. The intents then tell what the API has carried out
 (outcomes.py), and a spare file is taken up by its content: nothing is uploaded twice.
 
->>> commit = DocumentCommit(store, arguments, queue, workers, 2000, others=[], holders=dict, on_created=print)
+>>> commit = DocumentCommit(store, arguments, queue, workers, 2000, others=[], holders=dict, on_created=print,
+...                         on_documents=print)
 >>> commit.run(); commit.remove()
 """
 
@@ -48,7 +49,8 @@ class DocumentCommit:
 
     others: the other documents tables of the connection.
     holders: returns the ids of the table's files that another table knows (Protection.holders).
-    on_created: called with the key of the vector store, and of each batch, that a response has confirmed.
+    on_created: called with the key of the vector store when a response has confirmed it.
+    on_documents: called after a step with what it has done (sent, updated, deleted, replaced) to how many documents.
     """
 
     def __init__(
@@ -61,13 +63,14 @@ class DocumentCommit:
         others: Sequence[DocumentStore],
         holders: Callable[[], Collection[str]],
         on_created: Callable[[tuple[str, ...]], None],
+        on_documents: Callable[[str, int], None],
     ) -> None:
         self._store = store
         self._workers = workers
         self._files_per_batch = files_per_batch
         self._others = others
         self._holders = holders
-        self._on_created = on_created
+        self._on_documents = on_documents
         self._sender = StepSender(store, queue, is_dry_run=workers.client.settings.dry_run)
         self._vector_store = VectorStore(store, arguments, workers, self._sender, on_created)
 
@@ -134,6 +137,7 @@ class DocumentCommit:
             self._attach_batch(uploaded[first : first + self._files_per_batch])
         if uploaded:
             self._sender.send()
+            self._tell("sent", len(uploaded))
 
     def _attach_batch(self, part: Sequence[tuple[Document, StoredFile]]) -> None:
         vector_store_id = self._vector_store.ensure()
@@ -143,7 +147,6 @@ class DocumentCommit:
 
         def attached(answer: Object) -> None:
             self._store.attached(part, str(answer["id"]), int(self._workers.clock.time()))
-            self._on_created((vector_store_id, str(answer["id"])))
 
         new = {str(file.file_id): file.created_at for _, file in part}
         items = [requests.item(document, file) for document, file in part]
@@ -159,6 +162,7 @@ class DocumentCommit:
             self._set_attributes_of(document, file)
         if different:
             self._sender.send()
+            self._tell("updated", len(different))
 
     def _set_attributes_of(self, document: Document, file: StoredFile) -> None:
         attributes = document.attributes
@@ -198,7 +202,10 @@ class DocumentCommit:
         for file, file_id in leaving:
             self._remove_one(file, file_id)
         if leaving:
+            deleted = sum(self._store.document_at(id) is None for id in self._store.deleted)
             self._sender.send()
+            self._tell("deleted", deleted)
+            self._tell("replaced", len(leaving) - deleted)
 
     def _remove_one(self, file: StoredFile, file_id: str) -> None:
         sent = {"files": [{"file_id": file_id}]}
@@ -214,6 +221,10 @@ class DocumentCommit:
             self._sender.add(Step.DETACH, change, sent, file.id, label, None if file.owned else removed)
         if file.owned:
             self._sender.add(Step.DELETE, requests.delete(file_id), sent, file.id, label, removed)
+
+    def _tell(self, did: str, count: int) -> None:
+        if count > 0 and not self._sender.is_dry_run:
+            self._on_documents(did, count)
 
     # error messages
 

@@ -21,6 +21,7 @@ from .. import protocol
 from ..clock import Clock
 from ..execution.polling import growing_pauses, poll_until
 from ..execution.statement import NOT_READ, StatementSession
+from ..progress import ProgressReporter
 from ..protocol import READ_AFTER_WRITE_SECONDS, Object, Request, Response
 from ..tables.vector_store_file_batches import vector_store_file_batches
 from .api_reader import APIReader, Question
@@ -31,6 +32,7 @@ from .store import DocumentStore
 
 FEW = 2  # files for which a request each is not more than a list takes
 SOME = 10  # files without a batch that are polled one by one
+DOCUMENTS = "documents"  # which the progress of a wait counts
 PAGE = 100  # files on a page of a list
 
 Failures = dict[str, tuple[Request, Exception]]  # by file id: why the API did not say what has become of the file
@@ -101,6 +103,8 @@ class _Look:
             return
         batches, others = _by_batch(files)
         singles = {self._api.file(_id(file)).request.identity: file for file in others} if len(others) <= SOME else {}
+        sizes = {self._batch_request(id).identity: len(group) for id, group in batches.items()}
+        processed: dict[str, int] = {}  # documents, by the request that tells it
 
         def is_settled(request: Request, response: Response) -> bool:
             if protocol.is_undecided(request, response):
@@ -108,18 +112,26 @@ class _Look:
             answer = protocol.parse_object(request, response)
             file = singles.get(request.identity)
             if file is None:
-                return answer is None or _is_store(answer) or _is_over(answer)
-            return not self._is_young(file) if answer is None else state_of(answer) is not State.IN_PROGRESS
+                is_over = answer is None or _is_store(answer) or _is_over(answer)
+                size = sizes[request.identity]
+                processed[request.identity] = size if is_over else min(_finished(answer or {}) or 0, size)
+                return is_over
+            is_over = not self._is_young(file) if answer is None else state_of(answer) is not State.IN_PROGRESS
+            processed[request.identity] = int(is_over)
+            return is_over
+
+        def report(meter: ProgressReporter) -> None:
+            meter.waits(sum(processed.values()), len(files), DOCUMENTS)
 
         requests = [self._api.file(_id(file)).request for file in singles.values()]
-        poll_until(session, is_settled, [*map(self._batch_request, batches), *requests], deadline)
+        poll_until(session, is_settled, [*map(self._batch_request, batches), *requests], deadline, report)
         self.at(files)
         pauses = growing_pauses()
         while (unfinished := self._unfinished(files)) and (
             remaining := deadline - session.workers.clock.monotonic()
         ) > 0:
             if session.meter is not None:
-                session.meter.waits(len(files) - len(unfinished), len(files))
+                session.meter.waits(len(files) - len(unfinished), len(files), DOCUMENTS)
             session.workers.pause(min(next(pauses), remaining), session.meter)
             self._api.forget()
             self.at(unfinished)

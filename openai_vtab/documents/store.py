@@ -36,6 +36,7 @@ class DocumentStore:
     learned: what SELECT has learned of the files, and what no statement has written yet. The methods that return files
         add it to what the rows say. Two stores of the same rows share it.
     contents: what the open transaction has still to upload.
+    deleted: documents with files at the API that it has deleted. ROLLBACK TO may have brought some of them back.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class DocumentStore:
         self.shadow = DocumentShadow(internal_sql, schema, name)
         self.file = file
         self.contents = Contents()
+        self.deleted: set[int] = set()
         self._sql = internal_sql
         self.learned = Learned() if learned is None else learned
 

@@ -72,5 +72,6 @@ class WrittenDocuments:
         """The transaction is over."""
         for store in self._tables:
             store.contents.clear()
+            store.deleted.clear()
         self._tables.clear()
         self._before.clear()

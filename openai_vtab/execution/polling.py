@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
+from ..progress import ProgressReporter
 from ..protocol import Request, Response
 from ..transport.limits import INTERRUPT_POLL_SECONDS
 from ..transport.retries import duration
@@ -21,11 +22,12 @@ def poll_until(
     settled: Callable[[Request, Response], bool],
     requests: Iterable[Request],
     deadline: float,
+    report: Callable[[ProgressReporter], None] | None = None,
 ) -> None:
     """Send all requests again and again, together, until each is settled or the deadline has come.
 
     `deadline` is on the clock of the session's pool. The session keeps the last responses. The pause is what the API
-    asks for each time, otherwise it grows.
+    asks for each time, otherwise it grows. `report` reports how far they are, in place of the number of requests.
     """
     pending = {request.identity: request for request in requests}
     pauses, total = growing_pauses(), len(pending)
@@ -44,7 +46,9 @@ def poll_until(
             if meter is not None:
                 meter.waited()
             return
-        if meter is not None:
+        if meter is not None and report is not None:
+            report(meter)
+        elif meter is not None:
             meter.waits(total - len(pending), total)
         asked = max((hint for hint in hints if hint is not None), default=None)
         usual = next(pauses)

@@ -2,6 +2,7 @@
 
 from .confirmation import unconfirmed
 from .error_responses import (
+    STORE_IS_GONE,
     certainly_refused,
     error_code,
     error_message,
@@ -34,6 +35,7 @@ __all__ = [
     "NO_HEADERS",
     "NO_KEYS",
     "READ_AFTER_WRITE_SECONDS",
+    "STORE_IS_GONE",
     "Object",
     "PageParameters",
     "Request",

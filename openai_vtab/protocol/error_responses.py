@@ -22,6 +22,7 @@ UNAUTHORIZED = 401
 NOT_FOUND = 404
 NOT_ALLOWED = 405
 MAX_EXCERPT = 200  # characters of a body in an error message
+STORE_IS_GONE = "the vector store was deleted, or belongs to another project: check vector_store_id"
 UNDECIDED = "this does not tell whether the object or the address is unknown"
 NO_STORE = re.compile(r"No vector store found\b", re.IGNORECASE)  # OpenAI's words
 NOT_STARTED = frozenset({"server_is_overloaded", "slow_down", "service_unavailable_error", "service_unavailable"})
@@ -114,7 +115,7 @@ def failure(request: Request, response: Response, hint: str = "") -> APIError:
     elif not hint and response.status == UNAUTHORIZED and not urlsplit(response.base_url).path:
         hint = check_address(response)  # without /v1, a gateway may look for another key
     elif not hint and NO_STORE.match(message):
-        hint = "the vector store was deleted, or belongs to another project: check vector_store_id"
+        hint = STORE_IS_GONE
     if 300 <= response.status < 400 and (location := response.headers.get("location")):
         message = f"a redirect to {location[:200]}, which is not followed because it would receive the key"
     return APIError(

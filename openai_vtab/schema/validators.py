@@ -95,10 +95,12 @@ def open_path(value: SQLiteValue, limits: Limits) -> tuple[FileToUpload, BinaryI
     try:
         name, size = filename(place.name, limits), os.fstat(opened.fileno()).st_size
         if not 0 < size <= MAX_FILE:
-            raise InvalidValue(
-                f"{sql_literal(value)} has {size} bytes",
-                f"the path of a file of 1 to {MAX_FILE} bytes {relative(limits.upload_root)}",
-            )
+            instead = f"the path of a file of 1 to {MAX_FILE} bytes {relative(limits.upload_root)}"
+            if size:
+                problem = f"{sql_literal(value)} has {size} bytes, more than the {MAX_FILE} of a file"
+                raise InvalidValue(problem, instead)
+            left_out = "SELECT … FROM fsdir(…) WHERE length(data) > 0 leaves empty files out"
+            raise InvalidValue(f"{sql_literal(value)} has 0 bytes", f"{instead}; {left_out}")
     except BaseException:
         opened.close()
         raise

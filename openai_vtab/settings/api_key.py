@@ -15,7 +15,10 @@ from .keywords import Key
 from .secret import Secret, fits_header
 
 VARIABLE = "OPENAI_API_KEY"
-NO_KEY = f"no API key: set {VARIABLE}, or give api_key= to connect() or register()"
+NO_KEY = (
+    f"no API key: set {VARIABLE}, or give api_key= to connect() or register(); to try the tables without a key, use "
+    "the sandbox: the option --sandbox of openai-vtab and openai-vtab run, or openai_vtab.sandbox.run() in Python"
+)
 
 
 def read_key(given: Key) -> str:

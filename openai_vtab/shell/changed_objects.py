@@ -1,5 +1,7 @@
 """The shell's line about the objects that a statement has deleted, detached, updated or cancelled at the API.
 
+Of a documents table it counts the documents, also those that were sent, and not their files.
+
 >>> changed = ChangedObjects()
 >>> changed.add(Request("DELETE", "/files/file-1", route="/files/{file_id}"))
 >>> changed.take()
@@ -30,6 +32,9 @@ EFFECTS = {
     for method in (*table.of("UPDATE"), *table.of("DELETE"))
 }
 
+DOCUMENTS = "documents"
+DELETED, REPLACED = ("deleted", DOCUMENTS), ("replaced", DOCUMENTS)
+
 
 class ChangedObjects:
     """The number of objects that were changed since the last take()."""
@@ -42,11 +47,19 @@ class ChangedObjects:
         if effect := EFFECTS.get((request.method, request.route)):
             self._counts[effect] += 1
 
+    def add_documents(self, did: str, count: int) -> None:
+        """Note documents that were sent, updated or deleted, or that have replaced a version, which was deleted."""
+        self._counts[(did, DOCUMENTS)] += count
+
     def take(self) -> list[str]:
-        """Return one line with the numbers, or no line if nothing was changed. Forgets the numbers."""
-        parts = [f"{done}: {_counted(count, nouns)}" for (done, nouns), count in self._counts.items()]
+        """One line with the numbers, none if nothing was changed. Forgets them."""
+        replaced = self._counts.pop(REPLACED, 0)
+        said = {did: f"{did[0]}: {_counted(count, did[1])}" for did, count in self._counts.items()}
+        if replaced:
+            before = f"{said[DELETED]}, and" if DELETED in said else "deleted:"
+            said[DELETED] = f"{before} {_counted(replaced, 'replaced versions')}"
         self._counts.clear()
-        return [", ".join(parts)] if parts else []
+        return [", ".join(said.values())] if said else []
 
 
 def _counted(count: int, nouns: str) -> str:

@@ -1,7 +1,8 @@
 """Completions of SQL that know what the tables need.
 
 After WHERE and AND, these are the keys that the tables of the statement still need, then their columns. After the dot
-of a name, they are columns, and after openai. the tables. write_completion.py has those of INSERT and UPDATE.
+of a name, they are columns, and after openai. the tables. After EXEC, they are StackQL's methods, after USING the
+modules, and within the parentheses of a module its arguments. write_completion.py has those of INSERT and UPDATE.
 
 >>> completions("SELECT * FROM vector_store_files WHERE ", "")
 ['vector_store_id']
@@ -11,14 +12,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ..advice import MODULES
+from ..documents.arguments import CHECKS
+from ..documents.protection import MODULE
 from ..schema.table import Table
 from ..sqlite.statement_text import words
+from ..sqlite.tokens import scan
+from ..stackql.methods import executable
+from ..stackql.names import RESOURCES
 from ..tables import TABLES
 from .write_completion import written_names
 
 SCHEMA = "openai"
 BY_NAME = {table.name: table for table in TABLES}
 NO_TABLES: Mapping[str, str] = {}
+METHODS = [f"{full}.{name}" for full, found in RESOURCES.items() for name in ("get", *executable(found.table))]
+ONE_OF = {"name", "vector_store_id"}  # arguments of which a documents table takes one
 BEFORE_A_COLUMN = ("WHERE", "AND", "OR", "ON")
 
 
@@ -27,6 +36,8 @@ def completions(before: str, token: str, own: Mapping[str, str] = NO_TABLES) -> 
 
     own: the tables of the open database, each with its module, "" for an ordinary table.
     """
+    if alone := _names_of_statement(before):
+        return [name for name in alone if name.startswith(token.lower())] or None
     qualifier, dot, begun = token.rpartition(".")
     if qualifier.lower() == SCHEMA:
         return [f"{qualifier}.{name}" for name in sorted(BY_NAME) if name.startswith(begun.lower())]
@@ -49,6 +60,24 @@ def completions(before: str, token: str, own: Mapping[str, str] = NO_TABLES) -> 
         if found:
             return found
     return None
+
+
+def _names_of_statement(before: str) -> list[str]:
+    """The names that alone may follow the text in EXEC and CREATE VIRTUAL TABLE; none for any other place."""
+    tokens = [token for token in scan(before.rpartition(";")[2]) if token.kind != "comment"]
+    upper = [token.upper for token in tokens]
+    if upper == ["EXEC"]:
+        return METHODS
+    if upper[:2] != ["CREATE", "VIRTUAL"] or "USING" not in upper:
+        return []
+    following = tokens[upper.index("USING") + 1 :]
+    if not following:
+        return [f"{name}(" if name == MODULE else name for name in MODULES]
+    if following[0].name.lower() != MODULE or following[-1].text not in ("(", ","):
+        return []
+    given = {token.name.lower() for token in following}
+    given |= ONE_OF if given & ONE_OF else set()
+    return [f"{name} = '" for name in CHECKS if name not in given]
 
 
 def required(table: Table) -> tuple[str, ...]:

@@ -15,10 +15,16 @@ import apsw
 from apsw.shell import Shell
 
 from ..errors import visible
+from ..ledger.shadow_table import quoted
 from ..tables import TABLES
 from .terminal_text import PARTS
 
 FINAL_STATUSES = {"unknown"}.union(*(table.finished for table in TABLES if table.remembered))
+DOCUMENTS = (
+    "SELECT t.name FROM pragma_table_list AS t JOIN pragma_table_list AS s "
+    "ON s.schema = t.schema AND s.name = t.name || '_documents' AND s.type = 'shadow' "
+    "WHERE t.type = 'virtual' AND t.schema = 'main' ORDER BY t.name LIMIT 1"
+)
 MAX_COUNT = 10**15  # files; a higher count in file_counts is ignored
 
 
@@ -52,7 +58,13 @@ def ledger_names(db: apsw.Connection, named: Sequence[str] = ()) -> list[str]:
         for schema, name in db.execute(sql).fetchall()
     ]
     if not found:
-        raise Shell.Error("No ledger exists; write CREATE VIRTUAL TABLE my_batches USING vector_store_file_batches;")
+        problem = "No ledger exists; write CREATE VIRTUAL TABLE my_batches USING vector_store_file_batches;"
+        if name := db.execute(DOCUMENTS).get:
+            problem += (
+                f"\nThe batches of {name}, a table of documents, are in its column batch_id:\n"
+                f"SELECT batch_id, status, count(*) FROM {quoted(str(name))} GROUP BY 1, 2;"
+            )
+        raise Shell.Error(problem)
     for name in named:
         if all(name not in names for names in found):
             raise Shell.Error(f'No ledger is named "{name}"; write {" or ".join(names[0] for names in found)}')

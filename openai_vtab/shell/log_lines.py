@@ -19,6 +19,6 @@ class LogLines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write the text of a record."""
         try:
-            self._write(f"{record.getMessage()}\n")
+            self._write(f"warning: {record.getMessage()}\n")
         except Exception:
             self.handleError(record)

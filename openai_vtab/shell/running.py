@@ -34,12 +34,17 @@ MAX_DELETED = 100  # objects that a statement deletes without a question
 class RunningShell(StackQLShell):
     """APSW's shell, which runs statements for a person. `settings` are those of connect()."""
 
+    sandboxed = False  # whether the shell has started the sandbox
+
     def __init__(self, settings: Mapping[str, Any], **more: Any) -> None:
         self.settings = dict(settings)
         self.bar: ProgressBar | None = None
         self._created, self._changed = CreatedObjects(), ChangedObjects()
         self._cached = 0  # responses that the running statement has used again
-        self.callbacks = Callbacks(self._created.add, self._count_cached, self._changed.add, self._may_delete)
+        changed = self._changed
+        self.callbacks = Callbacks(
+            self._created.add, self._count_cached, changed.add, changed.add_documents, self._may_delete
+        )
         super().__init__(**more)
         if self.stderr.isatty():
             self.bar = ProgressBar(self.stderr)
@@ -57,7 +62,8 @@ class RunningShell(StackQLShell):
         try:
             super().process_complete_line(command)
         except Error as error:
-            text = in_the_shell(error)
+            is_file = str(self.dbfilename or ":memory:") != ":memory:"
+            text = in_the_shell(error, has_forgetful_sandbox=self.sandboxed and is_file)
             if self.exceptions or text == str(error):
                 raise
             raise self.Error(text) from error
@@ -109,6 +115,11 @@ class RunningShell(StackQLShell):
         timer, self.timer = self.timer, False
         try:
             super().process_sql(sql, bindings, internal, summary)
+        except apsw.SQLError as error:  # of a statement that has begun; _query_details() has shown any other
+            text = advised(self.db, error, sql)
+            if getattr(error, "_handle_exception_saw_this", False) or text == str(error):
+                raise
+            raise apsw.SQLError(text) from error
         finally:
             self.timer = timer
 

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ..errors import TITLES, ConfigurationError, Error, WriteError
+from ..protocol import STORE_IS_GONE
 from ..settings import NO_KEY
 from .options import named_options
 
@@ -19,15 +20,26 @@ START_WITH_KEY = (
     "Without a key, openai-vtab --sandbox has demo data, and\n"
     "openai-vtab --dry-run shows what would be sent."
 )
+SANDBOX_FORGOT = (
+    "the sandbox forgets everything when the shell ends, and this database may be of an earlier one: DROP the table, "
+    "or, to keep the sandbox's data, start it alone with python -m openai_vtab.sandbox"
+)
 NOT_SENT = "not sent"  # the reason of a row whose request was not sent
 MAX_IDS = 3  # of a list of a WriteError
 
 
-def in_the_shell(error: Error) -> str:
-    """The text of the error that the shell shows."""
+def in_the_shell(error: Error, *, has_forgetful_sandbox: bool = False) -> str:
+    """The text of the error that the shell shows.
+
+    has_forgetful_sandbox: whether the shell has started the sandbox, and has a database file that may be older.
+    """
     if isinstance(error, ConfigurationError) and NO_KEY in str(error):
         return START_WITH_KEY
     text = _short(error) if isinstance(error, WriteError) else str(error)
+    if "\n" in text and isinstance(error, WriteError):
+        text += "\n  .requests shows each request"
+    if has_forgetful_sandbox:
+        text = text.replace(STORE_IS_GONE, SANDBOX_FORGOT)
     options = named_options(text)
     return f"{text}\n({options})" if options else text
 
@@ -36,6 +48,13 @@ def shorten_record(record: logging.LogRecord) -> bool:
     """Filter the package's log: after Ctrl-C, it has the WriteError that says what a COMMIT has done."""
     if isinstance(record.args, tuple):
         record.args = tuple(in_the_shell(each) if isinstance(each, WriteError) else each for each in record.args)
+    return True
+
+
+def shorten_record_of_sync(record: logging.LogRecord) -> bool:
+    """Do the same as `shorten_record`, without advice for the shell."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(_short(each) if isinstance(each, WriteError) else each for each in record.args)
     return True
 
 
@@ -49,7 +68,6 @@ def _short(error: WriteError) -> str:
         if rows:
             said = _ids(rows) if rows is error.done else _reasons(rows, problem)
             lines.append(f"  {title}: {said}")
-    lines.append("  .requests shows each request")
     return "\n".join(lines)
 
 

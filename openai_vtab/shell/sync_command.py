@@ -8,6 +8,7 @@ docs: 30 added, 0 changed, 0 unchanged, 0 deleted, 0 failed
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from argparse import Namespace
@@ -32,7 +33,10 @@ from ..sync.summary import STOPPED, Summary
 from .local_sandbox import start_sandbox
 from .output import fit_encoding
 from .progress_bar import ProgressBar
+from .short_errors import shorten_record_of_sync
 from .sync_options import parse
+
+log = logging.getLogger("openai_vtab")
 
 INTERRUPTED = 130
 
@@ -43,6 +47,8 @@ def run(args: Sequence[str]) -> int:
     bar = ProgressBar(sys.stderr) if sys.stderr.isatty() and not given.quiet else None
     try:
         with ExitStack() as resources:
+            log.addFilter(shorten_record_of_sync)
+            resources.callback(log.removeFilter, shorten_record_of_sync)
             if bar is not None:
                 resources.callback(bar.close)
             return _run(given, bar, resources)

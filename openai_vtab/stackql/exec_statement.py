@@ -19,6 +19,7 @@ from .placeholders import PLACEHOLDER, no_value, placeholder
 from .sql import literal, quoted
 
 JSON_ARGUMENT = "@json"
+GET = "get"  # the one method of another verb than EXEC that EXEC calls: it changes nothing
 # The first words of methods in the API's description, and the words for them here.
 VERBS = {"retrieve": "get", "modify": "update", "upload": "create", "download": "content"}
 
@@ -56,6 +57,8 @@ def _operation(parts: list[str], place: str) -> tuple[Operation, str] | None:
     for name, operation in executable(found.table).items():
         if parts[3].lower() in (name, full_name(operation, found.table)):
             return operation, operation.table.aliases[0]
+    if found.table.lookup_method is not None and parts[3].lower() == GET:
+        return Operation(GET, "SELECT", found.table, found.table.lookup_method), found.table.aliases[0]
     return None
 
 

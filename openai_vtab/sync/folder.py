@@ -67,6 +67,13 @@ class Folder:
             return False
         return self._is_match(path)
 
+    def is_empty(self, path: str) -> bool:
+        """Whether a file has no content. Not if it cannot be looked at: its document then says why."""
+        try:
+            return self.size(path) == 0
+        except OSError:
+            return False
+
     def size(self, path: str) -> int:
         """The size of a file in bytes. Raises OSError."""
         return (self.root / path).lstat().st_size

@@ -79,8 +79,10 @@ class FolderSync:
         commands = [name for name, is_given in asked_for.items() if is_given]
         for command in [] if options.is_dry_run else commands:
             writer.command(command)
-        new = [Item(key, listing.paths[key]) for key in plan.new]
-        kept = [replace(known[key], path=listing.paths[key]) for key in plan.kept]
+        skipped = {key for key, path in listing.paths.items() if self._folder.is_empty(path)}
+        summary.skipped(skipped)
+        new = [Item(key, listing.paths[key]) for key in plan.new if key not in skipped]
+        kept = [replace(known[key], path=listing.paths[key]) for key in plan.kept if key not in skipped]
         to_write = [*new, *(item for item in kept if not self._is_current(item))]
         # a dry run undoes each of its transactions, so that each must run the commands
         writer.write(to_write, commands if options.is_dry_run else ())

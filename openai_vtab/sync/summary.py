@@ -13,6 +13,7 @@ from ..schema.values import sql_literal
 
 DONE, STOPPED, MISUSED, INCOMPLETE = 0, 1, 2, 3  # exit statuses
 MAX_LISTED = 100  # documents of each list
+MAX_NAMED = 5  # empty files in their line
 
 
 @dataclass
@@ -22,6 +23,7 @@ class Summary:
     failed: the API could not process the document, or the file cannot be sent.
     unknown: the upload has an unknown outcome.
     unfinished: the API still processes the document.
+    empty: the file has no content, which OpenAI refuses: it is skipped.
     notes: whole lines.
     """
 
@@ -34,20 +36,30 @@ class Summary:
     failed: dict[str, str] = field(default_factory=dict)
     unknown: dict[str, str] = field(default_factory=dict)
     unfinished: dict[str, str] = field(default_factory=dict)
+    empty: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def fail(self, key: str, reason: str) -> None:
-        """Note why a document failed; the key is not repeated in the reason."""
-        named = f"the key {sql_literal(key)}: "
-        self.failed[key] = reason.partition(named)[2] or reason
+        """Note why a document failed; the key is not repeated in the reason.
+
+        What a statement would have to say instead of the path is left out, too: the sync chooses the path.
+        """
+        column, _, problem = reason.partition(f"the key {sql_literal(key)}: ")
+        if column.endswith(".path of "):
+            problem = problem.partition("; write ")[0]
+        self.failed[key] = problem or reason
+
+    def skipped(self, keys: Iterable[str]) -> None:
+        """Note documents whose files are empty."""
+        self.empty.extend(sorted(keys))
 
     def committed(self, key: str, *, is_new: bool, is_again: bool) -> None:
         """Note a document that was written. `is_again`: it failed the last time, and its file is used again."""
         (self.added if is_new else self.retried if is_again else self.changed).append(key)
 
     def kept(self, keys: Iterable[str]) -> None:
-        """Count those of the known documents that were neither written nor refused."""
-        self.unchanged = len(set(keys).difference(self.changed, self.retried, self.failed))
+        """Count those of the known documents that were neither written nor refused nor skipped."""
+        self.unchanged = len(set(keys).difference(self.changed, self.retried, self.failed, self.empty))
 
     def status(self, *, waited: bool = True) -> int:
         """The exit status. Documents that are still processed count only if the sync has waited for them."""
@@ -66,7 +78,9 @@ class Summary:
         numbers += [f"{len(self.retried)} {'to retry' if is_plan else 'retried'}"] if self.retried else []
         numbers += [f"{len(self.unknown)} unknown"] if self.unknown else []
         numbers += [f"{len(self.unfinished)} in progress"] if self.unfinished else []
-        return [f"{self.folder}: {', '.join(numbers)}", *self.notes, *self.problems()]
+        numbers += [f"{len(self.empty)} skipped"] if self.empty else []
+        notes = [f"  empty, skipped: {_some(self.empty)}", *self.notes] if self.empty else self.notes
+        return [f"{self.folder}: {', '.join(numbers)}", *notes, *self.problems()]
 
     def problems(self) -> list[str]:
         """A line for each document that failed, whose upload is unknown, or that is unfinished."""
@@ -86,6 +100,11 @@ class Summary:
         ):
             lines += [f"would {title} {key}" for key in keys]
         return lines
+
+
+def _some(keys: list[str]) -> str:
+    more = len(keys) - MAX_NAMED
+    return ", ".join(keys[:MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _listed(title: str, texts: list[str]) -> list[str]:

@@ -15,6 +15,10 @@ def _ignore(_: object) -> None:
     """Take no notice."""
 
 
+def _ignore_both(_: object, __: object) -> None:
+    """Take no notice."""
+
+
 def _allow(_: int) -> bool:
     return True
 
@@ -29,7 +33,10 @@ class Callbacks:
 
     on_created: called in a worker thread with the key of each object that got its id from the API.
     on_cached: called at the end of a statement with how often it has used a response again.
-    on_done: called after the requests of a COMMIT, with each one that the API has carried out.
+    on_done: called after the requests of a COMMIT, with each one that the API has carried out, except for those of
+        documents tables.
+    on_documents: called by the COMMIT of a documents table with what it has done (sent, updated, deleted, replaced),
+        and to how many documents.
     may_delete: called before a COMMIT deletes or detaches objects, with their number: those of rows that a statement
         has deleted. If it returns False, nothing is sent, and the transaction fails.
     is_abandoned: tells whether the program no longer waits for the running call, and will not see its exception.
@@ -38,6 +45,7 @@ class Callbacks:
     on_created: Callable[[tuple[str, ...]], None] = _ignore
     on_cached: Callable[[int], None] = _ignore
     on_done: Callable[[Request], None] = _ignore
+    on_documents: Callable[[str, int], None] = _ignore_both
     may_delete: Callable[[int], bool] = _allow
     is_abandoned: Callable[[], bool] = _never
 

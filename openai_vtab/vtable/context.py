@@ -14,7 +14,6 @@ from pathlib import Path
 import apsw
 
 from ..clock import REAL, Clock
-from ..errors import UnsupportedWriteError
 from ..execution.read_ahead import ReadAhead, Record
 from ..execution.statement import WINDOW_FACTOR, StatementSession
 from ..execution.workers import WorkerPool
@@ -35,6 +34,7 @@ from . import closing
 from .callbacks import NO_CALLBACKS, Callbacks
 from .ending_errors import EndingErrors
 from .number_comparisons import NumberComparisons
+from .refusals import refuse_if_read_only
 from .replay import Replayer
 from .shadow_stores import ShadowStores
 from .statements import EVENTS, RunningStatement, StatementTracker
@@ -77,6 +77,7 @@ class ConnectionContext:
             self.workers,
             files_per_batch=self.limits.files_per_batch,
             on_created=callbacks.on_created,
+            on_documents=callbacks.on_documents,
         )
         self.settlement = self.stores.settlement
         self.rowids: list[Rowids] = []  # of the tables without a ledger
@@ -206,11 +207,7 @@ class ConnectionContext:
 
     def refuse_if_read_only(self, table: Table, method: Method) -> None:
         """Raise UnsupportedWriteError on a read_only connection. Called before anything is queued or written."""
-        if self.settings.read_only:
-            raise UnsupportedWriteError(
-                f"{table.name}: this connection is read_only, and {method.http} {method.path} would change something "
-                "at the API"
-            )
+        refuse_if_read_only(self.settings, table.name, f"{method.http} {method.path}")
 
     def settle(self, connection: apsw.Connection, *, can_wait: bool) -> None:
         """Outside of a transaction: finish what an interrupt has cut short, and write what ledgers have kept.

@@ -37,6 +37,7 @@ from .documents_search import DocumentSearch
 from .listing import ListReader
 from .lookup import Lookup
 from .members_read import MembersRead
+from .refusals import refuse_if_read_only
 from .replay import RecordingLookup
 from .row_cursor import IsMistake, never_a_mistake
 from .row_identity import RowIdentities
@@ -137,7 +138,7 @@ class DocumentsTable(TransactionHooks):
     @reports_refusal
     def UpdateInsertRow(self, rowid: int | None, fields: Sequence[SQLiteValue]) -> int:
         """INSERT: write the document's rows, and return its rowid; or carry out a command."""
-        self._refuse_if_read_only("INSERT")
+        refuse_if_read_only(self.context.settings, self._store.name, "INSERT")
         if rowid is not None:
             raise RowError(f"{self._store.name}.rowid: it is given by the table; leave it out")
         given: dict[str, SQLiteValue] = {
@@ -150,7 +151,7 @@ class DocumentsTable(TransactionHooks):
     @reports_refusal
     def UpdateChangeRow(self, rowid: int, newrowid: int, fields: Sequence[Any]) -> None:
         """UPDATE: change the document's rows."""
-        self._refuse_if_read_only("UPDATE")
+        refuse_if_read_only(self.context.settings, self._store.name, "UPDATE")
         if newrowid != rowid:
             raise UnsupportedWriteError(f"{self._store.name}: the rowid cannot be SET")
         given = zip(self._names, fields, strict=True)
@@ -160,7 +161,7 @@ class DocumentsTable(TransactionHooks):
     @reports_refusal
     def UpdateDeleteRow(self, rowid: int) -> None:
         """DELETE: take the document away; its files are detached and deleted at COMMIT."""
-        self._refuse_if_read_only("DELETE")
+        refuse_if_read_only(self.context.settings, self._store.name, "DELETE")
         self._changes.delete(rowid)
 
     def _command(self, given: dict[str, SQLiteValue]) -> int:
@@ -174,12 +175,6 @@ class DocumentsTable(TransactionHooks):
         """The statement's conflict clause, for a key that exists already."""
         connection = self.connection()
         return apsw.SQLITE_ABORT if connection is None else connection.vtab_on_conflict()
-
-    def _refuse_if_read_only(self, verb: str) -> None:
-        if self.context.settings.read_only:
-            raise UnsupportedWriteError(
-                f"{self._store.name}: this connection is read_only, and {verb} would change something at the API"
-            )
 
     def Begin(self) -> None:
         """The table takes part in a transaction from now on.

@@ -1,4 +1,4 @@
-"""Writes that are refused because of what their text says: they would change other objects of the API than was meant.
+"""Writes that are refused: on a read_only connection, and if they would change other objects than was meant.
 
 - DELETE and UPDATE without WHERE. Every database has the table files, so that a mistake in a file's name and DELETE
   FROM files would empty an account.
@@ -18,10 +18,20 @@ import apsw
 
 from ..errors import UnsupportedWriteError
 from ..schema.table import Table
+from ..settings import Settings
 from ..sqlite.statement_text import changed_table
 from .statements import RunningStatement
 
 SCHEMAS = ("", "openai", "main", "temp")  # in which a statement may write to the API's tables
+
+
+def refuse_if_read_only(settings: Settings, name: str, request: str) -> None:
+    """Raise UnsupportedWriteError on a read_only connection. Called before anything is queued or written."""
+    if settings.read_only:
+        raise UnsupportedWriteError(
+            f"{name}: this connection is read_only, and {request} would change something at the API; connect without "
+            "read_only, or, if openai-vtab run has started the program, write openai-vtab run --allow-writes"
+        )
 
 
 def refuse_without_where(statement: RunningStatement[Any], table: Table, name: str) -> None:

@@ -2,7 +2,8 @@
 
 They outlive SQLite's objects for their tables, which a change of the schema takes away.
 
->>> stores = ShadowStores(internal_sql, writes, sender, workers, files_per_batch=2000, on_created=print)
+>>> stores = ShadowStores(internal_sql, writes, sender, workers, files_per_batch=2000, on_created=print,
+...                       on_documents=print)
 >>> ledger = stores.ledger(connection, vector_store_file_batches, "main", "my_batches")
 """
 
@@ -34,7 +35,8 @@ class ShadowStores:
     """The ledgers and documents tables that a connection has opened.
 
     files_per_batch: how many files one request may attach.
-    on_created: called with the key of each vector store and batch that the COMMIT of a documents table has created.
+    on_created: called with the key of each vector store that the COMMIT of a documents table has created.
+    on_documents: called with what such a COMMIT has done (sent, updated, deleted, replaced) to how many documents.
     """
 
     def __init__(
@@ -46,12 +48,13 @@ class ShadowStores:
         *,
         files_per_batch: int,
         on_created: Callable[[tuple[str, ...]], None],
+        on_documents: Callable[[str, int], None],
     ) -> None:
         self._internal_sql = internal_sql
         self._writes = writes
         self._workers = workers
         self._files_per_batch = files_per_batch
-        self._on_created = on_created
+        self._told = on_created, on_documents
         self.ledgers: list[Ledger] = []
         self._documents: list[DocumentOutcomes] = []
         self.written_documents = WrittenDocuments(writes, sender, self._commit_of)
@@ -95,5 +98,5 @@ class ShadowStores:
         others = [each.store for each in self._documents if each.store is not store]
         holders = Protection(self._internal_sql, store, object).holders  # looks for them at each call
         return DocumentCommit(
-            store, arguments, self._writes, self._workers, self._files_per_batch, others, holders, self._on_created
+            store, arguments, self._writes, self._workers, self._files_per_batch, others, holders, *self._told
         )

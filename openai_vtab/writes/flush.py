@@ -26,7 +26,7 @@ class FlushSender:
     """The way from the queue of one connection to its workers.
 
     `may_delete` is asked before objects are deleted, with their number. `on_done` is called with each request that the
-    API has carried out.
+    API has carried out, except for those of documents tables, which tell of documents themselves.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class FlushSender:
             return error
         finally:
             for write in delivery.writes:
-                if write.state is State.DONE:
+                if write.state is State.DONE and not write.label:  # a documents table labels its writes
                     self._on_done(write.request)
         return None
 

@@ -401,7 +401,7 @@ REFUSED = {
     "path is NULL": ("UPDATE handbook SET path = NULL", "handbook.path of the key 'a.md': NULL is not a path; write the path of a file below upload_root ({root}), absolute or relative to it"),
     "content and path are NULL": ("UPDATE handbook SET content = NULL, path = NULL", "handbook.content of the key 'a.md': NULL is not content; write a BLOB or text, for instance readfile('returns.md')"),
     "content and path in an UPDATE": ("UPDATE handbook SET content = 'x', path = 'b'", "handbook: the key 'a.md' has content and path; give one of them"),
-    "empty file": ("INSERT INTO handbook (key, path) VALUES ('b', 'empty.md')", "handbook.path of the key 'b': 'empty.md' has 0 bytes; write the path of a file of 1 to 536870912 bytes below upload_root ({root}), absolute or relative to it"),
+    "empty file": ("INSERT INTO handbook (key, path) VALUES ('b', 'empty.md')", "handbook.path of the key 'b': 'empty.md' has 0 bytes; write the path of a file of 1 to 536870912 bytes below upload_root ({root}), absolute or relative to it; SELECT … FROM fsdir(…) WHERE length(data) > 0 leaves empty files out"),
     "no file": ("INSERT INTO handbook (key, path) VALUES ('b', 'none.md')", "handbook.path of the key 'b': 'none.md' is not a file; write the path of a file below upload_root ({root}), absolute or relative to it"),
     "path outside": ("INSERT INTO handbook (key, path) VALUES ('b', '/etc/passwd')", "handbook.path of the key 'b': '/etc/passwd' is outside upload_root ({root}); write a path below it"),
     "attributes": ("INSERT INTO handbook (key, content, attributes) VALUES ('b', 'x', '[]')", "handbook.attributes of the key 'b': attributes are [], not an object; write json_object('lang', 'en')"),
@@ -465,6 +465,7 @@ def test_read_only_connection_refuses_writes(connect: Any, tmp_path: Path, reque
         db.execute(sql)
     verb = sql.split(maxsplit=1)[0]
     assert str(refused.value) == (
-        f"handbook: this connection is read_only, and {verb} would change something at the API"
+        f"handbook: this connection is read_only, and {verb} would change something at the API; connect without "
+        "read_only, or, if openai-vtab run has started the program, write openai-vtab run --allow-writes"
     )
     assert requests() == []

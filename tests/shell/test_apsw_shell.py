@@ -74,6 +74,12 @@ def test_tables_name_what_hides_them() -> None:
         ("UPDATE vector_stores SET name = concat('x', ", "", None),
         ("UPDATE OR FAIL led SET ", "", ["status"]),
         ("UPDATE hand SET ", "a", ["attributes"]),
+        ("CREATE VIRTUAL TABLE x USING ", "", ["vector_store_documents(", "vector_store_file_batches"]),
+        ("CREATE VIRTUAL TABLE x USING vector_store_documents(", "n", ["name = '"]),
+        ("CREATE VIRTUAL TABLE x\nUSING vector_store_documents(name = 'a', ", "", ["chunking_strategy = '", "expires_after = '", "metadata = '"]),
+        ("CREATE VIRTUAL TABLE x USING vector_store_documents(name = ", "", None),
+        ("EXEC ", "op", ["openai.vector_stores.vector_store_file_batches.get"]),
+        ("EXEC ", "openai.files.files.", ["openai.files.files.get", "openai.files.files.content"]),
         ("DELETE FROM ", "", ["vector_stores", "vector_store_files", "files", "led", "hand", "t"]),
     ],
 )  # fmt: skip

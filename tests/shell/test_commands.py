@@ -154,9 +154,11 @@ def test_describe_lists_and_shows_tables() -> None:
 
 def test_commands_say_what_is_wrong() -> None:
     """And what to write instead."""
-    done = run_shell("--sandbox", text=".describe nonsense\n.batches\n.requests x\n")
+    create = "CREATE VIRTUAL TABLE notes USING vector_store_documents(name = 'Notes');\n"
+    done = run_shell("--sandbox", text=f".describe nonsense\n.batches\n.requests x\n{create}.batches\n")
     assert 'No table is named "nonsense"; .describe lists the tables' in done.stderr
     assert "No ledger exists; write CREATE VIRTUAL TABLE my_batches USING vector_store_file_batches;" in done.stderr
+    assert 'SELECT batch_id, status, count(*) FROM "notes" GROUP BY 1, 2;' in done.stderr
     assert ".requests takes one number, not x; write .requests 5" in done.stderr
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
+import apsw
 import pytest
 
 from openai_vtab.errors import ConfigurationError, ProgrammingError, UnsupportedWriteError, WriteError
@@ -131,6 +134,33 @@ def test_changed_objects_are_counted(open_shell: Callable[..., Shell]) -> None:
     assert said("DELETE FROM files WHERE id = 'file-missing'; SELECT 1 WHERE 0") == ""
 
 
+def test_changed_documents_are_counted(open_shell: Callable[..., Shell], sandbox: Any) -> None:
+    """And not their files: a replaced version has a file, too."""
+    shell = open_shell()
+
+    def said(sql: str) -> str:
+        shell.stderr.truncate(0)
+        shell.stderr.seek(0)
+        shell.process_sql(sql)
+        sandbox.finish()
+        shell.process_sql("SELECT key FROM handbook WHERE wait_seconds = 10 AND status <> 'completed'")
+        return str(shell.stderr.getvalue())
+
+    shell.process_sql("CREATE VIRTUAL TABLE handbook USING vector_store_documents(name = 'Counted')")
+    shell.process_sql("INSERT INTO handbook (key, content) VALUES ('x', 'x')")  # creates the vector store
+    shell.interactive = True
+    insert = "INSERT OR REPLACE INTO handbook (key, content) VALUES "
+    assert said(f"{insert} ('a', '1'), ('b', '1'), ('c', '1')") == "* sent: 3 documents\n"
+    assert said("UPDATE handbook SET attributes = '{\"n\": 1}' WHERE key = 'a'") == "* updated: 1 document\n"
+    assert said(f"{insert} ('a', '2'), ('b', '2')") == "* sent: 2 documents\n"
+    assert said("DELETE FROM handbook WHERE key = 'c'") == "* deleted: 1 document, and 2 replaced versions\n"
+    both = "BEGIN; SAVEPOINT s; DELETE FROM handbook; ROLLBACK TO s; DELETE FROM handbook WHERE key = 'a'; COMMIT"
+    assert said(both) == "* deleted: 1 document\n"
+    assert said("BEGIN; INSERT INTO handbook (key, content) VALUES ('d', 'd'); DELETE FROM handbook WHERE key = 'd'; COMMIT") == ""  # fmt: skip
+    assert said(f"{insert} ('b', '3')") == "* sent: 1 document\n"
+    assert said("INSERT INTO handbook (handbook) VALUES ('sync')") == "* deleted: 1 replaced version\n"
+
+
 @pytest.mark.slow
 def test_deletion_in_a_script_is_not_asked_about() -> None:
     """And none is when nothing is sent anyway."""
@@ -196,3 +226,32 @@ def test_warnings_are_folded_on_a_terminal(terminal: Callable[..., Terminal]) ->
     shown = terminal().run("SELECT count(*) FROM files WHERE created_at < '2026-01-31';", "count(*)")
     said = "and every number is less than any text; write created_at < unixepoch('2026-01-31')"
     assert said in " ".join(shown.split())  # a word that is broken would have a blank in it
+
+
+def test_forgotten_store_of_the_sandbox_is_explained(tmp_path: Path) -> None:
+    """The database file of an earlier shell names a vector store that the new sandbox does not have."""
+    file = str(tmp_path / "kb.db")
+    create = "CREATE VIRTUAL TABLE kb USING vector_store_documents(name = 'KB')"
+    run_shell("--sandbox", file, create, "INSERT INTO kb (key, content) VALUES ('a', 'refunds')")
+    search = "SELECT key FROM kb WHERE kb MATCH 'refunds'"
+    said = run_shell("--sandbox", file, search).stderr
+    assert "the sandbox forgets everything when the shell ends" in said
+    assert "python -m openai_vtab.sandbox" in said
+    assert "another project" not in said
+    insert = "INSERT INTO kb (key, content) VALUES ('b', 'orders')"
+    assert "the sandbox forgets everything" in run_shell("--sandbox", file, insert).stderr
+    unknown = "SELECT key FROM kb WHERE kb MATCH 'refunds' AND vector_store_id = 'vs_0'"
+    create = "CREATE VIRTUAL TABLE kb USING vector_store_documents(vector_store_id = 'vs_0')"
+    assert "another project" in run_shell("--sandbox", ":memory:", create, unknown).stderr
+
+
+def test_warning_says_that_it_is_one() -> None:
+    """It stands above the rows of its statement."""
+    done = run_shell("--sandbox", ":memory:", "SELECT count(*) FROM files WHERE created_at < '2026-01-31'")
+    assert done.stderr.startswith("warning: files.created_at < '2026-01-31' compares Unix seconds")
+
+
+def test_error_of_a_statement_that_has_begun_has_advice(open_shell: Callable[..., Shell]) -> None:
+    """Not only one that SQLite cannot prepare."""
+    with pytest.raises(apsw.SQLError, match="did you mean vector_store_documents"):
+        open_shell().process_sql("CREATE VIRTUAL TABLE x USING vector_store_document(name = 'x')")

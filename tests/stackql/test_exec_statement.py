@@ -7,6 +7,7 @@ import pytest
 from openai_vtab.errors import DataError, ProgrammingError
 from openai_vtab.stackql import translate
 
+BATCHES = "openai.vector_stores.file_batches"
 CANCEL = "EXEC openai.vector_stores.file_batches.cancel"
 CANCELLED = "SELECT cancel_vector_store_file_batch('v', 'b') AS raw"
 SEARCH = "EXEC openai.vector_stores.vector_stores.search"
@@ -30,14 +31,15 @@ TRANSLATED = {
     "several tokens": (f"{SEARCH} @vector_store_id='a' OR 1, @query='q'", f"{SEARCHED} vector_store_id = ('a' OR 1) AND query = 'q'"),
     "content": ("EXEC openai.files.files.content @file_id='f'", "SELECT content FROM \"openai.files.files\" WHERE file_id = 'f'"),
     "text of a file": ("EXEC openai.vector_stores.files.content @file_id='f', @vector_store_id='v'", "SELECT * FROM \"openai.vector_stores.vector_store_file_content\" WHERE file_id = 'f' AND vector_store_id = 'v'"),
+    "get": (f"EXEC {BATCHES}.get @batch_id='b', @vector_store_id='v'", "SELECT * FROM \"openai.vector_stores.vector_store_file_batches\" WHERE batch_id = 'b' AND vector_store_id = 'v'"),
     "explain": (f"EXPLAIN {CANCEL} @batch_id='b', @vector_store_id='v'", f"EXPLAIN {CANCELLED}"),
 }  # fmt: skip
-BATCHES = "openai.vector_stores.file_batches"
 REFUSED = {
     "EXEC": "EXEC: a method has four names; write EXEC openai.SERVICE.RESOURCE.METHOD @NAME = …",
     f"EXEC {BATCHES}": f"EXEC {BATCHES}: a method has four names; write EXEC openai.SERVICE.RESOURCE.METHOD @NAME = …",
     f"EXEC {BATCHES}.cancl": f"EXEC {BATCHES}.cancl: there is no such method; write EXEC {BATCHES}.cancel",
-    f"EXEC {BATCHES}.get @batch_id='b'": f"EXEC {BATCHES}.get: there is no such method; write SELECT * FROM {BATCHES} WHERE vector_store_id = '…' AND batch_id = 'b'",
+    f"EXEC {BATCHES}.get @batch_id='b'": f"EXEC {BATCHES}.get: @vector_store_id = … must be given; the arguments are @vector_store_id, @batch_id, @wait_seconds, @refresh",
+    f"EXEC {BATCHES}.retrieve @batch_id='b'": f"EXEC {BATCHES}.retrieve: there is no such method; write SELECT * FROM {BATCHES} WHERE vector_store_id = '…' AND batch_id = 'b'",
     "EXEC openai.vector_stores.search @query='q'": f"EXEC openai.vector_stores.search: a method has four names; write {SEARCH} @query='q'",
     "EXEC vector_stores.file_batches.cancel @batch_id='b'": f"EXEC vector_stores.file_batches.cancel: a method has four names; write {CANCEL} @batch_id='b'",
     "EXEC openai.files.files.download_file @file_id='f'": "EXEC openai.files.files.download_file: there is no such method; write EXEC openai.files.files.content @file_id='f'",

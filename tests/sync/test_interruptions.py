@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 import apsw
 import pytest
 
+from openai_vtab import WriteError
 from openai_vtab.sync.database import LOCK
 
 from ..shell.command import run_shell
@@ -63,6 +65,26 @@ def test_interrupt_says_how_to_go_on(sync: Sync, sandbox: Any, monkeypatch: pyte
     monkeypatch.setattr("openai_vtab.sync.job.FolderSync.run", interrupt)
     done = sync()
     assert (done.status, done.err) == (130, "interrupted; run the sync again to continue from there\n")
+
+
+def test_interrupt_of_a_commit_is_told_in_a_few_lines(
+    sync: Sync, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """How far the COMMIT has got, not the id of each file."""
+    done = [(number, f"file-{number}") for number in range(30)]
+
+    def interrupt(*_: object) -> None:
+        error = WriteError("interrupted", done=done, not_done=[(31, "not sent")], unknown=[], partial=[])
+        logging.getLogger("openai_vtab").warning("%s", error)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("openai_vtab.sync.job.FolderSync.run", interrupt)
+    assert sync().err.splitlines()[-1] == "interrupted; run the sync again to continue from there"
+    assert caplog.messages[-1].splitlines() == [
+        "interrupted",
+        "  done: file-0, file-1, file-2 and 27 more",
+        "  not done: 1 row, 1 of them not sent",
+    ]
 
 
 @pytest.mark.slow

@@ -19,6 +19,16 @@ def test_summary_counts_and_lists_what_failed() -> None:
     assert summary.lines()[-2:] == ["  failed: k098: why", "  failed: … and 2 more"]
 
 
+def test_summary_names_a_few_empty_files() -> None:
+    """Below the numbers."""
+    summary = Summary("docs", empty=[f"{n}.md" for n in range(7)])
+    assert summary.lines() == [
+        "docs: 0 added, 0 changed, 0 unchanged, 0 deleted, 0 failed, 7 skipped",
+        "  empty, skipped: 0.md, 1.md, 2.md, 3.md, 4.md and 2 more",
+    ]
+    assert summary.status() == DONE
+
+
 def test_summary_of_a_plan_says_what_would_be_done() -> None:
     """One line for each document."""
     summary = Summary("docs", added=["a"], changed=["c"], retried=["r"], deleted=["d"])

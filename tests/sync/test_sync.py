@@ -12,6 +12,7 @@ import pytest
 
 import openai_vtab
 from openai_vtab.sandbox import Status
+from openai_vtab.schema import validators
 from openai_vtab.sync import writer
 
 from ..shell.command import run_shell
@@ -168,20 +169,42 @@ def test_empty_folder_is_no_error(sync: Sync, folder: Path) -> None:
 
 
 def test_failed_documents_are_listed_with_status_3(sync: Sync, folder: Path, sandbox: Any, stored: Stored) -> None:
-    """An empty file is not sent; one that the API cannot process is attached again by the next run, and not uploaded."""
-    (folder / "empty.md").touch()
+    """What the API cannot process is attached again by the next run, and not uploaded."""
     sandbox.set_processing("b.md", error={"code": "server_error", "message": "An internal error occurred."})
     done = sync()
     assert done.status == 3
-    assert done.summary == "4 added, 0 changed, 0 unchanged, 0 deleted, 2 failed".replace("4", "3")
+    assert done.summary == "3 added, 0 changed, 0 unchanged, 0 deleted, 1 failed"
     assert "  failed: docs/b.md: server_error: An internal error occurred.\n" in done.out
-    assert "  failed: docs/empty.md: 'empty.md' has 0 bytes; write" in done.out
     sandbox.set_processing("b.md")
-    (folder / "empty.md").write_text("not any more")
     done = sync()
-    assert done.summary == "1 added, 0 changed, 2 unchanged, 0 deleted, 0 failed, 1 retried"
-    assert changes(done) == sorted(["POST /files", BATCH])
-    assert (done.status, len(stored())) == (0, 4)
+    assert done.summary == "0 added, 0 changed, 2 unchanged, 0 deleted, 0 failed, 1 retried"
+    assert changes(done) == [BATCH]
+    assert (done.status, len(stored())) == (0, 3)
+
+
+def test_empty_files_are_skipped(sync: Sync, folder: Path, stored: Stored) -> None:
+    """A new one is not sent, and a document whose file has become empty keeps its content."""
+    (folder / "empty.md").touch()
+    assert sync().summary == "3 added, 0 changed, 0 unchanged, 0 deleted, 0 failed, 1 skipped"
+    (folder / "a.md").write_text("")
+    done = sync()
+    assert (done.status, changes(done)) == (0, [])
+    assert done.summary == "0 added, 0 changed, 2 unchanged, 0 deleted, 0 failed, 2 skipped"
+    assert "  empty, skipped: docs/a.md, docs/empty.md\n" in done.out
+    (folder / "empty.md").write_text("not any more")
+    assert sync().summary == "1 added, 0 changed, 2 unchanged, 0 deleted, 0 failed, 1 skipped"
+    assert ("a.md", "first") in stored()
+
+
+def test_file_that_cannot_be_sent_fails_without_advice_for_sql(
+    sync: Sync, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sync writes the path, and not its user."""
+    monkeypatch.setattr(validators, "MAX_FILE", 7)
+    (folder / "large.md").write_text("too large")
+    done = sync()
+    assert done.status == 3
+    assert "  failed: docs/large.md: 'large.md' has 9 bytes, more than the 7 of a file\n" in done.out
 
 
 def test_refused_uploads_do_not_stop_the_others(sync: Sync, folder: Path, sandbox: Any, stored: Stored) -> None:
@@ -290,11 +313,14 @@ def test_symbolic_links_are_named(sync: Sync, folder: Path) -> None:
     assert "  not synced, because they are symbolic links: link.md\n" in done.out
 
 
-def test_quiet_prints_only_problems(sync: Sync, folder: Path) -> None:
+def test_quiet_prints_only_problems(sync: Sync, folder: Path, sandbox: Any) -> None:
     """So that cron sends no mail without one."""
     assert (sync("--quiet").out, sync("--quiet").out) == ("", "")
     (folder / "empty.md").touch()
-    assert sync("--quiet").out.startswith("  failed: docs/empty.md: ")
+    assert sync("--quiet").out == ""
+    (folder / "new.md").write_text("new")
+    sandbox.set_processing("new.md", error={"code": "server_error", "message": "An internal error occurred."})
+    assert sync("--quiet").out.startswith("  failed: docs/new.md: ")
 
 
 def test_database_below_the_folder_is_no_document(folder: Path, stored: Stored) -> None:

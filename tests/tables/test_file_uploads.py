@@ -86,7 +86,8 @@ def test_upload_of_the_largest_file(
         upload(db, filename="a", content="ü" * 501, purpose="assistants")
     (tmp_path / "b").write_bytes(b"x" * 1001)
     with pytest.raises(
-        openai_vtab.RowError, match=r"files.path: 'b' has 1001 bytes; write the path of a file of 1 to 1000 bytes"
+        openai_vtab.RowError,
+        match=r"files.path: 'b' has 1001 bytes, more than the 1000 of a file; write the path of a file of 1 to 1000 bytes",
     ):
         upload(db, path="b", purpose="assistants")
     (tmp_path / "b").write_bytes(b"")

@@ -364,7 +364,7 @@ def test_wait_seconds_report_progress(sandbox: Any, connect: Callable[..., apsw.
     for n in range(4):
         add(db, f"{n}", f"file-{n}", state="in_progress", batch_id=batch)
     rows(db, "SELECT status FROM handbook WHERE wait_seconds = 600")
-    assert reports[0].what == "batches"
+    assert (reports[0].what, reports[0].done, reports[0].total) == ("documents", 0, 4)
     assert reports[-1].finished
 
 

@@ -64,7 +64,7 @@ class App:
         return response
 
     def error_response(self, error: ErrorResponse, type: str | None = None) -> Response:
-        """An error in OpenAI's format, or in that of a quirk. The `type` follows from the code and the status unless given."""
+        """An error in OpenAI's format, or a quirk's. The `type` follows from code and status unless given."""
         status = error.status
         if status == 404 and self.quirks.unknown_id_is_400:
             status = 400

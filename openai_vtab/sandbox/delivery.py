@@ -64,7 +64,7 @@ def steps(app: App, request: Received, fault: Fault | None) -> Iterator[Step]:
         if not fault.kept:
             yield Close()
     else:
-        yield top + response.body
+        yield top if request.method == "HEAD" else top + response.body
         if app.quirks.close_without_notice:
             yield Close()
 

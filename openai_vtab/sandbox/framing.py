@@ -7,12 +7,12 @@ b'hello'
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import BinaryIO
+from io import BufferedIOBase
 
 MAX_LINE = 4096  # bytes of the line before a chunk, and of a trailer
 
 
-def read_body(stream: BinaryIO, headers: Mapping[str, str]) -> bytes | None:
+def read_body(stream: BufferedIOBase, headers: Mapping[str, str]) -> bytes | None:
     """Read the body that the headers, with names in lower case, announce.
 
     Returns None if the client has closed the connection. Raises ValueError for a length that is no number.
@@ -25,7 +25,7 @@ def read_body(stream: BinaryIO, headers: Mapping[str, str]) -> bytes | None:
     return _read_exactly(stream, int(text))
 
 
-def _read_chunks(stream: BinaryIO) -> bytes | None:
+def _read_chunks(stream: BufferedIOBase) -> bytes | None:
     parts: list[bytes] = []
     while True:
         line = stream.readline(MAX_LINE)
@@ -44,6 +44,6 @@ def _read_chunks(stream: BinaryIO) -> bytes | None:
         parts.append(data[:-2])
 
 
-def _read_exactly(stream: BinaryIO, length: int) -> bytes | None:
+def _read_exactly(stream: BufferedIOBase, length: int) -> bytes | None:
     data = stream.read(length)
     return data if len(data) == length else None

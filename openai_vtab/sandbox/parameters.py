@@ -1,4 +1,4 @@
-"""The parameters of the API's requests, in bodies and queries: what each may be, as OpenAI's description and its documentation say.
+"""The parameters of the API's bodies and queries: what each may be, as OpenAI describes and documents them.
 
 >>> SEARCH.read({"query": "refund", "max_num_results": 5.0})
 {'query': 'refund', 'max_num_results': 5}

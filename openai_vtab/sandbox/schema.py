@@ -91,7 +91,7 @@ class Integer(Decimal):
 
     def accepts(self, value: object) -> bool:
         """Whether it is a whole number."""
-        return super().accepts(value) and value == int(value)  # type: ignore[call-overload, no-any-return]
+        return super().accepts(value) and value == int(value)  # type: ignore[call-overload]
 
     def read(self, value: Any, param: str) -> int:
         """The number as an int."""

@@ -14,16 +14,16 @@ REFUSED = [
     ("GET /vector_stores?limit=many", None, "limit"),
     ("GET /vector_stores?after=vs_gone", None, "after"),
     ("POST /vector_stores", {"name": 7}, "name"),
-    ("POST /vector_stores", {"metadata": [1]}, "attributes"),
-    ("POST /vector_stores", {"metadata": {"k": 1}}, "metadata"),
-    ("POST /vector_stores", {"expires_after": {"anchor": "created_at", "days": 1}}, "expires_after"),
+    ("POST /vector_stores", {"metadata": [1]}, "metadata"),
+    ("POST /vector_stores", {"metadata": {"k": 1}}, "metadata.k"),
+    ("POST /vector_stores", {"expires_after": {"anchor": "created_at", "days": 1}}, "expires_after.anchor"),
     ("POST /vector_stores", {"expires_after": {"anchor": "last_active_at", "days": 366}}, "expires_after.days"),
     ("POST /vector_stores/vs_demo/search", {"query": []}, "query"),
     ("POST /vector_stores/vs_demo/files", {}, "file_id"),
-    ("POST /vector_stores/vs_demo/files", {"file_id": "file-new-01", "attributes": {"k" * 65: 1}}, "attributes." + "k" * 65),
-    ("POST /vector_stores/vs_demo/files", {"file_id": "file-new-01", "chunking_strategy": {"type": "best"}}, "chunking_strategy"),
+    ("POST /vector_stores/vs_demo/files", {"file_id": "file-new-01", "attributes": {"k" * 65: 1}}, "attributes"),
+    ("POST /vector_stores/vs_demo/files", {"file_id": "file-new-01", "chunking_strategy": {"type": "best"}}, "chunking_strategy.type"),
     ("POST /vector_stores/vs_demo/files/file-demo-01", {}, "attributes"),
-    ("POST /vector_stores/vs_demo/file_batches", {"files": [7]}, "file_ids[0]"),
+    ("POST /vector_stores/vs_demo/file_batches", {"files": [7]}, "files[0]"),
     *(
         ("POST /vector_stores/vs_demo/files", {"file_id": "file-new-01", "chunking_strategy": {"type": "static", "static": {"max_chunk_size_tokens": size, "chunk_overlap_tokens": overlap}}}, f"chunking_strategy.static.{param}")
         for size, overlap, param in ((99, 0, "max_chunk_size_tokens"), (100, 51, "chunk_overlap_tokens"))
@@ -43,7 +43,7 @@ def test_validation_rejects_invalid_parameters(call: Call, operation: str, body:
     ("form", "param"),
     [
         ({}, "purpose"),
-        ({"expires_after[anchor]": "last_active_at", "expires_after[seconds]": "3600"}, "expires_after"),
+        ({"expires_after[anchor]": "last_active_at", "expires_after[seconds]": "3600"}, "expires_after.anchor"),
         ({"expires_after[anchor]": "created_at", "expires_after[seconds]": "3599"}, "expires_after.seconds"),
     ],
 )

@@ -56,5 +56,8 @@ def test_validation_rejects_invalid_uploads(call: Call, form: dict[str, str], pa
 
 def test_validation_rejects_a_body_that_is_not_json(call: Call) -> None:
     """An empty body stands for an empty object where all of it is optional."""
-    assert call("POST /vector_stores", data=b"{").json()["error"]["code"] == "invalid_json"
+    for body in (b"{", b"[1]", b'{"name": NaN}', b'{"metadata": 1e999}', b'{"a":' * 5000, b"\xff"):
+        response = call("POST /vector_stores", data=body)
+        assert (response.status_code, response.json()["error"]["code"]) == (400, None)
+        assert response.json()["error"]["message"].startswith("We could not parse the JSON body of your request.")
     assert call("POST /vector_stores").json()["object"] == "vector_store"

@@ -41,7 +41,7 @@ class Call:
     def body(self, *, optional: bool = False) -> JSON:
         """The request's JSON object; an empty one for no body if that is `optional`."""
         body = self.request.body
-        if body is None and optional:
+        if optional and not self.request.raw:
             return {}
         content_type = self.request.headers.get("content-type", JSON_TYPE)
         if content_type.partition(";")[0].strip().lower() != JSON_TYPE:
@@ -57,7 +57,7 @@ class Call:
     def query(self, parameters: Object) -> JSON:
         """The query's parameters, of those that the API has."""
         given: JSON = dict(self.request.query)
-        if re.fullmatch(r"-?[0-9]{1,18}", given.get("limit", "")):
+        if re.fullmatch(r"-?[0-9]{1,100}", given.get("limit", "")):
             given["limit"] = int(given["limit"])
         return parameters.read(given)
 

@@ -43,6 +43,10 @@ def test_validation_rejects_invalid_parameters(call: Call, operation: str, body:
     ("form", "param"),
     [
         ({}, "purpose"),
+        ({"name": "a.md"}, "name"),
+        ({"expires_after[anchor]": "created_at"}, "expires_after.seconds"),
+        ({"expires_after[seconds]": "3600"}, "expires_after.anchor"),
+        ({"expires_after[anchor]": "created_at", "expires_after[seconds]": "soon"}, "expires_after.seconds"),
         ({"expires_after[anchor]": "last_active_at", "expires_after[seconds]": "3600"}, "expires_after.anchor"),
         ({"expires_after[anchor]": "created_at", "expires_after[seconds]": "3599"}, "expires_after.seconds"),
     ],
@@ -52,6 +56,37 @@ def test_validation_rejects_invalid_uploads(call: Call, form: dict[str, str], pa
     purpose = {"purpose": "assistants"} if form else {}
     response = call("POST /files", files={"file": ("a.md", b"text")}, data={**purpose, **form})
     assert (response.status_code, response.json()["error"]["param"]) == (400, param)
+
+
+@pytest.mark.parametrize(
+    ("operation", "body"),
+    [
+        ("POST /vector_stores", {"name": None, "description": None, "file_ids": None, "metadata": None}),
+        ("POST /vector_stores", {"expires_after": None, "chunking_strategy": None}),
+        ("POST /vector_stores/vs_demo", {"name": None, "expires_after": None, "metadata": None}),
+        ("POST /vector_stores/vs_demo/files/file-demo-01", {"attributes": None}),
+        (
+            "POST /vector_stores/vs_demo/files",
+            {"file_id": "file-new-01", "attributes": None, "chunking_strategy": None},
+        ),
+        ("POST /vector_stores/vs_demo/file_batches", {"file_ids": ["file-new-01"], "files": None, "attributes": None}),
+    ],
+)
+def test_validation_takes_null_for_absence(call: Call, operation: str, body: Any) -> None:
+    """Some clients send null for whatever was not given."""
+    assert call(operation, json=body).status_code == 200
+
+
+def test_validation_rejects_other_content_types(call: Call) -> None:
+    """The body must be declared as JSON."""
+    response = call("POST /vector_stores", data={"name": "n"})
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "unsupported_content_type")
+
+
+def test_validation_rejects_a_file_that_is_a_text_field(call: Call) -> None:
+    """A file has a file name."""
+    response = call("POST /files", files={"file": (None, b"text"), "purpose": (None, b"assistants")})
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "invalid_type")
 
 
 def test_validation_rejects_a_body_that_is_not_json(call: Call) -> None:

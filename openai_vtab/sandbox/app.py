@@ -69,7 +69,9 @@ class App:
         if status == 404 and self.quirks.unknown_id_is_400:
             status = 400
         if self.quirks.plain_errors == "text":
-            return Response(status, error.message.encode(), {"content-type": "text/plain; charset=utf-8"})
+            return Response(
+                status, error.message.encode("utf-8", "replace"), {"content-type": "text/plain; charset=utf-8"}
+            )
         body: Any = {
             "error": {
                 "message": error.message,

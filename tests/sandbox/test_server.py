@@ -179,13 +179,18 @@ def test_two_sandboxes_run_side_by_side() -> None:
 
 def test_command_line_runs_a_sandbox_alone() -> None:
     """It prints how to connect, and ends with Ctrl-C."""
-    command = [sys.executable, "-m", "openai_vtab.sandbox", "--api-key", "k", "--empty"]
+    command = [sys.executable, "-m", "openai_vtab.sandbox", "--api-key", "k", "--empty", "--plural-object"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         line = process.stdout.readline().split()
         assert line[1:] == ["OPENAI_API_KEY=k", "openai-vtab"]
         url = line[0].removeprefix("OPENAI_BASE_URL=")
         assert http.get(f"{url}/vector_stores", headers={"api-key": "k"}, timeout=5).json()["data"] == []
+        headers = {"api-key": "k"}
+        store = http.post(f"{url}/vector_stores", headers=headers, timeout=5).json()["id"]
+        batches, body = f"{url}/vector_stores/{store}/file_batches", {"file_ids": ["file-gone"]}
+        batch = http.post(batches, headers=headers, json=body, timeout=5).json()
+        assert batch["object"] == "vector_store.files_batch"
         process.send_signal(2)
         assert process.communicate(timeout=20)[1] == ""
         assert process.returncode == 0

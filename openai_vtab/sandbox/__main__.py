@@ -7,7 +7,7 @@ import contextlib
 import errno
 import threading
 
-from . import KEY, run
+from . import KEY, Quirks, run
 
 
 def main() -> None:
@@ -44,9 +44,9 @@ def main() -> None:
                 processing_seconds=options.processing_seconds,
                 api_key=options.api_key,
                 seeded=not options.empty,
+                quirks=Quirks(plural_object=options.plural_object),
             ) as sandbox,
         ):
-            sandbox.quirks.plural_object = options.plural_object
             print(f"OPENAI_BASE_URL={sandbox.base_url} OPENAI_API_KEY={sandbox.api_key} openai-vtab", flush=True)
             threading.Event().wait()
     except OSError as error:

@@ -11,18 +11,16 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal, Self
 
 from ..errors import ConfigurationError, InterfaceError
 from ..progress import Progress
 from .address import checked_base_url, is_azure, stays_here
+from .api_key import is_function
 from .description import Option, described, documented, setting
 from .keywords import Key, StrPath
 from .kinds import Choice, FilePath, Flag, Folder, Header, Headers, Kind, Number, Parameters, ProgressFunction, Text
-from .secret import Secret, fits_header, hide_key
-
-if TYPE_CHECKING:
-    from typing import Self
+from .secret import Secret, hide_secrets
 
 MAX_TIMEOUT = 86400  # seconds; a socket cannot wait for more than 24 days
 MAX_CONCURRENCY = 1000  # each request in flight has a thread and a connection
@@ -77,7 +75,8 @@ class Settings:
     default_query: Mapping[str, str] | None = setting(
         None,
         Parameters(),
-        "Parameters for the query of every request, as a dict; a request's own parameters win. No log shows them.",
+        "Parameters for the query of every request, as a dict; a request's own parameters win. No log shows them. "
+        "`after`, `before`, `filter` and `purpose` are refused: they would make lists incomplete.",
         url_name="",
         repr=False,
     )
@@ -204,16 +203,16 @@ class Settings:
     )
 
     def __post_init__(self) -> None:
-        hide_key(self.__dict__)
+        hide_secrets(self.__dict__)
         if isinstance(self.api_key, Secret) and self.api_key.problem:
             raise InterfaceError(self.api_key.problem)
         for name, found in described(Settings).items():
             found.check(getattr(self, name))
         self.checked_base_url()
-        carries_key = next(iter(self.key_header("")))
-        if name := next((name for name in self.default_headers or () if name.lower() == carries_key.lower()), ""):
+        (carries_key,) = self.key_header("")
+        if clash := next((name for name in self.default_headers or () if name.lower() == carries_key.lower()), ""):
             raise ConfigurationError(
-                f"default_headers (or OPENAI_CUSTOM_HEADERS) has {name!r}, the header that carries the key; give the "
+                f"default_headers (or OPENAI_CUSTOM_HEADERS) has {clash!r}, the header that carries the key; give the "
                 "key as api_key= instead"
             )
 
@@ -228,47 +227,6 @@ class Settings:
                 values[name] = found.kind.with_environment(values[name], os.environ.get(found.environment, ""))
         return type(self)(**values)
 
-    @property
-    def known_key(self) -> str:
-        """The key if it is known without calling a function; "" when it is not, or cannot be sent."""
-        given: Any = self.api_key
-        if isinstance(given, Secret) and given.is_function:
-            return ""
-        key = given() if isinstance(given, Secret) else os.environ.get("OPENAI_API_KEY", "")
-        return str(key) if fits_header(key) else ""
-
-    def key(self) -> str:
-        """The API key, for a header.
-
-        Raises ConfigurationError, which holds the key neither in its message nor in the locals of its traceback.
-        """
-        problem = ""
-        key: object = None
-        try:
-            key = self.api_key() if callable(self.api_key) else os.environ.get("OPENAI_API_KEY")
-        except Exception as error:  # the traceback has the locals of the function, which may hold a key
-            problem = f"{error} ({type(error).__name__}, raised by the function given as api_key)".lstrip()
-        if isinstance(key, str) and key and fits_header(key):
-            return key
-        if not problem:
-            problem = (
-                f"the function given as api_key has returned {type(key).__name__}; return a str"
-                if key is not None and not isinstance(key, str)
-                else "the API key has characters that no HTTP header may have (a line break or a space at its end?)"
-                if key
-                else "no API key: set OPENAI_API_KEY, or give api_key= to connect() or register()"
-            )
-        del key
-        raise ConfigurationError(problem)
-
-    @property
-    def key_origin(self) -> str:
-        """Where the key comes from, for an error message."""
-        if self.api_key is None:
-            return "the environment variable OPENAI_API_KEY"
-        is_function = isinstance(self.api_key, Secret) and self.api_key.is_function
-        return "the function given as api_key" if is_function else "the setting api_key"
-
     def checked_base_url(self) -> str:
         """The base URL without a slash at its end. Raises ConfigurationError."""
         return checked_base_url(self.base_url, self.allow_http)
@@ -279,17 +237,18 @@ class Settings:
         return stays_here(self.checked_base_url())
 
     def key_header(self, key: str) -> dict[str, str]:
-        """The header that carries the key."""
-        is_token = isinstance(self.api_key, Secret) and self.api_key.is_function
-        is_own = self.auth == "api-key" or (self.auth == "auto" and is_azure(self.base_url) and not is_token)
-        return {"api-key": key} if is_own else {"Authorization": f"Bearer {key}"}
+        """The header that carries the key: Azure's for a key of Azure's, otherwise Authorization."""
+        is_azures = self.auth == "api-key" or (
+            self.auth == "auto" and is_azure(self.base_url) and not is_function(self.api_key)
+        )
+        return {"api-key": key} if is_azures else {"Authorization": f"Bearer {key}"}
 
     def account_headers(self) -> dict[str, str]:
         """The headers that name the organization and the project, when they are set."""
         account = {"OpenAI-Organization": self.organization, "OpenAI-Project": self.project}
         return {name: value for name, value in account.items() if value}
 
-    def without_own(self, headers: Mapping[str, str]) -> dict[str, str]:
-        """The headers without those that the user gives as default_headers."""
-        own = {name.lower() for name in self.default_headers or ()}
-        return {name: value for name, value in headers.items() if name.lower() not in own}
+    def without_overridden(self, headers: Mapping[str, str]) -> dict[str, str]:
+        """The headers without those that the user's default_headers replace."""
+        given = {name.lower() for name in self.default_headers or ()}
+        return {name: value for name, value in headers.items() if name.lower() not in given}

@@ -18,7 +18,7 @@ from ..clock import REAL, Clock
 INTERRUPT_POLL_SECONDS = 0.05  # between two checks for a cancelled statement
 MINUTE = 61.0  # seconds; one more than 60, because the server counts from the arrival of a request
 
-Shared = tuple[str, str]  # a limit's setting, and what shares the limit: a vector store, or "" for the whole account
+Limit = tuple[str, str]  # a limit's setting, and what shares the limit: a vector store, or "" for the whole account
 
 
 class CancelFlag:
@@ -50,12 +50,13 @@ class ConcurrencyLimiter:
         self._under_way: list[CancelFlag] = []  # of the statements whose requests they are
         self._not_before = 0.0
         self._halved = 0.0
-        self._changed = threading.Condition()
+        self._mutex = threading.Lock()
+        self._changed = threading.Condition(self._mutex)
 
     def acquire(self, cancelled: CancelFlag) -> float | None:
         """Wait for a place. Returns when the request began, for `record`; None if `cancelled` is set."""
         while not cancelled.is_set:
-            with self._changed:
+            with self._mutex:
                 now = self._clock.monotonic()
                 pause = self._not_before - now
                 if pause <= 0:
@@ -73,7 +74,7 @@ class ConcurrencyLimiter:
 
     def release(self, cancelled: CancelFlag) -> None:
         """Give back the place of `acquire` with the same flag."""
-        with self._changed:
+        with self._mutex:
             self._under_way.remove(cancelled)
             self._changed.notify()
 
@@ -82,7 +83,7 @@ class ConcurrencyLimiter:
 
         `wait` is the seconds until the next request may begin, after a rate limit; None if the response was no limit.
         """
-        with self._changed:
+        with self._mutex:
             if wait is not None:
                 self._not_before = max(self._not_before, self._clock.monotonic() + wait)
             if began < self._halved:
@@ -126,12 +127,12 @@ class MinuteQuota:
     def __init__(self, limits: Mapping[str, int], clock: Clock = REAL) -> None:
         self._clock = clock
         self._limits = limits
-        self._windows: dict[Shared, SlidingWindow] = {}
+        self._windows: dict[Limit, SlidingWindow] = {}
         self._tidied = 0.0  # when idle windows were last dropped: to do so at each request would take quadratic time
         self._lock = threading.Lock()
 
     def acquire(
-        self, amounts: Mapping[Shared, int], cancelled: CancelFlag, on_wait: Callable[[float], None]
+        self, amounts: Mapping[Limit, int], cancelled: CancelFlag, on_wait: Callable[[float], None]
     ) -> float | None:
         """Wait until a request with these amounts may begin, and count them.
 
@@ -142,7 +143,7 @@ class MinuteQuota:
         while True:
             with self._lock:
                 now = self._clock.monotonic()
-                windows = [(self._window(shared), amount) for shared, amount in amounts.items()]
+                windows = self._limited(amounts)
                 wait = max((window.wait(amount, now) for window, amount in windows), default=0.0)
                 if not wait:
                     for window, amount in windows:
@@ -155,27 +156,32 @@ class MinuteQuota:
             if cancelled.wait(wait):
                 return None
 
-    def recount(self, amounts: Mapping[Shared, int], counted: float) -> float:
+    def recount(self, amounts: Mapping[Limit, int], counted: float) -> float:
         """Count again what `acquire` has counted at this time: the request has waited. Returns when it is counted."""
         with self._lock:
             now = self._clock.monotonic()
-            for shared, amount in amounts.items():
-                self._window(shared).remove(amount, counted)
-                self._window(shared).add(amount, now)
+            for window, amount in self._limited(amounts):
+                window.remove(amount, counted)
+                window.add(amount, now)
             return now
 
-    def release(self, amounts: Mapping[Shared, int], counted: float) -> None:
+    def release(self, amounts: Mapping[Limit, int], counted: float) -> None:
         """Take back what `acquire` has counted at this time: the request never left."""
         with self._lock:
-            for shared, amount in amounts.items():
-                self._window(shared).remove(amount, counted)
+            for window, amount in self._limited(amounts):
+                window.remove(amount, counted)
 
-    def _window(self, shared: Shared) -> SlidingWindow:
-        return self._windows.setdefault(shared, SlidingWindow(self._limits[shared[0]]))
+    def _limited(self, amounts: Mapping[Limit, int]) -> list[tuple[SlidingWindow, int]]:
+        """The windows of these amounts, without those that have no limit."""
+        return [
+            (self._windows.get(limit) or self._windows.setdefault(limit, SlidingWindow(most)), amount)
+            for limit, amount in amounts.items()
+            if (most := self._limits[limit[0]])
+        ]
 
     def _tidy(self, now: float) -> None:
         if now - self._tidied > MINUTE:
-            self._windows = {shared: window for shared, window in self._windows.items() if not window.is_over(now)}
+            self._windows = {limit: window for limit, window in self._windows.items() if not window.is_over(now)}
             self._tidied = now
 
 
@@ -191,7 +197,7 @@ class SlidingWindow:
         """Seconds until `amount` more may begin. More than `most` may begin alone, when nothing else has."""
         self._forget(now)
         excess = self._total + amount - self._most
-        if not self._most or excess <= 0 or not self._total:
+        if excess <= 0 or not self._total:
             return 0.0
         end = now
         for began, size in self._begun:

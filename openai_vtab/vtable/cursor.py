@@ -1,7 +1,7 @@
 """The cursor: one scan of a table, from SQLite's Filter to its rows.
 
 >>> cursor = Cursor(
-...     table, getters, rows.rowid, arguments, lookup, list_reader, before_reading, never_numbers, is_mistake
+...     table, getters, rows.rowid, arguments, lookup, list_reader, before_reading, never_numbers, is_mistake, None
 ... )
 >>> cursor.Filter(5, "vector_store_id,batch_id", ("vs_1", "vsfb_1"))
 >>> cursor.Column(4)
@@ -25,7 +25,7 @@ from ..schema.values import SQLiteValue, key_text
 from .listing import ListReader
 from .lookup import Lookup
 from .replay import RecordingLookup
-from .row_cursor import Comparison, RowCursor
+from .row_cursor import IsMistake, RowCursor
 from .row_identity import Reference, Row
 from .scan import ArgvLayout, ScanArguments, ScanOptions, narrows, total
 
@@ -51,9 +51,10 @@ class Cursor(RowCursor[Reference, APIObject]):
         list_reader: ListReader,
         before_reading: Callable[[], None],
         never_numbers: Callable[[str], set[int]],
-        is_mistake: Comparison,
+        is_mistake: IsMistake,
+        refuse_hidden: Callable[[], None] | None,
     ) -> None:
-        super().__init__(table, getters, rowid, is_mistake)
+        super().__init__(table, getters, rowid, is_mistake, refuse_hidden)
         self._own_getters = getters
         self._arguments = arguments
         self._lookup = lookup
@@ -65,8 +66,8 @@ class Cursor(RowCursor[Reference, APIObject]):
     def Filter(self, idxNum: int, idxStr: str, args: tuple[Any, ...]) -> None:  # noqa: N803 - SQLite's names
         """SQLite begins a scan with the plan that BestIndex has made, and the values for it."""
         layout = self._arguments.layouts.get((idxNum, idxStr)) or self._arguments.layout(idxNum, idxStr)
-        if layout.plan.compared:
-            args = self._compared(layout.plan.compared, args)
+        if layout.plan.compared or self._refuse_hidden is not None:
+            args = self._without_compared(layout.plan.compared, args)
         self._before_reading()
         self._option_values, self._getters = {}, self._own_getters  # SQLite may have used another plan before
         if layout.sources is not None and layout.method is not None:

@@ -1,4 +1,4 @@
-"""The exceptions that end a transaction reach the caller, although APSW loses them where SQLite disconnects a table.
+"""Brings the exceptions that end a transaction to the caller, although APSW loses some of them.
 
 Theory of operation
 -------------------
@@ -13,7 +13,9 @@ schema, and if no prepared statement needs the table any more: APSW's cache of 1
 
 The rollback hook is the last function that SQLite calls. An exception that is still kept must not be raised twice.
 
->>> errors = EndingErrors(connection, internal_sql)
+A cancelled asyncio task does not see the exception of its COMMIT. So the log says what the API may have carried out.
+
+>>> errors = EndingErrors(connection, internal_sql, is_abandoned=lambda: False)
 >>> with errors.kept(): queue.flush()
 
 https://github.com/rogerbinns/apsw/blob/master/src/vtable.c (apswvtabDestroyOrDisconnect)
@@ -21,35 +23,44 @@ https://github.com/rogerbinns/apsw/blob/master/src/vtable.c (apswvtabDestroyOrDi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import apsw
 
+from ..errors import WriteError
 from ..sqlite.internal_sql import InternalSQL
+
+log = logging.getLogger("openai_vtab")
 
 
 class EndingErrors:
     """The exceptions of the statement that ends the open transaction of a connection."""
 
-    def __init__(self, connection: apsw.Connection, internal_sql: InternalSQL) -> None:
+    def __init__(
+        self, connection: apsw.Connection, internal_sql: InternalSQL, is_abandoned: Callable[[], bool]
+    ) -> None:
         self._internal_sql = internal_sql
+        self._is_abandoned = is_abandoned
         self._raised: BaseException | None = None
         self._is_lost = False
         connection.set_rollback_hook(self._raise_again, id=EndingErrors)
 
     @contextmanager
     def kept(self) -> Iterator[None]:
-        """Remember what the block raises."""
+        """Remember the exception that the block raises."""
         try:
             yield
         except BaseException as error:
             self._raised, self._is_lost = error, False
+            if self._is_abandoned() and _may_have_sent(error):
+                log.warning("the COMMIT of a cancelled task has failed: %s", error)
             raise
 
     def disconnected(self) -> None:
-        """SQLite disconnects a table."""
-        # within a statement of the package, APSW has put the exception aside
+        """Note that SQLite disconnects a table, so that APSW has lost what was raised before."""
+        # within a statement of the package, APSW has put the exception aside, and does not lose it
         self._is_lost = self._is_lost or not self._internal_sql.running
 
     def _raise_again(self) -> None:
@@ -59,5 +70,12 @@ class EndingErrors:
             raise error
 
     def over(self) -> None:
-        """The statement is over."""
+        """Forget the exception: its statement is over."""
         self._raised, self._is_lost = None, False
+
+
+def _may_have_sent(error: BaseException) -> bool:
+    """Whether the exception of a COMMIT tells of something that the API has carried out, or may have."""
+    if isinstance(error, WriteError):
+        return bool(error.done or error.partial or error.unknown)
+    return isinstance(error, Exception)  # the log has the others already

@@ -16,6 +16,7 @@ import apsw
 
 from ..errors import RowError, UnsupportedWriteError
 from ..execution.statement import StatementSession
+from ..ledger.shadow_table import quoted
 from ..schema.values import SQLiteValue
 from . import best_index
 from .context import ConnectionContext
@@ -27,12 +28,12 @@ from .members_read import MembersRead
 from .refusals import refuse_other_schema, refuse_without_where
 from .replay import RecordingLookup
 from .replayed_lists import ReplayedListReader
-from .row_cursor import Comparison, compare_nothing
+from .row_cursor import IsMistake, never_a_mistake
 from .row_identity import RowIdentities
 from .scan import ScanArguments
 from .transactions import TransactionHooks, reports_refusal
+from .write_only_columns import WriteOnlyColumns
 from .writing import RowWriter
-from .written_columns import WrittenColumns
 
 
 class VTable(TransactionHooks):
@@ -52,14 +53,14 @@ class VTable(TransactionHooks):
         self.table = rows.table
         self.rows = rows
         self._writer = RowWriter(context, rows)
-        self._written_columns = WrittenColumns(rows.table)
+        self._write_only_columns = WriteOnlyColumns(rows.table)
         self._getters = getters
         self._arguments = arguments
 
     def BestIndexObject(self, info: apsw.IndexInfo) -> bool:
         """SQLite plans a query: the planner chooses what serves it."""
         if self.rows.ledger is None:  # a ledger has what was sent to create a row
-            self._written_columns.look(info)
+            self._write_only_columns.warn(info)
         best_index.plan(self.table, info, ledger=self.rows.ledger is not None)
         return True
 
@@ -67,13 +68,14 @@ class VTable(TransactionHooks):
         """SQLite opens a cursor: one that reads for the running statement, or one that records its requests."""
         rows, context = self.rows, self.context
         recorder = context.replayer.recorder
-        compared: Comparison = compare_nothing
+        is_mistake: IsMistake = never_a_mistake
+        refuse_hidden: Callable[[], None] | None = None
         if recorder is None:
             statement = context.statements.current
-            compared = partial(context.number_comparisons.look, self.table, statement)
+            is_mistake = partial(context.number_comparisons.is_mistake, self.table, statement)
             if statement is not None and not statement.readonly:
                 refuse_other_schema(self.connection(), statement, self._name)
-                context.number_comparisons.refuse_hidden(self.table, statement)
+                refuse_hidden = partial(context.number_comparisons.refuse_hidden, self.table, self._path, statement)
                 if rows.ledger is None and not context.settings.allow_unbounded_writes:
                     refuse_without_where(statement, self.table, self._name)
             session = context.session
@@ -96,8 +98,15 @@ class VTable(TransactionHooks):
             list_reader,
             before_reading,
             never_numbers,
-            compared,
+            is_mistake,
+            refuse_hidden,
         )
+
+    @property
+    def _path(self) -> str:
+        """The name in SQL, with the schema; no database is attached as openai, so that it names the API's own table."""
+        ledger = self.rows.ledger
+        return f"openai.{quoted(self._name)}" if ledger is None else f"{quoted(ledger.schema)}.{quoted(ledger.name)}"
 
     def before_reading(self, reader: StatementSession) -> None:
         """Send what other statements have queued, so that a scan reads what was written before it."""

@@ -229,4 +229,7 @@ def judge(operation: str, case: Any, response: Any) -> None:
     if not allowed and operation != "POST /files":
         assert response.status_code in (400, 404), (case.body, case.query)
     elif allowed and response.status_code != 200:
-        assert response.status_code in (404, 405) or any(c.explains(error) for c in CONTRADICTIONS), (error, case.body)
+        # without_nulls() knows the names of all members, but not where each belongs
+        null = error["code"] == "unknown_parameter" and without_nulls(case.body) != case.body
+        explained = null or any(contradiction.explains(error) for contradiction in CONTRADICTIONS)
+        assert response.status_code in (404, 405) or explained, (error, case.body)

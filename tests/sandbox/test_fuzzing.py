@@ -165,7 +165,7 @@ def generated(value: Any) -> Any:
     return [generated(member) for member in value] if isinstance(value, list) else value
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def fuzzed() -> Iterator[Any]:
     """A sandbox with the description's spelling of a batch's object, which every example adds to."""
     with sandbox_package.run(quirks=Quirks(plural_object=True)) as sandbox:

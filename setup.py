@@ -21,7 +21,7 @@ TEST = [  # what the fast suite needs
     *SQLALCHEMY,
     *STACKQL,
     "dbapi-compliance>=1.15.0",
-    "hypothesis>=6.100.0",
+    "hypothesis>=6.130.12",
     "jsonschema>=4.21.0",
     "pytest>=8.4.0",
     "pytest-recording>=0.13.2",
@@ -45,9 +45,11 @@ SLOW = [  # what `pytest -m slow` and the measurement of coverage need
     "coverage>=7.10.6",  # 7.10 is the first that measures subprocesses by itself
     "mypy>=1.18.1",
     "nbclient>=0.10.0",
+    "openai>=3.3.1",  # its methods run against the sandbox
     "pyte>=0.8.2",  # docs/record.py's terminal
     "pytest-cov>=7.0.0",
     "rich>=14.2.0",  # docs/record.py's picture
+    "schemathesis>=4.32.5",  # requests for the sandbox, from OpenAI's description
 ]
 DOCS = ["mkdocs>=1.6.1,<2", "mkdocs-material>=9.6.0"]  # the site: mkdocs serve
 FUZZ = ["atheris>=3.0"]  # what `python -m tests.fuzz` is guided by

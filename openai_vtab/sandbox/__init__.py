@@ -174,13 +174,14 @@ def run(
     api_key: str = KEY,
     seeded: bool = True,
     clock: Callable[[], float] = time.time,
+    quirks: Quirks | None = None,
 ) -> Iterator[Sandbox]:
     """Run a sandbox for the length of a with statement.
 
     Port 0 is any free one. `latency` delays each response, and a batch takes `processing_seconds`. `clock` returns
-    the time in Unix seconds.
+    the time in Unix seconds. `quirks` are those that the sandbox begins with: none by default.
     """
-    state = State(processing_seconds, clock)
+    state = State(processing_seconds, clock, quirks)
     if seeded:
         seed(state)
     server = Server(App(state, api_key), FaultInjector(clock), port, latency)

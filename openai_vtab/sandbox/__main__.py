@@ -7,7 +7,7 @@ import contextlib
 import errno
 import threading
 
-from . import KEY, run
+from . import KEY, Quirks, run
 
 
 def main() -> None:
@@ -28,6 +28,11 @@ def main() -> None:
         help="how long a batch is in progress (default: 2)",
     )
     parser.add_argument("--api-key", default=KEY, help=f"the key to accept (default: {KEY})")
+    parser.add_argument(
+        "--plural-object",
+        action="store_true",
+        help="call a batch's object vector_store.files_batch, as the published description has it",
+    )
     parser.add_argument("--empty", action="store_true", help="start without the demo data")
     options = parser.parse_args()
     try:
@@ -39,6 +44,7 @@ def main() -> None:
                 processing_seconds=options.processing_seconds,
                 api_key=options.api_key,
                 seeded=not options.empty,
+                quirks=Quirks(plural_object=options.plural_object),
             ) as sandbox,
         ):
             print(f"OPENAI_BASE_URL={sandbox.base_url} OPENAI_API_KEY={sandbox.api_key} openai-vtab", flush=True)

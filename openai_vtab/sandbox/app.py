@@ -7,15 +7,25 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 from typing import Any
 
-from .endpoints import Call
+from .endpoints import NOT_JSON, Call
 from .errors import ErrorResponse
 from .messages import Received, Response, json_response
 from .routes import Endpoint, has_path, route
 from .state import State
+
+logger = logging.getLogger(__name__)
+
+# Of errors whose type does not follow from the status, by code
+TYPES = {"insufficient_quota": "insufficient_quota", "server_is_overloaded": "service_unavailable_error"}
+NO_KEY = (
+    "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth "
+    "(i.e. Authorization: Bearer YOUR_KEY)."
+)
 
 
 class App:
@@ -30,8 +40,8 @@ class App:
         """Carry out the request and return its response."""
         began = time.perf_counter()
         try:
-            self._authenticate(request)
             endpoint, ids = _endpoint(request)
+            self._authenticate(request)
             with self.state.lock:
                 found = endpoint(Call(self.state, request, ids))
             if isinstance(found, bytes):
@@ -40,6 +50,12 @@ class App:
                 response = json_response(found)
         except ErrorResponse as error:
             response = self.error_response(error)
+        except RecursionError:
+            response = self.error_response(ErrorResponse(400, NOT_JSON))
+        except Exception:
+            logger.exception("%s %s has failed", request.method, request.path)
+            message = "The server had an error while processing your request. Sorry about that!"
+            response = self.error_response(ErrorResponse(500, message))
         if "file_batches" in request.path and self.quirks.poll_after_ms is not None:
             response.headers["openai-poll-after-ms"] = str(self.quirks.poll_after_ms)
         response.headers["x-request-id"] = "req_" + secrets.token_hex(16)
@@ -48,16 +64,18 @@ class App:
         return response
 
     def error_response(self, error: ErrorResponse, type: str | None = None) -> Response:
-        """An error in OpenAI's format, or in that of a quirk. The `type` follows from the status unless given."""
+        """An error in OpenAI's format, or a quirk's. The `type` follows from code and status unless given."""
         status = error.status
         if status == 404 and self.quirks.unknown_id_is_400:
             status = 400
         if self.quirks.plain_errors == "text":
-            return Response(status, error.message.encode(), {"content-type": "text/plain; charset=utf-8"})
+            return Response(
+                status, error.message.encode("utf-8", "replace"), {"content-type": "text/plain; charset=utf-8"}
+            )
         body: Any = {
             "error": {
                 "message": error.message,
-                "type": type or ("invalid_request_error" if status < 500 else "server_error"),
+                "type": type or TYPES.get(error.code or "") or _type(status),
                 "param": error.param,
                 "code": error.code,
             }
@@ -67,18 +85,37 @@ class App:
         return json_response(body, status)
 
     def _authenticate(self, request: Received) -> None:
-        given = request.headers.get("api-key") or request.headers.get("authorization", "").removeprefix("Bearer ")
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        given = request.headers.get("api-key") or (token.strip() if scheme.lower() == "bearer" else "")
         if not given:
-            raise ErrorResponse(401, "You didn't provide an API key.", code="missing_api_key")
+            raise ErrorResponse(401, NO_KEY)
         if given != self.api_key:
-            raise ErrorResponse(401, f"Incorrect API key provided: {given}.", code="invalid_api_key")
+            message = (
+                f"Incorrect API key provided: {_masked(given)}. You can find your API key at "
+                "https://platform.openai.com/account/api-keys."
+            )
+            raise ErrorResponse(401, message, code="invalid_api_key")
+
+
+def _type(status: int) -> str:
+    """The type of an error, which for a rate limit is what is limited."""
+    if status == 429:
+        return "requests"
+    return "invalid_request_error" if status < 500 else "server_error"
+
+
+def _masked(key: str) -> str:
+    """The key as far as OpenAI repeats it in an error."""
+    shown = 4 if len(key) > 16 else 0
+    return key[:shown] + "*" * (len(key) - 2 * shown) + key[len(key) - shown :]
 
 
 def _endpoint(request: Received) -> tuple[Endpoint, list[str]]:
-    found = route(request.method, request.segments)
-    if found is not None:
-        return found
-    if has_path(request.segments):
-        message = f"Not allowed to {request.method} on {request.path}."
-        raise ErrorResponse(405, message, code="method_not_supported")
-    raise ErrorResponse(404, f"Invalid URL ({request.method} /v1{request.path})")
+    address = request.prefix + request.path.partition("?")[0]
+    if request.prefix:
+        found = route(request.method, request.segments)
+        if found is not None:
+            return found
+        if has_path(request.segments):
+            raise ErrorResponse(405, f"Not allowed to {request.method} on {address}.", code="method_not_supported")
+    raise ErrorResponse(404, f"Invalid URL ({request.method} {address})")

@@ -46,25 +46,25 @@ def steps(app: App, request: Received, fault: Fault | None) -> Iterator[Step]:
     if isinstance(fault, Slow):
         yield Pause(fault.seconds)
     response = _replacement(app, fault) if isinstance(fault, Status | Answer) else app.respond(request)
-    head = _head(response)
+    top = head(response)
     if isinstance(fault, Cut):
-        yield _until(fault, head, response.body)
+        yield _until(fault, top, response.body)
         yield Close()
         return
     request.record_status(response.status)
     if isinstance(fault, Drip):
-        yield head
+        yield top
         for byte in response.body:
             yield Pause(fault.seconds_per_byte)
             yield bytes([byte])
     elif isinstance(fault, Wire):
-        for part in fault.parts(head, response.body):
+        for part in fault.parts(top, response.body):
             yield part
             yield Pause(fault.pause)
         if not fault.kept:
             yield Close()
     else:
-        yield head + response.body
+        yield top if request.method == "HEAD" else top + response.body
         if app.quirks.close_without_notice:
             yield Close()
 
@@ -87,7 +87,7 @@ def _until(cut: Cut, head: bytes, body: bytes) -> bytes:
     return head[: len(head) // 2] if cut.when == "headers" else head + body[: len(body) // 2]
 
 
-def _head(response: Response) -> bytes:
+def head(response: Response) -> bytes:
     """The status line and the headers."""
     phrase = http.client.responses.get(response.status, "Unknown")
     lines = [f"HTTP/1.1 {response.status} {phrase}", f"content-length: {len(response.body)}"]

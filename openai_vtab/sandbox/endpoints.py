@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,11 +15,19 @@ from .collection import Collection, T
 from .errors import ErrorResponse
 from .messages import Received
 from .multipart import parse_upload
-from .objects import JSON, STATUSES, File, VectorStoreFile
+from .objects import JSON, File, VectorStoreFile
 from .pagination import page
+from .parameters import FILES_QUERY, STORE_FILES_QUERY, STORES_QUERY
 from .parsing import passages, text_of
+from .schema import Object
 from .search import search
 from .state import State
+
+JSON_TYPE = "application/json"
+NOT_JSON = (
+    "We could not parse the JSON body of your request. (HINT: This likely means you aren't using your HTTP library "
+    "correctly. The OpenAI API expects a JSON payload, but what was sent was not valid JSON.)"
+)
 
 
 @dataclass(frozen=True)
@@ -32,23 +41,36 @@ class Call:
     def body(self, *, optional: bool = False) -> JSON:
         """The request's JSON object; an empty one for no body if that is `optional`."""
         body = self.request.body
-        if body is None and optional:
+        if optional and not self.request.raw:
             return {}
+        content_type = self.request.headers.get("content-type", JSON_TYPE)
+        if content_type.partition(";")[0].strip().lower() != JSON_TYPE:
+            message = (
+                f"Unsupported content type: '{content_type}'. This API method only accepts '{JSON_TYPE}' requests, but "
+                f"you specified the header 'Content-Type: {content_type}'."
+            )
+            raise ErrorResponse(400, message, code="unsupported_content_type")
         if not isinstance(body, dict):
-            raise ErrorResponse(400, "We could not parse the JSON body of your request.", code="invalid_json")
+            raise ErrorResponse(400, NOT_JSON)
         return body
+
+    def query(self, parameters: Object) -> JSON:
+        """The query's parameters, of those that the API has."""
+        given: JSON = dict(self.request.query)
+        if re.fullmatch(r"-?[0-9]{1,100}", given.get("limit", "")):
+            given["limit"] = int(given["limit"])
+        return parameters.read(given)
 
     def page(
         self,
         items: Collection[T],
         to_json: Callable[[T], JSON],
+        query: JSON,
         is_wanted: Callable[[T], bool] = lambda _: True,
         *,
-        max_limit: int = 100,
         default_limit: int = 20,
     ) -> JSON:
         """The page of the wanted items that the query asks for."""
-        query = self.request.query
         quirks = self.state.quirks
         repeats = quirks.after_ignored and query.pop("after", None) is not None
         found = page(
@@ -56,7 +78,6 @@ class Call:
             query,
             to_json,
             is_wanted,
-            max_limit=max_limit,
             default_limit=default_limit,
             unknown_cursor_is_first_page=quirks.unknown_after_is_first_page,
         )
@@ -68,12 +89,13 @@ class Call:
 
 def list_files(call: Call) -> JSON:
     """GET /files."""
-    purpose = call.request.query.get("purpose")
+    query = call.query(FILES_QUERY)
+    purpose = query.get("purpose")
     return call.page(
         call.state.files,
         File.json,
+        query,
         lambda file: purpose in (None, file.purpose),
-        max_limit=10000,
         default_limit=10000,
     )
 
@@ -104,7 +126,7 @@ def get_file_content(call: Call) -> bytes:
 def list_stores(call: Call) -> JSON:
     """GET /vector_stores."""
     now = call.state.clock()
-    return call.page(call.state.stores, lambda store: store.json(now))
+    return call.page(call.state.stores, lambda store: store.json(now), call.query(STORES_QUERY))
 
 
 def create_store(call: Call) -> JSON:
@@ -164,11 +186,12 @@ def get_store_file_content(call: Call) -> JSON:
     """GET /vector_stores/{vector_store_id}/files/{file_id}/content."""
     attached = call.state.store_file(*call.ids)
     file = call.state.file(attached.id)
-    text = text_of(file.filename, file.content) or ""
+    text = text_of(file.filename, file.content)
     size = attached.chunking_strategy["static"]["max_chunk_size_tokens"]
+    parts = passages(text, size) if text else []
     return {
         "object": "vector_store.file_content.page",
-        "data": [{"type": "text", "text": part} for part in passages(text, size)],
+        "data": [{"type": "text", "text": part} for part in parts],
         "has_more": False,
         "next_page": None,
     }
@@ -212,8 +235,6 @@ def _batch(call: Call, found: JSON) -> JSON:
 def _page_of_files(call: Call, attached: Collection[VectorStoreFile]) -> JSON:
     """The page of those files that have the status which the query's `filter` names."""
     now = call.state.clock()
-    status = call.request.query.get("filter")
-    if status is not None and status not in STATUSES:
-        message = f"Invalid value: '{status}'. Supported values are: {', '.join(map(repr, STATUSES))}."
-        raise ErrorResponse(400, message, param="filter", code="invalid_value")
-    return call.page(attached, lambda file: file.json(now), lambda file: status in (None, file.status(now)))
+    query = call.query(STORE_FILES_QUERY)
+    status = query.get("filter")
+    return call.page(attached, lambda file: file.json(now), query, lambda file: status in (None, file.status(now)))

@@ -9,12 +9,10 @@ https://platform.openai.com/docs/api-reference/vector-stores-file-batches
 from __future__ import annotations
 
 from .containers import FileBatch
-from .errors import ErrorResponse, invalid
+from .errors import ErrorResponse
 from .objects import JSON
+from .parameters import FILE_BATCH
 from .state import BATCH_PREFIX, State, new_id
-from .validation import array, attributes, check_names, chunking_strategy
-
-MAX_FILES = 2000
 
 
 def create(
@@ -31,9 +29,8 @@ def create(
 
     The files are completed one after another, evenly over the processing time. A given `status` stays as it is.
     """
-    check_names(body, {"file_ids", "files", "attributes", "chunking_strategy"})
+    items = _items(FILE_BATCH.read(body))
     store = state.store(store_id)
-    items = _items(body)
     begin = created_at or state.clock()
     seconds = state.processing_seconds if processing_seconds is None else processing_seconds
     files = [
@@ -57,24 +54,14 @@ def cancel(state: State, store_id: str, batch_id: str) -> JSON:
     return found
 
 
-def _items(body: JSON) -> list[JSON]:
-    """The files of a new batch, each an object with a file_id, and with attributes and chunking_strategy if given."""
-    if ("file_ids" in body) == ("files" in body):
-        message = "Exactly one of 'file_ids' and 'files' must be given."
-        raise ErrorResponse(400, message, param="file_ids", code="missing_parameter")
-    if "file_ids" in body:
-        shared = {"attributes": body.get("attributes"), "chunking_strategy": body.get("chunking_strategy")}
-        items = [{"file_id": file_id, **shared} for file_id in array("file_ids", body["file_ids"], MAX_FILES)]
-    else:
-        # The API, too, ignores the attributes and the strategy beside `files`.
-        items = array("files", body["files"], MAX_FILES)
-    for index, item in enumerate(items):
-        if not isinstance(item, dict) or not isinstance(item.get("file_id"), str):
-            raise invalid(f"file_ids[{index}]", "Expected an ID that begins with 'file-'.")
-        check_names(item, {"file_id", "attributes", "chunking_strategy"})
-        attributes(item.get("attributes"))
-        chunking_strategy(item.get("chunking_strategy"))
-    return items
+def _items(given: JSON) -> list[JSON]:
+    """The files of a new batch, each an object with a file_id, and with attributes and chunking_strategy if given.
+
+    The API, too, ignores the attributes and the strategy beside `files`.
+    """
+    shared = {name: given.get(name) for name in ("attributes", "chunking_strategy")}
+    files: list[JSON] | None = given.get("files")
+    return [{"file_id": id, **shared} for id in given["file_ids"]] if files is None else files
 
 
 def _new_batch_id(state: State) -> str:

@@ -12,7 +12,6 @@ from .errors import ErrorResponse
 from .multipart import Upload
 from .objects import JSON, File
 from .state import State, new_id
-from .validation import file_expiry
 
 PURPOSES = ("fine-tune", "assistants", "batch", "user_data", "vision", "evals")
 
@@ -37,8 +36,7 @@ def create(
 ) -> JSON:
     """Add a file, of any purpose. The id is random unless given."""
     now = state.clock()
-    seconds = file_expiry(expires_after)
-    expires_at = None if seconds is None else int(now) + seconds
+    expires_at = None if expires_after is None else int(now) + expires_after["seconds"]
     file = File(id or new_id("file-"), filename, content, purpose, now, expires_at)
     state.files.add(file)
     return file.json()

@@ -5,16 +5,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from werkzeug.http import parse_options_header
 
-from .errors import missing
+from .errors import missing, wrong_type
 from .messages import Received
 from .objects import JSON
+from .parameters import UPLOAD
 
 DISPOSITION = "content-disposition:"
+MEMBER = re.compile(r"(\w+)\[(\w+)\]")
+NUMBER = re.compile(r"-?[0-9]{1,18}")
 
 
 class Upload(NamedTuple):
@@ -35,22 +39,30 @@ class Part(NamedTuple):
 
 
 def parse_upload(request: Received) -> Upload:
-    """Parse the form. Raises the API's 400 when it lacks the file or the purpose."""
-    parts = list(_parts(request))
-    files = {part.name: part for part in parts if part.filename is not None}
-    form = {part.name: part.content.decode("utf-8", "replace") for part in parts if part.filename is None}
-    for name, fields in (("file", files), ("purpose", form)):
-        if name not in fields:
-            raise missing(name)
-    expires_after: JSON | None = None
-    if "expires_after[anchor]" in form:
-        seconds = form.get("expires_after[seconds]", "")
-        expires_after = {
-            "anchor": form["expires_after[anchor]"],
-            "seconds": int(seconds) if seconds.isdecimal() else None,
-        }
-    file = files["file"]
-    return Upload(file.filename or "upload", file.content, form["purpose"], expires_after)
+    """Parse the form. Raises the API's 400 when it lacks the file, or has fields that are not valid."""
+    files: dict[str, Part] = {}
+    fields: JSON = {}
+    for part in _parts(request):
+        if part.filename is None:
+            _add(fields, part.name, part.content.decode("utf-8", "replace"))
+        else:
+            files[part.name] = part
+    file = files.pop("file", None)
+    if file is None:
+        raise wrong_type("file", "a file", fields["file"]) if "file" in fields else missing("file")
+    given = UPLOAD.read({**files, **fields})
+    return Upload(file.filename or "upload", file.content, given["purpose"], given.get("expires_after"))
+
+
+def _add(fields: JSON, name: str, value: str) -> None:
+    """Add a field. In brackets is the name of an object's member, as in "expires_after[seconds]"."""
+    member = MEMBER.fullmatch(name)
+    if member is None:
+        fields[name] = value
+        return
+    members = fields.setdefault(member[1], {})
+    if isinstance(members, dict):
+        members[member[2]] = int(value) if NUMBER.fullmatch(value) else value
 
 
 def _parts(request: Received) -> Iterator[Part]:

@@ -1,6 +1,6 @@
 """Pages of a list, as the API cuts them: limit, order, after and before.
 
->>> page(stores, {"limit": "2", "after": "vs_1"}, lambda store: store.json(now))["has_more"]
+>>> page(stores, {"limit": 2, "after": "vs_1"}, lambda store: store.json(now))["has_more"]
 True
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from itertools import islice, takewhile
+from typing import Any
 
 from .collection import Collection, T
 from .errors import invalid
@@ -16,20 +17,19 @@ from .objects import JSON
 
 def page(
     items: Collection[T],
-    query: Mapping[str, str],
+    query: Mapping[str, Any],
     to_json: Callable[[T], JSON],
     is_wanted: Callable[[T], bool] = lambda _: True,
     *,
-    max_limit: int,
     default_limit: int,
     unknown_cursor_is_first_page: bool = False,
 ) -> JSON:
-    """The page of the wanted items that the query asks for.
+    """The page of the wanted items that the query, which must be valid, asks for.
 
     A cursor that is not among the items raises an ErrorResponse unless allowed.
     """
-    limit = _limit(query, max_limit, default_limit)
-    is_descending = _is_descending(query)
+    limit = query.get("limit", default_limit)
+    is_descending = query.get("order", "desc") == "desc"
     cursors: dict[str, T] = {}
     for name in ("after", "before"):
         if name in query and query[name] in items:
@@ -51,20 +51,3 @@ def page(
         "last_id": chosen[-1].id if chosen else None,
         "has_more": len(found) > limit,
     }
-
-
-def _limit(query: Mapping[str, str], max_limit: int, default_limit: int) -> int:
-    try:
-        limit = int(query.get("limit", default_limit))
-    except ValueError:
-        raise invalid("limit", "Expected an integer.") from None
-    if not 1 <= limit <= max_limit:
-        raise invalid("limit", f"Expected a value between 1 and {max_limit}.")
-    return limit
-
-
-def _is_descending(query: Mapping[str, str]) -> bool:
-    order = query.get("order", "desc")
-    if order not in ("asc", "desc"):
-        raise invalid("order", "Expected 'asc' or 'desc'.")
-    return order == "desc"

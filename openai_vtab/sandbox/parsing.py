@@ -25,21 +25,21 @@ CHARACTERS_PER_TOKEN = 4  # about as many as in English text
 
 def problem(filename: str, content: bytes) -> JSON | None:
     """The last_error that the file will have in a vector store, None if it can be indexed."""
-    suffix = splitext(filename)[1].lower()
-    if suffix not in TEXT_TYPES and suffix not in DOCUMENT_TYPES:
-        return _unsupported()
     text = text_of(filename, content)
     if text is None:
-        return _unsupported()
+        return {"code": "unsupported_file", "message": "The file type is not supported."}
     if not text.strip():
         return {"code": "invalid_file", "message": "The file could not be parsed because it is empty."}
     return None
 
 
 def text_of(filename: str, content: bytes) -> str | None:
-    """The file's text: UTF-8, or UTF-16 with a byte order mark. None if its bytes are no text."""
-    if splitext(filename)[1].lower() in DOCUMENT_TYPES:
+    """The file's text: UTF-8, or UTF-16 with a byte order mark. None for a type or for bytes that are no text."""
+    suffix = splitext(filename)[1].lower()
+    if suffix in DOCUMENT_TYPES:
         return content.decode("utf-8", "replace")
+    if suffix not in TEXT_TYPES:
+        return None
     encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
     try:
         text = content.decode(encoding)
@@ -61,7 +61,3 @@ def passages(text: str, size: int, overlap: int = 0) -> list[str]:
         parts.append(text[begin:end])
         begin = end - step_back
     return [*parts, text[begin:]]
-
-
-def _unsupported() -> JSON:
-    return {"code": "unsupported_file", "message": "The file type is not supported."}

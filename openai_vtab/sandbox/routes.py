@@ -44,13 +44,13 @@ ROUTES: dict[tuple[str, str], Endpoint] = {
 
 def route(method: str, segments: Sequence[str]) -> tuple[Endpoint, list[str]] | None:
     """The endpoint and the ids in the path. None if no route has this method and path."""
-    endpoint = ROUTES.get((method, _pattern(segments)))
-    return None if endpoint is None else (endpoint, list(segments[1::2]))
+    endpoint, ids = ROUTES.get((method, _pattern(segments))), list(segments[1::2])
+    return None if endpoint is None or "" in ids else (endpoint, ids)
 
 
 def has_path(segments: Sequence[str]) -> bool:
     """Whether any method has a route with this path."""
-    return any(pattern == _pattern(segments) for _, pattern in ROUTES)
+    return "" not in segments and any(pattern == _pattern(segments) for _, pattern in ROUTES)
 
 
 def _pattern(segments: Sequence[str]) -> str:

@@ -17,7 +17,9 @@ from socketserver import ThreadingTCPServer
 from typing import Any
 
 from .app import App
-from .delivery import Pause, steps
+from .delivery import Pause, head, steps
+from .errors import ErrorResponse
+from .framing import read_body
 from .injection import FaultInjector
 from .messages import Received
 from .traffic import Traffic
@@ -118,6 +120,12 @@ class Connection(BaseHTTPRequestHandler):
         super().setup()
         self.server.opened(self.connection)
 
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Respond to what is no HTTP request, and close the connection: nobody knows where the next one begins."""
+        response = self.server.api.error_response(ErrorResponse(code, message or "Bad request."))
+        if self._write(head(response) + response.body):
+            self._close()
+
     def log_message(self, format: str, *args: object) -> None:
         """Write nothing to stderr."""
 
@@ -129,13 +137,18 @@ class Connection(BaseHTTPRequestHandler):
 
     def _respond(self) -> None:
         """Read a request and respond to it."""
-        length = int(self.headers.get("content-length") or 0)
         headers = {name.lower(): value for name, value in self.headers.items()}
-        path = re.sub(r"^/v1(?=/|\?|$)", "", self.path)
-        request = Received(self.command, path, headers, self.rfile.read(length))
-        if len(request.raw) < length:  # the client has closed the connection
+        try:
+            raw = read_body(self.rfile, headers)
+        except ValueError as error:
+            self.send_error(400, str(error))
+            return
+        if raw is None:  # the client has closed the connection
             self._close()
             return
+        path = re.sub(r"^/v1(?=/|\?|$)", "", self.path)
+        prefix = self.path[: len(self.path) - len(path)]
+        request = Received(self.command, path, headers, raw, prefix=prefix)
         self.server.traffic.begin(request)
         self.is_in_flight = True
         try:

@@ -10,6 +10,7 @@ openai_vtab.sandbox.errors.ErrorResponse: No vector store found with id 'vs_1'.
 
 from __future__ import annotations
 
+import re
 import secrets
 import threading
 import time
@@ -19,13 +20,13 @@ from typing import NamedTuple
 from . import parsing
 from .collection import Collection
 from .containers import FileBatch, VectorStore
-from .errors import ErrorResponse
+from .errors import ErrorResponse, invalid
 from .index import Hit, SearchIndex
 from .objects import JSON, File, VectorStoreFile
 from .quirks import Quirks
-from .validation import attributes, chunking_strategy
 
 BATCH_PREFIX = "vsfb_"
+AUTO_CHUNKING = {"type": "static", "static": {"max_chunk_size_tokens": 800, "chunk_overlap_tokens": 400}}
 
 
 class Processing(NamedTuple):
@@ -64,6 +65,7 @@ class State:
         """The file. Raises the API's 404 if there is none."""
         file = self._visible_file(file_id)
         if file is None:
+            _check_id(file_id, "file_id")
             raise ErrorResponse(404, f"No such File object: {file_id}", param="id")
         return file
 
@@ -80,6 +82,7 @@ class State:
     def store(self, store_id: str) -> VectorStore:
         """The vector store. Raises the API's 404 if there is none."""
         if store_id not in self.stores:
+            _check_id(store_id, "vector_store_id")
             raise ErrorResponse(404, f"No vector store found with id '{store_id}'.", param="vector_store_id")
         return self.stores[store_id]
 
@@ -87,6 +90,7 @@ class State:
         """The file in the vector store. Raises the API's 404 if there is none."""
         file = self.store(store_id).files.get(file_id)
         if file is None or self._is_new(file.created_at, self.quirks.file_not_found_after_attach_seconds):
+            _check_id(file_id, "file_id")
             message = f"No file found with id '{file_id}' in vector store '{store_id}'."
             raise ErrorResponse(404, message, param="file_id")
         return file
@@ -126,8 +130,8 @@ class State:
             done_at if chosen.seconds is None else created_at + chosen.seconds,
             len(file.content) if file else 0,
             chosen.error or error,
-            attributes(given.get("attributes")),
-            chunking_strategy(given.get("chunking_strategy")),
+            given.get("attributes"),
+            _static(given.get("chunking_strategy")),
         )
         store.attach(attached)
         return attached
@@ -179,6 +183,18 @@ class State:
                 uploaded = self.files.get(attached.id)
                 if file in (None, attached.id, uploaded.filename if uploaded else None):
                     attached.finish(now)
+
+
+def _check_id(id: str, param: str) -> None:
+    """Raise the API's 400 for an id that no object can have."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", id):
+        expected = "an ID that contains letters, numbers, underscores, or dashes"
+        raise invalid(param, f"'{id}'. Expected {expected}, but this value contained additional characters.")
+
+
+def _static(strategy: JSON | None) -> JSON:
+    """The static chunking strategy. None and "auto" are the API's default."""
+    return AUTO_CHUNKING if strategy is None or strategy["type"] == "auto" else strategy
 
 
 def new_id(prefix: str) -> str:

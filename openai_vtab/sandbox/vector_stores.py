@@ -11,33 +11,26 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .containers import VectorStore
-from .errors import invalid
 from .objects import JSON
+from .parameters import NEW_STORE, STORE_UPDATE
 from .state import State, new_id
-from .validation import array, check_names, metadata, store_expiry, text
-
-MAX_FILES_AT_CREATION = 500
 
 
 def create(state: State, body: JSON, *, id: str | None = None) -> JSON:
     """POST /vector_stores. The id is random unless given."""
-    check_names(body, {"name", "description", "file_ids", "chunking_strategy", "expires_after", "metadata"})
+    given = NEW_STORE.read(body)
     now = state.clock()
-    if "chunking_strategy" in body and "file_ids" not in body:
-        raise invalid("chunking_strategy", "It is only applicable if 'file_ids' is not empty.")
     store = VectorStore(
         id or new_id("vs_"),
-        text(body, "name") or "",
+        given.get("name") or "",
         now,
         now,
-        text(body, "description"),
-        metadata(body.get("metadata")),
-        store_expiry(body.get("expires_after")),
+        given.get("description"),
+        given.get("metadata"),
+        given.get("expires_after"),
     )
-    file_ids = body.get("file_ids")
-    file_ids = [] if file_ids is None else array("file_ids", file_ids, MAX_FILES_AT_CREATION, min_length=0)
+    file_ids = given.get("file_ids") or []
     state.stores.add(store)
-    given = {"chunking_strategy": body.get("chunking_strategy")}
     for number, file_id in enumerate(file_ids, 1):
         state.attach(store, file_id, given, now, now + state.processing_seconds * number / len(file_ids))
     return store.json(now)
@@ -45,17 +38,12 @@ def create(state: State, body: JSON, *, id: str | None = None) -> JSON:
 
 def update(state: State, store_id: str, body: JSON) -> JSON:
     """POST /vector_stores/{vector_store_id}."""
-    check_names(body, {"name", "expires_after", "metadata"})
+    given = STORE_UPDATE.read(body)
     store = state.store(store_id)
     now = state.clock()
-    changes: JSON = {"last_active_at": now}
-    if "name" in body:
-        changes["name"] = text(body, "name") or ""
-    if "expires_after" in body:
-        changes["expires_after"] = store_expiry(body["expires_after"])
-    if "metadata" in body:
-        changes["metadata"] = metadata(body["metadata"])
-    changed = replace(store, **changes)
+    if "name" in given:
+        given["name"] = given["name"] or ""
+    changed = replace(store, last_active_at=now, **given)
     state.stores.add(changed)
     return changed.json(now)
 

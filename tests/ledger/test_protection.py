@@ -306,7 +306,7 @@ def test_encoding_utf_16_of_the_database(connect: Any, tmp_path: Path, requests:
     db.execute(CREATE)
     fill(db)
     db.execute(
-        "INSERT INTO my_batches (vector_store_id, file_ids, attributes) VALUES ('vs_demo', '[\"f\"]', '{\"ü\":\"ß\"}')"
+        "INSERT INTO my_batches (vector_store_id, file_ids, attributes) VALUES ('vs_demo', '[\"file-f\"]', '{\"ü\":\"ß\"}')"
     )
     assert db.execute("SELECT total_count, attributes FROM my_batches").fetchall() == [
         (3, None),

@@ -92,18 +92,38 @@ def test_contract_of_responses(call: Call, sandbox: Any, operation: str, body: A
         ("GET /vector_stores/vs_gone", None, 404, None),
         ("GET /vector_stores/vs_demo/file_batches/vsfb_gone", None, 404, None),
         ("GET /vector_stores/vs_demo/file_batches/vs_demo", None, 400, "invalid_value"),
-        ("GET /vector_stores/vs_demo/files?limit=101", None, 400, "invalid_value"),
+        ("GET /vector_stores/vs_demo/files?limit=101", None, 400, "integer_above_max_value"),
         ("GET /vector_stores/vs_demo/files?filter=done", None, 400, "invalid_value"),
         ("GET /vector_stores/vs_demo/files?order=up", None, 400, "invalid_value"),
         ("GET /vector_stores/vs_demo/file_batches", None, 405, "method_not_supported"),
         ("GET /nothing", None, 404, None),
+        ("GET /files/", None, 404, None),
+        ("GET /files?before=file-demo-01", None, 400, "unknown_parameter"),
+        ("GET /files?limit=10001", None, 400, "integer_above_max_value"),
+        ("GET /vector_stores/vs_demo/files?purpose=assistants", None, 400, "unknown_parameter"),
+        ("GET /vector_stores/vs%20demo", None, 400, "invalid_value"),
+        ("GET /files/file%2Fdemo", None, 400, "invalid_value"),
+        ("POST /vector_stores", {"file_ids": [[]]}, 400, "invalid_type"),
+        ("POST /vector_stores", {"file_ids": [{}]}, 400, "invalid_type"),
+        ("POST /vector_stores", {"file_ids": [1]}, 400, "invalid_type"),
+        ("POST /vector_stores", {"file_ids": [None]}, 400, "invalid_type"),
+        ("POST /vector_stores", {"file_ids": [""]}, 400, "invalid_value"),
+        ("POST /vector_stores", {"file_ids": ["file-x"] * 501}, 400, "array_above_max_length"),
+        ("POST /vector_stores", {"metadata": {str(i): "" for i in range(17)}}, 400, "object_above_max_properties"),
+        ("POST /vector_stores", {"metadata": {"k" * 65: ""}}, 400, "property_name_above_max_length"),
+        ("POST /vector_stores", {"metadata": {"k": "v" * 513}}, 400, "string_above_max_length"),
+        ("POST /vector_stores", {"expires_after": {"anchor": "last_active_at"}}, 400, "missing_required_parameter"),
+        ("POST /vector_stores/vs_demo/files/file-demo-01", {}, 400, "missing_required_parameter"),
+        ("POST /vector_stores/vs_demo/file_batches", {}, 400, "missing_required_parameter"),
+        ("POST /vector_stores/vs_demo/file_batches", {"files": [{}]}, 400, "missing_required_parameter"),
+        ("POST /vector_stores/vs_demo/file_batches", {"files": [{"file_id": ""}]}, 400, "invalid_value"),
         ("POST /vector_stores/vs_demo/file_batches", {"file_ids": []}, 400, "empty_array"),
         ("POST /vector_stores/vs_demo/file_batches", {"file_ids": ["x"] * 2001}, 400, "array_above_max_length"),
         (
             "POST /vector_stores/vs_demo/file_batches",
-            {"file_ids": ["x"], "files": [{"file_id": "x"}]},
+            {"file_ids": ["file-x"], "files": [{"file_id": "file-x"}]},
             400,
-            "missing_parameter",
+            "mutually_exclusive_parameters",
         ),
         ("POST /vector_stores/vs_demo/file_batches", {"file_ids": ["x"], "name": "y"}, 400, "unknown_parameter"),
         ("POST /vector_stores/vs_demo/file_batches", {"file_ids": "x"}, 400, "invalid_type"),
@@ -119,9 +139,24 @@ def test_contract_of_errors(call: Call, operation: str, body: Any, status: int, 
     validate(response.json(), {"$ref": "#/components/schemas/ErrorResponse"})
 
 
-def test_authentication_requires_the_key(sandbox: Any) -> None:
-    """401 without a key and with a wrong one, in either header."""
-    for headers in ({}, {"Authorization": "Bearer wrong"}, {"api-key": "wrong"}):
-        response = http.get(f"{sandbox.base_url}/files", headers=headers, timeout=5)
-        assert response.status_code == 401
+@pytest.mark.parametrize(
+    ("headers", "code", "message"),
+    [
+        ({}, None, "You didn't provide an API key."),
+        ({"Authorization": "sandbox-key-not-a-secret"}, None, "You didn't provide an API key."),
+        ({"Authorization": "Bearer wrong"}, "invalid_api_key", "Incorrect API key provided: *****."),
+        ({"api-key": "wrong"}, "invalid_api_key", "Incorrect API key provided: *****."),
+        ({"Authorization": "Bearer sk-0123456789abcdef"}, "invalid_api_key", "provided: sk-0***********cdef."),
+    ],
+)
+def test_authentication_requires_the_key(sandbox: Any, headers: dict[str, str], code: str | None, message: str) -> None:
+    """401 without a key and with a wrong one, in either header. The key is not repeated as a whole."""
+    response = http.get(f"{sandbox.base_url}/files", headers=headers, timeout=5)
+    error = response.json()["error"]
+    assert (response.status_code, error["type"], error["code"]) == (401, "invalid_request_error", code)
+    assert message in error["message"]
+
+
+def test_authentication_takes_either_header(sandbox: Any) -> None:
+    """Bearer as OpenAI has it, api-key as Azure has it."""
     assert http.get(f"{sandbox.base_url}/files", headers={"api-key": sandbox.api_key}, timeout=5).status_code == 200

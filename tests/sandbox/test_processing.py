@@ -193,3 +193,10 @@ def test_stores_of_one_name_may_exist_twice(timed: Timed) -> None:
     ids = [timed.call("POST /vector_stores", {"name": "handbook"})["id"] for _ in range(2)]
     stores = timed.call("GET /vector_stores")["data"]
     assert {store["id"] for store in stores if store["name"] == "handbook"} == set(ids)
+
+
+@pytest.mark.parametrize("file_id", ["file-demo-05", "file-demo-06"])
+def test_content_of_what_is_no_text_is_empty(call: Call, file_id: str) -> None:
+    """The API extracts no text of tables and images."""
+    page = call(f"GET /vector_stores/vs_demo/files/{file_id}/content").json()
+    assert (page["data"], page["has_more"]) == ([], False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -415,7 +416,8 @@ def test_response_of_another_file_raises(db: apsw.Connection, sandbox: Any) -> N
 def test_path_has_each_id_as_one_segment(db: apsw.Connection, requests: Requests) -> None:
     """An id cannot reach another address."""
     for id in ("a/b", "../x", "a?b=c", "ü#", "%2e%2e"):
-        assert db.execute(f"SELECT * FROM {T} WHERE vector_store_id = 'vs_demo' AND id = ?", (id,)).fetchall() == []
+        with pytest.raises(openai_vtab.APIError, match=f"Invalid 'file_id': '{re.escape(id)}'."):
+            db.execute(f"SELECT * FROM {T} WHERE vector_store_id = 'vs_demo' AND id = ?", (id,)).fetchall()
     assert requests() == [f"GET {DEMO}/{id}" for id in ("a%2Fb", "..%2Fx", "a%3Fb%3Dc", "%C3%BC%23", "%252e%252e")]
     assert (
         db.execute(

@@ -144,7 +144,8 @@ def test_open_of_an_untrusted_file_sends_nothing(connect: Any, file: str, reques
         with suppress(apsw.ConstraintError):
             db.execute(sql).fetchall()
     assert requests() == []
-    db.execute("SELECT id, status FROM mine").fetchall()
+    with pytest.raises(openai_vtab.APIError, match=r"Invalid 'vector_store_id': '\.\./files'"):
+        db.execute("SELECT id, status FROM mine").fetchall()
     assert requests() == [f"GET /vector_stores/..%2Ffiles/file_batches/{FAILURES}2"]
     # a stranger's table may have one of our names; under this one ours is always to be had
     assert db.execute("SELECT id FROM openai.vector_stores WHERE id = 'vs_demo'").get == "vs_demo"

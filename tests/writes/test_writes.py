@@ -141,8 +141,8 @@ def test_insert_has_a_limit_of_files_by_setting(connect: Any, requests: Requests
     """Compatible servers have other limits."""
     db = connect(max_files_per_batch=2)
     with pytest.raises(openai_vtab.RowError, match="3 files are more than the 2 that one batch may have"):
-        insert(db, vector_store_id="vs_demo", file_ids='["a", "b", "c"]')
-    insert(db, vector_store_id="vs_demo", file_ids='["a", "b"]')
+        insert(db, vector_store_id="vs_demo", file_ids='["file-a", "file-b", "file-c"]')
+    insert(db, vector_store_id="vs_demo", file_ids='["file-a", "file-b"]')
     assert requests() == [POST]
 
 

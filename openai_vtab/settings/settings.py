@@ -11,15 +11,16 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from ..errors import ConfigurationError, InterfaceError
 from ..progress import Progress
 from .address import checked_base_url, is_azure, stays_here
+from .api_key import key_origin, known_key, sent_key
 from .description import Option, described, documented, setting
 from .keywords import Key, StrPath
 from .kinds import Choice, FilePath, Flag, Folder, Header, Headers, Kind, Number, Parameters, ProgressFunction, Text
-from .secret import Secret, fits_header, hide_key
+from .secret import Secret, hide_key
 
 if TYPE_CHECKING:
     from typing import Self
@@ -121,6 +122,24 @@ class Settings:
     )
     max_files_per_batch: int = setting(
         2000, Number(1, sys.maxsize, is_whole=True), "OpenAI's limit. A compatible server may have another."
+    )
+    page_size: int | None = setting(
+        None,
+        Number(1, sys.maxsize, is_whole=True, is_optional=True),
+        "How many objects to request in a page of a list. None requests the most that OpenAI allows (10,000 for "
+        "`files`, otherwise 100), and fewer from a server that refuses that.",
+    )
+    strict: bool = setting(
+        True,
+        Flag(),
+        "Refuse values of JSON columns that OpenAI would refuse, and more than 50 results of a search. False sends "
+        "them, for a compatible server that takes more: "
+        "[Compatible servers](docs/reliability.md#compatible-servers).",
+        option=Option(
+            "no-strict",
+            "send JSON and numbers that OpenAI would refuse, to a server that takes more than OpenAI's",
+            value=False,
+        ),
     )
     max_answer_bytes: int = setting(
         64 * 1024 * 1024, Number(1, sys.maxsize, is_whole=True), "A longer response, unpacked, raises an error."
@@ -231,43 +250,16 @@ class Settings:
     @property
     def known_key(self) -> str:
         """The key if it is known without calling a function; "" when it is not, or cannot be sent."""
-        given: Any = self.api_key
-        if isinstance(given, Secret) and given.is_function:
-            return ""
-        key = given() if isinstance(given, Secret) else os.environ.get("OPENAI_API_KEY", "")
-        return str(key) if fits_header(key) else ""
+        return known_key(self.api_key)
 
     def key(self) -> str:
-        """The API key, for a header.
-
-        Raises ConfigurationError, which holds the key neither in its message nor in the locals of its traceback.
-        """
-        problem = ""
-        key: object = None
-        try:
-            key = self.api_key() if callable(self.api_key) else os.environ.get("OPENAI_API_KEY")
-        except Exception as error:  # the traceback has the locals of the function, which may hold a key
-            problem = f"{error} ({type(error).__name__}, raised by the function given as api_key)".lstrip()
-        if isinstance(key, str) and key and fits_header(key):
-            return key
-        if not problem:
-            problem = (
-                f"the function given as api_key has returned {type(key).__name__}; return a str"
-                if key is not None and not isinstance(key, str)
-                else "the API key has characters that no HTTP header may have (a line break or a space at its end?)"
-                if key
-                else "no API key: set OPENAI_API_KEY, or give api_key= to connect() or register()"
-            )
-        del key
-        raise ConfigurationError(problem)
+        """The API key, for a header. Raises ConfigurationError, whose traceback does not hold the key."""
+        return sent_key(self.api_key)
 
     @property
     def key_origin(self) -> str:
         """Where the key comes from, for an error message."""
-        if self.api_key is None:
-            return "the environment variable OPENAI_API_KEY"
-        is_function = isinstance(self.api_key, Secret) and self.api_key.is_function
-        return "the function given as api_key" if is_function else "the setting api_key"
+        return key_origin(self.api_key)
 
     def checked_base_url(self) -> str:
         """The base URL without a slash at its end. Raises ConfigurationError."""

@@ -68,7 +68,7 @@ class ConnectionContext:
         self.callbacks = callbacks
         # absolute: the program may change its current directory
         root = Path(settings.upload_root).absolute() if settings.upload_root else None
-        self.limits = Limits(settings.max_files_per_batch, root)
+        self.limits = Limits(settings.max_files_per_batch, root, settings.strict)
         self.workers = WorkerPool(
             Client(settings, clock=clock), lambda: (c := weak()) is not None and c.is_interrupted, clock=clock
         )

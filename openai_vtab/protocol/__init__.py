@@ -8,6 +8,7 @@ from .error_responses import (
     failure,
     incomplete,
     is_undecided,
+    refuses_limit,
     repeated_page_error,
     undecided,
     verdict,
@@ -26,7 +27,7 @@ from .messages import (
     Unconfirmed,
 )
 from .not_found import READ_AFTER_WRITE_SECONDS
-from .requests import above, attached_ids, build, download, list_page_size, look_up_identities, page_around
+from .requests import above, attached_ids, build, download, list_page_size, look_up_identities, page_around, with_limit
 from .responses import created, deleted, downloaded, has_end_marker, listed, parse_object, prove, verify_keys
 
 __all__ = [
@@ -60,11 +61,13 @@ __all__ = [
     "page_around",
     "parse_object",
     "prove",
+    "refuses_limit",
     "repeated_page_error",
     "unconfirmed",
     "undecided",
     "verdict",
     "verify_keys",
     "visible_by",
+    "with_limit",
     "wrong_object_error",
 ]

@@ -24,6 +24,8 @@ NOT_ALLOWED = 405
 MAX_EXCERPT = 200  # characters of a body in an error message
 UNDECIDED = "this does not tell whether the object or the address is unknown"
 NO_STORE = re.compile(r"No vector store found\b", re.IGNORECASE)  # OpenAI's words
+# the parameter, not a limit of the rate or the quota
+_LIMIT = re.compile(r"(?<!rate )(?<!rate_)(?<![\w-])limit(?![\w-])(?! (?:reached|exceeded))", re.IGNORECASE)
 NOT_STARTED = frozenset({"server_is_overloaded", "slow_down", "service_unavailable_error", "service_unavailable"})
 
 
@@ -84,6 +86,14 @@ def certainly_refused(status: int, code: str | None) -> bool:
     if status == 503:
         return code in NOT_STARTED
     return 400 <= status < 500 and status != 408
+
+
+def refuses_limit(response: Response) -> bool:
+    """Whether a response to a page refuses the size of the page: 400, or FastAPI's 422, about the parameter `limit`."""
+    if response.status not in (400, 422):
+        return False
+    error = _error(response)
+    return error["param"] == "limit" or _LIMIT.search(error["message"] or "") is not None
 
 
 def error_code(response: Response) -> str | None:
@@ -175,7 +185,7 @@ def check_address(response: Response) -> str:
 
 def request_line(request: Request, response: Response) -> str:
     """The request as an error message names it: "GET https://…"."""
-    return f"{request.method} {response.base_url}{request.target}"
+    return f"{request.method} {response.base_url}{response.target or request.target}"
 
 
 def _before(request: Request, response: Response) -> str:

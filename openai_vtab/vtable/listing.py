@@ -139,7 +139,7 @@ def _page(scan: ScanOptions, method: Method, after: str | None = None) -> PagePa
     """The page of a list after an id, the first one without; None for a list that has no pages."""
     if method.listing is not Listing.PAGES:
         return None
-    limit = method.page_size
-    if after is None and scan.at_most is not None:
-        limit = max(1, min(limit, scan.at_most))
-    return PageParameters(limit, scan.order or "desc", after)
+    order = scan.order or "desc"
+    if after is not None or scan.at_most is None or scan.at_most > method.page_size:
+        return PageParameters(method.page_size, order, after)
+    return PageParameters(max(1, scan.at_most), order, is_whole=False)

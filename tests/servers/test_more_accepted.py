@@ -13,7 +13,6 @@ import openai_vtab
 from openai_vtab.sandbox import Received
 from openai_vtab.sandbox.messages import Response, json_response
 
-
 B, F, S, V = "vector_store_file_batches", "vector_store_files", "vector_store_search", "vector_stores"
 RANKING = {"ranker": "weighted", "alpha": 0.7, "score_threshold": 25, "model": {"id": "bge", "top_k": None}}
 HEADINGS = {"type": "headings", "headings": {"levels": [1, 2], "max_chunk_size_tokens": 9000}}

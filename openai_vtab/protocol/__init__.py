@@ -9,7 +9,6 @@ from .error_responses import (
     incomplete,
     is_undecided,
     refuses_limit,
-    repeated_page_error,
     undecided,
     verdict,
     visible_by,
@@ -28,7 +27,7 @@ from .messages import (
 )
 from .not_found import READ_AFTER_WRITE_SECONDS
 from .requests import above, attached_ids, build, download, list_page_size, look_up_identities, page_around, with_limit
-from .responses import created, deleted, downloaded, has_end_marker, listed, parse_object, prove, verify_keys
+from .responses import created, deleted, downloaded, listed, next_after_repetition, parse_object, prove, verify_keys
 
 __all__ = [
     "NOT_SENT",
@@ -52,17 +51,16 @@ __all__ = [
     "error_code",
     "error_message",
     "failure",
-    "has_end_marker",
     "incomplete",
     "is_undecided",
     "list_page_size",
     "listed",
     "look_up_identities",
+    "next_after_repetition",
     "page_around",
     "parse_object",
     "prove",
     "refuses_limit",
-    "repeated_page_error",
     "unconfirmed",
     "undecided",
     "verdict",

@@ -169,7 +169,7 @@ def incomplete(request: Request, response: Response, id: object) -> APIError:
 def repeated_page_error(request: Request, response: Response) -> APIError:
     """The error for a list that starts again instead of going on."""
     after = dict(parse_qsl(request.target.partition("?")[2])).get("after")
-    problem = f"the list repeats itself: the page after {after!r} has objects of the pages before"
+    problem = f"the list repeats itself: the page after {after!r} has only objects of the pages before"
     return unusable(request, response, problem)
 
 

@@ -69,7 +69,7 @@ class ListReader:
             if page is not None:
                 ids = [hash(item["id"]) for item in objects]
                 if not seen.isdisjoint(ids):
-                    objects, after = self._unseen(request, objects, seen)
+                    objects, after = self._unseen(request, objects, after, seen)
                 if after is not None:
                     seen.update(ids)
             following, page = None, _page(scan, method, after)
@@ -111,18 +111,11 @@ class ListReader:
         )
 
     def _unseen(
-        self, request: Request, objects: list[Object], seen: Collection[int]
+        self, request: Request, objects: list[Object], after: str | None, seen: Collection[int]
     ) -> tuple[list[Object], str | None]:
-        """The objects that no earlier page had, and the id after which the next page begins; None ends the list.
-
-        A server without pages returns its whole list again, and does not say whether the list continues. Raises
-        APIError if the server says that it does.
-        """
-        response = self._session.response(request)
-        if protocol.has_end_marker(request, response):
-            raise protocol.repeated_page_error(request, response)
+        """The objects that no earlier page had, and the id after which the next page begins; None ends the list."""
         unseen = [item for item in objects if hash(item["id"]) not in seen]
-        return unseen, unseen[-1]["id"] if unseen else None
+        return unseen, protocol.next_after_repetition(request, self._session.response(request), unseen, after)
 
     def _in_order(self, method: Method, order: str, latest: Any, this: Any) -> Any:
         """Return `this`. Raises OperationalError if it is out of order: SQLite relies on the order."""

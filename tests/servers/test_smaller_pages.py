@@ -13,6 +13,8 @@ import openai_vtab
 from openai_vtab.sandbox import Received, Status
 from openai_vtab.sandbox.messages import Response
 
+from ..support.clock import FakeClock
+
 Requests = Callable[[], list[str]]
 Refuse = Callable[..., None]
 
@@ -173,7 +175,7 @@ def test_page_size_in_an_error_of_a_later_page(
 def test_page_size_in_bulk_reading(connect: Any, refuse: Refuse, requests: Requests, count: int) -> None:
     """The pages that stand for look-ups are smaller, too."""
     refuse(100)
-    db = connect()
+    db = connect(clock=FakeClock())
     names = [f"file-x{number:03}" for number in range(130)]
     marks = ", ".join("?" * len(names))
     assert db.execute(f"SELECT count(*) FROM files WHERE id IN ({marks})", names).get == 130

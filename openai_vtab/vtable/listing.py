@@ -14,12 +14,13 @@ from ..errors import OperationalError
 from ..execution.statement import NOT_READ, ListPosition
 from ..protocol import Object, PageParameters, Request
 from ..schema.table import Listing, Method, SpecialSource
+from .list_order import SHOWING, ListOrder, ListPage
 from .lookup import Lookup
 from .replay import RecordingLookup
 from .row_identity import Row, RowIdentities
 from .scan import ListRequests, ScanOptions, error_row
 
-FIRST = object()  # stands for the value before the first row of a list
+AFTER_LIMIT = 100  # objects that the pages have at least that follow the first one of a query with LIMIT
 
 
 class ListReader:
@@ -55,46 +56,60 @@ class ListReader:
 
     def _objects(self, scan: ScanOptions, method: Method, key: dict[str, Any], first: Request) -> Iterator[Row]:
         """One list, page after page: the next page is on its way while the second half of a page is read."""
-        session = self._session
         echoed = {self._table.sources[name]: key[self._table.sources[name]] for name in method.variables}
-        request: Request | None
-        request, page, place = self._begin(first, _page(scan, method))
-        seen: set[int] = set()  # the hashes of the ids: a set of a million ids is twice as large
-        latest: Any = FIRST
-        # otherwise the place in the list identifies a row
-        has_keys = method.listing is Listing.PAGES or self._table.lookup_method is not None
-        # only the first page may be predicted, for the rows of a join; a list's own pages follow each other
-        while request is not None and session.look_up(request, alone=scan.single and not place):
-            objects, after = self._parsed(request, page, echoed, has_keys)
-            if page is not None:
-                ids = [hash(item["id"]) for item in objects]
-                if not seen.isdisjoint(ids):
-                    objects, after = self._unseen(request, objects, after, seen)
-                if after is not None:
-                    seen.update(ids)
-            following, page = None, _page(scan, method, after)
-            if after is not None:
-                following = protocol.build(self._table, method, key, page)
-            goes_on = scan.at_most is None or place + len(objects) < scan.at_most
-            for number, item in enumerate(objects):
-                if following is not None and number == len(objects) // 2 and goes_on:
-                    session.start(following)
+        has_keys = self._has_keys(method)
+        pages = self._pages(scan, method, key, first, echoed)
+        if scan.order:
+            pages = ListOrder(self._table.name, method.ordered_by, scan.order).checked(pages)
+        for page in pages:
+            following = None if page.following is None else page.following[0]
+            goes_on = scan.at_most is None or page.place + len(page.objects) < scan.at_most
+            for number, item in enumerate(page.objects):
+                place = page.place + number
+                if following is not None and number == len(page.objects) // 2 and goes_on:
+                    self._session.start(following)
                 if place == self._max_rows:
                     raise OperationalError(
                         f"{self._table.name}: the list has more than {place} rows (max_rows); write LIMIT, or a larger "
                         "max_rows if it is as long as that"
                     )
                 row = {**item, **echoed} if echoed else item
-                if scan.order:
-                    latest = self._in_order(method, scan.order, latest, row.get(method.ordered_by))
                 if has_keys:
                     yield tuple([str(row.get(source)) for source in self._table.key]), row
                 else:
-                    yield (request.identity, str(place)), {**row, SpecialSource.POSITION: place}
-                place += 1
-            request = following
-            if request is not None:
-                self._end_page(first, (request, page, place))
+                    yield (page.request.identity, str(place)), {**row, SpecialSource.POSITION: place}
+            if page.following is not None:
+                self._end_page(first, page.following)
+
+    def _pages(
+        self, scan: ScanOptions, method: Method, key: dict[str, Any], first: Request, echoed: Mapping[str, str]
+    ) -> Iterator[ListPage]:
+        """The pages of one list, each requested when it is read."""
+        has_ids = self._has_keys(method)
+        seen: set[int] = set()  # the hashes of the ids: a set of a million ids is twice as large
+        request: Request | None
+        request, parameters, place = self._begin(first, _page(scan, method))
+        # only the first page may be predicted, for the rows of a join; a list's own pages follow each other
+        while request is not None and self._session.look_up(request, alone=scan.single and request is first):
+            objects, after = self._parsed(request, parameters, echoed, has_ids)
+            if parameters is not None:
+                ids = [hash(item["id"]) for item in objects]
+                if not seen.isdisjoint(ids):
+                    objects, after = self._unseen(request, objects, after, seen)
+                if after is not None:
+                    seen.update(ids)
+            if after is None:
+                yield ListPage(request, objects, place)
+                return
+            parameters = _page(scan, method, after)
+            following = protocol.build(self._table, method, key, parameters)
+            end = place + len(objects)
+            yield ListPage(request, objects, place, (following, parameters, end))
+            request, place = following, end
+
+    def _has_keys(self, method: Method) -> bool:
+        """Whether the objects of the list have ids; otherwise the place in the list identifies a row."""
+        return method.listing is Listing.PAGES or self._table.lookup_method is not None
 
     def _begin(self, first: Request, page: PageParameters | None) -> ListPosition:
         """Where a scan of the list begins."""
@@ -117,22 +132,14 @@ class ListReader:
         unseen = [item for item in objects if hash(item["id"]) not in seen]
         return unseen, protocol.next_after_repetition(request, self._session.response(request), unseen, after)
 
-    def _in_order(self, method: Method, order: str, latest: Any, this: Any) -> Any:
-        """Return `this`. Raises OperationalError if it is out of order: SQLite relies on the order."""
-        numbers = isinstance(latest, (int, float)) and isinstance(this, (int, float))
-        if latest is not FIRST and latest != this and not (numbers and (latest < this) == (order == "asc")):
-            raise OperationalError(
-                f"{self._table.name}: the server's list is not in the order of {method.ordered_by}; "
-                f"write ORDER BY +{method.ordered_by}, so that SQLite sorts it"
-            )
-        return this
-
 
 def _page(scan: ScanOptions, method: Method, after: str | None = None) -> PageParameters | None:
     """The page of a list after an id, the first one without; None for a list that has no pages."""
     if method.listing is not Listing.PAGES:
         return None
-    order = scan.order or "desc"
-    if after is not None or scan.at_most is None or scan.at_most > method.page_size:
-        return PageParameters(method.page_size, order, after)
-    return PageParameters(max(1, scan.at_most), order, is_whole=False)
+    most, at_most, order = method.page_size, scan.at_most, scan.order or "desc"
+    if at_most is None or at_most > most:
+        return PageParameters(most, order, after)
+    # a first page may be enough; those after it are rare, and are not small
+    least = AFTER_LIMIT if after is not None else SHOWING if scan.order else 1
+    return PageParameters(min(most, max(least, at_most)), order, after, is_whole=False)

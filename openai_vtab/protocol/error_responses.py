@@ -35,6 +35,11 @@ def verdict(request: Request, response: Response) -> Verdict:
     return judge(response.status, response.body, error["message"], error["code"], request.route, request.target)
 
 
+def is_absent(request: Request, response: Response) -> bool:
+    """True for an error response which says that an object of the request's path does not exist."""
+    return verdict(request, response) is Verdict.ABSENT
+
+
 def is_undecided(request: Request, response: Response) -> bool:
     """True for a 404 that does not tell whether the object or the address is unknown.
 

@@ -1,16 +1,16 @@
 """Lists: the objects that the API lists, page after page. A list is complete or raises an error.
 
->>> reader = ListReader(rows, session, lookup, max_rows=100_000)
+>>> reader = ListReader(rows, session, lookup, 100_000, joined)
 >>> reader.lists(scan, method, [{"vector_store_id": "vs_1"}])
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from .. import protocol
-from ..errors import OperationalError
+from ..errors import APIError, OperationalError
 from ..execution.statement import NOT_READ, ListPosition
 from ..protocol import Object, PageParameters, Request
 from ..schema.table import Listing, Method, SpecialSource
@@ -20,19 +20,31 @@ from .replay import RecordingLookup
 from .row_identity import Row, RowIdentities
 from .scan import ListRequests, ScanOptions, error_row
 
+Joined = Callable[[str, Collection[str]], bool]
+
 AFTER_LIMIT = 100  # objects that the pages have at least that follow the first one of a query with LIMIT
 
 
 class ListReader:
-    """Reads lists of one table for one statement. `lookup` waits for rows that are not finished."""
+    """Reads lists of one table for one statement.
+
+    `lookup` waits for rows that are not finished. `joined` returns whether the keys of a scan with an idxStr are values
+    of other tables in the statement.
+    """
 
     def __init__(
-        self, rows: RowIdentities, session: ListRequests, lookup: Lookup | RecordingLookup, max_rows: int
+        self,
+        rows: RowIdentities,
+        session: ListRequests,
+        lookup: Lookup | RecordingLookup,
+        max_rows: int,
+        joined: Joined,
     ) -> None:
         self._table = rows.table
         self._session = session
         self._lookup = lookup
         self._max_rows = max_rows
+        self._joined = joined
 
     def lists(self, scan: ScanOptions, method: Method, keys: Iterable[dict[str, Any]]) -> Iterator[Row]:
         """The objects of one list for each of the keys, one list after the other; the lists are prefetched."""
@@ -45,10 +57,20 @@ class ListReader:
                 yield from self._lookup.finished(scan, self._or_error_row(scan, method, key, request))
 
     def _or_error_row(self, scan: ScanOptions, method: Method, key: dict[str, Any], request: Request) -> Iterator[Row]:
-        """The objects of a list, and an error row if the list cannot be read to its end."""
+        """The objects of a list, and an error row if the list cannot be read to its end.
+
+        Without error rows, an error is raised. With them, a list whose vector store or batch is gone has no rows if it
+        is one of those that a join names: the object may have been deleted since it was listed.
+        """
         try:
             yield from self._objects(scan, method, key, request)
         except NOT_READ as error:
+            if (
+                isinstance(error, APIError)
+                and self._session.skip_unreadable
+                and self._is_gone(scan, method, key, request)
+            ):
+                return
             yield (
                 (request.identity, SpecialSource.ERROR),
                 error_row(self._session, key, request, error),
@@ -56,7 +78,7 @@ class ListReader:
 
     def _objects(self, scan: ScanOptions, method: Method, key: dict[str, Any], first: Request) -> Iterator[Row]:
         """One list, page after page: the next page is on its way while the second half of a page is read."""
-        echoed = {self._table.sources[name]: key[self._table.sources[name]] for name in method.variables}
+        echoed = self._echoed(method, key)
         has_keys = self._has_keys(method)
         pages = self._pages(scan, method, key, first, echoed)
         if scan.order:
@@ -106,6 +128,16 @@ class ListReader:
             end = place + len(objects)
             yield ListPage(request, objects, place, (following, parameters, end))
             request, place = following, end
+
+    def _is_gone(self, scan: ScanOptions, method: Method, key: dict[str, Any], first: Request) -> bool:
+        """Whether a list has no first page because the object is absent that it belongs to, and a join names it."""
+        if not (self._session.skip_unreadable and protocol.is_absent(first, self._session.response(first))):
+            return False
+        return self._joined(scan.idxStr, [str(value) for value in self._echoed(method, key).values()])
+
+    def _echoed(self, method: Method, key: Mapping[str, Any]) -> dict[str, Any]:
+        """The keys of a list, which its objects need not repeat."""
+        return {self._table.sources[name]: key[self._table.sources[name]] for name in method.variables}
 
     def _has_keys(self, method: Method) -> bool:
         """Whether the objects of the list have ids; otherwise the place in the list identifies a row."""

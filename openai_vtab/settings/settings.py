@@ -134,7 +134,7 @@ class Settings:
         Flag(),
         "Refuse values of JSON columns that OpenAI would refuse, and more than 50 results of a search. False sends "
         "them, for a compatible server that takes more: "
-        "[Compatible servers](docs/reliability.md#compatible-servers).",
+        "[Compatible servers](docs/guides/compatible-servers.md).",
         option=Option(
             "no-strict",
             "send JSON and numbers that OpenAI would refuse, to a server that takes more than OpenAI's",

@@ -21,8 +21,9 @@ class Progress:
     """How far a statement has got.
 
     `what` counts "keys" looked up, "pages" of lists read, "rows" written, or "batches" finished (vector stores and
-    their files, too) while the statement waits for them. `total` is None when it is not known. `finished` is True
-    once, when the statement is over, however it ended. A statement that reported nothing before does not report that.
+    their files, too) while the statement waits for them. A sync counts "documents". `total` is None when it is not
+    known. `finished` is True once, when the statement is over, however it ended. A statement that reported nothing
+    before does not report that.
     """
 
     what: str

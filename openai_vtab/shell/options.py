@@ -1,6 +1,6 @@
 """The command line's options that APSW's shell does not have.
 
->>> options = parse_options(["--dry-run", "-csv", "my.db"])
+>>> options = parse_options(["my.db", "--dry-run", "-csv"])
 >>> options.settings, options.rest
 ({'dry_run': True}, ['-csv', 'my.db'])
 """
@@ -50,16 +50,20 @@ class Options:
 
 
 def parse_options(args: Sequence[str]) -> Options:
-    """Parse the options, which may stand in any order before the database.
+    """Parse the options, which may stand in any order before and after the database, as in the sqlite3 shell.
 
-    Of --sandbox and --base-url, the later one wins. Raises Shell.Error for an option that lacks its value.
+    An argument that begins with a hyphen and has a space or a line break is SQL that begins with a comment. Of
+    --sandbox and --base-url, the later one wins. Raises Shell.Error for an option that lacks its value.
     """
     options = Options()
     left = list(args)
-    while left and left[0].startswith("-") and not options.version:
+    others: list[str] = []  # the database, then SQL and commands
+    while left and not options.version:
         option = left.pop(0)
         name = option.lstrip("-")
-        if name == "version":
+        if not option.startswith("-") or any(map(str.isspace, option)):
+            others.append(option)
+        elif name == "version":
             options.version = True
         elif name == "sandbox":
             options.sandbox = True
@@ -77,7 +81,7 @@ def parse_options(args: Sequence[str]) -> Options:
             options.rest.append(option)
             if name in APSW_VALUES and left:
                 options.rest.append(left.pop(0))
-    options.rest += left
+    options.rest += others
     return options
 
 

@@ -16,7 +16,7 @@ from .terminal_text import MARGIN
 
 INTERRUPT_ECHO = 3  # columns for the ^C that a terminal writes after the bar
 DEFAULT_COLUMNS = 80
-DONE = {"keys": "read", "pages": "read", "rows": "written", "batches": "finished"}
+DONE = {"keys": "read", "pages": "read", "rows": "written", "batches": "finished", "documents": "done"}
 
 
 class ProgressBar:

@@ -18,12 +18,21 @@ from .command import SELECT, run_process, run_shell
 
 
 def test_options_stand_in_any_order() -> None:
-    """Ours are taken out up to the database; an option of APSW's shell keeps its value."""
-    args = ["-separator", "--quiet", "--quiet", "--base-url", "http://127.0.0.1/v1", "-batch", "my.db", "--quiet"]
-    options = parse_options(args)
-    assert options.rest == ["-separator", "--quiet", "-batch", "my.db", "--quiet"]
+    """Before the database and after it, as in the sqlite3 shell; an option of APSW's shell keeps its value."""
+    args = ["-separator", "--quiet", "--base-url", "http://127.0.0.1/v1", "my.db", "--quiet", "SELECT 1", "--dry-run"]
+    options = parse_options([*args, "-csv", "--dry-run\n; SELECT 2"])
+    assert options.rest == ["-separator", "--quiet", "-csv", "my.db", "SELECT 1", "--dry-run\n; SELECT 2"]
     assert options.quiet
-    assert options.settings == {"base_url": "http://127.0.0.1/v1"}
+    assert options.settings == {"base_url": "http://127.0.0.1/v1", "dry_run": True}
+
+
+def test_options_after_the_database_are_options_of_the_statement(sandbox: Any) -> None:
+    """A dry run deletes nothing, and a misspelt option ends the shell before the statement runs."""
+    delete = "DELETE FROM vector_stores WHERE vector_store_id = 'vs_demo'"
+    run_shell("--base-url", sandbox.base_url, ":memory:", delete, "--dry-run")
+    wrong = run_shell("--base-url", sandbox.base_url, ":memory:", delete, "--dry")
+    assert wrong.stderr == "Unrecognized argument 'dry'\n"
+    assert [request.method for request in sandbox.requests] == []
 
 
 def test_options_without_a_value_raise() -> None:
@@ -39,8 +48,8 @@ def test_options_sandbox_and_base_url_the_later_wins() -> None:
 
 
 def test_options_of_ours_and_of_apsw_mix() -> None:
-    """In any order before the database."""
-    done = run_shell("-json", "--sandbox", "-batch", ":memory:", SELECT)
+    """In any order."""
+    done = run_shell("-json", ":memory:", "--sandbox", SELECT, "-batch")
     assert '"status": "completed"' in done.stdout
     assert done.returncode == 0
 

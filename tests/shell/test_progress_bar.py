@@ -47,10 +47,12 @@ def test_progress_bar_without_tqdm_is_a_line_that_counts(screen: Screen, monkeyp
     clock.advance(75)
     show(Progress("batches", 1, 1))
     show(Progress("pages", 3))
-    first, second, third = screen.written().split("\r")[1:]
+    show(Progress("documents", 2, 5))
+    first, second, third, fourth = screen.written().split("\r")[1:]
     assert first.rstrip() == "0 of 1 batches finished, 0 s"
     assert second.rstrip() == "1 of 1 batches finished, 75 s"
     assert third.rstrip() == "3 pages read, 75 s"
+    assert fourth.rstrip() == "2 of 5 documents done, 75 s"
     assert len(first) == 37
     show(Progress("pages", 3, finished=True))
     assert screen.written() == BLANK

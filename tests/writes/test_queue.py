@@ -169,17 +169,15 @@ def test_interrupt_stays_what_it_is_and_carries_the_report(
     queues: Any, stop: BaseException, caplog: pytest.LogCaptureFixture
 ) -> None:
     """No program may catch it as an error; the report is its cause, its note, and in the log."""
-    calls = []
+    sent, held = threading.Event(), threading.Event()
 
     def tick() -> bool:
-        calls.append(1)
-        if len(calls) > 1:
+        if sent.is_set():
             raise stop
         return False
 
-    held = threading.Event()
-
     def answer(request: Request) -> Response:
+        sent.set()
         held.wait(5)
         return ok(request)
 

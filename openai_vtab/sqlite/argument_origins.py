@@ -1,6 +1,6 @@
 """Where the values come from that a scan of a virtual table gets: from the rows of other tables, or from the statement.
 
->>> come_from_rows(program, "vector_store_id", 1)      # the rows of EXPLAIN, and idxStr of a scan
+>>> come_from_rows(program, "vector_store_id", [0])      # the rows of EXPLAIN, and idxStr of a scan
 True
 
 https://www.sqlite.org/opcode.html#VFilter
@@ -8,14 +8,14 @@ https://www.sqlite.org/opcode.html#VFilter
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 FROM_ROW = ("VColumn", "Column")  # opcodes that put a value of a row into a register
 
 
-def come_from_rows(program: Iterable[tuple[Any, ...]], idxStr: str, count: int) -> bool:  # noqa: N803 - SQLite's name
-    """Return whether the first `count` values in argv of each scan with this idxStr are columns of rows.
+def come_from_rows(program: Iterable[tuple[Any, ...]], idxStr: str, places: Collection[int]) -> bool:  # noqa: N803
+    """Return whether the values at these places in argv of each scan with this idxStr are columns of rows.
 
     False if there is no such scan, and if a value is a whole IN list.
     """
@@ -33,6 +33,6 @@ def come_from_rows(program: Iterable[tuple[Any, ...]], idxStr: str, count: int) 
             filled.discard(p2)
         elif opcode == "VFilter" and p4 == idxStr:
             found = True
-            if not all(p3 + 2 + place in filled for place in range(count)):  # SQLite puts argc before argv
+            if not all(p3 + 2 + place in filled for place in places):  # SQLite puts argc before argv
                 return False
     return found

@@ -11,7 +11,7 @@ https://rogerbinns.github.io/apsw/vtable.html#vttable-class
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -188,6 +188,6 @@ class DocumentsTable(TransactionHooks):
         self.context.written_documents.begin(self._store, self._created_with)
 
 
-def _never_joined(idxStr: str, keys: Collection[str]) -> bool:  # noqa: N803 - SQLite's name
+def _never_joined(idxStr: str, keys: Mapping[int, str]) -> bool:  # noqa: N803 - SQLite's name
     """The vector store of a search is the table's own."""
     return False

@@ -20,7 +20,7 @@ from .replay import RecordingLookup
 from .row_identity import Row, RowIdentities
 from .scan import ListRequests, ScanOptions, error_row
 
-Joined = Callable[[str, Collection[str]], bool]
+Joined = Callable[[str, Mapping[int, str]], bool]
 
 AFTER_LIMIT = 100  # objects that the pages have at least that follow the first one of a query with LIMIT
 
@@ -28,8 +28,8 @@ AFTER_LIMIT = 100  # objects that the pages have at least that follow the first 
 class ListReader:
     """Reads lists of one table for one statement.
 
-    `lookup` waits for rows that are not finished. `joined` returns whether the keys of a scan with an idxStr are values
-    of other tables in the statement.
+    `lookup` waits for rows that are not finished. `joined` returns whether keys of a scan with an idxStr, by their
+    places in argv, are values of other tables in the statement.
     """
 
     def __init__(
@@ -59,17 +59,13 @@ class ListReader:
     def _or_error_row(self, scan: ScanOptions, method: Method, key: dict[str, Any], request: Request) -> Iterator[Row]:
         """The objects of a list, and an error row if the list cannot be read to its end.
 
-        Without error rows, an error is raised. With them, a list whose vector store or batch is gone has no rows if it
-        is one of those that a join names: the object may have been deleted since it was listed.
+        Where errors become rows, a list has no rows if the vector store or batch is absent that it belongs to, and a
+        join names it: the object may have been deleted after it was listed.
         """
         try:
             yield from self._objects(scan, method, key, request)
         except NOT_READ as error:
-            if (
-                isinstance(error, APIError)
-                and self._session.skip_unreadable
-                and self._is_gone(scan, method, key, request)
-            ):
+            if self._session.skip_unreadable and self._is_gone(scan, method, key, request, error):
                 return
             yield (
                 (request.identity, SpecialSource.ERROR),
@@ -129,11 +125,19 @@ class ListReader:
             yield ListPage(request, objects, place, (following, parameters, end))
             request, place = following, end
 
-    def _is_gone(self, scan: ScanOptions, method: Method, key: dict[str, Any], first: Request) -> bool:
+    def _is_gone(
+        self, scan: ScanOptions, method: Method, key: dict[str, Any], first: Request, error: Exception
+    ) -> bool:
         """Whether a list has no first page because the object is absent that it belongs to, and a join names it."""
-        if not (self._session.skip_unreadable and protocol.is_absent(first, self._session.response(first))):
+        if not isinstance(error, APIError):
             return False
-        return self._joined(scan.idxStr, [str(value) for value in self._echoed(method, key).values()])
+        response = self._session.response(first)
+        if not protocol.is_absent(first, response):
+            return False
+        keys = {place: str(value) for place, value in enumerate(self._echoed(method, key).values())}
+        message = protocol.error_message(response)
+        named = {place: id for place, id in keys.items() if id in message}  # "no batch vsfb_1 in vector store vs_1"
+        return self._joined(scan.idxStr, named or keys)
 
     def _echoed(self, method: Method, key: Mapping[str, Any]) -> dict[str, Any]:
         """The keys of a list, which its objects need not repeat."""

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..execution.statement import StatementSession
@@ -44,16 +44,16 @@ class StatementPrograms:
         sql = self._sql_of(session)
         return columns_read(self._internal_sql.program(sql), idxStr) if sql else None
 
-    def joined(self, session: StatementSession, idxStr: str, keys: Collection[str]) -> bool:  # noqa: N803
-        """Whether the keys of a scan, the first values in argv, are values of other tables of the statement's join.
+    def joined(self, session: StatementSession, idxStr: str, keys: Mapping[int, str]) -> bool:  # noqa: N803
+        """Whether keys of a scan, by their places in argv, are values of other tables of the statement's join.
 
         False if the statement names one of them itself, in a literal or in the value of a parameter.
         """
         sql = self._sql_of(session)
         text = self._with_values(sql) if sql else None
-        if text is None or any(key.replace("'", "''") in text for key in keys):
+        if text is None or any(key.replace("'", "''") in text for key in keys.values()):
             return False
-        return come_from_rows(self._internal_sql.program(sql), idxStr, len(keys))
+        return come_from_rows(self._internal_sql.program(sql), idxStr, keys)
 
     def _sql_of(self, session: StatementSession) -> str:
         return next((each.sql for each in self._running.values() if each.session is session), "")

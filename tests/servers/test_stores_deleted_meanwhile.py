@@ -107,6 +107,27 @@ def test_absent_store_that_the_statement_names_is_an_error(tolerant: apsw.Connec
     assert all("vs_gone" in error["message"] for error in errors)
 
 
+def test_absent_batch_and_file_that_a_join_names_have_no_rows(tolerant: apsw.Connection, requests: Requests) -> None:
+    """The response names what is absent, perhaps beside its store: a name that the statement gives is an error."""
+    tolerant.execute("CREATE TABLE batches (store, batch); CREATE TABLE uploads (id)")
+    tolerant.execute("INSERT INTO batches VALUES ('vs_demo', 'vsfb_demo_finished'), ('vs_demo', 'vsfb_none')")
+    tolerant.execute("INSERT INTO uploads VALUES ('file-demo-01'), ('file-none')")
+    batches = "SELECT f.error FROM batches AS b JOIN vector_store_file_batch_files AS f"
+    uploads = "SELECT f.error FROM uploads AS u JOIN vector_store_file_content AS f"
+    for sql, errors in (
+        (f"{batches} ON f.batch_id = b.batch AND f.vector_store_id = b.store", 0),
+        (f"{uploads} JOIN batches AS b ON f.file_id = u.id AND f.vector_store_id = b.store", 0),
+        (f"{batches} ON f.batch_id = b.batch AND f.vector_store_id = 'vs_demo'", 1),
+        (f"{uploads} ON f.file_id = u.id AND f.vector_store_id = 'vs_demo'", 1),
+        (f"{batches} ON f.batch_id = 'vsfb_none' AND f.vector_store_id = b.store", 2),
+        (f"{uploads} ON f.file_id = u.id AND f.vector_store_id = 'vs_none'", 2),
+    ):
+        found = [error for (error,) in tolerant.execute(sql)]
+        assert found
+        assert [json.loads(error)["status"] for error in found if error is not None] == [404] * errors
+    assert len(requests()) == 11
+
+
 def test_absent_store_raises_without_error_rows(connect: Any) -> None:
     """By default, and in a statement that writes: it would write of fewer rows than there were."""
     with pytest.raises(openai_vtab.APIError, match=GONE):

@@ -21,7 +21,7 @@ from .errors import ProgrammingError
 from .sqlite.internal_sql import InternalSQL
 from .stackql import functions, translate
 from .tables import TABLES
-from .vtable import local_files, shadows
+from .vtable import hiding_tables, local_files
 from .vtable.introspection import NAMES
 
 OURS = (*(table.name for table in TABLES), *NAMES, local_files.TABLE)  # tables that every database has
@@ -39,7 +39,7 @@ _WORD = re.compile(r"[^\W\d]\w*")
 
 def advice(connection: apsw.Connection, message: str, sql: str) -> str:
     """Return what to write instead of a statement that SQLite refuses with this message; "" if unknown."""
-    if hidden := shadows.hint(connection, sql, message):
+    if hidden := hiding_tables.hint(connection, sql, message):
         return hidden
     for pattern, advise in RULES:
         if found := pattern.fullmatch(message):

@@ -22,10 +22,10 @@ from .clock import REAL, Clock
 from .documents.description import described as described_documents
 from .errors import Error, InterfaceError
 from .schema.docs import described
-from .settings import KEYWORDS, Keywords, Settings, hide_key, refuse_unknown
+from .settings import KEYWORDS, Keywords, Settings, hide_secrets, refuse_unknown
 from .sqlite import optional_drops
 from .tables import TABLES
-from .vtable import functions, introspection, local_files, shadows
+from .vtable import functions, hiding_tables, introspection, local_files
 from .vtable.callbacks import NO_CALLBACKS, Callbacks
 from .vtable.closing import roll_back
 from .vtable.context import ConnectionContext
@@ -59,19 +59,19 @@ class Connection(apsw.Connection):
         super().__init__(*arguments, **keywords)
 
     def execute(self, statements: str, bindings: Any = None, **options: Any) -> apsw.Cursor:
-        """Run statements. DROP TABLE IF EXISTS does nothing where no other table has the name of one of the API's.
+        """Run statements. DROP TABLE IF EXISTS does nothing to a table of the API's.
 
-        Of a script with such a DROP, the cursor returns the rows of the statements after the last one alone.
+        In a script with such a DROP, the cursor returns only the rows of the statements after the last DROP.
         Raises ProgrammingError for a CREATE TABLE that would hide a table of the API's by mistake.
         """
         run = super().execute
         try:
-            # every statement is looked at, and the expression takes longer than SQLite does for a short one
+            # the regular expression alone would take longer than SQLite does for a short statement
             capitals = str.upper(statements)
             if not ("CREATE" in capitals or "DROP" in capitals) or not _SCHEMA_CHANGES.search(statements):
                 return run(statements, bindings, **options)
-            shadows.refuse_mistaken(self, statements)
-            *first, last = shadows.pieces(statements) if bindings is None else [statements]
+            hiding_tables.refuse_mistaken(self, statements)
+            *first, last = hiding_tables.pieces(statements) if bindings is None else [statements]
             for statement in first:
                 for _ in optional_drops.execute(run, statement, **options):
                     pass
@@ -178,7 +178,7 @@ def connect(
     Raises TypeError for an unknown setting, InterfaceError for a wrong value, ConfigurationError for an address that
     must not be used, and the errors of apsw.Connection. A missing key raises ConfigurationError at the first request.
     """
-    hide_key(settings)
+    hide_secrets(settings)
     refuse_unknown("openai_vtab.connect()", settings, (*KEYWORDS, "flags", "statementcachesize"))
     connection = Connection(str(database), flags, statementcachesize=statementcachesize)
     _prepare(connection, settings)
@@ -198,7 +198,7 @@ async def connect_async(
     the network, the event loop and queries of other connections continue. `progress` is called in the connection's
     thread. Cancelling a task, or APSW's deadline, ends its statement at once, as interrupt() would.
     """
-    hide_key(settings)
+    hide_secrets(settings)
     refuse_unknown("openai_vtab.connect_async()", settings, (*KEYWORDS, "flags", "statementcachesize"))
     from apsw import aio  # imports asyncio, which other programs need not wait for
 
@@ -248,7 +248,7 @@ def register(connection: apsw.Connection, **settings: Unpack[Keywords]) -> None:
     Registering again replaces the settings. Threads start at the first request and end with the connection. Raises
     TypeError for a connection that is not APSW's, and InterfaceError for an asynchronous one outside of its thread.
     """
-    hide_key(settings)
+    hide_secrets(settings)
     _refuse_other_connections(connection)
     refuse_unknown("openai_vtab.register()", settings)
     register_tables(connection, Settings(**settings).with_environment())

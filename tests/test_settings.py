@@ -13,7 +13,7 @@ import pytest
 
 import openai_vtab
 from openai_vtab import dbapi
-from openai_vtab.settings import Keywords, Settings
+from openai_vtab.settings import Keywords, Settings, read_key
 
 SECRET = "sk-secret-0123456789"
 
@@ -83,7 +83,7 @@ def test_environment_gives_what_is_unset(monkeypatch: pytest.MonkeyPatch) -> Non
         monkeypatch.setenv(f"OPENAI_{name}", value)
     settings = Settings(organization="org-2").with_environment()
     assert settings.checked_base_url() == "https://x.example/v1"
-    assert settings.key() == SECRET
+    assert read_key(settings.api_key) == SECRET
     assert settings.account_headers() == {"OpenAI-Organization": "org-2"}
 
 
@@ -91,14 +91,14 @@ def test_api_key_may_be_a_function() -> None:
     """Called each time, so that it can be renewed."""
     keys = iter(["one", "two"])
     settings = Settings(api_key=lambda: next(keys))
-    assert [settings.key(), settings.key()] == ["one", "two"]
+    assert [read_key(settings.api_key), read_key(settings.api_key)] == ["one", "two"]
 
 
 def test_api_key_is_in_no_repr() -> None:
     """Nor in the error about it."""
     assert SECRET not in repr(Settings(api_key=SECRET))
     with pytest.raises(openai_vtab.ConfigurationError) as caught:
-        Settings(api_key=SECRET + "\n").key()
+        read_key(Settings(api_key=SECRET + "\n").api_key)
     assert SECRET not in str(caught.value)
 
 
@@ -106,7 +106,7 @@ def test_api_key_that_is_missing_raises_when_needed() -> None:
     """Not before."""
     settings = Settings()
     with pytest.raises(openai_vtab.ConfigurationError, match="set OPENAI_API_KEY, or give api_key="):
-        settings.key()
+        read_key(settings.api_key)
 
 
 @pytest.mark.parametrize(

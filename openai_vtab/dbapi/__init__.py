@@ -44,9 +44,9 @@ from ..errors import (
     ProgrammingError,
     Warning,
 )
-from ..settings import Shared, hide_key, refuse_unknown
+from ..settings import SharedKeywords, hide_secrets, refuse_unknown
 from ..stackql import divide, translate
-from ..vtable import shadows
+from ..vtable import hiding_tables
 from .blob import Blob
 from .callbacks import enable_callback_tracebacks
 from .connection import BaseConnection
@@ -86,7 +86,7 @@ sqlite_version = apsw.sqlite_lib_version()
 sqlite_version_info = tuple(map(int, sqlite_version.split(".")))
 
 
-class DBAPIKeywords(Shared, total=False):
+class DBAPIKeywords(SharedKeywords, total=False):
     """The settings of openai_vtab.connect; its `timeout` is `request_timeout` here."""
 
     request_timeout: float
@@ -116,7 +116,7 @@ class Connection(BaseConnection):
         autocommit: bool | Literal[-1] = LEGACY_TRANSACTION_CONTROL,
         **options: Unpack[DBAPIKeywords],
     ) -> None:
-        hide_key(options)
+        hide_secrets(options)
         refuse_unknown("openai_vtab.dbapi.connect()", options, KEYWORDS)
         settings: dict[str, Any] = dict(options)
         if "request_timeout" in settings:
@@ -138,19 +138,19 @@ class Connection(BaseConnection):
 
     def _check_statement(self, sql: str) -> None:
         """Raise ProgrammingError for a CREATE TABLE that would hide a table of the API's by mistake."""
-        shadows.refuse_mistaken(self.apsw, sql)
+        hiding_tables.refuse_mistaken(self.apsw, sql)
 
 
 def _open(*arguments: Any, **settings: Any) -> apsw.Connection:
     """Open a database with the tables. As in sqlite3, a name in double quotes that is no column is a string."""
-    hide_key(settings)
+    hide_secrets(settings)
     connection = open_with_tables(*arguments, **settings)
     connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, 1)
     return connection
 
 
 def _divide(script: str) -> list[str]:
-    return [piece for part in divide(script) for piece in shadows.pieces(part)]
+    return [piece for part in divide(script) for piece in hiding_tables.pieces(part)]
 
 
 C = TypeVar("C", bound=Connection)
@@ -197,7 +197,7 @@ def connect(database: Any, *arguments: Any, **keywords: Any) -> Any:
 
     Raises OperationalError if the database cannot be opened, and InterfaceError for a wrong setting.
     """
-    hide_key(keywords)
+    hide_secrets(keywords)
     position = 4  # of `factory` among the positional arguments after the database
     factory = arguments[position] if len(arguments) > position else keywords.get("factory", Connection)
     return factory(database, *arguments, **keywords)

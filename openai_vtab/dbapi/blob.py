@@ -16,7 +16,7 @@ from typing import Any, Self
 import apsw
 
 from ..errors import ProgrammingError
-from .connection_lock import ConnectionLock, Owned, serialized
+from .connection_lock import Closer, ConnectionLock, serialized
 from .exceptions import map_errors
 
 _MAX_OFFSET = 2**31 - 1
@@ -29,7 +29,7 @@ class Blob:
     _check_connection: Callable[[], object]
     _closed: bool
     _lock: ConnectionLock | None
-    _owned: Owned | None
+    _closer: Closer | None
 
     def __new__(cls) -> Self:
         """Refuse to make a Blob, as sqlite3 does."""
@@ -43,7 +43,7 @@ class Blob:
         self._check_connection = check_connection
         self._closed = False
         self._lock = lock
-        self._owned = None if lock is None else lock.own(blob)
+        self._closer = None if lock is None else lock.closer_for(blob)
         return self
 
     def _checked(self) -> apsw.Blob:

@@ -21,14 +21,14 @@ from .. import errors
 from ..errors import NotSupportedError
 from . import application_defined, callbacks, database_ops
 from .blob import Blob
-from .connection_lock import both, serialized
+from .connection_lock import holding_both, serialized
 from .cursor import Cursor
 from .database_handle import LEGACY_TRANSACTION_CONTROL, DatabaseHandle, own_message
 from .dialect import SQLITE, Dialect
 from .dump import dump
 from .exceptions import map_errors
+from .shared_memory import SharedMemory, shared_memory
 from .types import Parameters
-from .uri import SharedMemory, shared_memory
 
 C = TypeVar("C", bound=Cursor)
 
@@ -136,14 +136,14 @@ class BaseConnection(DatabaseHandle):
         name: str = "main",
         sleep: float = 0.250,
     ) -> None:
-        """Copy a database into another connection's, `pages` at a time; it can be used meanwhile.
+        """Copy a database into another connection's, `pages` at a time. Both can be used between two steps.
 
         `progress` receives SQLite's status, the remaining pages and all pages. `sleep` is in seconds.
         """
         if not isinstance(target, BaseConnection):
             raise TypeError(f"backup() argument 1 must be Connection, not {type(target).__name__}")
         source, destination = self._checked(), target._checked()
-        held = both(self._lock, target._lock)
+        held = holding_both(self._lock, target._lock)
         database_ops.backup(source, destination, held, pages=pages, progress=progress, name=name, sleep=sleep)
 
     def iterdump(self, *, filter: str | None = None) -> Iterator[str]:

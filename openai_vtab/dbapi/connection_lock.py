@@ -15,16 +15,16 @@ first thread needs to leave SQLite: both threads then hang. So a thread that cal
   until the first row is there, fetchone() for one row. Between two calls, other threads use the connection's other
   cursors.
 - **Who takes it**: the outermost public methods, which are decorated with `serialized`; the methods below them do not.
-  With check_same_thread, only the thread that has opened the connection gets past the thread's check. There is no lock
-  then, and another thread learns that at once instead of after a long statement.
+  With check_same_thread, there is no lock: a call in another thread raises ProgrammingError at once, instead of after
+  a long statement.
 - **Callbacks** (functions, converters, row factories, progress handlers) run in the thread that holds the lock. They
   may use the connection, because the lock is reentrant; only the cursor that runs is refused. A callback that waits for
   another thread's use of the connection waits for ever, as in sqlite3. The iterable that executemany() reads may wait
   for other threads: the lock is free while it makes a row.
 - **Order**: lock, then SQLite's mutex, then the GIL. Waiting for the lock releases the GIL. backup() needs the locks of
   two connections, and takes them in one order for all.
-- **Our worker threads** never take it: they send requests, and know no connection of the DB-API. They may free a
-  cursor, because the garbage collector runs in any thread. So freeing one must not wait: see `Owned`.
+- **Our worker threads** never take it: they send requests, and know no connection of the DB-API. But the garbage
+  collector runs in any thread, so that they may free a cursor. Freeing one must not wait: see `Closer`.
 - **interrupt()** does not take it: SQLite and APSW need no mutex for it.
 - **Ctrl-C** ends the wait for the lock. The lock is C code and is entered by `with`, where no signal handler can run
   between its acquisition and the block that releases it.
@@ -59,13 +59,13 @@ class ConnectionLock:
         self._is_shared = False
         _locks[:] = [ref for ref in _locks if ref() is not None] + [weakref.ref(self)]
 
-    def own(self, opened: apsw.Cursor | apsw.Blob) -> Owned | None:
-        """Return the owner of a cursor or blob that any thread may drop; None as long as one thread has made them all.
+    def closer_for(self, opened: apsw.Cursor | apsw.Blob) -> Closer | None:
+        """Return what closes a cursor or blob that any thread may drop; None while only one thread has made them.
 
-        A single thread needs no owner, whose finalizer is Python code, in which a KeyboardInterrupt would be lost.
+        A single thread needs no Closer. Its finalizer is Python code, in which a KeyboardInterrupt would be lost.
         """
         self._is_shared = self._is_shared or threading.get_ident() != self._opener
-        return Owned(opened, self.dropped) if self._is_shared else None
+        return Closer(opened, self.dropped) if self._is_shared else None
 
     def close_dropped(self) -> None:
         """Close what could not be closed when it was dropped. The caller holds the lock."""
@@ -73,7 +73,7 @@ class ConnectionLock:
             self.dropped.pop().close(True)
 
 
-class Owned:
+class Closer:
     """Closes a cursor or blob of APSW's when it is dropped, or leaves it to the thread that uses the connection.
 
     APSW itself would leave it to the main thread's next Python code. As long as the main thread waits, for example in
@@ -104,7 +104,7 @@ T = TypeVar("T")
 
 
 def serialized(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
-    """Have a method hold its connection's lock, and raise no exception of APSW's."""
+    """Decorate a method: it holds its connection's lock, and raises APSW's exceptions as those of PEP 249."""
 
     @wraps(method)
     def call(self: S, /, *arguments: P.args, **keywords: P.kwargs) -> R:
@@ -125,7 +125,7 @@ def serialized(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S
 
 
 def _without_arguments(method: Callable[[S], R]) -> Callable[[S], R]:
-    """The same for a method that takes no arguments, such as those that fetch a row: passing them on takes longer."""
+    """The same for a method without arguments, such as those that fetch a row: handing arguments on takes time."""
 
     @wraps(method)
     def call(self: S, /) -> R:
@@ -144,9 +144,9 @@ def _without_arguments(method: Callable[[S], R]) -> Callable[[S], R]:
     return call
 
 
-def both(*locks: ConnectionLock | None) -> Callable[[Callable[[], T]], T]:
-    """Return a function that calls another one while it holds two locks, in an order that is the same everywhere."""
-    first, second = sorted((threading.RLock() if lock is None else lock.rlock for lock in locks), key=id)
+def holding_both(one: ConnectionLock | None, other: ConnectionLock | None) -> Callable[[Callable[[], T]], T]:
+    """Return a function that calls another one while it holds both locks. Their order is the same everywhere."""
+    first, second = sorted((threading.RLock() if lock is None else lock.rlock for lock in (one, other)), key=id)
 
     def hold(call: Callable[[], T]) -> T:
         with first, second:

@@ -51,7 +51,7 @@ class Cursor:
             raise TypeError(f"Cursor() argument 1 must be Connection, not {type(connection).__name__}")
         if self._running:
             raise ProgrammingError("Recursive use of cursors not allowed.")
-        self.connection = self._session = connection
+        self.connection = self._handle = connection
         self.row_factory = None
         self._lock = connection._lock
         self._connection = connection._checked()
@@ -65,7 +65,7 @@ class Cursor:
     def _open(self) -> None:
         self._cursor: apsw.Cursor = self._connection.cursor()
         self._cursor.exec_trace = self._exec_trace
-        self._owned = None if self._lock is None else self._lock.own(self._cursor)
+        self._closer = None if self._lock is None else self._lock.closer_for(self._cursor)
 
     @property
     def description(self) -> Description | None:
@@ -128,12 +128,12 @@ class Cursor:
                 raise TypeError(f"executescript() argument must be str, not {type(sql_script).__name__}")
             if "\0" in sql_script:
                 raise ValueError("embedded null character")
-            self._session._check_length(sql_script)
-            self._session._check_statement(sql_script)
+            self._handle._check_length(sql_script)
+            self._handle._check_statement(sql_script)
             self._reset()
-            self._session._commit_before_script()
+            self._handle._commit_before_script()
             with map_errors:
-                for part in self._session._dialect.divide(sql_script):
+                for part in self._handle._dialect.divide(sql_script):
                     self._exec_trace.reset()
                     self._run(lambda sql: deque(optional_drops.execute(self._cursor.execute, sql, None), 0), part)
             self._exec_trace.reset()
@@ -145,7 +145,7 @@ class Cursor:
         """Mark the cursor as running. Raises ProgrammingError when it is closed, running, or another thread's."""
         if self._unusable and not (closing and self._unusable == CLOSED):
             raise ProgrammingError(self._unusable)
-        self._session._checked()
+        self._handle._checked()
         if self._running:
             raise ProgrammingError("Recursive use of cursors not allowed.")
         self._running = True
@@ -156,16 +156,16 @@ class Cursor:
             raise TypeError(f"execute() argument 1 must be str, not {type(sql).__name__}")
         if "\0" in sql:
             raise ProgrammingError("the query contains a null character")
-        self._session._check_length(sql)
+        self._handle._check_length(sql)
         is_dml, statement = inspect_sql(sql)
         if statement is None:
             raise ProgrammingError("You can only execute one statement at a time.")
-        self._session._check_statement(statement)
+        self._handle._check_statement(statement)
         self._reset(many=many)
         self._is_dml = is_dml
         if is_dml:
             self.rowcount = 0
-            self._session._begin_implicitly()
+            self._handle._begin_implicitly()
         return statement
 
     def _reset(self, *, many: bool = False) -> None:
@@ -195,13 +195,13 @@ class Cursor:
         try:
             return sql, run(sql)
         except apsw.SQLError as error:
-            translated = None if self._exec_trace.has_begun else self._session._dialect.translated(sql, error)
+            translated = None if self._exec_trace.has_begun else self._handle._dialect.translated(sql, error)
             if translated is None:
-                raise self._session._explained(error, sql) from None
+                raise self._handle._explained(error, sql) from None
         try:
             return translated, run(translated)
         except apsw.SQLError as error:
-            raise self._session._explained(error, translated) from None
+            raise self._handle._explained(error, translated) from None
 
     def _count_changes(self) -> None:
         if self._is_dml:
@@ -259,7 +259,7 @@ class Cursor:
     def _convert(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
         """Apply the columns' converters and the text factory to a row."""
         converters = self._exec_trace.converters
-        text = self._session.text_factory
+        text = self._handle.text_factory
         if converters is None:
             if text is str:
                 return row
@@ -274,7 +274,7 @@ class Cursor:
     @serialized
     def close(self) -> None:
         """Drop the remaining rows; the cursor cannot be used again."""
-        if self._unusable != NOT_INITIALIZED and self._session._is_closed_below:
+        if self._unusable != NOT_INITIALIZED and self._handle._is_closed_below:
             self._unusable = CLOSED
             return
         self._start(closing=True)

@@ -31,14 +31,14 @@ NOT_INITIALIZED = "Base Connection.__init__ not called."
 
 
 def own_message(connection: ApswConnection, error: SQLError, sql: str) -> str:
-    """The message of an error of SQLite's, as it is."""
+    """Return the message of SQLite's error unchanged."""
     return str(error)
 
 
 class DatabaseHandle:
     """An open apsw.Connection, the attribute `apsw`, with sqlite3's rules for its threads and transactions.
 
-    `explain` returns the message of an error that a statement has raised.
+    `explain` returns the message of an error that a statement has raised, for APSW's connection, error and SQL text.
     """
 
     apsw: ApswConnection
@@ -92,7 +92,7 @@ class DatabaseHandle:
         return self._open()
 
     def _open(self) -> ApswConnection:
-        """Return APSW's connection for what every thread may read. Raises ProgrammingError when it is closed."""
+        """Return APSW's connection, in any thread. Raises ProgrammingError when it is closed."""
         if self._unusable:
             raise ProgrammingError(self._unusable)
         try:
@@ -118,7 +118,7 @@ class DatabaseHandle:
         return to_pep249(error, self._explain(self.apsw, error, sql))
 
     def _check_statement(self, sql: str) -> None:
-        """Raise an exception if the text must not run. A subclass may know reasons."""
+        """Raise an exception if the text must not run. A subclass may have reasons."""
 
     @serialized
     def getlimit(self, category: int, /) -> int:
@@ -139,7 +139,7 @@ class DatabaseHandle:
         return before
 
     def _check_length(self, sql: str) -> None:
-        """Check SQLite's own limit, whose violation APSW reports as a lack of memory."""
+        """Raise DataError for a text above SQLite's limit, which APSW would report as a lack of memory."""
         if len(sql) > self._max_sql_length:
             raise DataError("query string is too large")
 

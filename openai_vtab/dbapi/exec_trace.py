@@ -1,8 +1,8 @@
-"""ExecTrace: what APSW reports when a statement begins, before its first row: its columns, and if it only reads.
+"""ExecTrace: what APSW reports before the first row of a statement: its columns, and whether it only reads.
 
 It holds no reference to the Cursor, which would then live until the garbage collector finds it, with its locks.
 
->>> cursor.exec_trace = trace = ExecTrace(session)
+>>> cursor.exec_trace = trace = ExecTrace(handle)
 >>> cursor.execute("SELECT 1 AS one")
 >>> trace.description
 (('one', None, None, None, None, None, None),)
@@ -28,8 +28,8 @@ Description = tuple[tuple[str, None, None, None, None, None, None], ...]
 class ExecTrace:
     """The exec trace of one apsw.Cursor; `description` and `converters` are those of its last statement."""
 
-    def __init__(self, session: DatabaseHandle) -> None:
-        self.session = session
+    def __init__(self, handle: DatabaseHandle) -> None:
+        self.handle = handle
         self.description: Description | None = None
         self.converters: list[Converter | None] | None = None
         self.has_begun = False  # whether SQLite has parsed the statement
@@ -45,8 +45,8 @@ class ExecTrace:
         if not self._many:
             # APSW caches `description`, which is outdated when the first step finds that the schema has changed.
             self.set_columns(cursor.description_full)
-        if self.session._trace is not None:
-            self.session._trace(cursor)
+        if self.handle._trace is not None:
+            self.handle._trace(cursor)
         return True
 
     def reset(self, *, many: bool = False) -> None:
@@ -58,7 +58,7 @@ class ExecTrace:
     def set_columns(self, columns: Sequence[tuple[Any, ...]]) -> None:
         """Take the names and declared types of the columns."""
         names = [column[0] for column in columns]
-        detect = self.session.detect_types
+        detect = self.handle.detect_types
         self.converters = None
         if detect and columns:
             found = find_converters(names, [column[1] for column in columns], detect)

@@ -179,17 +179,17 @@ class DocumentOutcomes:
         While another connection writes, everything stays kept.
         """
         self.store.shadow.forget_old_names()
-        if self.store.has_learned and not can_wait:
+        if self.store.learned and not can_wait:
             try:
                 self.store.save_learned()
             except apsw.ReadOnlyError:  # a file that cannot be written needs no memory of look-ups
-                self.store.forget_learned()
+                self.store.learned.clear()
             except Exception as error:  # a commit hook of the user's may raise anything
                 log.debug("%s: not remembered yet: %s", self.name, error)
 
     def save_elsewhere(self, intents: Sequence[Intent] = ()) -> bool:
         """Write everything on a connection of its own, while the user's is closing. Returns whether that worked."""
-        if not self.store.has_learned and not intents:
+        if not self.store.learned and not intents:
             return True
         if not self.file:
             return False
@@ -203,5 +203,5 @@ class DocumentOutcomes:
             log.debug("%s: not remembered: %s", name, error)
             return False
         finally:
-            self.store.forget_learned()
+            self.store.learned.clear()
         return True

@@ -24,9 +24,10 @@ from ..execution.statement import NOT_READ, StatementSession
 from ..protocol import READ_AFTER_WRITE_SECONDS, Object, Request, Response
 from ..tables.vector_store_file_batches import vector_store_file_batches
 from .api_reader import APIReader, Question
+from .learned import LOOKED_AT
 from .rows import StoredFile
 from .states import State, state_of
-from .store import LOOKED_AT, DocumentStore
+from .store import DocumentStore
 
 FEW = 2  # files for which a request each is not more than a list takes
 SOME = 10  # files without a batch that are polled one by one
@@ -129,7 +130,7 @@ class _Look:
         return self._api.batch(batch_id).request
 
     def _unfinished(self, files: Iterable[StoredFile]) -> list[StoredFile]:
-        current = (self._store.current(file) for file in files if file.file_id not in self.failures)
+        current = (self._store.learned.current(file) for file in files if file.file_id not in self.failures)
         return [file for file in current if file.state.is_unfinished]
 
     def _by_batches(self, batches: dict[str, list[StoredFile]]) -> list[StoredFile]:
@@ -197,12 +198,12 @@ class _Look:
         gone = [file for file in files if not self._is_young(file)]
         for file in gone:
             if file.state is not State.UNSURE:
-                self._store.learn(file, State.MISSING)
+                self._store.learned.add(file, State.MISSING)
         unsure = [file for file in gone if file.state is State.UNSURE]
         for file, _ in self._session.prefetch(unsure, lambda file: self._api.uploaded_file(_id(file)).request):
             is_answered, answer = self._ask(self._api.uploaded_file(_id(file)), [file])
             if is_answered:
-                self._store.learn(file, State.MISSING if answer is None else State.UPLOADED)
+                self._store.learned.add(file, State.MISSING if answer is None else State.UPLOADED)
 
     def _is_young(self, file: StoredFile) -> bool:
         """Whether the file was attached so recently that the API may not show it yet.
@@ -215,7 +216,7 @@ class _Look:
         state = state_of(answer)
         # a file that is still in progress is written once, not at every look
         if state is not State.IN_PROGRESS or file.state is not state or file.answer is None:
-            self._store.learn(file, state, answer)
+            self._store.learned.add(file, state, answer)
 
     def _ask(self, question: Question, files: Iterable[StoredFile]) -> tuple[bool, Object | None]:
         """Return whether the API has answered, and the object, None if the API does not know it."""

@@ -18,8 +18,8 @@ from functools import lru_cache
 from ..schema.values import SQLiteValue
 from ..sqlite.internal_sql import InternalSQL
 from . import statement_texts
-from .canonical import canonical
 from .contents import Contents
+from .learned import Learned
 from .rows import Document, StoredFile
 from .shadow import DocumentShadow
 from .statement_texts import CHANGED, DOCUMENT, FILE
@@ -28,36 +28,24 @@ from .states import NEXT_STATES, State
 SIZE = len(Document._fields)
 STATE = StoredFile._fields.index("state")
 _state = lru_cache(len(State))(State)  # State() takes a tenth of what a row does
-LOOKED_AT = frozenset(
-    {State.UNSURE, State.IN_PROGRESS, State.COMPLETED, State.FAILED, State.CANCELLED, State.MISSING}
-)  # a look at the API tells the state of such a file
-
-
-Learned = tuple[int, State, str | None, str | None]  # of a file: the row's version, state, answer and attributes
 
 
 class DocumentStore:
     """Reads and writes the rows of one table, in the database file `file` ("" when it is in none).
 
-    learned: what another store of the same rows has learned; the two share it.
+    learned: what SELECT has learned of the files, and what no statement has written yet. The methods that return files
+        add it to what the rows say. Two stores of the same rows share it.
     contents: what the open transaction has still to upload.
-
-    What SELECT learns of files is kept in memory until it can be written between the user's transactions. Until then,
-    the methods that return files add it to what the rows say.
-
-    Another connection may change a file meanwhile, at the API and in its row. Its transaction may even delete the file
-    at the API and be rolled back, so that the row is `unsure` and looks as if it had been so all the time. So each
-    change of a row counts its version up, and what was learned counts only for the version that it was learned of.
     """
 
     def __init__(
-        self, internal_sql: InternalSQL, schema: str, name: str, file: str, learned: dict[str, Learned] | None = None
+        self, internal_sql: InternalSQL, schema: str, name: str, file: str, learned: Learned | None = None
     ) -> None:
         self.shadow = DocumentShadow(internal_sql, schema, name)
         self.file = file
         self.contents = Contents()
         self._sql = internal_sql
-        self._learned = {} if learned is None else learned
+        self.learned = Learned() if learned is None else learned
 
     @property
     def name(self) -> str:
@@ -70,7 +58,7 @@ class DocumentStore:
 
     def elsewhere(self, internal_sql: InternalSQL) -> DocumentStore:
         """Return the same rows, and what was learned of them, on a connection whose main database is the file."""
-        return DocumentStore(internal_sql, "main", self.shadow.names[0], self.file, self._learned)
+        return DocumentStore(internal_sql, "main", self.shadow.names[0], self.file, self.learned)
 
     def create(self, vector_store_id: str | None) -> None:
         """Create the shadow tables. Raises ProgrammingError when they cannot be created."""
@@ -80,7 +68,7 @@ class DocumentStore:
     def drop(self) -> None:
         """DROP TABLE: forget everything but the contents, because ROLLBACK TO may bring the table back."""
         self.shadow.drop()
-        self._learned.clear()
+        self.learned.clear()
 
     # documents
 
@@ -135,7 +123,7 @@ class DocumentStore:
     def files_in(self, *states: State) -> list[StoredFile]:
         """Return the files in these states, as the rows and what was learned say."""
         known = ", ".join(f"'{state}'" for state in states)
-        learned = json.dumps([file_id for file_id, (_, state, *_) in self._learned.items() if state in states])
+        learned = json.dumps(self.learned.ids_in(states))
         found = self.files(f"f.state IN ({known}) OR f.file_id IN (SELECT value FROM openai.json_each(?))", [learned])
         return [file for file in found if file.state in states]
 
@@ -160,18 +148,7 @@ class DocumentStore:
     def _file(self, row: Sequence[SQLiteValue]) -> StoredFile:
         values = list(row)
         values[STATE] = _state(str(row[STATE]))
-        return self.current(StoredFile._make(values))
-
-    def current(self, file: StoredFile) -> StoredFile:
-        """Return the file with what was learned of it since its row was read."""
-        if file.file_id not in self._learned:
-            return file
-        version, state, answer, attributes = self._learned[file.file_id]
-        if version != file.version:
-            return file
-        if attributes is None or file.state is not State.UNSURE:
-            attributes = file.attributes
-        return file._replace(state=state, answer=file.answer if answer is None else answer, attributes=attributes)
+        return self.learned.current(StoredFile._make(values))
 
     def add_file(self, **columns: SQLiteValue) -> int:
         """Insert a file, and return the row's id."""
@@ -186,7 +163,7 @@ class DocumentStore:
         """Set the state of a file, and other columns. What was learned of it while reading is out of date."""
         assert state is file.state or state in NEXT_STATES[file.state], (file.state, state)  # noqa: S101
         if file.file_id is not None:
-            self._learned.pop(file.file_id, None)
+            self.learned.forget(file.file_id)
         self.change_file(file.id, state=state, **columns)
 
     def advance(self, file: StoredFile, **columns: SQLiteValue) -> None:
@@ -197,6 +174,7 @@ class DocumentStore:
     def uploaded(self, answers: Mapping[int, dict[str, object]]) -> None:
         """Write what the API says of uploads, by the ids of their files' rows."""
         rows = [[id, *map(answer.get, ("id", "created_at", "sha256"))] for id, answer in answers.items()]
+        # +state, here and below: SQLite would begin with the index of the states, and read the whole JSON for each file
         self._sql.write(
             f"UPDATE {self.shadow.path('files')} AS f SET state = 'uploaded', file_id = new.value ->> 1, "
             f"created_at = new.value ->> 2, sha256 = new.value ->> 3, {CHANGED} FROM openai.json_each(?) AS new "
@@ -207,7 +185,6 @@ class DocumentStore:
     def attached(self, part: Sequence[tuple[Document, StoredFile]], batch_id: str, at: int) -> None:
         """Write that a batch attaches files with the attributes and the chunking of their documents."""
         rows = [[file.id, document.attributes, document.chunking] for document, file in part]
-        # +state: SQLite would begin with the index of the states, and read the whole JSON again for each file
         self._sql.write(
             f"UPDATE {self.shadow.path('files')} AS f SET state = 'in_progress', batch_id = ?, attached_at = ?, "
             f"answer = NULL, attributes = new.value ->> 1, chunking = new.value ->> 2, {CHANGED} "
@@ -237,51 +214,16 @@ class DocumentStore:
 
     # what was learned while reading
 
-    def learn(self, file: StoredFile, state: State, answer: dict[str, object] | None = None) -> None:
-        """Keep what the API says of a file in one of the states LOOKED_AT, until it can be written.
-
-        Its attributes count if it was unsure: a request that sets them may have gone out.
-        """
-        assert file.state in LOOKED_AT, file  # noqa: S101
-        # () for no member: null stands for no attributes, no member for attributes that are not known
-        attributes = () if answer is None else answer.get("attributes", ())
-        self._learned[str(file.file_id)] = (
-            file.version,
-            state,
-            None if answer is None else json.dumps(answer, separators=(",", ":")),
-            canonical(attributes or {}) if attributes is None or isinstance(attributes, dict) else None,
-        )
-
-    @property
-    def has_learned(self) -> bool:
-        """Return whether a SELECT has learned something that is not written yet."""
-        return bool(self._learned)
-
-    def learned_statement(self) -> tuple[str, list[SQLiteValue]]:
-        """Return the statement that writes what was learned, and its binding."""
-        rows = [[file_id, *learned] for file_id, learned in self._learned.items()]
-        sql = (
-            f"UPDATE {self.shadow.path('files')} AS f SET state = new.value ->> 2, "
-            "answer = coalesce(new.value ->> 3, f.answer), attributes = CASE f.state WHEN 'unsure' "
-            f"THEN coalesce(new.value ->> 4, f.attributes) ELSE f.attributes END, {CHANGED} "
-            "FROM openai.json_each(?) AS new WHERE f.file_id = new.value ->> 0 AND f.version = new.value ->> 1"
-        )
-        return sql, [json.dumps(rows)]
-
     def write_learned(self) -> None:
         """Write what was learned. Raises SQLite's errors, and keeps it then."""
-        if self._learned:
-            self._sql.write(*self.learned_statement())
-            self._learned.clear()
+        if self.learned:
+            self._sql.write(*self.learned.update(self.shadow.path("files")))
+            self.learned.clear()
 
     def save_learned(self) -> None:
         """Write what was learned in one statement that commits by itself. Raises apsw.BusyError at once."""
-        self._sql.write_unless_busy(*self.learned_statement())
-        self._learned.clear()
-
-    def forget_learned(self) -> None:
-        """Drop what was learned: the API can be asked again."""
-        self._learned.clear()
+        self._sql.write_unless_busy(*self.learned.update(self.shadow.path("files")))
+        self.learned.clear()
 
     # SQL
 

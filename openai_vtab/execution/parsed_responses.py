@@ -1,8 +1,8 @@
 """What a statement keeps of the responses that it has parsed: the latest results, and the bodies of all.
 
-A statement may parse tens of thousands of responses, or a few that are large. So results are kept up to a number of
-bytes, and of the others no more than is needed to parse them again. Bodies are in memory up to a bound, and above it
-in a temporary file.
+A statement may parse tens of thousands of responses, or a few that are large. So the latest results are kept, up to
+RESULT_BYTES; older responses are parsed again from their bodies. Bodies are in memory up to BODY_BYTES, and beyond
+that in a temporary file.
 
 >>> responses = ParsedResponses(workers.parse)
 >>> responses.parse("/files/file-1", response, parse_json, keeps=True)
@@ -41,14 +41,17 @@ class ParsedResponses:
     def parse(
         self, identity: str, response: Response, parse: Callable[[Response], T], *, keeps: bool
     ) -> tuple[T, bytes | Spooled]:
-        """Parse a response, and keep the result. Returns the body as well; if the session `keeps` it, as it is kept."""
+        """Parse a response, keep the result, and return it with the body.
+
+        keeps: the session keeps the body, which may therefore be in a temporary file. Raises what `parse` raises.
+        """
         if isinstance(response.content, bytes):
             body = response.content
         else:
             body = response.content.read()
             response = replace(response, content=body)
         size = len(body)
-        # before the new one is parsed: they may be large
+        # before the new one is parsed, because results may be large
         while self.results and self._bytes + size > RESULT_BYTES:
             self._bytes -= self.results.pop(next(iter(self.results)))[1]
         parsed: T = self._parse(response, parse)

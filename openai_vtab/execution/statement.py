@@ -16,7 +16,7 @@ from typing import TypeVar, cast
 import apsw
 
 from ..errors import APIConnectionError, APIError
-from ..protocol import NO_HEADERS, Object, PageParameters, Request, Response, StoredBody
+from ..protocol import NO_HEADERS, Object, PageParameters, Request, Response
 from ..schema.spool import Spooled
 from ..transport.limits import WaitBudget
 from .bulk_reads import BulkReads
@@ -70,7 +70,6 @@ class StatementSession:
         # key is stored with the future, so that both dicts share one string: 4 MB less at 50,000 keys.
         self._futures: dict[str, tuple[str, Future[Response]]] = {}
         self._responses: dict[str, Response | bytes | Spooled] = {}
-        self._stored: dict[str, StoredBody] = {}  # bodies that the transport has stored, and that are not parsed yet
         self._parsed = ParsedResponses(workers.parse)
         self._downloads = DownloadCache()
         self._deadlines: dict[float, float] = {}
@@ -170,8 +169,6 @@ class StatementSession:
             response = replace(response, note=f"{response.note}; {self._answered()} earlier requests had a response")
         del self._futures[identity]
         self._responses[stored_identity] = response
-        if not isinstance(response.content, bytes):
-            self._stored[stored_identity] = response.content
         return response
 
     def _wait(self, wait: Callable[[], T]) -> T:
@@ -207,22 +204,16 @@ class StatementSession:
             self._responses[identity] = replace(response, headers=headers or NO_HEADERS, content=body)
         elif keeps:
             self._responses[identity] = body
-        if self._stored:
-            self._drop_stored(identity)
+        if not isinstance(response.content, bytes):
+            response.content.close()
         return parsed
-
-    def _drop_stored(self, identity: str) -> None:
-        """Close the file of a response."""
-        if (stored := self._stored.pop(identity, None)) is not None:
-            stored.close()
 
     def download(self, request: Request, parse: Callable[[Response], Downloaded]) -> Downloaded:
         """The content in the response. The latest are cached for a join; for others, the request is sent again."""
         identity = request.identity
         if identity not in self._downloads:
             content = self.workers.parse(self.response(request), parse)
-            del self._responses[identity]
-            self._drop_stored(identity)
+            _close_body(self._responses.pop(identity))
             self._downloads.add(identity, content)
         return self._downloads[identity]
 
@@ -231,8 +222,7 @@ class StatementSession:
         identity = request.identity
         if (sent := self._futures.pop(identity, None)) is not None:
             self.workers.cancel(sent[1])
-        self._responses.pop(identity, None)
-        self._drop_stored(identity)
+        _close_body(self._responses.pop(identity, None))
         self._parsed.forget(identity)
 
     def distrust(self, request: Request) -> None:
@@ -287,9 +277,10 @@ class StatementSession:
         for _, future in self._futures.values():
             self.workers.cancel(future)
         self._futures.clear()
+        for kept in self._responses.values():
+            if isinstance(kept, Response):  # most are bodies by now, and need no call
+                _close_body(kept)
         self._responses.clear()
-        for identity in list(self._stored):
-            self._drop_stored(identity)
         self._parsed.close()
         self._downloads = DownloadCache()
         if self.bulk is not None:
@@ -298,3 +289,9 @@ class StatementSession:
         if self._read_ahead is not None:
             self._read_ahead.close()
             self._read_ahead = None
+
+
+def _close_body(kept: object) -> None:
+    """Close the file of a response's body, if it is in one."""
+    if isinstance(kept, Response) and not isinstance(kept.content, bytes):
+        kept.content.close()

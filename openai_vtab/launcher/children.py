@@ -23,7 +23,7 @@ FOLDER = str(Path(__file__).with_name("import_first"))
 
 
 def equip(settings: Mapping[str, Any]) -> None:
-    """Set the environment of children. multiprocessing also gives them this process's sys.path."""
+    """Set the environment that children inherit, and sys.path, which multiprocessing passes to them."""
     os.environ[VARIABLE] = json.dumps(settings)
     existing = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = f"{FOLDER}{os.pathsep}{existing}" if existing else FOLDER

@@ -1,7 +1,7 @@
 """Pure decisions: which method of the API serves a SELECT, an INSERT, an UPDATE or a DELETE, and how."""
 
 from .bulk import BulkState, Seconds, next_page_pays, patience
-from .comparisons import is_compared, with_comparisons
+from .comparisons import column_and_operator, is_compared, with_comparisons
 from .constraints import Constraint
 from .scan_plan import IndexChoice, ScanKind, ScanPlan, missing_columns
 from .select import choose
@@ -16,6 +16,7 @@ __all__ = [
     "Seconds",
     "adopted",
     "choose",
+    "column_and_operator",
     "delete",
     "insert",
     "is_compared",

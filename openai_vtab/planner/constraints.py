@@ -27,7 +27,7 @@ class Constraint:
     op: the operator, such as EQ.
     usable: the term's value is known before the table is read.
     many: it is an IN whose values can be delivered as one set.
-    compared: a scan looks at its value: comparisons.py.
+    compared: a scan checks its value (comparisons.py).
     """
 
     column: int

@@ -20,7 +20,7 @@ idxStr names the values of argv, in their order, and is readable because EXPLAIN
     vector_store_id,batch_id             two keys
     vector_store_id,status,LIMIT desc    a key, a column that narrows the list, LIMIT; the list is in descending order
     vector_store_id,rowid>=              a key, and a value that the rowid of each row is compared with
-    purpose,created_at<                  a column that narrows the list, and a value that is only looked at: SQLite
+    purpose,created_at<                  a column that narrows the list, and a value that is only checked: SQLite
                                          compares, and vtable/number_comparisons.py warns of a text
     file_id content                      a key; the column `content` is downloaded for each row
     needs vector_store_id                NOTHING: the missing columns; "cannot use" when a term gives one, but its value
@@ -110,7 +110,7 @@ class ScanPlan:
 
 
 def is_comparison(name: str) -> bool:
-    """Whether a name of argv, such as "created_at<", is that of a value that is only looked at."""
+    """Whether a name of argv, such as "created_at<", is that of a value that is only checked."""
     return not name.isidentifier() and not name.startswith("rowid") and name != ""
 
 

@@ -1,15 +1,15 @@
-"""What the response to a write does not confirm of what was sent: the one place where the two are compared.
+"""Compares the response to a write with what was sent, and says what it does not confirm.
 
 Servers that resemble OpenAI's ignore parts of a write, and respond with status 200. Their response shows it: a member
-has its old value, or fewer files are counted than were sent. What a response does not show is not checked, so that
-nothing is requested for this. What is compared follows from the descriptions of the tables: the columns that a method
+has its old value, or fewer files are counted than were sent. Members that a response does not show are not checked,
+because this would take another request. The tables' descriptions say what is compared: the columns that a method
 sends, how their values may be written differently (`Column.same`), and the files that it attaches.
 
     the response shows                        a create                       an UPDATE
     ----------------------------------------  -----------------------------  -------------
     fewer files than were sent                an error: `missing`            (sends none)
     another value of a column                 a warning: in `differences`    a warning
-    null in the place of a column's value     a warning                      a warning
+    null instead of a column's value          a warning                      a warning
 
 >>> unconfirmed(request, response)
 Unconfirmed(missing='', differences=("vector_stores.name: 'new' was sent, and the response shows 'old'",))
@@ -37,27 +37,27 @@ def unconfirmed(request: Request, response: Response) -> Unconfirmed:
     if sent is None or not 200 <= response.status < 300:
         return CONFIRMED
     try:
-        answer = load_json(response.body)
+        found = load_json(response.body)
     except (ValueError, RecursionError):
         return CONFIRMED
-    if not isinstance(answer, dict):
+    if not isinstance(found, dict):
         return CONFIRMED
-    files, may_follow = _missing_files(sent, answer)
-    differences = tuple(_differences(sent, answer))
+    files, may_follow = _missing_files(sent, found)
+    differences = tuple(_differences(sent, found))
     return Unconfirmed("", (files, *differences)) if files and may_follow else Unconfirmed(files, differences)
 
 
-def _missing_files(sent: Sent, answer: Object) -> tuple[str, bool]:
-    """What is missing of the files, "" if nothing is, and whether the response may only not count them yet."""
+def _missing_files(sent: Sent, found: Object) -> tuple[str, bool]:
+    """A sentence about the files that are missing, "" if none is; and whether they may only not be counted yet."""
     column = sent.method.attached_files
-    shown = _count(answer.get("file_counts")) if TOTAL in sent.table.sources.values() else None
+    shown = _count(found.get("file_counts")) if TOTAL in sent.table.sources.values() else None
     if not column or shown is None or shown >= sent.files:
         return "", False
     text = f"{sent.table.name}.{column}: the response counts {shown:,} of the {sent.files:,} files that were sent"
     others = {method.attached_files for method in sent.table.of("INSERT")} - {column, ""}
     if not shown and others:
         text += f"; a server that ignores {column} may take {' or '.join(sorted(others))}"
-    return text, sent.method.counts_later and answer.get("status") == "in_progress"
+    return text, sent.method.counts_later and found.get("status") == "in_progress"
 
 
 def _count(counts: Any) -> int | None:
@@ -73,8 +73,8 @@ def _count(counts: Any) -> int | None:
     return max(numbers["total"], sum(numbers.get(status, 0) for status in STATUSES))
 
 
-def _differences(sent: Sent, answer: Object) -> Iterator[str]:
-    """A sentence for each value of a column of which the response shows another one."""
+def _differences(sent: Sent, found: Object) -> Iterator[str]:
+    """A sentence for each column of which the response shows another value than was sent."""
     for name in sent.method.sent:
         column = sent.table.by_name[name]
         if column.source not in sent.values or column.source in sent.table.key or name == sent.method.attached_files:
@@ -83,12 +83,13 @@ def _differences(sent: Sent, answer: Object) -> Iterator[str]:
         if isinstance(value, bytes | Spooled | FileToUpload):
             continue
         where = f"{sent.table.name}.{name}: {_shown(value)} was sent, and the response shows "
-        if column.source in answer and not column.same(value, answer[column.source], sent.method.repeatable):
-            yield where + _shown(answer[column.source])
-        elif value is not None and column.shown_by in answer and answer[column.shown_by] is None:
+        if column.source in found and not column.same(value, found[column.source], sent.method.repeatable):
+            yield where + _shown(found[column.source])
+        elif value is not None and column.shown_by in found and found[column.shown_by] is None:
             yield f"{where}{column.shown_by} null"
 
 
 def _shown(value: Any) -> str:
+    """A value for a warning, shortened."""
     text = repr(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "…"

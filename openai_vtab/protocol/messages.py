@@ -36,10 +36,10 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Unconfirmed:
-    """What the response to a write denies of what was sent (confirmation.py).
+    """What the response to a write shows otherwise than it was sent (confirmation.py).
 
-    missing: why the object that was created lacks what it was created for; "" if it does not.
-    differences: a sentence for each other value that the server has not taken.
+    missing: a sentence about the files that a new object lacks; "" if it lacks none.
+    differences: a sentence for each value that the server has not taken.
     """
 
     missing: str = ""
@@ -74,13 +74,13 @@ class Request:
     verify_path: the list that shows whether a create was carried out.
     attached_files: the vector store ("" for a new one) and the number of files that the request attaches to it.
     changes: it changes something at the API.
-    list_page_size: for a read of one object, the most objects that a page of the list has which the object is in; 0 if
-        there is no such list, or it has no pages.
+    list_page_size: for a read of one object, how many objects a page of its list has at most; 0 if there is no such
+        list, or it has no pages.
     page: for a page of a list, which part of the list it is.
-    new_files: those of the files it names that this connection has uploaded a moment ago, each with the time on the
-        connection's clock until which a response that the file is absent means "not yet".
+    new_files: the files in the request that this connection has just uploaded. Until the time that is given for each,
+        on the connection's clock, a response that the file is absent means "not yet".
     sent: what the response to a write is compared with; None when there is nothing to compare.
-    optional: the statement continues without its response: a response that is an error is not retried.
+    optional: the statement can do without the response, so that an error is not retried.
     identity: equal for two reads of the same object or page: the target and, for a search, the body.
     """
 
@@ -129,7 +129,7 @@ class Response:
     uncertain: the request was also sent before, with an unknown outcome.
     given_up: it is an error that would have been retried, had the request not been optional.
     note: a remark for the error that the response may become.
-    unconfirmed: what it denies of what the request has sent.
+    unconfirmed: what it shows otherwise than the request has sent it.
     target: the target that was sent, if it is another than the request's: a page of another size.
     """
 

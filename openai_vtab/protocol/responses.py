@@ -1,4 +1,4 @@
-"""The meaning of a response: an object, a list, nothing, or an error. Only `parse_object` judges a status.
+"""The meaning of a response: an object, a list, nothing, or an error.
 
 >>> parse_object(request, response)["status"]
 'completed'
@@ -59,7 +59,7 @@ def parse_object(request: Request, response: Response) -> Object | None:
     """
     if response.status == NOT_SENT:
         return None
-    if response.status != 200 and not 200 < response.status < 300:
+    if not 200 <= response.status < 300:
         found = verdict(request, response) if request.absent_is_none else Verdict.OTHER
         if found is Verdict.ABSENT:
             return None

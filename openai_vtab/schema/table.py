@@ -40,6 +40,7 @@ class Listing(Enum):
 class Column:
     """A column of a table.
 
+    doc: a sentence, whose words also say of what kind the column is: is_json, is_time, is_write_only.
     source: the name, or the dotted path, of the value in the API's JSON, when it differs from `name`. Columns with the
         same source are one value under several names.
     check: converts an SQL value to the JSON that is sent, or raises InvalidValue.
@@ -47,8 +48,8 @@ class Column:
         not given, except where a method requires it.
     values: the values that the API accepts, when they are few and it refuses others.
     same: whether a value that was sent and the one in the response to the write are the same.
-    shown_by: the member of that response that shows whether the value was taken, because it is not null then, when the
-        response has another member in the place of the value.
+    shown_by: another member of that response, which is null unless the value was taken; "" if the response shows the
+        value itself.
     """
 
     name: str
@@ -72,17 +73,17 @@ class Column:
 
     @cached_property
     def is_json(self) -> bool:
-        """Whether its values are JSON text, as its sentence then says."""
+        """Whether its values are JSON text: its sentence has the word JSON."""
         return "JSON" in self.doc
 
     @cached_property
     def is_time(self) -> bool:
-        """Whether its values are times in Unix seconds, as its sentence then says."""
+        """Whether its values are times: its sentence has the words Unix seconds."""
         return "Unix seconds" in self.doc
 
     @cached_property
-    def is_only_written(self) -> bool:
-        """Whether only an INSERT gives it, as its sentence then says, and the API does not return it."""
+    def is_write_only(self) -> bool:
+        """Whether only an INSERT gives it, and the API does not return it: its sentence begins with To create, …"""
         return self.doc.startswith(("To create", "To upload"))
 
     def alias(self, name: str) -> Column:
@@ -229,9 +230,9 @@ class Table:
         return {column.name: column.source for column in self.columns}
 
     @cached_property
-    def written(self) -> dict[int, str]:
+    def write_only(self) -> dict[int, str]:
         """The names of the columns that only an INSERT gives, by their numbers."""
-        return {number: column.name for number, column in enumerate(self.columns) if column.is_only_written}
+        return {number: column.name for number, column in enumerate(self.columns) if column.is_write_only}
 
     @cached_property
     def numbers(self) -> dict[int, Column]:

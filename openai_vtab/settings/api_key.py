@@ -1,35 +1,32 @@
-"""The key that the setting api_key, or else the environment variable OPENAI_API_KEY, gives.
+"""The API key that the setting `api_key` stands for: a text, the result of a function, or an environment variable.
 
->>> sent_key(None)      # of the environment
+The functions take the setting as Settings keeps it: a Secret, or None or "" for the environment variable.
+
+>>> read_key(Settings(api_key="sk-…").api_key)
 'sk-…'
 """
 
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from ..errors import ConfigurationError
+from .keywords import Key
 from .secret import Secret, fits_header
 
-
-def known_key(given: Any) -> str:
-    """The key if it is known without calling a function; "" when it is not, or cannot be sent."""
-    if isinstance(given, Secret) and given.is_function:
-        return ""
-    key = given() if isinstance(given, Secret) else os.environ.get("OPENAI_API_KEY", "")
-    return str(key) if fits_header(key) else ""
+VARIABLE = "OPENAI_API_KEY"
+NO_KEY = f"no API key: set {VARIABLE}, or give api_key= to connect() or register()"
 
 
-def sent_key(given: Any) -> str:
-    """The key, for a header.
+def read_key(given: Key) -> str:
+    """Return the key, for a header. A function is called for it.
 
     Raises ConfigurationError, which holds the key neither in its message nor in the locals of its traceback.
     """
     problem = ""
     key: object = None
     try:
-        key = given() if callable(given) else os.environ.get("OPENAI_API_KEY")
+        key = given() if callable(given) else os.environ.get(VARIABLE)
     except Exception as error:  # the traceback has the locals of the function, which may hold a key
         problem = f"{error} ({type(error).__name__}, raised by the function given as api_key)".lstrip()
     if isinstance(key, str) and key and fits_header(key):
@@ -40,15 +37,27 @@ def sent_key(given: Any) -> str:
             if key is not None and not isinstance(key, str)
             else "the API key has characters that no HTTP header may have (a line break or a space at its end?)"
             if key
-            else "no API key: set OPENAI_API_KEY, or give api_key= to connect() or register()"
+            else NO_KEY
         )
     del key
     raise ConfigurationError(problem)
 
 
-def key_origin(given: Any) -> str:
-    """Where the key comes from, for an error message."""
+def known_key(given: Key) -> str:
+    """Return the key if it is known without calling a function; "" if it is not, or cannot be sent."""
+    if is_function(given):
+        return ""
+    key: object = given() if callable(given) else os.environ.get(VARIABLE, "")
+    return str(key) if fits_header(key) else ""
+
+
+def key_origin(given: Key) -> str:
+    """Return where the key comes from, for an error message."""
     if given is None:
-        return "the environment variable OPENAI_API_KEY"
-    is_function = isinstance(given, Secret) and given.is_function
-    return "the function given as api_key" if is_function else "the setting api_key"
+        return f"the environment variable {VARIABLE}"
+    return "the function given as api_key" if is_function(given) else "the setting api_key"
+
+
+def is_function(given: Key) -> bool:
+    """Return whether a function returns the key, which may then change from request to request."""
+    return isinstance(given, Secret) and given.is_function

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 from ..errors import ConfigurationError, InterfaceError
-from .kinds import Header, Kind
+from .kinds import Kind
 
 T = TypeVar("T")
 C = TypeVar("C", bound=type)
@@ -54,18 +54,12 @@ class Setting:
     option: Option | None = None
 
     def check(self, value: object) -> None:
-        """Raise InterfaceError, or ConfigurationError for a header, when the setting cannot have the value."""
+        """Raise InterfaceError if the setting cannot have the value; for headers and parameters, ConfigurationError."""
         if self.kind.accepts(value):
             return
-        if problem := self.kind.problem_of_part(value):
+        if problem := self.kind.problem(value):
             name = f"{self.name} (or {self.environment})" if self.environment else self.name
             raise ConfigurationError(f"{name} {problem}; write {self.kind.expected}")
-        if isinstance(self.kind, Header):
-            name = f"{self.name} (or {self.environment})" if self.environment else self.name
-            raise ConfigurationError(
-                f"{name} is {value!r}, which no HTTP header can carry; write printable ASCII characters, without "
-                "a space or a line break at the ends"
-            )
         raise InterfaceError(f"{self.name} is {_shown(value)}; write {self.kind.expected}")
 
 

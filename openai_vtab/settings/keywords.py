@@ -15,7 +15,7 @@ Key = str | Callable[[], str] | None
 StrPath = str | os.PathLike[str]
 
 
-class Shared(TypedDict, total=False):
+class SharedKeywords(TypedDict, total=False):
     """The keywords of every way to connect. The DB-API calls `timeout` request_timeout: sqlite3 has another timeout."""
 
     api_key: Key
@@ -49,7 +49,7 @@ class Shared(TypedDict, total=False):
     progress: Callable[[Progress], None] | None
 
 
-class Keywords(Shared, total=False):
+class Keywords(SharedKeywords, total=False):
     """The keywords of `connect` and `register`."""
 
     timeout: float

@@ -36,11 +36,11 @@ class Kind:
     expected = in_url = "a value"
 
     def with_environment(self, given: object, text: str) -> object:
-        """The value, where `text` is that of the environment variable, "" when it is unset."""
+        """The value that is `given`, or that of the environment variable, `text`; "" if the variable is unset."""
         return text or None if given is None else given
 
-    def problem_of_part(self, value: object) -> str:
-        """What is wrong with a value that must not be shown, "" for kinds whose values may be shown."""
+    def problem(self, value: object) -> str:
+        """What is wrong with a refused value, for a ConfigurationError; "" if an InterfaceError shows the value."""
         return ""
 
     def accepts(self, value: object) -> bool:
@@ -148,6 +148,12 @@ def _current() -> str:
 class Header(Kind):
     """The value of an HTTP header, or None."""
 
+    expected = "printable ASCII characters, without a space or a line break at the ends"
+
+    def problem(self, value: object) -> str:
+        """What is wrong with the value, which an error message may show."""
+        return f"is {value!r}, which no HTTP header can carry"
+
     def accepts(self, value: object) -> bool:
         """Whether HTTP can carry the value. An empty text is not sent."""
         return value is None or value == "" or fits_header(value)
@@ -176,10 +182,10 @@ class Parameters(Kind):
 
     def accepts(self, value: object) -> bool:
         """Whether the value is a mapping of texts."""
-        return value is None or (isinstance(value, Mapping) and not self.problem_of_part(value))
+        return value is None or (isinstance(value, Mapping) and not self.problem(value))
 
-    def problem_of_part(self, value: object) -> str:
-        """What is wrong with a name or the value under a name, without the value."""
+    def problem(self, value: object) -> str:
+        """What is wrong with the type, with a name or with the value under a name, without the value."""
         if not isinstance(value, Mapping):
             return f"is of type {type(value).__name__}"
         for name, part in value.items():
@@ -187,12 +193,12 @@ class Parameters(Kind):
                 return f"has the name {name!r}"
             if not isinstance(part, Secret) or not part.is_text:
                 return f"has a value that is no str for {name!r}"
-            if problem := self.problem_of(name, part):
+            if problem := self.problem_of_item(name, part):
                 return problem
         return ""
 
-    def problem_of(self, name: str, part: Secret) -> str:
-        """What is wrong with one name and its text."""
+    def problem_of_item(self, name: str, part: Secret) -> str:
+        """What is wrong with one name and its text; "" if nothing is."""
         return ""
 
 
@@ -210,8 +216,8 @@ class Headers(Parameters):
         names = {str(name).lower() for name in given or ()}
         return {**{n: Secret(v) for n, v in found.items() if n.lower() not in names}, **(given or {})}
 
-    def problem_of(self, name: str, part: Secret) -> str:
-        """What HTTP cannot carry, or what is not the user's to say."""
+    def problem_of_item(self, name: str, part: Secret) -> str:
+        """What HTTP cannot carry, or a name that the user cannot give; "" if there is no problem."""
         if not HEADER_NAME.fullmatch(name):
             return f"has the name {name!r}, which no HTTP header can have"
         if name.lower() in OWN_HEADERS:

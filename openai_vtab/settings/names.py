@@ -1,4 +1,4 @@
-"""Names that are no setting's: an error that names the function and the setting that was meant.
+"""Errors for names that no setting has: they name the function, and the setting that was probably meant.
 
 >>> refuse_unknown("connect()", {"max_concurency": 5}, KEYWORDS)
 TypeError: connect() has no setting max_concurency; did you mean max_concurrency?

@@ -62,7 +62,7 @@ def revealed(values: Mapping[str, object] | None) -> dict[str, str]:
     return {name: str(value() if isinstance(value, Secret) else value) for name, value in (values or {}).items()}
 
 
-def hide_key(keywords: Any) -> None:
+def hide_secrets(keywords: Any) -> None:
     """Replace what is secret among the keywords of a function: the function's frame may be in a traceback.
 
     A header for a gateway may be a key as well, and so may a parameter in the query of a base URL: this becomes one of

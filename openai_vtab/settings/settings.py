@@ -11,19 +11,16 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, Self
 
 from ..errors import ConfigurationError, InterfaceError
 from ..progress import Progress
 from .address import checked_base_url, is_azure, stays_here
-from .api_key import key_origin, known_key, sent_key
+from .api_key import is_function
 from .description import Option, described, documented, setting
 from .keywords import Key, StrPath
 from .kinds import Choice, FilePath, Flag, Folder, Header, Headers, Kind, Number, Parameters, ProgressFunction, Text
-from .secret import Secret, hide_key
-
-if TYPE_CHECKING:
-    from typing import Self
+from .secret import Secret, hide_secrets
 
 MAX_TIMEOUT = 86400  # seconds; a socket cannot wait for more than 24 days
 MAX_CONCURRENCY = 1000  # each request in flight has a thread and a connection
@@ -223,16 +220,16 @@ class Settings:
     )
 
     def __post_init__(self) -> None:
-        hide_key(self.__dict__)
+        hide_secrets(self.__dict__)
         if isinstance(self.api_key, Secret) and self.api_key.problem:
             raise InterfaceError(self.api_key.problem)
         for name, found in described(Settings).items():
             found.check(getattr(self, name))
         self.checked_base_url()
-        carries_key = next(iter(self.key_header("")))
-        if name := next((name for name in self.default_headers or () if name.lower() == carries_key.lower()), ""):
+        (carries_key,) = self.key_header("")
+        if clash := next((name for name in self.default_headers or () if name.lower() == carries_key.lower()), ""):
             raise ConfigurationError(
-                f"default_headers (or OPENAI_CUSTOM_HEADERS) has {name!r}, the header that carries the key; give the "
+                f"default_headers (or OPENAI_CUSTOM_HEADERS) has {clash!r}, the header that carries the key; give the "
                 "key as api_key= instead"
             )
 
@@ -247,20 +244,6 @@ class Settings:
                 values[name] = found.kind.with_environment(values[name], os.environ.get(found.environment, ""))
         return type(self)(**values)
 
-    @property
-    def known_key(self) -> str:
-        """The key if it is known without calling a function; "" when it is not, or cannot be sent."""
-        return known_key(self.api_key)
-
-    def key(self) -> str:
-        """The API key, for a header. Raises ConfigurationError, whose traceback does not hold the key."""
-        return sent_key(self.api_key)
-
-    @property
-    def key_origin(self) -> str:
-        """Where the key comes from, for an error message."""
-        return key_origin(self.api_key)
-
     def checked_base_url(self) -> str:
         """The base URL without a slash at its end. Raises ConfigurationError."""
         return checked_base_url(self.base_url, self.allow_http)
@@ -271,17 +254,18 @@ class Settings:
         return stays_here(self.checked_base_url())
 
     def key_header(self, key: str) -> dict[str, str]:
-        """The header that carries the key."""
-        is_token = isinstance(self.api_key, Secret) and self.api_key.is_function
-        is_own = self.auth == "api-key" or (self.auth == "auto" and is_azure(self.base_url) and not is_token)
-        return {"api-key": key} if is_own else {"Authorization": f"Bearer {key}"}
+        """The header that carries the key: Azure's for a key of Azure's, otherwise Authorization."""
+        is_azures = self.auth == "api-key" or (
+            self.auth == "auto" and is_azure(self.base_url) and not is_function(self.api_key)
+        )
+        return {"api-key": key} if is_azures else {"Authorization": f"Bearer {key}"}
 
     def account_headers(self) -> dict[str, str]:
         """The headers that name the organization and the project, when they are set."""
         account = {"OpenAI-Organization": self.organization, "OpenAI-Project": self.project}
         return {name: value for name, value in account.items() if value}
 
-    def without_own(self, headers: Mapping[str, str]) -> dict[str, str]:
-        """The headers without those that the user gives as default_headers."""
-        own = {name.lower() for name in self.default_headers or ()}
-        return {name: value for name, value in headers.items() if name.lower() not in own}
+    def without_overridden(self, headers: Mapping[str, str]) -> dict[str, str]:
+        """The headers without those that the user's default_headers replace."""
+        given = {name.lower() for name in self.default_headers or ()}
+        return {name: value for name, value in headers.items() if name.lower() not in given}

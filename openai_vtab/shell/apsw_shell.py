@@ -17,7 +17,7 @@ from apsw.shell import Shell
 from ..documents.protection import MODULE
 from ..sqlite.sql_text import module_of
 from ..tables import TABLES
-from ..vtable.shadows import hiding
+from ..vtable.hiding_tables import hiding
 from .box import BoxShell
 from .completion import can_run, completions
 from .fitting import fold_text

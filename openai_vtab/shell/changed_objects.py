@@ -1,4 +1,4 @@
-"""What the shell says of the objects that a statement has deleted, detached, updated or cancelled at the API.
+"""The shell's line about the objects that a statement has deleted, detached, updated or cancelled at the API.
 
 >>> changed = ChangedObjects()
 >>> changed.add(Request("DELETE", "/files/file-1", route="/files/{file_id}"))
@@ -15,17 +15,17 @@ from ..schema.table import Method, Table
 from ..tables import TABLES
 
 
-def _did(table: Table, method: Method) -> tuple[str, str]:
-    """What a request of the method has done, and the objects that it has done it to."""
+def _effect(table: Table, method: Method) -> tuple[str, str]:
+    """What a request of the method does, in the past tense, and to which objects: ("deleted", "files")."""
     if method.verb == "DELETE":
-        did = "detached" if len(method.variables) > 1 else "deleted"
+        done = "detached" if len(method.variables) > 1 else "deleted"
     else:
-        did = "cancelled" if method.only_when_set_to else "updated"
-    return did, table.name.removeprefix("vector_store_").replace("_", " ")
+        done = "cancelled" if method.only_when_set_to else "updated"
+    return done, table.name.removeprefix("vector_store_").replace("_", " ")
 
 
-DID = {
-    (method.http, method.path): _did(table, method)
+EFFECTS = {
+    (method.http, method.path): _effect(table, method)
     for table in TABLES
     for method in (*table.of("UPDATE"), *table.of("DELETE"))
 }
@@ -38,15 +38,15 @@ class ChangedObjects:
         self._counts: Counter[tuple[str, str]] = Counter()
 
     def add(self, request: Request) -> None:
-        """Note a request that the API has carried out. One that creates an object does not count."""
-        if did := DID.get((request.method, request.route)):
-            self._counts[did] += 1
+        """Count a request that the API has carried out. Requests that create objects do not count."""
+        if effect := EFFECTS.get((request.method, request.route)):
+            self._counts[effect] += 1
 
     def take(self) -> list[str]:
-        """One line with the numbers, none if nothing was changed. Forgets them."""
-        said = [f"{did}: {_counted(count, nouns)}" for (did, nouns), count in self._counts.items()]
+        """Return one line with the numbers, or no line if nothing was changed. Forgets the numbers."""
+        parts = [f"{done}: {_counted(count, nouns)}" for (done, nouns), count in self._counts.items()]
         self._counts.clear()
-        return [", ".join(said)] if said else []
+        return [", ".join(parts)] if parts else []
 
 
 def _counted(count: int, nouns: str) -> str:

@@ -17,7 +17,7 @@ from ..advice import advised
 from ..errors import Error
 from ..sqlite.statement_text import created_table, dropped_if_exists, split
 from ..vtable.callbacks import Callbacks
-from ..vtable.shadows import BY_NAME, refuse_mistaken
+from ..vtable.hiding_tables import BY_NAME, refuse_mistaken
 from .box import MIN_WIDTH
 from .changed_objects import ChangedObjects
 from .created_objects import CreatedObjects

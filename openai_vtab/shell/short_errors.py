@@ -11,9 +11,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ..errors import TITLES, ConfigurationError, Error, WriteError
+from ..settings import NO_KEY
 from .options import named_options
 
-NO_KEY = (
+START_WITH_KEY = (
     "no API key: set OPENAI_API_KEY, and start the shell again.\n"
     "Without a key, openai-vtab --sandbox has demo data, and\n"
     "openai-vtab --dry-run shows what would be sent."
@@ -24,8 +25,8 @@ MAX_IDS = 3  # of a list of a WriteError
 
 def in_the_shell(error: Error) -> str:
     """The text of the error that the shell shows."""
-    if isinstance(error, ConfigurationError) and "no API key" in str(error):
-        return NO_KEY
+    if isinstance(error, ConfigurationError) and NO_KEY in str(error):
+        return START_WITH_KEY
     text = _short(error) if isinstance(error, WriteError) else str(error)
     options = named_options(text)
     return f"{text}\n({options})" if options else text

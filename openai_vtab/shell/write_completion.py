@@ -1,7 +1,7 @@
 """Completions of INSERT, UPDATE and DELETE: the tables that can be written, and the columns that they take.
 
-After `INSERT INTO t (` these are the columns that one of the table's ways to INSERT still lacks, then the optional
-ones. After `SET` they are those that an UPDATE can change.
+After `INSERT INTO t (`, the completions are the columns that the INSERT still needs, then the optional ones. After
+`SET`, they are the columns that an UPDATE can change.
 
 >>> written_names("INSERT INTO vector_store_files (", {})
 ['vector_store_id', 'file_id']
@@ -22,7 +22,12 @@ from ..tables import TABLES
 
 @dataclass(frozen=True)
 class Writable:
-    """The columns that a table takes: those that each way to INSERT needs, optional ones, and those of an UPDATE."""
+    """The statements and columns that a table takes.
+
+    inserts: for each way to INSERT, the columns that it needs.
+    optional: the columns that an INSERT may have.
+    updated: the columns that an UPDATE can change.
+    """
 
     verbs: frozenset[str]
     inserts: tuple[tuple[str, ...], ...]
@@ -55,7 +60,7 @@ WRITABLE = {table.name: _of_table(table) for table in TABLES} | {MODULE: _of_doc
 
 
 def written_names(before: str, own: Mapping[str, str]) -> list[str] | None:
-    """The names that may follow the text in an INSERT, UPDATE or DELETE; None for any other place.
+    """Return the names that may follow the text `before` in an INSERT, UPDATE or DELETE; None for any other place.
 
     own: the tables of the open database, each with its module, "" for an ordinary table.
     """
@@ -75,7 +80,7 @@ def written_names(before: str, own: Mapping[str, str]) -> list[str] | None:
         return None
     if verb == "INSERT" and [token.text for token in following if token.text in "()"] == ["("]:
         return _inserted(table, given)
-    if verb == "UPDATE" and "SET" in (token.upper for token in following) and not _is_within(following):
+    if verb == "UPDATE" and "SET" in (token.upper for token in following) and not _is_past_column(following):
         return [name for name in table.updated if name not in given]
     return None
 
@@ -101,18 +106,18 @@ def _target(verb: str, tokens: Sequence[Token]) -> tuple[str, Sequence[Token]]:
 
 
 def _inserted(table: Writable, given: Sequence[str]) -> list[str]:
-    """The columns that an INSERT still needs, in any of its ways; the optional ones once one way has all."""
+    """The columns that an INSERT still needs. Once one of its ways has all columns, the optional ones."""
     lacking = [[name for name in needs if name not in given] for needs in table.inserts]
     if not all(lacking):
         return [name for name in dict.fromkeys(table.optional) if name not in given]
-    # the way that has come farthest is the one that is meant: (path, …) needs no content
-    come = [len(needs) - len(left) for needs, left in zip(table.inserts, lacking, strict=True)]
-    meant = [left for left, count in zip(lacking, come, strict=True) if count == max(come)]
+    # the way that has the most of its columns is the one that is meant: (path, …) needs no content
+    has = [len(needs) - len(left) for needs, left in zip(table.inserts, lacking, strict=True)]
+    meant = [left for left, count in zip(lacking, has, strict=True) if count == max(has)]
     return list(dict.fromkeys(name for left in meant for name in left))
 
 
-def _is_within(following: Sequence[Token]) -> bool:
-    """Whether the text ends within parentheses, or beyond SET."""
+def _is_past_column(following: Sequence[Token]) -> bool:
+    """Whether the next token is no column of SET: it is within parentheses, or in a later clause."""
     texts = [token.text for token in following]
-    beyond = any(token.upper in ("WHERE", "FROM", "RETURNING") for token in following)
-    return beyond or texts.count("(") > texts.count(")")
+    later = any(token.upper in ("WHERE", "FROM", "RETURNING") for token in following)
+    return later or texts.count("(") > texts.count(")")

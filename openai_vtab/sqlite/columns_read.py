@@ -9,29 +9,29 @@ https://www.sqlite.org/opcode.html#VColumn
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+
+from .programs import Instruction, parts
 
 NO_CHANGE = 1  # in p5: an UPDATE hands the column on, and does not read it
 
 
-def columns_read(program: Iterable[tuple[Any, ...]], idxStr: str) -> set[int] | None:  # noqa: N803 - SQLite's name
+def columns_read(program: Iterable[Instruction], idxStr: str) -> set[int] | None:  # noqa: N803 - SQLite's name
     """Return the numbers of the columns that are read of the tables which have a scan with this idxStr.
 
     All scans of these tables count: an object that one of them has read is the same object in another. None if no scan
     has this idxStr.
     """
-    tables: dict[tuple[int, int], str] = {}  # by the program and the cursor
+    tables: dict[tuple[int, int], str] = {}  # by the number of the part and the cursor
     columns: dict[tuple[int, int], set[int]] = {}
     scanned: set[tuple[int, int]] = set()
-    part = 0
-    for addr, opcode, p1, p2, _, p4, p5, *_ in program:
-        part += addr == 0  # the programs of its triggers follow the statement
-        if opcode == "VOpen":
-            tables[part, p1] = p4
-        elif opcode == "VFilter" and p4 == idxStr:
-            scanned.add((part, p1))
-        elif opcode == "VColumn" and not p5 & NO_CHANGE:
-            columns.setdefault((part, p1), set()).add(p2)
+    for number, part in enumerate(parts(program)):
+        for _, opcode, p1, p2, _, p4, p5, *_ in part:
+            if opcode == "VOpen":
+                tables[number, p1] = p4
+            elif opcode == "VFilter" and p4 == idxStr:
+                scanned.add((number, p1))
+            elif opcode == "VColumn" and not p5 & NO_CHANGE:
+                columns.setdefault((number, p1), set()).add(p2)
     found = {tables.get(cursor) for cursor in scanned}
     if not scanned or None in found:
         return None

@@ -19,6 +19,7 @@ from typing import Any
 import apsw
 
 from ..schema.values import SQLiteValue
+from .programs import Instruction
 from .repeatable import is_harmless
 from .sql_text import without_parameters
 
@@ -133,7 +134,7 @@ class InternalSQL:
             if milliseconds:
                 connection.set_busy_timeout(int(milliseconds))
 
-    def program(self, sql: str) -> Iterator[tuple[Any, ...]]:
+    def program(self, sql: str) -> Iterator[Instruction]:
         """Yield the rows of EXPLAIN for a statement, whatever its parameters are; none if EXPLAIN fails."""
         with contextlib.suppress(apsw.Error):  # for example an authorizer's refusal
             yield from self.read(f"EXPLAIN {without_parameters(sql)}")

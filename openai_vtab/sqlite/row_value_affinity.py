@@ -13,12 +13,12 @@ https://www.sqlite.org/rowvalue.html
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
+from .programs import Instruction, parts
 from .repeatable import Run
 
 
-def never_numbers(run: Run, program: Sequence[tuple[Any, ...]], idxStr: str) -> set[int]:  # noqa: N803
+def never_numbers(run: Run, program: Sequence[Instruction], idxStr: str) -> set[int]:  # noqa: N803
     """Return the positions in argv whose values, if they are numbers, equal no text in any scan with this idxStr.
 
     `program` is the rows of EXPLAIN; `run` executes SQL and returns its rows. If a statement has several scans with
@@ -26,14 +26,13 @@ def never_numbers(run: Run, program: Sequence[tuple[Any, ...]], idxStr: str) -> 
     out, and SQLite's own comparison stands.
     """
     may: list[tuple[set[int], set[int]]] = []
-    starts = [at for at, row in enumerate(program) if row[0] == 0]  # the programs of its triggers follow the statement
-    for begin, end in zip(starts, [*starts[1:], len(program)], strict=True):
-        may += _row_values(run, program[begin:end], idxStr)
+    for part in parts(program):
+        may += _row_values(run, part, idxStr)
     untyped, other = (set[int]().union(*sets) for sets in zip(*may, strict=True)) if may else (set[int](), set[int]())
     return untyped - other
 
 
-def _row_values(run: Run, program: Sequence[tuple[Any, ...]], idxStr: str) -> list[tuple[set[int], set[int]]]:  # noqa: N803
+def _row_values(run: Run, program: Sequence[Instruction], idxStr: str) -> list[tuple[set[int], set[int]]]:  # noqa: N803
     """Return a pair of sets for each scan with this idxStr: positions without affinity, and others that may be numbers.
 
     A position is in the first set if its value comes from a row value's column without affinity.

@@ -12,10 +12,12 @@ https://www.sqlite.org/opcode.html
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from .programs import Instruction, own_part
 
 COMPARISONS = ("Eq", "Ne", "Lt", "Le", "Gt", "Ge")
-AFFINITY_MASK, NUMERIC = 0x47, 0x43  # in p5; the numeric affinities are the greatest ones
+AFFINITY_MASK, TEXT, NUMERIC = 0x47, 0x42, 0x43  # in p5; the numeric affinities are the greatest ones
 TEXT_FUNCTIONS = ("date", "time", "datetime")  # strftime() may return the digits of a number
 # The instructions that fill a register, by the operand that names it. What may be a number is among them.
 FILLS_P2 = ("String8", "Integer", "Int64", "Real", "Null", "Blob", "Variable", "Copy", "SCopy", "Rowid", "Move")
@@ -30,16 +32,12 @@ class TextComparison(NamedTuple):
     function: str = ""
 
 
-def text_comparisons(program: Iterable[tuple[Any, ...]]) -> list[TextComparison]:
-    """Return the comparisons of numbers of the table that the statement writes to. Its triggers do not count.
+def text_comparisons(program: Iterable[Instruction]) -> list[TextComparison]:
+    """Return the comparisons of columns of numbers with texts, in the table that the statement writes to.
 
-    A register that may hold anything else than a text is left out.
+    Its triggers do not count. A register that may hold anything but a text is left out.
     """
-    rows: list[tuple[Any, ...]] = []
-    for row in program:
-        if row[0] == 0 and rows:  # the programs of its triggers follow the statement
-            break
-        rows.append(row)
+    rows = own_part(program)
     written = {row[5] for row in rows if row[1] == "VUpdate"}
     cursors = {row[2] for row in rows if row[1] == "VOpen" and row[5] in written}
     texts = _texts(rows)
@@ -59,15 +57,17 @@ def text_comparisons(program: Iterable[tuple[Any, ...]]) -> list[TextComparison]
     return found
 
 
-def _texts(rows: Iterable[tuple[Any, ...]]) -> dict[int, list[tuple[str | None, str]]]:
+def _texts(rows: Iterable[Instruction]) -> dict[int, list[tuple[str | None, str]]]:
     """The registers that hold only texts: the literals in them, or the functions that return them."""
     texts: dict[int, list[tuple[str | None, str]]] = {}
     others = set()
-    for _, opcode, _, p2, p3, p4, *_ in rows:
+    for _, opcode, p1, p2, p3, p4, *_ in rows:
         if opcode == "String8":
             texts.setdefault(p2, []).append((p4, ""))
         elif opcode in ("Function", "PureFunc") and (name := str(p4).partition("(")[0].lower()) in TEXT_FUNCTIONS:
             texts.setdefault(p3, []).append((None, name))
         elif opcode in FILLS_P2 or opcode in FILLS_P3:
             others.add(p2 if opcode in FILLS_P2 else p3)
+        elif opcode == "Cast" and p2 != TEXT:  # CAST('2026-01-31' AS INTEGER) is the number 2026
+            others.add(p1)
     return {register: found for register, found in texts.items() if register not in others}

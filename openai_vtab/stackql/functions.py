@@ -1,4 +1,4 @@
-"""Functions of StackQL's that SQLite does not have: what to write instead, with the arguments of the refused call.
+"""StackQL's functions that SQLite does not have: what to write instead, with the arguments of the refused call.
 
 >>> instead("split_part", "SELECT split_part(id, '_', 2) FROM t")
 "write json_extract('[\\"' || replace(id, '_', '\\",\\"') || '\\"]', '$[#-1]'), …"
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ..sqlite.tokens import Token, tokens
 
-# Each function's parameters, and the expression for it.
+# Each function's parameters, and the SQL to write instead, where {0} stands for the first argument.
 INSTEAD = {
     "split_part": (
         ("source", "separator", "part"),
@@ -33,7 +33,7 @@ def instead(name: str, sql: str) -> str:
 
 
 def _arguments(name: str, sql: str) -> list[str]:
-    """The texts of the arguments of the first call of the function, [] if it is called in another way."""
+    """The texts of the arguments in the first call of the function; [] if the statement has no call of it."""
     code = [token for token in tokens(sql) if token.kind != "comment"]
     called = [
         at for at, token in enumerate(code[:-1]) if token.name.lower() == name.lower() and code[at + 1].text == "("
@@ -43,7 +43,7 @@ def _arguments(name: str, sql: str) -> list[str]:
     found: list[list[Token]] = [[]]
     depth = 0
     for token in code[called[0] + 2 :]:
-        depth += {"(": 1, ")": -1}.get(token.upper, 0)
+        depth += {"(": 1, ")": -1}.get(token.text, 0)
         if depth < 0:
             break
         if token.text == "," and not depth:

@@ -1,7 +1,7 @@
 """The client: sends a request, retries it where that is safe, and returns the response or raises an exception.
 
-It respects the server's limits (limits.py), retries (retries.py), removes the API key from whatever comes back
-(redaction.py), and records each request (request_log.py).
+It waits for the server's limits (limits.py, minute_limits.py), retries requests (retries.py), removes the API key from
+responses (redaction.py), and records each request (request_log.py).
 
 >>> Client(Settings(base_url="http://127.0.0.1:8080/v1")).send(Request("GET", "/files"), WaitBudget(300))
 """
@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
 from contextlib import nullcontext
 from dataclasses import replace
-from functools import partial
 
 from .. import protocol
 from .._version import __version__
@@ -22,10 +21,11 @@ from ..clock import REAL, Clock
 from ..errors import APIConnectionError, APIError, APITimeoutError, ConfigurationError
 from ..protocol import NO_HEADERS, NOT_SENT, Request, Response
 from ..protocol.multipart import Upload
-from ..settings import Settings, revealed
+from ..settings import Settings, key_origin, known_key, revealed
 from .exchange import HTTPTransport, Transport
 from .failures import Failure
-from .limits import CancelFlag, ConcurrencyLimiter, MinuteQuota, Shared, WaitBudget
+from .limits import CancelFlag, ConcurrencyLimiter, WaitBudget
+from .minute_limits import MinuteLimits
 from .redaction import SHORTEST_IN_DATA, KnownKey, RecentKeys, redact_all, redact_response
 from .request_log import RequestLog, RequestRecord, shown
 from .retries import Attempts, Outcome
@@ -33,10 +33,6 @@ from .retries import Attempts, Outcome
 log = logging.getLogger("openai_vtab")
 
 UNAUTHORIZED = 401
-# the settings that limit what begins in a minute
-UPLOADS, ATTACH_REQUESTS, ATTACH_FILES = "uploads_per_minute", "attach_requests_per_minute", "attach_files_per_minute"
-LONGEST_COUNTED_AHEAD = 0.5  # seconds: by so much MINUTE is longer than the server's minute, with some to spare
-NO_AMOUNTS: Mapping[Shared, int] = {}
 
 
 class Client:
@@ -50,9 +46,7 @@ class Client:
         self.base_url = settings.checked_base_url()
         self._clock = clock
         self._limiter = ConcurrencyLimiter(settings.max_concurrency, clock)
-        self._quota = MinuteQuota(
-            {name: getattr(settings, name) for name in (UPLOADS, ATTACH_REQUESTS, ATTACH_FILES)}, clock
-        )
+        self._minute_limits = MinuteLimits(settings, clock)
         self.log = RequestLog()
         self.changed_at = -math.inf  # when something was last changed at the API, on the clock
         self._keys = RecentKeys(settings)
@@ -60,8 +54,8 @@ class Client:
         self._open = self._http.open if transport is None else lambda kept_alive: transport
         self._turn = self._http.turn if transport is None else nullcontext
         beta = {"OpenAI-Beta": settings.openai_beta} if settings.openai_beta else {}
-        self._beta = settings.without_own(beta)  # for vector stores
-        self._headers = settings.without_own(
+        self._beta = settings.without_overridden(beta)  # for vector stores
+        self._headers = settings.without_overridden(
             {
                 "Accept": "application/json",
                 "User-Agent": f"openai_vtab/{__version__}",
@@ -85,10 +79,7 @@ class Client:
         """
         if self.settings.dry_run:
             return self._show(request, predicted)
-        amounts = _amounts(request)
-        counted = (
-            self._quota.acquire(amounts, wait_budget.cancelled, partial(self._tell_wait, request)) if amounts else 0.0
-        )
+        counted = self._minute_limits.wait(request, wait_budget.cancelled)
         if counted is None:
             raise CancelledError
         attempts = Attempts(request, self.settings, self._limiter, wait_budget, self._clock)
@@ -96,12 +87,11 @@ class Client:
             if request.repeatable:
                 return self._send(request, attempts, wait_budget.cancelled, predicted, on_send)
             with self._turn(wait_budget.cancelled):
-                if self._clock.monotonic() - counted > LONGEST_COUNTED_AHEAD:
-                    counted = self._quota.recount(amounts, counted)
+                counted.recount()
                 return self._send(request, attempts, wait_budget.cancelled, predicted, on_send)
         finally:
             if not attempts.sent:
-                self._quota.release(amounts, counted)
+                counted.release()
             elif request.changes:
                 self.changed_at = self._clock.monotonic()
 
@@ -173,7 +163,7 @@ class Client:
                 outcome = redact_response(outcome, known)
                 if outcome.status == UNAUTHORIZED:
                     outcome = replace(
-                        outcome, note=f"check the key, which {key.length}comes from {self.settings.key_origin}"
+                        outcome, note=f"check the key, which {key.length}comes from {key_origin(self.settings.api_key)}"
                     )
         except BaseException as error:
             from .exceptions import failure_of  # with ssl and urllib3, as in the exchange
@@ -207,7 +197,7 @@ class Client:
         raise failure
 
     def _compared(self, request: Request, response: Response, keys: Sequence[KnownKey]) -> tuple[Response, str | None]:
-        """The response with what it denies of what was sent, and that as a text; a difference is logged."""
+        """The response with what it shows otherwise than it was sent, and this as a text. Logs each difference."""
         found = protocol.unconfirmed(request, response)
         if not (found.missing or found.differences):
             return response, None
@@ -243,28 +233,10 @@ class Client:
         except OSError as error:
             raise APIConnectionError(f"not sent: {error}", request=self._named(request), sent=False) from None
 
-    def _tell_wait(self, request: Request, wait: float) -> None:
-        """Log that a request waits until OpenAI's limits allow it. The wait budget is not charged."""
-        settings = self.settings
-        if request.attached_files is None:
-            most = settings.uploads_per_minute
-            log.info("waiting %.0f s to upload: at most %d files in a minute (uploads_per_minute)", wait, most)
-            return
-        store, files = request.attached_files
-        log.info(
-            "waiting %.0f s to attach %d more files to %s: at most %d requests to one vector store and "
-            "%d files in a minute (attach_requests_per_minute, attach_files_per_minute)",
-            wait,
-            files,
-            store or "a new vector store",
-            settings.attach_requests_per_minute,
-            settings.attach_files_per_minute,
-        )
-
     def _show(self, request: Request, predicted: bool) -> Response:
         """Log a request of a dry run instead of sending it."""
         # no variable holds the key: a log handler of the user's may raise, and its traceback would show it
-        key = KnownKey(self.settings.known_key)
+        key = KnownKey(known_key(self.settings.api_key))
         record = self.log.begin(request.method, key.redact(request.target), predicted)
         record.end(error="not sent: dry run")
         log.warning("%s", key.redact(shown(request.method, request.target, request.body)))
@@ -285,11 +257,3 @@ class Client:
     def close_kept_alive(self) -> None:
         """Close the idle connections that are kept alive: a response may be left over on one of them."""
         self._http.close_kept_alive()
-
-
-def _amounts(request: Request) -> Mapping[Shared, int]:
-    """How much a request counts for each of the limits per minute."""
-    if request.attached_files is not None:
-        store, files = request.attached_files
-        return {(ATTACH_REQUESTS, store): 1, (ATTACH_FILES, ""): files}
-    return {(UPLOADS, ""): 1} if isinstance(request.body, Upload) else NO_AMOUNTS

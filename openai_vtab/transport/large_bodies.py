@@ -35,10 +35,7 @@ class LargeBody:
 
 
 class ReceivedBody:
-    """A body that is being received. `stores`: it may be written to a file.
-
-    A disk that is full does not matter: the body is in memory then.
-    """
+    """A body that is being received. If `stores` is false, or if the disk is full, it stays in memory."""
 
     def __init__(self, stores: bool) -> None:
         self._stores = stores
@@ -59,14 +56,14 @@ class ReceivedBody:
         return self._size
 
     def add(self, chunk: bytes) -> None:
-        """The next bytes have come."""
+        """Append the next bytes."""
         self._chunks.append(chunk)
         self._size += len(chunk)
         if self._stores and self._size > LARGE:
             self._write()
 
     def keep(self) -> bytes | LargeBody:
-        """The body, which outlives this object."""
+        """Return the body, which outlives this object."""
         if self._file is None:
             return b"".join(self._chunks)
         file, self._file = self._file, None

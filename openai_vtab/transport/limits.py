@@ -18,7 +18,7 @@ from ..clock import REAL, Clock
 INTERRUPT_POLL_SECONDS = 0.05  # between two checks for a cancelled statement
 MINUTE = 61.0  # seconds; one more than 60, because the server counts from the arrival of a request
 
-Shared = tuple[str, str]  # a limit's setting, and what shares the limit: a vector store, or "" for the whole account
+Limit = tuple[str, str]  # a limit's setting, and what shares the limit: a vector store, or "" for the whole account
 
 
 class CancelFlag:
@@ -126,12 +126,12 @@ class MinuteQuota:
     def __init__(self, limits: Mapping[str, int], clock: Clock = REAL) -> None:
         self._clock = clock
         self._limits = limits
-        self._windows: dict[Shared, SlidingWindow] = {}
+        self._windows: dict[Limit, SlidingWindow] = {}
         self._tidied = 0.0  # when idle windows were last dropped: to do so at each request would take quadratic time
         self._lock = threading.Lock()
 
     def acquire(
-        self, amounts: Mapping[Shared, int], cancelled: CancelFlag, on_wait: Callable[[float], None]
+        self, amounts: Mapping[Limit, int], cancelled: CancelFlag, on_wait: Callable[[float], None]
     ) -> float | None:
         """Wait until a request with these amounts may begin, and count them.
 
@@ -142,7 +142,7 @@ class MinuteQuota:
         while True:
             with self._lock:
                 now = self._clock.monotonic()
-                windows = [(self._window(shared), amount) for shared, amount in amounts.items()]
+                windows = [(self._window(limit), amount) for limit, amount in amounts.items()]
                 wait = max((window.wait(amount, now) for window, amount in windows), default=0.0)
                 if not wait:
                     for window, amount in windows:
@@ -155,27 +155,27 @@ class MinuteQuota:
             if cancelled.wait(wait):
                 return None
 
-    def recount(self, amounts: Mapping[Shared, int], counted: float) -> float:
+    def recount(self, amounts: Mapping[Limit, int], counted: float) -> float:
         """Count again what `acquire` has counted at this time: the request has waited. Returns when it is counted."""
         with self._lock:
             now = self._clock.monotonic()
-            for shared, amount in amounts.items():
-                self._window(shared).remove(amount, counted)
-                self._window(shared).add(amount, now)
+            for limit, amount in amounts.items():
+                self._window(limit).remove(amount, counted)
+                self._window(limit).add(amount, now)
             return now
 
-    def release(self, amounts: Mapping[Shared, int], counted: float) -> None:
+    def release(self, amounts: Mapping[Limit, int], counted: float) -> None:
         """Take back what `acquire` has counted at this time: the request never left."""
         with self._lock:
-            for shared, amount in amounts.items():
-                self._window(shared).remove(amount, counted)
+            for limit, amount in amounts.items():
+                self._window(limit).remove(amount, counted)
 
-    def _window(self, shared: Shared) -> SlidingWindow:
-        return self._windows.setdefault(shared, SlidingWindow(self._limits[shared[0]]))
+    def _window(self, limit: Limit) -> SlidingWindow:
+        return self._windows.setdefault(limit, SlidingWindow(self._limits[limit[0]]))
 
     def _tidy(self, now: float) -> None:
         if now - self._tidied > MINUTE:
-            self._windows = {shared: window for shared, window in self._windows.items() if not window.is_over(now)}
+            self._windows = {limit: window for limit, window in self._windows.items() if not window.is_over(now)}
             self._tidied = now
 
 

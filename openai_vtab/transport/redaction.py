@@ -18,7 +18,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from ..protocol import NO_HEADERS, Response, StoredBody
-from ..settings import Secret, Settings
+from ..settings import Settings, is_function, read_key
 from .disguised_keys import QUOTES_THE_KEY, is_quoted, without_quotation
 
 UNAUTHORIZED = 401
@@ -98,7 +98,7 @@ class RecentKeys:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         # a function may return another key each time, and the environment may change
-        self._is_fixed = isinstance(settings.api_key, Secret) and not settings.api_key.is_function
+        self._is_fixed = bool(settings.api_key) and not is_function(settings.api_key)
         self._lock = threading.Lock()
         self.latest: tuple[KnownKey, ...] = ()  # oldest first, at most KEYS_KEPT
 
@@ -107,7 +107,7 @@ class RecentKeys:
         latest = self.latest
         if self._is_fixed and latest:
             return latest[-1]
-        text = self._settings.key()
+        text = read_key(self._settings.api_key)
         if latest and latest[-1].text == text:
             return latest[-1]
         with self._lock:

@@ -1,4 +1,4 @@
-"""The objects that the tables of one connection share: threads, the queue of writes, ledgers, statements.
+"""The objects that the tables of one connection share: threads, statements, the queue of writes, shadow tables.
 
 >>> context = ConnectionContext(connection, Settings())
 >>> context.session                # of the statement that runs now
@@ -13,37 +13,28 @@ from pathlib import Path
 import apsw
 
 from ..clock import REAL, Clock
-from ..documents.arguments import Arguments
-from ..documents.commit import DocumentCommit
-from ..documents.outcomes import DocumentOutcomes
-from ..documents.protection import Protection
-from ..documents.store import DocumentStore
-from ..documents.transaction import WrittenDocuments
 from ..errors import UnsupportedWriteError
 from ..execution.read_ahead import ReadAhead, Record
 from ..execution.statement import WINDOW_FACTOR, StatementSession
 from ..execution.workers import WorkerPool
-from ..ledger.store import Ledger
 from ..schema.table import Method, Table
 from ..schema.values import Limits
 from ..settings import Settings
 from ..sqlite import rowids as object_rowids
-from ..sqlite.database_files import file_of
 from ..sqlite.internal_sql import InternalSQL
 from ..sqlite.open_cursors import OpenCursors
 from ..sqlite.rowids import Rowids
 from ..sqlite.sql_text import changes_rows, first_word, select_part
-from ..tables import TABLES
 from ..transport.client import Client
 from ..writes.flush import FlushSender
 from ..writes.queue import WriteQueue
-from ..writes.settlement import Settlement
 from . import closing
 from .callbacks import NO_CALLBACKS, Callbacks
 from .ending_errors import EndingErrors
 from .number_comparisons import NumberComparisons
 from .programs import StatementPrograms
 from .replay import Replayer
+from .shadow_stores import ShadowStores
 from .statements import EVENTS, RunningStatement, StatementTracker
 
 Statement = RunningStatement[StatementSession]
@@ -76,11 +67,15 @@ class ConnectionContext:
         self.internal_sql = InternalSQL(weak)
         self.ending_errors = EndingErrors(connection, self.internal_sql)
         self.created: dict[tuple[str, ...], float] = {}  # objects created through it: the time, on the clock
-        self.ledgers: list[Ledger] = []
-        self._documents: list[DocumentOutcomes] = []
-        self.written_documents = WrittenDocuments(writes, sender, self._commit_of)
-        openers = [partial(Ledger, self.internal_sql, table) for table in TABLES if table.remembered]
-        self.settlement = Settlement(self.internal_sql, writes.intents, [*openers, self._outcomes_of])
+        self.stores = ShadowStores(
+            self.internal_sql,
+            writes,
+            sender,
+            self.workers,
+            files_per_batch=self.limits.files_per_batch,
+            on_created=callbacks.on_created,
+        )
+        self.settlement = self.stores.settlement
         self.rowids: list[Rowids] = []  # of the tables without a ledger
         self._open_cursors = OpenCursors()
         self.number_comparisons = NumberComparisons(self.internal_sql, self._open_cursors.with_values)
@@ -130,7 +125,7 @@ class ConnectionContext:
     def _forget_old(self) -> None:
         """Bound what is kept for later statements, however long the connection lives."""
         most = object_rowids.KEPT
-        for rowids in (*self.rowids, *[ledger.rowids for ledger in self.ledgers]):
+        for rowids in (*self.rowids, *[ledger.rowids for ledger in self.stores.ledgers]):
             if len(rowids.read) > most:
                 rowids.forget_old()
         while len(self.created) > most:
@@ -184,7 +179,7 @@ class ConnectionContext:
         most = WINDOW_FACTOR * self.workers.size
         return ReadAhead(session.predict, session.is_answered, most, replay, bulk=session.bulk, clock=self.clock)
 
-    # writes and ledgers
+    # writes
 
     def join_transaction(self, table: Table) -> None:
         """Have SQLite call Sync, Commit and Rollback for the open transaction although a table is dropped.
@@ -214,49 +209,8 @@ class ConnectionContext:
         self.writes.abandon()
         self.settlement.settle(connection, can_wait)
         if not self.statements.running:
-            for ledger in self.ledgers:
+            for ledger in self.stores.ledgers:
                 ledger.rowids.renumber()
-
-    def ledger(self, connection: apsw.Connection, table: Table, schema: str, name: str) -> Ledger:
-        """The ledger of a table. It outlives SQLite's object for the table, which a schema change takes away."""
-        file = file_of(connection, schema)
-        for ledger in self.ledgers:
-            if (ledger.schema, ledger.name, ledger.file) == (schema, name, file):
-                break
-        else:
-            ledger = Ledger(self.internal_sql, table, schema, name, file, self.settlement.waiting)
-            self.ledgers.append(ledger)
-            self.settlement.add(ledger)
-        ledger.shadow.create_unless_exists()
-        return ledger
-
-    def documents(self, connection: apsw.Connection, schema: str, name: str) -> DocumentStore:
-        """The rows of a documents table. They outlive SQLite's object for the table."""
-        file = file_of(connection, schema)
-        for found in self._documents:
-            if (found.schema, found.name, found.file) == (schema, name, file):
-                break
-        else:
-            found = self._outcomes_of(schema, name, file)
-            self._documents.append(found)
-            self.settlement.add(found)
-        return found.store
-
-    def _outcomes_of(self, schema: str, name: str, file: str) -> DocumentOutcomes:
-        return DocumentOutcomes(DocumentStore(self.internal_sql, schema, name, file))
-
-    def write_waiting_outcomes(self, store: DocumentStore) -> None:
-        """Write what a documents table does not know yet, within the user's transaction. Raises SQLite's errors."""
-        self.settlement.write_within(next(each for each in self._documents if each.store is store))
-
-    def _commit_of(self, store: DocumentStore, arguments: Arguments) -> DocumentCommit:
-        self.write_waiting_outcomes(store)
-        others = [each.store for each in self._documents if each.store is not store]
-        holders = Protection(self.internal_sql, store, object).holders  # looks for them at each call
-        per_batch = self.limits.files_per_batch
-        return DocumentCommit(
-            store, arguments, self.writes, self.workers, per_batch, others, holders, self.callbacks.on_created
-        )
 
     # the end of the connection
 

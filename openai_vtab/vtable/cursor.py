@@ -25,7 +25,7 @@ from ..schema.values import SQLiteValue, key_text
 from .listing import ListReader
 from .lookup import Lookup
 from .replay import RecordingLookup
-from .row_cursor import Comparison, RowCursor
+from .row_cursor import IsMistake, RowCursor
 from .row_identity import Reference, Row
 from .scan import ArgvLayout, ScanArguments, ScanOptions, narrows, total
 
@@ -51,7 +51,7 @@ class Cursor(RowCursor[Reference, APIObject]):
         list_reader: ListReader,
         before_reading: Callable[[], None],
         never_numbers: Callable[[str], set[int]],
-        is_mistake: Comparison,
+        is_mistake: IsMistake,
     ) -> None:
         super().__init__(table, getters, rowid, is_mistake)
         self._own_getters = getters
@@ -66,7 +66,7 @@ class Cursor(RowCursor[Reference, APIObject]):
         """SQLite begins a scan with the plan that BestIndex has made, and the values for it."""
         layout = self._arguments.layouts.get((idxNum, idxStr)) or self._arguments.layout(idxNum, idxStr)
         if layout.plan.compared:
-            args = self._compared(layout.plan.compared, args)
+            args = self._without_compared(layout.plan.compared, args)
         self._before_reading()
         self._option_values, self._getters = {}, self._own_getters  # SQLite may have used another plan before
         if layout.sources is not None and layout.method is not None:

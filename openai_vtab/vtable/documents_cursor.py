@@ -30,7 +30,7 @@ from . import documents_plan
 from .documents_content import DocumentContent
 from .documents_rows import COLUMNS, NUMBERS, DocumentRow, Row, Statuses, documents, narrowing
 from .documents_search import DocumentSearch
-from .row_cursor import Comparison, RowCursor
+from .row_cursor import IsMistake, RowCursor
 from .scan import ScanArguments
 
 NO_ROWS: Iterator[Row] = iter(())
@@ -106,7 +106,7 @@ class DocumentsCursor(RowCursor[int, DocumentRow]):
         content: DocumentContent,
         arguments: ScanArguments,
         never_numbers: Callable[[str], set[int]],
-        is_mistake: Comparison,
+        is_mistake: IsMistake,
     ) -> None:
         self._store = store
         self._statuses = statuses
@@ -130,7 +130,7 @@ class DocumentsCursor(RowCursor[int, DocumentRow]):
         plan = _decoded(idxNum, idxStr)
         if plan.kind is ScanKind.NOTHING:
             raise documents_plan.missing(self._table, plan)
-        args = self._compared(plan.compared, args)
+        args = self._without_compared(plan.compared, args)
         names = (self._table.name if name == documents_plan.TEXT else name for name in plan.columns)
         self._rows = self._scan(plan, idxStr, dict(zip(names, args, strict=True)))
         if plan.download:

@@ -51,7 +51,7 @@ class DocumentsModule:
     ) -> tuple[str, DocumentsTable]:
         """CREATE VIRTUAL TABLE: make the shadow tables. Raises ProgrammingError."""
         declared, parsed = declaration(tablename), parse(tablename, arguments, self._context.limits)
-        store = self._context.documents(connection, dbname, tablename)
+        store = self._context.stores.documents(connection, dbname, tablename)
         store.create(parsed.vector_store_id)
         table = self._table(connection, store, parsed)
         table.Begin()  # SQLite does not call it for a table that the transaction creates
@@ -62,7 +62,7 @@ class DocumentsModule:
     ) -> tuple[str, DocumentsTable | StaleSchemaTable]:
         """Open a table that was created before."""
         declared, parsed = declaration(tablename), parse(tablename, arguments, self._context.limits)
-        store = self._context.documents(connection, dbname, tablename)
+        store = self._context.stores.documents(connection, dbname, tablename)
         try:
             if not store.shadow.exists():  # they were dropped; without them, the table could not even be dropped
                 store.create(parsed.vector_store_id)

@@ -111,7 +111,7 @@ class Statuses:
             return file
         if file.file_id not in self._looked_at:
             self.look(row.peers)
-        return self._store.current(file)
+        return self._store.learned.current(file)
 
     def answered(self, row: DocumentRow) -> StoredFile | None:
         """The same with the latest response, which is not known yet if a search has found the file before."""
@@ -119,7 +119,7 @@ class Statuses:
         if file is None or file.answer is not None or not file.state.is_attached or file.file_id in self._looked_at:
             return file
         self.refresh([file])
-        return self._store.current(file)
+        return self._store.learned.current(file)
 
     def failure(self, row: DocumentRow) -> Object | None:
         """Return why the row, or the status of its file, could not be read; None if it could."""
@@ -161,7 +161,7 @@ class Statuses:
         deadline = session.deadline(seconds)
         if self._looks:  # of a join: their batch may tell that those which follow are finished
             self.look(files)
-        unfinished = [file for file in map(store.current, files) if file.state.is_unfinished]
+        unfinished = [file for file in map(store.learned.current, files) if file.state.is_unfinished]
         self._looks += 1
         self._looked_at.update(file.file_id for file in unfinished)
         self._failures |= reading.wait(session, store, self._vector_store_id, unfinished, self._clock, deadline)

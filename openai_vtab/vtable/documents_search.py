@@ -85,17 +85,17 @@ class DocumentSearch:
         # a hit proves that its file is completed; a newer one may be, too
         for file in hit_files:
             if file.file_id is not None and file.state is State.IN_PROGRESS:
-                store.learn(file, State.COMPLETED)
+                store.learned.add(file, State.COMPLETED)
         newer = {
             file.id: [each for each in versions.get(file.document or 0, ()) if each.id > file.id] for file in hit_files
         }
-        self._statuses.look([store.current(each) for group in newer.values() for each in group])
+        self._statuses.look([store.learned.current(each) for group in newer.values() for each in group])
         shown: dict[str, tuple[Document, StoredFile] | None] = {}
         for file in hit_files:
             known = file.document in documents and file.state is not State.LEAVING
-            superseded = any(store.current(each).state is State.COMPLETED for each in newer[file.id])
+            superseded = any(store.learned.current(each).state is State.COMPLETED for each in newer[file.id])
             shown[str(file.file_id)] = (
-                (documents[file.document or 0], store.current(versions[file.document or 0][-1]))
+                (documents[file.document or 0], store.learned.current(versions[file.document or 0][-1]))
                 if known and not superseded
                 else None
             )

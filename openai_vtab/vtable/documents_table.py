@@ -38,11 +38,11 @@ from .listing import ListReader
 from .lookup import Lookup
 from .members_read import MembersRead
 from .replay import RecordingLookup
-from .row_cursor import Comparison, compare_nothing
+from .row_cursor import IsMistake, never_a_mistake
 from .row_identity import RowIdentities
 from .scan import ScanArguments
 from .transactions import TransactionHooks, reports_refusal
-from .written_columns import WrittenColumns
+from .write_only_columns import WriteOnlyColumns
 
 log = logging.getLogger("openai_vtab")
 
@@ -69,11 +69,11 @@ class DocumentsTable(TransactionHooks):
         self._commands = Commands(store, protection)
         self._scan_arguments = ScanArguments(self._table, context.limits, context.internal_sql.read)
         self._hits = hits
-        self._written_columns = WrittenColumns(self._table)
+        self._write_only_columns = WriteOnlyColumns(self._table)
 
     def BestIndexObject(self, info: apsw.IndexInfo) -> bool:
         """SQLite plans a query."""
-        self._written_columns.look(info)
+        self._write_only_columns.warn(info)
         table, constraints = self._table, best_index.constraints(self._table, info)
         chosen = documents_plan.choose(table, constraints, best_index.order(info), used=info.colUsed)
         best_index.answer(info, with_comparisons(chosen, table, constraints))
@@ -89,10 +89,10 @@ class DocumentsTable(TransactionHooks):
         statuses = Statuses(session if recorder is None else None, store, vector_store_id, context.clock)
         columns_read = partial(context.programs.columns_read, session)
         lookup: Lookup | RecordingLookup
-        compared: Comparison = compare_nothing
+        is_mistake: IsMistake = never_a_mistake
         if recorder is None:
             statement = context.statements.current
-            compared = partial(context.number_comparisons.look, self._table, statement)
+            is_mistake = partial(context.number_comparisons.is_mistake, self._table, statement)
             if statement is not None and not statement.readonly:
                 context.number_comparisons.refuse_hidden(self._table, statement)
             lookup = Lookup(hits, session, columns_read)
@@ -108,7 +108,7 @@ class DocumentsTable(TransactionHooks):
             DocumentContent(session, recorder, statuses, vector_store_id),
             self._scan_arguments,
             partial(context.programs.never_numbers, session),
-            compared,
+            is_mistake,
         )
 
     def Rename(self, name: str) -> None:
@@ -118,7 +118,7 @@ class DocumentsTable(TransactionHooks):
 
     def Destroy(self) -> None:
         """DROP TABLE: forget the documents. The files and the vector store stay at the API."""
-        if self._store in self.context.written_documents:  # ROLLBACK TO may bring the table back
+        if self._store in self.context.stores.written_documents:  # ROLLBACK TO may bring the table back
             self.context.join_transaction(vector_store_files)
         left = self._store.at_the_api()
         if left:
@@ -184,8 +184,8 @@ class DocumentsTable(TransactionHooks):
 
         What earlier transactions have carried out must be known before rows are compared with it.
         """
-        self.context.write_waiting_outcomes(self._store)
-        self.context.written_documents.begin(self._store, self._created_with)
+        self.context.stores.write_waiting_outcomes(self._store)
+        self.context.stores.written_documents.begin(self._store, self._created_with)
 
 
 def _never_joined(idxStr: str, keys: Mapping[int, str]) -> bool:  # noqa: N803 - SQLite's name

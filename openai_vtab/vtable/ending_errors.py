@@ -1,4 +1,4 @@
-"""The exceptions that end a transaction reach the caller, although APSW loses them where SQLite disconnects a table.
+"""Brings the exceptions that end a transaction to the caller, although APSW loses some of them.
 
 Theory of operation
 -------------------
@@ -40,7 +40,7 @@ class EndingErrors:
 
     @contextmanager
     def kept(self) -> Iterator[None]:
-        """Remember what the block raises."""
+        """Remember the exception that the block raises."""
         try:
             yield
         except BaseException as error:
@@ -48,8 +48,8 @@ class EndingErrors:
             raise
 
     def disconnected(self) -> None:
-        """SQLite disconnects a table."""
-        # within a statement of the package, APSW has put the exception aside
+        """Note that SQLite disconnects a table, so that APSW has lost what was raised before."""
+        # within a statement of the package, APSW has put the exception aside, and does not lose it
         self._is_lost = self._is_lost or not self._internal_sql.running
 
     def _raise_again(self) -> None:
@@ -59,5 +59,5 @@ class EndingErrors:
             raise error
 
     def over(self) -> None:
-        """The statement is over."""
+        """Forget the exception: its statement is over."""
         self._raised, self._is_lost = None, False

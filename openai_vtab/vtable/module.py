@@ -70,7 +70,7 @@ class Module:
         table, context, ledger = self._table, self._context, None
         try:
             if table.remembered and self._is_created(modulename, dbname, tablename):
-                ledger = context.ledger(connection, table, dbname, tablename)
+                ledger = context.stores.ledger(connection, table, dbname, tablename)
         except apsw.SchemaChangeError:
             # SQLite will prepare the statement again, and then connect a table that was created in the file. The table
             # under the module's own name is always there, and has no ledger to be found.

@@ -6,27 +6,27 @@ SQLite calls every number less than any text that it cannot convert into a numbe
 `created_at < '2026-01-31'` and `created_at <> date('now')` are true for every row, and `created_at > date('now')` for
 none. https://www.sqlite.org/datatype3.html#sort_order
 
-A DELETE or UPDATE with such a condition would change everything. So a statement of that kind that writes to a virtual
-table is refused before the scan sends anything. Any other statement gets SQLite's rows, and a warning.
+A DELETE or UPDATE with such a condition could change every row. So if it writes to a virtual table, it is refused
+before the scan sends anything. Any other statement gets SQLite's rows, and a warning.
 
-BestIndex sees the values of literals alone. Filter sees those of all terms that it asks for (planner/comparisons.py):
+BestIndex sees only the values of literals. Filter sees those of all terms that it asks for (planner/comparisons.py):
 
     the value                               Filter sees it
     --------------------------------------  -----------------------------------------------------------------------
     a literal, a parameter, a function,     yes, for < <= > >= <> IS, IS NOT and BETWEEN, on either side
     a subquery that names no other table
-    of =                                    a literal; any other is true for no row if it is a text
+    of =                                    only a literal; with any other text, it is true for no row
     the values of IN                        if APSW delivers them as one set (best_index.TAKES_WHOLE_LISTS)
     a column of another table in a join     if the scan has a key of that table, too: a comparison changes no join order
-    of LIKE and GLOB                        for a column of times: warned of, never refused
+    of LIKE and GLOB                        for a column of times, with a warning, and never refused
     below OR, NOT or CASE                   no: SQLite offers no such term, but its program for the statement has it
     of NOT IN, or of an expression such     no
     as created_at + 0
 
-The program (EXPLAIN) is read where a DELETE or UPDATE has one of these words. It shows literals, values of parameters,
-and date(), time() and datetime(), which return nothing but texts (sqlite/text_comparisons.py).
+The program (EXPLAIN) is read if a DELETE or UPDATE has one of these words. It shows literals, values of parameters,
+and date(), time() and datetime(), which return only texts (sqlite/text_comparisons.py).
 
->>> NumberComparisons(internal_sql, with_values).look(files, statement, "created_at<", "2026-01-31")
+>>> NumberComparisons(internal_sql, with_values).is_mistake(files, statement, "created_at<", "2026-01-31")
 WARNING:openai_vtab:files.created_at < '2026-01-31' compares Unix seconds with a text, …
 True
 """
@@ -40,10 +40,12 @@ from functools import lru_cache
 from typing import Any
 
 from ..errors import ProgrammingError
+from ..planner import column_and_operator
 from ..schema.docs import DAY, compare_times
 from ..schema.table import Table
 from ..schema.values import SQLiteValue, sql_literal
 from ..sqlite.internal_sql import InternalSQL
+from ..sqlite.programs import own_part
 from ..sqlite.sql_text import changes_rows
 from ..sqlite.statement_text import words
 from ..sqlite.text_comparisons import text_comparisons
@@ -52,13 +54,12 @@ from .statements import RunningStatement
 log = logging.getLogger("openai_vtab")
 
 HIDING = frozenset(("OR", "NOT", "CASE"))
-MOST = 100  # comparisons that a connection remembers, and warns of
-_NAME = re.compile(r"(\w+?)\.?([<>=]+|(?<=\.)\w+)")
+MAX_WARNINGS = 100  # of one connection, each about another comparison
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[ T][0-9:.]+Z?)?")
 
 
 class NumberComparisons:
-    """Looks at the values that columns of numbers are compared with. Warns of each comparison of a connection once.
+    """Checks the values that columns of numbers are compared with. A connection warns of each comparison once.
 
     `with_values` returns the text of a running statement with the values of its parameters, None if they are not known.
     """
@@ -68,17 +69,16 @@ class NumberComparisons:
         self._with_values = with_values
         self._warned: set[str] = set()
 
-    def look(self, table: Table, statement: RunningStatement[Any] | None, compared: str, value: Any) -> bool:
-        """Look at the value of a term, whose name is `compared` in the plan. Returns whether the term is a mistake.
+    def is_mistake(self, table: Table, statement: RunningStatement[Any] | None, name: str, value: Any) -> bool:
+        """Whether the value of a term is a text or BLOB, or a set that contains one. Logs a warning if it is.
 
-        Raises ProgrammingError for a mistake in a DELETE or UPDATE.
+        name: the term's name in ScanPlan.compared.
+        Raises ProgrammingError instead for a mistake in a DELETE or UPDATE.
         """
         mistake = self._mistake(value if isinstance(value, (set, frozenset)) else (value,))
         if mistake is None:
             return False
-        found = _NAME.fullmatch(compared)
-        assert found is not None  # noqa: S101 - the planner has made the name
-        column, operator = found.groups()
+        column, operator = column_and_operator(name)
         shown = f"IN (… {sql_literal(mistake)} …)" if value is not mistake else f"{operator} {sql_literal(mistake)}"
         kind, numbers = ("BLOB" if isinstance(mistake, bytes) else "text"), _numbers(table, column)
         problem = (
@@ -122,21 +122,13 @@ class NumberComparisons:
         return bool(next(self._internal_sql.read("SELECT CAST(9e999 AS REAL) < ?", (text,)))[0])
 
     def _changes_virtual_table(self, statement: RunningStatement[Any]) -> bool:
-        """Whether the statement is a DELETE or UPDATE that writes to a virtual table, not within a trigger."""
+        """Whether the statement is a DELETE or UPDATE that writes to a virtual table, other than by a trigger."""
         if statement.readonly or not changes_rows(statement.sql):
             return False
-        program = self._internal_sql.program(statement.sql)
-        begun = False
-        for address, opcode, *_ in program:
-            if address == 0 and begun:  # the programs of its triggers follow the statement
-                return False
-            begun = True
-            if opcode == "VUpdate":
-                return True
-        return False
+        return any(opcode == "VUpdate" for _, opcode, *_ in own_part(self._internal_sql.program(statement.sql)))
 
     def _warn(self, problem: str, instead: str) -> None:
-        if problem in self._warned or len(self._warned) == MOST:
+        if problem in self._warned or len(self._warned) == MAX_WARNINGS:
             return
         self._warned.add(problem)
         log.warning("%s; write %s", problem, instead)
@@ -144,7 +136,7 @@ class NumberComparisons:
 
 @lru_cache(maxsize=8)  # few, because the text may be long
 def _hides_terms(sql: str) -> bool:
-    """Whether it is a DELETE or UPDATE with terms that SQLite does not offer to a virtual table."""
+    """Whether the statement is a DELETE or UPDATE that may have terms which SQLite does not offer to a table."""
     return not HIDING.isdisjoint(words(sql)) and changes_rows(sql)
 
 

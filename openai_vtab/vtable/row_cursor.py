@@ -21,11 +21,11 @@ from ..schema.values import SQLiteValue
 
 Reference = TypeVar("Reference")
 Fields = TypeVar("Fields")
-Comparison = Callable[[str, Any], bool]  # takes a name of ScanPlan.compared and the value: number_comparisons.py
+IsMistake = Callable[[str, Any], bool]  # of a name in ScanPlan.compared and its value: number_comparisons.py
 
 
-def compare_nothing(name: str, value: Any) -> bool:
-    """Look at no value: in a replay."""
+def never_a_mistake(name: str, value: Any) -> bool:
+    """Check nothing: a replay must not warn of what the real scan warns of."""
     return False
 
 
@@ -33,7 +33,7 @@ class RowCursor(Generic[Reference, Fields]):
     """The rows of one scan: what identifies them, and what `getters` read the columns in.
 
     A getter that is None stands for an option. `rowid` returns the rowid of a row. Filter, which a subclass has, sets
-    `_rows`, `_row` and `_option_values`. `is_mistake` looks at a value that a column of numbers is compared with.
+    `_rows`, `_row` and `_option_values`. `is_mistake` checks a value that a column of numbers is compared with.
     """
 
     def __init__(
@@ -41,13 +41,13 @@ class RowCursor(Generic[Reference, Fields]):
         table: Table,
         getters: Sequence[Callable[[Fields], SQLiteValue] | None],
         rowid: Callable[[Reference], int],
-        is_mistake: Comparison,
+        is_mistake: IsMistake,
     ) -> None:
         self._table = table
         self._rowid = rowid
         self._getters = getters
         self._is_mistake = is_mistake
-        self._mistakes: set[str] = set()  # comparisons of this statement that were warned of
+        self._mistakes: set[str] = set()  # the names of this statement's comparisons that were warned of
         self._option_values: dict[str, SQLiteValue] = {}
         self._rows: Iterator[tuple[Reference, Fields]] = iter(())
         self._row: tuple[Reference, Fields] | None = None
@@ -81,8 +81,8 @@ class RowCursor(Generic[Reference, Fields]):
         """End the scan, perhaps before its last row."""
         self._rows = iter(())
 
-    def _compared(self, names: Sequence[str], args: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Look at the values of comparisons, which are the last ones of argv, and return the others."""
+    def _without_compared(self, names: Sequence[str], args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Check the values of comparisons, which are the last ones of argv, and return the others."""
         begin = len(args) - len(names)
         for name, value in zip(names, args[begin:], strict=True):
             if value is None or isinstance(value, (int, float)) or name in self._mistakes:

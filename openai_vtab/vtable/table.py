@@ -27,12 +27,12 @@ from .members_read import MembersRead
 from .refusals import refuse_other_schema, refuse_without_where
 from .replay import RecordingLookup
 from .replayed_lists import ReplayedListReader
-from .row_cursor import Comparison, compare_nothing
+from .row_cursor import IsMistake, never_a_mistake
 from .row_identity import RowIdentities
 from .scan import ScanArguments
 from .transactions import TransactionHooks, reports_refusal
+from .write_only_columns import WriteOnlyColumns
 from .writing import RowWriter
-from .written_columns import WrittenColumns
 
 
 class VTable(TransactionHooks):
@@ -52,14 +52,14 @@ class VTable(TransactionHooks):
         self.table = rows.table
         self.rows = rows
         self._writer = RowWriter(context, rows)
-        self._written_columns = WrittenColumns(rows.table)
+        self._write_only_columns = WriteOnlyColumns(rows.table)
         self._getters = getters
         self._arguments = arguments
 
     def BestIndexObject(self, info: apsw.IndexInfo) -> bool:
         """SQLite plans a query: the planner chooses what serves it."""
         if self.rows.ledger is None:  # a ledger has what was sent to create a row
-            self._written_columns.look(info)
+            self._write_only_columns.warn(info)
         best_index.plan(self.table, info, ledger=self.rows.ledger is not None)
         return True
 
@@ -70,10 +70,10 @@ class VTable(TransactionHooks):
         session = context.session if recorder is None else recorder.session
         columns_read = partial(context.programs.columns_read, session)
         joined = partial(context.programs.joined, session)
-        compared: Comparison = compare_nothing
+        is_mistake: IsMistake = never_a_mistake
         if recorder is None:
             statement = context.statements.current
-            compared = partial(context.number_comparisons.look, self.table, statement)
+            is_mistake = partial(context.number_comparisons.is_mistake, self.table, statement)
             if statement is not None and not statement.readonly:
                 refuse_other_schema(self.connection(), statement, self._name)
                 context.number_comparisons.refuse_hidden(self.table, statement)
@@ -97,7 +97,7 @@ class VTable(TransactionHooks):
             list_reader,
             before_reading,
             never_numbers,
-            compared,
+            is_mistake,
         )
 
     def before_reading(self, reader: StatementSession) -> None:

@@ -55,17 +55,17 @@ class TransactionHooks:
             self.context.judge_nested()
         with self.context.ending_errors.kept():
             self._writes.flush()
-            self.context.written_documents.commit()
+            self.context.stores.written_documents.commit()
 
     def Commit(self) -> None:
         """COMMIT, second half: cannot fail."""
-        self.context.written_documents.end()
+        self.context.stores.written_documents.end()
         self.context.settlement.committed()
         self._writes.commit()
 
     def Rollback(self) -> None:
         """ROLLBACK, or a COMMIT that SQLite could not complete after Sync."""
-        self.context.written_documents.end()
+        self.context.stores.written_documents.end()
         self.context.settlement.undone()
         with self.context.ending_errors.kept():
             self._writes.rollback(self.context.user_rolls_back)

@@ -10,7 +10,7 @@ import pytest
 
 from openai_vtab import dbapi
 from openai_vtab.dbapi.connection import BaseConnection
-from openai_vtab.settings import Keywords, Shared
+from openai_vtab.settings import Keywords, SharedKeywords
 
 T = "vector_store_file_batches"
 
@@ -63,7 +63,7 @@ def test_apsw_connection_is_an_attribute(con: dbapi.Connection) -> None:
 
 def test_timeout_is_sqlite3s_and_request_timeout_the_apis(sandbox: Any) -> None:
     """sqlite3's `timeout` is for locks."""
-    assert Keywords.__annotations__.keys() - Shared.__annotations__.keys() == {"timeout"}
+    assert Keywords.__annotations__.keys() - SharedKeywords.__annotations__.keys() == {"timeout"}
     dbapi.connect(":memory:", 0.5, request_timeout=3).close()
     with pytest.raises(dbapi.InterfaceError, match="timeout"):
         dbapi.connect(":memory:", request_timeout=-1)

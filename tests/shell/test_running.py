@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from openai_vtab.errors import ConfigurationError, ProgrammingError, UnsupportedWriteError, WriteError
+from openai_vtab.settings import NO_KEY
 from openai_vtab.shell.app import Shell
 from openai_vtab.shell.short_errors import in_the_shell, shorten_record
 
@@ -177,7 +178,7 @@ def test_write_error_is_short_in_the_shell() -> None:
 
 def test_missing_key_is_explained_in_the_shells_words() -> None:
     """It has no connect()."""
-    text = in_the_shell(ConfigurationError("no API key: set OPENAI_API_KEY, or give api_key= to connect()"))
+    text = in_the_shell(ConfigurationError(NO_KEY))
     assert text.startswith("no API key: set OPENAI_API_KEY, and start the shell again.\n")
     assert "connect()" not in text
 

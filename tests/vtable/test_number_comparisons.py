@@ -131,6 +131,7 @@ def test_number_comparison_below_or_and_not_is_refused(
     [
         ("DELETE FROM {} WHERE created_at < 1000 OR bytes = 30", ()),
         ("DELETE FROM {} WHERE created_at < '1000' OR bytes = ?", (30,)),
+        ("DELETE FROM {} WHERE created_at < CAST('2026-01-31' AS INTEGER) OR bytes = 30", ()),
         ("DELETE FROM {} WHERE created_at < ? OR bytes = ?", ("1000", "30")),
         ("DELETE FROM {} WHERE NOT created_at > unixepoch('now') + 1000", ()),
         ("DELETE FROM {} WHERE id = '2026-01-31' OR bytes = 30", ()),
@@ -284,7 +285,7 @@ def test_number_comparisons_are_remembered_up_to_a_number(
     connect: Callable[..., apsw.Connection], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A program that writes values into its SQL does not fill the memory, or the log."""
-    monkeypatch.setattr(number_comparisons, "MOST", 2)
+    monkeypatch.setattr(number_comparisons, "MAX_WARNINGS", 2)
     db = connect()
     for day in range(10, 15):
         db.execute(f"SELECT count(*) FROM files WHERE created_at > '2026-01-{day}'").fetchall()

@@ -1,8 +1,8 @@
 """SharedMemory: the database of a URI such as file:NAME?mode=memory&cache=shared, which several connections share.
 
-APSW's SQLite has no shared cache, and its VFS memdb is busy while any connection reads. A temporary file in WAL mode
-takes the place: readers never block there. All connections of the process that give the same name use the same file,
-and the file is deleted with the last of them.
+APSW's SQLite has no shared cache, and a COMMIT in its VFS memdb is busy while any connection reads. So the database is
+a temporary file in WAL mode, where readers never block. All connections of the process that give the same name use
+the same file, and it is deleted with the last of them.
 
 >>> shared_memory("file:scratch?mode=memory&cache=shared").path
 '/tmp/openai-vtab-k3v9x2/memory.db'
@@ -50,7 +50,7 @@ _open: weakref.WeakValueDictionary[tuple[int, str], SharedMemory] = weakref.Weak
 
 
 def shared_memory(database: str) -> SharedMemory | None:
-    """Return the database of a URI that shares one in memory, None for any other name of a database.
+    """Return the database of a URI that shares one in memory; None for a URI that does not, or a file's name.
 
     A forked child has databases of its own.
     """
@@ -66,7 +66,7 @@ def shared_memory(database: str) -> SharedMemory | None:
 
 
 def _shared_name(uri: str) -> str | None:
-    """The name of the database in memory that a URI shares."""
+    """The name of the database in memory that a URI shares; None if it shares none."""
     if not uri.startswith("file:"):
         return None
     parts = urlsplit(uri)

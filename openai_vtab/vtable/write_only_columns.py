@@ -2,7 +2,7 @@
 
 `files JOIN documents ON files.path = documents.path` returns no row, and SQLite says nothing.
 
->>> WrittenColumns(files).look(info)
+>>> WriteOnlyColumns(files).warn(info)
 WARNING:openai_vtab:files.path is NULL in every row, so that a condition on it returns no row: …
 """
 
@@ -19,30 +19,31 @@ log = logging.getLogger("openai_vtab")
 NULL_TESTS = (apsw.SQLITE_INDEX_CONSTRAINT_ISNULL, apsw.SQLITE_INDEX_CONSTRAINT_ISNOTNULL)
 
 
-class WrittenColumns:
-    """Logs a warning for each such column of one table, once."""
+class WriteOnlyColumns:
+    """Logs one warning for each write-only column of a table that a query has a condition on."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
         self._warned: set[int] = set()
 
-    def look(self, info: apsw.IndexInfo) -> None:
-        """Look for conditions on such a column among the terms of a query that SQLite plans."""
-        written = self._table.written
+    def warn(self, info: apsw.IndexInfo) -> None:
+        """Warn of conditions on write-only columns in a query that SQLite plans. IS NULL is no mistake."""
+        write_only = self._table.write_only
         for term in range(info.nConstraint):
             number = info.get_aConstraint_iColumn(term)
-            if number not in written or number in self._warned or info.get_aConstraint_op(term) in NULL_TESTS:
+            if number not in write_only or number in self._warned or info.get_aConstraint_op(term) in NULL_TESTS:
                 continue
             self._warned.add(number)
             log.warning(
                 "%s.%s is NULL in every row, so that a condition on it returns no row: an INSERT gives it, and the "
                 "API does not return it%s",
                 self._table.name,
-                written[number],
-                self._instead(written[number]),
+                write_only[number],
+                self._instead(write_only[number]),
             )
 
     def _instead(self, column: str) -> str:
+        """What to compare instead, beginning with a semicolon; "" if no other column has such a value."""
         if column != "path":
             return ""
         if "key" in self._table.by_name:

@@ -10,7 +10,7 @@ import pytest
 
 import openai_vtab
 from openai_vtab import dbapi
-from openai_vtab.vtable import shadows
+from openai_vtab.vtable import hiding_tables
 
 SCRIPT = (
     "DROP TABLE IF EXISTS files; CREATE TABLE files (id INTEGER PRIMARY KEY, path TEXT); "
@@ -93,10 +93,10 @@ def test_script_that_names_none_of_the_tables_is_not_divided(
     db: apsw.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A dump of megabytes is only searched."""
-    monkeypatch.delattr(shadows, "split")
+    monkeypatch.delattr(hiding_tables, "split")
     for script in ("CREATE TABLE t (files); DROP TABLE IF EXISTS t; SELECT 'files'", "CREATE TABLE files_2 (a)"):
-        shadows.refuse_mistaken(db, script)
-        assert shadows.pieces(script) == [script]
+        hiding_tables.refuse_mistaken(db, script)
+        assert hiding_tables.pieces(script) == [script]
 
 
 def test_shadow_that_exists_already_is_not_refused(database: Any) -> None:

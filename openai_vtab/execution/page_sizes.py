@@ -3,7 +3,7 @@
 The size is changed just before a request is sent, so that a statement knows a page by one identity, whatever its size.
 What a server takes is remembered for the connection, for each route: the next statement asks for it at once.
 
->>> pages.send(request, client_send)      # GET /files?limit=10000: 400; GET /files?limit=100: 200
+>>> pages.send(request, request.page, send)      # GET /files?limit=10000: 400; GET /files?limit=100: 200
 Response(status=200, …)
 """
 
@@ -32,11 +32,9 @@ class PageSizes:
         self._given = given
         self._taken: dict[str, int] = {}  # by route: the size that the server took after it had refused a larger one
 
-    def send(self, request: Request, send: Callable[[Request], Response]) -> Response:
-        """Send the request; if it is for a page and the server refuses its limit, again with smaller ones."""
-        if request.page is None:
-            return send(request)
-        asked = self._asked(request.route, request.page)
+    def send(self, request: Request, page: PageParameters, send: Callable[[Request], Response]) -> Response:
+        """Send the request for a page; if the server refuses its limit, again with smaller ones."""
+        asked = self._asked(request.route, page)
         sent = protocol.with_limit(request, asked)
         response = send(sent)
         for smaller in self._smaller(asked):

@@ -85,7 +85,11 @@ class WorkerPool:
 
     def _send(self, request: Request, wait_budget: WaitBudget, predicted: bool) -> Response:
         began = self.clock.monotonic()
-        response = self._page_sizes.send(request, lambda sent: self.client.send(sent, wait_budget, predicted))
+        if request.page is None:
+            response = self.client.send(request, wait_budget, predicted)
+        else:
+            send = partial(self.client.send, wait_budget=wait_budget, predicted=predicted)
+            response = self._page_sizes.send(request, request.page, send)
         self.observed.add(request.route, self.clock.monotonic() - began)
         return response
 

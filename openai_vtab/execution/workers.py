@@ -88,8 +88,10 @@ class WorkerPool:
         if request.page is None:
             response = self.client.send(request, wait_budget, predicted)
         else:
-            send = partial(self.client.send, wait_budget=wait_budget, predicted=predicted)
-            response = self._page_sizes.send(request, request.page, send)
+            client = self.client
+            response = self._page_sizes.send(
+                request, request.page, lambda sent: client.send(sent, wait_budget, predicted)
+            )
         self.observed.add(request.route, self.clock.monotonic() - began)
         return response
 

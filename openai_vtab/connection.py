@@ -212,13 +212,14 @@ async def connect_async(
 
     as_async: Callable[..., Awaitable[apsw.AsyncConnection]] = AsyncConnection.as_async
     options = {"flags": flags, "statementcachesize": statementcachesize}
+    callbacks = Callbacks(is_abandoned=lambda: _is_cancelled(made[0]))
     token = variable.set(controller)
     try:
         connection = await as_async(str(database), is_cancelled=lambda: _is_cancelled(made[0]), **options)
     finally:
         variable.reset(token)
     try:
-        await connection.async_run(_prepare, connection, settings)
+        await connection.async_run(_prepare, connection, settings, callbacks)
     except BaseException:
         await connection.aclose()
         raise
@@ -236,10 +237,10 @@ def _is_cancelled(controller: Any) -> bool:
     return False
 
 
-def _prepare(connection: apsw.Connection, settings: Keywords) -> None:
+def _prepare(connection: apsw.Connection, settings: Keywords, callbacks: Callbacks = NO_CALLBACKS) -> None:
     connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
     connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, 0)
-    register(connection, **settings)
+    register_tables(connection, Settings(**settings).with_environment(), callbacks=callbacks)
 
 
 def register(connection: apsw.Connection, **settings: Unpack[Keywords]) -> None:

@@ -189,6 +189,31 @@ def test_async_cancellation_of_a_commit_is_in_the_ledger(sandbox: Any) -> None:
     asyncio.run(main())
 
 
+def test_async_cancellation_of_a_commit_is_in_the_log(sandbox: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """The task does not see the WriteError, and no ledger has a file: the log names what may have been created."""
+
+    async def main() -> None:
+        options = {"base_url": sandbox.base_url, "api_key": sandbox.api_key, "max_concurrency": 1}
+        async with aclosing(await openai_vtab.connect_async(**options)) as db:
+            sandbox.latency = 60
+            values = "('a.md', '#', 'assistants'), ('b.md', '#', 'assistants')"
+            task = asyncio.create_task(db.execute(f"INSERT INTO files (filename, content, purpose) VALUES {values}"))
+            while not sandbox.in_flight:
+                await asyncio.sleep(0.005)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert await (await db.execute("SELECT 1")).get == 1
+            sandbox.latency = 0
+
+    asyncio.run(main())
+    (message,) = caplog.messages
+    assert (
+        "the COMMIT of a cancelled task has failed: interrupted while writing\n  not done: row 2: not sent" in message
+    )
+    assert "unknown: row 1: POST /files: interrupted before the response came" in message
+
+
 def test_async_deadline_ends_a_wait(sandbox: Any) -> None:
     """APSW's deadline holds for the network as for SQLite."""
     aio = pytest.importorskip("apsw.aio")

@@ -51,6 +51,11 @@ class DocumentShadow:
             return self.names[0]
         return next((name for name in reversed(self.names) if self._exists(name)), self.names[0])
 
+    @property
+    def table(self) -> str:
+        """The name of the virtual table for SQL, with its schema."""
+        return f"{quoted(self.schema)}.{quoted(self.name)}"
+
     def path(self, suffix: str) -> str:
         """The name of a shadow table for SQL, with its schema."""
         return _path(self.schema, self.name, suffix)

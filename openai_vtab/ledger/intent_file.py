@@ -25,6 +25,8 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")  # on Linux; elsewhere no boot
 
 Line = dict[str, Any]
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode  # json.dumps() would make one for each line
+
 
 class IntentFile:
     """A file beside the database `database`, created with its first lines. Every method may raise OSError."""
@@ -113,10 +115,10 @@ def read_lines(path: Path) -> Iterator[Line]:
 
 def _dumped(line: Line) -> str:
     try:
-        return json.dumps(line, separators=(",", ":"))
+        return _encode(line)
     except RecursionError:  # a response as deep as can be read is too deep to be written; its id is flat
         answer = {k: v for k, v in line.get("answer", {}).items() if not isinstance(v, (dict, list))}
-        return json.dumps({**line, "answer": answer}, separators=(",", ":"))
+        return _encode({**line, "answer": answer})
 
 
 def _sync_folder(folder: Path) -> None:

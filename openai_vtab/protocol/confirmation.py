@@ -82,11 +82,13 @@ def _differences(sent: Sent, found: Object) -> Iterator[str]:
         value = sent.values[column.source]
         if isinstance(value, bytes | Spooled | FileToUpload):
             continue
-        where = f"{sent.table.name}.{name}: {_shown(value)} was sent, and the response shows "
         if column.source in found and not column.same(value, found[column.source], sent.method.repeatable):
-            yield where + _shown(found[column.source])
+            shown = _shown(found[column.source])
         elif value is not None and column.shown_by in found and found[column.shown_by] is None:
-            yield f"{where}{column.shown_by} null"
+            shown = f"{column.shown_by} null"
+        else:
+            continue
+        yield f"{sent.table.name}.{name}: {_shown(value)} was sent, and the response shows {shown}"
 
 
 def _shown(value: Any) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import BinaryIO
 
 from ..schema.file_to_upload import FileToUpload
@@ -22,8 +23,8 @@ CHUNK = 1 << 16  # bytes: every connection that uploads has as many in memory
 class Upload:
     """The body of a request: its length is known, and it can be read again for a retry.
 
-    sha256: the SHA-256 of the file's bytes as the latest attempt has sent them, in hexadecimal digits; None before an
-        attempt has sent the whole file. A file may change between two attempts.
+    sha256: the SHA-256 of the file's bytes as the latest attempt has read them for sending, in hexadecimal digits; None
+        before it has read the whole file. A file may change between two attempts.
     """
 
     def __init__(self, parts: list[tuple[bytes | FileToUpload, int]], content_type: str) -> None:
@@ -31,21 +32,28 @@ class Upload:
         self._length = sum(size for _, size in parts)
         self.content_type = content_type
         self.sha256: str | None = None
+        self._begun: Iterator[bytes] | None = None
 
     def __len__(self) -> int:
         return self._length
 
-    def check(self) -> None:
-        """Check the files again before anything is sent. Raises OSError when one of them has changed."""
-        for part, size in self._parts:
-            if isinstance(part, FileToUpload) and isinstance(part.content, Place):
-                with _reopened(part) as file:
-                    if os.fstat(file.fileno()).st_size != size:
-                        raise OSError(_changed(part))
+    def begin(self) -> None:
+        """Read the beginning of the body for the next attempt. Raises OSError when a file has changed.
+
+        The file is opened, and read whole if it is small. So a change is found before anything is sent, and the file is
+        opened only once.
+        """
+        self.sha256 = self._begun = None
+        pieces = self._pieces()
+        self._begun = chain((next(pieces),), pieces)
 
     def __iter__(self) -> Iterator[bytes]:
-        self.sha256 = None
-        return self._pieces()
+        """The body, once for each attempt."""
+        begun, self._begun = self._begun, None
+        if begun is None:
+            self.sha256 = None
+            return self._pieces()
+        return begun
 
     def _pieces(self) -> Iterator[bytes]:
         """Yield the body in pieces of up to CHUNK bytes. Each takes a system call, so that short parts go together."""
@@ -70,10 +78,14 @@ def _chunks(file: FileToUpload, size: int) -> Iterator[bytes]:
     if isinstance(file.content, Place):
         left = size
         with _reopened(file) as opened:
+            if os.fstat(opened.fileno()).st_size != size:
+                raise OSError(_changed(file))
             while left >= 0 and (chunk := opened.read(min(CHUNK, left + 1))):
                 left -= len(chunk)
                 if left >= 0:
                     yield chunk
+                if not left and len(chunk) < CHUNK:  # one byte more was asked for: the file ends here
+                    break
         if left:
             raise OSError(_changed(file))
     elif isinstance(file.content, Spooled):
@@ -102,31 +114,26 @@ def form(fields: Mapping[str, str | FileToUpload | Mapping[str, str | int]]) -> 
     """The form of these fields. Each member of an object is a field of its own: expires_after[anchor]."""
     boundary = os.urandom(16).hex()
     parts: list[tuple[bytes | FileToUpload, int]] = []
+    waiting = ""
 
-    def add(part: bytes | FileToUpload, size: int) -> None:
-        parts.append((part, size))
-
-    def text(name: str, value: object) -> None:
-        head = f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
-        add(head, len(head))
+    def text(name: str, value: object) -> str:
+        return f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
 
     for name, value in fields.items():
         if isinstance(value, FileToUpload):
             filename = value.filename.translate(_ESCAPED)
             head = (
-                f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"; filename="{filename}"\r\n'
+                f'{waiting}--{boundary}\r\nContent-Disposition: form-data; name="{name}"; filename="{filename}"\r\n'
                 "Content-Type: application/octet-stream\r\n\r\n"
             ).encode()
-            add(head, len(head))
-            add(value, len(value))
-            add(b"\r\n", 2)
+            parts += ((head, len(head)), (value, len(value)))
+            waiting = "\r\n"
         elif isinstance(value, Mapping):
-            for member, item in value.items():
-                text(f"{name}[{member}]", item)
+            waiting += "".join(text(f"{name}[{member}]", item) for member, item in value.items())
         else:
-            text(name, value)
-    end = f"--{boundary}--\r\n".encode()
-    add(end, len(end))
+            waiting += text(name, value)
+    end = f"{waiting}--{boundary}--\r\n".encode()
+    parts.append((end, len(end)))
     return Upload(parts, f"multipart/form-data; boundary={boundary}")
 
 

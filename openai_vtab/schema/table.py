@@ -243,6 +243,11 @@ class Table:
             if column.type in ("INTEGER", "REAL") and not column.is_option
         }
 
+    @cached_property
+    def number_names(self) -> frozenset[str]:
+        """The names of these columns."""
+        return frozenset(column.name for column in self.numbers.values())
+
     def of(self, verb: str) -> tuple[Method, ...]:
         """The methods of one SQL verb, in order, without downloads."""
         return self._by_verb[verb]

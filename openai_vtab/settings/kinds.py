@@ -19,6 +19,8 @@ from .secret import Secret, fits_header
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 # headers that say how a request is written; openai_vtab writes it
 OWN_HEADERS = frozenset({"accept", "connection", "content-length", "content-type", "host", "transfer-encoding"})
+# Parameters that choose what a list has: with one of them in every request, a list would be short without a sign.
+OF_LISTS = frozenset({"after", "before", "filter", "purpose"})
 
 BOOLEANS = {
     **dict.fromkeys(("true", "yes", "on", "y", "t", "1"), True),
@@ -187,7 +189,7 @@ class Parameters(Kind):
     def problem(self, value: object) -> str:
         """What is wrong with the type, with a name or with the value under a name, without the value."""
         if not isinstance(value, Mapping):
-            return f"is of type {type(value).__name__}"
+            return f"is of type {value.kind if isinstance(value, Secret) else type(value).__name__}"
         for name, part in value.items():
             if not isinstance(name, str) or not name:
                 return f"has the name {name!r}"
@@ -198,8 +200,8 @@ class Parameters(Kind):
         return ""
 
     def problem_of_item(self, name: str, part: Secret) -> str:
-        """What is wrong with one name and its text; "" if nothing is."""
-        return ""
+        """What is wrong with one name and its text."""
+        return f"has {name!r}, which would make lists incomplete" if name.lower() in OF_LISTS else ""
 
 
 class Headers(Parameters):

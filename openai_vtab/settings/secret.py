@@ -40,12 +40,16 @@ class Secret:
         return isinstance(self._given, str)
 
     @property
+    def kind(self) -> str:
+        """The name of its type."""
+        return type(self._given).__name__
+
+    @property
     def problem(self) -> str:
         """The problem with the type of the key, without the key; "" if there is none."""
         if isinstance(self._given, str) or callable(self._given):
             return ""
-        kind = type(self._given).__name__
-        return f"api_key is of type {kind}; write a str, or a function that returns one"
+        return f"api_key is of type {self.kind}; write a str, or a function that returns one"
 
     def __repr__(self) -> str:
         return "'[key]'"
@@ -76,9 +80,12 @@ def hide_secrets(keywords: Any) -> None:
         keywords["base_url"] = base_url.partition("?")[0]
         keywords["default_query"] = {**pairs, **(given or {})}
     for name in VALUES:
-        if isinstance(keywords.get(name), Mapping):
-            items = keywords[name].items()
+        given = keywords.get(name)
+        if isinstance(given, Mapping):
+            items = given.items()
             keywords[name] = {part: value if isinstance(value, Secret) else Secret(value) for part, value in items}
+        elif given is not None and not isinstance(given, Secret):  # a mistake, such as the text of a header
+            keywords[name] = Secret(given)
 
 
 def _query_of(url: str) -> dict[str, str]:

@@ -75,7 +75,8 @@ class Settings:
     default_query: Mapping[str, str] | None = setting(
         None,
         Parameters(),
-        "Parameters for the query of every request, as a dict; a request's own parameters win. No log shows them.",
+        "Parameters for the query of every request, as a dict; a request's own parameters win. No log shows them. "
+        "`after`, `before`, `filter` and `purpose` are refused: they would make lists incomplete.",
         url_name="",
         repr=False,
     )

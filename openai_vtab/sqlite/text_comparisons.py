@@ -1,73 +1,215 @@
-"""Comparisons of a virtual table's numbers with texts, in the program of a statement that writes to that table.
+"""Comparisons of a virtual table's numbers with texts, in the program of a statement that writes to a virtual table.
 
-SQLite shows a virtual table no terms below OR, NOT or CASE. Its program has them: an instruction compares two
-registers, and others have filled them.
+SQLite shows a virtual table only the terms that AND joins, and none whose column stands in an expression. Its program
+has them all: an instruction compares two registers, and others have filled them.
 
->>> text_comparisons(program)      # the rows of EXPLAIN: DELETE FROM files WHERE created_at < date('now') OR bytes = 0
-[TextComparison(column=4, text=None, function='date')]
+>>> text_comparisons(program, "vtab:7F…", {4, 5})     # EXPLAIN DELETE FROM files WHERE created_at < date('now') OR …
+[TextComparison(column=4, text=None, function='date', converts=True)]
+
+Which instructions have filled a register depends on the way through the program: CASE, iif() and coalesce() fill the
+same register in several places. So the program is followed backwards from the comparison, through all jumps that lead
+there. A register counts only if all that may have filled it are numbers, or all are texts.
 
 https://www.sqlite.org/opcode.html
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from .programs import Instruction, own_part
 
 COMPARISONS = ("Eq", "Ne", "Lt", "Le", "Gt", "Ge")
 AFFINITY_MASK, TEXT, NUMERIC = 0x47, 0x42, 0x43  # in p5; the numeric affinities are the greatest ones
-TEXT_FUNCTIONS = ("date", "time", "datetime")  # strftime() may return the digits of a number
-# The instructions that fill a register, by the operand that names it. What may be a number is among them.
-FILLS_P2 = ("String8", "Integer", "Int64", "Real", "Null", "Blob", "Variable", "Copy", "SCopy", "Rowid", "Move")
-FILLS_P3 = ("Function", "PureFunc", "Column", "VColumn", "Concat", "Add", "Subtract", "Multiply", "Divide", "Remainder")
+JUMPS = (*COMPARISONS, "Goto", "If", "IfNot", "IsNull", "NotNull", "IfNullRow", "Once", "ElseEq", "Init", "VNext")
+ENDS = ("Goto", "Halt")  # the next instruction does not follow them
+TEXT_FUNCTIONS = ("date", "time", "datetime", "current_date", "current_time", "current_timestamp")
+_TEXT_FORMAT = re.compile(r"%[FRT]|(?<!^)[-:/]")  # other formats of strftime() may return the digits of a number
+COPIES = ("Copy", "SCopy", "Move")
+ARITHMETIC = ("Add", "Subtract", "Multiply", "Divide", "Remainder")  # their results are numbers, or NULL
+# The other instructions that fill a register, by the operand that names it.
+FILLS_P2 = ("String8", "Integer", "Int64", "Real", "Null", "Blob", "Variable", "Rowid", "Not", "BitNot", "IsTrue")
+FILLS_P3 = (
+    *("Function", "PureFunc", "Column", "VColumn", "Concat", "And", "Or", "AggValue", "MakeRecord", "RowSetRead"),
+    *("BitAnd", "BitOr", "ShiftLeft", "ShiftRight"),
+)
+MOST_STEPS = 2000  # through the program, for each comparison; a longer search ends without a result
+DEEPEST = 50  # of an expression, whose registers are filled from each other; the same
 
 
 class TextComparison(NamedTuple):
-    """The number of a column, and the text that it is compared with, or the function that returns the text."""
+    """The number of a column, and the text that it is compared with, or the function that returns the text.
+
+    `converts`: SQLite converts the text into a number if it can.
+    """
 
     column: int
     text: str | None
     function: str = ""
+    converts: bool = True
 
 
-def text_comparisons(program: Iterable[Instruction]) -> list[TextComparison]:
-    """Return the comparisons of columns of numbers with texts, in the table that the statement writes to.
+class _Value(NamedTuple):
+    """What an instruction may have put into a register: a number, with the columns in it, a text, or NULL."""
 
-    Its triggers do not count. A register that may hold anything but a text is left out.
+    columns: frozenset[int] | None = None
+    text: str | None = None
+    function: str = ""
+    is_null: bool = False
+
+
+def text_comparisons(program: Iterable[Instruction], table: str, numbers: Collection[int]) -> list[TextComparison]:
+    """Return the comparisons of columns in `numbers` of a table, which is named as the program names it.
+
+    None are returned for a statement that writes to no virtual table. Its triggers do not count.
     """
     rows = own_part(program)
-    written = {row[5] for row in rows if row[1] == "VUpdate"}
-    cursors = {row[2] for row in rows if row[1] == "VOpen" and row[5] in written}
-    texts = _texts(rows)
-    columns: dict[int, int] = {}  # register: the column of the table in it
+    if not any(row[1] == "VUpdate" for row in rows):
+        return []
+    cursors = {row[2] for row in rows if row[1] == "VOpen" and row[5] == table}
+    if not any(row[1] == "VColumn" and row[2] in cursors and row[3] in numbers for row in rows):
+        return []
+    registers = _Registers(rows, cursors, numbers)
     found = []
-    for _, opcode, p1, p2, p3, _, p5, *_ in rows:
-        if opcode in FILLS_P2:
-            columns.pop(p2, None)
-        elif opcode in FILLS_P3:
-            columns.pop(p3, None)
-        if opcode == "VColumn" and p1 in cursors:
-            columns[p3] = p2
-        elif opcode in COMPARISONS and p5 & AFFINITY_MASK >= NUMERIC:
-            for number, other in ((p3, p1), (p1, p3)):
-                if number in columns and other in texts:
-                    found += [TextComparison(columns[number], *text) for text in texts[other]]
+    for address, opcode, p1, _, p3, _, p5, *_ in rows:
+        affinity = p5 & AFFINITY_MASK
+        if opcode in COMPARISONS and affinity != TEXT:
+            registers.steps = 0
+            for one, other in ((p3, p1), (p1, p3)):
+                if (columns := registers.numbers(one, address)) and (texts := registers.texts(other, address)):
+                    found += [
+                        TextComparison(column, each.text, each.function, affinity >= NUMERIC)
+                        for column in sorted(columns)
+                        for each in texts
+                    ]
     return found
 
 
-def _texts(rows: Iterable[Instruction]) -> dict[int, list[tuple[str | None, str]]]:
-    """The registers that hold only texts: the literals in them, or the functions that return them."""
-    texts: dict[int, list[tuple[str | None, str]]] = {}
-    others = set()
-    for _, opcode, p1, p2, p3, p4, *_ in rows:
+class _Registers:
+    """What the registers of a program may hold at an address."""
+
+    def __init__(self, rows: list[Instruction], cursors: set[int], numbers: Collection[int]) -> None:
+        self._rows = rows
+        self._cursors = cursors
+        self._numbers = numbers
+        self.steps = 0
+        self._open: list[int] = []  # the instructions that are being looked at: a loop may lead back to one of them
+        self._jumps: dict[int, list[int]] = {}  # the addresses from which an address is jumped to
+        for address, opcode, _, p2, *_ in rows:
+            if opcode in JUMPS:
+                self._jumps.setdefault(p2, []).append(address)
+        self._fillers: dict[int, list[Instruction]] = {}
+        for row in rows:
+            for register in _fills(row):
+                self._fillers.setdefault(register, []).append(row)
+
+    def numbers(self, register: int, address: int) -> frozenset[int]:
+        """The columns in the number that the register holds; none if it may hold anything else."""
+        values = self._not_null(register, address)
+        if any(value.columns is None for value in values):
+            return frozenset()
+        return frozenset().union(*(value.columns for value in values if value.columns is not None))
+
+    def texts(self, register: int, address: int) -> list[_Value]:
+        """The texts that the register may hold; none if it may hold anything else."""
+        values = self._not_null(register, address)
+        return values if all(value.text is not None or value.function for value in values) else []
+
+    def _not_null(self, register: int, address: int) -> list[_Value]:
+        return [value for value in self._values(register, address) if not value.is_null]
+
+    def _values(self, register: int, address: int) -> Iterator[_Value]:
+        """What the register may hold before the instruction at the address is carried out."""
+        fillers = self._fillers.get(register, [])
+        if len(fillers) == 1:  # a constant, mostly: its instruction is far away
+            yield self._value(fillers[0], register)
+            return
+        seen, waiting = set(), [address] if fillers else []
+        while waiting:
+            at = waiting.pop()
+            while at not in seen:
+                seen.add(at)
+                self.steps += 1
+                if self.steps > MOST_STEPS:
+                    yield _Value()
+                    return
+                before = [*self._jumps.get(at, ())]
+                if at > 0 and self._rows[at - 1][1] not in ENDS:
+                    before.append(at - 1)
+                reached = []
+                for instruction in before:
+                    if register in _fills(self._rows[instruction]):
+                        yield self._value(self._rows[instruction], register)
+                    else:
+                        reached.append(instruction)
+                if not reached:
+                    break
+                at, *others = reached
+                waiting += others
+
+    def _value(self, row: Instruction, register: int) -> _Value:
+        """What an instruction puts into the register."""
+        if row[0] in self._open or len(self._open) == DEEPEST:
+            return _Value()
+        self._open.append(row[0])
+        value = self._computed(row, register)
+        self._open.pop()
+        return value
+
+    def _computed(self, row: Instruction, register: int) -> _Value:
+        address, opcode, p1, p2, _, p4, *_ = row
+        if opcode == "VColumn" and p1 in self._cursors and p2 in self._numbers:
+            return _Value(frozenset((p2,)))
+        if opcode == "Null":
+            return _Value(is_null=True)
+        if opcode in ("Integer", "Int64", "Real"):
+            return _Value(frozenset())
+        if opcode in ARITHMETIC:
+            return _Value(self.numbers(p1, address) | self.numbers(p2, address))
         if opcode == "String8":
-            texts.setdefault(p2, []).append((p4, ""))
-        elif opcode in ("Function", "PureFunc") and (name := str(p4).partition("(")[0].lower()) in TEXT_FUNCTIONS:
-            texts.setdefault(p3, []).append((None, name))
-        elif opcode in FILLS_P2 or opcode in FILLS_P3:
-            others.add(p2 if opcode in FILLS_P2 else p3)
-        elif opcode == "Cast" and p2 != TEXT:  # CAST('2026-01-31' AS INTEGER) is the number 2026
-            others.add(p1)
-    return {register: found for register, found in texts.items() if register not in others}
+            return _Value(text=p4)
+        if opcode in ("Function", "PureFunc"):
+            return self._result(str(p4).partition("(")[0].lower(), p2, address)
+        if opcode == "Cast":
+            if p2 >= ord("C"):
+                return _Value(self.numbers(register, address))
+            texts = self.texts(register, address) if p2 == ord("B") else []
+            return texts[0] if len(texts) == 1 else _Value()
+        return self._copied(row, register) if opcode in COPIES else _Value()
+
+    def _copied(self, row: Instruction, register: int) -> _Value:
+        address, _, p1, p2, *_ = row
+        source = p1 + register - p2
+        values = set(self._values(source, address))
+        if len(values) == 1:
+            return values.pop()
+        columns = self.numbers(source, address)
+        return _Value(columns) if columns else _Value()
+
+    def _result(self, function: str, first: int, address: int) -> _Value:
+        """What a function returns whose first argument is in a register."""
+        if function in TEXT_FUNCTIONS:
+            return _Value(function=function)
+        if function == "strftime":
+            formats = self.texts(first, address)
+            if formats and all(each.text is not None and _TEXT_FORMAT.search(each.text) for each in formats):
+                return _Value(function=function)
+        return _Value()
+
+
+def _fills(row: Instruction) -> range | tuple[int, ...]:
+    """The registers that an instruction fills."""
+    opcode, p1, p2, p3 = row[1:5]
+    if opcode == "Null":
+        return range(p2, max(p2, p3) + 1)
+    if opcode in FILLS_P2 or opcode == "SCopy":
+        return (p2,)
+    if opcode in FILLS_P3 or opcode in ARITHMETIC:
+        return (p3,)
+    if opcode == "Copy":
+        return range(p2, p2 + p3 + 1)
+    if opcode == "Move":
+        return range(p2, p2 + max(p3, 1))
+    return (p1,) if opcode in ("Cast", "AggFinal") else ()

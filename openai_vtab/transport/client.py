@@ -143,7 +143,7 @@ class Client:
         """
         send = self._open(request.repeatable)
         if isinstance(request.body, Upload):
-            self._refuse_if_changed(request, request.body)
+            self._begin(request, request.body)
         key = self._keys.next_key()
         if on_send is not None and not on_send():
             return None
@@ -226,10 +226,10 @@ class Client:
     def _named(self, request: Request) -> str:
         return f"{request.method} {self.base_url}{request.target}"
 
-    def _refuse_if_changed(self, request: Request, upload: Upload) -> None:
+    def _begin(self, request: Request, upload: Upload) -> None:
         """Raise APIConnectionError if a file to upload has changed since its row was inserted."""
         try:
-            upload.check()
+            upload.begin()
         except OSError as error:
             raise APIConnectionError(f"not sent: {error}", request=self._named(request), sent=False) from None
 

@@ -1,7 +1,7 @@
 """Opens pools of connections to one base URL, with what requests knows of proxies and certificates.
 
->>> pool, prefix, _, _ = open_pool("http://127.0.0.1:8080/v1", None, size=16, kept_alive=True, direct=True)
->>> round_trip(pool, "GET", prefix + "/files", None, {}, most=1_000_000)
+>>> pool, host, prefix, _, _ = open_pool("http://127.0.0.1:8080/v1", None, size=16, kept_alive=True, direct=True)
+>>> round_trip(IdleConnections(pool, 16), host, "GET", prefix + "/files", None, {}, most=1_000_000)
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ from .fresh import FreshConnection
 class Opened(NamedTuple):
     """A pool of connections to one base URL.
 
-    prefix: the URL's path in the pool. proxy: what to do if its proxy cannot be used, "" without one. tls: the context
-    of its connections, if they share one.
+    host: what requests name as their host. prefix: the URL's path in the pool. proxy: what to do if its proxy cannot be
+    used, "" without one. tls: the context of its connections, if they share one.
     """
 
     pool: urllib3.HTTPConnectionPool
+    host: str
     prefix: str
     proxy: str
     tls: ssl.SSLContext | None
@@ -72,7 +73,16 @@ def open_pool(
     kind = DeadlineConnection if kept_alive else FreshConnection
     pool.ConnectionCls = type("Connection", (kind, pool.ConnectionCls), {"goes_direct": not proxy})
     prefix = adapter.request_url(probe, proxies).rstrip("/")
-    return Opened(cast("urllib3.HTTPConnectionPool", pool), prefix, _unusable(proxy) if proxy else "", tls)
+    found = cast("urllib3.HTTPConnectionPool", pool)
+    return Opened(found, _host(probe.url), prefix, _unusable(proxy) if proxy else "", tls)
+
+
+def _host(url: str | None) -> str:
+    """The host of a URL, with its port unless that is the usual one of its scheme."""
+    parts = urllib3.util.parse_url(url or "")
+    host = (parts.host or "").rstrip(".")
+    usual = urllib3.connection.port_by_scheme.get(parts.scheme or "")
+    return host if parts.port in (None, usual) else f"{host}:{parts.port}"
 
 
 def _certificates(ca_bundle: str | os.PathLike[str] | None) -> tuple[str | bool, ssl.SSLContext]:

@@ -6,7 +6,7 @@ http.client and urllib3 leave these open:
     surplus   extra bytes after a response are discarded, and the connection is closed
     sent      no exception says whether a request's first byte may have left
 
->>> outgoing.begin(30.0); round_trip(pool, "GET", "/files", None, {}, most=1_000_000)
+>>> outgoing.begin(30.0); round_trip(idle, "api.openai.com", "GET", "/files", None, {}, most=1_000_000)
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from .response_head import ResponseHead
 SLOWEST_UPLOAD = 1e5  # bytes a second: a request with a body may take that much longer than its time-out
 PART = 16384  # bytes sent at once: one record of TLS, which applies a time-out to each record
 SHORTEST = 0.001  # seconds; with 0, a socket would not wait at all
+NEGLIGIBLE = 0.001  # of a time-out
 
 
 class SendingState(threading.local):
@@ -62,6 +63,13 @@ class SendingState(threading.local):
 outgoing = SendingState()
 
 
+def limit(sock: Any, seconds: float) -> None:
+    """Set the time-out of a socket, which is a system call, unless the difference is NEGLIGIBLE."""
+    present = sock.gettimeout()
+    if present is None or abs(present - seconds) > NEGLIGIBLE * seconds:
+        sock.settimeout(seconds)
+
+
 class DeadlineConnection:
     """A mixin for urllib3's connection classes: each step of a request ends at the deadline of `outgoing`."""
 
@@ -84,12 +92,10 @@ class DeadlineConnection:
 
     def send(self, data: bytes) -> None:
         """Send in parts, so that the deadline holds within a large body."""
-        if self.sock is None:
-            self.connect()
         for begin in range(0, len(data), PART):
             part = data[begin : begin + PART]
-            self.sock.settimeout(outgoing.sending(len(part)))
-            super().send(part)  # type: ignore[misc]
+            limit(self.sock, outgoing.sending(len(part)))
+            self.sock.sendall(part)
 
     def response_class(self, sock: Any, debuglevel: int = 0, method: str | None = None) -> http.client.HTTPResponse:
         """Make a response, also a proxy's to CONNECT. A response may take up to `outgoing.seconds`."""
@@ -100,32 +106,35 @@ class DeadlineResponse(ResponseHead):
     """A response that is read until a deadline."""
 
     def __init__(self, sock: Any, deadline: float, debuglevel: int, method: str | None) -> None:
-        super().__init__(sock, debuglevel, method)
-        self.fp = SurplusReader(DeadlineStream(self.fp.detach(), sock, deadline))
+        stream: Any = DeadlineStream(sock, deadline)
+        super().__init__(stream, debuglevel, method)
 
 
 class DeadlineStream(io.RawIOBase):
     """The bytes of a response. Each recv may take the time that remains until the deadline."""
 
-    def __init__(self, raw: io.RawIOBase, sock: Any, deadline: float) -> None:
-        self._raw = raw
+    def __init__(self, sock: Any, deadline: float) -> None:
         self._sock = sock
         self._deadline = deadline
         self._is_over = False
+
+    def makefile(self, _: str) -> SurplusReader:
+        """Return the buffered reader of these bytes: all that http.client asks its socket for."""
+        return SurplusReader(self)
 
     def readable(self) -> bool:
         """Return True."""
         return True
 
-    def readinto(self, buffer: Any) -> int | None:
+    def readinto(self, buffer: Any) -> int:
         """Read once into `buffer` and return the byte count, 0 at the end. Raises TimeoutError at the deadline."""
         if self._is_over:
             return 0
         remaining = self._deadline - time.monotonic()
         if remaining <= 0:
             raise TimeoutError("timed out")
-        self._sock.settimeout(remaining)
-        return self._raw.readinto(buffer)
+        limit(self._sock, remaining)
+        return int(self._sock.recv_into(buffer))
 
     def end(self) -> None:
         """Read nothing more: `readinto` returns 0."""
@@ -135,11 +144,6 @@ class DeadlineStream(io.RawIOBase):
         """Make the connection unusable: the pool will find it closed."""
         with suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        """End the response; the connection stays open."""
-        self._raw.close()
-        super().close()
 
 
 class SurplusReader(io.BufferedReader):

@@ -2,14 +2,13 @@
 
 A server may close a kept-alive connection without notice, and the outcome of a create on it would be unknown.
 
->>> with turn_of_create(turns, pool, cancelled, seconds=30.0): pool.urlopen("POST", "/v1/files", …)
+>>> with turn_of_create(turns, pool, cancelled, seconds=30.0): round_trip(idle, host, "POST", "/v1/files", …)
 """
 
 from __future__ import annotations
 
 import errno
 import os
-import selectors
 import socket
 import ssl
 import threading
@@ -21,6 +20,7 @@ from typing import Any
 
 import urllib3
 from urllib3.util.connection import allowed_gai_family
+from urllib3.util.wait import wait_for_write
 
 from .deadline import DeadlineConnection, outgoing
 from .limits import INTERRUPT_POLL_SECONDS, CancelFlag
@@ -146,7 +146,7 @@ def _connect_in_order(host: str, port: int, options: Any, seconds: float, turn: 
     """
     failure = OSError(f"no address of {host}")
     for family, kind, protocol, _, address in socket.getaddrinfo(
-        host.strip("[]"), port, allowed_gai_family(), socket.SOCK_STREAM
+        host.strip("[]").encode(), port, allowed_gai_family(), socket.SOCK_STREAM
     ):
         new = socket.socket(family, kind, protocol)
         try:
@@ -169,10 +169,8 @@ def _connect_in_order(host: str, port: int, options: Any, seconds: float, turn: 
 
 def _wait(new: socket.socket, seconds: float) -> int:
     """Wait until a connection is there; returns its error code, 0 if it is. Raises TimeoutError."""
-    with selectors.DefaultSelector() as selector:
-        selector.register(new, selectors.EVENT_WRITE)
-        if not selector.select(seconds):
-            raise TimeoutError("timed out")
+    if not wait_for_write(new, seconds):
+        raise TimeoutError("timed out")
     return new.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
 
 

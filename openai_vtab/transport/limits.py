@@ -50,12 +50,13 @@ class ConcurrencyLimiter:
         self._under_way: list[CancelFlag] = []  # of the statements whose requests they are
         self._not_before = 0.0
         self._halved = 0.0
-        self._changed = threading.Condition()
+        self._mutex = threading.Lock()
+        self._changed = threading.Condition(self._mutex)
 
     def acquire(self, cancelled: CancelFlag) -> float | None:
         """Wait for a place. Returns when the request began, for `record`; None if `cancelled` is set."""
         while not cancelled.is_set:
-            with self._changed:
+            with self._mutex:
                 now = self._clock.monotonic()
                 pause = self._not_before - now
                 if pause <= 0:
@@ -73,7 +74,7 @@ class ConcurrencyLimiter:
 
     def release(self, cancelled: CancelFlag) -> None:
         """Give back the place of `acquire` with the same flag."""
-        with self._changed:
+        with self._mutex:
             self._under_way.remove(cancelled)
             self._changed.notify()
 
@@ -82,7 +83,7 @@ class ConcurrencyLimiter:
 
         `wait` is the seconds until the next request may begin, after a rate limit; None if the response was no limit.
         """
-        with self._changed:
+        with self._mutex:
             if wait is not None:
                 self._not_before = max(self._not_before, self._clock.monotonic() + wait)
             if began < self._halved:
@@ -142,7 +143,7 @@ class MinuteQuota:
         while True:
             with self._lock:
                 now = self._clock.monotonic()
-                windows = [(self._window(limit), amount) for limit, amount in amounts.items()]
+                windows = self._limited(amounts)
                 wait = max((window.wait(amount, now) for window, amount in windows), default=0.0)
                 if not wait:
                     for window, amount in windows:
@@ -159,19 +160,24 @@ class MinuteQuota:
         """Count again what `acquire` has counted at this time: the request has waited. Returns when it is counted."""
         with self._lock:
             now = self._clock.monotonic()
-            for limit, amount in amounts.items():
-                self._window(limit).remove(amount, counted)
-                self._window(limit).add(amount, now)
+            for window, amount in self._limited(amounts):
+                window.remove(amount, counted)
+                window.add(amount, now)
             return now
 
     def release(self, amounts: Mapping[Limit, int], counted: float) -> None:
         """Take back what `acquire` has counted at this time: the request never left."""
         with self._lock:
-            for limit, amount in amounts.items():
-                self._window(limit).remove(amount, counted)
+            for window, amount in self._limited(amounts):
+                window.remove(amount, counted)
 
-    def _window(self, limit: Limit) -> SlidingWindow:
-        return self._windows.setdefault(limit, SlidingWindow(self._limits[limit[0]]))
+    def _limited(self, amounts: Mapping[Limit, int]) -> list[tuple[SlidingWindow, int]]:
+        """The windows of these amounts, without those that have no limit."""
+        return [
+            (self._windows.get(limit) or self._windows.setdefault(limit, SlidingWindow(most)), amount)
+            for limit, amount in amounts.items()
+            if (most := self._limits[limit[0]])
+        ]
 
     def _tidy(self, now: float) -> None:
         if now - self._tidied > MINUTE:
@@ -191,7 +197,7 @@ class SlidingWindow:
         """Seconds until `amount` more may begin. More than `most` may begin alone, when nothing else has."""
         self._forget(now)
         excess = self._total + amount - self._most
-        if not self._most or excess <= 0 or not self._total:
+        if excess <= 0 or not self._total:
             return 0.0
         end = now
         for began, size in self._begun:

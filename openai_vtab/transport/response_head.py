@@ -61,7 +61,7 @@ def read_headers(file: Any) -> dict[str, str]:
                 headers[name] += f" {text.strip()}"
             continue
         name, colon, value = text.partition(":")
-        name = name.lower() if colon and not name.isspace() and name == name.strip() else ""
+        name = name.lower() if colon and name == name.strip() else ""
         if name:
             headers[name] = f"{headers[name]}, {value.strip()}" if name in headers else value.strip()
     raise http.client.HTTPException(f"got more than {MOST_HEADERS} headers")

@@ -97,7 +97,8 @@ class Turns:
         self._having: list[Turn] = []
         self._opening: list[Turn] = []  # ahead of their turns, and not yet in the line
         self._line: deque[Turn] = deque()
-        self._changed = threading.Condition()
+        self._mutex = threading.Lock()
+        self._changed = threading.Condition(self._mutex)
 
     @property
     def ahead(self) -> int | None:
@@ -113,7 +114,7 @@ class Turns:
         Waits as long as neither is the case.
         """
         turn = Turn(self, cancelled)
-        with self._changed:
+        with self._mutex:
             while not cancelled.is_set:
                 self._advance()
                 if not self._line and not self._opening and self._has_room():
@@ -138,7 +139,7 @@ class Turns:
     @contextmanager
     def joining(self, turn: Turn) -> Iterator[None]:
         """Join the line, if the turn has not come yet, and hold the line within the block."""
-        with self._changed:
+        with self._mutex:
             self._first = min(self._first, self._clock.monotonic())
             if turn in self._opening:
                 self._opening.remove(turn)
@@ -149,7 +150,7 @@ class Turns:
 
     def leave(self, turn: Turn) -> None:
         """The create is over, or will not be sent."""
-        with self._changed:
+        with self._mutex:
             for turns in (self._having, self._opening, self._line):
                 if turn in turns:
                     turns.remove(turn)
@@ -158,7 +159,7 @@ class Turns:
 
     def advance(self) -> None:
         """Give turns to the first of the line, as far as there is room."""
-        with self._changed:
+        with self._mutex:
             self._advance()
 
     def _advance(self) -> None:
@@ -172,15 +173,15 @@ class Turns:
         return len(self._having) < self._most or sum(not turn.cancelled.is_set for turn in self._having) < self._most
 
     def opened(self, seconds: float) -> None:
-        """Learn that a connection was opened in this time."""
-        self._is_near = seconds < NEAR_SECONDS
+        """Learn that a connection was opened in this time. Once one was near, a slow one waited for a processor."""
+        self._is_near = self._is_near or seconds < NEAR_SECONDS
 
     def came(self, opening: float, silent: float) -> None:
         """Learn from a turn that has come, and whose connection was opened ahead.
 
         It took `opening` seconds to be opened, and then was silent for `silent` seconds, 0 if it was not open in time.
         """
-        with self._changed:
+        with self._mutex:
             if not silent:
                 self._ahead = min(self._ahead + 1, self.most_ahead)
             elif silent > 2 * opening:
@@ -188,6 +189,6 @@ class Turns:
 
     def distrust(self) -> None:
         """Open nothing ahead for a while: the server does not take it well."""
-        with self._changed:
+        with self._mutex:
             self._none_before = self._clock.monotonic() + PAUSE
             self._changed.notify_all()

@@ -19,6 +19,10 @@ def _allow(_: int) -> bool:
     return True
 
 
+def _never() -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class Callbacks:
     """The functions that a connection calls.
@@ -28,12 +32,14 @@ class Callbacks:
     on_done: called after the requests of a COMMIT, with each one that the API has carried out.
     may_delete: called before a COMMIT deletes or detaches objects, with their number: those of rows that a statement
         has deleted. If it returns False, nothing is sent, and the transaction fails.
+    is_abandoned: tells whether the program no longer waits for the running call, and will not see its exception.
     """
 
     on_created: Callable[[tuple[str, ...]], None] = _ignore
     on_cached: Callable[[int], None] = _ignore
     on_done: Callable[[Request], None] = _ignore
     may_delete: Callable[[int], bool] = _allow
+    is_abandoned: Callable[[], bool] = _never
 
 
 NO_CALLBACKS = Callbacks()

@@ -65,7 +65,7 @@ class ConnectionContext:
         sender = FlushSender(self.workers, callbacks.may_delete, callbacks.on_done)
         self.writes = writes = WriteQueue(sender)
         self.internal_sql = InternalSQL(weak)
-        self.ending_errors = EndingErrors(connection, self.internal_sql)
+        self.ending_errors = EndingErrors(connection, self.internal_sql, callbacks.is_abandoned)
         self.created: dict[tuple[str, ...], float] = {}  # objects created through it: the time, on the clock
         self.stores = ShadowStores(
             self.internal_sql,

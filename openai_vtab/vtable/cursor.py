@@ -1,7 +1,7 @@
 """The cursor: one scan of a table, from SQLite's Filter to its rows.
 
 >>> cursor = Cursor(
-...     table, getters, rows.rowid, arguments, lookup, list_reader, before_reading, never_numbers, is_mistake
+...     table, getters, rows.rowid, arguments, lookup, list_reader, before_reading, never_numbers, is_mistake, None
 ... )
 >>> cursor.Filter(5, "vector_store_id,batch_id", ("vs_1", "vsfb_1"))
 >>> cursor.Column(4)
@@ -52,8 +52,9 @@ class Cursor(RowCursor[Reference, APIObject]):
         before_reading: Callable[[], None],
         never_numbers: Callable[[str], set[int]],
         is_mistake: IsMistake,
+        refuse_hidden: Callable[[], None] | None,
     ) -> None:
-        super().__init__(table, getters, rowid, is_mistake)
+        super().__init__(table, getters, rowid, is_mistake, refuse_hidden)
         self._own_getters = getters
         self._arguments = arguments
         self._lookup = lookup
@@ -65,7 +66,7 @@ class Cursor(RowCursor[Reference, APIObject]):
     def Filter(self, idxNum: int, idxStr: str, args: tuple[Any, ...]) -> None:  # noqa: N803 - SQLite's names
         """SQLite begins a scan with the plan that BestIndex has made, and the values for it."""
         layout = self._arguments.layouts.get((idxNum, idxStr)) or self._arguments.layout(idxNum, idxStr)
-        if layout.plan.compared:
+        if layout.plan.compared or self._refuse_hidden is not None:
             args = self._without_compared(layout.plan.compared, args)
         self._before_reading()
         self._option_values, self._getters = {}, self._own_getters  # SQLite may have used another plan before

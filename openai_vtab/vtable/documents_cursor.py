@@ -107,6 +107,7 @@ class DocumentsCursor(RowCursor[int, DocumentRow]):
         arguments: ScanArguments,
         never_numbers: Callable[[str], set[int]],
         is_mistake: IsMistake,
+        refuse_hidden: Callable[[], None] | None,
     ) -> None:
         self._store = store
         self._statuses = statuses
@@ -123,7 +124,8 @@ class DocumentsCursor(RowCursor[int, DocumentRow]):
             "raw": self._raw,
             "error": self._error,
         }
-        super().__init__(table, [values.get(column.name) for column in table.columns], int, is_mistake)
+        getters = [values.get(column.name) for column in table.columns]
+        super().__init__(table, getters, int, is_mistake, refuse_hidden)
 
     def Filter(self, idxNum: int, idxStr: str, args: tuple[Any, ...]) -> None:  # noqa: N803 - SQLite's names
         """SQLite begins a scan with the plan that BestIndex has made, and the values for it."""

@@ -11,7 +11,7 @@ https://rogerbinns.github.io/apsw/vtable.html#vttable-class
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -90,11 +90,13 @@ class DocumentsTable(TransactionHooks):
         columns_read = partial(context.programs.columns_read, session)
         lookup: Lookup | RecordingLookup
         is_mistake: IsMistake = never_a_mistake
+        refuse_hidden: Callable[[], None] | None = None
         if recorder is None:
             statement = context.statements.current
             is_mistake = partial(context.number_comparisons.is_mistake, self._table, statement)
             if statement is not None and not statement.readonly:
-                context.number_comparisons.refuse_hidden(self._table, statement)
+                look = context.number_comparisons.refuse_hidden
+                refuse_hidden = partial(look, self._table, store.shadow.table, statement)
             lookup = Lookup(hits, session, columns_read)
         else:
             lookup = RecordingLookup(hits, recorder, MembersRead(hits.table, columns_read))
@@ -109,6 +111,7 @@ class DocumentsTable(TransactionHooks):
             self._scan_arguments,
             partial(context.programs.never_numbers, session),
             is_mistake,
+            refuse_hidden,
         )
 
     def Rename(self, name: str) -> None:

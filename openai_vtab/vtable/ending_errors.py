@@ -13,7 +13,9 @@ schema, and if no prepared statement needs the table any more: APSW's cache of 1
 
 The rollback hook is the last function that SQLite calls. An exception that is still kept must not be raised twice.
 
->>> errors = EndingErrors(connection, internal_sql)
+A cancelled asyncio task does not see the exception of its COMMIT. So the log says what the API may have carried out.
+
+>>> errors = EndingErrors(connection, internal_sql, is_abandoned=lambda: False)
 >>> with errors.kept(): queue.flush()
 
 https://github.com/rogerbinns/apsw/blob/master/src/vtable.c (apswvtabDestroyOrDisconnect)
@@ -21,19 +23,26 @@ https://github.com/rogerbinns/apsw/blob/master/src/vtable.c (apswvtabDestroyOrDi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import apsw
 
+from ..errors import WriteError
 from ..sqlite.internal_sql import InternalSQL
+
+log = logging.getLogger("openai_vtab")
 
 
 class EndingErrors:
     """The exceptions of the statement that ends the open transaction of a connection."""
 
-    def __init__(self, connection: apsw.Connection, internal_sql: InternalSQL) -> None:
+    def __init__(
+        self, connection: apsw.Connection, internal_sql: InternalSQL, is_abandoned: Callable[[], bool]
+    ) -> None:
         self._internal_sql = internal_sql
+        self._is_abandoned = is_abandoned
         self._raised: BaseException | None = None
         self._is_lost = False
         connection.set_rollback_hook(self._raise_again, id=EndingErrors)
@@ -45,6 +54,8 @@ class EndingErrors:
             yield
         except BaseException as error:
             self._raised, self._is_lost = error, False
+            if self._is_abandoned() and _may_have_sent(error):
+                log.warning("the COMMIT of a cancelled task has failed: %s", error)
             raise
 
     def disconnected(self) -> None:
@@ -61,3 +72,10 @@ class EndingErrors:
     def over(self) -> None:
         """Forget the exception: its statement is over."""
         self._raised, self._is_lost = None, False
+
+
+def _may_have_sent(error: BaseException) -> bool:
+    """Whether the exception of a COMMIT tells of something that the API has carried out, or may have."""
+    if isinstance(error, WriteError):
+        return bool(error.done or error.partial or error.unknown)
+    return isinstance(error, Exception)  # the log has the others already

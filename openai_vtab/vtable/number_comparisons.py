@@ -7,7 +7,8 @@ SQLite calls every number less than any text that it cannot convert into a numbe
 none. https://www.sqlite.org/datatype3.html#sort_order
 
 A DELETE or UPDATE with such a condition could change every row. So if it writes to a virtual table, it is refused
-before the scan sends anything. Any other statement gets SQLite's rows, and a warning.
+before the scan sends anything, and so is a query that calls a function that writes. Any other statement gets SQLite's
+rows, and a warning.
 
 BestIndex sees only the values of literals. Filter sees those of all terms that it asks for (planner/comparisons.py):
 
@@ -19,12 +20,15 @@ BestIndex sees only the values of literals. Filter sees those of all terms that 
     the values of IN                        if APSW delivers them as one set (best_index.TAKES_WHOLE_LISTS)
     a column of another table in a join     if the scan has a key of that table, too: a comparison changes no join order
     of LIKE and GLOB                        for a column of times, with a warning, and never refused
-    below OR, NOT or CASE                   no: SQLite offers no such term, but its program for the statement has it
-    of NOT IN, or of an expression such     no
-    as created_at + 0
+    below OR, NOT, CASE, a function, or     no: SQLite offers no such term, but its program for the statement has it
+    another comparison; of an expression
+    such as created_at + 86400
+    of NOT IN with several values, of a     no
+    column of another table there
 
-The program (EXPLAIN) is read if a DELETE or UPDATE has one of these words. It shows literals, values of parameters,
-and date(), time() and datetime(), which return only texts (sqlite/text_comparisons.py).
+The program (EXPLAIN) is read if a DELETE or UPDATE names a column of numbers. It shows literals, values of parameters,
+and date(), time(), datetime() and strftime() with a format for people, which return only texts
+(sqlite/text_comparisons.py). The columns of all tables of the package count, because a subquery chooses rows, too.
 
 >>> NumberComparisons(internal_sql, with_values).is_mistake(files, statement, "created_at<", "2026-01-31")
 WARNING:openai_vtab:files.created_at < '2026-01-31' compares Unix seconds with a text, …
@@ -47,13 +51,14 @@ from ..schema.values import SQLiteValue, sql_literal
 from ..sqlite.internal_sql import InternalSQL
 from ..sqlite.programs import own_part
 from ..sqlite.sql_text import changes_rows
-from ..sqlite.statement_text import words
+from ..sqlite.statement_text import names
 from ..sqlite.text_comparisons import text_comparisons
+from ..tables import TABLES
 from .statements import RunningStatement
 
 log = logging.getLogger("openai_vtab")
 
-HIDING = frozenset(("OR", "NOT", "CASE"))
+WRITING_FUNCTIONS = frozenset(method.function for table in TABLES for method in table.of("EXEC"))
 MAX_WARNINGS = 100  # of one connection, each about another comparison
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[ T][0-9:.]+Z?)?")
 
@@ -73,7 +78,7 @@ class NumberComparisons:
         """Whether the value of a term is a text or BLOB, or a set that contains one. Logs a warning if it is.
 
         name: the term's name in ScanPlan.compared.
-        Raises ProgrammingError instead for a mistake in a DELETE or UPDATE.
+        Raises ProgrammingError instead for a mistake in a statement that changes objects.
         """
         mistake = self._mistake(value if isinstance(value, (set, frozenset)) else (value,))
         if mistake is None:
@@ -87,21 +92,25 @@ class NumberComparisons:
         instead = _instead(table, column, operator, mistake)
         if operator.isalpha():
             self._warn(problem, instead)
-        elif statement is not None and self._changes_virtual_table(statement):
+        elif statement is not None and self._changes_objects(statement):
             raise ProgrammingError(f"{problem}, so the statement is refused and nothing was sent; write {instead}")
         else:
             self._warn(problem, instead)
         return True
 
-    def refuse_hidden(self, table: Table, statement: RunningStatement[Any]) -> None:
-        """Raise ProgrammingError for a DELETE or UPDATE of the table with such a comparison below OR, NOT or CASE."""
-        if not _hides_terms(statement.sql):
+    def refuse_hidden(self, table: Table, path: str, statement: RunningStatement[Any]) -> None:
+        """Raise ProgrammingError for a DELETE or UPDATE with such a comparison where SQLite offers no term of it.
+
+        `path` is the name in SQL of a table that the statement reads, with its schema.
+        """
+        if table.number_names.isdisjoint(_changing_names(statement.sql)):
             return
+        address = next((row[5] for row in self._internal_sql.program(f"SELECT 1 FROM {path}") if row[1] == "VOpen"), "")
         program = self._internal_sql.program(self._with_values(statement.sql) or statement.sql)
-        for number, text, function in text_comparisons(program):
-            column = table.numbers.get(number)
-            if column is None or (text is not None and not self._stays_text(text)):
+        for number, text, function, converts in text_comparisons(program, address, table.numbers):
+            if text is not None and converts and not self._stays_text(text):
                 continue
+            column = table.numbers[number]
             value = f"{function}(…)" if text is None else sql_literal(text)
             time = "…" if text is None else f"'{text if _TIME.fullmatch(text) else DAY}'"
             instead = f"unixepoch({time})" if column.is_time else "a number"
@@ -121,8 +130,10 @@ class NumberComparisons:
         """Whether SQLite cannot convert the text into a number."""
         return bool(next(self._internal_sql.read("SELECT CAST(9e999 AS REAL) < ?", (text,)))[0])
 
-    def _changes_virtual_table(self, statement: RunningStatement[Any]) -> bool:
-        """Whether the statement is a DELETE or UPDATE that writes to a virtual table, other than by a trigger."""
+    def _changes_objects(self, statement: RunningStatement[Any]) -> bool:
+        """Whether it is a DELETE or UPDATE of a virtual table, not of a trigger, or calls a function that writes."""
+        if not WRITING_FUNCTIONS.isdisjoint(names(statement.sql)):
+            return True
         if statement.readonly or not changes_rows(statement.sql):
             return False
         return any(opcode == "VUpdate" for _, opcode, *_ in own_part(self._internal_sql.program(statement.sql)))
@@ -135,9 +146,9 @@ class NumberComparisons:
 
 
 @lru_cache(maxsize=8)  # few, because the text may be long
-def _hides_terms(sql: str) -> bool:
-    """Whether the statement is a DELETE or UPDATE that may have terms which SQLite does not offer to a table."""
-    return not HIDING.isdisjoint(words(sql)) and changes_rows(sql)
+def _changing_names(sql: str) -> frozenset[str]:
+    """The names in a DELETE or UPDATE, in lower case; none for any other statement."""
+    return frozenset(names(sql)) if changes_rows(sql) else frozenset()
 
 
 def _numbers(table: Table, column: str) -> str:

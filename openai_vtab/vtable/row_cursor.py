@@ -34,6 +34,7 @@ class RowCursor(Generic[Reference, Fields]):
 
     A getter that is None stands for an option. `rowid` returns the rowid of a row. Filter, which a subclass has, sets
     `_rows`, `_row` and `_option_values`. `is_mistake` checks a value that a column of numbers is compared with.
+    `refuse_hidden`, if it is given, checks the comparisons of the statement that Filter does not see.
     """
 
     def __init__(
@@ -42,11 +43,13 @@ class RowCursor(Generic[Reference, Fields]):
         getters: Sequence[Callable[[Fields], SQLiteValue] | None],
         rowid: Callable[[Reference], int],
         is_mistake: IsMistake,
+        refuse_hidden: Callable[[], None] | None,
     ) -> None:
         self._table = table
         self._rowid = rowid
         self._getters = getters
         self._is_mistake = is_mistake
+        self._refuse_hidden = refuse_hidden  # None once it has run
         self._mistakes: set[str] = set()  # the names of this statement's comparisons that were warned of
         self._option_values: dict[str, SQLiteValue] = {}
         self._rows: Iterator[tuple[Reference, Fields]] = iter(())
@@ -89,6 +92,9 @@ class RowCursor(Generic[Reference, Fields]):
                 continue
             if self._is_mistake(name, value):
                 self._mistakes.add(name)
+        if self._refuse_hidden is not None:  # after the others, whose errors say more
+            self._refuse_hidden()
+            self._refuse_hidden = None
         return args[:begin]
 
     def _option_value(self, number: int) -> SQLiteValue:

@@ -16,6 +16,7 @@ import apsw
 
 from ..errors import RowError, UnsupportedWriteError
 from ..execution.statement import StatementSession
+from ..ledger.shadow_table import quoted
 from ..schema.values import SQLiteValue
 from . import best_index
 from .context import ConnectionContext
@@ -71,12 +72,13 @@ class VTable(TransactionHooks):
         columns_read = partial(context.programs.columns_read, session)
         joined = partial(context.programs.joined, session)
         is_mistake: IsMistake = never_a_mistake
+        refuse_hidden: Callable[[], None] | None = None
         if recorder is None:
             statement = context.statements.current
             is_mistake = partial(context.number_comparisons.is_mistake, self.table, statement)
             if statement is not None and not statement.readonly:
                 refuse_other_schema(self.connection(), statement, self._name)
-                context.number_comparisons.refuse_hidden(self.table, statement)
+                refuse_hidden = partial(context.number_comparisons.refuse_hidden, self.table, self._path, statement)
                 if rows.ledger is None and not context.settings.allow_unbounded_writes:
                     refuse_without_where(statement, self.table, self._name)
             lookup: Lookup | RecordingLookup = Lookup(rows, session, columns_read)
@@ -98,7 +100,14 @@ class VTable(TransactionHooks):
             before_reading,
             never_numbers,
             is_mistake,
+            refuse_hidden,
         )
+
+    @property
+    def _path(self) -> str:
+        """The name in SQL, with the schema; no database is attached as openai, so that it names the API's own table."""
+        ledger = self.rows.ledger
+        return f"openai.{quoted(self._name)}" if ledger is None else f"{quoted(ledger.schema)}.{quoted(ledger.name)}"
 
     def before_reading(self, reader: StatementSession) -> None:
         """Send what other statements have queued, so that a scan reads what was written before it."""

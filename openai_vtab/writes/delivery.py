@@ -102,7 +102,7 @@ class Delivery:
 
     def _take(self) -> int | None:
         """The next write that may be sent, waited for if need be; None when there is none any more."""
-        with self._changed:
+        with self._mutex:
             while True:
                 if self._stopped or not self._main_is_waiting.locked():
                     break
@@ -131,7 +131,7 @@ class Delivery:
 
     def _begin(self, write: Write) -> bool:
         """The first byte is about to leave; False when it must not."""
-        with self._changed:
+        with self._mutex:
             if self._stopped or not self._main_is_waiting.locked():
                 return False
             if write.state is State.QUEUED:  # or it is sent again, because it certainly had no effect
@@ -139,9 +139,10 @@ class Delivery:
             return True
 
     def _record(self, place: int, write: Write) -> None:
-        with self._changed:
+        with self._mutex:
             self._under_way -= 1
             self.finished += 1
+            ready = len(self._ready)
             if write.state is State.DONE:
                 for follower in self._followers.get(place, ()):
                     self._missing[follower] -= 1
@@ -150,11 +151,12 @@ class Delivery:
             else:
                 self._stopped = True
                 self._cancelled.set()
-            self._end_if_over()
-            self._changed.notify_all()
+            if self._end_if_over() or self._stopped or len(self._ready) > ready:
+                self._changed.notify_all()
 
-    def _end_if_over(self) -> None:
+    def _end_if_over(self) -> bool:
         over = not self._under_way and (self._stopped or not self._ready)
         # a worker that comes late finds it released already
         if over and self._working.locked():
             self._working.release()
+        return over

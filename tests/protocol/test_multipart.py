@@ -150,3 +150,25 @@ def test_form_sha256_is_that_of_the_latest_attempt(tmp_path: Path) -> None:
     path.write_bytes(after)
     assert after in b"".join(body)
     assert body.sha256 == hashlib.sha256(after).hexdigest()
+
+
+def test_form_that_has_begun_does_not_open_a_small_file_again(tmp_path: Path) -> None:
+    """What was read before the first byte leaves is what is sent, once; the next attempt finds the change."""
+    path = tmp_path / "f"
+    path.write_bytes(b"x" * 1000)
+    body = form({"purpose": "p", "file": FileToUpload("f", Place(str(tmp_path), str(path)), 1000)})
+    body.begin()
+    path.unlink()
+    assert b"x" * 1000 in b"".join(body)
+    with pytest.raises(OSError, match="f has changed since its row was inserted"):
+        body.begin()
+
+
+@pytest.mark.parametrize("size", [1000, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK])
+@pytest.mark.parametrize("more", [-1, 1])
+def test_form_does_not_begin_with_a_file_of_another_size(tmp_path: Path, size: int, more: int) -> None:
+    path = tmp_path / "f"
+    path.write_bytes(b"x" * (size + more))
+    body = form({"purpose": "p", "file": FileToUpload("f", Place(str(tmp_path), str(path)), size)})
+    with pytest.raises(OSError, match="f has changed since its row was inserted"):
+        body.begin()

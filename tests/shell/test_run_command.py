@@ -169,6 +169,16 @@ def test_child_of_another_environment_has_its_own_sqlite3(launched: Any) -> None
     assert "<class 'memoryview'> True" in launched(source=source).stdout
 
 
+def test_child_without_the_settings_has_its_own_sqlite3(launched: Any) -> None:
+    """A program may give its children PYTHONPATH, and no variable that it does not know."""
+    source = """
+        import os, subprocess, sys
+        run = [sys.executable, "-c", "import sqlite3; print(sqlite3.connect(':memory:').execute('SELECT 1').fetchall())"]
+        print(subprocess.run(run, env={"PYTHONPATH": os.environ["PYTHONPATH"]}, capture_output=True, text=True))
+        """
+    assert "[(1,)]" in launched(source=source).stdout
+
+
 def test_sandbox_lives_as_long_as_the_program(launched: Any) -> None:
     """--sandbox needs no key, and children reach it, too."""
     source = f"""

@@ -156,6 +156,9 @@ def test_default_query_is_sent_with_every_request(server: Wire) -> None:
     assert "limit=9" not in query
     with pytest.raises(openai_vtab.ConfigurationError, match="default_query has a value that is no str for 'n'"):
         openai_vtab.connect(default_query={"n": 5})  # type: ignore[dict-item]
+    for options in ({"default_query": {"after": "vs_9"}}, {"base_url": "https://api.openai.com/v1?a=b&after=vs_9"}):
+        with pytest.raises(openai_vtab.ConfigurationError, match="has 'after', which would make lists incomplete"):
+            openai_vtab.connect(**options)  # type: ignore[arg-type]
 
 
 def test_own_values_are_shown_nowhere(server: Wire, caplog: pytest.LogCaptureFixture) -> None:

@@ -299,6 +299,8 @@ def test_traceback_of_the_keys_function(sandbox: Any, door: Callable[..., Any]) 
         {"default_headers": {"X-Gateway": KEY, "X-Line": "a\nb"}},
         {"default_headers": {"Authorization": "Bearer " + KEY}},
         {"default_query": {"code": KEY, "limit": 5}},
+        {"default_headers": "X-Gateway: " + KEY},
+        {"default_query": ["code", KEY]},
         {"base_url": "http://api.example.org/v1"},
         {"max_retries": -1},
         {"errors": "no"},

@@ -112,3 +112,11 @@ def test_turns_open_nothing_ahead_for_a_while_after_a_bad_experience() -> None:
     assert turns.ahead == 0
     clock.advance(PAUSE)
     assert turns.ahead == 4
+
+
+def test_server_that_was_near_stays_near() -> None:
+    """A later connection that takes long has waited for a processor, not for the network."""
+    turns = Turns(1 + 1)
+    turns.opened(NEAR_SECONDS / 2)
+    turns.opened(FAR)
+    assert turns.ahead == 0

@@ -1,0 +1,88 @@
+"""Sends requests over the connections of one pool. It imports ssl and urllib3, which take long.
+
+>>> send = PoolTransport(open_pool(…), "https://api.openai.com/v1", size=16, most=64_000_000, …)
+>>> send(Request("GET", "/files"), 30.0, {"Authorization": "Bearer sk-…"})
+Response(status=200, …)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from urllib.parse import parse_qsl, quote, urlencode
+
+from ..protocol import Request, Response
+from ..protocol.multipart import Upload
+from ..settings import revealed
+from .connections import Opened
+from .deadline import outgoing
+from .exceptions import failure_of
+from .failures import Failure
+from .fresh import creating
+from .idle import IdleConnections
+from .round_trip import round_trip
+
+
+class PoolTransport:
+    """Sends a request once over a connection of a pool (exchange.Transport); used from many threads at once.
+
+    size: how many idle connections are kept. most: the longest response in bytes. query: parameters for each target, as
+    secrets. on_break: called when a create breaks whose connection was opened ahead.
+    """
+
+    def __init__(
+        self,
+        opened: Opened,
+        base_url: str,
+        *,
+        size: int,
+        most: int,
+        query: Mapping[str, str] | None,
+        on_break: Callable[[], None],
+    ) -> None:
+        self.idle = IdleConnections(opened.pool, size)
+        self._host = opened.host
+        self._prefix = opened.prefix
+        self._proxy = opened.proxy
+        self._base_url = base_url
+        self._most = most
+        self._query = query
+        self._on_break = on_break
+
+    def __call__(self, request: Request, seconds: float, headers: Mapping[str, str]) -> Response | Failure:
+        """Send a request and read its response.
+
+        Never raises: the frames of this function and of urllib3 have the key in their local variables.
+        """
+        outgoing.begin(seconds)
+        try:
+            target = with_query(request.target, revealed(self._query)) if self._query else request.target
+            status, found, body = round_trip(
+                self.idle,
+                self._host,
+                request.method,
+                self._prefix + target,
+                iter(request.body) if isinstance(request.body, Upload) else request.body,
+                headers,
+                self._most,
+                stores=not request.changes,
+            )
+        except BaseException as error:
+            if outgoing.has_begun and not request.repeatable and creating.is_ahead:
+                self._on_break()
+            return failure_of(error, outgoing.has_begun, self._base_url, self._proxy)
+        if body is None:
+            problem = f"the response is longer than {self._most} bytes (max_answer_bytes)"
+            return Failure(problem, sent=True, status=status)
+        return Response(status, found, body, self._base_url)
+
+
+def with_query(target: str, query: Mapping[str, str]) -> str:
+    """The target with parameters that it does not have itself.
+
+    >>> with_query("/files?limit=1", {"api-version": "preview", "limit": "9"})
+    '/files?limit=1&api-version=preview'
+    """
+    path, _, own = target.partition("?")
+    names = {name for name, _ in parse_qsl(own, keep_blank_values=True)}
+    added = urlencode({name: value for name, value in query.items() if name not in names}, quote_via=quote)
+    return f"{path}?{'&'.join(filter(None, [own, added]))}" if own or added else target

@@ -79,7 +79,8 @@ class Client:
         """
         if self.settings.dry_run:
             return self._show(request, predicted)
-        counted = self._minute_limits.wait(request, wait_budget.cancelled)
+        limits = self._minute_limits
+        counted = limits.wait(request, wait_budget.cancelled) if request.changes else limits.nothing
         if counted is None:
             raise CancelledError
         attempts = Attempts(request, self.settings, self._limiter, wait_budget, self._clock)

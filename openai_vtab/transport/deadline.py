@@ -99,15 +99,8 @@ class DeadlineConnection:
 
     def response_class(self, sock: Any, debuglevel: int = 0, method: str | None = None) -> http.client.HTTPResponse:
         """Make a response, also a proxy's to CONNECT. A response may take up to `outgoing.seconds`."""
-        return DeadlineResponse(sock, min(outgoing.deadline, time.monotonic() + outgoing.seconds), debuglevel, method)
-
-
-class DeadlineResponse(ResponseHead):
-    """A response that is read until a deadline."""
-
-    def __init__(self, sock: Any, deadline: float, debuglevel: int, method: str | None) -> None:
-        stream: Any = DeadlineStream(sock, deadline)
-        super().__init__(stream, debuglevel, method)
+        stream: Any = DeadlineStream(sock, min(outgoing.deadline, time.monotonic() + outgoing.seconds))
+        return ResponseHead(stream, debuglevel, method)
 
 
 class DeadlineStream(io.RawIOBase):

@@ -31,7 +31,7 @@ class MinuteLimits:
         self._clock = clock
         names = (UPLOADS, ATTACH_REQUESTS, ATTACH_FILES)
         self._quota = MinuteQuota({name: getattr(settings, name) for name in names}, clock)
-        self._nothing = Counted(self._quota, clock, {}, 0.0)
+        self.nothing = Counted(self._quota, clock, {}, 0.0)  # what a request that only reads counts for
 
     def wait(self, request: Request, cancelled: CancelFlag) -> Counted | None:
         """Wait until the limits allow the request, and count it. Returns None if `cancelled` is set.
@@ -44,7 +44,7 @@ class MinuteLimits:
         elif isinstance(request.body, Upload):
             amounts = {(UPLOADS, ""): 1}
         else:
-            return self._nothing
+            return self.nothing
         at = self._quota.acquire(amounts, cancelled, partial(self._tell_wait, request))
         return None if at is None else Counted(self._quota, self._clock, amounts, at)
 

@@ -22,7 +22,7 @@ def request_head(method: str, target: str, host: str, headers: Mapping[str, str]
     A header that is given replaces the one that would be added. Raises ValueError for what would be no request line or
     no header.
     """
-    given = {name.lower() for name in headers}
+    given = set(map(str.lower, headers))
     lines = [f"{method} {target} HTTP/1.1"]
     if "host" not in given:
         lines.append(f"Host: {host}")
@@ -30,7 +30,7 @@ def request_head(method: str, target: str, host: str, headers: Mapping[str, str]
         lines.append("Accept-Encoding: identity")
     if given.isdisjoint(("content-length", "transfer-encoding")) and (size is not None or method in WITH_BODY):
         lines.append(f"Content-Length: {size or 0}")
-    lines += [f"{name}: {value}" for name, value in headers.items()]
+    lines += map(": ".join, headers.items())
     if _NO_TARGET(target) or _LINE_BREAK("\t".join(lines)):
         raise ValueError("the request has a character that no request line and no header can have")
     lines += ("", "")

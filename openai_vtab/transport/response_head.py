@@ -69,7 +69,7 @@ def read_headers(file: Any) -> dict[str, str]:
 
 def _length(headers: dict[str, str]) -> int | None:
     """The length of the body; None if it ends with the connection. Raises HTTPException for several lengths."""
-    lengths = {length.strip() for length in headers.get("content-length", "").split(",")}
+    lengths = set(map(str.strip, headers.get("content-length", "").split(",")))
     if len(lengths) > 1:
         raise http.client.HTTPException(f"the response has several lengths: {headers['content-length']}")
     (length,) = lengths

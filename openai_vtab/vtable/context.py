@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import weakref
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 
 import apsw
@@ -37,6 +38,7 @@ from .replay import Replayer
 from .shadow_stores import ShadowStores
 from .statements import EVENTS, RunningStatement, StatementTracker
 
+LEDGER_ROWIDS = attrgetter("rowids")
 Statement = RunningStatement[StatementSession]
 
 
@@ -125,7 +127,7 @@ class ConnectionContext:
     def _forget_old(self) -> None:
         """Bound what is kept for later statements, however long the connection lives."""
         most = object_rowids.KEPT
-        for rowids in (*self.rowids, *[ledger.rowids for ledger in self.stores.ledgers]):
+        for rowids in (*self.rowids, *map(LEDGER_ROWIDS, self.stores.ledgers)):
             if len(rowids.read) > most:
                 rowids.forget_old()
         while len(self.created) > most:

@@ -9,7 +9,7 @@ import apsw
 import apsw.ext
 import pytest
 
-from .joins import IDS, JOIN, ON, ROWS, N, Requests, T, assert_no_threads
+from .joins import IDS, JOIN, ON, ROWS, N, Requests, T, assert_no_threads, own_threads
 
 PATH = "/vector_stores/vs_demo/file_batches/"
 
@@ -106,6 +106,7 @@ def test_cursor_that_writes_is_over_when_dropped_within_a_replay(db: apsw.Connec
 
 def test_close_in_the_middle_of_a_join(connect: Any, fill: Any, sandbox: Any, requests: Requests) -> None:
     """The connection goes with what was predicted, and with its threads."""
+    before = own_threads()
     db = fill(connect())
     sandbox.latency = 0.02
     cursor = db.execute(JOIN)
@@ -114,12 +115,13 @@ def test_close_in_the_middle_of_a_join(connect: Any, fill: Any, sandbox: Any, re
     with pytest.raises((apsw.CursorClosedError, apsw.ConnectionClosedError)):
         next(cursor)
     assert len(requests()) <= 10
-    assert_no_threads()
+    assert_no_threads(before)
 
 
 def test_threads_end_with_the_statement(connect: Any, fill: Any) -> None:
     """After close()."""
+    before = own_threads()
     db = fill(connect())
     assert db.execute(JOIN).fetchall() == ROWS
     db.close()
-    assert_no_threads()
+    assert_no_threads(before)

@@ -12,7 +12,7 @@ import pytest
 import openai_vtab
 
 from ...support.slow import slow_except
-from .joins import IDS, JOIN, ON, ROWS, N, Requests, Run, T, assert_no_threads, python
+from .joins import IDS, JOIN, ON, ROWS, N, Requests, Run, T, assert_no_threads, own_threads, python
 
 PATH = "/vector_stores/vs_demo/file_batches/"
 
@@ -141,6 +141,7 @@ def test_replay_with_a_converter_of_bindings(db: apsw.Connection) -> None:
 
 def test_replay_after_registering_twice(connect: Any, fill: Any, sandbox: Any, requests: Requests) -> None:
     """The later settings hold, also whether it reads ahead; the cursors stay APSW's."""
+    before = own_threads()
     db = fill(connect(read_ahead=False))
     again = {"base_url": sandbox.base_url, "api_key": sandbox.api_key}
     for _ in range(3):
@@ -155,7 +156,7 @@ def test_replay_after_registering_twice(connect: Any, fill: Any, sandbox: Any, r
     assert db.execute(f"{JOIN} WHERE n >= ?", (0,)).fetchall() == ROWS
     assert sandbox.max_in_flight == 1
     db.close()
-    assert_no_threads()
+    assert_no_threads(before)
 
 
 def test_replay_with_register_as_a_connection_hook(sandbox: Any, fill: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -113,12 +113,11 @@ class APIReader:
                 lambda response, request=request, page=page: protocol.listed(request, response, page, echoed),  # type: ignore[misc]
             )
             new = [item for item in objects if item["id"] not in seen]
-            is_repeated = len(new) < len(objects)
-            if is_repeated and protocol.has_end_marker(request, response := self._session.response(request)):
-                raise protocol.repeated_page_error(request, response)
+            if len(new) < len(objects):
+                after = protocol.next_after_repetition(request, self._session.response(request), new, after)
             seen.update(item["id"] for item in new)
             yield from new
-            if after is None or is_repeated:  # a server without pages sends its whole list again
+            if after is None:
                 return
             page = PageParameters(method.page_size, after=after)
             request = protocol.build(table, method, question.keys, page)

@@ -18,6 +18,7 @@ from .canonical import canonical_chunking
 _TOKEN = re.compile(r"""'(?:[^']|'')*'|"[^"]*"|`[^`]*`|\[[^\]]*\]|--[^\n]*|/\*.*?(?:\*/|\Z)|\w+|\s+|.""", re.DOTALL)
 _KEY_NAME = re.compile(r"\W*(?:openai_)?(?:api_?)?(?:key|token|secret)\b|\W*authorization\b", re.IGNORECASE)
 _KEY = re.compile(r"""(?:^|['"=\s])(?:bearer\s+)?sk-""", re.IGNORECASE)
+STRICT = Limits()
 EXAMPLES = "name = 'Handbook' or vector_store_id = 'vs_…'"
 _JSON_EXAMPLES = {
     "expires_after": """'{"anchor": "last_active_at", "days": 7}'""",
@@ -56,7 +57,7 @@ CHECKS: dict[str, Check] = {
 }
 
 
-def parse(table: str, texts: Sequence[str]) -> Arguments:
+def parse(table: str, texts: Sequence[str], limits: Limits = STRICT) -> Arguments:
     """Return the arguments from their texts, as SQLite passes them. Raises ProgrammingError."""
     found: dict[str, JSON] = {}
     for text in texts:
@@ -64,7 +65,7 @@ def parse(table: str, texts: Sequence[str]) -> Arguments:
         if name in found:
             raise ProgrammingError(f"{table}: the argument {name} is given twice; write it once")
         try:
-            found[name] = CHECKS[name](value, Limits())
+            found[name] = CHECKS[name](value, limits)
         except InvalidValue as error:
             # an argument is a text in single quotes: SQLite calls no function such as json_object() in it
             is_call = error.instead.startswith("json_object(")

@@ -16,7 +16,7 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys
 AUTO = {"type": "auto"}  # the API's default chunking strategy
 
 
-def attributes(value: SQLiteValue, _: Limits) -> str:
+def attributes(value: SQLiteValue, limits: Limits) -> str:
     """Check a document's `attributes`, and return them as canonical JSON; NULL is an object without members.
 
     Members that are null are left out before the API's limits are checked: a LEFT JOIN makes many of them.
@@ -26,7 +26,7 @@ def attributes(value: SQLiteValue, _: Limits) -> str:
     found = parse_json(value, "json_object('lang', 'en')")
     if isinstance(found, dict):
         found = {name: item for name, item in found.items() if item is not None}
-    return canonical(attachment_validators.checked_attributes(found) or {})
+    return canonical(attachment_validators.checked_attributes(found, limits) or {})
 
 
 def chunking(value: SQLiteValue, limits: Limits) -> str | None:

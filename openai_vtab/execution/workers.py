@@ -26,6 +26,7 @@ from ..protocol import Request, Response
 from ..transport.client import Client
 from ..transport.limits import INTERRUPT_POLL_SECONDS, CancelFlag, WaitBudget
 from .observed import ObservedSeconds
+from .page_sizes import PageSizes
 
 OK = 200
 
@@ -47,6 +48,7 @@ class WorkerPool:
         self.clock = clock
         self.size = client.settings.max_concurrency
         self.observed = ObservedSeconds(clock)
+        self._page_sizes = PageSizes(client.settings.page_size)
         self.reached: set[str] = set()  # routes at which the API has responded (undecided_404.py)
         self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
         self._lock = threading.Lock()
@@ -83,7 +85,13 @@ class WorkerPool:
 
     def _send(self, request: Request, wait_budget: WaitBudget, predicted: bool) -> Response:
         began = self.clock.monotonic()
-        response = self.client.send(request, wait_budget, predicted)
+        if request.page is None:
+            response = self.client.send(request, wait_budget, predicted)
+        else:
+            client = self.client
+            response = self._page_sizes.send(
+                request, request.page, lambda sent: client.send(sent, wait_budget, predicted)
+            )
         self.observed.add(request.route, self.clock.monotonic() - began)
         return response
 

@@ -8,8 +8,9 @@ from .error_responses import (
     error_message,
     failure,
     incomplete,
+    is_absent,
     is_undecided,
-    repeated_page_error,
+    refuses_limit,
     undecided,
     verdict,
     visible_by,
@@ -27,8 +28,8 @@ from .messages import (
     Unconfirmed,
 )
 from .not_found import READ_AFTER_WRITE_SECONDS
-from .requests import above, attached_ids, build, download, list_page_size, look_up_identities, page_around
-from .responses import created, deleted, downloaded, has_end_marker, listed, parse_object, prove, verify_keys
+from .requests import above, attached_ids, build, download, list_page_size, look_up_identities, page_around, with_limit
+from .responses import created, deleted, downloaded, listed, next_after_repetition, parse_object, prove, verify_keys
 
 __all__ = [
     "NOT_SENT",
@@ -53,20 +54,22 @@ __all__ = [
     "error_code",
     "error_message",
     "failure",
-    "has_end_marker",
     "incomplete",
+    "is_absent",
     "is_undecided",
     "list_page_size",
     "listed",
     "look_up_identities",
+    "next_after_repetition",
     "page_around",
     "parse_object",
     "prove",
-    "repeated_page_error",
+    "refuses_limit",
     "unconfirmed",
     "undecided",
     "verdict",
     "verify_keys",
     "visible_by",
+    "with_limit",
     "wrong_object_error",
 ]

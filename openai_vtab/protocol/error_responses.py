@@ -25,6 +25,8 @@ MAX_EXCERPT = 200  # characters of a body in an error message
 STORE_IS_GONE = "the vector store was deleted, or belongs to another project: check vector_store_id"
 UNDECIDED = "this does not tell whether the object or the address is unknown"
 NO_STORE = re.compile(r"No vector store found\b", re.IGNORECASE)  # OpenAI's words
+# the parameter, not a limit of the rate or the quota
+_LIMIT = re.compile(r"(?<!rate )(?<!rate_)(?<![\w-])limit(?![\w-])(?! (?:reached|exceeded))", re.IGNORECASE)
 NOT_STARTED = frozenset({"server_is_overloaded", "slow_down", "service_unavailable_error", "service_unavailable"})
 
 
@@ -32,6 +34,11 @@ def verdict(request: Request, response: Response) -> Verdict:
     """Return what an error response says about the requested object."""
     error = _error(response)
     return judge(response.status, response.body, error["message"], error["code"], request.route, request.target)
+
+
+def is_absent(request: Request, response: Response) -> bool:
+    """True for an error response which says that an object of the request's path does not exist."""
+    return verdict(request, response) is Verdict.ABSENT
 
 
 def is_undecided(request: Request, response: Response) -> bool:
@@ -85,6 +92,14 @@ def certainly_refused(status: int, code: str | None) -> bool:
     if status == 503:
         return code in NOT_STARTED
     return 400 <= status < 500 and status != 408
+
+
+def refuses_limit(response: Response) -> bool:
+    """Whether a response to a page refuses the size of the page: 400, or FastAPI's 422, about the parameter `limit`."""
+    if response.status not in (400, 422):
+        return False
+    error = _error(response)
+    return error["param"] == "limit" or _LIMIT.search(error["message"] or "") is not None
 
 
 def error_code(response: Response) -> str | None:
@@ -160,7 +175,7 @@ def incomplete(request: Request, response: Response, id: object) -> APIError:
 def repeated_page_error(request: Request, response: Response) -> APIError:
     """The error for a list that starts again instead of going on."""
     after = dict(parse_qsl(request.target.partition("?")[2])).get("after")
-    problem = f"the list repeats itself: the page after {after!r} has objects of the pages before"
+    problem = f"the list repeats itself: the page after {after!r} has only objects of the pages before"
     return unusable(request, response, problem)
 
 
@@ -176,7 +191,7 @@ def check_address(response: Response) -> str:
 
 def request_line(request: Request, response: Response) -> str:
     """The request as an error message names it: "GET https://…"."""
-    return f"{request.method} {response.base_url}{request.target}"
+    return f"{request.method} {response.base_url}{response.target or request.target}"
 
 
 def _before(request: Request, response: Response) -> str:

@@ -49,6 +49,19 @@ class Unconfirmed:
 CONFIRMED = Unconfirmed()
 
 
+@dataclass(frozen=True)
+class PageParameters:
+    """A part of a list: up to `limit` objects in `order`, "asc" or "desc", after the object with the id `after`.
+
+    is_whole: `limit` is the most that the API allows; otherwise the statement needs no more objects than that.
+    """
+
+    limit: int
+    order: str = "desc"
+    after: str | None = None
+    is_whole: bool = True
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One HTTP request below the base URL.
@@ -63,6 +76,7 @@ class Request:
     changes: it changes something at the API.
     list_page_size: for a read of one object, how many objects a page of its list has at most; 0 if there is no such
         list, or it has no pages.
+    page: for a page of a list, which part of the list it is.
     new_files: the files in the request that this connection has just uploaded. Until the time that is given for each,
         on the connection's clock, a response that the file is absent means "not yet".
     sent: what the response to a write is compared with; None when there is nothing to compare.
@@ -81,6 +95,7 @@ class Request:
     attached_files: tuple[str, int] | None = None
     changes: bool = False
     list_page_size: int = 0
+    page: PageParameters | None = None
     new_files: Mapping[str, float] = field(default_factory=lambda: NO_NEW_FILES)
     sent: Sent | None = field(default=None, repr=False, compare=False)
     optional: bool = False
@@ -115,6 +130,7 @@ class Response:
     given_up: it is an error that would have been retried, had the request not been optional.
     note: a remark for the error that the response may become.
     unconfirmed: what it shows otherwise than the request has sent it.
+    target: the target that was sent, if it is another than the request's: a page of another size.
     """
 
     status: int
@@ -125,17 +141,9 @@ class Response:
     given_up: bool = False
     note: str = ""
     unconfirmed: Unconfirmed = CONFIRMED
+    target: str = ""
 
     @property
     def body(self) -> bytes:
         """The body, in memory."""
         return self.content if isinstance(self.content, bytes) else self.content.read()
-
-
-@dataclass(frozen=True)
-class PageParameters:
-    """A part of a list: up to `limit` objects in `order`, "asc" or "desc", after the object with the id `after`."""
-
-    limit: int
-    order: str = "desc"
-    after: str | None = None

@@ -23,6 +23,7 @@ from .multipart import Upload, form
 
 MAX_CACHED = 200  # characters of an id whose spelling in a path is cached
 UNQUOTED = re.compile(r"[\w.~-]+", re.ASCII).fullmatch
+_LIMIT = re.compile(r"(?<=[?&])limit=\d+&")  # `order` follows it
 JSON_BODY = {"Content-Type": "application/json"}
 ANY_TYPE = {"Accept": "*/*"}
 
@@ -82,6 +83,7 @@ def build(table: Table, method: Method, parameters: Mapping[str, Any], page: Pag
         changes=template.changes,
         sent=_sent(table, method, values) if template.changes and method.sent else None,
         list_page_size=template.list_page_size,
+        page=page,
     )
 
 
@@ -181,7 +183,13 @@ def page_around(request: Request, after: str | None) -> tuple[Request, PageParam
     """The page, after an id or the first one, of the list that the object of a look-up is in (`list_page_size`)."""
     page = PageParameters(request.list_page_size, after=after)
     target = request.target.rpartition("/")[0] + _query_of_page({}, page)
-    return Request("GET", target, route=request.route.rpartition("/")[0], optional=True), page
+    return Request("GET", target, route=request.route.rpartition("/")[0], optional=True, page=page), page
+
+
+def with_limit(request: Request, limit: int) -> Request:
+    """The request of a page with another limit; 0 leaves the size of the page to the server."""
+    written = f"limit={limit}&" if limit else ""
+    return replace(request, target=_LIMIT.sub(written, request.target, count=1))
 
 
 def look_up_identities(request: Request, ids: Sequence[str]) -> Iterator[str]:

@@ -8,13 +8,22 @@ https://platform.openai.com/docs/api-reference/debugging-requests
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import APIError
 from ..schema.table import Table
 from ..schema.values import load_json
-from .error_responses import check_address, failure, request_line, undecided, unusable, verdict, wrong_object_error
+from .error_responses import (
+    check_address,
+    failure,
+    repeated_page_error,
+    request_line,
+    undecided,
+    unusable,
+    verdict,
+    wrong_object_error,
+)
 from .messages import NO_KEYS, NOT_SENT, Object, PageParameters, Request, Response
 from .not_found import Verdict
 
@@ -108,9 +117,22 @@ def listed(
     return objects, None
 
 
-def has_end_marker(request: Request, response: Response) -> bool:
-    """Whether the page of a list says if more pages follow; without `has_more`, only the next page shows it."""
-    return (parse_object(request, response) or {}).get("has_more") is not None
+def next_after_repetition(
+    request: Request, response: Response, unseen: Sequence[Object], after: str | None
+) -> str | None:
+    """The id after which a list continues, when the page has had objects of the pages before; None ends the list.
+
+    unseen: the objects of the page that are new. An object moves to a later page when others are created or deleted
+    while the list is read. `after` is that of the page.
+
+    A server without pages sends its whole list again, and does not say whether the list continues. Raises APIError if
+    the server says it, and the page has nothing new.
+    """
+    if (parse_object(request, response) or {}).get("has_more") is None:
+        return unseen[-1]["id"] if unseen else None
+    if not unseen:
+        raise repeated_page_error(request, response)
+    return after
 
 
 def verify_keys(table: Table, request: Request, response: Response, answer: Object, keys: Mapping[str, str]) -> Object:

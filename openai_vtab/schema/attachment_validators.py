@@ -11,7 +11,17 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from .values import JSON, InvalidValue, Limits, SQLiteValue, is_finite, parse_json, shown_json, sql_literal
+from .values import (
+    JSON,
+    InvalidValue,
+    Limits,
+    SQLiteValue,
+    any_object,
+    is_finite,
+    parse_json,
+    shown_json,
+    sql_literal,
+)
 
 MAX_FILES_OF_A_NEW_STORE = 500
 MAX_ATTRIBUTES = 16
@@ -44,7 +54,7 @@ def files(value: SQLiteValue, limits: Limits) -> list[dict[str, JSON]]:
         if not isinstance(item, dict):
             raise InvalidValue(f"item {index} is {shown_json(item)}, not an object", example)
         unknown = sorted(item.keys() - {"file_id", "attributes", "chunking_strategy"})
-        if unknown:
+        if unknown and limits.strict:
             raise InvalidValue(
                 f"item {index} has the unknown member {unknown[0]!r}",
                 "only file_id, attributes and chunking_strategy",
@@ -57,37 +67,39 @@ def files(value: SQLiteValue, limits: Limits) -> list[dict[str, JSON]]:
             )
         try:
             if "attributes" in item:
-                checked_attributes(item["attributes"])
+                checked_attributes(item["attributes"], limits)
             if "chunking_strategy" in item:
-                _chunking_strategy(item["chunking_strategy"])
+                _checked_chunking(item["chunking_strategy"], limits)
+            if not limits.strict:
+                any_object(item, example)
         except InvalidValue as error:
             raise InvalidValue(f"item {index}: {error.problem}", error.instead) from None
     return items
 
 
-def attributes(value: SQLiteValue, _: Limits) -> dict[str, JSON] | None:
+def attributes(value: SQLiteValue, limits: Limits) -> dict[str, JSON] | None:
     """Check `attributes`: a JSON object of up to 16 pairs, with keys up to 64 and texts up to 512 characters."""
-    return checked_attributes(parse_json(value, "json_object('lang', 'en')"))
+    return checked_attributes(parse_json(value, "json_object('lang', 'en')"), limits)
 
 
-def chunking_strategy(value: SQLiteValue, _: Limits) -> dict[str, JSON]:
+def chunking_strategy(value: SQLiteValue, limits: Limits) -> dict[str, JSON]:
     """Check `chunking_strategy`: {"type": "auto"}, or static with 100 to 4096 tokens and an overlap of up to half."""
-    return _chunking_strategy(parse_json(value, '\'{"type": "auto"}\''))
+    return _checked_chunking(parse_json(value, '\'{"type": "auto"}\''), limits)
 
 
-def metadata(value: SQLiteValue, _: Limits) -> dict[str, JSON] | None:
+def metadata(value: SQLiteValue, limits: Limits) -> dict[str, JSON] | None:
     """Check `metadata`: as attributes, but every value is text."""
-    found = attributes(value, _)
+    found = attributes(value, limits)
     for key, item in (found or {}).items():
-        if not isinstance(item, str):
+        if limits.strict and not isinstance(item, str):
             raise InvalidValue(f"the value of {key!r} is {shown_json(item)}, not text", "json_object('team', 'docs')")
     return found
 
 
-def store_file_ids(value: SQLiteValue, _: Limits) -> list[str]:
+def store_file_ids(value: SQLiteValue, limits: Limits) -> list[str]:
     """Check `file_ids` of a new vector store, which takes fewer than a batch."""
     items = file_ids(value, Limits(sys.maxsize))
-    if len(items) > MAX_FILES_OF_A_NEW_STORE:
+    if limits.strict and len(items) > MAX_FILES_OF_A_NEW_STORE:
         problem = f"{len(items)} files are more than the {MAX_FILES_OF_A_NEW_STORE} that a new vector store may have"
         raise InvalidValue(problem, "the store without them, and attach them by INSERT INTO vector_store_file_batches")
     return items
@@ -112,11 +124,13 @@ def _array(value: SQLiteValue, limits: Limits, example: str) -> list[Any]:
     return items
 
 
-def checked_attributes(value: JSON) -> dict[str, JSON] | None:
+def checked_attributes(value: JSON, limits: Limits) -> dict[str, JSON] | None:
     """Check the value that the JSON text of `attributes` has. Raises InvalidValue."""
     example = "json_object('lang', 'en')"
     if value is None:
         return None
+    if not limits.strict:
+        return any_object(value, example)
     if not isinstance(value, dict):
         raise InvalidValue(f"attributes are {shown_json(value)}, not an object", example)
     if len(value) > MAX_ATTRIBUTES:
@@ -138,13 +152,16 @@ def checked_attributes(value: JSON) -> dict[str, JSON] | None:
     return value
 
 
-def _chunking_strategy(value: JSON) -> dict[str, JSON]:
+def _checked_chunking(value: JSON, limits: Limits) -> dict[str, JSON]:
+    """Check the value that the JSON text of `chunking_strategy` has. Raises InvalidValue."""
     example = (
         '\'{"type": "auto"}\' or \'{"type": "static", "static": '
         '{"max_chunk_size_tokens": 800, "chunk_overlap_tokens": 400}}\''
     )
     if not isinstance(value, dict):
         raise InvalidValue(f"chunking_strategy is {shown_json(value)}, not an object", example)
+    if not limits.strict:
+        return any_object(value, example)
     if value == {"type": "auto"}:
         return value
     if value.get("type") != "static" or value.keys() != {"type", "static"} or not isinstance(value["static"], dict):

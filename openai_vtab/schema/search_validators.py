@@ -8,7 +8,20 @@ https://platform.openai.com/docs/api-reference/vector-stores/search
 
 from __future__ import annotations
 
-from .values import JSON, InvalidValue, Limits, SQLiteValue, is_finite, load_json, parse_json, shown_json, sql_literal
+import sys
+
+from .values import (
+    JSON,
+    InvalidValue,
+    Limits,
+    SQLiteValue,
+    is_finite,
+    load_json,
+    parse_json,
+    parse_object,
+    shown_json,
+    sql_literal,
+)
 
 MAX_RESULTS = 50
 MAX_FILTER_DEPTH = 20
@@ -30,23 +43,27 @@ def query(value: SQLiteValue, _: Limits) -> str | list[str]:
     return items
 
 
-def results(value: SQLiteValue, _: Limits) -> int:
+def results(value: SQLiteValue, limits: Limits) -> int:
     """Check the number of results."""
-    if not isinstance(value, int) or not 1 <= value <= MAX_RESULTS:
-        raise InvalidValue(
-            f"{sql_literal(value)} is not a number of results", f"a whole number from 1 to {MAX_RESULTS}"
-        )
+    most = MAX_RESULTS if limits.strict else sys.maxsize
+    if not isinstance(value, int) or not 1 <= value <= most:
+        instead = f"a whole number from 1 to {MAX_RESULTS}" if limits.strict else "a whole number of at least 1"
+        raise InvalidValue(f"{sql_literal(value)} is not a number of results", instead)
     return value
 
 
-def filters(value: SQLiteValue, _: Limits) -> dict[str, JSON]:
+def filters(value: SQLiteValue, limits: Limits) -> dict[str, JSON]:
     """Check `filters`: {"type": "eq", "key": "lang", "value": "en"}, or {"type": "and", "filters": […]}."""
+    if not limits.strict:
+        return parse_object(value, FILTER)
     return _filter(parse_json(value, FILTER), 0)
 
 
-def ranking_options(value: SQLiteValue, _: Limits) -> dict[str, JSON]:
+def ranking_options(value: SQLiteValue, limits: Limits) -> dict[str, JSON]:
     """Check `ranking_options`: {"ranker": "auto", "score_threshold": 0.5}."""
     example = '\'{"ranker": "auto", "score_threshold": 0.5}\''
+    if not limits.strict:
+        return parse_object(value, example)
     found = parse_json(value, example)
     if not isinstance(found, dict) or found.keys() - {"ranker", "score_threshold"}:
         raise InvalidValue(f"{shown_json(found)} is not a ranking_options object", example)

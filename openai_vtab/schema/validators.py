@@ -20,7 +20,7 @@ from unicodedata import category
 
 from .file_to_upload import FileToUpload
 from .upload_root import Place, locate, plain, reason, relative
-from .values import JSON, InvalidValue, Limits, SQLiteValue, key_text, parse_json, shown_json, sql_literal
+from .values import JSON, InvalidValue, Limits, SQLiteValue, key_text, parse_json, parse_object, shown_json, sql_literal
 
 MAX_FILE = 512 * 1024 * 1024  # bytes
 # numbers as SQLite reads them: float() also reads '1_0' and the digits of other scripts
@@ -36,14 +36,14 @@ def identifier(value: SQLiteValue, _: Limits) -> str:
     return value
 
 
-def store_expires_after(value: SQLiteValue, _: Limits) -> dict[str, JSON]:
+def store_expires_after(value: SQLiteValue, limits: Limits) -> dict[str, JSON]:
     """Check a vector store's `expires_after`: {"anchor": "last_active_at", "days": 1..365}."""
-    return _expires_after(value, "last_active_at", "days", range(1, 366))
+    return _expires_after(value, limits, "last_active_at", "days", range(1, 366))
 
 
-def file_expires_after(value: SQLiteValue, _: Limits) -> dict[str, JSON]:
+def file_expires_after(value: SQLiteValue, limits: Limits) -> dict[str, JSON]:
     """Check a file's `expires_after`: {"anchor": "created_at", "seconds": 3600..2592000}."""
-    return _expires_after(value, "created_at", "seconds", range(3600, 2592001))
+    return _expires_after(value, limits, "created_at", "seconds", range(3600, 2592001))
 
 
 def text(value: SQLiteValue, _: Limits) -> str:
@@ -150,8 +150,10 @@ def flag(value: SQLiteValue, _: Limits) -> int:
     return int(value)
 
 
-def _expires_after(value: SQLiteValue, anchor: str, unit: str, allowed: range) -> dict[str, JSON]:
+def _expires_after(value: SQLiteValue, limits: Limits, anchor: str, unit: str, allowed: range) -> dict[str, JSON]:
     example = f"json_object('anchor', '{anchor}', '{unit}', {allowed.start})"
+    if not limits.strict:
+        return parse_object(value, example)
     found = parse_json(value, example)
     if not isinstance(found, dict) or found.keys() != {"anchor", unit} or found["anchor"] != anchor:
         raise InvalidValue(f"{shown_json(found)} is not an expires_after object", example)

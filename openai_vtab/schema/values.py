@@ -26,10 +26,16 @@ _ESCAPE = re.compile(
 
 @dataclass(frozen=True)
 class Limits:
-    """The limits in which compatible servers differ, and the folder that local files may be uploaded from."""
+    """What is checked of a value, and the folder that local files may be uploaded from.
+
+    files_per_batch: the most files of a batch.
+    strict: refuse what OpenAI refuses. Otherwise any JSON of the right kind (an object, an array of files) passes,
+        because a compatible server may take it.
+    """
 
     files_per_batch: int = 2000
     upload_root: Path | None = None
+    strict: bool = True
 
 
 Check = Callable[[SQLiteValue, Limits], JSON]
@@ -103,6 +109,22 @@ def parse_json(value: SQLiteValue, example: str) -> JSON:
         return load_json(value, _STRICT)
     except (ValueError, RecursionError):
         raise InvalidValue(f"{sql_literal(value)} is not JSON", example) from None
+
+
+def parse_object(value: SQLiteValue, example: str) -> dict[str, JSON]:
+    """The same for a text that has to be a JSON object, whatever its members are. No number in it is infinite."""
+    return any_object(parse_json(value, example), example)
+
+
+def any_object(found: JSON, example: str) -> dict[str, JSON]:
+    """The JSON value if it is an object that can be sent, whatever its members are. Raises InvalidValue otherwise."""
+    if not isinstance(found, dict):
+        raise InvalidValue(f"{shown_json(found)} is not a JSON object", example)
+    try:
+        json.dumps(found, allow_nan=False)
+    except ValueError:
+        raise InvalidValue(f"{shown_json(found)} has an infinite number", example) from None
+    return found
 
 
 def is_finite(item: JSON) -> bool:

@@ -32,6 +32,8 @@ class SharedKeywords(TypedDict, total=False):
     attach_requests_per_minute: int
     attach_files_per_minute: int
     max_files_per_batch: int
+    page_size: int | None
+    strict: bool
     max_answer_bytes: int
     max_rows: int
     openai_beta: str | None

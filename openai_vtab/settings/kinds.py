@@ -56,11 +56,12 @@ class Kind:
 
 @dataclass(frozen=True)
 class Number(Kind):
-    """A number from `minimum` to `maximum`."""
+    """A number from `minimum` to `maximum`; if it `is_optional`, also None."""
 
     minimum: float
     maximum: float = math.inf
     is_whole: bool = False
+    is_optional: bool = False
 
     @property
     def in_url(self) -> str:  # type: ignore[override]
@@ -71,10 +72,12 @@ class Number(Kind):
     def expected(self) -> str:  # type: ignore[override]
         """The form of a value in Python, for an error."""
         bound = f" and at most {self.maximum:,}" if self.maximum < sys.maxsize else ""
-        return f"{self.in_url} of at least {self.minimum}{bound}"
+        return f"{self.in_url} of at least {self.minimum}{bound}{', or None' if self.is_optional else ''}"
 
     def accepts(self, value: object) -> bool:
         """Whether the value is a number within the bounds."""
+        if value is None:
+            return self.is_optional
         types = int if self.is_whole else (int, float)
         return isinstance(value, types) and not isinstance(value, bool) and self.minimum <= value <= self.maximum
 

@@ -121,6 +121,24 @@ class Settings:
     max_files_per_batch: int = setting(
         2000, Number(1, sys.maxsize, is_whole=True), "OpenAI's limit. A compatible server may have another."
     )
+    page_size: int | None = setting(
+        None,
+        Number(1, sys.maxsize, is_whole=True, is_optional=True),
+        "How many objects to request in a page of a list. None requests the most that OpenAI allows (10,000 for "
+        "`files`, otherwise 100), and fewer from a server that refuses that.",
+    )
+    strict: bool = setting(
+        True,
+        Flag(),
+        "Refuse values of JSON columns that OpenAI would refuse, and more than 50 results of a search. False sends "
+        "them, for a compatible server that takes more: "
+        "[Compatible servers](docs/guides/compatible-servers.md).",
+        option=Option(
+            "no-strict",
+            "send JSON and numbers that OpenAI would refuse, to a server that takes more than OpenAI's",
+            value=False,
+        ),
+    )
     max_answer_bytes: int = setting(
         64 * 1024 * 1024, Number(1, sys.maxsize, is_whole=True), "A longer response, unpacked, raises an error."
     )

@@ -21,10 +21,8 @@ from ..schema.table import Method, Table
 from ..schema.values import Limits
 from ..settings import Settings
 from ..sqlite import rowids as object_rowids
-from ..sqlite.columns_read import columns_read
 from ..sqlite.internal_sql import InternalSQL
 from ..sqlite.open_cursors import OpenCursors
-from ..sqlite.row_value_affinity import never_numbers
 from ..sqlite.rowids import Rowids
 from ..sqlite.sql_text import changes_rows, first_word, select_part
 from ..transport.client import Client
@@ -34,6 +32,7 @@ from . import closing
 from .callbacks import NO_CALLBACKS, Callbacks
 from .ending_errors import EndingErrors
 from .number_comparisons import NumberComparisons
+from .programs import StatementPrograms
 from .refusals import refuse_if_read_only
 from .replay import Replayer
 from .shadow_stores import ShadowStores
@@ -61,7 +60,7 @@ class ConnectionContext:
         self.callbacks = callbacks
         # absolute: the program may change its current directory
         root = Path(settings.upload_root).absolute() if settings.upload_root else None
-        self.limits = Limits(settings.max_files_per_batch, root)
+        self.limits = Limits(settings.max_files_per_batch, root, settings.strict)
         self.workers = WorkerPool(
             Client(settings, clock=clock), lambda: (c := weak()) is not None and c.is_interrupted, clock=clock
         )
@@ -93,6 +92,7 @@ class ConnectionContext:
             succeeded=self._succeeded,
             failed=self._failed,
         )
+        self.programs = StatementPrograms(self.statements.running, self.internal_sql, self._open_cursors.with_values)
         self._connected = 0
         connection.trace_v2(EVENTS, self.statements.follow, id=ConnectionContext)
         if settings.read_ahead:
@@ -181,19 +181,6 @@ class ConnectionContext:
 
         most = WINDOW_FACTOR * self.workers.size
         return ReadAhead(session.predict, session.is_answered, most, replay, bulk=session.bulk, clock=self.clock)
-
-    def never_numbers(self, session: StatementSession, idxStr: str) -> set[int]:  # noqa: N803 - SQLite's name
-        """The places in argv of a scan of the session's statement whose values equal no text if they are numbers."""
-        sql = self._sql_of(session)
-        return never_numbers(self.internal_sql.read, list(self.internal_sql.program(sql)), idxStr) if sql else set()
-
-    def columns_read(self, session: StatementSession, idxStr: str) -> set[int] | None:  # noqa: N803 - SQLite's name
-        """The columns that the session's statement reads of a table with such a scan; None if that is not known."""
-        sql = self._sql_of(session)
-        return columns_read(self.internal_sql.program(sql), idxStr) if sql else None
-
-    def _sql_of(self, session: StatementSession) -> str:
-        return next((each.sql for each in self.statements.running.values() if each.session is session), "")
 
     # writes
 

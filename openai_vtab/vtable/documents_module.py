@@ -50,7 +50,7 @@ class DocumentsModule:
         self, connection: apsw.Connection, modulename: str, dbname: str, tablename: str, *arguments: str
     ) -> tuple[str, DocumentsTable]:
         """CREATE VIRTUAL TABLE: make the shadow tables. Raises ProgrammingError."""
-        declared, parsed = declaration(tablename), parse(tablename, arguments)
+        declared, parsed = declaration(tablename), parse(tablename, arguments, self._context.limits)
         store = self._context.stores.documents(connection, dbname, tablename)
         store.create(parsed.vector_store_id)
         table = self._table(connection, store, parsed)
@@ -61,7 +61,7 @@ class DocumentsModule:
         self, connection: apsw.Connection, modulename: str, dbname: str, tablename: str, *arguments: str
     ) -> tuple[str, DocumentsTable | StaleSchemaTable]:
         """Open a table that was created before."""
-        declared, parsed = declaration(tablename), parse(tablename, arguments)
+        declared, parsed = declaration(tablename), parse(tablename, arguments, self._context.limits)
         store = self._context.stores.documents(connection, dbname, tablename)
         try:
             if not store.shadow.exists():  # they were dropped; without them, the table could not even be dropped

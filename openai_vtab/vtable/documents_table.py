@@ -11,7 +11,7 @@ https://rogerbinns.github.io/apsw/vtable.html#vttable-class
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -88,6 +88,7 @@ class DocumentsTable(TransactionHooks):
         store_id = store.setting("vector_store_id")
         vector_store_id = None if store_id is None else str(store_id)
         statuses = Statuses(session if recorder is None else None, store, vector_store_id, context.clock)
+        columns_read = partial(context.programs.columns_read, session)
         lookup: Lookup | RecordingLookup
         is_mistake: IsMistake = never_a_mistake
         refuse_hidden: Callable[[], None] | None = None
@@ -97,10 +98,10 @@ class DocumentsTable(TransactionHooks):
             if statement is not None and not statement.readonly:
                 look = context.number_comparisons.refuse_hidden
                 refuse_hidden = partial(look, self._table, store.shadow.table, statement)
-            lookup = Lookup(hits, session, partial(context.columns_read, session))
+            lookup = Lookup(hits, session, columns_read)
         else:
-            lookup = RecordingLookup(hits, recorder, MembersRead(hits.table, partial(context.columns_read, session)))
-        lists = ListReader(hits, recorder or session, lookup, context.settings.max_rows)
+            lookup = RecordingLookup(hits, recorder, MembersRead(hits.table, columns_read))
+        lists = ListReader(hits, recorder or session, lookup, context.settings.max_rows, _never_joined)
         return DocumentsCursor(
             self._table,
             store,
@@ -109,7 +110,7 @@ class DocumentsTable(TransactionHooks):
             DocumentSearch(store, statuses, lists, hits.rowids, vector_store_id),
             DocumentContent(session, recorder, statuses, vector_store_id),
             self._scan_arguments,
-            partial(context.never_numbers, session),
+            partial(context.programs.never_numbers, session),
             is_mistake,
             refuse_hidden,
         )
@@ -183,3 +184,8 @@ class DocumentsTable(TransactionHooks):
         """
         self.context.stores.write_waiting_outcomes(self._store)
         self.context.stores.written_documents.begin(self._store, self._created_with)
+
+
+def _never_joined(idxStr: str, keys: Mapping[int, str]) -> bool:  # noqa: N803 - SQLite's name
+    """The vector store of a search is the table's own."""
+    return False

@@ -45,6 +45,7 @@ class RequestRecorder:
         self.recorded = 0
         self._record = record
         self._begun: set[str] = set()  # the lists that this replay has scanned, by their first pages
+        self.skip_unreadable = session.skip_unreadable
         self.response = session.response
         self.parse_once = session.parse_once
         self.record_unreadable = session.record_unreadable

@@ -48,7 +48,12 @@ class ScanOptions:
 
 
 class ListRequests(Protocol):
-    """The requests of a statement, as far as a list needs them: a StatementSession, or a RequestRecorder."""
+    """The requests of a statement, as far as a list needs them: a StatementSession, or a RequestRecorder.
+
+    skip_unreadable: a key or list that cannot be read becomes an error row.
+    """
+
+    skip_unreadable: bool
 
     def prefetch(
         self, items: Any, request: Callable[[Item], Request | None], /

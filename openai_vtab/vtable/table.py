@@ -68,6 +68,9 @@ class VTable(TransactionHooks):
         """SQLite opens a cursor: one that reads for the running statement, or one that records its requests."""
         rows, context = self.rows, self.context
         recorder = context.replayer.recorder
+        session = context.session if recorder is None else recorder.session
+        columns_read = partial(context.programs.columns_read, session)
+        joined = partial(context.programs.joined, session)
         is_mistake: IsMistake = never_a_mistake
         refuse_hidden: Callable[[], None] | None = None
         if recorder is None:
@@ -78,16 +81,14 @@ class VTable(TransactionHooks):
                 refuse_hidden = partial(context.number_comparisons.refuse_hidden, self.table, self._path, statement)
                 if rows.ledger is None and not context.settings.allow_unbounded_writes:
                     refuse_without_where(statement, self.table, self._name)
-            session = context.session
-            lookup: Lookup | RecordingLookup = Lookup(rows, session, partial(context.columns_read, session))
-            list_reader = ListReader(rows, session, lookup, context.settings.max_rows)
+            lookup: Lookup | RecordingLookup = Lookup(rows, session, columns_read)
+            list_reader = ListReader(rows, session, lookup, context.settings.max_rows, joined)
             before_reading: Callable[[], None] = partial(self.before_reading, session)
         else:
-            session = recorder.session
-            lookup = RecordingLookup(rows, recorder, MembersRead(self.table, partial(context.columns_read, session)))
-            list_reader = ReplayedListReader(rows, recorder, lookup, context.settings.max_rows)
+            lookup = RecordingLookup(rows, recorder, MembersRead(self.table, columns_read))
+            list_reader = ReplayedListReader(rows, recorder, lookup, context.settings.max_rows, joined)
             before_reading = _do_nothing
-        never_numbers = partial(context.never_numbers, session)
+        never_numbers = partial(context.programs.never_numbers, session)
         make = Cursor if rows.ledger is None else partial(LedgerCursor, rows.ledger)
         return make(
             self.table,

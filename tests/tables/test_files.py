@@ -47,7 +47,7 @@ def test_life_of_a_file(replayed: apsw.Connection, cassette: Any, sent: Sent) ->
     assert sent(cassette) == [
         ("POST /files", form),
         (f"GET /files/{id}", None),
-        ("GET /files?purpose=user_data&limit=1&order=desc", None),
+        ("GET /files?purpose=user_data&limit=10&order=desc", None),
         (f"GET /files/{id}", None),
         (f"DELETE /files/{id}", None),
         (f"GET /files/{id}", None),

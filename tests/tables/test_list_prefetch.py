@@ -27,9 +27,9 @@ Requests = Callable[[], list[str]]
     [
         ("LIMIT 5", 5, "desc"),
         ("LIMIT 5 OFFSET 3", 8, "desc"),
-        ("ORDER BY created_at DESC LIMIT 5", 5, "desc"),
-        ("ORDER BY created_at LIMIT 5", 5, "asc"),
-        ("ORDER BY created_at LIMIT 5 OFFSET 2", 7, "asc"),
+        ("ORDER BY created_at DESC LIMIT 15", 15, "desc"),
+        ("ORDER BY created_at LIMIT 35", 35, "asc"),
+        ("ORDER BY created_at LIMIT 25 OFFSET 2", 27, "asc"),
         ("LIMIT 1", 1, "desc"),
     ],
 )
@@ -49,9 +49,10 @@ def test_limit_reads_one_page_of_that_size(
 @statused
 def test_limit_with_a_status_reads_one_page_of_that_size(db: apsw.Connection, requests: Requests, it: List) -> None:
     """The API filters, so that no row is thrown away."""
-    sql = it.sql("id, status", "AND status = 'failed' ORDER BY created_at DESC LIMIT 5")
-    assert db.execute(sql).fetchall() == [(f"file-{n}", "failed") for n in (248, 247, 245, 244, 242)]
-    assert requests() == [it.get("filter=failed&", limit=5)]
+    sql = it.sql("id, status", "AND status = 'failed' ORDER BY created_at DESC LIMIT 15")
+    numbers = (248, 247, 245, 244, 242, 241, 239, 238, 236, 235, 233, 232, 230, 229, 227)
+    assert db.execute(sql).fetchall() == [(f"file-{n}", "failed") for n in numbers]
+    assert requests() == [it.get("filter=failed&", limit=15)]
     assert plan(db, sql).endswith("status,LIMIT desc")
 
 

@@ -54,8 +54,9 @@ def test_pagination_stops_with_an_inner_join(db: apsw.Connection, requests: Requ
 A, B = {"id": "a", "object": "x", "created_at": 2}, {"id": "b", "object": "x", "created_at": 1}
 FULL = [{"id": f"x{n}", "object": "x", "created_at": 1} for n in range(100)]
 NOT_WHOLE = {
-    "the same page again": ([page([A], has_more=True)] * 2, "the list repeats itself: the page after 'a' has objects of the pages before"),
-    "an object again": ([page([A, B], has_more=True), page([{"id": "c"}, A])], "the list repeats itself: the page after 'b'"),
+    "the same page again": ([page([A], has_more=True)] * 2, "the list repeats itself: the page after 'a' has only objects of the pages before"),
+    "the same page, the last": ([page([A, B], has_more=True), page([A, B])], "the list repeats itself: the page after 'b'"),
+    "objects of two pages again": ([page([A], has_more=True), page([B], has_more=True), page([B, A], has_more=True)], "the list repeats itself"),
     "it is said to go on, and is empty": ([page([], has_more=True)], "says that the list continues, but its page is empty"),
     "it goes on, and then is empty": ([page([A], has_more=True), page([], has_more=True)], "its page is empty"),
     "a last_id that is none": ([page([A], has_more=True, last_id=7)], "its page has no last_id"),

@@ -360,7 +360,7 @@ def test_polling_with_a_limit_waits_only_for_its_rows(
     sql = f"SELECT id FROM {T} WHERE vector_store_id = 'vs_new' AND wait_seconds = 5 ORDER BY created_at LIMIT 2"
     assert db.execute(sql).fetchall() == [("file-w0",), ("file-w1",)]
     assert clock.slept == slept
-    assert requests() == ["GET /vector_stores/vs_new/files?limit=2&order=asc"]
+    assert requests() == ["GET /vector_stores/vs_new/files?limit=10&order=asc"]
 
 
 def test_polling_of_a_file_that_is_detached_returns_no_row(db: apsw.Connection, sandbox: Any) -> None:

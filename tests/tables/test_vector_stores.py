@@ -46,7 +46,7 @@ def test_life_of_a_store(replayed: apsw.Connection, cassette: Any, sent: Sent) -
         (f"GET {one}", None),
         (f"GET {one}", None),
         (f"POST {one}", {"name": "Manual", "expires_after": None, "metadata": None}),
-        ("GET /vector_stores?limit=1&order=desc", None),
+        ("GET /vector_stores?limit=10&order=desc", None),
         (f"GET {one}", None),
         (f"DELETE {one}", None),
         (f"GET {one}", None),

@@ -4,6 +4,8 @@
 ['in_progress_count', 'completed_count', 'failed_count', 'cancelled_count', 'total_count']
 """
 
+from .attachment_validators import chunking_strategy
+from .comparison import same_chunking
 from .table import Column, SpecialSource
 from .validators import flag, seconds
 
@@ -36,6 +38,14 @@ REFRESH = Column(
     hidden=True,
     check=flag,
     is_option=True,
+)
+CHUNKING = Column(
+    "chunking_strategy",
+    "TEXT",
+    'To create, for every file: JSON, {"type": "auto"} (the default) or {"type": "static", "static": {…}}.',
+    hidden=True,
+    check=chunking_strategy,
+    same=same_chunking,
 )
 FILE_STATUSES = ("in_progress", "completed", "failed", "cancelled")
 FILE_STATE = (  # of a file that is attached to a vector store

@@ -1,5 +1,7 @@
 """The package's log in the shell: each warning is a line of standard error, folded between words on a terminal.
 
+The requests of a dry run are logged as warnings, too, so that a program shows them; they warn of nothing.
+
 >>> log.addHandler(LogLines(lambda text: shell.write(shell.stderr, text)))
 """
 
@@ -19,6 +21,7 @@ class LogLines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write the text of a record."""
         try:
-            self._write(f"warning: {record.getMessage()}\n")
+            title = "" if getattr(record, "dry_run", False) else "warning: "
+            self._write(f"{title}{record.getMessage()}\n")
         except Exception:
             self.handleError(record)

@@ -7,8 +7,8 @@ The API can neither list batches nor delete one.
 >>> SELECT status, failed_count FROM vector_store_file_batches WHERE vector_store_id = 'vs_…' AND batch_id = 'vsfb_…'
 """
 
-from ..schema import attachment_validators, comparison, validators
-from ..schema.columns import ERROR, FILE_COUNTS, RAW, REFRESH, WAIT_SECONDS
+from ..schema import attachment_validators, validators
+from ..schema.columns import CHUNKING, ERROR, FILE_COUNTS, RAW, REFRESH, WAIT_SECONDS
 from ..schema.table import Column, Method, Table
 
 _POST = "POST /vector_stores/{vector_store_id}/file_batches"
@@ -30,14 +30,7 @@ _CREATE = (
         hidden=True,
         check=attachment_validators.files,
     ),
-    Column(
-        "chunking_strategy",
-        "TEXT",
-        'To create: JSON for every file, {"type": "auto"} (the default) or {"type": "static", "static": {…}}.',
-        hidden=True,
-        check=attachment_validators.chunking_strategy,
-        same=comparison.same_chunking,
-    ),
+    CHUNKING,
     Column(
         "attributes",
         "TEXT",

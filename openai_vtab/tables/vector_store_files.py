@@ -8,8 +8,9 @@ The files' names are in `files`: join by file_id.
 >>> SELECT file_id, last_error_message FROM vector_store_files WHERE vector_store_id = 'vs_…' AND status = 'failed'
 """
 
-from ..schema import attachment_validators, comparison, validators
+from ..schema import attachment_validators, validators
 from ..schema.columns import ERROR, FILE_ERROR, FILE_STATE, RAW, WAIT_SECONDS
+from ..schema.comparison import same_chunking
 from ..schema.table import Column, Listing, Method, Table
 
 _PATH = "/vector_stores/{vector_store_id}/files"
@@ -34,7 +35,7 @@ vector_store_files = Table(
             "TEXT",
             "How the file is cut into chunks: JSON.",
             check=attachment_validators.chunking_strategy,
-            same=comparison.same_chunking,
+            same=same_chunking,
         ),
         Column("object", "TEXT", "Always vector_store.file."),
         Column("file_id", "TEXT", "The same as id.", hidden=True, source="id", check=validators.identifier),

@@ -7,8 +7,8 @@ is charged by GB and day. An expired store has lost its files.
 >>> SELECT name, usage_bytes, completed_count FROM vector_stores ORDER BY usage_bytes DESC
 """
 
-from ..schema import attachment_validators, comparison, validators
-from ..schema.columns import ERROR, FILE_COUNTS, RAW, WAIT_SECONDS
+from ..schema import attachment_validators, validators
+from ..schema.columns import CHUNKING, ERROR, FILE_COUNTS, RAW, WAIT_SECONDS
 from ..schema.table import Column, Listing, Method, Table
 
 vector_stores = Table(
@@ -41,14 +41,7 @@ vector_stores = Table(
             hidden=True,
             check=attachment_validators.store_file_ids,
         ),
-        Column(
-            "chunking_strategy",
-            "TEXT",
-            "To create, with file_ids: how the files are cut into chunks, JSON.",
-            hidden=True,
-            check=attachment_validators.chunking_strategy,
-            same=comparison.same_chunking,
-        ),
+        CHUNKING,
         WAIT_SECONDS,
         RAW,
         ERROR,

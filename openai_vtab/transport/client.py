@@ -240,7 +240,7 @@ class Client:
         key = KnownKey(known_key(self.settings.api_key))
         record = self.log.begin(request.method, key.redact(request.target), predicted)
         record.end(error="not sent: dry run")
-        log.warning("%s", key.redact(shown(request.method, request.target, request.body)))
+        log.warning("%s", key.redact(shown(request.method, request.target, request.body)), extra={"dry_run": True})
         return Response(NOT_SENT, NO_HEADERS, b"", self.base_url)
 
     @property

@@ -149,7 +149,7 @@ def test_banner_shows_restrictions() -> None:
     """It fits a narrow terminal."""
     done = run_process("-interactive", "--sandbox", "--dry-run", "--read-only", environment={"TERM": "dumb"})
     assert "Dry run: requests are shown, not sent.\nRead-only: changes at the API are refused.\n" in done.stdout
-    assert max(map(len, done.stdout.splitlines())) < 60
+    assert max(map(len, done.stdout.splitlines())) < 80
 
 
 def test_timer_counts_requests() -> None:

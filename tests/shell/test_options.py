@@ -184,7 +184,7 @@ def test_errors_as_rows_and_upload_root(tmp_path: Path) -> None:
         text=f"{upload}{bad}\nSELECT filename FROM files WHERE rowid = last_insert_rowid();\n",
     )
     assert done.stdout == "no|\na.txt\n"
-    assert done.stderr == "1 keys or lists could not be read: look at the column error of their rows\n"
+    assert done.stderr == "warning: 1 keys or lists could not be read: look at the column error of their rows\n"
     assert done.returncode == 0
 
 

@@ -340,4 +340,4 @@ def test_number_comparisons_are_warned_of_in_the_shell() -> None:
     """On standard error."""
     done = run_process("--sandbox", ":memory:", "SELECT id FROM files WHERE created_at > '2026-01-31'")
     warning = WARNING % ("files.created_at > '2026-01-31'", "created_at > unixepoch('2026-01-31')")
-    assert (done.stdout, done.stderr, done.returncode) == ("", f"{warning}\n", 0)
+    assert (done.stdout, done.stderr, done.returncode) == ("", f"warning: {warning}\n", 0)

@@ -94,9 +94,11 @@ class OpenAIVTabDialect(SQLiteDialect_pysqlite):
 
     def has_table(self, connection: Connection, table_name: str, schema: str | None = None, **more: Any) -> Any:
         """Return whether there is such a table or view. The API's exist, but in no schema that is named."""
-        if schema is not None and table_name.lower() in _Tables(connection, schema).apis:
-            return False
-        return super().has_table(connection, table_name, schema, **more)
+        found = super().has_table(connection, table_name, schema, **more)
+        if not found or schema is None or table_name.lower() not in API_TABLES:
+            return found
+        names = [row[1] for row in connection.exec_driver_sql("PRAGMA database_list")]
+        return schema in names and table_name.lower() not in _Tables(connection, schema).apis
 
     def get_table_names(
         self, connection: Connection, schema: str | None = None, sqlite_include_internal: bool = False, **more: Any

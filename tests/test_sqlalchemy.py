@@ -163,6 +163,8 @@ def test_reflection_finds_the_table(engine: sa.Engine) -> None:
     names = ["id", "created_at", "file_counts", "object", "status", "vector_store_id"]
     assert [column["name"] for column in inspector.get_columns(T)] == names
     assert inspector.has_table(T)
+    # SQLite shows an eponymous table in every schema, even in one that does not exist
+    assert [inspector.has_table(T, schema=schema) for schema in ("main", "nonexistent")] == [False, False]
     assert inspector.get_table_names() == []
     assert inspector.get_view_names() == sorted(openai_vtab.sqlalchemy.API_TABLES)
     assert inspector.get_view_definition(T) == ""

@@ -16,6 +16,7 @@ from openai_vtab.sandbox.containers import FileBatch
 from openai_vtab.sandbox.messages import Response, json_response
 
 from ..documents import handbook
+from ..support.clock import FakeClock
 from .conftest import changed
 
 T = "vector_store_file_batches"
@@ -117,11 +118,11 @@ def test_ignored_files_of_a_row_that_is_read_first(db: apsw.Connection, sandbox:
 
 
 def test_ignored_files_leave_no_completed_document(
-    connect: Any, sandbox: Any, serve_by: Any, requests: Requests
+    connect: Any, sandbox: Any, clock: FakeClock, serve_by: Any, requests: Requests
 ) -> None:
     """The upload is kept, nothing is uploaded twice, and a server that takes the files then has the document."""
     sandbox.add_store(handbook.STORE)
-    db = connect()
+    db = connect(clock=clock)
     db.execute(handbook.CREATE)
     requests()
     for uploads in (1, 0):

@@ -32,10 +32,10 @@ from . import closing
 from .callbacks import NO_CALLBACKS, Callbacks
 from .ending_errors import EndingErrors
 from .number_comparisons import NumberComparisons
-from .programs import StatementPrograms
 from .refusals import refuse_if_read_only
 from .replay import Replayer
 from .shadow_stores import ShadowStores
+from .statement_programs import StatementPrograms
 from .statements import EVENTS, RunningStatement, StatementTracker
 
 LEDGER_ROWIDS = attrgetter("rowids")

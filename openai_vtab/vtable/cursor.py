@@ -67,7 +67,7 @@ class Cursor(RowCursor[Reference, APIObject]):
         """SQLite begins a scan with the plan that BestIndex has made, and the values for it."""
         layout = self._arguments.layouts.get((idxNum, idxStr)) or self._arguments.layout(idxNum, idxStr)
         if layout.plan.compared or self._refuse_hidden is not None:
-            args = self._without_compared(layout.plan.compared, args)
+            args = self._check_comparisons(layout.plan.compared, args)
         self._before_reading()
         self._option_values, self._getters = {}, self._own_getters  # SQLite may have used another plan before
         if layout.sources is not None and layout.method is not None:

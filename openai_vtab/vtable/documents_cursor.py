@@ -132,7 +132,7 @@ class DocumentsCursor(RowCursor[int, DocumentRow]):
         plan = _decoded(idxNum, idxStr)
         if plan.kind is ScanKind.NOTHING:
             raise documents_plan.missing(self._table, plan)
-        args = self._without_compared(plan.compared, args)
+        args = self._check_comparisons(plan.compared, args)
         names = (self._table.name if name == documents_plan.TEXT else name for name in plan.columns)
         self._rows = self._scan(plan, idxStr, dict(zip(names, args, strict=True)))
         if plan.download:

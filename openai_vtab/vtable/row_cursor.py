@@ -84,8 +84,11 @@ class RowCursor(Generic[Reference, Fields]):
         """End the scan, perhaps before its last row."""
         self._rows = iter(())
 
-    def _without_compared(self, names: Sequence[str], args: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Check the values of comparisons, which are the last ones of argv, and return the others."""
+    def _check_comparisons(self, names: Sequence[str], args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Check the statement's comparisons: those whose values end argv, and those that SQLite does not offer.
+
+        Returns the other values.
+        """
         begin = len(args) - len(names)
         for name, value in zip(names, args[begin:], strict=True):
             if value is None or isinstance(value, (int, float)) or name in self._mistakes:

@@ -125,6 +125,15 @@ def test_async_execute_knows_the_tables(sandbox: Any) -> None:
     asyncio.run(main())
 
 
+async def cancel_under_way(task: asyncio.Task[Any], sandbox: Any, requests: int = 1) -> None:
+    """Cancel the task once so many requests are in flight."""
+    while sandbox.in_flight < requests:
+        await asyncio.sleep(0.005)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
 def test_async_cancellation_ends_the_wait_of_one_task(sandbox: Any, requests: Callable[[], list[str]]) -> None:
     """The connection is free at once, nothing more is sent, and a statement that another task reads goes on."""
     keys = ", ".join(f"'vsfb_{n}'" for n in range(20))
@@ -141,12 +150,7 @@ def test_async_cancellation_ends_the_wait_of_one_task(sandbox: Any, requests: Ca
                 select = SELECT.replace("= ?", f"IN ({keys})")
                 return await (await db.execute(select)).fetchall()
 
-            task = asyncio.create_task(read())
-            while sandbox.in_flight < 2:
-                await asyncio.sleep(0.005)
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
+            await cancel_under_way(asyncio.create_task(read()), sandbox, requests=2)
             assert await (await db.execute("SELECT 1")).get == 1
             sandbox.latency = 0
             assert [await anext(other) for _ in range(499)] == [(n,) for n in range(2, 501)]
@@ -171,12 +175,7 @@ def test_async_cancellation_of_a_commit_is_in_the_ledger(sandbox: Any) -> None:
                         "INSERT INTO mine (vector_store_id, file_ids) VALUES ('vs_demo', '[\"file-new-01\"]')"
                     )
 
-            task = asyncio.create_task(create())
-            while not sandbox.in_flight:
-                await asyncio.sleep(0.005)
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
+            await cancel_under_way(asyncio.create_task(create()), sandbox)
             ledger = "SELECT count(id), min(status) FROM mine_ledger"
             assert await (await db.execute(ledger)).fetchall() == [(0, "unknown")]
             for _ in range(1000):
@@ -197,12 +196,8 @@ def test_async_cancellation_of_a_commit_is_in_the_log(sandbox: Any, caplog: pyte
         async with aclosing(await openai_vtab.connect_async(**options)) as db:
             sandbox.latency = 60
             values = "('a.md', '#', 'assistants'), ('b.md', '#', 'assistants')"
-            task = asyncio.create_task(db.execute(f"INSERT INTO files (filename, content, purpose) VALUES {values}"))
-            while not sandbox.in_flight:
-                await asyncio.sleep(0.005)
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
+            insert = f"INSERT INTO files (filename, content, purpose) VALUES {values}"
+            await cancel_under_way(asyncio.create_task(db.execute(insert)), sandbox)
             assert await (await db.execute("SELECT 1")).get == 1
             sandbox.latency = 0
 

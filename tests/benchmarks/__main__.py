@@ -22,13 +22,14 @@ from itertools import chain
 
 import apsw
 
-from . import commits, documents, large, ledger, measure, processor, scale
+from . import commits, documents, growth, large, ledger, measure, processor
 from .bulk_cases import bulk_cases
 from .cases import AIOHTTP, LOOP, SDK, SHILLELAGH, Case, cases
 from .cases import documents as documents_table
 from .contest import Result, contest
 from .distant_cases import distant_cases
 from .document_cases import document_cases
+from .report import markdown, tell
 from .server import Running, running
 
 OTHERS = (AIOHTTP, LOOP, SDK, SHILLELAGH)
@@ -55,37 +56,20 @@ def main() -> int:
     parser.add_argument("--keys", type=int, default=1000, help="keys of most cases (default 1000)")
     parser.add_argument("--only", metavar="SUBSTRING", default="", help="only the cases whose title contains this")
     parser.add_argument("--full", action="store_true", help="measure also those who ask one by one on all keys")
-    parser.add_argument("--scale", action="store_true", help="measure how cost grows from 100 to --most keys instead")
-    parser.add_argument("--most", type=int, default=scale.KEYS[-1], help="the most keys of --scale (default 100,000)")
-    parser.add_argument("--plot", metavar="FILE", default="", help="draw what --scale has measured (needs matplotlib)")
+    growth.add_arguments(parser)
     asked = parser.parse_args()
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):  # all is on this machine
         os.environ.pop(name, None)
         os.environ.pop(name.lower(), None)
-    if asked.scale:
-        return scaled(asked)
+    if asked.scale is not None or asked.plot:
+        return growth.command(asked, machine())
     with running() as server:
         contests = list(contests_asked_for(server, asked))
         lines = [*starts_and_memory(server, asked), *syncs(server, asked)]
-    print("\n\n".join(filter(None, [machine(asked), targets(contests), others(contests), compared(lines)])))
+    head = f"{datetime.now(UTC):%Y-%m-%d}, {machine()}; medians of {asked.runs} runs."
+    print("\n\n".join(filter(None, [head, targets(contests), others(contests), compared(lines)])))
     failed = any(ours.failure for _, (ours, *_) in contests) or any(line.failed for line in lines)
     return int(failed)
-
-
-def scaled(asked: argparse.Namespace) -> int:
-    """Measure how cost grows, print it, and draw it."""
-    found = []
-    with running() as server:
-        for work in scale.WORKS:
-            for keys in scale.KEYS:
-                if asked.only in work.name and keys <= asked.most:
-                    tell(f"{work.name}, {keys:,} keys")
-                    found.append(scale.measured(server, work, keys))
-    heads = ["work", "keys", "seconds", "requests", "processor time", "peak memory"]
-    print(f"{machine(asked)}\n\n{markdown(heads, scale.rows(found))}")
-    if asked.plot:
-        scale.plot(found, asked.plot)
-    return 0
 
 
 def contests_asked_for(server: Running, asked: argparse.Namespace) -> Iterator[tuple[Case, list[Result]]]:
@@ -201,13 +185,12 @@ def times(ours: float, other: float, target: float) -> tuple[list[str], bool]:
     return [duration(ours), duration(other), f"{ratio:.2f}", f"≤ {target:.2f}"], ratio <= target
 
 
-def machine(asked: argparse.Namespace) -> str:
-    """When and where."""
+def machine() -> str:
+    """Where, and with which versions."""
     packages = ", ".join(f"{name} {version(name)}" for name in ("requests", "aiohttp", "openai", "shillelagh"))
     return (
-        f"{datetime.now(UTC):%Y-%m-%d}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores, "
-        f"Python {platform.python_version()}, APSW {apsw.apsw_version()}, SQLite {apsw.sqlite_lib_version()}, {packages}; "
-        f"medians of {asked.runs} runs."
+        f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
+        f"APSW {apsw.apsw_version()}, SQLite {apsw.sqlite_lib_version()}, {packages}"
     )
 
 
@@ -253,14 +236,6 @@ def compared(lines: Sequence[Compared]) -> str:
     return markdown(["process", "ours", "against", "ratio", "target", "met"], rows)
 
 
-def markdown(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """A table, or nothing when it has no lines."""
-    if not lines:
-        return ""
-    rows = [heads, ["---"] * len(heads), *([cell.replace("|", "\\|") for cell in line] for line in lines)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
-
-
 def beside(ours: Result, other: Result) -> str:
     """A time of theirs, with the ratio."""
     return shown(other) + (f" ({ours.median / other.median:.2f})" if ours.median and other.median else "")
@@ -278,11 +253,6 @@ def duration(seconds: float) -> str:
     if abs(seconds) < 1e-4:
         return f"{seconds * 1e6:.1f} µs"
     return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.1f} ms"
-
-
-def tell(title: str) -> None:
-    """Say what is being measured."""
-    print(title, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

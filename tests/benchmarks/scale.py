@@ -1,9 +1,10 @@
-"""How cost grows with the number of keys: seconds, requests, processor time and peak memory, and their exponents.
+"""What some works cost for a number of keys: seconds, requests, processor time and peak memory, without latency.
 
-Each measurement is a process of its own, because a peak of memory and the caches of another one would count. The
-exponent is the slope of the straight line through the logarithms: 1 means twice the cost for twice the keys.
+Each measurement is a process of its own, because a peak of memory and the caches of another one would count. Its time
+and its memory are limited. How the costs grow is growth.py's part.
 
-    python -m tests.benchmarks --scale --plot docs/performance.svg
+>>> with running() as server: measured(server, chosen("join")[0], 1000)
+Measured(name='join', keys=1000, date='2026-11-26', seconds=0.61, requests=1000, processor=0.48, server=0.35, …)
 """
 
 from __future__ import annotations
@@ -11,14 +12,16 @@ from __future__ import annotations
 import argparse
 import gc
 import json
-import math
+import resource
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,18 +32,21 @@ from .memory import PROCESS, RESET_PEAK, memory
 from .ours import connected
 from .server import LISTED, ROOT, Running
 
-KEYS = (100, 1_000, 10_000, 100_000)
-TARGET = 1.05  # of each exponent
+KEYS = (1, 100, 1_000, 10_000, 100_000)
+MOST_RUNS, ENOUGH_SECONDS = 5, 20.0  # a work is repeated until either is reached: what is short varies most
+LONGEST = 1800.0  # seconds that one run may take
+MOST_MEMORY = 8 << 30  # bytes that one run may take
 LEDGER_ROWS = "INSERT INTO ledger_ledger (vector_store_id, id, status) SELECT vector_store_id, batch_id, 'in_progress' "
 
 
 @dataclass(frozen=True)
 class Work:
-    """SQL that makes the tables for a number of keys, and SQL that is measured."""
+    """SQL that makes the tables for a number of keys, SQL that is measured, and how many rows it returns."""
 
     name: str
     ready: Callable[[int], str]
     sql: str
+    rows: Callable[[int], int]
 
 
 WORKS = (
@@ -49,19 +55,22 @@ WORKS = (
         lambda keys: documents(keys, 1),
         "SELECT id, status FROM vector_store_file_batches "
         "WHERE vector_store_id = 'vs_0' AND batch_id IN (SELECT batch_id FROM documents)",
+        lambda keys: keys,
     ),
-    Work("join", documents, JOIN),
+    Work("join", documents, JOIN, lambda keys: keys),
     Work(
         "list",
         lambda keys: "",
         "SELECT id, status FROM vector_store_file_batch_files WHERE vector_store_id = 'vs_0' "
         f"AND batch_id = '{LISTED}'",
+        lambda keys: keys,
     ),
     Work(
         "INSERT … SELECT",
         documents,
         "INSERT INTO vector_store_file_batches (vector_store_id, file_ids) "
         f"SELECT vector_store_id, json_array('file-' || batch_id) FROM ({LOCAL})",
+        lambda keys: 0,
     ),
     Work(
         "ledger refresh",
@@ -70,95 +79,82 @@ WORKS = (
             f"{LEDGER_ROWS} FROM documents"
         ),
         "SELECT count(*), status FROM ledger GROUP BY status",
+        lambda keys: 1,
     ),
-    Work("documents sync", lambda keys: CREATE, REPLACE),
+    Work("documents sync", lambda keys: CREATE, REPLACE, lambda keys: 0),
 )
+
+
+def chosen(names: str) -> list[Work]:
+    """The works with these names, or whose names begin so, in any case, separated by commas; all for "".
+
+    Raises ValueError for a name that fits none.
+    """
+    found = []
+    for name in names.lower().split(","):
+        exact = [work for work in WORKS if work.name.lower() == name]
+        fitting = exact or [work for work in WORKS if work.name.lower().startswith(name.strip())]
+        if not fitting:
+            raise ValueError(f"no work is called {name!r}; there are {', '.join(work.name for work in WORKS)}")
+        found += [work for work in fitting if work not in found]
+    return found
 
 
 @dataclass
 class Measured:
-    """What one work cost for a number of keys."""
+    """What one work cost for a number of keys.
+
+    processor, server: seconds of processor time of the process that did the work, and of the server.
+    memory: bytes by which the process has grown at most.
+    """
 
     name: str
     keys: int
+    date: str
     seconds: float
     requests: int
     processor: float
+    server: float
     memory: int
 
 
 def measured(server: Running, work: Work, keys: int) -> Measured:
-    """Measure one work in a process of its own, without latency."""
+    """Measure a work up to MOST_RUNS times; the medians. Raises AssertionError when it fails or takes too long."""
+    began = time.monotonic()
+    runs: list[Measured] = []
+    while len(runs) < MOST_RUNS and (not runs or time.monotonic() - began < ENOUGH_SECONDS):
+        runs.append(_measured_once(server, work, keys))
+    costs: Any = {
+        cost: statistics.median_low(getattr(run, cost) for run in runs)
+        for cost in ("seconds", "requests", "processor", "server", "memory")
+    }
+    return Measured(work.name, keys, runs[0].date, **costs)
+
+
+def _measured_once(server: Running, work: Work, keys: int) -> Measured:
     server.reset(latency=0.0)
     server.list_files(keys)
     asked = json.dumps({"base_url": server.base_url, "name": work.name, "keys": keys})
     command = [sys.executable, "-m", "tests.benchmarks.scale"]
-    done = subprocess.run(command, cwd=ROOT, input=asked, capture_output=True, text=True, check=False)
+    what = f"{work.name}, {keys:,} keys"
+    try:
+        done = subprocess.run(
+            command, cwd=ROOT, input=asked, capture_output=True, text=True, check=False, timeout=LONGEST
+        )
+    except subprocess.TimeoutExpired:
+        raise AssertionError(f"{what}: not done within {LONGEST:.0f} s") from None
     if done.returncode:
-        raise AssertionError(f"{work.name} of {keys:,} keys: {done.stderr.strip().splitlines()[-1]}")
-    return Measured(requests=server.counters().requests, **json.loads(done.stdout))
-
-
-def exponent(points: Iterable[tuple[float, float]]) -> float:
-    """The slope of the straight line through the logarithms of the points, by least squares."""
-    logs = [(math.log(x), math.log(y)) for x, y in points]
-    mean_x, mean_y = (sum(values) / len(logs) for values in zip(*logs, strict=True))
-    return sum((x - mean_x) * (y - mean_y) for x, y in logs) / sum((x - mean_x) ** 2 for x, _ in logs)
-
-
-def exponents(found: Sequence[Measured]) -> dict[str, float]:
-    """The exponents of one work's costs, by their names."""
-    costs = ("seconds", "requests", "processor", "memory")
-    return {cost: exponent((each.keys, max(getattr(each, cost), 1e-9)) for each in found) for cost in costs}
-
-
-def rows(found: Sequence[Measured]) -> list[list[str]]:
-    """The lines of a table, and the exponents in a last line for each work."""
-    lines = []
-    for name in dict.fromkeys(each.name for each in found):
-        own = [each for each in found if each.name == name]
-        lines += [
-            [
-                name,
-                f"{m.keys:,}",
-                f"{m.seconds:.2f} s",
-                f"{m.requests:,}",
-                f"{m.processor:.2f} s",
-                f"{m.memory / 1e6:.1f} MB",
-            ]
-            for m in own
-        ]
-        if len(own) > 1:
-            slope = exponents(own)
-            met = all(value <= TARGET for value in slope.values())
-            cells = [f"{slope[cost]:.2f}" for cost in ("seconds", "requests", "processor", "memory")]
-            lines.append([name, f"exponent (≤ {TARGET}: {'yes' if met else 'no'})", *cells])
-    return lines
-
-
-def plot(found: Sequence[Measured], file: str) -> None:
-    """Draw processor time and peak memory against keys. It needs matplotlib, the extra `plot`."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 4), layout="constrained")
-    for axes, cost, label, unit in zip(
-        figure.subplots(1, 2),
-        ("processor", "memory"),
-        ("processor seconds", "peak memory, MB"),
-        (1.0, 1e6),
-        strict=True,
-    ):
-        for name in dict.fromkeys(each.name for each in found):
-            own = [each for each in found if each.name == name]
-            axes.loglog([m.keys for m in own], [max(getattr(m, cost), 1e-9) / unit for m in own], "o-", label=name)
-        axes.set(xlabel="keys", ylabel=label)
-        axes.grid(visible=True, alpha=0.3)
-    axes.legend(fontsize="small")
-    figure.savefig(file)
+        problem = (done.stderr.strip().splitlines() or ["no word on stderr"])[-1]
+        raise AssertionError(f"{what}: {problem}")
+    counted = server.counters()
+    said = json.loads(done.stdout)
+    date = f"{datetime.now(UTC):%Y-%m-%d}"
+    return Measured(work.name, keys, date, requests=counted.requests, server=counted.processor, **said)
 
 
 def main() -> None:
     """Do one work, and print what it cost."""
+    resource.setrlimit(resource.RLIMIT_DATA, (MOST_MEMORY, MOST_MEMORY))
     asked = json.load(sys.stdin)
     work = next(each for each in WORKS if each.name == asked["name"])
     with tempfile.TemporaryDirectory(prefix="openai_vtab-benchmarks-") as folder:
@@ -171,19 +167,15 @@ def main() -> None:
             (PROCESS / "clear_refs").write_text(RESET_PEAK)
             before = memory("VmRSS")
             began, processor = time.perf_counter(), time.process_time()
-            for _ in db.execute(work.sql):
-                pass
-            cost = Measured(
-                work.name,
-                asked["keys"],
-                time.perf_counter() - began,
-                0,
-                time.process_time() - processor,
-                memory("VmHWM") - before,
-            )
-    said = asdict(cost)
-    del said["requests"]
-    json.dump(said, sys.stdout)
+            rows = sum(1 for _ in db.execute(work.sql))
+            cost = {
+                "seconds": time.perf_counter() - began,
+                "processor": time.process_time() - processor,
+                "memory": memory("VmHWM") - before,
+            }
+    if rows != work.rows(asked["keys"]):
+        sys.exit(f"{rows:,} rows came out instead of {work.rows(asked['keys']):,}")
+    json.dump(cost, sys.stdout)
 
 
 if __name__ == "__main__":

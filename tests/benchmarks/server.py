@@ -22,6 +22,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -123,6 +124,7 @@ class Counters:
     created: the vector store and the file ids of each batch that was created. If the request gave attributes, they
         follow the id.
     uploaded: filename, bytes and CRC-32 of each file; of a large one, the bytes of the whole form, and 0.
+    processor: seconds of processor time that the server has used.
     """
 
     requests: int = 0
@@ -130,6 +132,7 @@ class Counters:
     connections: int = 0
     created: list[tuple[str, list[str]]] = field(default_factory=list)
     uploaded: list[Received] = field(default_factory=list)
+    processor: float = 0.0
 
 
 @dataclass
@@ -213,6 +216,7 @@ class Server(web.Server):
         self.latency = 0.0
         self.account = FILES
         self.counters = Counters()
+        self.reset_at = 0.0  # seconds of processor time
         self.in_flight = 0
         self.created = 0  # never reset: ids are not given twice
         self.files = Files()
@@ -293,9 +297,11 @@ class Server(web.Server):
             asked = await request.json()
             self.latency = asked["latency"]
             self.account = asked.get("account", self.account)
-            self.counters = Counters()
             if "listed" in asked:
                 self.files.batches[LISTED] = [f"file-{number}" for number in range(asked["listed"])]
+            self.counters = Counters()
+            self.reset_at = time.process_time()
+        self.counters.processor = time.process_time() - self.reset_at
         return said(asdict(self.counters))
 
 

@@ -33,7 +33,7 @@ log = logging.getLogger("openai_vtab")
 
 FIRST_USEFUL = 2  # look-ups before the first replay: one look-up alone has nothing to predict
 MOST_BESIDE_A_PAGE = 1  # look-ups that are sent ahead while a page of their list is in flight
-MOST_RECORDED = 10_000  # keys of one replay: a few MB
+MOST_RECORDED = 10_000  # keys of one replay: a few MB; later half as many as the statement has used
 ENOUGH = 1_000  # keys that are recorded and not yet sent: no page is replayed before some of them are
 SHORT_REPLAY_SECONDS = 0.25  # that replays may take in all; or half as long as the statement has taken so far
 
@@ -75,6 +75,7 @@ class ReadAhead:
         self._used: dict[str, bool] = {}  # every identity recorded or looked up: whether the statement has used it
         self._used_count = 0
         self._coming: deque[Request] = deque()
+        self._most_recorded = MOST_RECORDED
         self._ahead: dict[str, None] = {}  # sent and not yet used, in the order of sending
         self._passed: set[str] = set()  # those of them that a later one has overtaken
         self._page: Request | None = None  # where the last replay could not continue
@@ -158,7 +159,7 @@ class ReadAhead:
         elif is_new:
             self._used[identity] = False
             self._coming.append(request)
-            if len(self._coming) >= MOST_RECORDED:
+            if len(self._coming) >= self._most_recorded:
                 raise StopReplay
 
     def _run_replay(self) -> bool:
@@ -171,6 +172,8 @@ class ReadAhead:
         # each replay starts again, and in the time of the last one would come no farther
         if seconds <= 2 * self._last:
             return False
+        # a replay passes all earlier keys again: with as many new ones in each, the time would grow with their square
+        self._most_recorded = max(MOST_RECORDED, self._used_count // 2)
         self._page = None
         with suppress(StopReplay, Error):  # the statement itself will raise the error, if it goes so far
             self._complete = self._replay(self._record, seconds)

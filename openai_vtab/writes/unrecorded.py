@@ -29,10 +29,9 @@ class UnrecordedResults:
         """
         ledgers = {write.ledger for write in self._unrecorded.values()}
         dropped = {ledger for ledger in ledgers if ledger is not None and not ledger.is_there()}
-        while self._unrecorded:
-            number, write = next(iter(self._unrecorded.items()))
+        for write in list(self._unrecorded.values()):  # to look for the first one each time would take quadratic time
             write.record(next_number, reader, into_ledger=write.ledger not in dropped)
-            self._unrecorded.pop(number, None)
+            self._unrecorded.pop(write.number, None)
 
     def undo(self, writes: list[Write]) -> None:
         """SQLite has undone the rows of these writes: they must be recorded again."""

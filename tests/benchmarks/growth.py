@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks --scale                              all works, 1 to 100,000 keys
     python -m tests.benchmarks --scale join,insert --most 10000
-    python -m tests.benchmarks --plot docs/assets/growth.png        only draw what is in the file of results
+    python -m tests.benchmarks --plot docs/assets/growth.svg        only draw what is in the file of results
 
 The exponent is the slope of the straight line through the logarithms, by least squares: 1 means twice the cost for
 twice the keys. What a process pays once (imports, connections) would hide how the rest grows. It is what one key costs.

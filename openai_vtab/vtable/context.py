@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import weakref
 from functools import partial
+from itertools import islice
 from operator import attrgetter
 from pathlib import Path
 
@@ -131,8 +132,9 @@ class ConnectionContext:
         for rowids in (*self.rowids, *map(LEDGER_ROWIDS, self.stores.ledgers)):
             if len(rowids.read) > most:
                 rowids.forget_old()
-        while len(self.created) > most:
-            del self.created[next(iter(self.created))]
+        # all at once: to look for the first one each time would take quadratic time
+        for key in list(islice(self.created, max(0, len(self.created) - most))):
+            self.created.pop(key, None)
 
     def judge_nested(self, level: int | None = None) -> None:
         """Before a savepoint or commit callback, judge the statements that have ended within another one.

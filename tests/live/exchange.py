@@ -1,0 +1,110 @@
+"""Sends each request of a run, writes creates into the ledger first, and records everything without keys.
+
+>>> exchange.send("GET", "/vector_stores?limit=1").json()["data"]
+[…]
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import requests as http
+
+from openai_vtab.settings import Settings
+
+from .ledger import KINDS, MARK, Ledger
+
+SECONDS = 60  # for one request
+SENT = ("content-type", "openai-beta", "user-agent")
+RECEIVED = re.compile(r"content-type|retry-after|x-request-id|x-ratelimit-.*|openai-(processing-ms|version|poll-.*)")
+ACCOUNT = re.compile(r"\b(org-|proj_)\w+")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A response, with its header names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """The body as JSON, None if it is none."""
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            return None
+
+
+class Exchange:
+    """The requests of one run; used from many threads."""
+
+    def __init__(self, base_url: str, key: str, ledger: Ledger) -> None:
+        self.base_url = base_url
+        self.ledger = ledger
+        self.records: list[dict[str, Any]] = []
+        self._key = key
+        self._key_header = Settings(base_url=base_url, api_key=key).key_header(key)
+        self._lock = threading.Lock()
+        self._session = http.Session()
+
+    def send(
+        self, method: str, target: str, headers: Mapping[str, str] | None = None, body: bytes = b"", *, keyless: bool = False
+    ) -> Answer:
+        """Send a request once, with the key unless `keyless`. Raises requests.RequestException without a response."""
+        kind = target.removeprefix("/")
+        number = self._before_create(kind, body) if method == "POST" and kind in KINDS else None
+        all_headers = {**(headers or {}), **({} if keyless else self._key_header)}
+        record: dict[str, Any] = {
+            "method": method,
+            "target": target,
+            "headers": {name: value for name, value in all_headers.items() if name.lower() in SENT},
+            "body": self._hidden(body),
+        }
+        with self._lock:
+            self.records.append(record)
+        try:
+            response = self._session.request(
+                method, self.base_url + target, headers=all_headers, data=body, timeout=SECONDS, allow_redirects=False
+            )
+        except http.RequestException as error:
+            record["failure"] = self._hidden(str(error).encode())
+            raise
+        found = {name.lower(): value for name, value in response.headers.items()}
+        answer = Answer(response.status_code, found, response.content)
+        record["status"] = answer.status
+        record["response_headers"] = {name: value for name, value in found.items() if RECEIVED.fullmatch(name)}
+        record["response"] = self._hidden(answer.body)
+        if number is not None:
+            self._after_create(number, answer)
+        return answer
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def _before_create(self, kind: str, body: bytes) -> int:
+        if kind == "files":
+            is_marked = f'filename="{self.ledger.file_prefix}'.encode() in body
+        else:
+            is_marked = json.loads(body)["metadata"][MARK] == self.ledger.token
+        if not is_marked:
+            raise ValueError(f"POST /{kind} without the mark of the run is not sent: it could not be cleaned up")
+        return self.ledger.creating(kind)
+
+    def _after_create(self, number: int, answer: Answer) -> None:
+        found = answer.json()
+        if isinstance(found, dict) and isinstance(found.get("id"), str):
+            self.ledger.created(number, found["id"])
+        elif 400 <= answer.status < 500:
+            self.ledger.not_created(number)
+
+    def _hidden(self, data: bytes) -> str:
+        """The text without the key and the names of the account."""
+        text = data.decode("utf-8", "replace").replace(self._key, "KEY")
+        return ACCOUNT.sub(r"\1…", text)

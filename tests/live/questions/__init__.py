@@ -1,0 +1,12 @@
+"""All questions, in the order in which they are asked: later ones use what earlier ones have created."""
+
+from ..question import Questions
+from .batches import BATCHES
+from .changes import CHANGES
+from .errors import ERRORS
+from .files import FILES
+from .lists import LISTS
+from .search import SEARCH
+from .stores import STORES
+
+QUESTIONS = Questions([*STORES, *FILES, *BATCHES, *LISTS, *SEARCH, *ERRORS, *CHANGES])

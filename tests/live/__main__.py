@@ -15,7 +15,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+import traceback
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,16 +26,18 @@ from openai_vtab.settings import DEFAULT_BASE_URL, Settings
 
 from . import report
 from .clean_up import clean_up, clean_up_earlier
-from .exchange import Exchange
+from .exchange import SECONDS, Exchange
 from .forms import forms
 from .ledger import Ledger
 from .prices import Budget, BudgetExceeded, needed, total
-from .question import Finding
+from .question import Finding, Question
 from .questions import QUESTIONS
 from .relay import NO_KEY, relay
 from .runner import run
 from .world import Stopped, World
 
+# The relay waits less long for a response, so that the package never gives up a request that is still in flight.
+SETTINGS: dict[str, Any] = {"api_key": NO_KEY, "timeout": 2 * SECONDS, "max_retries": 1, "rate_limit_wait": SECONDS}
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -46,7 +49,11 @@ def main() -> int:
     parser.add_argument("--budget", type=float, metavar="DOLLARS", help="what the run may cost at most, such as 0.10")
     parser.add_argument("--base-url", metavar="URL", help=f"default: OPENAI_BASE_URL, or {DEFAULT_BASE_URL}")
     parser.add_argument(
-        "--records", type=Path, default=Path("live-records"), metavar="DIR", help="for ledgers and exchanges (default: %(default)s)"
+        "--records",
+        type=Path,
+        default=Path("live-records"),
+        metavar="DIR",
+        help="for ledgers and exchanges (default: %(default)s)",
     )
     parser.add_argument("--yes", action="store_true", help="begin without asking")
     parser.add_argument("--questions", action="store_true", help="print the questions, and send nothing")
@@ -81,7 +88,7 @@ def main() -> int:
     if not asked.yes and not permitted(base_url, cost.searches, cost.dollars):
         print("nothing was sent")
         return 2
-    return asked_everything(base_url, key, budget, asked.records)
+    return ask_all(QUESTIONS, base_url, key, budget, asked.records)
 
 
 def permitted(base_url: str, searches: int, dollars: float) -> bool:
@@ -96,7 +103,7 @@ def permitted(base_url: str, searches: int, dollars: float) -> bool:
         return False
 
 
-def asked_everything(base_url: str, key: str, budget: Budget, records: Path) -> int:
+def ask_all(questions: Sequence[Question], base_url: str, key: str, budget: Budget, records: Path) -> int:
     """Ask, clean up whatever happens, and report. Returns the exit status."""
     ledger = Ledger.begin(records, base_url, key)
     exchange = Exchange(base_url, key, ledger)
@@ -105,13 +112,16 @@ def asked_everything(base_url: str, key: str, budget: Budget, records: Path) -> 
     stopped = ""
     with stopping_by_signals() as stop, closing(exchange), closing(ledger):
         try:
-            with relay(exchange) as local, closing(openai_vtab.connect(base_url=local, api_key=NO_KEY)) as db:
-                for finding in run(QUESTIONS, World(exchange, db, stop), budget, tell):
+            with relay(exchange) as local, closing(openai_vtab.connect(base_url=local, **SETTINGS)) as db:
+                for finding in run(questions, World(exchange, db, stop), budget, tell):
                     findings.append(finding)
         except BudgetExceeded as error:
             stopped = str(error)
         except Stopped:
             stopped = "stopped by a signal"
+        except Exception as error:
+            traceback.print_exc()
+            stopped = f"stopped by {type(error).__name__}: {error}"
         finally:
             left = clean_up(exchange)
             for line in left:
@@ -119,7 +129,7 @@ def asked_everything(base_url: str, key: str, budget: Budget, records: Path) -> 
     found = list(forms(exchange.records))
     path = records / f"{ledger.token}.json"
     report.write(path, base_url, findings, found, exchange.records)
-    print(f"\n{report.summary(findings, found, len(QUESTIONS))}")
+    print(f"\n{report.summary(findings, found, len(questions))}")
     print(f"estimated cost up to ${budget.charged:.4f}; the exchange is in {path}")
     if stopped:
         print(stopped)

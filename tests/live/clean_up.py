@@ -71,7 +71,9 @@ def _look(exchange: Exchange, kind: str) -> list[str]:
     ledger = exchange.ledger
     known = {id for _, id in ledger.ids}
     try:
-        marked = [item["id"] for item in _listed(exchange, kind) if _is_marked(item, ledger) and item["id"] not in known]
+        marked = [
+            item["id"] for item in _listed(exchange, kind) if _is_marked(item, ledger) and item["id"] not in known
+        ]
     except http.RequestException as error:
         return [f"one of {kind}, whose POST got no response: the list could not be read: {error}"]
     if len(marked) > ledger.unknown.count(kind):

@@ -22,6 +22,10 @@ from .ledger import KINDS, MARK, Ledger
 SECONDS = 60  # for one request
 SENT = ("content-type", "openai-beta", "user-agent")
 RECEIVED = re.compile(r"content-type|retry-after|x-request-id|x-ratelimit-.*|openai-(processing-ms|version|poll-.*)")
+OTHERS = 3  # objects of a list that are not the run's, and that are recorded
+ENDS = ("first_id", "last_id")
+HIDDEN = "…"
+WORDS = ("object", "purpose", "status")  # members whose values are the API's
 ACCOUNT = re.compile(r"\b(org-|proj_)\w+")
 
 
@@ -48,13 +52,20 @@ class Exchange:
         self.base_url = base_url
         self.ledger = ledger
         self.records: list[dict[str, Any]] = []
+        self.searches = 0  # that were sent, with retries
         self._key = key
         self._key_header = Settings(base_url=base_url, api_key=key).key_header(key)
         self._lock = threading.Lock()
         self._session = http.Session()
 
     def send(
-        self, method: str, target: str, headers: Mapping[str, str] | None = None, body: bytes = b"", *, keyless: bool = False
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        *,
+        keyless: bool = False,
     ) -> Answer:
         """Send a request once, with the key unless `keyless`. Raises requests.RequestException without a response."""
         kind = target.removeprefix("/")
@@ -62,12 +73,13 @@ class Exchange:
         all_headers = {**(headers or {}), **({} if keyless else self._key_header)}
         record: dict[str, Any] = {
             "method": method,
-            "target": target,
+            "target": self._hidden(target.encode()),
             "headers": {name: value for name, value in all_headers.items() if name.lower() in SENT},
             "body": self._hidden(body),
         }
         with self._lock:
             self.records.append(record)
+            self.searches += target.endswith("/search")
         try:
             response = self._session.request(
                 method, self.base_url + target, headers=all_headers, data=body, timeout=SECONDS, allow_redirects=False
@@ -79,9 +91,9 @@ class Exchange:
         answer = Answer(response.status_code, found, response.content)
         record["status"] = answer.status
         record["response_headers"] = {name: value for name, value in found.items() if RECEIVED.fullmatch(name)}
-        record["response"] = self._hidden(answer.body)
         if number is not None:
             self._after_create(number, answer)
+        record["response"] = self._hidden(self._without_others(method, kind, answer))
         return answer
 
     def close(self) -> None:
@@ -104,7 +116,29 @@ class Exchange:
         elif 400 <= answer.status < 500:
             self.ledger.not_created(number)
 
+    def _without_others(self, method: str, kind: str, answer: Answer) -> bytes:
+        """The response. A list of the whole account keeps only the form of what the run has not created."""
+        page = answer.json()
+        if method != "GET" or kind.partition("?")[0] not in KINDS or answer.status != 200 or not isinstance(page, dict):
+            return answer.body
+        own = {id for _, id in self.ledger.ids}
+        listed = page.get("data") or []
+        shown = [item if item.get("id") in own else _masked(item) for item in listed]
+        ours = [item for item in shown if item.get("id") in own]
+        others = [item for item in shown if item.get("id") not in own][:OTHERS]
+        ends = {name: page[name] if page[name] in (None, "", *own) else HIDDEN for name in ENDS if name in page}
+        return json.dumps({**page, **ends, "data": [*ours, *others]}).encode()
+
     def _hidden(self, data: bytes) -> str:
         """The text without the key and the names of the account."""
         text = data.decode("utf-8", "replace").replace(self._key, "KEY")
         return ACCOUNT.sub(r"\1…", text)
+
+
+def _masked(item: Any) -> dict[str, Any]:
+    """The members of an object, without what they say."""
+    found = {}
+    for name, value in item.items():
+        is_known = name in WORDS or not isinstance(value, str)
+        found[name] = {} if name == "metadata" else value if is_known else HIDDEN
+    return found

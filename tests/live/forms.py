@@ -81,7 +81,9 @@ def _from_cassettes(operation: str, answer: Any) -> Iterator[Form]:
             if types is None:
                 yield Form(operation, "the cassettes", f"{kind}.{name}: a member that no cassette has", mend)
             elif value is not None and types != {"NoneType"} and type(value).__name__ not in types:
-                yield Form(operation, "the cassettes", f"{kind}.{name}: {type(value).__name__}, not {sorted(types)}", mend)
+                yield Form(
+                    operation, "the cassettes", f"{kind}.{name}: {type(value).__name__}, not {sorted(types)}", mend
+                )
         for name, count in known.counts.items():
             if count == known.objects and name not in item:
                 yield Form(operation, "the cassettes", f"{kind}.{name} is missing", mend)
@@ -92,7 +94,7 @@ def recorded() -> dict[str, Members]:
     """The members of every kind of object in the cassettes."""
     kinds: dict[str, Members] = defaultdict(lambda: Members(defaultdict(set), defaultdict(int)))
     for path in sorted(CASSETTES.rglob("*.yaml")):
-        for interaction in yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)["interactions"]:  # noqa: S506 - it is a safe loader
+        for interaction in yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)["interactions"]:
             for kind, item in objects(as_json(interaction["response"]["body"]["string"])):
                 kinds[kind].objects += 1
                 for name, value in item.items():

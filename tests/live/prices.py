@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 GIB = 2**30
@@ -26,7 +26,10 @@ class Price:
 # The only prices that the program knows. The date is the day on which the source was last read.
 PRICES = {
     "storage": Price(
-        0.10, "GiB of a vector store and day", "https://platform.openai.com/docs/pricing (File search storage)", "2026-03-12"
+        0.10,
+        "GiB of a vector store and day",
+        "https://platform.openai.com/docs/pricing (File search storage)",
+        "2026-03-12",
     ),
     "search": Price(
         2.50, "1,000 searches", "https://platform.openai.com/docs/pricing (File search tool call)", "2026-03-12"
@@ -77,16 +80,26 @@ class Budget:
         if not (math.isfinite(dollars) and dollars > 0):
             raise ValueError(f"{dollars:g} is no budget: give a number of dollars above 0, such as --budget 0.10")
         self.dollars = dollars
-        self.charged = 0.0
+        self._charged = NOTHING
 
-    def charge(self, cost: Cost, step: str) -> None:
-        """Charge a step before it begins. Raises BudgetExceeded if it would cost more than what is left."""
-        if self.charged + cost.dollars > self.dollars:
+    @property
+    def charged(self) -> float:
+        """The dollars of all steps that were charged."""
+        return self._charged.dollars
+
+    def charge(self, cost: Cost, step: str, searches_sent: int = 0) -> None:
+        """Charge a step before it begins. Raises BudgetExceeded if it would cost more than what is left.
+
+        `searches_sent` is the number of searches so far. It is higher than what was charged if some were retried.
+        """
+        so_far = replace(self._charged, searches=max(self._charged.searches, searches_sent))
+        after = so_far + cost
+        if after.dollars > self.dollars:
             raise BudgetExceeded(
-                f"stopped before {step!r}: up to ${self.charged:.4f} of ${self.dollars:.4f} are spent, and this step "
-                f"may cost ${cost.dollars:.4f} more. Give at least --budget {needed(self.charged + cost.dollars)}."
+                f"stopped before {step!r}: up to ${so_far.dollars:.4f} of ${self.dollars:.4f} are spent, and this step "
+                f"may cost ${cost.dollars:.4f} more; give --budget {needed(after.dollars)} or more"
             )
-        self.charged += cost.dollars
+        self._charged = after
 
 
 def needed(dollars: float) -> str:

@@ -13,11 +13,17 @@ from typing import Any
 
 import requests as http
 
-from .exchange import Exchange
+from .exchange import SECONDS, Exchange
 
 NO_KEY = "the-relay-adds-the-key"
 NOT_PASSED_ON = ("connection", "content-encoding", "content-length", "keep-alive", "transfer-encoding")
 DROPPED = ("accept-encoding", "authorization", "connection", "content-length", "host")
+
+
+class Server(ThreadingHTTPServer):
+    """Waits at its end for requests in flight, so that a clean-up misses nothing that they create."""
+
+    daemon_threads = False
 
 
 @contextmanager
@@ -26,6 +32,7 @@ def relay(exchange: Exchange) -> Iterator[str]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        timeout = SECONDS  # of an idle connection
 
         def log_message(self, *_: Any) -> None:
             """The exchange records each request."""
@@ -46,10 +53,9 @@ def relay(exchange: Exchange) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(answer.body)
 
-        do_GET = do_POST = do_DELETE = handle_one
+        do_GET = do_POST = do_DELETE = handle_one  # noqa: N815 - the names that the server looks for
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
+    with Server(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
         try:

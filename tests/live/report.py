@@ -50,7 +50,11 @@ def shown(value: Any) -> str:
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table in Markdown."""
-    cells = [list(heads), ["---"] * len(heads), *([cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows)]
+    cells = [
+        list(heads),
+        ["---"] * len(heads),
+        *([cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows),
+    ]
     return "\n".join(f"| {' | '.join(row)} |" for row in cells)
 
 

@@ -56,9 +56,9 @@ class World:
     def call(
         self, operation: str, body: Any = None, *, headers: dict[str, str] | None = None, keyless: bool = False
     ) -> Answer:
-        """Send "GET /vector_stores/{store}", with a JSON body or bytes. Waits and sends again after a 429.
+        """Send "GET /vector_stores/{store}", with a JSON body or bytes. Waits and sends it again after a 429.
 
-        Raises Unanswered if there is no response.
+        Without a response, only what changes nothing twice is sent again. Raises Unanswered in the end.
         """
         self.pause(0)
         method, target = operation.split(" ", 1)
@@ -71,11 +71,16 @@ class World:
             try:
                 answer = self.exchange.send(method, target, sent, body or b"", keyless=keyless)
             except http.RequestException as error:
-                raise Unanswered(f"{method} {target} got no response: {error}") from error
+                problem = f"{method} {target} got no response: {error}"
+                if method == "POST":
+                    break
+                self.pause(1)
+                continue
             if answer.status != 429:
-                break
+                return answer
+            problem = f"{method} {target}: {refusal(answer)}"
             self.pause(min(float(answer.headers.get("retry-after", 5)), LONGEST_PAUSE))
-        return answer
+        raise Unanswered(problem)
 
     def get(self, operation: str, body: Any = None) -> Any:
         """The JSON of a response with status 200. Raises Unanswered for another status."""
@@ -107,9 +112,7 @@ class World:
         """Upload a file over bare HTTP."""
         parts = [f'name="{field}"\r\n\r\n{value}'.encode() for field, value in {"purpose": purpose, **fields}.items()]
         parts.append(f'name="file"; filename="{self.filename(name)}"\r\n\r\n'.encode() + content)
-        body = b"".join(
-            b"--%s\r\nContent-Disposition: form-data; %s\r\n" % (BOUNDARY.encode(), part) for part in parts
-        )
+        body = b"".join(b"--%s\r\nContent-Disposition: form-data; %s\r\n" % (BOUNDARY.encode(), part) for part in parts)
         return self.call(
             "POST /files",
             body + f"--{BOUNDARY}--\r\n".encode(),
@@ -151,5 +154,9 @@ def refusal(answer: Answer) -> str:
         return f"{answer.status} without an error object"
     kind = error.get("type")
     usual = "server_error" if answer.status >= 500 else "invalid_request_error"
-    shown = [str(answer.status), *([] if kind == usual else [f"type={kind}"]), *map(str, (error.get("code"), error.get("param")))]
+    shown = [
+        str(answer.status),
+        *([] if kind == usual else [f"type={kind}"]),
+        *map(str, (error.get("code"), error.get("param"))),
+    ]
     return " ".join(shown)

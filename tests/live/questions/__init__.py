@@ -2,11 +2,13 @@
 
 from ..question import Questions
 from .batches import BATCHES
+from .cancels import CANCELS
 from .changes import CHANGES
 from .errors import ERRORS
 from .files import FILES
 from .lists import LISTS
 from .search import SEARCH
 from .stores import STORES
+from .unusual import UNUSUAL
 
-QUESTIONS = Questions([*STORES, *FILES, *BATCHES, *LISTS, *SEARCH, *ERRORS, *CHANGES])
+QUESTIONS = Questions([*STORES, *FILES, *BATCHES, *UNUSUAL, *CANCELS, *LISTS, *SEARCH, *ERRORS, *CHANGES])

@@ -1,4 +1,4 @@
-"""File batches in both forms, their files, and cancelling."""
+"""File batches in both forms, and what becomes of their files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from ..prices import Cost
-from ..question import Questions, Unanswered
+from ..question import Questions
 from ..world import World, refusal
 from .files import CONTENT
 from .stores import EXPIRY
@@ -21,10 +21,8 @@ CREATE = "sandbox/file_batches.py: create"
 BATCH = "sandbox/containers.py: FileBatch.json"
 ATTACH = "sandbox/state.py: State.attach"
 PARSING = "sandbox/parsing.py: problem"
-CANCEL = "sandbox/file_batches.py: cancel"
 
 FILE = "/vector_stores/{store}/files/"
-TEXTS = [name for name in CONTENT if not name.endswith(".csv")]
 
 
 def cost(*names: str) -> Cost:
@@ -130,9 +128,7 @@ def attribute_types(world: World) -> Any:
     return world.get(f"GET {FILE}{{returns}}")["attributes"]
 
 
-@BATCHES.ask(
-    "Does the strategy of a batch apply to its files?", STATIC, source="OpenAI's description", mend=ATTACH
-)
+@BATCHES.ask("Does the strategy of a batch apply to its files?", STATIC, source="OpenAI's description", mend=ATTACH)
 def shared_strategy(world: World) -> Any:
     """GET …/files/{id} after the batch"""
     return world.get(f"GET {FILE}{{returns}}")["chunking_strategy"]
@@ -217,63 +213,6 @@ def no_attributes(world: World) -> Any:
 
 
 @BATCHES.ask(
-    "What if a batch names a file twice?",
-    {"total": 2, "listed": 1},
-    source="the sandbox; not documented",
-    mend=f"{BATCH}; sandbox/containers.py: FileBatch",
-    cost=cost("warranty.txt", "warranty.txt"),
-)
-def named_twice(world: World) -> Any:
-    """POST …/file_batches with the same id twice"""
-    answer = world.call(
-        "POST /vector_stores/{other}/file_batches", {"file_ids": [world["warranty"], world["warranty"]]}
-    )
-    if answer.status != 200:
-        return refusal(answer)
-    world["twice"] = answer.json()["id"]
-    found = world.finished_batch("twice", "other")
-    page = world.get("GET /vector_stores/{other}/file_batches/{twice}/files")
-    return {"total": found["total"], "listed": len(page["data"])}
-
-
-@BATCHES.ask(
-    "What if a batch names a file that does not exist?",
-    {"status": "completed", "failed": 1, "code": "invalid_file"},
-    source="the sandbox; not documented",
-    mend=f"{CREATE}; {ATTACH}",
-)
-def named_unknown(world: World) -> Any:
-    """POST …/file_batches with an id that no file has"""
-    answer = world.call("POST /vector_stores/{other}/file_batches", {"file_ids": ["file-" + "0" * 22]})
-    if answer.status != 200:
-        return refusal(answer)
-    world["unknown"] = answer.json()["id"]
-    found = world.finished_batch("unknown", "other")
-    page = world.get("GET /vector_stores/{other}/file_batches/{unknown}/files")
-    errors = [(file["last_error"] or {}).get("code") for file in page["data"]]
-    return {"status": found["status"], "failed": found["failed"], "code": errors[0] if errors else None}
-
-
-@BATCHES.ask(
-    "What if an attached file is attached again?",
-    {"attributes": {"again": 1}, "listed": 1},
-    source="the sandbox; not documented",
-    mend=ATTACH,
-    cost=cost("shipping.md"),
-)
-def attached_again(world: World) -> Any:
-    """INSERT INTO vector_store_files with other attributes"""
-    world.sql(
-        "INSERT INTO vector_store_files (vector_store_id, file_id, attributes) VALUES (?, ?, ?)",
-        world["other"],
-        world["shipping"],
-        '{"again": 1}',
-    )
-    ids = [file["id"] for file in world.get("GET /vector_stores/{other}/files?limit=100")["data"]]
-    return {"attributes": world.finished_file("shipping", "other")["attributes"], "listed": ids.count(world["shipping"])}
-
-
-@BATCHES.ask(
     "Can a vector store be created with files, their strategy and metadata at once?",
     {"total": 1, "strategy": STATIC, "name": "with files"},
     source="OpenAI's description",
@@ -296,48 +235,11 @@ def store_with_files(world: World) -> Any:
 
 
 @BATCHES.ask(
-    "What does the response to a cancel say?",
-    "in_progress",
-    source="OpenAI's example: cancelling is asynchronous",
-    mend=CANCEL,
-    cost=cost(*TEXTS),
+    "How long does the server ask clients to wait between two looks at a batch?",
+    None,
+    source="the sandbox; SDKs read the header openai-poll-after-ms",
+    mend="sandbox/quirks.py: poll_after_ms",
 )
-def cancelled(world: World) -> str:
-    """POST …/file_batches of three files, and POST …/cancel at once"""
-    ids = [world[name.partition(".")[0]] for name in TEXTS]
-    world["cancelled"] = world.get("POST /vector_stores/{third}/file_batches", {"file_ids": ids})["id"]
-    answer = world.call("POST /vector_stores/{third}/file_batches/{cancelled}/cancel")
-    if answer.status != 200 and world.get("GET /vector_stores/{third}/file_batches/{cancelled}")["status"] == "completed":
-        raise Unanswered("the batch was completed before it could be cancelled")
-    return str(answer.json()["status"]) if answer.status == 200 else refusal(answer)
-
-
-@BATCHES.ask(
-    "How does a cancelled batch end?",
-    {"status": "cancelled", "in_progress": 0, "failed": 0, "files": ["cancelled", "completed"]},
-    source="OpenAI's guide; a file becomes cancelled only by its batch (openai-node PR 2506)",
-    mend=f"{CANCEL}; sandbox/containers.py: FileBatch.cancel",
-)
-def end_of_cancelled(world: World) -> Any:
-    """SELECT … WHERE wait_seconds = 2, and GET …/files"""
-    found = world.finished_batch("cancelled", "third")
-    page = world.get("GET /vector_stores/{third}/file_batches/{cancelled}/files")
-    # which files were already completed is a matter of luck; a file that failed or never ends is not
-    statuses = {"cancelled", "completed"} | {file["status"] for file in page["data"]}
-    return {**{name: found[name] for name in ("status", "in_progress", "failed")}, "files": sorted(statuses)}
-
-
-@BATCHES.ask(
-    "Can a batch that is cancelled be cancelled again by SQL?",
-    "yes",
-    source="the sandbox; not documented",
-    mend=CANCEL,
-)
-def cancelled_again(world: World) -> str:
-    """UPDATE vector_store_file_batches SET status = 'cancelled'"""
-    world.sql(
-        "UPDATE vector_store_file_batches SET status = 'cancelled' WHERE vector_store_id = ? AND batch_id = ?",
-        world["third"],
-        world["cancelled"],
-    )
-    return "yes"
+def poll_after(world: World) -> Any:
+    """GET …/file_batches/{id}, header openai-poll-after-ms"""
+    return world.call("GET /vector_stores/{store}/file_batches/{batch}").headers.get("openai-poll-after-ms")

@@ -24,20 +24,28 @@ def statuses(world: World, *operations: str) -> list[int]:
 
 
 @CHANGES.ask(
-    "Do new attributes replace the old, or are they merged?", "replaced", source="the sandbox; not documented", mend=UPDATE
+    "Do new attributes replace the old, or are they merged?",
+    "replaced",
+    source="the sandbox; not documented",
+    mend=UPDATE,
 )
 def attributes(world: World) -> Any:
     """UPDATE vector_store_files SET attributes without the old key"""
     where = "WHERE vector_store_id = ? AND file_id = ?"
     for given in ({"old": 1}, {"new": 2}):
         world.sql(
-            f"UPDATE vector_store_files SET attributes = ? {where}", json.dumps(given), world["store"], world["warranty"]
+            f"UPDATE vector_store_files SET attributes = ? {where}",
+            json.dumps(given),
+            world["store"],
+            world["warranty"],
         )
     found = world.get(f"GET {FILE}")["attributes"]
     return "replaced" if found == {"new": 2} else "merged" if "old" in found else found
 
 
-@CHANGES.ask("What are the attributes after an update to null?", {}, source="the sandbox; the schema allows it", mend=UPDATE)
+@CHANGES.ask(
+    "What are the attributes after an update to null?", {}, source="the sandbox; the schema allows it", mend=UPDATE
+)
 def null_attributes(world: World) -> Any:
     """POST …/files/{id} {"attributes": null}"""
     return world.get(f"POST {FILE}", {"attributes": None})["attributes"]
@@ -121,7 +129,10 @@ def search_after_delete(world: World) -> str:
 
 
 @CHANGES.ask(
-    "Can the entry of a deleted file be detached?", ["200 accepted", 404], source="the sandbox; not documented", mend=DETACH
+    "Can the entry of a deleted file be detached?",
+    ["200 accepted", 404],
+    source="the sandbox; not documented",
+    mend=DETACH,
 )
 def detach_after_delete(world: World) -> Any:
     """DELETE …/files/{id}, and GET"""

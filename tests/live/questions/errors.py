@@ -12,6 +12,7 @@ from ..ledger import MARK
 from ..prices import Cost
 from ..question import Questions
 from ..world import World, refusal
+from .stores import EXPIRY
 
 ERRORS = Questions()
 
@@ -111,6 +112,7 @@ REFUSED_STORES: list[tuple[dict[str, Any], str, str]] = [
     ({"metadata": {"k": "v" * 513}}, "400 string_above_max_length metadata.k", "the limit is prose"),
     ({"metadata": {"k": 1}}, "400 invalid_type metadata.k", SANDBOX),
     ({"expires_after": {"anchor": "last_active_at"}}, "400 missing_required_parameter expires_after.days", SANDBOX),
+    ({"file_ids": []}, "200 accepted", "the sandbox; a client failed with it (open-chat-studio PR 2379)"),
     ({"other": 1}, "400 unknown_parameter other", "additionalProperties: false"),
 ]  # fmt: skip
 
@@ -130,10 +132,10 @@ def refused(operation: str, body: Any, expected: str, source: str) -> None:
         """The request over bare HTTP"""
         given = body
         if operation == "POST /vector_stores":
-            given = {**body, "metadata": {**body.get("metadata", {}), MARK: world.token}}
+            given = {"expires_after": EXPIRY, **body, "metadata": {**body.get("metadata", {}), MARK: world.token}}
         return refusal(world.call(operation, given))
 
-    cost = Cost(searches=1) if expected.startswith("200") else Cost()
+    cost = Cost(searches=int(expected.startswith("200") and operation.endswith("/search")))
     ERRORS.ask(text, expected, source=source, mend="sandbox/parameters.py, sandbox/state.py", cost=cost)(asking)
 
 
@@ -150,7 +152,10 @@ def no_key(world: World) -> str:
 
 
 @ERRORS.ask(
-    "What does a wrong key say?", "401 invalid_api_key None", source="LibreChat#5432", mend="sandbox/app.py: App._authenticate"
+    "What does a wrong key say?",
+    "401 invalid_api_key None",
+    source="LibreChat#5432",
+    mend="sandbox/app.py: App._authenticate",
 )
 def wrong_key(world: World) -> str:
     """GET /files?limit=1 with a key that nobody has"""
@@ -158,7 +163,9 @@ def wrong_key(world: World) -> str:
     return refusal(world.call("GET /files?limit=1", headers=headers, keyless=True))
 
 
-@ERRORS.ask("What does a body that is not JSON say?", "400 None None", source=SANDBOX, mend="sandbox/endpoints.py: NOT_JSON")
+@ERRORS.ask(
+    "What does a body that is not JSON say?", "400 None None", source=SANDBOX, mend="sandbox/endpoints.py: NOT_JSON"
+)
 def not_json(world: World) -> str:
     """POST /vector_stores/{id} with {"""
     return refusal(world.call(f"POST {STORE}", b"{", headers={"Content-Type": "application/json"}))

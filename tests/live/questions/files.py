@@ -18,7 +18,9 @@ CONTENT = {
 }
 OBJECT = "sandbox/objects.py: File.json"
 DOWNLOADS = "sandbox/endpoints.py: get_file_content; the column content of tables/files.py"
-DOWNLOAD_SOURCE = "the sandbox, for tests; a thread of OpenAI's forum has: 400 Not allowed to download files of purpose: …"
+DOWNLOAD_SOURCE = (
+    "the sandbox, for tests; a thread of OpenAI's forum has: 400 Not allowed to download files of purpose: …"
+)
 
 
 @FILES.ask(
@@ -57,6 +59,28 @@ def newest_first(world: World) -> Any:
 
 
 @FILES.ask(
+    "Does `after` lead to the next page of files?", "yes", source="OpenAI's description", mend="sandbox/pagination.py"
+)
+def next_page(world: World) -> str:
+    """GET /files?limit=1, and the same with after"""
+    first = world.get("GET /files?limit=1")
+    second = world.get(f"GET /files?limit=1&after={first['last_id']}")
+    return "yes" if first["has_more"] and first["data"][0]["id"] != second["data"][0]["id"] else "no"
+
+
+@FILES.ask(
+    "Which purpose does a file show that was uploaded for evals?",
+    "evals",
+    source="the sandbox; the description has evals among the purposes of an upload, and not of a file",
+    mend=f"{OBJECT}; tests/support/contract.py",
+)
+def evals(world: World) -> Any:
+    """POST /files of one line of JSON"""
+    answer = world.upload("evals.jsonl", b'{"item": {"a": 1}}\n', "evals")
+    return answer.json()["purpose"] if answer.status == 200 else refusal(answer)
+
+
+@FILES.ask(
     "When does a file with expires_after expire?",
     "3600 s after created_at",
     source="OpenAI's description",
@@ -75,7 +99,9 @@ def expiring(world: World) -> str:
     return f"{found['expires_at'] - found['created_at']} s after created_at"
 
 
-@FILES.ask("Can a file of the purpose assistants be downloaded?", "200 accepted", source=DOWNLOAD_SOURCE, mend=DOWNLOADS)
+@FILES.ask(
+    "Can a file of the purpose assistants be downloaded?", "200 accepted", source=DOWNLOAD_SOURCE, mend=DOWNLOADS
+)
 def download_of_assistants(world: World) -> str:
     """GET /files/{id}/content"""
     return refusal(world.call("GET /files/{returns}/content"))

@@ -64,9 +64,7 @@ def before(world: World) -> str:
     return "the first files of the list" if found == every[:2] else f"others: {[every.index(id) for id in found]}"
 
 
-@LISTS.ask(
-    "Which page do `after` and `before` give together?", "the files between", source="the sandbox", mend=PAGES
-)
+@LISTS.ask("Which page do `after` and `before` give together?", "the files between", source="the sandbox", mend=PAGES)
 def after_and_before(world: World) -> str:
     """GET …/files?order=asc&after=the first&before=the last"""
     every = ids(world, "order=asc")
@@ -97,7 +95,9 @@ def empty_page(world: World) -> Any:
     return [page["first_id"], page["last_id"]]
 
 
-@LISTS.ask("Do filter and limit go together?", ["prices"], source=DESCRIPTION, mend="sandbox/endpoints.py: _page_of_files")
+@LISTS.ask(
+    "Do filter and limit go together?", ["prices"], source=DESCRIPTION, mend="sandbox/endpoints.py: _page_of_files"
+)
 def filtered(world: World) -> Any:
     """GET …/files?filter=failed&limit=1"""
     names = {world[name]: name for name in ("returns", "shipping", "prices", "warranty")}

@@ -21,7 +21,9 @@ QUERY = "what is the refund policy"
 
 def found(world: World, **options: Any) -> list[str]:
     """The roles of the files that a search finds, sorted."""
-    page = world.get("POST /vector_stores/{store}/search", {"query": "refund lamps parcels", "max_num_results": 50, **options})
+    page = world.get(
+        "POST /vector_stores/{store}/search", {"query": "refund lamps parcels", "max_num_results": 50, **options}
+    )
     names = {world[name]: name for name in ("returns", "shipping", "warranty")}
     return sorted({names[hit["file_id"]] for hit in page["data"]})
 
@@ -50,7 +52,11 @@ def search_query(world: World) -> Any:
 
 
 @SEARCH.ask(
-    "Does rewrite_query change search_query?", "no", source="the sandbox, which does not rewrite", mend=RESULTS, cost=ONE
+    "Does rewrite_query change search_query?",
+    "no",
+    source="the sandbox, which does not rewrite",
+    mend=RESULTS,
+    cost=ONE,
 )
 def rewritten(world: World) -> str:
     """POST …/search {"rewrite_query": true}"""
@@ -139,7 +145,10 @@ filters(
     {
         "type": "or",
         "filters": [
-            {"type": "and", "filters": [{"type": "eq", "key": "number", "value": 2}, {"type": "eq", "key": "lang", "value": "de"}]},
+            {
+                "type": "and",
+                "filters": [{"type": "eq", "key": "number", "value": 2}, {"type": "eq", "key": "lang", "value": "de"}],
+            },
             {"type": "in", "key": "file", "value": ["warranty", "other"]},
         ],
     },

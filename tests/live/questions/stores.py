@@ -149,5 +149,20 @@ def null_expiry(world: World) -> str:
 )
 def headers(world: World) -> str:
     """GET /vector_stores/{id}"""
-    found = [name for name in ("x-request-id", "openai-processing-ms") if name in world.call("GET /vector_stores/{store}").headers]
+    found = [
+        name
+        for name in ("x-request-id", "openai-processing-ms")
+        if name in world.call("GET /vector_stores/{store}").headers
+    ]
     return "both" if len(found) == 2 else f"only {found}"
+
+
+@STORES.ask(
+    "Which headers tell how many requests are left?",
+    [],
+    source="the sandbox; OpenAI's overview of headers has x-ratelimit-…",
+    mend="transport/limits.py",
+)
+def rate_limit_headers(world: World) -> Any:
+    """GET /vector_stores/{id}"""
+    return sorted(name for name in world.call("GET /vector_stores/{store}").headers if name.startswith("x-ratelimit-"))

@@ -17,7 +17,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +147,9 @@ def stopping_by_signals() -> Iterator[threading.Event]:
 
     def note(number: int, _: Any) -> None:
         stop.set()
-        print(f"\n{signal.Signals(number).name}: stopping after the request in flight, then cleaning up", flush=True)
+        text = f"\n{signal.Signals(number).name}: stopping after the request in flight, then cleaning up\n"
+        with suppress(OSError):  # print() could be running already, and must not fail here
+            os.write(sys.stdout.fileno(), text.encode())
 
     earlier = {number: signal.signal(number, note) for number in SIGNALS}
     try:

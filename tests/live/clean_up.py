@@ -74,7 +74,7 @@ def _look(exchange: Exchange, kind: str) -> list[str]:
         marked = [
             item["id"] for item in _listed(exchange, kind) if _is_marked(item, ledger) and item["id"] not in known
         ]
-    except http.RequestException as error:
+    except Exception as error:  # whatever the list was, the known ids are to be deleted
         return [f"one of {kind}, whose POST got no response: the list could not be read: {error}"]
     if len(marked) > ledger.unknown.count(kind):
         return [f"{', '.join(marked)} ({kind}): more objects carry the token {ledger.token} than the run can have made"]

@@ -104,7 +104,7 @@ class Exchange:
         if kind == "files":
             is_marked = f'filename="{self.ledger.file_prefix}'.encode() in body
         else:
-            is_marked = json.loads(body)["metadata"][MARK] == self.ledger.token
+            is_marked = json.loads(body).get("metadata", {}).get(MARK) == self.ledger.token
         if not is_marked:
             raise ValueError(f"POST /{kind} without the mark of the run is not sent: it could not be cleaned up")
         return self.ledger.creating(kind)

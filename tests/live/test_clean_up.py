@@ -145,7 +145,11 @@ def test_clean_up_with_another_key_or_address_deletes_nothing(exchange: Exchange
 
 def test_create_without_the_mark_is_not_sent(exchange: Exchange, sandbox: Any) -> None:
     """It could not be cleaned up."""
-    for target, body in (("/vector_stores", b'{"metadata": {"openai_vtab_live": "x"}}'), ("/files", b"--b")):
+    for target, body in (
+        ("/vector_stores", b'{"metadata": {"openai_vtab_live": "x"}}'),
+        ("/vector_stores", b"{}"),
+        ("/files", b"--b"),
+    ):
         with pytest.raises(ValueError, match="without the mark of the run is not sent"):
             exchange.send("POST", target, {}, body)
     assert sandbox.requests == []

@@ -19,12 +19,17 @@ PAUSES = (0, 5, 20)  # seconds before each look
 QUERY = "what is the refund policy"
 
 
+def names_of_files(world: World) -> dict[str, str]:
+    """The roles of the files in the vector store, by their ids."""
+    return {world[name]: name for name in ("returns", "shipping", "prices", "warranty")}
+
+
 def found(world: World, **options: Any) -> list[str]:
     """The roles of the files that a search finds, sorted."""
     page = world.get(
         "POST /vector_stores/{store}/search", {"query": "refund lamps parcels", "max_num_results": 50, **options}
     )
-    names = {world[name]: name for name in ("returns", "shipping", "warranty")}
+    names = names_of_files(world)
     return sorted({names[hit["file_id"]] for hit in page["data"]})
 
 
@@ -34,7 +39,7 @@ def found(world: World, **options: Any) -> list[str]:
 def first_hit(world: World) -> str:
     """SELECT file_id FROM vector_store_search(store, query)"""
     rows = world.sql("SELECT file_id FROM vector_store_search(?, ?) ORDER BY score DESC", world["store"], QUERY)
-    names = {world[name]: name for name in ("returns", "shipping", "warranty")}
+    names = names_of_files(world)
     return names[rows[0][0]] if rows else "none"
 
 

@@ -66,9 +66,11 @@ def expires_at(world: World) -> str:
 )
 def beta_header(world: World) -> str:
     """GET of the same store with and without the header"""
-    without = world.call("GET /vector_stores/{store}").json()
-    beta = world.call("GET /vector_stores/{store}", headers={"OpenAI-Beta": "assistants=v2"}).json()
-    return "no" if without == beta else f"other responses: {without} and {beta}"
+    answers = [
+        world.call("GET /vector_stores/{store}", headers=sent) for sent in ({}, {"OpenAI-Beta": "assistants=v2"})
+    ]
+    without, beta = [sorted(answer.json()) for answer in answers]
+    return "no" if without == beta else f"other members: {without} without it, {beta} with it"
 
 
 @STORES.ask(

@@ -88,3 +88,20 @@ def without_text(world: World) -> Any:
     world.get("POST /vector_stores/{other}/files", {"file_id": world["spaces"]})
     found = world.finished_file("spaces", "other")
     return {"status": found["status"], "code": (found["last_error"] or {}).get("code")}
+
+
+@UNUSUAL.ask(
+    "How does a text in UTF-16 end?",
+    "completed",
+    source="OpenAI's guide: utf-8, utf-16 or ascii",
+    mend="sandbox/parsing.py: text_of",
+    cost=Cost(files=1, bytes=40),
+)
+def in_utf_16(world: World) -> Any:
+    """POST …/files of a file with a byte order mark"""
+    answer = world.upload("utf-16.txt", "Grüße aus Köln".encode("utf-16"))
+    if answer.status != 200:
+        return refusal(answer)
+    world["utf_16"] = answer.json()["id"]
+    world.get("POST /vector_stores/{other}/files", {"file_id": world["utf_16"]})
+    return world.finished_file("utf_16", "other")["status"]

@@ -75,6 +75,13 @@ def test_forms_are_compared_with_cassettes_and_description() -> None:
     assert seen[-1] == "an object 'file.v2', which no cassette has"
 
 
+def test_forms_may_be_of_any_kind() -> None:
+    """A list without its ends, and a response that does not say what it is, are differences as well."""
+    page = {"object": "list", "data": [], "has_more": False, "first_id": "", "last_id": ""}
+    assert [form.seen.partition(":")[0] for form in forms([record(page, target="/files")])] == ["200 AssertionError"]
+    assert [form.seen for form in forms([record({"id": "file-1"})])] == ["200 KeyError: 'object'"]
+
+
 def test_forms_of_errors_are_compared_with_the_description() -> None:
     """An error body of another form is a difference; a path that no operation has is not compared."""
     (form,) = forms([record({"detail": "Not Found"}, status=404)])

@@ -521,7 +521,8 @@ class Work:
         while any(thread.is_alive() for thread in threads):
             time.sleep(chance.uniform(0.02, 0.4))
             chance.choice(clients).interrupt()
-            is_warm = self.counts["statements"].total() >= WARM_STATEMENTS
+            with self._lock:
+                is_warm = self.counts["statements"].total() >= WARM_STATEMENTS
             if is_warm and time.monotonic() >= look and time.monotonic() < self.end:
                 self.measured.append((time.monotonic() - self.begin, *measured()))
                 look = time.monotonic() + max(1.0, (self.end - self.warm) / 30)

@@ -4,7 +4,7 @@
     python -m tests.live --questions                       the list of questions, with what is expected; sends nothing
     OPENAI_API_KEY=… python -m tests.live --clean-up       delete what runs that were killed have left
 
-It creates three vector stores and a few small files, and deletes them at the end, also after Ctrl-C. The exit status is
+It creates a few vector stores and small files, and deletes them at the end, also after Ctrl-C. The exit status is
 0 without a difference, 1 with differences, and 2 if the run has stopped early or something may be left.
 """
 
@@ -94,12 +94,12 @@ def main() -> int:
 def permitted(base_url: str, searches: int, dollars: float) -> bool:
     """Say what the run will do, and ask whether it may."""
     print(
-        f"{len(QUESTIONS)} questions to {base_url}: three vector stores and a few small files, which are deleted at the "
-        f"end; {searches} searches; up to ${dollars:.4f}."
+        f"{len(QUESTIONS)} questions to {base_url}: a few vector stores and small files, which are deleted at the end; "
+        f"{searches} searches; up to ${dollars:.4f}."
     )
     try:
         return input("Begin? [y/N] ").strip().lower() in ("y", "yes")
-    except EOFError:
+    except (EOFError, KeyboardInterrupt):
         return False
 
 
@@ -110,7 +110,7 @@ def ask_all(questions: Sequence[Question], base_url: str, key: str, budget: Budg
     findings: list[Finding] = []
     left: list[str] = []
     stopped = ""
-    with stopping_by_signals() as stop, closing(exchange), closing(ledger):
+    with stopping_by_signals() as stop, closing(ledger):
         try:
             with relay(exchange) as local, closing(openai_vtab.connect(base_url=local, **SETTINGS)) as db:
                 for finding in run(questions, World(exchange, db, stop), budget, tell):

@@ -62,7 +62,6 @@ def clean_up_earlier(folder: Path, base_url: str, key: str) -> Iterator[str]:
                 ids = ", ".join(id for _, id in ledger.ids) or "objects without a known id"
                 yield f"{path}: its run had another key, or another address ({ledger.base_url}), and has left {ids}"
         finally:
-            exchange.close()
             ledger.close()
 
 

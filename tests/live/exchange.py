@@ -56,7 +56,6 @@ class Exchange:
         self._key = key
         self._key_header = Settings(base_url=base_url, api_key=key).key_header(key)
         self._lock = threading.Lock()
-        self._session = http.Session()
 
     def send(
         self,
@@ -81,8 +80,16 @@ class Exchange:
             self.records.append(record)
             self.searches += target.endswith("/search")
         try:
-            response = self._session.request(
-                method, self.base_url + target, headers=all_headers, data=body, timeout=SECONDS, allow_redirects=False
+            # A connection for each request: the server may have closed one that was kept open, and the outcome of a
+            # create would be unknown. `auth` keeps ~/.netrc from replacing the key.
+            response = http.request(
+                method,
+                self.base_url + target,
+                headers=all_headers,
+                data=body,
+                auth=lambda prepared: prepared,
+                timeout=SECONDS,
+                allow_redirects=False,
             )
         except http.RequestException as error:
             record["failure"] = self._hidden(str(error).encode())
@@ -95,10 +102,6 @@ class Exchange:
             self._after_create(number, answer)
         record["response"] = self._hidden(self._without_others(method, kind, answer))
         return answer
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._session.close()
 
     def _before_create(self, kind: str, body: bytes) -> int:
         if kind == "files":
@@ -113,7 +116,7 @@ class Exchange:
         found = answer.json()
         if isinstance(found, dict) and isinstance(found.get("id"), str):
             self.ledger.created(number, found["id"])
-        elif 400 <= answer.status < 500:
+        elif 400 <= answer.status < 500 and answer.status != 408:
             self.ledger.not_created(number)
 
     def _without_others(self, method: str, kind: str, answer: Answer) -> bytes:
@@ -122,10 +125,9 @@ class Exchange:
         if method != "GET" or kind.partition("?")[0] not in KINDS or answer.status != 200 or not isinstance(page, dict):
             return answer.body
         own = {id for _, id in self.ledger.ids}
-        listed = page.get("data") or []
-        shown = [item if item.get("id") in own else _masked(item) for item in listed]
-        ours = [item for item in shown if item.get("id") in own]
-        others = [item for item in shown if item.get("id") not in own][:OTHERS]
+        listed = [item for item in page.get("data") or [] if isinstance(item, dict)]
+        ours = [item for item in listed if item.get("id") in own]
+        others = [_masked(item) for item in listed if item.get("id") not in own][:OTHERS]
         ends = {name: page[name] if page[name] in (None, "", *own) else HIDDEN for name in ENDS if name in page}
         return json.dumps({**page, **ends, "data": [*ours, *others]}).encode()
 
@@ -135,7 +137,7 @@ class Exchange:
         return ACCOUNT.sub(r"\1…", text)
 
 
-def _masked(item: Any) -> dict[str, Any]:
+def _masked(item: dict[str, Any]) -> dict[str, Any]:
     """The members of an object, without what they say."""
     found = {}
     for name, value in item.items():

@@ -28,7 +28,6 @@ def exchange(sandbox: Any, tmp_path: Path) -> Iterator[Exchange]:
     ledger = Ledger.begin(tmp_path, sandbox.base_url, sandbox.api_key)
     exchange = Exchange(sandbox.base_url, sandbox.api_key, ledger)
     yield exchange
-    exchange.close()
     ledger.close()
 
 

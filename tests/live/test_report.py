@@ -113,6 +113,5 @@ def test_exchange_records_neither_the_key_nor_what_others_have(sandbox: Any, tmp
     ]
     assert list(forms(exchange.records)) == []
     assert json.loads(text)["findings"][0]["seen"] == "merged"
-    exchange.close()
     ledger.gone("file-own")
     ledger.close()

@@ -4,6 +4,7 @@ from ..question import Questions
 from .batches import BATCHES
 from .cancels import CANCELS
 from .changes import CHANGES
+from .documents import DOCUMENTS
 from .errors import ERRORS
 from .files import FILES
 from .lists import LISTS
@@ -11,4 +12,4 @@ from .search import SEARCH
 from .stores import STORES
 from .unusual import UNUSUAL
 
-QUESTIONS = Questions([*STORES, *FILES, *BATCHES, *UNUSUAL, *CANCELS, *LISTS, *SEARCH, *ERRORS, *CHANGES])
+QUESTIONS = Questions([*STORES, *FILES, *BATCHES, *UNUSUAL, *CANCELS, *LISTS, *SEARCH, *ERRORS, *CHANGES, *DOCUMENTS])

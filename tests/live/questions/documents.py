@@ -34,8 +34,8 @@ def replace(world: World) -> None:
 def hit(world: World) -> Any:
     """CREATE VIRTUAL TABLE … USING vector_store_documents, INSERT, SELECT … MATCH"""
     world.sql(
-        "CREATE VIRTUAL TABLE handbook USING vector_store_documents(name = 'openai_vtab live', "
-        f"metadata = '{json.dumps(world.metadata())}', expires_after = '{json.dumps(EXPIRY)}')"
+        "CREATE VIRTUAL TABLE handbook USING vector_store_documents(name = "
+        f"'openai_vtab live {world.token}', metadata = '{json.dumps(world.metadata())}', expires_after = '{json.dumps(EXPIRY)}')"
     )
     replace(world)
     world["documents"] = world.sql("SELECT vector_store_id FROM handbook LIMIT 1")[0][0]

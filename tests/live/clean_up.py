@@ -34,9 +34,9 @@ def clean_up(exchange: Exchange, *, later: bool = False) -> list[str]:
             problems += _look(exchange, kind)
     for kind, id in exchange.ledger.ids:
         answer = _attempt(exchange, "DELETE", f"/{kind}/{id}")
-        if isinstance(answer, Answer) and answer.status in (200, 404):
+        if isinstance(answer, Answer) and answer.status == 404:
             exchange.ledger.gone(id)
-        else:
+        elif not isinstance(answer, Answer) or answer.status != 200:
             problems.append(f"{id} ({kind}): {_said(answer)}")
     if later and not problems:
         exchange.ledger.none_left_unknown()

@@ -100,6 +100,8 @@ class Exchange:
         record["response_headers"] = {name: value for name, value in found.items() if RECEIVED.fullmatch(name)}
         if number is not None:
             self._after_create(number, answer)
+        if method == "DELETE" and answer.status == 200:
+            self._after_delete(kind)
         record["response"] = self._hidden(self._without_others(method, kind, answer))
         return answer
 
@@ -118,6 +120,11 @@ class Exchange:
             self.ledger.created(number, found["id"])
         elif 400 <= answer.status < 500 and answer.status != 408:
             self.ledger.not_created(number)
+
+    def _after_delete(self, path: str) -> None:
+        kind, _, id = path.partition("/")
+        if (kind, id) in self.ledger.ids:
+            self.ledger.gone(id)
 
     def _without_others(self, method: str, kind: str, answer: Answer) -> bytes:
         """The response. A list of the whole account keeps only the form of what the run has not created."""

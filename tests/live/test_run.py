@@ -202,6 +202,26 @@ def test_run_shows_how_a_server_differs(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 @pytest.mark.slow
+def test_run_with_a_server_that_differs_in_much_leaves_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Errors are texts, unknown ids are 400, attached files are not deleted, and lists begin again."""
+    quirks = sandbox_package.Quirks(
+        plain_errors="text",
+        unknown_id_is_400=True,
+        attached_file_is_not_deleted=True,
+        batch_ids_without_prefix=True,
+        unknown_after_is_first_page=True,
+    )
+    with sandbox_package.run(processing_seconds=0.3, quirks=quirks) as sandbox:
+        before = objects(sandbox)
+        assert ask(sandbox, tmp_path, *QUESTIONS) == 1
+        assert objects(sandbox) == before
+    assert "LEFT" not in capsys.readouterr().out
+    assert list(tmp_path.glob("*.ledger")) == []
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("requests", [3, 40])
 def test_run_that_is_interrupted_cleans_up(live: Any, quick: Any, number: signal.Signals, requests: int) -> None:

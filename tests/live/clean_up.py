@@ -15,7 +15,7 @@ from typing import Any
 
 import requests as http
 
-from .exchange import Answer, Exchange
+from .exchange import Exchange, Response
 from .ledger import KINDS, MARK, Ledger, fingerprint
 
 ATTEMPTS = 3
@@ -33,11 +33,11 @@ def clean_up(exchange: Exchange, *, later: bool = False) -> list[str]:
         if kind in exchange.ledger.unknown:
             problems += _look(exchange, kind)
     for kind, id in exchange.ledger.ids:
-        answer = _attempt(exchange, "DELETE", f"/{kind}/{id}")
-        if isinstance(answer, Answer) and answer.status == 404:
+        response = _attempt(exchange, "DELETE", f"/{kind}/{id}")
+        if isinstance(response, Response) and response.status == 404:
             exchange.ledger.gone(id)
-        elif not isinstance(answer, Answer) or answer.status != 200:
-            problems.append(f"{id} ({kind}): {_said(answer)}")
+        elif not isinstance(response, Response) or response.status != 200:
+            problems.append(f"{id} ({kind}): {_said(response)}")
     if later and not problems:
         exchange.ledger.none_left_unknown()
     problems += [
@@ -92,10 +92,10 @@ def _listed(exchange: Exchange, kind: str) -> Iterator[Any]:
     """The objects of a list. A page that comes again ends it: some proxies ignore `after`."""
     target, seen = f"/{kind}?limit=100", set()
     for _ in range(MANY_PAGES):
-        answer = _attempt(exchange, "GET", target)
-        if not isinstance(answer, Answer) or answer.status != 200:
-            raise http.RequestException(_said(answer))
-        page = answer.json()
+        response = _attempt(exchange, "GET", target)
+        if not isinstance(response, Response) or response.status != 200:
+            raise http.RequestException(_said(response))
+        page = response.json()
         yield from page["data"]
         last = page["data"][-1]["id"] if page["data"] else None
         if last is None or last in seen or not page["has_more"]:
@@ -104,24 +104,24 @@ def _listed(exchange: Exchange, kind: str) -> Iterator[Any]:
         target = f"/{kind}?limit=100&after={last}"
 
 
-def _attempt(exchange: Exchange, method: str, target: str) -> Answer | Exception:
+def _attempt(exchange: Exchange, method: str, target: str) -> Response | Exception:
     """Send an idempotent request up to three times."""
-    outcome: Answer | Exception = Exception("not sent")
+    outcome: Response | Exception = Exception("not sent")
     for number in range(ATTEMPTS):
         time.sleep(PAUSE if number else 0)
         try:
             outcome = exchange.send(method, target)
         except http.RequestException as error:
             outcome = error
-        if isinstance(outcome, Answer) and outcome.status not in (408, 409, 429) and outcome.status < 500:
+        if isinstance(outcome, Response) and outcome.status not in (408, 409, 429) and outcome.status < 500:
             break
     return outcome
 
 
-def _said(answer: Answer | Exception) -> str:
+def _said(response: Response | Exception) -> str:
     """What the API said, in a line."""
-    if isinstance(answer, Exception):
-        return str(answer)
-    found = answer.json()
+    if isinstance(response, Exception):
+        return str(response)
+    found = response.json()
     message = (found.get("error") or {}).get("message") if isinstance(found, dict) else None
-    return f"{answer.status} {message or ''}".strip()
+    return f"{response.status} {message or ''}".strip()

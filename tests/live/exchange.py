@@ -30,7 +30,7 @@ ACCOUNT = re.compile(r"\b(org-|proj_)\w+")
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """A response, with its header names in lower case."""
 
     status: int
@@ -65,7 +65,7 @@ class Exchange:
         body: bytes = b"",
         *,
         keyless: bool = False,
-    ) -> Answer:
+    ) -> Response:
         """Send a request once, with the key unless `keyless`. Raises requests.RequestException without a response."""
         kind = target.removeprefix("/")
         number = self._before_create(kind, body) if method == "POST" and kind in KINDS else None
@@ -82,7 +82,7 @@ class Exchange:
         try:
             # A connection for each request: the server may have closed one that was kept open, and the outcome of a
             # create would be unknown. `auth` keeps ~/.netrc from replacing the key.
-            response = http.request(
+            received = http.request(
                 method,
                 self.base_url + target,
                 headers=all_headers,
@@ -94,16 +94,16 @@ class Exchange:
         except http.RequestException as error:
             record["failure"] = self._hidden(str(error).encode())
             raise
-        found = {name.lower(): value for name, value in response.headers.items()}
-        answer = Answer(response.status_code, found, response.content)
-        record["status"] = answer.status
+        found = {name.lower(): value for name, value in received.headers.items()}
+        response = Response(received.status_code, found, received.content)
+        record["status"] = response.status
         record["response_headers"] = {name: value for name, value in found.items() if RECEIVED.fullmatch(name)}
         if number is not None:
-            self._after_create(number, answer)
-        if method == "DELETE" and answer.status == 200:
+            self._after_create(number, response)
+        if method == "DELETE" and response.status == 200:
             self._after_delete(kind)
-        record["response"] = self._hidden(self._without_others(method, kind, answer))
-        return answer
+        record["response"] = self._hidden(self._without_others(method, kind, response))
+        return response
 
     def _before_create(self, kind: str, body: bytes) -> int:
         if kind == "files":
@@ -114,11 +114,11 @@ class Exchange:
             raise ValueError(f"POST /{kind} without the mark of the run is not sent: it could not be cleaned up")
         return self.ledger.creating(kind)
 
-    def _after_create(self, number: int, answer: Answer) -> None:
-        found = answer.json()
+    def _after_create(self, number: int, response: Response) -> None:
+        found = response.json()
         if isinstance(found, dict) and isinstance(found.get("id"), str):
             self.ledger.created(number, found["id"])
-        elif 400 <= answer.status < 500 and answer.status != 408:
+        elif 400 <= response.status < 500 and response.status != 408:
             self.ledger.not_created(number)
 
     def _after_delete(self, path: str) -> None:
@@ -126,11 +126,16 @@ class Exchange:
         if (kind, id) in self.ledger.ids:
             self.ledger.gone(id)
 
-    def _without_others(self, method: str, kind: str, answer: Answer) -> bytes:
+    def _without_others(self, method: str, kind: str, response: Response) -> bytes:
         """The response. A list of the whole account keeps only the form of what the run has not created."""
-        page = answer.json()
-        if method != "GET" or kind.partition("?")[0] not in KINDS or answer.status != 200 or not isinstance(page, dict):
-            return answer.body
+        page = response.json()
+        if (
+            method != "GET"
+            or kind.partition("?")[0] not in KINDS
+            or response.status != 200
+            or not isinstance(page, dict)
+        ):
+            return response.body
         own = {id for _, id in self.ledger.ids}
         listed = [item for item in page.get("data") or [] if isinstance(item, dict)]
         ours = [item for item in listed if item.get("id") in own]

@@ -46,8 +46,8 @@ def forms(records: Iterable[dict[str, Any]]) -> Iterator[Form]:
     """The differences, each once."""
     found: dict[Form, None] = {}
     for record in records:
-        answer = as_json(record.get("response", ""))
-        if not isinstance(answer, dict):
+        response = as_json(record.get("response", ""))
+        if not isinstance(response, dict):
             continue
         path = record["target"].partition("?")[0]
         try:
@@ -56,7 +56,7 @@ def forms(records: Iterable[dict[str, Any]]) -> Iterator[Form]:
             continue
         found |= dict.fromkeys(_from_description(operation, record["status"], record["response"]))
         if record["status"] == 200:
-            found |= dict.fromkeys(_from_cassettes(operation, answer))
+            found |= dict.fromkeys(_from_cassettes(operation, response))
     yield from found
 
 
@@ -74,9 +74,9 @@ def _from_description(operation: str, status: int, response: str) -> Iterator[Fo
     yield Form(operation, "OpenAI's description", f"{status} {problem[:200]}", mend)
 
 
-def _from_cassettes(operation: str, answer: Any) -> Iterator[Form]:
+def _from_cassettes(operation: str, response: Any) -> Iterator[Form]:
     mend = "sandbox/objects.py, sandbox/containers.py; the cassettes"
-    for kind, item in objects(answer):
+    for kind, item in objects(response):
         if kind not in recorded():
             yield Form(operation, "the cassettes", f"an object {kind!r}, which no cassette has", mend)
             continue

@@ -41,17 +41,17 @@ def relay(exchange: Exchange) -> Iterator[str]:
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
             headers = {name: value for name, value in self.headers.items() if name.lower() not in DROPPED}
             try:
-                answer = exchange.send(self.command, self.path.removeprefix("/v1"), headers, body)
+                response = exchange.send(self.command, self.path.removeprefix("/v1"), headers, body)
             except http.RequestException:  # the package shall see what happened: no response
                 self.close_connection = True
                 return
-            self.send_response(answer.status)
-            for name, value in answer.headers.items():
+            self.send_response(response.status)
+            for name, value in response.headers.items():
                 if name not in NOT_PASSED_ON:
                     self.send_header(name, value)
-            self.send_header("content-length", str(len(answer.body)))
+            self.send_header("content-length", str(len(response.body)))
             self.end_headers()
-            self.wfile.write(answer.body)
+            self.wfile.write(response.body)
 
         do_GET = do_POST = do_DELETE = handle_one  # noqa: N815 - the names that the server looks for
 

@@ -31,7 +31,7 @@ def summary(findings: Sequence[Finding], forms: Sequence[Form], asked: int) -> s
     parts += [table(("question without an answer", "why"), unanswered)] if unanswered else []
     expected = sum(not finding.differs and not finding.reason for finding in findings)
     parts.append(
-        f"{expected} of {asked} questions answered as expected, {len(rows)} differences, {len(unanswered)} without an "
+        f"{expected} of {asked} questions answered as expected, {len(rows)} {'difference' if len(rows) == 1 else 'differences'}, {len(unanswered)} without an "
         f"answer, {asked - len(findings)} not asked"
     )
     return "\n\n".join(parts)

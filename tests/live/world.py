@@ -17,7 +17,7 @@ from typing import Any
 import apsw
 import requests as http
 
-from .exchange import Answer, Exchange
+from .exchange import Exchange, Response
 from .ledger import MARK
 from .question import Unanswered
 
@@ -55,7 +55,7 @@ class World:
 
     def call(
         self, operation: str, body: Any = None, *, headers: dict[str, str] | None = None, keyless: bool = False
-    ) -> Answer:
+    ) -> Response:
         """Send "GET /vector_stores/{store}", with a JSON body or bytes. Waits and sends it again after a 429.
 
         Without a response, only what changes nothing twice is sent again. Raises Unanswered in the end.
@@ -69,25 +69,25 @@ class World:
             sent = {"Content-Type": "application/json", **sent}
         for _ in range(3):
             try:
-                answer = self.exchange.send(method, target, sent, body or b"", keyless=keyless)
+                response = self.exchange.send(method, target, sent, body or b"", keyless=keyless)
             except http.RequestException as error:
                 problem = f"{method} {target} got no response: {error}"
                 if method == "POST":
                     break
                 self.pause(1)
                 continue
-            if answer.status != 429:
-                return answer
-            problem = f"{method} {target}: {refusal(answer)}"
-            self.pause(min(float(answer.headers.get("retry-after", 5)), LONGEST_PAUSE))
+            if response.status != 429:
+                return response
+            problem = f"{method} {target}: {refusal(response)}"
+            self.pause(min(float(response.headers.get("retry-after", 5)), LONGEST_PAUSE))
         raise Unanswered(problem)
 
     def get(self, operation: str, body: Any = None) -> Any:
         """The JSON of a response with status 200. Raises Unanswered for another status."""
-        answer = self.call(operation, body)
-        if answer.status != 200:
-            raise Unanswered(f"{operation}: {refusal(answer)}")
-        return answer.json()
+        response = self.call(operation, body)
+        if response.status != 200:
+            raise Unanswered(f"{operation}: {refusal(response)}")
+        return response.json()
 
     def sql(self, statement: str, *bindings: Any) -> list[tuple[Any, ...]]:
         """The rows of a statement."""
@@ -108,7 +108,7 @@ class World:
         """The name of a file of the run, which a clean-up knows it by."""
         return f"{self.exchange.ledger.file_prefix}{name}"
 
-    def upload(self, name: str, content: bytes, purpose: str = "assistants", **fields: str) -> Answer:
+    def upload(self, name: str, content: bytes, purpose: str = "assistants", **fields: str) -> Response:
         """Upload a file over bare HTTP."""
         parts = [f'name="{field}"\r\n\r\n{value}'.encode() for field, value in {"purpose": purpose, **fields}.items()]
         parts.append(f'name="file"; filename="{self.filename(name)}"\r\n\r\n'.encode() + content)
@@ -144,18 +144,18 @@ class World:
         raise Unanswered(f"a file is still in progress after {LONGEST_WAIT:g} s")
 
 
-def refusal(answer: Answer) -> str:
+def refusal(response: Response) -> str:
     """Status, code and param of an error, and its type if it is not the usual one: "400 invalid_value limit"."""
-    if answer.status < 400:
-        return f"{answer.status} accepted"
-    found = answer.json()
+    if response.status < 400:
+        return f"{response.status} accepted"
+    found = response.json()
     error = found.get("error") if isinstance(found, dict) else None
     if not isinstance(error, dict):
-        return f"{answer.status} without an error object"
+        return f"{response.status} without an error object"
     kind = error.get("type")
-    usual = "server_error" if answer.status >= 500 else "invalid_request_error"
+    usual = "server_error" if response.status >= 500 else "invalid_request_error"
     shown = [
-        str(answer.status),
+        str(response.status),
         *([] if kind == usual else [f"type={kind}"]),
         *map(str, (error.get("code"), error.get("param"))),
     ]

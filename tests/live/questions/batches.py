@@ -191,12 +191,12 @@ def ignored_attributes(world: World) -> str:
     """POST …/file_batches {"files": […], "attributes": {"top": 1}} in another store"""
     body = {"name": "openai_vtab live", "metadata": world.metadata(), "expires_after": EXPIRY}
     world["other"] = world.get("POST /vector_stores", body)["id"]
-    answer = world.call(
+    response = world.call(
         "POST /vector_stores/{other}/file_batches",
         {"files": [{"file_id": world["shipping"]}], "attributes": {"top": 1}},
     )
-    if answer.status != 200:
-        return refusal(answer)
+    if response.status != 200:
+        return refusal(response)
     attributes = world.finished_file("shipping", "other")["attributes"]
     return "applied" if attributes else "ignored"
 

@@ -26,13 +26,13 @@ def cancelled(world: World) -> str:
     """POST …/file_batches of three files, and POST …/cancel at once"""
     ids = [world[name.partition(".")[0]] for name in TEXTS]
     world["cancelled"] = world.get("POST /vector_stores/{third}/file_batches", {"file_ids": ids})["id"]
-    answer = world.call("POST /vector_stores/{third}/file_batches/{cancelled}/cancel")
+    response = world.call("POST /vector_stores/{third}/file_batches/{cancelled}/cancel")
     if (
-        answer.status != 200
+        response.status != 200
         and world.get("GET /vector_stores/{third}/file_batches/{cancelled}")["status"] == "completed"
     ):
         raise Unanswered("the batch was completed before it could be cancelled")
-    return str(answer.json()["status"]) if answer.status == 200 else refusal(answer)
+    return str(response.json()["status"]) if response.status == 200 else refusal(response)
 
 
 @CANCELS.ask(

@@ -136,8 +136,8 @@ def search_after_delete(world: World) -> str:
 )
 def detach_after_delete(world: World) -> Any:
     """DELETE …/files/{id}, and GET"""
-    answer = world.call("DELETE /vector_stores/{store}/files/{shipping}")
-    return [refusal(answer), *statuses(world, "GET /vector_stores/{store}/files/{shipping}")]
+    response = world.call("DELETE /vector_stores/{store}/files/{shipping}")
+    return [refusal(response), *statuses(world, "GET /vector_stores/{store}/files/{shipping}")]
 
 
 @CHANGES.ask(

@@ -76,8 +76,8 @@ def next_page(world: World) -> str:
 )
 def evals(world: World) -> Any:
     """POST /files of one line of JSON"""
-    answer = world.upload("evals.jsonl", b'{"item": {"a": 1}}\n', "evals")
-    return answer.json()["purpose"] if answer.status == 200 else refusal(answer)
+    response = world.upload("evals.jsonl", b'{"item": {"a": 1}}\n', "evals")
+    return response.json()["purpose"] if response.status == 200 else refusal(response)
 
 
 @FILES.ask(

@@ -66,10 +66,10 @@ def expires_at(world: World) -> str:
 )
 def beta_header(world: World) -> str:
     """GET of the same store with and without the header"""
-    answers = [
+    responses = [
         world.call("GET /vector_stores/{store}", headers=sent) for sent in ({}, {"OpenAI-Beta": "assistants=v2"})
     ]
-    without, beta = [sorted(answer.json()) for answer in answers]
+    without, beta = [sorted(response.json()) for response in responses]
     return "no" if without == beta else f"other members: {without} without it, {beta} with it"
 
 

@@ -21,12 +21,12 @@ UNUSUAL = Questions()
 )
 def named_twice(world: World) -> Any:
     """POST …/file_batches with the same id twice"""
-    answer = world.call(
+    response = world.call(
         "POST /vector_stores/{other}/file_batches", {"file_ids": [world["warranty"], world["warranty"]]}
     )
-    if answer.status != 200:
-        return refusal(answer)
-    world["twice"] = answer.json()["id"]
+    if response.status != 200:
+        return refusal(response)
+    world["twice"] = response.json()["id"]
     found = world.finished_batch("twice", "other")
     page = world.get("GET /vector_stores/{other}/file_batches/{twice}/files")
     return {"total": found["total"], "listed": len(page["data"])}
@@ -40,10 +40,10 @@ def named_twice(world: World) -> Any:
 )
 def named_unknown(world: World) -> Any:
     """POST …/file_batches with an id that no file has"""
-    answer = world.call("POST /vector_stores/{other}/file_batches", {"file_ids": ["file-" + "0" * 22]})
-    if answer.status != 200:
-        return refusal(answer)
-    world["unknown"] = answer.json()["id"]
+    response = world.call("POST /vector_stores/{other}/file_batches", {"file_ids": ["file-" + "0" * 22]})
+    if response.status != 200:
+        return refusal(response)
+    world["unknown"] = response.json()["id"]
     found = world.finished_batch("unknown", "other")
     page = world.get("GET /vector_stores/{other}/file_batches/{unknown}/files")
     errors = [(file["last_error"] or {}).get("code") for file in page["data"]]
@@ -81,10 +81,10 @@ def attached_again(world: World) -> Any:
 )
 def without_text(world: World) -> Any:
     """POST …/files of a file of two spaces"""
-    answer = world.upload("spaces.txt", b"  ")
-    if answer.status != 200:
-        return refusal(answer)
-    world["spaces"] = answer.json()["id"]
+    response = world.upload("spaces.txt", b"  ")
+    if response.status != 200:
+        return refusal(response)
+    world["spaces"] = response.json()["id"]
     world.get("POST /vector_stores/{other}/files", {"file_id": world["spaces"]})
     found = world.finished_file("spaces", "other")
     return {"status": found["status"], "code": (found["last_error"] or {}).get("code")}
@@ -99,9 +99,9 @@ def without_text(world: World) -> Any:
 )
 def in_utf_16(world: World) -> Any:
     """POST …/files of a file with a byte order mark"""
-    answer = world.upload("utf-16.txt", "Grüße aus Köln".encode("utf-16"))
-    if answer.status != 200:
-        return refusal(answer)
-    world["utf_16"] = answer.json()["id"]
+    response = world.upload("utf-16.txt", "Grüße aus Köln".encode("utf-16"))
+    if response.status != 200:
+        return refusal(response)
+    world["utf_16"] = response.json()["id"]
     world.get("POST /vector_stores/{other}/files", {"file_id": world["utf_16"]})
     return world.finished_file("utf_16", "other")["status"]

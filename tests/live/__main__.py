@@ -29,7 +29,7 @@ from .clean_up import clean_up, clean_up_earlier
 from .exchange import SECONDS, Exchange
 from .forms import forms
 from .ledger import Ledger
-from .prices import Budget, BudgetExceeded, needed, total
+from .prices import PRICES, Budget, BudgetExceeded, needed, total
 from .question import Finding, Question
 from .questions import QUESTIONS
 from .relay import NO_KEY, relay
@@ -95,7 +95,7 @@ def permitted(base_url: str, searches: int, dollars: float) -> bool:
     """Say what the run will do, and ask whether it may."""
     print(
         f"{len(QUESTIONS)} questions to {base_url}: a few vector stores and small files, which are deleted at the end; "
-        f"{searches} searches; up to ${dollars:.4f}."
+        f"{searches} searches; up to ${dollars:.4f} by the prices of {PRICES['search'].read_on}."
     )
     try:
         return input("Begin? [y/N] ").strip().lower() in ("y", "yes")

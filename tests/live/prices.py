@@ -15,7 +15,7 @@ GIB = 2**30
 
 @dataclass(frozen=True)
 class Price:
-    """A published price."""
+    """A published price, where it was read, and on which day."""
 
     dollars: float
     unit: str
@@ -23,17 +23,11 @@ class Price:
     read_on: str
 
 
-# The only prices that the program knows. The date is the day on which the source was last read.
+# OpenAI's page of prices could not be read here. This page quotes it, and names the day on which it was read.
+QUOTED = "https://www.modelcostwatch.com/openai/tool-costs/file-search, quoting https://openai.com/api/pricing"
 PRICES = {
-    "storage": Price(
-        0.10,
-        "GiB of a vector store and day",
-        "https://platform.openai.com/docs/pricing (File search storage)",
-        "2026-03-12",
-    ),
-    "search": Price(
-        2.50, "1,000 searches", "https://platform.openai.com/docs/pricing (File search tool call)", "2026-03-12"
-    ),
+    "storage": Price(0.10, "GiB of a vector store and day", QUOTED, "2026-03-12"),
+    "search": Price(2.50, "1,000 calls of the file search tool", QUOTED, "2026-03-12"),
 }
 
 # Estimates are too high rather than too low. The first GiB is free, but the account may have used it. A price is

@@ -91,7 +91,7 @@ def files_of_running_batch(world: World) -> str:
 @BATCHES.ask(
     "How does a batch end if one of its files fails?",
     {"status": "completed", "completed": 1, "failed": 1, "total": 2},
-    source="OpenAI's guide; other readers of it expect failed",
+    source="openai-node PR 2032: a sample that looks at failed as well as at the status",
     mend=f"{BATCH}; {PARSING}",
 )
 def end_of_batch(world: World) -> Any:

@@ -38,7 +38,7 @@ def cancelled(world: World) -> str:
 @CANCELS.ask(
     "How does a cancelled batch end?",
     {"status": "cancelled", "in_progress": 0, "failed": 0, "files": ["cancelled", "completed"]},
-    source="OpenAI's guide; a file becomes cancelled only by its batch (openai-node PR 2506)",
+    source="openai-node PR 2032 and PR 2506: failed is 0, and files become cancelled only by their batch",
     mend=f"{CANCEL}; sandbox/containers.py: FileBatch.cancel",
 )
 def end_of_cancelled(world: World) -> Any:

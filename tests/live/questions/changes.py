@@ -154,7 +154,7 @@ def deleted_twice(world: World) -> Any:
 @CHANGES.ask(
     "What remains of a vector store that was deleted?",
     {"store": 404, "batch": 404, "listed": False, "its file": 200},
-    source="OpenAI's description",
+    source="the sandbox; the description says only that the store is deleted",
     mend="sandbox/state.py: State.delete_store",
 )
 def deleted_store(world: World) -> Any:

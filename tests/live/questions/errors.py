@@ -19,7 +19,6 @@ ERRORS = Questions()
 STORE, BATCHES = "/vector_stores/{store}", "/vector_stores/{store}/file_batches"
 FILES, SEARCH = f"{STORE}/files", f"{STORE}/search"
 NO_ID = "0" * 24
-SEEN = "seen in a thread"
 SANDBOX = "the sandbox; in the words of similar errors"
 FILTER = {"type": "eq", "key": "a", "value": "b"}
 STATIC = {"max_chunk_size_tokens": 200, "chunk_overlap_tokens": 50}
@@ -146,7 +145,7 @@ for body, expected, source in REFUSED_STORES:
     refused("POST /vector_stores", body, expected, source)
 
 
-@ERRORS.ask("What does a request without a key say?", "401 None None", source=SEEN, mend="sandbox/app.py: NO_KEY")
+@ERRORS.ask("What does a request without a key say?", "401 None None", source=SANDBOX, mend="sandbox/app.py: NO_KEY")
 def no_key(world: World) -> str:
     """GET /files?limit=1 without a key"""
     return refusal(world.call("GET /files?limit=1", keyless=True))
@@ -183,7 +182,9 @@ def content_type(world: World) -> str:
     return refusal(world.call(f"POST {STORE}", b"{}", headers={"Content-Type": "text/plain"}))
 
 
-@ERRORS.ask("What does the upload of an empty file say?", "400 None file", source=SEEN, mend="sandbox/files.py: upload")
+@ERRORS.ask(
+    "What does the upload of an empty file say?", "400 None file", source=SANDBOX, mend="sandbox/files.py: upload"
+)
 def empty_file(world: World) -> str:
     """POST /files"""
     return refusal(world.upload("empty.txt", b""))

@@ -16,6 +16,7 @@ RESULTS = "sandbox/search.py: search"
 FILTERS = "sandbox/search.py: matches"
 DESCRIPTION = "OpenAI's description"
 PAUSES = (0, 5, 20)  # seconds before each look
+NOT_DOCUMENTED = "the sandbox; not documented"
 QUERY = "what is the refund policy"
 
 
@@ -113,7 +114,7 @@ def no_ranker(world: World) -> str:
 @SEARCH.ask(
     "When does a new attribute filter searches?",
     "at once",
-    source="the sandbox; not documented",
+    source=NOT_DOCUMENTED,
     mend="docs/reliability.md",
     cost=Cost(searches=len(PAUSES)),
 )
@@ -129,21 +130,31 @@ def filter_after_update(world: World) -> str:
     return f"not within {sum(PAUSES)} s"
 
 
-def filters(text: str, expected: list[str], filters: dict[str, Any]) -> None:
+def filters(text: str, expected: list[str], filters: dict[str, Any], source: str = DESCRIPTION) -> None:
     """Add a question about a filter. After the update, returns has lang, number and ready, the others only file."""
 
     def asking(world: World) -> Any:
         return found(world, filters=filters)
 
     asking.__doc__ = f"POST …/search {json.dumps({'filters': filters})}"
-    SEARCH.ask(text, expected, source=DESCRIPTION, mend=FILTERS, cost=ONE)(asking)
+    SEARCH.ask(text, expected, source=source, mend=FILTERS, cost=ONE)(asking)
 
 
 OTHERS = ["shipping", "warranty"]
 filters("Does `eq` compare booleans?", ["returns"], {"type": "eq", "key": "ready", "value": True})
 filters("Does `gt` compare numbers?", ["returns"], {"type": "gt", "key": "number", "value": 1.5})
-filters("Does `ne` match a file without the attribute?", OTHERS, {"type": "ne", "key": "lang", "value": "de"})
-filters("Does `nin` match a file without the attribute?", OTHERS, {"type": "nin", "key": "lang", "value": ["de"]})
+filters(
+    "Does `ne` match a file without the attribute?",
+    OTHERS,
+    {"type": "ne", "key": "lang", "value": "de"},
+    NOT_DOCUMENTED,
+)
+filters(
+    "Does `nin` match a file without the attribute?",
+    OTHERS,
+    {"type": "nin", "key": "lang", "value": ["de"]},
+    NOT_DOCUMENTED,
+)
 filters(
     "Do `in`, `and` and `or` go together?",
     ["returns", "warranty"],

@@ -77,7 +77,7 @@ def test_rate_limit_holds_all_as_long_as_one_is_told_to_wait() -> None:
     threading.Timer(0.05, gone.set).start()
     started = time.monotonic()
     assert one_that_waits.acquire(gone) is None
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
 
 
 def test_concurrency_slot_that_becomes_free_is_taken() -> None:

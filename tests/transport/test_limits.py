@@ -105,7 +105,7 @@ def test_concurrency_falls_for_a_limited_server(connect: Any, sandbox: Any) -> N
     sql = f"SELECT count(*) FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id IN ({marks})"
     sandbox.reset_counters()
     assert db.execute(sql, ids).get == 40
-    assert sandbox.max_in_flight == 8
+    assert sandbox.max_in_flight > 4
     times = sorted(request.at for request in sandbox.requests)
     pauses = [later - earlier for earlier, later in itertools.pairwise(times)]
     assert max(pauses) > 0.2

@@ -71,11 +71,27 @@ def upload(file: FileToUpload) -> Change:
 def attach(vector_store_id: str, items: Sequence[Object], new_files: Mapping[str, float]) -> Change:
     """Attach files in one batch; each item has a file_id and, if given, attributes and a chunking_strategy.
 
+    They are sent as `file_ids` if they differ in nothing else, and as `files` otherwise. The object is {} if the server
+    does not know `files`, and has attached nothing.
     new_files: those that were uploaded a moment ago, as visible_by() returns them.
     """
-    parameters = {"vector_store_id": vector_store_id, "files": list(items)}
-    method = _method(vector_store_file_batches, "INSERT", "vector_store_id", "files")
-    return _naming(new_files, _created(vector_store_file_batches, method, parameters))
+    table, store = vector_store_file_batches, {"vector_store_id": vector_store_id}
+    ids = [item["file_id"] for item in items]
+    common, *others = ({name: value for name, value in item.items() if name != "file_id"} for item in items)
+    if all(other == common for other in others):
+        method = _method(table, "INSERT", "vector_store_id", "file_ids")
+        return _naming(new_files, _created(table, method, {**store, "file_ids": ids, **common}))
+    method = _method(table, "INSERT", "vector_store_id", "files")
+    change = _naming(new_files, _created(table, method, {**store, "files": list(items)}))
+    return replace(change, parse=partial(_batch_of_files, change.parse))
+
+
+def _batch_of_files(parse: Callable[[Response], Object], response: Response) -> Object:
+    """Return the batch that was created with `files`, {} if the server does not know them."""
+    if protocol.asks_for(response, "file_ids"):
+        return {}
+    batch = parse(response)
+    return {} if protocol.is_without_files(vector_store_file_batches, batch) else batch
 
 
 def item(document: Document, file: StoredFile) -> Object:

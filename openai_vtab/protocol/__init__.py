@@ -1,8 +1,9 @@
 """OpenAI's HTTP without I/O: a method becomes a request, and a response becomes an object or an error."""
 
-from .confirmation import unconfirmed
+from .confirmation import is_without_files, unconfirmed
 from .error_responses import (
     STORE_IS_GONE,
+    asks_for,
     certainly_refused,
     error_code,
     error_message,
@@ -44,6 +45,7 @@ __all__ = [
     "StoredBody",
     "Unconfirmed",
     "above",
+    "asks_for",
     "attached_ids",
     "build",
     "certainly_refused",
@@ -57,6 +59,7 @@ __all__ = [
     "incomplete",
     "is_absent",
     "is_undecided",
+    "is_without_files",
     "list_page_size",
     "listed",
     "look_up_identities",

@@ -23,6 +23,7 @@ from typing import Any
 
 from ..schema.file_to_upload import FileToUpload
 from ..schema.spool import Spooled
+from ..schema.table import Table
 from ..schema.values import load_json
 from .messages import CONFIRMED, Object, Request, Response, Sent, Unconfirmed
 
@@ -45,6 +46,11 @@ def unconfirmed(request: Request, response: Response) -> Unconfirmed:
     files, may_follow = _missing_files(sent, found)
     differences = tuple(_differences(sent, found))
     return Unconfirmed("", (files, *differences)) if files and may_follow else Unconfirmed(files, differences)
+
+
+def is_without_files(table: Table, created: Object) -> bool:
+    """Whether a new object is finished, and counts no files: it was sent some, and none will follow."""
+    return created.get("status") in table.finished and _count(created.get("file_counts")) == 0
 
 
 def _missing_files(sent: Sent, found: Object) -> tuple[str, bool]:

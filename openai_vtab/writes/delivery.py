@@ -120,7 +120,7 @@ class Delivery:
         try:
             response = self._send(write.request, lambda: self._begin(write))
             result = self._parse(response, write.parse)
-            if response.unconfirmed.missing:
+            if response.unconfirmed.missing and result:
                 error = incomplete(write.request, response, result.get("id"))
                 write.move_to(State.PARTIAL, result=result, error=error)
             else:

@@ -29,7 +29,7 @@ is followed by other requests for the same files is one that has attached none o
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from ..clock import Clock
 from ..protocol import Object
@@ -85,7 +85,7 @@ class AttachStep:
 
     def _attach(self, only_alike: bool) -> int:
         uploaded = selections.newest_in(self._store, State.UPLOADED)
-        groups = _alike(uploaded) if only_alike else [uploaded]
+        groups = requests.alike(uploaded) if only_alike else [uploaded]
         for group in groups:
             for first in range(0, len(group), self._files_per_batch):
                 self._attach_batch(group[first : first + self._files_per_batch])
@@ -106,15 +106,6 @@ class AttachStep:
                 self._store.set("ignores_files", 1)
 
         new = {str(file.file_id): file.created_at for _, file in part}
-        items = [requests.item(document, file) for document, file in part]
-        change = requests.attach(vector_store_id, items, requests.visible_by(new, self._clock))
+        change = requests.attach(vector_store_id, part, requests.visible_by(new, self._clock))
         label = self._label([document for document, _ in part])
         self._sender.add(Step.ATTACH, change, {"files": files}, part[0][0].id, label, attached)
-
-
-def _alike(pairs: Sequence[Pair]) -> Iterator[list[Pair]]:
-    """Yield the documents with their files, in groups with the same attributes and chunking."""
-    groups: dict[tuple[str, str | None], list[Pair]] = {}
-    for document, file in pairs:
-        groups.setdefault((document.attributes, document.chunking), []).append((document, file))
-    yield from groups.values()

@@ -1,13 +1,13 @@
 """The requests of a COMMIT that change something, built from the descriptions of the API's tables.
 
->>> attach("vs_1", [{"file_id": "file-1"}], new_files={}).request.target
+>>> attach("vs_1", [(document, file)], new_files={}).request.target
 '/vector_stores/vs_1/file_batches'
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Any
@@ -68,22 +68,45 @@ def upload(file: FileToUpload) -> Change:
     return Change(change.request, change.affected, lambda response: {**change.parse(response), "sha256": body.sha256})
 
 
-def attach(vector_store_id: str, items: Sequence[Object], new_files: Mapping[str, float]) -> Change:
-    """Attach files in one batch; each item has a file_id and, if given, attributes and a chunking_strategy.
+def attach(vector_store_id: str, part: Sequence[tuple[Document, StoredFile]], new_files: Mapping[str, float]) -> Change:
+    """Attach the files of documents in one batch, with the documents' attributes and chunking.
 
-    They are sent as `file_ids` if they differ in nothing else, and as `files` otherwise. The object is {} if the server
-    does not know `files`, and has attached nothing.
+    They are sent as `file_ids` if the documents differ in neither, and as `files` otherwise. The object is {} if the
+    server does not know `files`, and has attached nothing.
     new_files: those that were uploaded a moment ago, as visible_by() returns them.
     """
     table, store = vector_store_file_batches, {"vector_store_id": vector_store_id}
-    ids = [item["file_id"] for item in items]
-    common, *others = ({name: value for name, value in item.items() if name != "file_id"} for item in items)
-    if all(other == common for other in others):
+    ids = [file.file_id for _, file in part]
+    if len({_alike(document) for document, _ in part}) == 1:
         method = _method(table, "INSERT", "vector_store_id", "file_ids")
-        return _naming(new_files, _created(table, method, {**store, "file_ids": ids, **common}))
+        return _naming(new_files, _created(table, method, {**store, "file_ids": ids, **_details(part[0][0])}))
     method = _method(table, "INSERT", "vector_store_id", "files")
-    change = _naming(new_files, _created(table, method, {**store, "files": list(items)}))
+    items = [{"file_id": file.file_id, **_details(document)} for document, file in part]
+    change = _naming(new_files, _created(table, method, {**store, "files": items}))
     return replace(change, parse=partial(_batch_of_files, change.parse))
+
+
+def alike(part: Iterable[tuple[Document, StoredFile]]) -> list[list[tuple[Document, StoredFile]]]:
+    """Return the documents with their files in groups, each with the same attributes and chunking."""
+    groups: dict[tuple[str, str | None], list[tuple[Document, StoredFile]]] = {}
+    for document, file in part:
+        groups.setdefault(_alike(document), []).append((document, file))
+    return list(groups.values())
+
+
+def _alike(document: Document) -> tuple[str, str | None]:
+    """Return what two documents need to have in common for `file_ids`: as JSON, because 1 and true are equal values."""
+    return document.attributes, document.chunking
+
+
+def _details(document: Document) -> Object:
+    """Return the members of a batch, or of a file in it, that are the document's own."""
+    found: Object = {}
+    if document.attributes != NO_ATTRIBUTES:
+        found["attributes"] = json.loads(document.attributes)
+    if document.chunking is not None:
+        found["chunking_strategy"] = json.loads(document.chunking)
+    return found
 
 
 def _batch_of_files(parse: Callable[[Response], Object], response: Response) -> Object:
@@ -92,16 +115,6 @@ def _batch_of_files(parse: Callable[[Response], Object], response: Response) -> 
         return {}
     batch = parse(response)
     return {} if protocol.is_without_files(vector_store_file_batches, batch) else batch
-
-
-def item(document: Document, file: StoredFile) -> Object:
-    """Return a file as a batch attaches it."""
-    found: Object = {"file_id": file.file_id}
-    if document.attributes != NO_ATTRIBUTES:
-        found["attributes"] = json.loads(document.attributes)
-    if document.chunking is not None:
-        found["chunking_strategy"] = json.loads(document.chunking)
-    return found
 
 
 def visible_by(times: Mapping[str, int | None], clock: Clock) -> dict[str, float]:

@@ -90,8 +90,9 @@ class RecordedAt(NamedTuple):
 class Write:
     """One row.
 
-    `parse` takes the response and returns the object with its keys; it runs in a worker thread, and raises when the
-    response does not confirm the write. `reader` is the statement that wrote the row: its own reads do not send it.
+    `parse` takes the response and returns the object with its keys, or {} if nothing was done and `on_done` sees to
+    that; it runs in a worker thread, and raises when the response does not confirm the write. `reader` is the statement
+    that wrote the row: its own reads do not send it.
     `table` is the table that was written to, `affected` the objects that the request changes and uses. `on_done`
     writes the object into `ledger`, within the transaction. `intent` is the durable trace of a request that a ledger
     remembers. `label` names the row for an error message. `reusable`: when the transaction is written again, what the

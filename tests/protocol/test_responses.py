@@ -30,6 +30,44 @@ def test_response_gives_the_object() -> None:
 
 
 @pytest.mark.parametrize(
+    ("status", "body", "asks"),
+    [
+        (422, {"detail": [{"type": "missing", "loc": ["body", "file_ids"], "msg": "Field required"}]}, True),
+        (400, {"error": {"detail": {"errors": [{"loc": ["body", "file_ids"], "msg": "Field required"}]}}}, True),
+        (400, {"error": {"message": "Missing required parameter: 'file_ids'.", "param": "file_ids"}}, True),
+        (400, b"file_ids is required", True),
+        (400, {"error": {"message": "Invalid 'files[0].file_id'", "param": "files[0].file_id"}}, False),
+        (400, {"error": {"message": "Unknown parameter: 'my_file_ids'"}}, False),
+        (500, {"error": {"message": "Missing required parameter: 'file_ids'."}}, False),
+        (404, {"error": {"message": "file_ids: no such file"}}, False),
+        (200, {"id": "vsfb_1", "file_ids": []}, False),
+    ],
+)
+def test_response_asks_for_a_member(status: int, body: Any, asks: bool) -> None:
+    """Only a certain refusal that names it does."""
+    assert protocol.asks_for(answer(body, status), "file_ids") is asks
+
+
+@pytest.mark.parametrize(
+    ("counts", "status", "expected"),
+    [
+        ({"total": 0}, "completed", True),
+        ({"total": 0}, "failed", True),
+        ({"total": 0}, "in_progress", False),
+        ({"total": 0, "completed": 1}, "completed", False),
+        ({"completed": 0}, "completed", False),
+        (None, "completed", False),
+        ({"total": 0}, None, False),
+    ],
+    ids=str,
+)
+def test_response_without_files(counts: Any, status: str | None, expected: bool) -> None:
+    """Only a batch that is finished, and counts none."""
+    batch = {"id": "vsfb_1", "status": status, "file_counts": counts}
+    assert protocol.is_without_files(batches, batch) is expected
+
+
+@pytest.mark.parametrize(
     ("status", "body"),
     [
         (404, {"error": {"message": "No file batch found with id 'vsfb_1' in vector store 'vs_1'."}}),

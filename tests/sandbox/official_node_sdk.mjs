@@ -51,6 +51,8 @@ const scenarios = {
   async uploads() {
     const expires_after = { anchor: "created_at", seconds: 3600 };
     const file = await files.create({ file: await text("a.md", "text"), purpose: "user_data", expires_after });
+    const blob = new File(["blob"], "b.md", { type: "text/markdown" });
+    const more = await files.create({ file: blob, purpose: "assistants" });
     const stream = await files.create({ file: createReadStream(join(folder, "package.json")), purpose: "user_data" });
     const processed = await files.waitForProcessing(file.id, { pollInterval: 10, maxWait: 10000 });
     return {
@@ -62,6 +64,7 @@ const scenarios = {
       retrieved: (await files.retrieve(file.id)).filename,
       listed: (await collected(files.list({ purpose: "user_data", order: "asc", limit: 1 }))).map((each) => each.filename),
       content: await (await files.content(file.id)).text(),
+      blob: [more.filename, more.bytes, await (await files.content(more.id)).text()],
       deleted: await files.delete(file.id),
       id: file.id,
     };
@@ -71,6 +74,7 @@ const scenarios = {
     const empty = await stores.create({});
     const store = await stores.create({
       name: "n",
+      description: "d",
       file_ids: ["file-new-01"],
       chunking_strategy: { type: "auto" },
       expires_after: { anchor: "last_active_at", days: 7 },
@@ -90,12 +94,19 @@ const scenarios = {
         filters: { type: "or", filters: [{ type: "ne", key: "lang", value: "de" }] },
       }),
     );
+    const attributes = { team: "sales", n: 2 };
+    await storeFiles.update("file-demo-01", { vector_store_id: "vs_demo", attributes });
+    const inTeams = { type: "in", key: "team", value: ["sales", "design"] };
+    const filters = { type: "and", filters: [inTeams, { type: "gte", key: "n", value: 2 }] };
+    const filtered = await collected(stores.search("vs_demo", { query: "refund", filters }));
     return {
       counts: empty.file_counts,
       ids: [empty.id, store.id],
       changed: [changed.name, changed.expires_after, changed.metadata],
       metadata: (await stores.retrieve(store.id)).metadata,
       pages,
+      before: (await stores.list({ before: store.id, order: "asc" })).data.map((each) => each.id),
+      filtered: filtered.map((hit) => [hit.filename, hit.attributes]),
       hits: hits.map((hit) => [hit.filename, hit.content[0].type, typeof hit.score]),
       deleted: await stores.delete(store.id),
     };
@@ -121,6 +132,7 @@ const scenarios = {
       changed: [changed.attributes, cleared.attributes],
       failed: (await collected(storeFiles.list("vs_archive", byFailure))).map((each) => each.id === failed.id),
       listed: (await collected(storeFiles.list("vs_archive", { limit: 2 }))).length,
+      before: (await storeFiles.list("vs_archive", { order: "asc", before: "file-archive-02" })).data.map((each) => each.id),
       next: [oldest.data[0].id, oldest.hasNextPage(), (await oldest.getNextPage()).data[0].id],
       content: (await collected(storeFiles.content("file-new-02", where))).map((part) => part.text),
       detached: await storeFiles.delete("file-new-01", where),

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 PACKAGE = "openai@~6.49.0"  # version 7 needs Node 22
 PROGRAM = Path(__file__).with_name("official_node_sdk.mjs")
-INSTALL_SECONDS, RUN_SECONDS = 300, 60
+INSTALL_SECONDS, RUN_SECONDS = 300, 180
 
 Scenario = Callable[[str], dict[str, Any]]
 
@@ -120,6 +120,7 @@ def test_node_sdk_files(scenario: Scenario) -> None:
         "retrieved": "a.md",
         "listed": ["a.md", "package.json"],
         "content": "text",
+        "blob": ["b.md", 4, "blob"],
         "deleted": {"id": found["id"], "object": "file", "deleted": True},
         "id": found["id"],
     }
@@ -135,6 +136,8 @@ def test_node_sdk_vector_stores(scenario: Scenario) -> None:
         "changed": ["", None, {"c": "d"}],
         "metadata": {"c": "d"},
         "pages": [["vs_demo", "vs_archive"], [empty, store]],
+        "before": ["vs_demo", "vs_archive", empty],
+        "filtered": [["returns.md", {"team": "sales", "n": 2}]],
         "hits": [["returns.md", "text", "number"], ["warranty.txt", "text", "number"]],
         "deleted": {"id": store, "object": "vector_store.deleted", "deleted": True},
     }
@@ -150,6 +153,7 @@ def test_node_sdk_files_of_a_vector_store(scenario: Scenario) -> None:
         "changed": [{"x": False}, {}],
         "failed": [True],
         "listed": 6,
+        "before": ["file-archive-01"],
         "next": ["file-archive-01", True, "file-archive-02"],
         "content": ["Within the EU, shipping takes two to five days."],
         "detached": {"id": "file-new-01", "object": "vector_store.file.deleted", "deleted": True},

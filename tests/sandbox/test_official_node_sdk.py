@@ -60,7 +60,7 @@ def _install(folder: Path) -> None:
     except subprocess.TimeoutExpired:
         pytest.skip(f"npm has not installed {PACKAGE} within {INSTALL_SECONDS} s")
     if result.returncode:
-        pytest.skip(f"npm cannot install {PACKAGE}: {result.stderr.strip()[:500]}")
+        pytest.skip(f"npm cannot install {PACKAGE}: {' '.join(result.stderr.split())[:200]}")
 
 
 @pytest.fixture(scope="module")

@@ -139,8 +139,11 @@ def test_documents_without_files_after_a_failed_commit(
         db.set_commit_hook(lambda: True)
     else:
         sandbox.inject(openai_vtab.sandbox.Status(400), path="file_batches", method="POST", after=1)
-    with pytest.raises(openai_vtab.WriteError, match="is used then"):
+    with pytest.raises(openai_vtab.WriteError, match="is used then") as caught:
         write(db)
+    assert [len(rows) for rows in (caught.value.partial, caught.value.unknown)] == [0, 0]
+    assert all(id.startswith(("file-", "vsfb_")) for _, id in caught.value.done)
+    assert not any("vsfb_empty" in id for _, id in caught.value.done)
     db.set_commit_hook(None)
     attached = set(sandbox._state.stores[STORE].files)
     requests()

@@ -5,24 +5,26 @@ Theory of operation
 A batch has one of two forms. With `file_ids`, its attributes and chunking_strategy are those of all its files; with
 `files`, each file has its own. Documents that differ in neither are sent in the first form, others in the second.
 
-Some servers know only the first form. They ignore `files`, and respond with a batch that is completed and has no
-files; or they refuse it, and name the `file_ids` that they miss. Either response is certain: nothing was attached,
+Some servers know only the first form. They ignore `files`, and create a batch of no files, which is completed at once
+or a moment later; or they refuse it, and name the `file_ids` that they miss. Both are certain: nothing was attached,
 and nothing will be. So the files stay `uploaded`, the table remembers this in NAME_config (`ignores_files`), and the
 same COMMIT attaches the files in the first form, with a batch for each set of documents that are alike. No later
 COMMIT of the table sends `files` again.
 
-    the response to `files`                       the files are then
-    --------------------------------------------  --------------------------------------------------------------
-    a batch that counts all of them               in progress
-    a batch that is finished, and counts none     uploaded, and attached by `file_ids`
-    400 or 422, and names `file_ids`              the same
-    a batch that counts some of them, or none yet unsure: COMMIT fails, and the next one asks for each of them
-    anything else                                 as for every request (outcomes.py)
+    the response to `files`                     the files are then
+    ------------------------------------------  ----------------------------------------------------------------
+    a batch that counts all of them             in progress
+    a batch that is finished, and counts none   uploaded, and attached by `file_ids`
+    400 or 422, and names `file_ids`            the same
+    a batch that is unfinished, and counts none what the batch says later: it is asked for up to 10 s, until it is
+                                                finished or counts files
+    a batch that counts a part of them          unsure: COMMIT fails, and the next one asks for each of them
+    anything else                               as for every request (outcomes.py)
 
-If the COMMIT fails afterwards, the intent of the ignored batch keeps the fact for the next one. The only response that
-is followed by other requests for the same files is one that has attached none of them, so that nothing is sent twice.
+Only files of which the server has said that they were not attached, and will not be, are sent again: so nothing is sent
+twice. If the COMMIT fails afterwards, the intent of the batch says that it was ignored, and the next COMMIT knows it.
 
->>> AttachStep(store, vector_store, sender, clock, 2000, label).run()
+>>> AttachStep(store, vector_store, sender, workers, 2000, label).run()
 12
 """
 
@@ -30,10 +32,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 
-from ..clock import Clock
-from ..protocol import Object
+from .. import protocol
+from ..errors import RowError
+from ..execution.polling import poll_until
+from ..execution.statement import StatementSession
+from ..execution.workers import WorkerPool
+from ..ledger.intents import Intent
+from ..protocol import READ_AFTER_WRITE_SECONDS, Object, Request, Response
+from ..tables.vector_store_file_batches import vector_store_file_batches
 from . import requests, selections
+from .api_reader import APIReader
+from .reading import is_store
 from .rows import Document
 from .selections import Pair
 from .sending import StepSender
@@ -43,6 +55,14 @@ from .store import DocumentStore
 from .vector_store import VectorStore
 
 log = logging.getLogger("openai_vtab")
+
+
+@dataclass
+class _Batch:
+    """The files of one batch, with their documents. intent: None in a dry run."""
+
+    part: Sequence[Pair]
+    intent: Intent | None = None
 
 
 class AttachStep:
@@ -56,56 +76,101 @@ class AttachStep:
         store: DocumentStore,
         vector_store: VectorStore,
         sender: StepSender,
-        clock: Clock,
+        workers: WorkerPool,
         files_per_batch: int,
         label: Callable[[Sequence[Document]], str],
     ) -> None:
         self._store = store
         self._vector_store = vector_store
         self._sender = sender
-        self._clock = clock
+        self._workers = workers
         self._files_per_batch = files_per_batch
         self._label = label
+        self._empty: dict[str, _Batch] = {}  # by id: unfinished, and without files yet
 
     def run(self) -> int:
         """Attach the files. Returns the number of documents. Raises what has failed."""
-        only_alike = self._ignores_files()
-        count = self._attach(only_alike)
-        if self._ignores_files() and not only_alike:
+        uploaded = selections.newest_in(self._store, State.UPLOADED)
+        if not uploaded:
+            return 0
+        if self._ignores_files():
+            self._attach(requests.alike(uploaded))
+            return len(uploaded)
+        self._attach([uploaded])
+        if self._empty:
+            self._ask_for_empty_batches()
+        if self._ignores_files():
             log.warning(
                 "%s: the server ignores `files`, so that one batch cannot have documents with different attributes; it "
                 "is sent a batch for each set of documents with the same attributes and chunking_strategy from now on",
                 self._store.name,
             )
-            self._attach(True)
-        return count
+            self._attach(requests.alike(selections.newest_in(self._store, State.UPLOADED)))
+        return len(uploaded)
 
     def _ignores_files(self) -> bool:
         return self._store.setting("ignores_files") is not None
 
-    def _attach(self, only_alike: bool) -> int:
-        uploaded = selections.newest_in(self._store, State.UPLOADED)
-        groups = requests.alike(uploaded) if only_alike else [uploaded]
+    def _attach(self, groups: Sequence[Sequence[Pair]]) -> None:
         for group in groups:
             for first in range(0, len(group), self._files_per_batch):
-                self._attach_batch(group[first : first + self._files_per_batch])
-        if uploaded:
-            self._sender.send()
-        return len(uploaded)
+                self._attach_batch(_Batch(group[first : first + self._files_per_batch]))
+        self._sender.send()
 
-    def _attach_batch(self, part: Sequence[Pair]) -> None:
+    def _attach_batch(self, batch: _Batch) -> None:
+        part = batch.part
         vector_store_id = self._vector_store.ensure()
         files = [
             {"file_id": file.file_id, "chunking": document.chunking, "intent": file.intent} for document, file in part
         ]
-
-        def attached(answer: Object) -> None:
-            if answer:
-                self._store.attached(part, str(answer["id"]), int(self._clock.time()))
-            else:
-                self._store.set("ignores_files", 1)
-
         new = {str(file.file_id): file.created_at for _, file in part}
-        change = requests.attach(vector_store_id, part, requests.visible_by(new, self._clock))
+        change = requests.attach(vector_store_id, part, requests.visible_by(new, self._workers.clock))
         label = self._label([document for document, _ in part])
-        self._sender.add(Step.ATTACH, change, {"files": files}, part[0][0].id, label, attached)
+        batch.intent = self._sender.add(
+            Step.ATTACH, change, {"files": files}, part[0][0].id, label, lambda answer: self._created(batch, answer)
+        )
+
+    def _created(self, batch: _Batch, answer: Object) -> None:
+        if not answer or _is_without_files(answer):
+            self._ignored(batch)
+        elif protocol.counted_files(answer) == 0:
+            self._empty[str(answer["id"])] = batch
+        else:
+            self._store.attached(batch.part, str(answer["id"]), int(self._workers.clock.time()))
+
+    def _ignored(self, batch: _Batch) -> None:
+        self._store.set("ignores_files", 1)
+        if batch.intent is not None:
+            batch.intent.created({})
+
+    def _ask_for_empty_batches(self) -> None:
+        """Ask for batches until they are finished, or have files. Raises RowError for those that have too few then."""
+        deadline = self._workers.clock.monotonic() + READ_AFTER_WRITE_SECONDS
+        with closing(StatementSession(self._workers)) as session:
+            api = APIReader(session, self._vector_store.ensure())
+            questions = {id: api.batch(id) for id in self._empty}
+            poll_until(session, _is_decided, [question.request for question in questions.values()], deadline)
+            for id, question in questions.items():
+                batch, answer = self._empty[id], api.get(question) or {}
+                count, sent = None if is_store(answer) else protocol.counted_files(answer), len(batch.part)
+                if _is_without_files(answer):
+                    self._ignored(batch)
+                elif count is not None and count >= sent:
+                    self._store.attached(batch.part, id, int(self._workers.clock.time()))
+                else:
+                    label = self._label([document for document, _ in batch.part])
+                    raise RowError(f"{label}: {id} was created, but it counts {count or 0:,} of the {sent:,} files")
+
+
+def _is_decided(request: Request, response: Response) -> bool:
+    """Whether a batch without files has told what becomes of it; or there is none, and asking again is of no use."""
+    if protocol.is_undecided(request, response):
+        return True
+    answer = protocol.parse_object(request, response)
+    return answer is None or is_store(answer) or protocol.counted_files(answer) != 0 or _is_without_files(answer)
+
+
+def _is_without_files(batch: Object) -> bool:
+    """Whether a batch is finished, and counts no files: none will follow."""
+    is_finished = batch.get("status") in vector_store_file_batches.finished and not is_store(batch)
+    return is_finished and protocol.counted_files(batch) == 0

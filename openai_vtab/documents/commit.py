@@ -131,9 +131,10 @@ class DocumentCommit:
         self._sender.add(Step.UPLOAD, requests.upload(content), sent, document.id, self._label([document]), uploaded)
 
     def _attach(self) -> None:
-        store, sender = self._store, self._sender
-        clock, size = self._workers.clock, self._files_per_batch
-        self._tell("sent", AttachStep(store, self._vector_store, sender, clock, size, self._label).run())
+        step = AttachStep(
+            self._store, self._vector_store, self._sender, self._workers, self._files_per_batch, self._label
+        )
+        self._tell("sent", step.run())
 
     # attributes
 

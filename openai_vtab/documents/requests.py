@@ -34,11 +34,13 @@ class Change:
     """A request that changes something, what it affects, and what its response means.
 
     parse: returns the object in a response that confirms the change. Raises APIError.
+    may_be_empty: a new batch that counts no files may get them later, or never.
     """
 
     request: Request
     affected: Affected
     parse: Callable[[Response], Object]
+    may_be_empty: bool = False
 
 
 @lru_cache  # thousands of uploads ask for the same one
@@ -72,7 +74,7 @@ def attach(vector_store_id: str, part: Sequence[tuple[Document, StoredFile]], ne
     """Attach the files of documents in one batch, with the documents' attributes and chunking.
 
     They are sent as `file_ids` if the documents differ in neither, and as `files` otherwise. The object is {} if the
-    server does not know `files`, and has attached nothing.
+    server refuses `files`.
     new_files: those that were uploaded a moment ago, as visible_by() returns them.
     """
     table, store = vector_store_file_batches, {"vector_store_id": vector_store_id}
@@ -83,7 +85,7 @@ def attach(vector_store_id: str, part: Sequence[tuple[Document, StoredFile]], ne
     method = _method(table, "INSERT", "vector_store_id", "files")
     items = [{"file_id": file.file_id, **_details(document)} for document, file in part]
     change = _naming(new_files, _created(table, method, {**store, "files": items}))
-    return replace(change, parse=partial(_batch_of_files, change.parse))
+    return replace(change, parse=partial(_batch_of_files, change.parse), may_be_empty=True)
 
 
 def alike(part: Iterable[tuple[Document, StoredFile]]) -> list[list[tuple[Document, StoredFile]]]:
@@ -110,11 +112,8 @@ def _details(document: Document) -> Object:
 
 
 def _batch_of_files(parse: Callable[[Response], Object], response: Response) -> Object:
-    """Return the batch that was created with `files`, {} if the server does not know them."""
-    if protocol.asks_for(response, "file_ids"):
-        return {}
-    batch = parse(response)
-    return {} if protocol.is_without_files(vector_store_file_batches, batch) else batch
+    """Return the batch that was created with `files`, {} if the server asks for `file_ids` instead."""
+    return {} if protocol.asks_for(response, "file_ids") else parse(response)
 
 
 def visible_by(times: Mapping[str, int | None], clock: Clock) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """OpenAI's HTTP without I/O: a method becomes a request, and a response becomes an object or an error."""
 
-from .confirmation import is_without_files, unconfirmed
+from .confirmation import counted_files, unconfirmed
 from .error_responses import (
     STORE_IS_GONE,
     asks_for,
@@ -49,6 +49,7 @@ __all__ = [
     "attached_ids",
     "build",
     "certainly_refused",
+    "counted_files",
     "created",
     "deleted",
     "download",
@@ -59,7 +60,6 @@ __all__ = [
     "incomplete",
     "is_absent",
     "is_undecided",
-    "is_without_files",
     "list_page_size",
     "listed",
     "look_up_identities",

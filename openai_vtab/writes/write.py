@@ -96,7 +96,8 @@ class Write:
     `table` is the table that was written to, `affected` the objects that the request changes and uses. `on_done`
     writes the object into `ledger`, within the transaction. `intent` is the durable trace of a request that a ledger
     remembers. `label` names the row for an error message. `reusable`: when the transaction is written again, what the
-    request has done is used, and not done twice.
+    request has done is used, and not done twice. `may_be_empty`: if the new object counts none of the files that it was
+    sent, `on_done` sees to that.
     """
 
     request: Request
@@ -110,6 +111,7 @@ class Write:
     on_done: Callable[[Object], None] | None = None
     label: str = ""
     reusable: bool = False
+    may_be_empty: bool = False
     number: int = field(default=0, init=False)
     doubtful: bool = field(default=False, init=False)
     state: State = field(default=State.QUEUED, init=False)

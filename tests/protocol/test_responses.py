@@ -49,22 +49,20 @@ def test_response_asks_for_a_member(status: int, body: Any, asks: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("counts", "status", "expected"),
+    ("counts", "expected"),
     [
-        ({"total": 0}, "completed", True),
-        ({"total": 0}, "failed", True),
-        ({"total": 0}, "in_progress", False),
-        ({"total": 0, "completed": 1}, "completed", False),
-        ({"completed": 0}, "completed", False),
-        (None, "completed", False),
-        ({"total": 0}, None, False),
+        ({"total": 0}, 0),
+        ({"total": 2, "completed": 1}, 2),
+        ({"total": 0, "completed": 1, "failed": 1}, 2),
+        ({"total": True}, None),
+        ({"completed": 0}, None),
+        (None, None),
     ],
     ids=str,
 )
-def test_response_without_files(counts: Any, status: str | None, expected: bool) -> None:
-    """Only a batch that is finished, and counts none."""
-    batch = {"id": "vsfb_1", "status": status, "file_counts": counts}
-    assert protocol.is_without_files(batches, batch) is expected
+def test_response_counts_files(counts: Any, expected: int | None) -> None:
+    """The total, or the sum if that is larger; None if it does not say."""
+    assert protocol.counted_files({"file_counts": counts}) == expected
 
 
 @pytest.mark.parametrize(

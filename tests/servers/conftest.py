@@ -46,9 +46,12 @@ def changed(response: Response, change: Callable[[dict[str, Any]], object]) -> R
 
 @pytest.fixture
 def ignoring(sandbox: Any) -> Callable[..., Filter]:
-    """Returns a filter that ignores members of a new batch: a batch without files, which is completed at once."""
+    """Returns a filter that ignores members of a new batch: a batch without files, which is completed at once.
 
-    def of(*names: str) -> Filter:
+    With `later`, its first response says "in_progress".
+    """
+
+    def of(*names: str, later: bool = False) -> Filter:
         def ignore(received: Received, carry_out: Callable[[Received], Response]) -> Response:
             *parents, last = received.segments
             if received.method != "POST" or last != "file_batches" or received.body.keys().isdisjoint(names):
@@ -56,7 +59,8 @@ def ignoring(sandbox: Any) -> Callable[..., Filter]:
             state = sandbox._state
             batch = FileBatch(f"vsfb_empty{len(state.batches)}", parents[1], state.clock(), [], "completed")
             state.batches[parents[1], batch.id] = batch
-            return json_response(batch.json(state.clock()))
+            shown = batch.json(state.clock())
+            return json_response({**shown, "status": "in_progress"} if later else shown)
 
         return ignore
 

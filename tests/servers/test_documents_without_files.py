@@ -32,10 +32,24 @@ def refuse_files(received: Received, carry_out: Callable[[Received], Response]) 
     return json_response(MISSING, 422) if is_refused else carry_out(received)
 
 
-@pytest.fixture(params=["ignores", "refuses"])
-def server(request: Any, serve_by: Any, ignoring: Any) -> None:
-    """Both kinds."""
-    serve_by(ignoring("files") if request.param == "ignores" else refuse_files)
+def shown_as(counts: dict[str, int], status: str, *methods: str) -> Any:
+    """A filter that shows other counts and another status in the responses about batches: by default, to POST alone."""
+
+    def show(received: Received, carry_out: Callable[[Received], Response]) -> Response:
+        is_about_a_batch = received.segments[-2:-1] == ["file_batches"] or received.segments[-1] == "file_batches"
+        if not is_about_a_batch or received.method not in (methods or ("POST",)):
+            return carry_out(received)
+        return changed(carry_out(received), lambda body: body.update(file_counts=counts, status=status))
+
+    return show
+
+
+@pytest.fixture(params=["ignores", "ignores, and is finished later", "refuses"])
+def asked(request: Any, serve_by: Any, ignoring: Any) -> int:
+    """Each kind of server. Returns how often it is asked for the empty batch."""
+    is_later = request.param.endswith("later")
+    serve_by(refuse_files if request.param == "refuses" else ignoring("files", later=is_later))
+    return int(is_later)
 
 
 @pytest.fixture
@@ -77,16 +91,19 @@ def languages(sandbox: Any) -> dict[str, str | None]:
 ALIKE = [("file_ids", 1, None), ("file_ids", 1, {"lang": "de"}), ("file_ids", 2, {"lang": "en"})]
 
 
-@pytest.mark.usefixtures("server")
 def test_documents_live_without_files(
-    file: str, connect: Any, sandbox: Any, clock: FakeClock, requests: Requests, caplog: Any
+    file: str, connect: Any, sandbox: Any, clock: FakeClock, requests: Requests, caplog: Any, asked: int
 ) -> None:
     """The whole life: the first COMMIT learns it, and no later one sends `files`, on another connection either."""
     db = connect(file, clock=clock)
     write(db)
     first, *others = batches(sandbox)
     assert (first, sorted(others, key=str)) == (("files", 4, None), ALIKE)
-    assert short(requests()) == {"POST files": 4, "POST vector_stores/file_batches": 4}
+    assert short(requests()) == {
+        "POST files": 4,
+        "POST vector_stores/file_batches": 4,
+        **({"GET vector_stores/file_batches": 1} if asked else {}),
+    }
     assert [r.getMessage().partition(";")[0] for r in caplog.records if r.levelno == logging.WARNING] == [WARNING]
     assert rows(db) == [(key, "in_progress") for key in CONTENT]
     assert_holds(sandbox, CONTENT)
@@ -118,7 +135,7 @@ def test_documents_live_without_files(
     assert caplog.records[1:] == []
 
 
-@pytest.mark.usefixtures("server")
+@pytest.mark.usefixtures("asked")
 def test_documents_that_are_alike_need_no_files(file: str, connect: Any, sandbox: Any, clock: FakeClock) -> None:
     """One batch has all of them, and nothing is learned."""
     db = connect(file, clock=clock)
@@ -128,7 +145,7 @@ def test_documents_that_are_alike_need_no_files(file: str, connect: Any, sandbox
     assert db.execute("SELECT name FROM handbook_config").fetchall() == [("vector_store_id",)]
 
 
-@pytest.mark.usefixtures("server")
+@pytest.mark.usefixtures("asked")
 @pytest.mark.parametrize("how", ["a later batch fails", "SQLite cannot commit"])
 def test_documents_without_files_after_a_failed_commit(
     file: str, connect: Any, sandbox: Any, clock: FakeClock, requests: Requests, how: str
@@ -143,7 +160,6 @@ def test_documents_without_files_after_a_failed_commit(
         write(db)
     assert [len(rows) for rows in (caught.value.partial, caught.value.unknown)] == [0, 0]
     assert all(id.startswith(("file-", "vsfb_")) for _, id in caught.value.done)
-    assert not any("vsfb_empty" in id for _, id in caught.value.done)
     db.set_commit_hook(None)
     attached = set(sandbox._state.stores[STORE].files)
     requests()
@@ -160,27 +176,50 @@ def test_documents_without_files_after_a_failed_commit(
 
 
 @pytest.mark.parametrize(
-    ("total", "status"), [(1, "completed"), (0, "in_progress")], ids=["attaches a part", "counts later"]
+    ("total", "status", "seconds"),
+    [(1, "completed", 0), (0, "in_progress", 10)],
+    ids=["attaches a part", "never says whether files follow"],
 )
-def test_documents_of_a_batch_that_is_in_doubt(
-    file: str, connect: Any, sandbox: Any, clock: FakeClock, serve_by: Any, requests: Requests, total: int, status: str
+def test_documents_of_a_batch_in_doubt(
+    file: str,
+    connect: Any,
+    sandbox: Any,
+    clock: FakeClock,
+    serve_by: Any,
+    requests: Requests,
+    total: int,
+    status: str,
+    seconds: float,
 ) -> None:
     """Nothing is sent in the other form: the next COMMIT asks what is attached, which is everything here."""
     counts = {"in_progress": 0, "completed": total, "failed": 0, "cancelled": 0, "total": total}
-    serve_by(
-        lambda received, carry_out: (
-            changed(carry_out(received), lambda body: body.update(file_counts=counts, status=status))
-            if received.method == "POST" and received.path.endswith("/file_batches")
-            else carry_out(received)
-        )
-    )
+    serve_by(shown_as(counts, status, "POST", "GET"))
     db = connect(file, clock=clock)
-    with pytest.raises(openai_vtab.WriteError, match=f"counts {total} of the 4 files.*is used then"):
+    began = clock.monotonic()
+    with pytest.raises(openai_vtab.WriteError, match=rf"counts {total} of the 4 files.*is used then"):
         write(db)
+    assert clock.monotonic() - began == pytest.approx(seconds, abs=1)
     assert batches(sandbox) == [("files", 4, None)]
     requests()
     write(db)
     assert [request for request in short(requests()) if not request.startswith("GET")] == []
+    assert_holds(sandbox, CONTENT)
+
+
+def test_documents_of_a_batch_that_counts_its_files_later(
+    file: str, connect: Any, sandbox: Any, clock: FakeClock, serve_by: Any, requests: Requests, caplog: Any
+) -> None:
+    """It is asked for, and nothing is sent in the other form."""
+    serve_by(shown_as(dict.fromkeys(("in_progress", "completed", "failed", "cancelled", "total"), 0), "in_progress"))
+    db = connect(file, clock=clock)
+    write(db)
+    assert short(requests()) == {
+        "POST files": 4,
+        "POST vector_stores/file_batches": 1,
+        "GET vector_stores/file_batches": 1,
+    }
+    assert caplog.records == []
+    assert rows(db) == [(key, "in_progress") for key in CONTENT]
     assert_holds(sandbox, CONTENT)
 
 

@@ -33,7 +33,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 
 from .. import protocol
 from ..errors import RowError
@@ -57,14 +56,6 @@ from .vector_store import VectorStore
 log = logging.getLogger("openai_vtab")
 
 
-@dataclass
-class _Batch:
-    """The files of one batch, with their documents. intent: None in a dry run."""
-
-    part: Sequence[Pair]
-    intent: Intent | None = None
-
-
 class AttachStep:
     """The files of one table that are uploaded, and their batches of up to `files_per_batch`.
 
@@ -86,7 +77,8 @@ class AttachStep:
         self._workers = workers
         self._files_per_batch = files_per_batch
         self._label = label
-        self._empty: dict[str, _Batch] = {}  # by id: unfinished, and without files yet
+        self._empty: dict[str, Sequence[Pair]] = {}  # batches that are unfinished, and have no files yet
+        self._intents: dict[int, Intent | None] = {}  # of the batches, by the row of the first file
 
     def run(self) -> int:
         """Attach the files. Returns the number of documents. Raises what has failed."""
@@ -114,34 +106,42 @@ class AttachStep:
     def _attach(self, groups: Sequence[Sequence[Pair]]) -> None:
         for group in groups:
             for first in range(0, len(group), self._files_per_batch):
-                self._attach_batch(_Batch(group[first : first + self._files_per_batch]))
+                self._attach_batch(group[first : first + self._files_per_batch])
         self._sender.send()
 
-    def _attach_batch(self, batch: _Batch) -> None:
-        part = batch.part
+    def _attach_batch(self, part: Sequence[Pair]) -> None:
         vector_store_id = self._vector_store.ensure()
         files = [
             {"file_id": file.file_id, "chunking": document.chunking, "intent": file.intent} for document, file in part
         ]
         new = {str(file.file_id): file.created_at for _, file in part}
         change = requests.attach(vector_store_id, part, requests.visible_by(new, self._workers.clock))
-        label = self._label([document for document, _ in part])
-        batch.intent = self._sender.add(
-            Step.ATTACH, change, {"files": files}, part[0][0].id, label, lambda answer: self._created(batch, answer)
+        document, file = part[0]
+        self._intents[file.id] = self._sender.add(
+            Step.ATTACH,
+            change,
+            {"files": files},
+            document.id,
+            self._name(part),
+            lambda answer: self._created(part, answer),
         )
 
-    def _created(self, batch: _Batch, answer: Object) -> None:
+    def _created(self, part: Sequence[Pair], answer: Object) -> None:
         if not answer or _is_without_files(answer):
-            self._ignored(batch)
+            self._ignored(part)
         elif protocol.counted_files(answer) == 0:
-            self._empty[str(answer["id"])] = batch
+            self._empty[str(answer["id"])] = part
         else:
-            self._store.attached(batch.part, str(answer["id"]), int(self._workers.clock.time()))
+            self._attached(part, str(answer["id"]))
 
-    def _ignored(self, batch: _Batch) -> None:
+    def _attached(self, part: Sequence[Pair], batch_id: str) -> None:
+        self._store.attached(part, batch_id, int(self._workers.clock.time()))
+
+    def _ignored(self, part: Sequence[Pair]) -> None:
         self._store.set("ignores_files", 1)
-        if batch.intent is not None:
-            batch.intent.created({})
+        intent = self._intents[part[0][1].id]
+        if intent is not None:
+            intent.created({})
 
     def _ask_for_empty_batches(self) -> None:
         """Ask for batches until they are finished, or have files. Raises RowError for those that have too few then."""
@@ -151,15 +151,18 @@ class AttachStep:
             questions = {id: api.batch(id) for id in self._empty}
             poll_until(session, _is_decided, [question.request for question in questions.values()], deadline)
             for id, question in questions.items():
-                batch, answer = self._empty[id], api.get(question) or {}
-                count, sent = None if is_store(answer) else protocol.counted_files(answer), len(batch.part)
+                part, answer = self._empty[id], api.get(question) or {}
+                count = None if is_store(answer) else protocol.counted_files(answer)
                 if _is_without_files(answer):
-                    self._ignored(batch)
-                elif count is not None and count >= sent:
-                    self._store.attached(batch.part, id, int(self._workers.clock.time()))
+                    self._ignored(part)
+                elif count is not None and count >= len(part):
+                    self._attached(part, id)
                 else:
-                    label = self._label([document for document, _ in batch.part])
-                    raise RowError(f"{label}: {id} was created, but it counts {count or 0:,} of the {sent:,} files")
+                    problem = f"{id} was created, but it counts {count or 0:,} of the {len(part):,} files"
+                    raise RowError(f"{self._name(part)}: {problem}")
+
+    def _name(self, part: Sequence[Pair]) -> str:
+        return self._label([document for document, _ in part])
 
 
 def _is_decided(request: Request, response: Response) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from openai_vtab.sandbox.messages import Response, json_response
 
 from ..documents import handbook
 from ..documents.handbook import CREATE, STORE, SYNC, Requests, assert_holds, rows, short
+from ..ledger.files import run
 from ..support.clock import FakeClock
 from .conftest import changed
 
@@ -61,14 +63,19 @@ def file(sandbox: Any, connect: Any, clock: FakeClock, tmp_path: Path, requests:
     return path
 
 
-def write(db: apsw.Connection, **changes: str) -> None:
-    """Write the four documents in one statement, with their languages as attributes."""
+WRITE = "INSERT OR REPLACE INTO handbook (key, content, attributes) VALUES (?, ?, ?), (?, ?, ?), (?, ?, ?), (?, ?, ?)"
+
+
+def written(**changes: str) -> list[str | None]:
+    """The bindings of WRITE: four documents with their languages as attributes."""
     content = {key: changes.get(key[0], text) for key, text in CONTENT.items()}
-    values = [(key, text, LANGUAGES[key] and json.dumps({"lang": LANGUAGES[key]})) for key, text in content.items()]
-    db.execute(
-        "INSERT OR REPLACE INTO handbook (key, content, attributes) VALUES (?, ?, ?), (?, ?, ?), (?, ?, ?), (?, ?, ?)",
-        [value for row in values for value in row],
-    )
+    rows = [(key, text, LANGUAGES[key] and json.dumps({"lang": LANGUAGES[key]})) for key, text in content.items()]
+    return [value for row in rows for value in row]
+
+
+def write(db: apsw.Connection, **changes: str) -> None:
+    """Write the four documents in one statement."""
+    db.execute(WRITE, written(**changes))
 
 
 def batches(sandbox: Any) -> list[tuple[str, int, Any]]:
@@ -173,6 +180,24 @@ def test_documents_without_files_after_a_failed_commit(
     assert "POST files" not in short(requests())
     assert_holds(sandbox, CONTENT)
     assert languages(sandbox) == LANGUAGES
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("asked")
+def test_documents_without_files_after_a_killed_process(
+    file: str, connect: Any, sandbox: Any, clock: FakeClock, requests: Requests
+) -> None:
+    """The file of the intents says what the server ignores."""
+    clock.advance(time.time() - clock.time())  # that of the other process
+    run(f"db.set_commit_hook(die); db.execute({WRITE!r}, {written()!r})", sandbox, file, killed=True)
+    attached = set(sandbox._state.stores[STORE].files)
+    assert len(attached) == 4
+    requests()
+    write(connect(file, clock=clock))
+    assert [request for request in short(requests()) if not request.startswith("GET")] == []
+    assert set(sandbox._state.stores[STORE].files) == attached
+    assert connect(file).execute("SELECT value FROM handbook_config WHERE name = 'ignores_files'").get == 1
+    assert_holds(sandbox, CONTENT)
 
 
 @pytest.mark.parametrize(

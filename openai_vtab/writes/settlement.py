@@ -138,7 +138,7 @@ class Settlement:
         due = found.unsettled()
         if due:
             try:
-                # one is whole, and repeating it adds nothing; many are committed together, because each costs a sync
+                # one row commits by itself; several share a transaction, because each commit waits for the disk
                 with self._internal_sql.alone() if len(due) == 1 else self._internal_sql.transaction():
                     self._write(found.file, schema, due)
             except Exception as error:  # also what a commit hook of the user's raises: nothing is lost, only late

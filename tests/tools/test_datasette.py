@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+import openai_vtab
 from openai_vtab import sandbox as sandbox_package
 
 from .conftest import Tools
@@ -30,7 +31,17 @@ TABLES = {  # each with the keys that its form asks for
     "vector_store_search": ["vector_store_id", "query"],
     "vector_stores": [],
     "files": [],
+    "my_batches": [],
+    "handbook": ["search"],
 }
+CREATED = """
+    CREATE TABLE notes (text, store);
+    INSERT INTO notes VALUES ('local', 'vs_demo');
+    CREATE VIRTUAL TABLE my_batches USING vector_store_file_batches;
+    INSERT INTO my_batches (vector_store_id, file_ids) VALUES ('vs_demo', '["file-new-01"]');
+    CREATE VIRTUAL TABLE handbook USING vector_store_documents(name = 'Handbook');
+    INSERT INTO handbook (key, content) VALUES ('returns.md', 'refunds within 30 days'), ('hours.md', 'nine to five');
+"""
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +53,11 @@ def sandbox() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def site(environment: Environment, sandbox: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Datasette on a database with a table of its own, and on a database in memory that its connections share."""
+    """Datasette on a database with tables of its own, and on a database in memory that its connections share."""
     folder = tmp_path_factory.mktemp("datasette")
-    database: Any = sqlite3.connect(folder / "my.db")
-    database.executescript("CREATE TABLE notes (text, store); INSERT INTO notes VALUES ('local', 'vs_demo')")
+    database = openai_vtab.connect(folder / "my.db", base_url=sandbox.base_url, api_key=sandbox.api_key)
+    database.execute(CREATED)
+    sandbox.finish()
     database.close()
     with Tools(environment, sandbox, folder).served("datasette", "my.db", "--memory", needs="datasette") as site:
         yield site
@@ -65,7 +77,9 @@ def test_datasette_has_pages_with_forms_for_the_keys(site: Site, requests: Calla
     for table, keys in TABLES.items():
         status, page = site.get(f"/my/{table}")
         assert (status, fields(page)) == (200, keys), table
-    assert {request.split("?")[0] for request in requests()} == {"GET /files", "GET /vector_stores"}  # have no form
+    asked = {request.split("?")[0] for request in requests()}
+    assert {request for request in asked if "/vs_" not in request} == {"GET /files", "GET /vector_stores"}  # no form
+    assert {request.split("/")[3] for request in asked if "/vs_" in request} == {"file_batches"}  # the ledger's
 
 
 def test_datasette_shows_rows(site: Site, requests: Callable[[], list[str]]) -> None:
@@ -82,6 +96,27 @@ def test_datasette_shows_rows(site: Site, requests: Callable[[], list[str]]) -> 
     assert passage["filename"] == "returns.md"
     status, csv = site.get("/my/vector_stores.csv")
     assert csv.splitlines()[0].startswith("id,name,status")
+
+
+def test_datasette_shows_tables_that_are_in_the_file(site: Site, requests: Callable[[], list[str]]) -> None:
+    """Ledgers and tables of documents: few requests, pages of single rows, and a search."""
+    requests()
+    (batch,) = site.rows("/my/my_batches")
+    assert (batch["rowid"], batch["status"]) == (1, "completed")
+    assert requests() == [f"GET /vector_stores/vs_demo/file_batches/{batch['id']}"]
+    documents = site.rows("/my/handbook")
+    assert [(each["rowid"], each["key"], each["score"]) for each in documents] == [
+        (1, "returns.md", None),
+        (2, "hours.md", None),
+    ]
+    assert requests() == []
+    (found,) = site.rows("/my/handbook", search="refunds")
+    assert (found["key"], found["passage"]) == ("returns.md", "refunds within 30 days")
+    (sent,) = requests()
+    assert sent == f"POST /vector_stores/{found['vector_store_id']}/search"
+    for path, text in {"/my/my_batches/1": str(batch["id"]), "/my/handbook/2": "hours.md"}.items():
+        status, page = site.get(path)
+        assert (status, text in page) == (200, True), path
 
 
 def test_datasette_runs_sql_with_joins(site: Site) -> None:
@@ -134,4 +169,4 @@ def test_datasette_without_the_launcher_shows_no_queries(
     found = subprocess.run(run, cwd=tmp_path, env=tools.variables, capture_output=True, timeout=120, check=True)
     assert json.loads(found.stdout)["queries"] == []
     found_with_tables = json.loads(tools.run("datasette", "my.db", "--get", "/my.json", needs="datasette"))
-    assert {query["name"] for query in found_with_tables["queries"]} == set(TABLES)
+    assert {query["name"] for query in found_with_tables["queries"]} == set(TABLES) - {"my_batches", "handbook"}

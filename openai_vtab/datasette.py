@@ -21,7 +21,9 @@ from datasette import hookimpl
 from .documents.protection import MODULE
 from .ledger.shadow_table import quoted
 from .sqlite.sql_text import module_of
+from .tables import TABLES
 
+WITH_LEDGER = frozenset(table.name for table in TABLES if table.remembered)
 HAS_TABLES = "SELECT 1 FROM pragma_table_info('openai_tables') WHERE name = 'verb'"
 # A table may be read in several ways; the last one, which needs the fewest columns, stays.
 READ = "SELECT table_name, required, doc FROM openai_tables WHERE verb = 'SELECT' ORDER BY length(required) DESC"
@@ -44,20 +46,27 @@ def canned_queries(datasette: Any, database: str) -> Callable[[], Awaitable[Quer
         found = {name: _query(name, *described) for name, described in read.items() if name not in hidden}
         for name, module in modules.items():
             if module in read:
-                _, doc = read[module]
-                query = _documents(name, doc) if module == MODULE else _ledger(name, doc)
+                query = _query_of_created(name, module, *read[module])
                 found[name] = query | {"allow": datasette.table_metadata(database, name).get("allow")}
         return found
 
     return queries
 
 
+def _query_of_created(name: str, module: str, required: str, doc: str) -> dict[str, object]:
+    """The query of a table that CREATE VIRTUAL TABLE has made."""
+    if module == MODULE:
+        return _documents(name, doc)
+    return _ledger(name, doc) if module in WITH_LEDGER else _query(name, required, doc)
+
+
 def _query(name: str, required: str, doc: str) -> dict[str, object]:
     """The query of a table. A field that is empty is NULL, which no key equals, so that nothing is requested."""
     keys = [key for key in required.split(", ") if key]
     where = " AND ".join(f"{key} = nullif(:{key}, '')" for key in keys)
+    rows = f"SELECT * FROM {quoted(name)}"
     return {
-        "sql": f"SELECT * FROM {name} WHERE {where}" if keys else f"SELECT * FROM {name}",
+        "sql": f"{rows} WHERE {where}" if keys else rows,
         "description": doc,
         "params": keys,
         "hide_sql": bool(keys),  # the form says enough; a link shows the SQL

@@ -33,12 +33,14 @@ TABLES = {  # each with the keys that its form asks for
     "files": [],
     "my_batches": [],
     "handbook": ["search"],
+    "attached": ["vector_store_id"],
 }
 CREATED = """
     CREATE TABLE notes (text, store);
     INSERT INTO notes VALUES ('local', 'vs_demo');
     CREATE VIRTUAL TABLE my_batches USING vector_store_file_batches;
     INSERT INTO my_batches (vector_store_id, file_ids) VALUES ('vs_demo', '["file-new-01"]');
+    CREATE VIRTUAL TABLE attached USING vector_store_files;
     CREATE VIRTUAL TABLE handbook USING vector_store_documents(name = 'Handbook');
     INSERT INTO handbook (key, content) VALUES ('returns.md', 'refunds within 30 days'), ('hours.md', 'nine to five');
 """
@@ -169,4 +171,8 @@ def test_datasette_without_the_launcher_shows_no_queries(
     found = subprocess.run(run, cwd=tmp_path, env=tools.variables, capture_output=True, timeout=120, check=True)
     assert json.loads(found.stdout)["queries"] == []
     found_with_tables = json.loads(tools.run("datasette", "my.db", "--get", "/my.json", needs="datasette"))
-    assert {query["name"] for query in found_with_tables["queries"]} == set(TABLES) - {"my_batches", "handbook"}
+    assert {query["name"] for query in found_with_tables["queries"]} == set(TABLES) - {
+        "my_batches",
+        "handbook",
+        "attached",
+    }

@@ -176,3 +176,16 @@ def test_datasette_without_the_launcher_shows_no_queries(
         "handbook",
         "attached",
     }
+
+
+def test_datasette_hides_a_table_that_its_metadata_hides(tools: Tools, tmp_path: Path) -> None:
+    """The query in the place of the table's page obeys the table's `allow` block."""
+    database = openai_vtab.connect(tmp_path / "my.db")
+    database.execute("CREATE VIRTUAL TABLE my_batches USING vector_store_file_batches")
+    database.close()
+    tables = {"my_batches": {"allow": False}}
+    (tmp_path / "metadata.json").write_text(json.dumps({"databases": {"my": {"tables": tables}}}))
+    get = ("--get", "/my/my_batches.json")
+    assert json.loads(tools.run("datasette", "my.db", *get, needs="datasette"))["rows"] == []
+    refused = tools.run("datasette", "my.db", "--metadata", "metadata.json", *get, needs="datasette", ok=False)
+    assert "You do not have permission to view this query" in refused

@@ -60,6 +60,7 @@ def site(environment: Environment, sandbox: Any, tmp_path_factory: pytest.TempPa
     database = openai_vtab.connect(folder / "my.db", base_url=sandbox.base_url, api_key=sandbox.api_key)
     database.execute(CREATED)
     sandbox.finish()
+    assert database.execute("SELECT DISTINCT status FROM handbook").get == "completed"  # which the file has, then
     database.close()
     with Tools(environment, sandbox, folder).served("datasette", "my.db", "--memory", needs="datasette") as site:
         yield site
@@ -125,7 +126,7 @@ def test_datasette_runs_sql_with_joins(site: Site) -> None:
     """The tables in SQL that a person types, joined with a table of the file; in the shared memory, too."""
     sql = "SELECT text, name FROM notes JOIN vector_stores ON id = store"
     assert site.rows("/my", sql=sql) == [{"text": "local", "name": "Product handbook"}]
-    assert site.rows("/_memory", sql="SELECT count(*) AS n FROM vector_stores") == [{"n": 2}]
+    assert site.rows("/_memory", sql="SELECT count(*) AS n FROM vector_stores") == [{"n": 3}]
     assert site.rows("/my/notes")[0]["text"] == "local"
 
 
@@ -158,7 +159,7 @@ def test_datasette_serves_concurrent_requests(site: Site) -> None:
     sql = "SELECT count(*) AS n FROM vector_store_files WHERE vector_store_id = 'vs_demo'"
     with ThreadPoolExecutor(8) as threads:
         results = list(threads.map(lambda _: site.rows("/my", sql=sql), range(40)))
-    assert results == [[{"n": 8}]] * 40
+    assert results == [[{"n": 9}]] * 40
 
 
 def test_datasette_without_the_launcher_shows_no_queries(

@@ -11,15 +11,15 @@ and nothing will be. So the files stay `uploaded`, the table remembers this in N
 same COMMIT attaches the files in the first form, with a batch for each set of documents that are alike. No later
 COMMIT of the table sends `files` again.
 
-    the response to `files`                     the files are then
-    ------------------------------------------  ----------------------------------------------------------------
-    a batch that counts all of them             in progress
-    a batch that is finished, and counts none   uploaded, and attached by `file_ids`
-    400 or 422, and names `file_ids`            the same
-    a batch that is unfinished, and counts none what the batch says later: it is asked for up to 10 s, until it is
-                                                finished or counts files
-    a batch that counts a part of them          unsure: COMMIT fails, and the next one asks for each of them
-    anything else                               as for every request (outcomes.py)
+    the response to `files`                      the files are then
+    -------------------------------------------  ---------------------------------------------------------------
+    a batch that counts all of them              in progress
+    a batch that is finished, and counts none    uploaded, and attached by `file_ids`
+    400 or 422, and names `file_ids`             the same
+    a batch that is unfinished, and counts none  what the batch says later: it is asked for up to 10 s, until it
+                                                 is finished or counts files
+    a batch that counts a part of them           unsure: COMMIT fails, and the next one asks for each of them
+    anything else                                as for every request (outcomes.py)
 
 Only files of which the server has said that they were not attached, and will not be, are sent again: so nothing is sent
 twice. If the COMMIT fails afterwards, the intent of the batch says that it was ignored, and the next COMMIT knows it.

@@ -48,8 +48,8 @@ def plot(results: Results, file: str) -> None:
 
 
 def _draw_proportional(axes: Axes) -> None:
-    """Draw what a cost that is proportional to the keys looks like, through the middle of the panel."""
+    """Draw what a cost that is proportional to the keys looks like, below the middle, where the fewest lines are."""
     (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
-    middle = (low * high) ** 0.5 / (left * right) ** 0.5
-    axes.plot([left, right], [left * middle, right * middle], color="#777777", ls=":", lw=1.5, label="proportional")
+    each = 0.3 * (low * high) ** 0.5 / (left * right) ** 0.5
+    axes.plot([left, right], [left * each, right * each], color="#777777", ls=":", lw=1.5, label="proportional")
     axes.set(xlim=(left, right), ylim=(low, high))

@@ -30,9 +30,9 @@ import apsw
 from ..errors import OperationalError, RowError
 from ..schema.table import Table
 from ..schema.values import SQLiteValue
-from ..sqlite.elsewhere import elsewhere
 from ..sqlite.internal_sql import InternalSQL
 from ..sqlite.rowids import Rowids
+from ..sqlite.separate_connection import separate_connection
 from . import rows_from_intents
 from .intents import Intent
 from .row import QUEUED, LedgerRow, Object, RowShape, ShadowRow, dumped, parsed, status_of
@@ -278,7 +278,7 @@ class Ledger:
             return False
         try:
             shadow = quoted(f"{self.names[0]}_{SUFFIX}")
-            with elsewhere(self.file) as connection:
+            with separate_connection(self.file) as connection:
                 for sql in rows_from_intents.statements(shadow, self.key):
                     connection.execute(sql, (rows_from_intents.values(intents, self.key),))
                 connection.execute(self._pending.statement(shadow), (self._pending.values(),))

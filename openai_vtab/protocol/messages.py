@@ -68,7 +68,7 @@ class Request:
 
     method: the HTTP method.
     target: the path below the base URL, with the query string.
-    repeatable: sending it twice has the same effect as sending it once.
+    idempotent: sending it twice has the same effect as sending it once.
     absent_is_none: it reads one object, which may be absent.
     route: the template of the target, such as "/files/{file_id}".
     verify_path: the list that shows whether a create was carried out.
@@ -88,7 +88,7 @@ class Request:
     target: str
     body: bytes | Upload | None = None
     headers: Mapping[str, str] = field(default_factory=lambda: NO_HEADERS)
-    repeatable: bool = True
+    idempotent: bool = True
     absent_is_none: bool = False
     route: str = ""
     verify_path: str = ""

@@ -24,13 +24,13 @@ from ..schema.decode import APIObject
 from ..schema.table import Method, SpecialSource, Table
 from . import downloads
 from .downloads import RowsWithContent
-from .members_read import MembersRead
+from .fields_read import FieldsRead
 from .row_identity import ObjectRef, Reference, Row, RowIdentities
-from .scan import ScanOptions, error_row
+from .scan_arguments import ScanOptions, error_row
 
 
 class Lookup:
-    """Reads single objects of one table for one statement. `columns_read` is that of MembersRead."""
+    """Reads single objects of one table for one statement. `columns_read` is that of FieldsRead."""
 
     def __init__(
         self, rows: RowIdentities, session: StatementSession, columns_read: Callable[[str], set[int] | None]
@@ -41,8 +41,8 @@ class Lookup:
         self._columns_read = columns_read
 
     @cached_property
-    def _members(self) -> MembersRead:
-        return MembersRead(self._table, self._columns_read)
+    def _members(self) -> FieldsRead:
+        return FieldsRead(self._table, self._columns_read)
 
     def one(self, scan: ScanOptions, method: Method, keys: Mapping[str, Any]) -> Row | None:
         """The object with these keys; None if the API does not know it."""

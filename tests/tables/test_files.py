@@ -23,6 +23,7 @@ DAY = '{"anchor":"created_at","seconds":86400}'
 
 
 @pytest.mark.vcr
+@pytest.mark.capability("files: upload with expires_after, list by purpose, delete")
 def test_life_of_a_file(replayed: apsw.Connection, cassette: Any, sent: Sent) -> None:
     """Upload, look, list, delete: the requests, with the form's fields."""
     replayed.execute(
@@ -55,6 +56,7 @@ def test_life_of_a_file(replayed: apsw.Connection, cassette: Any, sent: Sent) ->
 
 
 @pytest.mark.vcr
+@pytest.mark.capability("files: download")
 def test_download_of_content(replayed: apsw.Connection, cassette: Any, sent: Sent) -> None:
     """A request of its own for each row that is read."""
     replayed.execute(

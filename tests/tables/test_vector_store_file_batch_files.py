@@ -11,7 +11,7 @@ import pytest
 import openai_vtab
 from openai_vtab.sandbox import Answer
 
-from .conftest import FILES, STORE, Place
+from ..support.recording import FILES, STORE, Place
 
 Requests = Callable[[], list[str]]
 Sent = Callable[[Any], list[tuple[str, Any]]]
@@ -21,6 +21,8 @@ FILE_1, FILE_2, FILE_3 = FILES
 
 
 @pytest.mark.vcr
+@pytest.mark.capability("file batches: their failed files and the reasons")
+@pytest.mark.openai_own("a .csv file is not supported")
 def test_select_returns_failed_files_and_reasons(
     replayed: apsw.Connection, place: Place, cassette: Any, sent: Sent, pause: Callable[[], None]
 ) -> None:

@@ -13,7 +13,7 @@ import json
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from itertools import groupby
@@ -96,6 +96,19 @@ def normalised(
         if secret in text and secret not in DEFAULT_BASE_URL:
             raise ValueError(f"the recording still contains {secret!r}: tests/support/cassettes.py must replace it")
     return done
+
+
+def without_repeated_looks(exchanges: list[Exchange], pauses: Collection[int]) -> list[Exchange]:
+    """The exchanges without those that a test repeats after a pause: how often it looks is no property of the server.
+
+    `pauses` are the numbers of exchanges that there were at each pause.
+    """
+
+    def asked(exchange: Exchange) -> tuple[Any, ...]:
+        return (exchange.request.method, exchange.request.uri, exchange.request.body)
+
+    repeated = {n - 1 for n in pauses if 0 < n < len(exchanges) and asked(exchanges[n - 1]) == asked(exchanges[n])}
+    return [exchange for number, exchange in enumerate(exchanges) if number not in repeated]
 
 
 def with_names(text: str, names: Mapping[str, str]) -> str:

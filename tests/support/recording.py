@@ -68,6 +68,7 @@ class Place:
     moment: float = 0.0
     names: dict[str, str] = field(default_factory=dict)  # real id → name in the cassette
     problems: dict[str, str] = field(default_factory=dict)  # name → why there is no such object
+    pauses: set[int] = field(default_factory=set)  # how many exchanges there were at each
     waited: float = 0.0
 
     def real(self, name: str) -> str:
@@ -80,10 +81,11 @@ class Place:
         """The text with names for ids, and OpenAI's address for this one."""
         return with_names(text.replace(self.base_url, DEFAULT_BASE_URL), self.names)
 
-    def pause(self) -> None:
+    def pause(self, exchanges: int) -> None:
         """Let time pass between two looks at an object that is in progress, but not when replaying."""
         if not self.recording:
             return
+        self.pauses.add(exchanges)
         self.waited += LOOK_SECONDS
         if self.waited > MOST_SECONDS:
             pytest.fail(f"not finished after {MOST_SECONDS:.0f} s")

@@ -123,6 +123,7 @@ def vcr_config(
         recorded = Path(vcr_cassette_dir) / f"{default_cassette_name}.yaml"
         exchanges = cassettes.read(recorded)
         place.remove(created(exchanges, place.base_url))
+        exchanges = cassettes.without_repeated_looks(exchanges, place.pauses)
         if exchanges:
             request.node.stash[RECORDED] = Recorded(
                 exchanges, place, cassette_folder / request.path.stem / recorded.name
@@ -185,9 +186,9 @@ def replayed(replay: Callable[..., apsw.Connection]) -> apsw.Connection:
 
 
 @pytest.fixture
-def pause(place: Place) -> Callable[[], None]:
+def pause(place: Place, vcr: Any) -> Callable[[], None]:
     """Between two looks at a batch: time has to pass when recording, and not when replaying."""
-    return place.pause
+    return lambda: place.pause(len(vcr))
 
 
 @pytest.fixture

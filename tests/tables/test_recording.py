@@ -23,7 +23,7 @@ from openai_vtab.sandbox.app import App
 from openai_vtab.sandbox.messages import Response, json_response
 from openai_vtab.settings import DEFAULT_BASE_URL
 
-from ..support.cassettes import MOMENT, Exchange, Secrets, normalised, read, with_names, write
+from ..support.cassettes import MOMENT, Exchange, Secrets, normalised, read, with_names, without_repeated_looks, write
 from ..support.recording import FILES, STORE, Place, Target, created
 
 ROOT = Path(__file__).parents[2]
@@ -200,6 +200,21 @@ def test_names_do_not_replace_parts_of_words() -> None:
         with_names("vs_abcdefgh vs_abcdefghi vs_abcdefghij x-vs_abcdefgh", names)
         == "vs_1 vs_2 vs_abcdefghij x-vs_abcdefgh"
     )
+
+
+def test_looks_that_are_repeated_after_a_pause_are_left_out() -> None:
+    """How often a test looks depends on the moment. Without a pause, a request is repeated for a reason."""
+    batch = "GET /vector_stores/vs_0/file_batches/vsfb_0"
+    paths = ["POST /files", batch, batch, batch, batch, "GET /files/file-0"]
+    exchanges = [exchange(path, {"status": number}) for number, path in enumerate(paths)]
+
+    def kept(*pauses: int) -> list[int]:
+        return [found.answer["status"] for found in without_repeated_looks(exchanges, set(pauses))]
+
+    assert kept() == [0, 1, 2, 3, 4, 5]
+    assert kept(3, 4) == [0, 1, 4, 5]
+    assert kept(1, 2, 5) == [0, 2, 3, 4, 5]
+    assert kept(0, 6) == [0, 1, 2, 3, 4, 5]
 
 
 def test_cassette_is_replaced_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

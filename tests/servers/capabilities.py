@@ -22,7 +22,10 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import requests as http
+
 from openai_vtab import sandbox
+from openai_vtab.settings import DEFAULT_BASE_URL
 
 from ..support.cassettes import Secrets
 from ..support.recording import Target
@@ -33,7 +36,8 @@ ROOT = Path(__file__).parents[2]
 RUNS = Path(__file__).parent / "runs"
 PAGE = ROOT / "docs" / "servers.md"
 KINDS = ("sandbox", "server", "model")
-RANDOM_ID = re.compile(r"\b(vs|file|vsfb|batch|req)[-_][0-9A-Za-z]{12,}(?:-[0-9a-f]+)*")
+RANDOM_ID = re.compile(r"\b((?:vs|file|vsfb|batch|req)[-_])(?:[0-9a-f]{8,}|[0-9A-Za-z]{20,})[\w-]*")
+MOST = 200  # characters of an error
 
 INTRODUCTION = """\
 # Servers, as recorded
@@ -50,10 +54,11 @@ INTRODUCTION = """\
 
 @dataclass(frozen=True)
 class Result:
-    """What a recording has shown of one capability: "yes", "own" or "no", and the reason unless it is "yes"."""
+    """What a recording has shown of one capability: "yes", "own" or "no", and the error unless it is "yes"."""
 
     outcome: str
-    reason: str = ""
+    error: str = ""
+    openai: str = ""  # how OpenAI behaves instead, if the outcome is "own"
 
 
 @dataclass(frozen=True)
@@ -83,10 +88,11 @@ class Run:
 
 def record(target: Target) -> tuple[dict[str, Result], list[str]]:
     """Record the tests of the tables from a server, into a folder of no consequence; what each capability has shown."""
+    http.get(f"{target.base_url}/files", timeout=60)  # raises an error if there is no server
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         cassettes = shutil.copytree(ROOT / "cassettes", Path(folder) / "cassettes")
-        command = [sys.executable, "-m", "pytest", "tests/tables", "-q", "-m", "vcr", "-p", "no:cacheprovider"]
+        command = [sys.executable, "-m", "pytest", "tests/tables", "-vv", "-m", "vcr", "-p", "no:cacheprovider"]
         environment = {"OPENAI_BASE_URL": target.base_url, "OPENAI_API_KEY": target.api_key}
         done = subprocess.run(
             [*command, "--record-mode=rewrite", f"--cassettes={cassettes}", f"--junitxml={report}"],
@@ -119,7 +125,9 @@ def results(report: ElementTree.Element, secrets: Secrets) -> tuple[dict[str, Re
 def _result(case: ElementTree.Element, secrets: Secrets) -> Result:
     for problem in case:
         if problem.tag == "skipped":
-            return Result("own", problem.get("message", "").removeprefix("OpenAI's own behaviour: "))
+            errors = [each.get("value", "") for each in case.iter("property") if each.get("name") == "failure"]
+            openai = problem.get("message", "").removeprefix("OpenAI's own behaviour: ")
+            return Result("own", shortened(errors[0], secrets), openai)
         if problem.tag in ("failure", "error"):
             return Result("no", shortened(problem.get("message", ""), secrets))
     return Result("yes")
@@ -127,9 +135,11 @@ def _result(case: ElementTree.Element, secrets: Secrets) -> Result:
 
 def shortened(message: str, secrets: Secrets) -> str:
     """The beginning of an error, without ids and addresses."""
-    text = RANDOM_ID.sub(r"\1_…", secrets.hidden(message)).partition("\n")[0]
+    text = RANDOM_ID.sub(r"\1…", secrets.hidden(message)).partition("\n")[0]
+    text = re.sub(rf"(?<=[A-Z] ){re.escape(DEFAULT_BASE_URL)}", "", text).replace(DEFAULT_BASE_URL, "its address")
     text = re.sub(r"^(?:\w+\.)*(\w+): |^failed on setup with \"(?:\w+\.)*(\w+): ", "", text)
-    return text if len(text) <= 160 else f"{text[:159]}…"
+    text = re.sub(r"^assert (.*) == (.*)$", r"\1 instead of \2", text)
+    return text if len(text) <= MOST else f"{text[: MOST - 1]}…"
 
 
 def page(runs: Iterable[Run]) -> str:
@@ -174,10 +184,9 @@ def _section(run: Run) -> str:
 
 
 def _cell(result: Result) -> str:
-    """The reason: OpenAI's behaviour as a sentence, or the error as code."""
-    return (
-        f"own: OpenAI's behaviour is that {result.reason}" if result.outcome == "own" else f"no: {_code(result.reason)}"
-    )
+    """The error, and how OpenAI behaves if this is its own behaviour."""
+    openai = f". At OpenAI, {result.openai}." if result.openai else ""
+    return f"{result.outcome}: {_code(result.error)}{openai}"
 
 
 def _code(text: str) -> str:

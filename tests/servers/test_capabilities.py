@@ -12,7 +12,7 @@ from openai_vtab import sandbox
 
 from ..support.cassettes import Secrets
 from ..support.recording import Target
-from .capabilities import KINDS, PAGE, Result, Run, page, record, results, runs, shortened
+from .capabilities import KINDS, MOST, PAGE, Result, Run, page, record, results, runs, shortened
 from .models import MODELS
 from .models.model import served
 
@@ -24,7 +24,8 @@ REPORT = """<testsuites><testsuite>
   <property name="difference" value="GET /files: status: null"/></properties></testcase>
 <testcase name="b[2]"><properties><property name="capability" value="search: b"/></properties>
   <failure message="openai_vtab.errors.WriteError: POST http://127.0.0.1:4711/v1/files: vs_0123456789abcdef0123 is not there&#10;more">x</failure></testcase>
-<testcase name="c"><properties><property name="capability" value="search: c"/></properties>
+<testcase name="c"><properties><property name="capability" value="search: c"/>
+  <property name="failure" value="AssertionError: assert [] == ['file-1']&#10;  at index 0"/></properties>
   <skipped type="pytest.xfail" message="OpenAI's own behaviour: a file fails"/></testcase>
 <testcase name="d"><properties><property name="capability" value="search: d"/>
   <property name="difference" value="GET /files: status: null"/></properties>
@@ -61,29 +62,29 @@ def test_results_are_the_worst_of_each_capability() -> None:
     found, differences = results(ElementTree.fromstring(REPORT), SECRETS)  # noqa: S314 - our own
     assert found == {
         "search: a": Result("yes"),
-        "search: b": Result("no", "POST https://api.openai.com/v1/files: vs_… is not there"),
-        "search: c": Result("own", "a file fails"),
+        "search: b": Result("no", "POST /files: vs_… is not there"),
+        "search: c": Result("own", "[] instead of ['file-1']", "a file fails"),
         "search: d": Result("no", 'no file"'),
     }
     assert differences == ["GET /files: status: null"]
 
 
 def test_results_are_shortened() -> None:
-    """The first line, up to 160 characters."""
+    """The first line, up to a length."""
     assert shortened("a.b.APIError: x\ny", SECRETS) == "x"
-    assert len(shortened("x" * 1000, SECRETS)) == 160
+    assert len(shortened("x" * 1000, SECRETS)) == MOST
 
 
 def test_page_tells_servers_from_models() -> None:
     """In the table's head and in each section; a capability that was not recorded is a dash."""
     one = Run(
-        "A 1", "model", "2026-11-26", 'base_url="a"', "No `x`.", {"a: b": Result("own", "c is d")}, ["GET /a | b"]
+        "A 1", "model", "2026-11-26", 'base_url="a"', "No `x`.", {"a: b": Result("own", "x", "c is d")}, ["GET /a | b"]
     )
     two = Run("B 2", "server", "2026-11-25", 'base_url="b"', "", {"a: c": Result("no", "x | `y`")}, [])
     text = page([one, two])
     assert "|  | B 2 | A 1 (model) |\n| --- | --- | --- |\n| a: b | – | own |\n| a: c | no | – |\n" in text
     assert 'A model, recorded on 2026-11-26: 0 of 1. Connect with `base_url="a"`.\n\nNo `x`.\n' in text
-    assert "| a: b | own: OpenAI's behaviour is that c is d |" in text
+    assert "| a: b | own: `x`. At OpenAI, c is d. |" in text
     assert "| a: c | no: `x ¦ 'y'` |" in text
     assert "- `GET /a ¦ b`" in text
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -100,12 +100,18 @@ class Place:
         """Create the vector store and the files. What the server refuses, only the tests that need it notice."""
         self._make(STORE, "/vector_stores", json={"name": "cassettes"})
         for name, filename in FILES.items():
-            self._make(name, "/files", files={"file": (filename, CONTENT)}, data={"purpose": "assistants"})
+            self._make(
+                name,
+                "/files",
+                files={"file": (filename, CONTENT, "application/octet-stream")},
+                data={"purpose": "assistants"},
+            )
 
     def remove(self, paths: Iterable[str]) -> None:
         """Delete objects, those that are gone as well."""
         for path in paths:
-            self._call("DELETE", path)
+            with suppress(http.ConnectionError):
+                self._call("DELETE", path)
 
     def made(self) -> Iterator[str]:
         """The paths of the objects of make()."""
@@ -113,11 +119,18 @@ class Place:
             yield f"/vector_stores/{real}" if name == STORE else f"/files/{real}"
 
     def _make(self, name: str, path: str, **body: Any) -> None:
-        answer = self._call("POST", path, **body)
         try:
-            self.names[str(answer.json()["id"])] = name
+            answer = self._call("POST", path, **body)
+        except http.ConnectionError:
+            self.problems[name] = f"POST {path}: the connection broke"
+            return
+        try:
+            id = str(answer.json()["id"])
         except (ValueError, LookupError, TypeError):
             self.problems[name] = f"POST {path}: {answer.status_code} {answer.text[:200]}"
+            return
+        if self.names.setdefault(id, name) != name:
+            self.problems[name] = f"POST {path}: the response has the id {id!r}, as another one had"
 
     def _call(self, method: str, path: str, **body: Any) -> http.Response:
         headers = {"Authorization": f"Bearer {self.api_key}", **self.default_headers}

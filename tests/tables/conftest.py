@@ -71,6 +71,15 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Keep the error of a test that may fail: reports have only the reason why it may."""
+    report: Any = yield
+    if hasattr(report, "wasxfail") and call.excinfo is not None:
+        item.user_properties.append(("failure", call.excinfo.exconly()))
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
     """Replace the cassette of a test that has passed, once nothing of it can fail any more."""
     yield

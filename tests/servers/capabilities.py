@@ -42,7 +42,7 @@ MOST = 200  # characters of an error
 INTRODUCTION = """\
 # Servers, as recorded
 
-[Compatible servers](guides/compatible-servers.md) says how to connect to a server that resembles OpenAI's, and which settings help. This page says what such servers can do. `python -m tests.servers.capabilities` makes it from recordings: the tests of the tables that have a cassette run against each server.
+[Compatible servers](guides/compatible-servers.md) says how to connect to a server that resembles OpenAI's, and which settings help. This page says what such servers can do. `python -m tests.servers.capabilities` makes it from recordings: the tests of the tables that have a cassette run against each server. The project's `CONTRIBUTING.md` says how to record another one.
 
 | in the table | |
 |---|---|
@@ -155,8 +155,8 @@ def page(runs: Iterable[Run]) -> str:
 def _kinds() -> str:
     return (
         "**A server** was run and recorded. **A model** was not: it is this project's sandbox with the differences that "
-        "were seen when the server was tried by hand, so it shows what these differences mean for the tables, and "
-        "nothing that was not seen.\n"
+        "were noted when the server was tried by hand. So it shows what these differences mean for the tables, and a "
+        "yes says only that no other difference was noted.\n"
     )
 
 
@@ -174,9 +174,13 @@ def _section(run: Run) -> str:
     ]
     if run.gaps:
         lines.append(f"{run.gaps}\n")
-    reasons = [(name, result) for name, result in sorted(run.results.items()) if result.outcome != "yes"]
+    reasons: dict[str, list[str]] = {}
+    for name, result in sorted(run.results.items()):
+        if result.outcome != "yes":
+            reasons.setdefault(_cell(result), []).append(name)
     if reasons:
-        lines += ["| not as OpenAI | |\n|---|---|", *(f"| {name} | {_cell(result)} |" for name, result in reasons), ""]
+        rows = [f"| {'<br>'.join(names)} | {cell} |" for cell, names in reasons.items()]
+        lines += ["| not as OpenAI | |\n|---|---|", *rows, ""]
     if run.differences:
         lines += ["Responses that OpenAI's description does not have:\n"]
         lines += [*(f"- {_code(text)}" for text in run.differences), ""]

@@ -6,12 +6,7 @@ A model has the differences that were seen when the server itself was tried, and
 
 from __future__ import annotations
 
-from . import litellm_openai, litellm_v1, llama_stack, ogx
+from . import llama_stack, ogx
 from .model import Model
 
-MODELS: tuple[Model, ...] = (
-    ogx.MODEL,
-    llama_stack.MODEL,
-    litellm_v1.MODEL,
-    litellm_openai.MODEL,
-)
+MODELS: tuple[Model, ...] = (ogx.MODEL, llama_stack.MODEL)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from openai_vtab.sandbox import Quirks, Received
 from openai_vtab.sandbox.messages import Response, json_response
 
-from .model import CarryOut, Model, is_upload_of_batch
+from .model import CarryOut, Model, creates_by_files
 from .ogx import resembling
 
 
 def respond(received: Received, carry_out: CarryOut) -> Response:
     """Carry out a request as llama-stack does."""
-    if is_upload_of_batch(received):
+    if creates_by_files(received):
         return json_response({"error": {"message": "body.file_ids: Field required"}}, 400)
     return resembling(received, carry_out)
 

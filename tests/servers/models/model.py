@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -15,7 +14,9 @@ from unittest import mock
 from openai_vtab import sandbox
 from openai_vtab.sandbox import Quirks, Received, Sandbox
 from openai_vtab.sandbox.app import App
-from openai_vtab.sandbox.messages import Response, json_response
+from openai_vtab.sandbox.messages import Response
+
+from ..conftest import changed
 
 CarryOut = Callable[[Received], Response]
 
@@ -48,30 +49,10 @@ def served(model: Model) -> Iterator[Sandbox]:
         yield running
 
 
-def without(received: Received, *names: str) -> Received:
-    """The request without some members of its JSON."""
-    if not isinstance(received.body, dict):
-        return received
-    body = {name: value for name, value in received.body.items() if name not in names}
-    return replace(received, raw=json.dumps(body).encode())
-
-
-def changed(response: Response, change: Callable[[dict[str, Any]], object]) -> Response:
-    """The response after a change of its JSON."""
-    body = json.loads(response.body)
-    change(body)
-    return replace(response, body=json.dumps(body).encode())
-
-
-def is_upload_of_batch(received: Received) -> bool:
+def creates_by_files(received: Received) -> bool:
     """A batch is to be created by `files`."""
     create = received.method == "POST" and received.segments[-1] == "file_batches"
     return create and isinstance(received.body, dict) and "files" in received.body
-
-
-def no_route() -> Response:
-    """What FastAPI says of a path that it does not know."""
-    return json_response({"detail": "Not Found"}, 404)
 
 
 def every_type_is_supported(received: Received, response: Response) -> Response:

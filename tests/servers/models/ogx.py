@@ -7,14 +7,15 @@ from typing import Any
 from openai_vtab.sandbox import Quirks, Received
 from openai_vtab.sandbox.messages import Response, json_response
 
-from .model import CarryOut, Model, changed, every_type_is_supported, is_upload_of_batch
+from ..conftest import changed
+from .model import CarryOut, Model, creates_by_files, every_type_is_supported
 
 NO_FILES = dict.fromkeys(("in_progress", "completed", "failed", "cancelled", "total"), 0)
 
 
 def respond(received: Received, carry_out: CarryOut) -> Response:
     """Carry out a request as OGX does."""
-    if is_upload_of_batch(received):
+    if creates_by_files(received):
         return json_response(
             {
                 "id": "batch_empty",

@@ -42,7 +42,7 @@ class StepSender:
         """
         intent = None
         if not self.is_dry_run:
-            intents = self._queue.intents.of(self._store.file)
+            intents = self._queue.intents.of(self._store.file, self._store.shadow.schema)
             intent = intents.new(self._store.shadow.names, {}, {"step": step, **sent})
         self._queue.add(
             Write(

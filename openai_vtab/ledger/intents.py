@@ -129,13 +129,17 @@ class Intent:
 
 
 class IntentLog:
-    """The intents of one transaction in one database file; with file "" they are in memory alone.
+    """The intents of one transaction in one database.
+
+    file: of the database; "" if it is in none, and then they are in memory alone.
+    schema: the name under which such a database is attached; "" if it has a file.
 
     Many threads call its methods.
     """
 
-    def __init__(self, file: str, path: Path | None = None, *, clock: Clock = REAL) -> None:
+    def __init__(self, file: str, path: Path | None = None, *, schema: str = "", clock: Clock = REAL) -> None:
         self.file = file
+        self.schema = schema
         self.clock = clock
         self.intents: list[Intent] = []
         self._token = os.urandom(8).hex()

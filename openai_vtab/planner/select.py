@@ -21,8 +21,8 @@ from .scan_plan import IndexChoice, ScanKind, ScanPlan
 # its keys. The cost of NOTHING makes SQLite try every other join order first.
 REQUEST_COST = 1e5
 NOTHING_COST, NOTHING_ROWS = 1e100, 1_000_000
-# A ledger lists only the objects that it knows, but keys are looked up whether it knows them or not. A query that
-# gives keys must use them, however many they are, or its rows would depend on the join order.
+# Given keys are looked up, also those that the ledger does not know. The ledger's list has only those that it knows. So
+# a query that gives keys must look them up, or its rows would depend on the join order.
 LEDGER_COST, LEDGER_ROWS = 1e50, 1000
 LIST_COST, LIST_ROWS = 5e6, 500  # the API's own lists: looking up a few keys, also in an OR, is cheaper
 IN_ROWS = 25  # SQLite's own estimate for an IN list of unknown length
@@ -53,7 +53,7 @@ def choose(
     if chosen is None:
         missing = tuple(name for name in table.of("SELECT")[-1].needs if not bound.has(table, name))
         return _nothing(missing, bound.has_unusable_key)
-    # SQLite would compare each row with the current last_insert_rowid(), which an INSERT … SELECT changes meanwhile
+    # SQLite must not evaluate rowid > last_insert_rowid() again for each row: an INSERT … SELECT changes it meanwhile
     bounds = tuple(bound.rowid_bounds.values())
     chosen = replace(
         chosen,
@@ -100,7 +100,7 @@ def _by_rowid(table: Table, constraints: Sequence[Constraint], bound: UsableCons
         return None
     plan = ScanPlan(ScanKind.BY_ROWID, columns=("rowid", *bound.option_values))
     chosen = _look_up(table, constraints, bound, plan, [bound.rowid])
-    # for the same reason as the bounds of the rowid
+    # SQLite must not evaluate rowid = last_insert_rowid() again, either: an INSERT … SELECT changes it meanwhile
     return replace(chosen, omit=(bound.rowid, *chosen.omit))
 
 

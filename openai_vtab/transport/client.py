@@ -73,9 +73,10 @@ class Client:
         """Return the response, whatever its status.
 
         Raises APIError, APIConnectionError, APITimeoutError or ConfigurationError, whose attribute `sent` is False if
-        the request certainly never left this machine; and CancelledError once `wait_budget` is cancelled: nothing is
-        sent or retried any more then. `predicted` tells the log that read-ahead asked. `on_send` is called before each
-        attempt, when its first byte is about to leave; nothing is sent if it returns False.
+        the request certainly never left this machine. Once `wait_budget` is cancelled, nothing is sent or retried any
+        more: raises CancelledError if nothing was sent, and otherwise the last attempt stands. `predicted` tells the
+        log that read-ahead asked. `on_send` is called before each attempt, when its first byte is about to leave;
+        nothing is sent if it returns False.
         """
         if self.settings.dry_run:
             return self._show(request, predicted)

@@ -49,8 +49,9 @@ class HTTPTransport:
 
     @property
     def ahead(self) -> int | None:
-        """How many connections may be opened ahead; None until it is known how long opening one takes."""
-        return self._turns.ahead and self._turns.most_ahead
+        """How many connections may ever be opened ahead, 0 if that is of no use here; None until that is known."""
+        ahead = self._turns.ahead
+        return self._turns.most_ahead if ahead else ahead
 
     def open(self, kept_alive: bool) -> Transport:
         """The function that sends over kept-alive connections, or over new ones.
@@ -60,7 +61,7 @@ class HTTPTransport:
         return self._opened.get(kept_alive) or self._open(kept_alive)
 
     def turn(self, cancelled: CancelFlag) -> AbstractContextManager[None]:
-        """A block in which the thread's create has its turn. Raises CancelledError or as `open`."""
+        """A block in which the thread's create has its turn. Raises CancelledError, and what `open` raises."""
         from .fresh import turn_of_create  # with ssl and urllib3
 
         pool = (self._opened.get(False) or self._open(kept_alive=False)).idle.pool

@@ -117,7 +117,7 @@ class ConnectionContext:
 
     def _succeeded(self, statement: Statement) -> None:
         if statement.session is not None:
-            self.writes.statement_over(statement.session, True)
+            self.writes.statement_over(statement.session, True, fires_triggers=statement.fires_triggers)
 
     def _failed(self, statement: Statement) -> None:
         if statement.session is not None:

@@ -21,7 +21,7 @@ from ..schema.table import Method, SpecialSource, Table
 from ..schema.values import InvalidValue, Limits, SQLiteValue, key_text
 
 LARGEST = 2.0**63  # of SQLite's integers
-# Of a bound and a rowid, so that each is the reverse of its name
+# rowid_test() calls these with the bound first and the rowid second, so that each is the mirror of its symbol.
 NUMERIC = {">": operator.lt, "<=": operator.ge, "<": operator.gt, ">=": operator.le}
 
 Item = TypeVar("Item")
@@ -95,8 +95,8 @@ def error_row(session: ListRequests, keys: Mapping[str, Any], request: Request, 
 class ArgvLayout:
     """Where the values are in argv of a plan: their places, with the columns' names or sources.
 
-    `sources` are those of the keys if the values in argv are nothing else and name one object, else None; `one` is how
-    the scan reads this object.
+    `sources` are those of the keys if argv has nothing but the keys of one object, which Cursor.Filter looks up without
+    further steps, else None; `one` is how the scan reads this object.
     """
 
     plan: ScanPlan

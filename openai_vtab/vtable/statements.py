@@ -18,6 +18,8 @@ from the events and from total_changes():
   belongs to the statement around it.
 - If the schema has changed since a statement was prepared, SQLite ends it, prepares it again and runs it without
   another STMT. So a table that is called while no statement is running is called by the statement that ended last.
+- A user's statement whose text begins with a comment looks like one that a SQL function runs. If its next line does
+  not tell, it is taken for such a one, but the statements before it are judged: it may be a COMMIT.
 - A COMMIT that finds the database busy looks like any other: the queue of writes keeps its state (writes/queue.py).
 - `succeeded` and `failed` are called only for a statement that may have written to a table of the package: it has
   called one, something was queued while it ran, or another statement was running around it.
@@ -56,6 +58,9 @@ total_changes().
     a query in a SQL function
         STMT 1r  STMT 2r trigger  call  PROFILE 2  PROFILE 1
         began 1, ended 1
+    a write that fails, and what may be a COMMIT with a comment, or a query in a SQL function
+        STMT 1r  STMT 2w  call  PROFILE 2  STMT 3r trigger  PROFILE 3  PROFILE 1
+        began 1, began 2, ended 2, failed 2, ended 1
     a write in a SQL function of a query
         STMT 1r  STMT 2w trigger  call  +1  PROFILE 2  PROFILE 1
         began 1, began 2, ended 2, succeeded 2, ended 1
@@ -84,9 +89,13 @@ from ..sqlite.internal_sql import InternalSQL
 from ..sqlite.sql_text import first_word
 
 EVENTS = apsw.SQLITE_TRACE_STMT | apsw.SQLITE_TRACE_PROFILE
-# The words that begin statements, which tell a comment's next line from the second line of a statement.
-WRITES = ("CREATE", "DELETE", "INSERT", "REPLACE", "UPDATE", "WITH")
-READS = ("BEGIN", "COMMIT", "EXPLAIN", "PRAGMA", "RELEASE", "ROLLBACK", "SAVEPOINT", "SELECT", "VALUES", "WITH")
+# First words of statements. SQLite marks a nested statement with "-- ", as if its text began with a comment. One of
+# these words after the comment shows that the comment, and so the statement, is the user's.
+WRITES = ("ALTER", "BEGIN", "CREATE", "DELETE", "DROP", "INSERT", "REPLACE", "UPDATE", "WITH")
+READS = (
+    *("ATTACH", "BEGIN", "COMMIT", "DETACH", "END", "EXPLAIN", "PRAGMA", "RELEASE", "ROLLBACK", "SAVEPOINT", "SELECT"),
+    *("VALUES", "WITH"),
+)
 
 
 class Closable(Protocol):
@@ -105,10 +114,12 @@ class RunningStatement(Generic[S]):
 
     `changes` is total_changes() at its beginning, later without the rows that count for others. `position` is how much
     was queued at its beginning. `session` is None until the statement calls a table of the package. `refused` tells
-    that a table has refused one of its rows.
+    that a table has refused one of its rows, `fires_triggers` that it has fired one.
     """
 
-    __slots__ = ("_open_session", "changes", "id", "position", "readonly", "refused", "session", "sql")
+    __slots__ = (
+        *("_open_session", "changes", "fires_triggers", "id", "position", "readonly", "refused", "session", "sql"),
+    )
 
     def __init__(
         self,
@@ -126,6 +137,7 @@ class RunningStatement(Generic[S]):
         self.changes = changes
         self.position = position
         self.refused = False
+        self.fires_triggers = False
         self.session: S | None = None
 
     def open(self) -> S:
@@ -137,6 +149,10 @@ class RunningStatement(Generic[S]):
     def refuse_row(self) -> None:
         """A table has refused a row of the statement: SQLite undoes the statement."""
         self.refused = True
+
+    def fire_trigger(self) -> None:
+        """The program of a trigger begins within the statement."""
+        self.fires_triggers = True
 
     def leave_out(self, rows: int) -> None:
         """Some rows that total_changes() counts are those of a statement within this one."""
@@ -185,11 +201,15 @@ class StatementTracker(Generic[S]):
         if begins:
             sql, readonly = event["sql"], event["readonly"]
             if event["trigger"]:
-                if id in self.running or (readonly and internal_sql.running):
+                if id in self.running:
+                    self.running[id].fire_trigger()
+                    return
+                if readonly and internal_sql.running:
                     return
                 # without a second line, all of the text would be the comment
                 own = _own_text(sql, readonly, bool(self.running)) if "\n" in sql else ""
                 if readonly and not own:
+                    self.judge(event["total_changes"])  # it may be the user's COMMIT all the same, with a comment
                     return
                 sql = own or sql
         ended = self.running.pop(id, None)
@@ -220,7 +240,8 @@ class StatementTracker(Generic[S]):
 
     def judge(self, total_changes: int) -> None:
         """Report which of the writing statements that have ended have succeeded."""
-        self._judge(total_changes - self._internal_sql.changes, None)
+        if self.unjudged:
+            self._judge(total_changes - self._internal_sql.changes, None)
 
     def _judge(self, changes: int, just_ended: RunningStatement[S] | None) -> None:
         """The same, without the statement whose end SQLite reports now: its rows are not counted yet."""

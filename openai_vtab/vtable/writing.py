@@ -57,7 +57,7 @@ class RowWriter:
 
             self._writes.add(Write(request, new, assign, context.writer, self._rows, objects))
             return new
-        intent = self._writes.intents.of(ledger.file).new(ledger.names, keys, sent)
+        intent = self._writes.intents.of(ledger.file, ledger.schema).new(ledger.names, keys, sent)
         new = ledger.add(keys, sent, intent.id)
         self._writes.add(
             Write(

@@ -12,8 +12,8 @@ between its check and its first byte. For the same reason the main thread uses b
 threading.Condition and Event are written in Python, and a signal between two of their lines would leave them locked.
 (Starting a thread is the exception: Thread.start waits for an Event of its own, which nothing else uses.)
 
-What the main thread does after that (stop the retries, wait a moment for what is in flight, report) can be cut short
-as well. Whoever looks at the writes later, at the connection's next statement, finds their states.
+After that, the main thread stops the retries, waits a moment for what is in flight, and reports. These steps can be
+cut short as well. The connection's next statement finds the state of each write all the same.
 
 >>> delivery = Delivery(writes, client_send, workers.parse, workers.submit, wait_budget.cancelled)
 >>> delivery.run(16, lambda: client.ahead, tick=raise_if_interrupted)
@@ -38,7 +38,7 @@ SHORT_SLICE_SECONDS = 0.01  # until it is known how many threads there will be
 SETTLING_SECONDS = SLICE_SECONDS + 0.01  # for what is in flight, or waits for its turn, when a statement is interrupted
 POLL_SECONDS = 0.005
 
-# sends a request; calls its second argument before each attempt, and gives up when that returns False
+# sends a request; calls its second argument before each attempt, and sends nothing more if that returns False
 Send = Callable[[Request, Callable[[], bool]], Response]
 Parse = Callable[[Response, Callable[[Response], Object]], Object]
 Submit = Callable[[Callable[[], None], int], Any]  # has a worker thread call it, one of so many more than usual
@@ -71,17 +71,17 @@ class Delivery:
 
         `more_threads` returns how many more threads are of use to creates, None as long as that is not known.
         """
-        more = sum(not write.request.repeatable for write in self.writes) - threads
-        found = None if more > 0 else 0
+        waiting_creates = sum(not write.request.repeatable for write in self.writes) - threads
+        useful = None if waiting_creates > 0 else 0
         with self._main_is_waiting:
             tick()
             for _ in range(min(threads, len(self.writes))):
                 self._submit(self._work, 0)
-            while not self._working.acquire(timeout=SLICE_SECONDS if found is not None else SHORT_SLICE_SECONDS):
+            while not self._working.acquire(timeout=SLICE_SECONDS if useful is not None else SHORT_SLICE_SECONDS):
                 tick()
-                if found is None and (found := more_threads()) is not None:
-                    for _ in range(min(found, more)):
-                        self._submit(self._work, found)
+                if useful is None and (useful := more_threads()) is not None:
+                    for _ in range(min(useful, waiting_creates)):
+                        self._submit(self._work, useful)
 
     def stop(self) -> None:
         """Begin nothing more; wait a moment for what is in flight."""

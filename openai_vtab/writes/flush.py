@@ -127,7 +127,7 @@ class FlushSender:
             meter.close()
 
     def fail(self) -> None:
-        """The same when the COMMIT has failed: what the user's callback raises must not replace the reason."""
+        """Report the end of the progress after a failure, whose reason no exception of the user's callback replaces."""
         with contextlib.suppress(BaseException):
             self.finish()
 

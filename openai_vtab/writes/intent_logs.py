@@ -1,7 +1,7 @@
 """The intents of one connection: of the open transaction, and of those that are over.
 
 >>> logs = IntentLogs(REAL)
->>> logs.of("/data/my.db").new(["my_batches"], {"vector_store_id": "vs_1"}, {"file_ids": ["file-1"]})
+>>> logs.of("/data/my.db", "main").new(["my_batches"], {"vector_store_id": "vs_1"}, {"file_ids": ["file-1"]})
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from ..ledger.intents import IntentLog
 
 
 class IntentLogs:
-    """One IntentLog for each database file that the open transaction creates something for.
+    """One IntentLog for each database that the open transaction creates something for.
 
-    open: by the file, those of the open transaction.
+    open: by the file, or without one by the schema, those of the open transaction.
     unsettled: those of transactions that are over, for which ledgers may lack rows.
     """
 
@@ -25,11 +25,12 @@ class IntentLogs:
         self.unsettled: list[IntentLog] = []
         self.open: dict[str, IntentLog] = {}
 
-    def of(self, file: str) -> IntentLog:
-        """Where the open transaction writes down what it creates for ledgers in this database file ("" in none)."""
-        if file not in self.open:
-            self.open[file] = IntentLog(file, clock=self._clock)
-        return self.open[file]
+    def of(self, file: str, schema: str) -> IntentLog:
+        """Where the open transaction writes down what it creates for ledgers in this database; file "" is none."""
+        database = file or schema
+        if database not in self.open:
+            self.open[database] = IntentLog(file, schema="" if file else schema, clock=self._clock)
+        return self.open[database]
 
     @property
     def paths(self) -> set[Path]:
@@ -42,9 +43,9 @@ class IntentLogs:
 
     def commit(self) -> None:
         """SQLite has committed: only creates that ROLLBACK TO has undone still lack a row in their ledger."""
-        for file, intents in list(self.open.items()):
+        for database, intents in list(self.open.items()):
             if intents.commit():
-                del self.open[file]
+                del self.open[database]
 
     def end(self) -> None:
         """The transaction is over: what is open is not settled."""

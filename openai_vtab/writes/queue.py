@@ -223,18 +223,18 @@ class WriteQueue:
         self._results.undo([write for write in sent if write.recorded and write.recorded.next_number >= first])
         self._savepoints.roll_back_to(level)
 
-    def statement_over(self, statement: object, changed: bool) -> None:
+    def statement_over(self, statement: object, changed: bool, *, fires_triggers: bool = False) -> None:
         """Drop what a writing statement has queued if it has failed; `changed` tells whether SQLite counted its rows.
 
-        A statement that has failed counts no changed rows (those of its triggers excepted). One that wrote several rows
-        and whose savepoint is still open has failed, too. For one row, the savepoint may be the user's: SQLite tells a
-        table of it when the table joins the transaction.
+        A statement that has failed counts no changed rows (those of its triggers excepted). If its own savepoint is
+        still open, it has failed, too. SQLite opens one for a statement that writes several rows or fires triggers. For
+        any other, the savepoint may be the user's: SQLite tells a table of it when the table joins the transaction.
         """
         first = self._first.pop(statement, None)
         levels = self._savepoints.levels_of(statement)
         if first is not None:
             wrote = sum(1 for write in self._since(first) if write.reader is statement)
-            if wrote and (not changed or (levels and wrote > 1)):
+            if wrote and (not changed or (levels and (wrote > 1 or fires_triggers))):
                 self._drop(first)
         if not changed or levels:
             sent = self._sent.values()

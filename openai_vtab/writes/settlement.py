@@ -14,7 +14,6 @@ connection reads or writes, is tried again at each later statement; a ledger lis
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
@@ -94,7 +93,9 @@ class Settlement:
 
     def waiting(self, store: OutcomeStore) -> list[Intent]:
         """Return what was carried out for a table, and is not written into it yet."""
-        found = (i for log in self._intents.unsettled if log.file == store.file for i in log.unsettled())
+        found = (
+            i for intent_log in self._intents.unsettled if _is_in(store, intent_log) for i in intent_log.unsettled()
+        )
         return [intent for intent in found if store.is_of(intent)]
 
     def write_within(self, store: OutcomeStore) -> None:
@@ -102,13 +103,10 @@ class Settlement:
 
         The intents are settled only when `committed` is called. Raises SQLite's errors.
         """
-        try:
-            if store in self._to_recover:
-                self._intents.take_over(_read(store.file, self._intents.paths))
-        except (OSError, ValueError) as error:
-            log.warning("%s: what an interrupted process has created cannot be read: %s", store.name, error)
+        if store in self._to_recover:
+            self._intents.take_over(_read(store, self._intents.paths))
         for found in self._intents.unsettled:
-            if found.file == store.file:
+            if _is_in(store, found):
                 due = [i for i in found.unsettled() if store.is_of(i) and not self._is_within(i)]
                 store.write_outcomes(due)
                 self._within.update((intent.id, (found, intent)) for intent in due)
@@ -131,8 +129,8 @@ class Settlement:
         for store in list(self._to_recover):
             self._recover(connection, store)
         for found in list(self._intents.unsettled):
-            if not found.file or (schema := schema_of(connection, found.file)):
-                self._settle(found, schema if found.file else "")
+            if schema := found.schema or schema_of(connection, found.file):
+                self._settle(found, schema)
         for store in self.stores:
             store.save(can_wait)
 
@@ -140,7 +138,7 @@ class Settlement:
         due = found.unsettled()
         if due:
             try:
-                # one is whole, and repeating it adds nothing; many are committed together, because each costs a sync
+                # one row commits by itself; several share a transaction, because each commit waits for the disk
                 with self._internal_sql.alone() if len(due) == 1 else self._internal_sql.transaction():
                     self._write(found.file, schema, due)
             except Exception as error:  # also what a commit hook of the user's raises: nothing is lost, only late
@@ -152,7 +150,7 @@ class Settlement:
             self._intents.unsettled.remove(found)
 
     def _write(self, file: str, schema: str, due: Sequence[Intent]) -> int:
-        """Write the rows into the database that is attached as `schema` now; "" is any, for tables in no file.
+        """Write the rows into the database that is attached as `schema` now.
 
         Returns how many are new or know more than before.
         """
@@ -167,10 +165,9 @@ class Settlement:
 
     def _store_of(self, file: str, schema: str, intent: Intent) -> OutcomeStore | None:
         """The shadow tables of an intent; None when they are not there any more."""
-        beside = [store for store in self.stores if store.file == file]
-        opened = (store for store in beside if store.is_of(intent) and schema in ("", store.schema))
-        schemas = [schema] if schema else list(dict.fromkeys(store.schema for store in beside))
-        others = (opener(each, name, file) for each in schemas for name in intent.ledgers for opener in self._openers)
+        beside = (store for store in self.stores if (store.file, store.schema) == (file, schema))
+        opened = (store for store in beside if store.is_of(intent))
+        others = (opener(schema, name, file) for name in intent.ledgers for opener in self._openers)
         return next((store for store in (*opened, *others) if store.is_there()), None)
 
     def _recover(self, connection: apsw.Connection, store: OutcomeStore) -> None:
@@ -191,10 +188,8 @@ class Settlement:
             try:
                 with self._internal_sql.transaction():
                     store.lock()
-                    recovered = list(_read(store.file, ours))
+                    recovered = list(_read(store, ours))
                     written = sum(self._write(found.file, store.schema, found.unsettled()) for found in recovered)
-            except (OSError, ValueError) as error:  # it will not be otherwise at the next statement
-                log.warning("%s: what an interrupted process has created cannot be read: %s", store.name, error)
             except Exception as error:
                 log.debug("%s: not recovered yet: %s", store.name, error)
                 return
@@ -213,7 +208,7 @@ class Settlement:
     def _save_elsewhere(self, found: IntentLog) -> None:
         due = found.unsettled()
         for store in self.stores:
-            belongs = [intent for intent in due if store.file == found.file and store.is_of(intent)]
+            belongs = [intent for intent in due if _is_in(store, found) and store.is_of(intent)]
             if belongs and store.save_elsewhere(belongs):
                 found.settle(belongs)
         if found.finish():
@@ -242,10 +237,18 @@ def _report(store: OutcomeStore, recovered: Sequence[IntentLog], written: int) -
         )
 
 
-def _read(file: str, ours: Collection[Path]) -> Iterator[IntentLog]:
-    """Yield the intents that others have left beside a database file. Raises OSError, ValueError."""
-    for path in left_behind(file):
+def _is_in(store: OutcomeStore, intent_log: IntentLog) -> bool:
+    """Whether a table is in the database of these intents."""
+    return store.file == intent_log.file and intent_log.schema in ("", store.schema)
+
+
+def _read(store: OutcomeStore, ours: Collection[Path]) -> Iterator[IntentLog]:
+    """Yield the intents that others have left beside a table's database file, without files that cannot be read."""
+    for path in left_behind(store.file):
         if path not in ours:
-            # Another connection removes its file after its commit, without the write lock: every row is there then.
-            with contextlib.suppress(FileNotFoundError):
-                yield read_intents(path, file)
+            try:
+                yield read_intents(path, store.file)
+            except FileNotFoundError:
+                pass  # another connection removes its file after its commit, without the write lock: each row is there
+            except (OSError, ValueError) as error:  # it stays where it is
+                log.warning("%s: what an interrupted process has created cannot be read: %s", store.name, error)

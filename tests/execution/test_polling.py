@@ -202,7 +202,7 @@ def test_interrupt_ends_polling(connect: Any) -> None:
     began = time.monotonic()
     with pytest.raises(apsw.InterruptError):
         db.execute(waiting("vsfb_demo_running", 60)).fetchall()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
     timer.join()
 
 

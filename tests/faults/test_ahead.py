@@ -431,7 +431,7 @@ def test_ahead_is_not_waited_for_by_an_interrupt(connect: Connect) -> None:
         began = time.monotonic()
         with pytest.raises((apsw.InterruptError, openai_vtab.WriteError)):
             create(db, 20)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 30
         until(lambda: server_side.open == 2)  # the two that are under way
         assert len(server_side.asked) == 2
 

@@ -458,12 +458,13 @@ def test_intents_have_the_mode_of_the_database_whatever_the_umask(file: str) -> 
 
 
 def test_intents_of_an_unknown_format_are_left_alone(file: str, connect: Any, caplog: pytest.LogCaptureFixture) -> None:
-    """A newer version has written them: a warning says so once, and the file stays."""
-    path = Path(f"{file}{intent_file.MARK}abc")
+    """A newer version has written them: a warning says so once, and the file stays. Others become rows all the same."""
+    path = Path(f"{file}{intent_file.MARK}aaa")
     path.write_text('{"format":2,"boot":"x"}\n{"intent":"abc-0","ledgers":["mine"],"keys":{},"sent":{}}\n')
+    written(file, planned(), {"created": "abc-0", "answer": ANSWER})
     db = opened(connect, file, "mine")
     db.execute("SELECT 1").fetchall()
-    assert rows(db, "mine") == []
+    assert rows(db, "mine") == [("vsfb_1", "completed")]
     assert caplog.text.count("has format 2; a newer version of openai_vtab wrote it") == 1
     assert path.exists()
 

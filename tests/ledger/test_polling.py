@@ -46,7 +46,7 @@ def test_interrupt_ends_polling_of_a_listing(filled: apsw.Connection) -> None:
     began = time.monotonic()
     with pytest.raises(apsw.InterruptError):
         filled.execute("SELECT status FROM my_batches WHERE wait_seconds = 60").fetchall()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
     timer.join()
     assert len(listed(filled)) == 3
 

@@ -49,6 +49,32 @@ def test_rollback_of_a_failed_statement_leaves_no_row(db: apsw.Connection, reque
     assert db.execute("SELECT count(*) FROM my_batches_ledger").get == within
 
 
+@pytest.mark.parametrize("end", ["END", "-- done\nEND", "-- commit it\nCOMMIT"])
+def test_commit_with_a_comment_sends_nothing_of_a_failed_statement(
+    db: apsw.Connection, requests: Requests, end: str
+) -> None:
+    """SQLite reports a text with a comment as it reports a nested statement; another cursor is open."""
+
+    def store(number: int) -> str:
+        if number == 2:
+            raise ZeroDivisionError
+        return "vs_demo"
+
+    db.create_scalar_function("store", store)
+    reading = db.execute("VALUES (1), (2)")
+    db.execute("BEGIN")
+    with pytest.raises(ZeroDivisionError):
+        db.execute(
+            "INSERT INTO my_batches (vector_store_id, file_ids) "
+            "SELECT store(value), '[\"file-new-01\"]' FROM json_each('[1, 2]')"
+        )
+    db.execute(end)
+    assert not db.in_transaction
+    assert reading.fetchall() == [(1,), (2,)]
+    assert requests() == []
+    assert listed(db) == []
+
+
 def test_commit_lists_queued_rows_only_when_sent(db: apsw.Connection, requests: Requests) -> None:
     """A read sends them first; RETURNING of the statement itself does not."""
     db.execute("BEGIN")
@@ -181,6 +207,18 @@ def test_commit_hook_that_refuses(db: apsw.Connection, sandbox: Any, requests: R
     assert listed(db) == created(sandbox)
     assert len(created(sandbox)) == 1
     assert requests() == [f"POST {DEMO[:-1]}"]
+
+
+def test_commit_hook_that_refuses_a_ledger_beside_another_in_memory(db: apsw.Connection, sandbox: Any) -> None:
+    """Neither is in a file, and both have the same name."""
+    db.execute(f"ATTACH ':memory:' AS aux1; CREATE VIRTUAL TABLE aux1.my_batches USING {MODULE}")
+    db.set_commit_hook(lambda: True, id="no")
+    with pytest.raises(openai_vtab.WriteError):
+        db.execute(ONE.replace("my_batches", "aux1.my_batches"))
+    db.set_commit_hook(None, id="no")
+    assert listed(db) == []
+    assert [id for (id,) in db.execute("SELECT id FROM aux1.my_batches")] == created(sandbox)
+    assert len(created(sandbox)) == 1
 
 
 def test_commit_hook_that_raises(db: apsw.Connection, sandbox: Any) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import random
 import signal
 import subprocess
@@ -54,6 +55,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=None, help="of statements and faults (default: a new one)")
     parser.add_argument("--share", type=float, default=0.05, help="of the requests that fail (default 0.05)")
     asked = parser.parse_args()
+    logging.getLogger("openai_vtab").addHandler(logging.NullHandler())  # it says what was recovered
     seed = random.SystemRandom().randrange(1 << 32) if asked.seed is None else asked.seed
     print(f"seed {seed}, {asked.seconds:g} s", flush=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -123,6 +125,7 @@ def soak(folder: Path, seed: int, seconds: float, share: float) -> Iterator[str]
         for number in range(PROCESSES)
         for line in (folder / f"account-{number}.jsonl").read_text(encoding="utf-8").splitlines()
     ]
+    yield from (finding for path in databases for finding in recovered(path))
     judge = Judge(truth, databases, lines)
     summary(reports, judge, requests, weather, uploaded)
     for report in reports:
@@ -139,6 +142,15 @@ def with_tables(path: Path, journal: str, others: list[tuple[str, str]], sandbox
     db.execute(SCHEMA)
     db.executemany("INSERT INTO documents VALUES (?, ?)", others)
     db.close()
+
+
+def recovered(path: Path) -> Iterator[str]:
+    """Open the ledger once more: only then must it list what a connection could not write before it was closed."""
+    db = openai_vtab.connect(path, base_url="http://127.0.0.1:9", api_key="none")
+    db.execute("SELECT 1 FROM batches WHERE false").fetchall()
+    db.close()
+    for left in path.parent.glob(f"{path.name}-openai-intents-*"):
+        yield f"{left.name} is still there: {left.read_text(encoding='utf-8')}"
 
 
 def begun(folder: Path, orders: dict[str, Any]) -> subprocess.Popen[str]:

@@ -39,7 +39,6 @@ class Judge:
         self.known: dict[str, list[tuple[str, str]]] = {}  # by the ledgers, or forgotten there
         self.unknown: Counter[str] = Counter()
         self.journal: set[str] = set()
-        self.not_remembered = ""
         self.problems: list[str] = []
         for what, *values in lines:
             if what == "said":
@@ -48,8 +47,6 @@ class Judge:
             elif what == "forgotten":
                 mark, *keys = values
                 self.known.setdefault(mark, []).append((keys[0], keys[1]))
-            elif what == "not remembered":
-                self.not_remembered += values[0]
         self.marks = {keys: mark for mark, found in truth.items() for keys in found}
         for path in databases:
             self._read(path)
@@ -82,8 +79,7 @@ class Judge:
                 yield f"created wrongly: {told}"
             if known not in ([], created):
                 yield f"another batch's: {told}"
-            named = any(repr(id) in self.not_remembered for _, id in created)
-            if created and not known and not self.unknown[mark] and not named:
+            if created and not known and not self.unknown[mark]:
                 yield f"lost: {told}"
             if self.unknown[mark] > (said in MAY_BE_UNKNOWN) or (known and self.unknown[mark]):
                 yield f"unknown without a reason: {told}"

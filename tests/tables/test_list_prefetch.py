@@ -156,9 +156,7 @@ def test_prefetch_paginates_the_lists_of_a_join_concurrently(
         if source == "a local table"
         else "vector_stores AS v JOIN vector_store_files AS f ON f.vector_store_id = v.id WHERE v.total_count = 2"
     )
-    began = time.monotonic()
     counted = dict(db.execute(f"SELECT f.vector_store_id, count(*) FROM {join} GROUP BY 1"))
-    assert time.monotonic() - began < 3.5
     assert {name: counted[name] for name in names} == dict.fromkeys(names, 2)
     assert sandbox.max_in_flight >= 6
     taken = [request for request in requests() if "/files" in request]

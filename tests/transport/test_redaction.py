@@ -352,7 +352,7 @@ def test_redaction_without_a_response(key: str, sandbox: Any, caplog: pytest.Log
                 db = openai_vtab.connect(base_url=base_url, api_key=key, max_retries=1, timeout=0.2)
                 for sql in (SELECT, INSERT, FUNCTION):
                     if fault:
-                        sandbox.inject(fault, times=2)
+                        sandbox.inject(fault, times=None)  # the server may see a request after its time-out
                     with pytest.raises(openai_vtab.APIConnectionError) as caught:
                         db.execute(sql).fetchall()
                     assert_no_key(key, *all_of(caught.value))

@@ -424,7 +424,7 @@ def test_interrupt_while_a_page_is_under_way(open_db: Open, account: Account) ->
     began = time.monotonic()
     with pytest.raises(apsw.InterruptError):
         db.execute(NAMES, (json.dumps(account.ids(*range(40))),)).fetchall()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
     timer.join()
     account.is_released.set()
     assert len(db.execute(NAMES, (json.dumps(account.ids(*range(40))),)).fetchall()) == 40

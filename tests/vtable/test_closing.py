@@ -154,7 +154,7 @@ def test_exit_of_a_program_that_closes_nothing(sandbox: Any) -> None:
 
 def test_exit_while_requests_are_under_way(sandbox: Any) -> None:
     """The interpreter does not wait for answers that nobody wants any more."""
-    sandbox.latency = 10
+    sandbox.latency = 60
     code = (
         "import openai_vtab, threading, time, apsw\n"
         "db = openai_vtab.connect()\n"
@@ -164,7 +164,7 @@ def test_exit_while_requests_are_under_way(sandbox: Any) -> None:
     )
     begin = time.monotonic()
     assert python(code, sandbox) == "interrupted\n"
-    assert time.monotonic() - begin < 9
+    assert time.monotonic() - begin < 50
 
 
 def test_import_loads_few_modules(sandbox: Any) -> None:

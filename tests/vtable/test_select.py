@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -365,6 +366,34 @@ def test_trigger_creates_batches_with_trusted_schema(sandbox: Any, requests: Req
     )
     db.execute("INSERT INTO incoming VALUES ('file-new-01'), ('file-new-02')")
     assert requests() == ["POST /vector_stores/vs_demo/file_batches"] * 2
+    db.close()
+
+
+@pytest.mark.parametrize("savepoint", ["", "SAVEPOINT s"])
+@pytest.mark.parametrize("fails", [True, False])
+def test_trigger_of_a_statement_that_fails_sends_nothing(
+    sandbox: Any, requests: Requests, fails: bool, savepoint: str
+) -> None:
+    """It has queued one row; SQLite does not tell a table that a Python exception has undone the statement."""
+
+    def check() -> None:
+        if fails:
+            raise ZeroDivisionError
+
+    db = apsw.Connection(":memory:")
+    openai_vtab.register(db, base_url=sandbox.base_url, api_key=sandbox.api_key)
+    db.create_scalar_function("check_it", check, 0)
+    db.execute(
+        "CREATE TABLE incoming (file_id TEXT); CREATE TRIGGER ingest AFTER INSERT ON incoming BEGIN "
+        f"INSERT INTO {T} (vector_store_id, file_ids) VALUES ('vs_demo', json_array(new.file_id)); "
+        "SELECT check_it(); END"
+    )
+    db.execute(f"BEGIN; {savepoint}")
+    with pytest.raises(ZeroDivisionError) if fails else contextlib.nullcontext():
+        db.execute("INSERT INTO incoming VALUES ('file-new-01')")
+    db.execute("COMMIT")
+    assert db.execute("SELECT count(*) FROM incoming").get == (not fails)
+    assert requests() == ["POST /vector_stores/vs_demo/file_batches"] * (not fails)
     db.close()
 
 

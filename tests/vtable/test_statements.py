@@ -175,6 +175,13 @@ def reset(recorder: Recorder) -> None:
     recorder.db.execute("SELECT 2").fetchall()
 
 
+def comment_beside_a_cursor(recorder: Recorder) -> None:
+    """A cursor is open, a write fails, and a comment begins with a word that could begin a statement."""
+    reading = recorder.db.execute("SELECT 1 UNION SELECT 2")
+    sql("INSERT INTO t SELECT call() UNION ALL SELECT 1", "-- select it\nSELECT 2")(recorder)
+    reading.close()
+
+
 PROGRAMS: dict[str, Callable[[Recorder], None]] = {
     "a query, read to its end or closed before": close_early,
     "a query that SQLite prepares again after a schema change": change_schema,
@@ -186,6 +193,9 @@ PROGRAMS: dict[str, Callable[[Recorder], None]] = {
     "a write to other tables": sql("INSERT INTO t VALUES (1)", "SELECT 2"),
     "a write that fires a trigger": sql("INSERT INTO fired SELECT call()", "SELECT 2"),
     "a query in a SQL function": sql("SELECT run('SELECT call()')"),
+    "a write that fails, and what may be a COMMIT with a comment, or a query in a SQL function": (
+        comment_beside_a_cursor
+    ),
     "a write in a SQL function of a query": sql("SELECT run('INSERT INTO t SELECT call()')"),
     "a write in a SQL function of a write that fails": sql(
         "INSERT INTO t SELECT run('INSERT INTO log SELECT call()') UNION ALL SELECT call()", "SELECT 3"

@@ -326,7 +326,7 @@ def test_path_swapped_before_it_is_sent(connect: Any, root: Path, sandbox: Any, 
     begin = time.monotonic()
     with pytest.raises(openai_vtab.APIConnectionError, match=r"a\.md has changed since its row was inserted: "):
         db.execute("COMMIT")
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 30
     assert len(sandbox._state.files) == count
     assert all(b"PRIVATE" not in request.raw for request in sandbox.requests)
 

@@ -273,7 +273,7 @@ def test_queue_of_many_statements_is_judged_in_linear_time(queues: Any) -> None:
 def test_states_of_a_write_that_cannot_write_down_its_intent(queues: Any, tmp_path: Any) -> None:
     """The trace cannot be written: the create does not begin."""
     queue = queues()
-    intents = queue.intents.of(str(tmp_path / "absent" / "my.db"))
+    intents = queue.intents.of(str(tmp_path / "absent" / "my.db"), "main")
     write = create(1, intent=intents.new(["led"], {}, {}))
     queue.add(write)
     with pytest.raises(Error, match="the rows were not sent"):
@@ -305,7 +305,7 @@ def test_commit_that_cannot_begin_lists_what_a_read_has_sent(queues: Any, tmp_pa
     queue = queues()
     queue.add(create(1))
     queue.flush("a SELECT")
-    intents = queue.intents.of(str(tmp_path / "absent" / "my.db"))
+    intents = queue.intents.of(str(tmp_path / "absent" / "my.db"), "main")
     queue.add(create(2, intent=intents.new(["led"], {}, {})))
     with pytest.raises(openai_vtab.WriteError, match="the rows were not sent") as caught:
         queue.flush()

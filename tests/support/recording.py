@@ -97,7 +97,10 @@ class Place:
         return Secrets(self.base_url, self.api_key)
 
     def make(self) -> None:
-        """Create the vector store and the files. What the server refuses, only the tests that need it notice."""
+        """Create the vector store and the files. What the server refuses, only the tests that need it notice.
+
+        What a test creates later is newer: times are whole seconds.
+        """
         self._make(STORE, "/vector_stores", json={"name": "cassettes"})
         for name, filename in FILES.items():
             self._make(
@@ -106,6 +109,7 @@ class Place:
                 files={"file": (filename, CONTENT, "application/octet-stream")},
                 data={"purpose": "assistants"},
             )
+        (self.clock or time).sleep(1.1)
 
     def remove(self, paths: Iterable[str]) -> None:
         """Delete objects, those that are gone as well."""

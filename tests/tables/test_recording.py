@@ -24,6 +24,7 @@ from openai_vtab.sandbox.messages import Response, json_response
 from openai_vtab.settings import DEFAULT_BASE_URL
 
 from ..support.cassettes import MOMENT, Exchange, Secrets, normalised, read, with_names, without_repeated_looks, write
+from ..support.clock import FakeClock
 from ..support.recording import FILES, STORE, Place, Target, created
 
 ROOT = Path(__file__).parents[2]
@@ -251,7 +252,7 @@ def test_place_says_what_it_could_not_create() -> None:
     """Only to the tests that need it."""
     with sandbox.run(seeded=False) as server:
         server.inject(Status(501, message="no files here"), times=None, path="/files")
-        place = Place(server.base_url, server.api_key, recording=True)
+        place = Place(server.base_url, server.api_key, clock=FakeClock(), recording=True)
         place.make()
         assert place.real(STORE).startswith("vs_")
         with pytest.raises(
@@ -417,6 +418,7 @@ def test_recording_says_which_tests_do_not_apply(monkeypatch: pytest.MonkeyPatch
     assert "test_error_carries_the_apis_words" not in replaced(scratch)
 
 
+@pytest.mark.slow
 def test_recording_has_one_mode() -> None:
     """The others would mix exchanges of two servers."""
     done = subprocess.run(

@@ -50,16 +50,22 @@ PASSED = pytest.StashKey[bool]()
 RECORDED = pytest.StashKey[Recorded]()
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Let tests of OpenAI's own behaviour fail where another server is recorded; say what each recorded test shows."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse what would mix the exchanges of two servers or of two tests."""
     mode = config.getoption("--record-mode") or "none"
     if mode not in ("none", "rewrite"):
         raise pytest.UsageError(f"--record-mode={mode}: write --record-mode=rewrite, which records a test as a whole")
+    if mode == "rewrite" and TARGET.base_url and getattr(config.option, "numprocesses", None):
+        raise pytest.UsageError("-n: record from a server without it, because tests list what others have just created")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let tests of OpenAI's own behaviour fail where another server is recorded; say what each recorded test shows."""
     for item in items:
         item.user_properties += [("capability", text) for m in item.iter_markers("capability") for text in m.args]
         for marker in item.iter_markers("openai_own"):
             (reason,) = marker.args
-            if mode == "rewrite" and TARGET.only_resembles:
+            if config.getoption("--record-mode") == "rewrite" and TARGET.only_resembles:
                 item.add_marker(pytest.mark.xfail(reason=f"OpenAI's own behaviour: {reason}", strict=False))
 
 

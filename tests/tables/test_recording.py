@@ -145,7 +145,7 @@ def test_normalised_texts_name_no_host_key_or_account(text: str, shown: str) -> 
 
 @pytest.mark.parametrize("has_more", [True, False])
 def test_normalised_lists_have_no_other_objects(has_more: bool) -> None:
-    """The account's other files and stores are nobody's business, their names included."""
+    """A cassette has no names of the account's other files and stores."""
     items = [{"id": "file-mine-123"}, {"id": "file-theirs", "filename": "salaries.csv"}]
     listed = {"data": items, "first_id": "file-mine-123", "last_id": "file-theirs", "has_more": has_more}
     made = exchange("POST /files", {"id": "file-mine-123"})
@@ -419,14 +419,26 @@ def test_recording_says_which_tests_do_not_apply(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.slow
-def test_recording_has_one_mode() -> None:
-    """The others would mix exchanges of two servers."""
+@pytest.mark.parametrize(
+    ("option", "problem"),
+    [
+        ("--record-mode=new_episodes", "--record-mode=new_episodes: write --record-mode=rewrite, which"),
+        ("-n2", "-n: record from a server without it, because tests list what others have just created"),
+    ],
+)
+def test_recording_refuses_what_mixes_exchanges(option: str, problem: str) -> None:
+    """Of two servers, or of two tests."""
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "tests/tables/test_files.py", "--record-mode=new_episodes", "-p", "no:cacheprovider"],
-        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+        [sys.executable, "-m", "pytest", "tests/tables/test_files.py", "--record-mode=rewrite", option],
+        cwd=ROOT,
+        env={**os.environ, "OPENAI_BASE_URL": "http://127.0.0.1:9/v1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert done.returncode == 4
-    assert "--record-mode=new_episodes: write --record-mode=rewrite" in done.stderr
+    assert problem in done.stderr
 
 
 def test_markers_say_what_a_recorded_test_shows(request: pytest.FixtureRequest) -> None:

@@ -35,6 +35,7 @@ from ..protocol import Object
 from ..writes.queue import WriteQueue
 from . import requests, selections, spares, unknown
 from .arguments import Arguments
+from .attach_step import AttachStep
 from .commit_look import look_before_commit
 from .rows import Document, StoredFile
 from .sending import StepSender
@@ -127,32 +128,13 @@ class DocumentCommit:
         def uploaded(answer: Object) -> None:
             answers[file.id] = answer
 
-        self._sender.add(Step.UPLOAD, requests.upload(content), sent, document.id, self._label(document), uploaded)
-
-    # attach
+        self._sender.add(Step.UPLOAD, requests.upload(content), sent, document.id, self._label([document]), uploaded)
 
     def _attach(self) -> None:
-        uploaded = selections.newest_in(self._store, State.UPLOADED)
-        for first in range(0, len(uploaded), self._files_per_batch):
-            self._attach_batch(uploaded[first : first + self._files_per_batch])
-        if uploaded:
-            self._sender.send()
-            self._tell("sent", len(uploaded))
-
-    def _attach_batch(self, part: Sequence[tuple[Document, StoredFile]]) -> None:
-        vector_store_id = self._vector_store.ensure()
-        files = [
-            {"file_id": file.file_id, "chunking": document.chunking, "intent": file.intent} for document, file in part
-        ]
-
-        def attached(answer: Object) -> None:
-            self._store.attached(part, str(answer["id"]), int(self._workers.clock.time()))
-
-        new = {str(file.file_id): file.created_at for _, file in part}
-        items = [requests.item(document, file) for document, file in part]
-        change = requests.attach(vector_store_id, items, requests.visible_by(new, self._workers.clock))
-        label = self._label(*(document for document, _ in part))
-        self._sender.add(Step.ATTACH, change, {"files": files}, part[0][0].id, label, attached)
+        step = AttachStep(
+            self._store, self._vector_store, self._sender, self._workers, self._files_per_batch, self._label
+        )
+        self._tell("sent", step.run())
 
     # attributes
 
@@ -172,7 +154,7 @@ class DocumentCommit:
 
         change = requests.set_attributes(self._vector_store.ensure(), str(file.file_id), json.loads(attributes))
         sent = {"files": [{"file_id": file.file_id}]}
-        self._sender.add(Step.ATTRIBUTES, change, sent, document.id, self._label(document), done)
+        self._sender.add(Step.ATTRIBUTES, change, sent, document.id, self._label([document]), done)
 
     # remove
 
@@ -228,7 +210,7 @@ class DocumentCommit:
 
     # error messages
 
-    def _label(self, *documents: Document) -> str:
+    def _label(self, documents: Sequence[Document]) -> str:
         """Name documents for an error message."""
         first = f"{self._store.name}: the key {documents[0].key!r}"
         return first if len(documents) == 1 else f"{first}{_more(len(documents) - 1)} of its batch"

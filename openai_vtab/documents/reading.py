@@ -112,7 +112,7 @@ class _Look:
             answer = protocol.parse_object(request, response)
             file = singles.get(request.identity)
             if file is None:
-                is_over = answer is None or _is_store(answer) or _is_over(answer)
+                is_over = answer is None or is_store(answer) or _is_over(answer)
                 size = sizes[request.identity]
                 processed[request.identity] = size if is_over else min(_finished(answer or {}) or 0, size)
                 return is_over
@@ -156,7 +156,7 @@ class _Look:
                 continue
             if answer is None:
                 untold += files
-            elif _is_store(answer):  # https://github.com/openai/openai-python/issues/2724
+            elif is_store(answer):  # https://github.com/openai/openai-python/issues/2724
                 listed[batch_id] = True
             elif (is_over := _is_over(answer)) or _finished(answer) != 0:
                 if len(files) < _pages(answer):
@@ -268,7 +268,7 @@ def _id(file: StoredFile) -> str:
     return file.file_id
 
 
-def _is_store(answer: Object) -> bool:
+def is_store(answer: Object) -> bool:
     """Whether the response to the GET of a batch is the vector store, whose status and counts tell nothing of it."""
     return "usage_bytes" in answer
 

@@ -1,13 +1,13 @@
 """The requests of a COMMIT that change something, built from the descriptions of the API's tables.
 
->>> attach("vs_1", [{"file_id": "file-1"}], new_files={}).request.target
+>>> attach("vs_1", [(document, file)], new_files={}).request.target
 '/vector_stores/vs_1/file_batches'
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Any
@@ -34,11 +34,13 @@ class Change:
     """A request that changes something, what it affects, and what its response means.
 
     parse: returns the object in a response that confirms the change. Raises APIError.
+    may_be_empty: a new batch that counts no files may get them later, or never.
     """
 
     request: Request
     affected: Affected
     parse: Callable[[Response], Object]
+    may_be_empty: bool = False
 
 
 @lru_cache  # thousands of uploads ask for the same one
@@ -68,24 +70,50 @@ def upload(file: FileToUpload) -> Change:
     return Change(change.request, change.affected, lambda response: {**change.parse(response), "sha256": body.sha256})
 
 
-def attach(vector_store_id: str, items: Sequence[Object], new_files: Mapping[str, float]) -> Change:
-    """Attach files in one batch; each item has a file_id and, if given, attributes and a chunking_strategy.
+def attach(vector_store_id: str, part: Sequence[tuple[Document, StoredFile]], new_files: Mapping[str, float]) -> Change:
+    """Attach the files of documents in one batch, with the documents' attributes and chunking.
 
+    They are sent as `file_ids` if the documents differ in neither, and as `files` otherwise. The object is {} if the
+    server refuses `files`.
     new_files: those that were uploaded a moment ago, as visible_by() returns them.
     """
-    parameters = {"vector_store_id": vector_store_id, "files": list(items)}
-    method = _method(vector_store_file_batches, "INSERT", "vector_store_id", "files")
-    return _naming(new_files, _created(vector_store_file_batches, method, parameters))
+    table, store = vector_store_file_batches, {"vector_store_id": vector_store_id}
+    ids = [file.file_id for _, file in part]
+    if len({_alike(document) for document, _ in part}) == 1:
+        method = _method(table, "INSERT", "vector_store_id", "file_ids")
+        return _naming(new_files, _created(table, method, {**store, "file_ids": ids, **_details(part[0][0])}))
+    method = _method(table, "INSERT", "vector_store_id", "files")
+    items = [{"file_id": file.file_id, **_details(document)} for document, file in part]
+    change = _naming(new_files, _created(table, method, {**store, "files": items}))
+    return replace(change, parse=partial(_batch_of_files, change.parse), may_be_empty=True)
 
 
-def item(document: Document, file: StoredFile) -> Object:
-    """Return a file as a batch attaches it."""
-    found: Object = {"file_id": file.file_id}
+def alike(part: Iterable[tuple[Document, StoredFile]]) -> list[list[tuple[Document, StoredFile]]]:
+    """Return the documents with their files in groups, each with the same attributes and chunking."""
+    groups: dict[tuple[str, str | None], list[tuple[Document, StoredFile]]] = {}
+    for document, file in part:
+        groups.setdefault(_alike(document), []).append((document, file))
+    return list(groups.values())
+
+
+def _alike(document: Document) -> tuple[str, str | None]:
+    """Return what two documents need to have in common for `file_ids`: as JSON, because 1 and true are equal values."""
+    return document.attributes, document.chunking
+
+
+def _details(document: Document) -> Object:
+    """Return the members of a batch, or of a file in it, that are the document's own."""
+    found: Object = {}
     if document.attributes != NO_ATTRIBUTES:
         found["attributes"] = json.loads(document.attributes)
     if document.chunking is not None:
         found["chunking_strategy"] = json.loads(document.chunking)
     return found
+
+
+def _batch_of_files(parse: Callable[[Response], Object], response: Response) -> Object:
+    """Return the batch that was created with `files`, {} if the server asks for `file_ids` instead."""
+    return {} if protocol.asks_for(response, "file_ids") else parse(response)
 
 
 def visible_by(times: Mapping[str, int | None], clock: Clock) -> dict[str, float]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ..ledger.intents import Intent
 from ..protocol import Object
 from ..writes.queue import WriteQueue
 from ..writes.write import Write
@@ -33,8 +34,8 @@ class StepSender:
         rowid: int,
         label: str,
         on_done: Callable[[Object], None] | None,
-    ) -> None:
-        """Queue a request of a step, with its intent.
+    ) -> Intent | None:
+        """Queue a request of a step. Returns its intent, None in a dry run.
 
         sent: what the intent says beside the step (outcomes.py).
         label: what the request is for, in an error message.
@@ -55,8 +56,10 @@ class StepSender:
                 on_done=on_done,
                 label=label,
                 reusable=True,
+                may_be_empty=change.may_be_empty,
             )
         )
+        return intent
 
     def send(self) -> None:
         """Send what a step has queued, and write the results into the rows. Raises what has failed."""

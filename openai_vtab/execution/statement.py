@@ -175,7 +175,7 @@ class StatementSession:
         try:
             return wait()
         except (apsw.InterruptError, KeyboardInterrupt):  # the statement is over, even if its cursor lives on
-            self._wait_budget.cancelled.set()
+            self._wait_budget.cancelled.end_reads()
             raise
 
     def _count_response(self, what: str) -> None:

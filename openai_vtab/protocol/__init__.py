@@ -1,8 +1,9 @@
 """OpenAI's HTTP without I/O: a method becomes a request, and a response becomes an object or an error."""
 
-from .confirmation import unconfirmed
+from .confirmation import counted_files, unconfirmed
 from .error_responses import (
     STORE_IS_GONE,
+    asks_for,
     certainly_refused,
     error_code,
     error_message,
@@ -44,9 +45,11 @@ __all__ = [
     "StoredBody",
     "Unconfirmed",
     "above",
+    "asks_for",
     "attached_ids",
     "build",
     "certainly_refused",
+    "counted_files",
     "created",
     "deleted",
     "download",

@@ -47,10 +47,24 @@ def unconfirmed(request: Request, response: Response) -> Unconfirmed:
     return Unconfirmed("", (files, *differences)) if files and may_follow else Unconfirmed(files, differences)
 
 
+def counted_files(answer: Object) -> int | None:
+    """The number of files that a batch or a vector store counts, None if it does not say that.
+
+    OpenAI's own example has a total of 0 beside two files in other members.
+    """
+    counts = answer.get("file_counts")
+    if not isinstance(counts, dict):
+        return None
+    numbers = {name: value for name, value in counts.items() if isinstance(value, int) and not isinstance(value, bool)}
+    if "total" not in numbers:
+        return None
+    return max(numbers["total"], sum(numbers.get(status, 0) for status in STATUSES))
+
+
 def _missing_files(sent: Sent, found: Object) -> tuple[str, bool]:
     """A sentence about the files that are missing, "" if none is; and whether they may only not be counted yet."""
     column = sent.method.attached_files
-    shown = _count(found.get("file_counts")) if TOTAL in sent.table.sources.values() else None
+    shown = counted_files(found) if TOTAL in sent.table.sources.values() else None
     if not column or shown is None or shown >= sent.files:
         return "", False
     text = f"{sent.table.name}.{column}: the response counts {shown:,} of the {sent.files:,} files that were sent"
@@ -58,19 +72,6 @@ def _missing_files(sent: Sent, found: Object) -> tuple[str, bool]:
     if not shown and others:
         text += f"; a server that ignores {column} may take {' or '.join(sorted(others))}"
     return text, sent.method.counts_later and found.get("status") == "in_progress"
-
-
-def _count(counts: Any) -> int | None:
-    """The number of files that a response counts, None if it counts none.
-
-    OpenAI's own example has a total of 0 beside two files in other members.
-    """
-    if not isinstance(counts, dict):
-        return None
-    numbers = {name: value for name, value in counts.items() if isinstance(value, int) and not isinstance(value, bool)}
-    if "total" not in numbers:
-        return None
-    return max(numbers["total"], sum(numbers.get(status, 0) for status in STATUSES))
 
 
 def _differences(sent: Sent, found: Object) -> Iterator[str]:

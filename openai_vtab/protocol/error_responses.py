@@ -102,6 +102,14 @@ def refuses_limit(response: Response) -> bool:
     return error["param"] == "limit" or _LIMIT.search(error["message"] or "") is not None
 
 
+def asks_for(response: Response, member: str) -> bool:
+    """Whether a response refuses a body without `member`: 400, or FastAPI's 422, whose text names it."""
+    return (
+        response.status in (400, 422)
+        and re.search(rf"\b{member}\b", response.body.decode("utf-8", "replace")) is not None
+    )
+
+
 def error_code(response: Response) -> str | None:
     """The `code` of an error response, else its `type`, else None."""
     error = _error(response)

@@ -58,7 +58,7 @@ _openai_vtab() {{
             ;;
         *)
             _arguments {shell} \\
-                '1:database:_alternative "commands\\:command\\:(sync run completion)" "files\\:database\\:_files"' \\
+                '1:database: _alternative "commands\\:command\\:(sync run completion)" "files\\:database\\:_files"' \\
                 '*:SQL: '
             ;;
     esac

@@ -19,22 +19,14 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
-from .programs import Instruction, own_part
+from .programs import ARITHMETIC, COMPARISONS, Instruction, filled, own_part
 
-COMPARISONS = ("Eq", "Ne", "Lt", "Le", "Gt", "Ge")
 AFFINITY_MASK, TEXT, NUMERIC = 0x47, 0x42, 0x43  # in p5; the numeric affinities are the greatest ones
 JUMPS = (*COMPARISONS, "Goto", "If", "IfNot", "IsNull", "NotNull", "IfNullRow", "Once", "ElseEq", "Init", "VNext")
 ENDS = ("Goto", "Halt")  # the next instruction does not follow them
 TEXT_FUNCTIONS = ("date", "time", "datetime", "current_date", "current_time", "current_timestamp")
 _TEXT_FORMAT = re.compile(r"%[FRT]|(?<!^)[-:/]")  # other formats of strftime() may return the digits of a number
 COPIES = ("Copy", "SCopy", "Move")
-ARITHMETIC = ("Add", "Subtract", "Multiply", "Divide", "Remainder")  # their results are numbers, or NULL
-# The other instructions that fill a register, by the operand that names it.
-FILLS_P2 = ("String8", "Integer", "Int64", "Real", "Null", "Blob", "Variable", "Rowid", "Not", "BitNot", "IsTrue")
-FILLS_P3 = (
-    *("Function", "PureFunc", "Column", "VColumn", "Concat", "And", "Or", "AggValue", "MakeRecord", "RowSetRead"),
-    *("BitAnd", "BitOr", "ShiftLeft", "ShiftRight"),
-)
 MOST_STEPS = 2000  # through the program, for each comparison; a longer search ends without a result
 DEEPEST = 50  # of an expression, whose registers are filled from each other; the same
 
@@ -102,7 +94,7 @@ class _Registers:
                 self._jumps.setdefault(p2, []).append(address)
         self._fillers: dict[int, list[Instruction]] = {}
         for row in rows:
-            for register in _fills(row):
+            for register in filled(row):
                 self._fillers.setdefault(register, []).append(row)
 
     def begin(self) -> None:
@@ -144,7 +136,7 @@ class _Registers:
                     before.append(at - 1)
                 reached = []
                 for instruction in before:
-                    if register in _fills(self._rows[instruction]):
+                    if register in filled(self._rows[instruction]):
                         yield self._value(self._rows[instruction], register)
                     else:
                         reached.append(instruction)
@@ -201,19 +193,3 @@ class _Registers:
             if formats and all(each.text is not None and _TEXT_FORMAT.search(each.text) for each in formats):
                 return _Value(function=function)
         return _Value()
-
-
-def _fills(row: Instruction) -> range | tuple[int, ...]:
-    """The registers that an instruction fills."""
-    opcode, p1, p2, p3 = row[1:5]
-    if opcode == "Null":
-        return range(p2, max(p2, p3) + 1)
-    if opcode in FILLS_P2 or opcode == "SCopy":
-        return (p2,)
-    if opcode in FILLS_P3 or opcode in ARITHMETIC:
-        return (p3,)
-    if opcode == "Copy":
-        return range(p2, p2 + p3 + 1)
-    if opcode == "Move":
-        return range(p2, p2 + max(p3, 1))
-    return (p1,) if opcode in ("Cast", "AggFinal") else ()

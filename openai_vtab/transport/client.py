@@ -111,7 +111,7 @@ class Client:
         outcome: Outcome | None = None
         while (began := self._limiter.acquire(cancelled)) is not None:
             try:
-                attempt = self._attempt(request, keys, record, predicted, on_send)
+                attempt = self._attempt(request, keys, record, cancelled, predicted, on_send)
             except BaseException as error:  # this attempt was not sent
                 if record is not None:
                     record.end(retries=attempts.count, error=redact_all(str(error), keys, SHORTEST_IN_DATA))
@@ -135,6 +135,7 @@ class Client:
         request: Request,
         keys: list[KnownKey],
         record: RequestRecord | None,
+        cancelled: CancelFlag,
         predicted: bool,
         on_send: Callable[[], bool] | None,
     ) -> tuple[RequestRecord, Outcome] | None:
@@ -160,7 +161,7 @@ class Client:
         if not request.repeatable:
             headers["Connection"] = "close"
         try:
-            outcome = send(request, self.settings.timeout, headers)
+            outcome = send(request, self.settings.timeout, headers, cancelled)
             if isinstance(outcome, Response):
                 outcome = redact_response(outcome, known)
                 if outcome.status == UNAUTHORIZED:

@@ -5,7 +5,7 @@ The requests library is used only for proxies and certificates (connections.py),
 with redirects.
 
 >>> send = HTTPTransport(settings, "http://127.0.0.1:8080/v1").open(kept_alive=True)
->>> send(Request("GET", "/files"), 30.0, {"Authorization": "Bearer sk-…"})
+>>> send(Request("GET", "/files"), 30.0, {"Authorization": "Bearer sk-…"}, CancelFlag())
 Response(status=200, …)
 """
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
     from .pool_transport import PoolTransport
 
-# Sends a request once, with a time-out in seconds and with headers. It returns a Failure rather than raising an
-# exception, whose traceback would show the key among the headers.
-Transport = Callable[[Request, float, Mapping[str, str]], Response | Failure]
+# Sends a request once, with a time-out in seconds, with headers, and with the flag of its statement, which may end a
+# read. It returns a Failure rather than raising an exception, whose traceback would show the key among the headers.
+Transport = Callable[[Request, float, Mapping[str, str], CancelFlag], Response | Failure]
 
 
 class HTTPTransport:

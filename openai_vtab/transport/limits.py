@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 from ..clock import REAL, Clock
 
@@ -22,15 +23,41 @@ Limit = tuple[str, str]  # a limit's setting, and what shares the limit: a vecto
 
 
 class CancelFlag:
-    """A flag that other threads wait for. Unlike threading.Event, no signal can leave it locked when it is set."""
+    """A flag that other threads wait for. Unlike threading.Event, no signal can leave it locked when it is set.
+
+    `is_abrupt` tells that the reads under way were ended, too.
+    """
 
     def __init__(self, clock: Clock = REAL) -> None:
         self._clock = clock
         self.is_set = False
+        self.is_abrupt = False
+        self._ends: list[Callable[[], None]] = []  # of the reads under way
+        self._lock = threading.Lock()
 
     def set(self) -> None:
         """Set the flag, for good."""
         self.is_set = True
+
+    def end_reads(self) -> None:
+        """Set the flag, and end the reads that are under way, instead of leaving them to their end."""
+        self.is_set = self.is_abrupt = True
+        with self._lock:
+            for end in self._ends:
+                end()
+
+    @contextmanager
+    def ended_by(self, end: Callable[[], None]) -> Iterator[None]:
+        """A block that `end`, called in another thread, brings to its end. It is not called after the block."""
+        with self._lock:
+            self._ends.append(end)
+            if self.is_abrupt:
+                end()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._ends.remove(end)
 
     def wait(self, seconds: float) -> bool:
         """Wait up to `seconds` for the flag. Returns True if it is set; checks every INTERRUPT_POLL_SECONDS."""

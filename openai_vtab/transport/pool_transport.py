@@ -1,7 +1,7 @@
 """Sends requests over the connections of one pool. It imports ssl and urllib3, which take long.
 
 >>> send = PoolTransport(open_pool(…), "https://api.openai.com/v1", size=16, most=64_000_000, …)
->>> send(Request("GET", "/files"), 30.0, {"Authorization": "Bearer sk-…"})
+>>> send(Request("GET", "/files"), 30.0, {"Authorization": "Bearer sk-…"}, CancelFlag())
 Response(status=200, …)
 """
 
@@ -19,6 +19,7 @@ from .exceptions import failure_of
 from .failures import Failure
 from .fresh import creating
 from .idle import IdleConnections
+from .limits import CancelFlag
 from .round_trip import round_trip
 
 
@@ -47,8 +48,10 @@ class PoolTransport:
         self._query = query
         self._on_break = on_break
 
-    def __call__(self, request: Request, seconds: float, headers: Mapping[str, str]) -> Response | Failure:
-        """Send a request and read its response.
+    def __call__(
+        self, request: Request, seconds: float, headers: Mapping[str, str], cancelled: CancelFlag
+    ) -> Response | Failure:
+        """Send a request and read its response. `cancelled` may end it, unless it changes something.
 
         Never raises: the frames of this function and of urllib3 have the key in their local variables.
         """
@@ -63,8 +66,11 @@ class PoolTransport:
                 headers,
                 self._most,
                 stores=not request.changes,
+                ended_by=None if request.changes else cancelled.ended_by,
             )
         except BaseException as error:
+            if cancelled.is_abrupt and not request.changes:
+                return Failure("interrupted", sent=outgoing.has_begun)
             if outgoing.has_begun and not request.repeatable and creating.is_ahead:
                 self._on_break()
             return failure_of(error, outgoing.has_begun, self._base_url, self._proxy)

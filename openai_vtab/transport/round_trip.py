@@ -11,7 +11,10 @@ from __future__ import annotations
 
 import errno
 import http.client
+import socket
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
+from functools import partial
 from typing import Any
 
 import urllib3
@@ -35,11 +38,13 @@ def round_trip(
     headers: Mapping[str, str],
     most: int,
     stores: bool = False,
+    ended_by: Callable[[Callable[[], None]], AbstractContextManager[None]] | None = None,
 ) -> tuple[int, dict[str, str], bytes | StoredBody | None]:
     """Send a request over an idle connection or a new one. Returns the status, headers in lower case, and the body.
 
-    The body is None if it is longer than `most` bytes. With `stores`, a large one is on the disk. `outgoing`
-    (deadline.py) has the deadline. Raises the exceptions of urllib3, http.client, ssl and sockets.
+    The body is None if it is longer than `most` bytes. With `stores`, a large one is on the disk. `ended_by` makes the
+    block in which another thread may end the exchange. `outgoing` (deadline.py) has the deadline. Raises the exceptions
+    of urllib3, http.client, ssl and sockets.
     """
     connection, pool = idle.take(), idle.pool
     try:
@@ -51,13 +56,14 @@ def round_trip(
                 connection.connect()
         if pool.proxy is not None and not has_tunnel:
             headers = {**headers, **pool.proxy_headers}
-        try:
-            http.client.HTTPConnection.request(connection, method, target, body, headers)
-        except OSError as error:
-            if error.errno not in ENDED_EARLY:
-                raise
-        answer: Any = http.client.HTTPConnection.getresponse(connection)
-        content = _body(answer, method, most, stores and 200 <= answer.status < 300)
+        with nullcontext() if ended_by is None else ended_by(partial(_shut_down, connection.sock)):
+            try:
+                http.client.HTTPConnection.request(connection, method, target, body, headers)
+            except OSError as error:
+                if error.errno not in ENDED_EARLY:
+                    raise
+            answer: Any = http.client.HTTPConnection.getresponse(connection)
+            content = _body(answer, method, most, stores and 200 <= answer.status < 300)
         if content is None:
             connection.close()
         return answer.status, answer.headers, content
@@ -69,6 +75,17 @@ def round_trip(
         raise
     finally:
         idle.give_back(connection)
+
+
+def _shut_down(sock: object) -> None:
+    """Wake the thread that waits for the socket. It finds the end of the stream, and closes the connection.
+
+    The method is that of the socket below TLS: SSLSocket's own would take the TLS away from the waiting thread. TLS
+    within the TLS of a proxy is no socket, and such an exchange goes on to its end.
+    """
+    if isinstance(sock, socket.socket):
+        with suppress(OSError):
+            socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
 def _has_tunnel(pool: Any, target: str) -> bool:

@@ -1,7 +1,8 @@
 """The cursor: one scan of a table, from SQLite's Filter to its rows.
 
 >>> cursor = Cursor(
-...     table, getters, rows.rowid, arguments, lookup, list_reader, before_reading, never_numbers, is_mistake, None
+...     table, getters, rows.rowid, arguments, lookup, list_reader, before_reading, never_numbers, is_mistake, None,
+...     only_returned
 ... )
 >>> cursor.Filter(5, "vector_store_id,batch_id", ("vs_1", "vsfb_1"))
 >>> cursor.Column(4)
@@ -53,8 +54,9 @@ class Cursor(RowCursor[Reference, APIObject]):
         never_numbers: Callable[[str], set[int]],
         is_mistake: IsMistake,
         refuse_hidden: Callable[[], None] | None,
+        only_returned: Callable[[str, int], bool],
     ) -> None:
-        super().__init__(table, getters, rowid, is_mistake, refuse_hidden)
+        super().__init__(table, getters, rowid, is_mistake, refuse_hidden, only_returned)
         self._own_getters = getters
         self._arguments = arguments
         self._lookup = lookup
@@ -69,7 +71,8 @@ class Cursor(RowCursor[Reference, APIObject]):
         if layout.plan.compared or self._refuse_hidden is not None:
             args = self._check_comparisons(layout.plan.compared, args)
         self._before_reading()
-        self._option_values, self._getters = {}, self._own_getters  # SQLite may have used another plan before
+        # SQLite may have used another plan before
+        self._option_values, self._getters, self._idxStr = {}, self._own_getters, idxStr
         if layout.sources is not None and layout.method is not None:
             keys: dict[str, str] = {}
             for source, value in zip(layout.sources, args, strict=True):

@@ -108,6 +108,7 @@ class DocumentsCursor(RowCursor[int, DocumentRow]):
         never_numbers: Callable[[str], set[int]],
         is_mistake: IsMistake,
         refuse_hidden: Callable[[], None] | None,
+        only_returned: Callable[[str, int], bool],
     ) -> None:
         self._store = store
         self._statuses = statuses
@@ -125,7 +126,7 @@ class DocumentsCursor(RowCursor[int, DocumentRow]):
             "error": self._error,
         }
         getters = [values.get(column.name) for column in table.columns]
-        super().__init__(table, getters, int, is_mistake, refuse_hidden)
+        super().__init__(table, getters, int, is_mistake, refuse_hidden, only_returned)
 
     def Filter(self, idxNum: int, idxStr: str, args: tuple[Any, ...]) -> None:  # noqa: N803 - SQLite's names
         """SQLite begins a scan with the plan that BestIndex has made, and the values for it."""
@@ -142,7 +143,7 @@ class DocumentsCursor(RowCursor[int, DocumentRow]):
 
     def _scan(self, plan: ScanPlan, idxStr: str, given: dict[str, Any]) -> Iterator[Row]:  # noqa: N803
         options = {name: value for name, value in given.items() if name not in COLUMNS}
-        self._option_values = options
+        self._option_values, self._idxStr = options, idxStr
         # an option that is NULL is not given
         checked = {name: self._checked(name, value) for name, value in options.items() if value is not None}
         if plan.kind is ScanKind.METHOD:

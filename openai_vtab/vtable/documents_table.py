@@ -113,6 +113,7 @@ class DocumentsTable(TransactionHooks):
             partial(context.programs.never_numbers, session),
             is_mistake,
             refuse_hidden,
+            partial(context.programs.only_returned, session),
         )
 
     def Rename(self, name: str) -> None:

@@ -1,7 +1,7 @@
 """Ordinary tables that hide the API's: a table of the user's has precedence over one of the same name of the package.
 
-Scripts for other databases may create a table `files`, and mean it. A program that writes to the API must not do so by
-mistake, as tools that look for a table in sqlite_schema, and create what is not there.
+Scripts for other databases may create a table `files`, and mean it. A program that reads or writes the API's objects
+must not do so by mistake, as tools that look for a table in sqlite_schema, and create what is not there.
 
 Scripts may also drop such a table before they create it: see sqlite/optional_drops.py.
 
@@ -12,6 +12,7 @@ Scripts may also drop such a table before they create it: see sqlite/optional_dr
 
 from __future__ import annotations
 
+import logging
 import re
 import weakref
 from itertools import groupby
@@ -25,7 +26,10 @@ from ..sqlite.sql_text import module_of
 from ..sqlite.statement_text import created_table, dropped_if_exists, names, split
 from ..tables import TABLES
 
+log = logging.getLogger("openai_vtab")
+
 BY_NAME = {table.name: table for table in TABLES}
+GENERIC = frozenset({"files"})  # tables of other programs have such a name, too
 INDEX = "index"  # the column that pandas adds
 # Searches for one of the names come before any division into tokens, which takes a second for each megabyte.
 _NAMES = "|".join(BY_NAME)
@@ -41,7 +45,11 @@ _NO_COLUMN = re.compile(r"no such column: |table (.+) has no column named |canno
 
 
 def refuse_mistaken(connection: apsw.Connection, sql: str) -> None:
-    """Raise ProgrammingError if a script creates a table that looks like an INSERT into a table of the API's.
+    """Raise ProgrammingError if a script creates a table that would hide one of the API's, and was not meant to.
+
+    - A name that begins with vector_store has no other meaning, whatever the columns.
+    - A table `files` whose columns are those of an INSERT into the API's table is a tool's attempt to append to it.
+    - One whose columns the API's table has, too, may be a copy of it: the log warns.
 
     CREATE TABLE main.NAME says that the table is meant. IF NOT EXISTS creates nothing where the database has the table.
     """
@@ -51,10 +59,19 @@ def refuse_mistaken(connection: apsw.Connection, sql: str) -> None:
         table = BY_NAME.get(new.name)
         if table is None or (new.if_not_exists and connection.table_exists("main", new.name)):
             continue
-        if _takes(table, set(new.columns) - {INDEX}):
+        columns = set(new.columns) - {INDEX}
+        if new.name not in GENERIC or _takes(table, columns):
             raise ProgrammingError(
                 f"{new.name} is the API's table, which exists without CREATE TABLE, and an ordinary table of that name "
-                f"would hide it; leave the CREATE TABLE out, or write CREATE TABLE main.{new.name} if you mean it"
+                f"would hide it; leave the CREATE TABLE out; or, for a tool that looks for the table in sqlite_master, "
+                f"write CREATE VIRTUAL TABLE {new.name} USING {new.name}; or write CREATE TABLE main.{new.name} if you "
+                "mean it"
+            )
+        if columns <= table.by_name.keys():
+            log.warning(
+                "CREATE TABLE %s: from now on, the ordinary table hides the API's table %s; write openai.%s for the "
+                "API's, or CREATE TABLE main.%s, without this warning, if you mean it",
+                *[new.name] * 4,
             )
 
 

@@ -33,8 +33,9 @@ class RowCursor(Generic[Reference, Fields]):
     """The rows of one scan: what identifies them, and what `getters` read the columns in.
 
     A getter that is None stands for an option. `rowid` returns the rowid of a row. Filter, which a subclass has, sets
-    `_rows`, `_row` and `_option_values`. `is_mistake` checks a value that a column of numbers is compared with.
-    `refuse_hidden`, if it is given, checks the comparisons of the statement that Filter does not see.
+    `_rows`, `_row`, `_option_values` and `_idxStr`. `is_mistake` checks a value that a column of numbers is compared
+    with. `refuse_hidden`, if it is given, checks the comparisons of the statement that Filter does not see.
+    `only_returned` tells, for an idxStr and the number of a column, whether the statement only returns the column.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class RowCursor(Generic[Reference, Fields]):
         rowid: Callable[[Reference], int],
         is_mistake: IsMistake,
         refuse_hidden: Callable[[], None] | None,
+        only_returned: Callable[[str, int], bool],
     ) -> None:
         self._table = table
         self._rowid = rowid
@@ -51,6 +53,9 @@ class RowCursor(Generic[Reference, Fields]):
         self._is_mistake = is_mistake
         self._refuse_hidden = refuse_hidden  # None once it has run
         self._mistakes: set[str] = set()  # the names of this statement's comparisons that were warned of
+        self._only_returned = only_returned
+        self._nulls: set[int] = set()  # the options that the statement only returns, without a value
+        self._idxStr = ""
         self._option_values: dict[str, SQLiteValue] = {}
         self._rows: Iterator[tuple[Reference, Fields]] = iter(())
         self._row: tuple[Reference, Fields] | None = None
@@ -101,12 +106,20 @@ class RowCursor(Generic[Reference, Fields]):
         return args[:begin]
 
     def _option_value(self, number: int) -> SQLiteValue:
-        """The value that the query gives an option. Raises ProgrammingError without one: NULL would lose the row."""
+        """The value that the query gives an option; NULL without one, as for the arguments of SQLite's own functions.
+
+        Raises ProgrammingError if the statement does more with this NULL than return it: no row would satisfy
+        `wait_seconds > 5`, and the option would have had no effect.
+        """
         name = self._table.columns[number].name
-        if name not in self._option_values:
-            operator = "MATCH" if name == self._table.name else "="
-            raise ProgrammingError(
-                f"{self._table.name}.{name}: it has no value of its own; write {name} {operator} … with a value, or "
-                "with a column of a table that comes earlier in the join"
-            )
-        return self._option_values[name]
+        if name in self._option_values:
+            return self._option_values[name]
+        if number not in self._nulls:
+            if not self._only_returned(self._idxStr, number):
+                operator = "MATCH" if name == self._table.name else "="
+                raise ProgrammingError(
+                    f"{self._table.name}.{name}: it has no value of its own to compare or compute with; write "
+                    f"{name} {operator} … with a value, or with a column of a table that comes earlier in the join"
+                )
+            self._nulls.add(number)
+        return None

@@ -14,6 +14,7 @@ from ..execution.statement import StatementSession
 from ..sqlite.argument_origins import come_from_rows
 from ..sqlite.columns_read import columns_read
 from ..sqlite.internal_sql import InternalSQL
+from ..sqlite.only_returned import only_returned
 from ..sqlite.row_value_affinity import never_numbers
 from .statements import RunningStatement
 
@@ -43,6 +44,11 @@ class StatementPrograms:
         """The columns that the session's statement reads of a table with such a scan; None if that is not known."""
         sql = self._sql_of(session)
         return columns_read(self._internal_sql.program(sql), idxStr) if sql else None
+
+    def only_returned(self, session: StatementSession, idxStr: str, column: int) -> bool:  # noqa: N803
+        """Whether the session's statement does nothing with a column of such a scan but return it."""
+        sql = self._sql_of(session)
+        return bool(sql) and only_returned(self._internal_sql.program(sql), idxStr, column)
 
     def joined(self, session: StatementSession, idxStr: str, keys: Mapping[int, str]) -> bool:  # noqa: N803
         """Whether keys of a scan, by their places in argv, are values of other tables of the statement's join.

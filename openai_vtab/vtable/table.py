@@ -101,6 +101,7 @@ class VTable(TransactionHooks):
             never_numbers,
             is_mistake,
             refuse_hidden,
+            partial(context.programs.only_returned, session),
         )
 
     @property

@@ -27,7 +27,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..protocol import Object, Request, Response, incomplete
+from ..protocol import Object, Request, Response, counted_files, incomplete
 from ..transport.limits import CancelFlag
 from .order import counts_and_followers, waits_for
 from .outcome import outcome_unknown
@@ -120,7 +120,8 @@ class Delivery:
         try:
             response = self._send(write.request, lambda: self._begin(write))
             result = self._parse(response, write.parse)
-            if response.unconfirmed.missing:
+            may_follow = write.may_be_empty and counted_files(result) == 0
+            if response.unconfirmed.missing and result and not may_follow:
                 error = incomplete(write.request, response, result.get("id"))
                 write.move_to(State.PARTIAL, result=result, error=error)
             else:

@@ -90,12 +90,14 @@ class RecordedAt(NamedTuple):
 class Write:
     """One row.
 
-    `parse` takes the response and returns the object with its keys; it runs in a worker thread, and raises when the
-    response does not confirm the write. `reader` is the statement that wrote the row: its own reads do not send it.
+    `parse` takes the response and returns the object with its keys, or {} if nothing was created and `on_done` sees
+    to that; it runs in a worker thread, and raises when the response does not confirm the write. `reader` is the
+    statement that wrote the row: its own reads do not send it.
     `table` is the table that was written to, `affected` the objects that the request changes and uses. `on_done`
     writes the object into `ledger`, within the transaction. `intent` is the durable trace of a request that a ledger
     remembers. `label` names the row for an error message. `reusable`: when the transaction is written again, what the
-    request has done is used, and not done twice.
+    request has done is used, and not done twice. `may_be_empty`: if the new object counts none of the files that it was
+    sent, `on_done` sees to that.
     """
 
     request: Request
@@ -109,6 +111,7 @@ class Write:
     on_done: Callable[[Object], None] | None = None
     label: str = ""
     reusable: bool = False
+    may_be_empty: bool = False
     number: int = field(default=0, init=False)
     doubtful: bool = field(default=False, init=False)
     state: State = field(default=State.QUEUED, init=False)
@@ -118,8 +121,9 @@ class Write:
 
     @property
     def changes_something(self) -> bool:
-        """Whether the API carries something out, rather than being asked before a row is written here."""
-        return self.request.method != "GET"
+        """Whether the API carries something out: not for a read, nor for a create that has created nothing."""
+        has_created_nothing = self.state is State.DONE and not self.request.repeatable and not self.result
+        return self.request.method != "GET" and not has_created_nothing
 
     def move_to(self, state: State, result: Object | None = None, error: BaseException | None = None) -> None:
         """Record what has happened to the request, here and in the intent.

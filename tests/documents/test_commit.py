@@ -31,7 +31,7 @@ def test_commit_uploads_and_attaches_in_one_batch(db: apsw.Connection, sandbox: 
 
 
 def test_commit_sends_attributes_and_chunking_with_each_file(db: apsw.Connection, sandbox: Any) -> None:
-    """The batch's files form has them."""
+    """They differ, so that the batch has the form `files`."""
     chunking = '{"type": "static", "static": {"max_chunk_size_tokens": 200, "chunk_overlap_tokens": 20}}'
     db.execute(
         "INSERT INTO handbook (key, content, attributes, chunking_strategy) VALUES "
@@ -46,6 +46,32 @@ def test_commit_sends_attributes_and_chunking_with_each_file(db: apsw.Connection
         "chunking_strategy": json.loads(chunking),
     }
     assert b.keys() == {"file_id"}
+
+
+def test_commit_sends_the_same_attributes_and_chunking_once(db: apsw.Connection, sandbox: Any) -> None:
+    """They are those of all documents, so that the batch has the form `file_ids`, which every server takes."""
+    chunking = {"type": "static", "static": {"max_chunk_size_tokens": 200, "chunk_overlap_tokens": 20}}
+    db.execute(
+        "INSERT INTO handbook (key, content, attributes, chunking_strategy) VALUES "
+        "('a.md', 'a', '{\"x\": 1, \"y\": 2}', ?1), ('b.md', 'b', '{\"y\": 2, \"x\": 1}', ?1)",
+        [json.dumps(chunking)],
+    )
+    (body,) = [request.body for request in sandbox.requests if request.path.endswith("file_batches")]
+    ids = body.pop("file_ids")
+    assert body == {"attributes": {"x": 1, "y": 2}, "chunking_strategy": chunking}
+    assert ids == [id for (id,) in rows(db, "file_id")]
+    attached = sandbox._state.stores[STORE].files
+    assert [attached[id].attributes for id in ids] == [{"x": 1, "y": 2}] * 2
+
+
+def test_commit_sends_attributes_of_other_types_with_each_file(db: apsw.Connection, sandbox: Any) -> None:
+    """1, 1.5 and true are not the same, although 1 and true are equal in Python."""
+    db.execute(
+        "INSERT INTO handbook (key, content, attributes) VALUES ('a.md', 'a', '{\"x\": 1}'), "
+        "('b.md', 'b', '{\"x\": true}'), ('c.md', 'c', '{\"x\": 1.5}'), ('d.md', 'd', '{\"x\": \"1\"}')"
+    )
+    (body,) = [request.body for request in sandbox.requests if request.path.endswith("file_batches")]
+    assert [repr(item["attributes"]["x"]) for item in body["files"]] == ["1", "True", "1.5", "'1'"]
 
 
 def test_commit_of_an_explicit_transaction_sends_once(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
@@ -246,7 +272,7 @@ def test_commit_attaches_a_failed_file_again_without_an_upload(
     db.execute(
         "INSERT OR REPLACE INTO handbook (key, content, attributes) VALUES ('a.csv', 'text', json_object('n', 1))"
     )
-    assert sandbox.requests[-1].body["files"][0]["attributes"] == {"n": 1}
+    assert sandbox.requests[-1].body["attributes"] == {"n": 1}
     assert short(requests()) == {"GET files": 1, "POST vector_stores/file_batches": 1}
     assert rows(db) == [("a.csv", "in_progress")]
 

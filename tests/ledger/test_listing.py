@@ -278,10 +278,11 @@ def test_refresh_refuses_wrong_values(filled: apsw.Connection, requests: Request
     assert requests() == []
 
 
-def test_refresh_without_a_value_raises(filled: apsw.Connection) -> None:
-    """As wait_seconds: not silently no rows."""
+def test_refresh_without_a_value_is_null(filled: apsw.Connection) -> None:
+    """Where it is only returned: as a condition, NULL would silently be false."""
+    assert filled.execute("SELECT refresh FROM my_batches").fetchall() == [(None,)] * 3
     with pytest.raises(openai_vtab.ProgrammingError, match="refresh: it has no value of its own"):
-        filled.execute("SELECT refresh FROM my_batches").fetchall()
+        filled.execute("SELECT id FROM my_batches WHERE refresh < 1").fetchall()
 
 
 def test_listing_returns_what_was_sent(db: apsw.Connection, requests: Requests) -> None:

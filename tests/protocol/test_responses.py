@@ -30,6 +30,42 @@ def test_response_gives_the_object() -> None:
 
 
 @pytest.mark.parametrize(
+    ("status", "body", "asks"),
+    [
+        (422, {"detail": [{"type": "missing", "loc": ["body", "file_ids"], "msg": "Field required"}]}, True),
+        (400, {"error": {"detail": {"errors": [{"loc": ["body", "file_ids"], "msg": "Field required"}]}}}, True),
+        (400, {"error": {"message": "Missing required parameter: 'file_ids'.", "param": "file_ids"}}, True),
+        (400, b"file_ids is required", True),
+        (400, {"error": {"message": "Invalid 'files[0].file_id'", "param": "files[0].file_id"}}, False),
+        (400, {"error": {"message": "Unknown parameter: 'my_file_ids'"}}, False),
+        (500, {"error": {"message": "Missing required parameter: 'file_ids'."}}, False),
+        (404, {"error": {"message": "file_ids: no such file"}}, False),
+        (200, {"id": "vsfb_1", "file_ids": []}, False),
+    ],
+)
+def test_response_asks_for_a_member(status: int, body: Any, asks: bool) -> None:
+    """Only a certain refusal that names it does."""
+    assert protocol.asks_for(answer(body, status), "file_ids") is asks
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [
+        ({"total": 0}, 0),
+        ({"total": 2, "completed": 1}, 2),
+        ({"total": 0, "completed": 1, "failed": 1}, 2),
+        ({"total": True}, None),
+        ({"completed": 0}, None),
+        (None, None),
+    ],
+    ids=str,
+)
+def test_response_counts_files(counts: Any, expected: int | None) -> None:
+    """The total, or the sum if that is larger; None if it does not say."""
+    assert protocol.counted_files({"file_counts": counts}) == expected
+
+
+@pytest.mark.parametrize(
     ("status", "body"),
     [
         (404, {"error": {"message": "No file batch found with id 'vsfb_1' in vector store 'vs_1'."}}),

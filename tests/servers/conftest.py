@@ -13,7 +13,8 @@ import pytest
 
 from openai_vtab.sandbox import Received
 from openai_vtab.sandbox.app import App
-from openai_vtab.sandbox.messages import Response
+from openai_vtab.sandbox.containers import FileBatch
+from openai_vtab.sandbox.messages import Response, json_response
 
 # what the server does with a request; the function carries it out as OpenAI would
 Filter = Callable[[Received, Callable[[Received], Response]], Response]
@@ -41,6 +42,29 @@ def changed(response: Response, change: Callable[[dict[str, Any]], object]) -> R
     body = json.loads(response.body)
     change(body)
     return replace(response, body=json.dumps(body).encode())
+
+
+@pytest.fixture
+def ignoring(sandbox: Any) -> Callable[..., Filter]:
+    """Returns a filter that ignores members of a new batch: a batch without files, which is completed at once.
+
+    With `later`, its first response says "in_progress".
+    """
+
+    def of(*names: str, later: bool = False) -> Filter:
+        def ignore(received: Received, carry_out: Callable[[Received], Response]) -> Response:
+            *parents, last = received.segments
+            if received.method != "POST" or last != "file_batches" or received.body.keys().isdisjoint(names):
+                return carry_out(received)
+            state = sandbox._state
+            batch = FileBatch(f"vsfb_empty{len(state.batches)}", parents[1], state.clock(), [], "completed")
+            state.batches[parents[1], batch.id] = batch
+            shown = batch.json(state.clock())
+            return json_response({**shown, "status": "in_progress"} if later else shown)
+
+        return ignore
+
+    return of
 
 
 @pytest.fixture

@@ -11,12 +11,7 @@ import apsw
 import pytest
 
 import openai_vtab
-from openai_vtab.sandbox import Received
-from openai_vtab.sandbox.containers import FileBatch
-from openai_vtab.sandbox.messages import Response, json_response
 
-from ..documents import handbook
-from ..support.clock import FakeClock
 from .conftest import changed
 
 T = "vector_store_file_batches"
@@ -32,17 +27,8 @@ Requests = Callable[[], list[str]]
 
 
 @pytest.fixture(autouse=True)
-def _ignores_files(sandbox: Any, serve_by: Any) -> None:
-    def ignore(received: Received, carry_out: Callable[[Received], Response]) -> Response:
-        *parents, last = received.segments
-        if received.method != "POST" or last != "file_batches" or "files" not in received.body:
-            return carry_out(received)
-        state = sandbox._state
-        batch = FileBatch(f"vsfb_empty{len(state.batches)}", parents[1], state.clock(), [], "completed")
-        state.batches[parents[1], batch.id] = batch
-        return json_response(batch.json(state.clock()))
-
-    serve_by(ignore)
+def _ignores_files(serve_by: Any, ignoring: Any) -> None:
+    serve_by(ignoring("files"))
 
 
 def empty(sandbox: Any) -> list[str]:
@@ -115,28 +101,6 @@ def test_ignored_files_of_a_row_that_is_read_first(db: apsw.Connection, sandbox:
         db.execute("COMMIT")
     (batch,) = empty(sandbox)
     assert batch in caught.value.partial[0][1]
-
-
-def test_ignored_files_leave_no_completed_document(
-    connect: Any, sandbox: Any, clock: FakeClock, serve_by: Any, requests: Requests
-) -> None:
-    """The upload is kept, nothing is uploaded twice, and a server that takes the files then has the document."""
-    sandbox.add_store(handbook.STORE)
-    db = connect(clock=clock)
-    db.execute(handbook.CREATE)
-    requests()
-    for uploads in (1, 0):
-        with pytest.raises(openai_vtab.WriteError, match=r"counts 0 of the 1 files.*is used then") as caught:
-            handbook.write(db, {"a.md": "hello"})
-        assert [(rowid, "counts 0 of the 1 files" in reason) for rowid, reason in caught.value.partial] == [(1, True)]
-        assert handbook.rows(db) == []
-        assert requests().count("POST /files") == uploads
-    assert handbook.held(sandbox) == {}
-    serve_by(lambda received, carry_out: carry_out(received))
-    handbook.write(db, {"a.md": "hello"})
-    assert "POST /files" not in requests()
-    assert handbook.rows(db) == [("a.md", "in_progress")]
-    handbook.assert_holds(sandbox, {"a.md": "hello"})
 
 
 @pytest.mark.parametrize(

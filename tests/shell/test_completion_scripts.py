@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import re
+import select
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -54,12 +59,52 @@ def test_completion_in_bash() -> None:
     ]
 
 
+ZSHRC = """
+PROMPT= PS2= RPROMPT=
+unsetopt beep prompt_sp prompt_cr zle_bracketed_paste
+autoload -Uz compinit && compinit -D
+source completions.zsh
+openai-vtab() { print -r -- "<${(j: :)@}>" }
+"""
+TYPED = {  # before Tab: the line that runs then
+    "--au": "--auth",
+    "--auth be": "--auth bearer",
+    "sy": "sync",
+    "m": "my.db",
+    "--quiet my": "--quiet my.db",
+    "sync --st": "sync --store",
+    "sync do": "sync docs",
+    "sync docs --no": "sync docs --no-wait",
+    "run --allow-w": "run --allow-writes",
+    "run --sandbox m": "run --sandbox my.db",
+    "completion b": "completion bash",
+}
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not on this machine")
-def test_completion_in_zsh() -> None:
-    """It can be parsed, and defines its function."""
-    script = f"compdef() {{ echo $@ }}\n{zsh()}\nwhence -w _openai_vtab"
-    done = subprocess.run(["zsh", "-f", "-c", script], capture_output=True, text=True, timeout=10, check=True)
-    assert (done.stdout, done.stderr) == ("_openai_vtab openai-vtab\n_openai_vtab: function\n", "")
+def test_completion_in_zsh(tmp_path: Path) -> None:
+    """Typed in an interactive zsh, with its own completion system."""
+    for name, text in {".zshrc": ZSHRC, "completions.zsh": zsh(), "my.db": ""}.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "docs").mkdir()
+    master, terminal = pty.openpty()
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "ZDOTDIR": str(tmp_path), "TERM": "dumb"}
+    with subprocess.Popen(
+        ["zsh", "-d", "-i"], stdin=terminal, stdout=terminal, stderr=terminal, cwd=tmp_path, env=environment
+    ) as process:
+        os.close(terminal)
+        os.write(master, "".join(f"openai-vtab {line}\t\n" for line in TYPED).encode() + b"exit\n")
+        shown = b""
+        while select.select([master], [], [], 20)[0]:
+            try:
+                shown += os.read(master, 65536)
+            except OSError:  # the end of a pseudo-terminal on Linux
+                break
+        process.kill()
+    os.close(master)
+    assert re.findall(r"^<(.*)>", shown.decode(), re.MULTILINE) == list(TYPED.values()), shown.decode()
+    assert b"bad option" not in shown
 
 
 def test_completion_has_every_option() -> None:

@@ -21,6 +21,7 @@ PACKAGE = ("openai_vtab", "setup.py", "pyproject.toml", "MANIFEST.in", "README.m
 TOOLS = {  # by the name of a test's requirement
     "datasette": "datasette",
     "sqlite-utils": "sqlite-utils",
+    "dataset": "dataset",
     "litecli": "litecli",
     "harlequin": "harlequin",
     "django": "django",

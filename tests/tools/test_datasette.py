@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+import openai_vtab
 from openai_vtab import sandbox as sandbox_package
 
 from .conftest import Tools
@@ -30,7 +31,19 @@ TABLES = {  # each with the keys that its form asks for
     "vector_store_search": ["vector_store_id", "query"],
     "vector_stores": [],
     "files": [],
+    "my_batches": [],
+    "handbook": ["search"],
+    "attached": ["vector_store_id"],
 }
+CREATED = """
+    CREATE TABLE notes (text, store);
+    INSERT INTO notes VALUES ('local', 'vs_demo');
+    CREATE VIRTUAL TABLE my_batches USING vector_store_file_batches;
+    INSERT INTO my_batches (vector_store_id, file_ids) VALUES ('vs_demo', '["file-new-01"]');
+    CREATE VIRTUAL TABLE attached USING vector_store_files;
+    CREATE VIRTUAL TABLE handbook USING vector_store_documents(name = 'Handbook');
+    INSERT INTO handbook (key, content) VALUES ('returns.md', 'refunds within 30 days'), ('hours.md', 'nine to five');
+"""
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +55,12 @@ def sandbox() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def site(environment: Environment, sandbox: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Datasette on a database with a table of its own, and on a database in memory that its connections share."""
+    """Datasette on a database with tables of its own, and on a database in memory that its connections share."""
     folder = tmp_path_factory.mktemp("datasette")
-    database: Any = sqlite3.connect(folder / "my.db")
-    database.executescript("CREATE TABLE notes (text, store); INSERT INTO notes VALUES ('local', 'vs_demo')")
+    database = openai_vtab.connect(folder / "my.db", base_url=sandbox.base_url, api_key=sandbox.api_key)
+    database.execute(CREATED)
+    sandbox.finish()
+    assert database.execute("SELECT DISTINCT status FROM handbook").get == "completed"  # which the file has, then
     database.close()
     with Tools(environment, sandbox, folder).served("datasette", "my.db", "--memory", needs="datasette") as site:
         yield site
@@ -65,7 +80,9 @@ def test_datasette_has_pages_with_forms_for_the_keys(site: Site, requests: Calla
     for table, keys in TABLES.items():
         status, page = site.get(f"/my/{table}")
         assert (status, fields(page)) == (200, keys), table
-    assert {request.split("?")[0] for request in requests()} == {"GET /files", "GET /vector_stores"}  # have no form
+    asked = {request.split("?")[0] for request in requests()}
+    assert {request for request in asked if "/vs_" not in request} == {"GET /files", "GET /vector_stores"}  # no form
+    assert {request.split("/")[3] for request in asked if "/vs_" in request} == {"file_batches"}  # the ledger's
 
 
 def test_datasette_shows_rows(site: Site, requests: Callable[[], list[str]]) -> None:
@@ -84,11 +101,32 @@ def test_datasette_shows_rows(site: Site, requests: Callable[[], list[str]]) -> 
     assert csv.splitlines()[0].startswith("id,name,status")
 
 
+def test_datasette_shows_tables_that_are_in_the_file(site: Site, requests: Callable[[], list[str]]) -> None:
+    """Ledgers and tables of documents: few requests, pages of single rows, and a search."""
+    requests()
+    (batch,) = site.rows("/my/my_batches")
+    assert (batch["rowid"], batch["status"]) == (1, "completed")
+    assert requests() == [f"GET /vector_stores/vs_demo/file_batches/{batch['id']}"]
+    documents = site.rows("/my/handbook")
+    assert [(each["rowid"], each["key"], each["score"]) for each in documents] == [
+        (1, "returns.md", None),
+        (2, "hours.md", None),
+    ]
+    assert requests() == []
+    (found,) = site.rows("/my/handbook", search="refunds")
+    assert (found["key"], found["passage"]) == ("returns.md", "refunds within 30 days")
+    (sent,) = requests()
+    assert sent == f"POST /vector_stores/{found['vector_store_id']}/search"
+    for path, text in {"/my/my_batches/1": str(batch["id"]), "/my/handbook/2": "hours.md"}.items():
+        status, page = site.get(path)
+        assert (status, text in page) == (200, True), path
+
+
 def test_datasette_runs_sql_with_joins(site: Site) -> None:
     """The tables in SQL that a person types, joined with a table of the file; in the shared memory, too."""
     sql = "SELECT text, name FROM notes JOIN vector_stores ON id = store"
     assert site.rows("/my", sql=sql) == [{"text": "local", "name": "Product handbook"}]
-    assert site.rows("/_memory", sql="SELECT count(*) AS n FROM vector_stores") == [{"n": 2}]
+    assert site.rows("/_memory", sql="SELECT count(*) AS n FROM vector_stores") == [{"n": 3}]
     assert site.rows("/my/notes")[0]["text"] == "local"
 
 
@@ -121,7 +159,7 @@ def test_datasette_serves_concurrent_requests(site: Site) -> None:
     sql = "SELECT count(*) AS n FROM vector_store_files WHERE vector_store_id = 'vs_demo'"
     with ThreadPoolExecutor(8) as threads:
         results = list(threads.map(lambda _: site.rows("/my", sql=sql), range(40)))
-    assert results == [[{"n": 8}]] * 40
+    assert results == [[{"n": 9}]] * 40
 
 
 def test_datasette_without_the_launcher_shows_no_queries(
@@ -134,4 +172,21 @@ def test_datasette_without_the_launcher_shows_no_queries(
     found = subprocess.run(run, cwd=tmp_path, env=tools.variables, capture_output=True, timeout=120, check=True)
     assert json.loads(found.stdout)["queries"] == []
     found_with_tables = json.loads(tools.run("datasette", "my.db", "--get", "/my.json", needs="datasette"))
-    assert {query["name"] for query in found_with_tables["queries"]} == set(TABLES)
+    assert {query["name"] for query in found_with_tables["queries"]} == set(TABLES) - {
+        "my_batches",
+        "handbook",
+        "attached",
+    }
+
+
+def test_datasette_hides_a_table_that_its_metadata_hides(tools: Tools, tmp_path: Path) -> None:
+    """The query in the place of the table's page obeys the table's `allow` block."""
+    database = openai_vtab.connect(tmp_path / "my.db")
+    database.execute("CREATE VIRTUAL TABLE my_batches USING vector_store_file_batches")
+    database.close()
+    tables = {"my_batches": {"allow": False}}
+    (tmp_path / "metadata.json").write_text(json.dumps({"databases": {"my": {"tables": tables}}}))
+    get = ("--get", "/my/my_batches.json")
+    assert json.loads(tools.run("datasette", "my.db", *get, needs="datasette"))["rows"] == []
+    refused = tools.run("datasette", "my.db", "--metadata", "metadata.json", *get, needs="datasette", ok=False)
+    assert "You do not have permission to view this query" in refused

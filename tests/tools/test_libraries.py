@@ -44,6 +44,25 @@ def test_peewee_reads_and_creates_by_models(tools: Tools, writes: Callable[[], l
     assert writes() == ["POST /vector_stores"]
 
 
+def test_sqlite_utils_finds_tables_that_are_in_the_file(tools: Tools, writes: Callable[[], list[str]]) -> None:
+    """It looks in sqlite_master. Before, it finds nothing."""
+    assert tools.program("sqlite_utils_tables", "--allow-writes", needs="sqlite-utils") == {
+        "before": {"exists": False, "rows": []},
+        "exists": True,
+        "names": ["From sqlite-utils", "Product handbook"],
+        "count": 3,
+        "tables": ["vector_stores"],
+    }
+    assert writes() == ["POST /vector_stores"]
+
+
+def test_dataset_finds_tables_that_are_in_the_file(tools: Tools, writes: Callable[[], list[str]]) -> None:
+    """The same, with SQLAlchemy's own dialect."""
+    found = tools.program("dataset_tables", "--allow-writes", needs="dataset")
+    assert found == ["From dataset", "Product handbook"]
+    assert writes() == ["POST /vector_stores"]
+
+
 def test_ibis_reads_tables_and_queries(tools: Tools) -> None:
     """An API table by its name, and an expression over a query."""
     found = tools.program("ibis_tables", needs="ibis")

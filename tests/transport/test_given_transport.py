@@ -22,7 +22,7 @@ from openai_vtab.transport.client import Client
 from openai_vtab.transport.exceptions import failure_of
 from openai_vtab.transport.exchange import Transport
 from openai_vtab.transport.failures import Failure
-from openai_vtab.transport.limits import WaitBudget
+from openai_vtab.transport.limits import CancelFlag, WaitBudget
 
 from ..support.clock import FakeClock
 
@@ -43,7 +43,7 @@ def scripted(*outcomes: Outcome) -> tuple[Transport, list[str]]:
     following: Iterator[Outcome] = iter(outcomes)
     sent: list[str] = []
 
-    def transport(request: Request, seconds: float, headers: Mapping[str, str]) -> Response | Failure:
+    def transport(request: Request, seconds: float, headers: Mapping[str, str], _: CancelFlag) -> Response | Failure:
         assert headers["Authorization"] == f"Bearer {KEY}"
         sent.append(f"{request.method} {request.target}")
         outcome = next(following)
@@ -166,7 +166,7 @@ def test_retries_of_an_upload_hash_what_the_last_attempt_sent(tmp_path: Path, pi
     body = form({"file": FileToUpload("f", Place(str(tmp_path), str(path)))})
     sent: list[bytes] = []
 
-    def transport(request: Request, seconds: float, headers: Mapping[str, str]) -> Response | Failure:
+    def transport(request: Request, seconds: float, headers: Mapping[str, str], _: CancelFlag) -> Response | Failure:
         assert isinstance(request.body, Upload)
         sent.append(b"".join(itertools.islice(request.body, None if sent else pieces)))
         if len(sent) == 2:

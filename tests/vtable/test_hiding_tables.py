@@ -66,6 +66,49 @@ def test_shadow_with_the_columns_of_an_insert_is_refused(database: Any, columns:
     database.execute(f"CREATE TABLE main.vector_store_file_batches ({columns})")
 
 
+@pytest.mark.parametrize("columns", ["(id TEXT, status TEXT)", "(x)", "AS SELECT 1 AS id"])
+def test_shadow_of_a_name_without_another_meaning_is_refused(
+    database: Any, requests: Callable[[], list[str]], columns: str
+) -> None:
+    """Whatever its columns: a frame that was read from the API's table, for example, and is to replace it."""
+    with pytest.raises(openai_vtab.ProgrammingError, match="CREATE VIRTUAL TABLE vector_stores USING vector_stores"):
+        database.execute(f"CREATE TABLE vector_stores {columns}")
+    assert database.execute("SELECT count(*) FROM sqlite_master").fetchall() == [(0,)]
+    assert requests() == []
+
+
+@pytest.mark.parametrize(
+    ("columns", "warns"),
+    [("(id TEXT, filename TEXT)", True), ("AS SELECT 1 AS a", True), ("(id INTEGER PRIMARY KEY, size)", False)],
+)
+def test_shadow_that_may_be_a_copy_is_warned_of(
+    database: Any, caplog: pytest.LogCaptureFixture, columns: str, warns: bool
+) -> None:
+    """A table `files` of the user's is often meant; its columns tell."""
+    database.execute(f"CREATE TABLE files {columns}")
+    found = [record.message for record in caplog.records if record.name == "openai_vtab"]
+    assert len(found) == warns
+    assert all("hides the API's table files; write openai.files for the API's" in message for message in found)
+    database.execute("DROP TABLE files")
+    database.execute("CREATE TABLE main.files (id)")
+    assert len([record for record in caplog.records if record.name == "openai_vtab"]) == warns
+
+
+def test_table_of_the_api_can_be_put_into_the_file(database: Any, requests: Callable[[], list[str]]) -> None:
+    """For tools that look for it in sqlite_master: it is the same table, and DROP TABLE deletes nothing at the API."""
+    database.execute("CREATE VIRTUAL TABLE vector_stores USING vector_stores")
+    names = "SELECT name FROM sqlite_master"
+    assert database.execute(names).fetchall() == [("vector_stores",)]
+    assert database.execute("SELECT name FROM vector_stores WHERE id = 'vs_demo'").fetchall() == [("Product handbook",)]
+    database.execute("INSERT INTO vector_stores (name) VALUES ('New')")
+    getattr(database, "commit", bool)()
+    requests()
+    database.execute("DROP TABLE vector_stores")
+    assert database.execute(names).fetchall() == []
+    assert requests() == []
+    assert database.execute("SELECT count(*) FROM vector_stores WHERE name = 'New'").fetchall() == [(1,)]
+
+
 def test_shadow_may_be_a_ledger(database: Any) -> None:
     """A virtual table of the package hides nothing, and can be dropped."""
     database.execute("CREATE VIRTUAL TABLE vector_store_file_batches USING vector_store_file_batches")

@@ -281,8 +281,11 @@ def test_options_of_one_term_of_an_or_are_not_those_of_another(db: apsw.Connecti
     """SQLite uses one cursor for both terms, with a plan for each."""
     terms = [f"(batch_id = '{FINISHED}' AND wait_seconds = 0)", f"batch_id = '{FAILURES}'"]
     where = " OR ".join(reversed(terms) if turned else terms)
+    query = f"FROM {T} WHERE vector_store_id = 'vs_demo' AND ({where})"
+    rows = db.execute(f"SELECT batch_id, wait_seconds {query}").fetchall()
+    assert sorted(rows) == [(FAILURES, None), (FINISHED, 0)]
     with pytest.raises(openai_vtab.ProgrammingError, match="wait_seconds: it has no value of its own"):
-        db.execute(f"SELECT batch_id, wait_seconds FROM {T} WHERE vector_store_id = 'vs_demo' AND ({where})").fetchall()
+        db.execute(f"SELECT batch_id, wait_seconds + 1 {query}").fetchall()
 
 
 def test_join_in_the_wrong_order_says_so(local: apsw.Connection, requests: Requests) -> None:

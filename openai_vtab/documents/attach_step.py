@@ -1,0 +1,179 @@
+"""The step of a COMMIT that attaches files, in batches.
+
+Theory of operation
+-------------------
+A batch has one of two forms. With `file_ids`, its attributes and chunking_strategy are those of all its files; with
+`files`, each file has its own. Documents that differ in neither are sent in the first form, others in the second.
+
+Some servers know only the first form. They ignore `files`, and create a batch of no files, which is completed at once
+or a moment later; or they refuse it, and name the `file_ids` that they miss. Both are certain: nothing was attached,
+and nothing will be. So the files stay `uploaded`, the table remembers this in NAME_config (`ignores_files`), and the
+same COMMIT attaches the files in the first form, with a batch for each set of documents that are alike. No later
+COMMIT of the table sends `files` again.
+
+    the response to `files`                      the files are then
+    -------------------------------------------  ---------------------------------------------------------------
+    a batch that counts all of them              in progress
+    a batch that is finished, and counts none    uploaded, and attached by `file_ids`
+    400 or 422, and names `file_ids`             the same
+    a batch that is unfinished, and counts none  what the batch says later: it is asked for up to 10 s, until it
+                                                 is finished or counts files
+    a batch that counts a part of them           unsure: COMMIT fails, and the next one asks for each of them
+    anything else                                as for every request (outcomes.py)
+
+Only files of which the server has said that they were not attached, and will not be, are sent again: so nothing is sent
+twice. If the COMMIT fails afterwards, the intent of the batch says that it was ignored, and the next COMMIT knows it.
+
+>>> AttachStep(store, vector_store, sender, workers, 2000, label).run()
+12
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import closing
+
+from .. import protocol
+from ..errors import RowError
+from ..execution.polling import poll_until
+from ..execution.statement import StatementSession
+from ..execution.workers import WorkerPool
+from ..ledger.intents import Intent
+from ..protocol import READ_AFTER_WRITE_SECONDS, Object, Request, Response
+from ..tables.vector_store_file_batches import vector_store_file_batches
+from . import requests, selections
+from .api_reader import APIReader
+from .reading import is_store
+from .rows import Document
+from .selections import Pair
+from .sending import StepSender
+from .states import State
+from .steps import Step
+from .store import DocumentStore
+from .vector_store import VectorStore
+
+log = logging.getLogger("openai_vtab")
+
+
+class AttachStep:
+    """The files of one table that are uploaded, and their batches of up to `files_per_batch`.
+
+    label: names documents for an error message.
+    """
+
+    def __init__(
+        self,
+        store: DocumentStore,
+        vector_store: VectorStore,
+        sender: StepSender,
+        workers: WorkerPool,
+        files_per_batch: int,
+        label: Callable[[Sequence[Document]], str],
+    ) -> None:
+        self._store = store
+        self._vector_store = vector_store
+        self._sender = sender
+        self._workers = workers
+        self._files_per_batch = files_per_batch
+        self._label = label
+        self._empty: dict[str, Sequence[Pair]] = {}  # batches that are unfinished, and have no files yet
+        self._intents: dict[int, Intent | None] = {}  # of the batches, by the row of the first file
+
+    def run(self) -> int:
+        """Attach the files. Returns the number of documents. Raises what has failed."""
+        uploaded = selections.newest_in(self._store, State.UPLOADED)
+        if not uploaded:
+            return 0
+        if self._ignores_files():
+            self._attach(requests.alike(uploaded))
+            return len(uploaded)
+        self._attach([uploaded])
+        if self._empty:
+            self._ask_for_empty_batches()
+        if self._ignores_files():
+            log.warning(
+                "%s: the server ignores `files`, so that one batch cannot have documents with different attributes; it "
+                "is sent a batch for each set of documents with the same attributes and chunking_strategy from now on",
+                self._store.name,
+            )
+            self._attach(requests.alike(selections.newest_in(self._store, State.UPLOADED)))
+        return len(uploaded)
+
+    def _ignores_files(self) -> bool:
+        return self._store.setting("ignores_files") is not None
+
+    def _attach(self, groups: Sequence[Sequence[Pair]]) -> None:
+        for group in groups:
+            for first in range(0, len(group), self._files_per_batch):
+                self._attach_batch(group[first : first + self._files_per_batch])
+        self._sender.send()
+
+    def _attach_batch(self, part: Sequence[Pair]) -> None:
+        vector_store_id = self._vector_store.ensure()
+        files = [
+            {"file_id": file.file_id, "chunking": document.chunking, "intent": file.intent} for document, file in part
+        ]
+        new = {str(file.file_id): file.created_at for _, file in part}
+        change = requests.attach(vector_store_id, part, requests.visible_by(new, self._workers.clock))
+        document, file = part[0]
+        self._intents[file.id] = self._sender.add(
+            Step.ATTACH,
+            change,
+            {"files": files},
+            document.id,
+            self._name(part),
+            lambda answer: self._created(part, answer),
+        )
+
+    def _created(self, part: Sequence[Pair], answer: Object) -> None:
+        if not answer or _is_without_files(answer):
+            self._ignored(part)
+        elif protocol.counted_files(answer) == 0:
+            self._empty[str(answer["id"])] = part
+        else:
+            self._attached(part, str(answer["id"]))
+
+    def _attached(self, part: Sequence[Pair], batch_id: str) -> None:
+        self._store.attached(part, batch_id, int(self._workers.clock.time()))
+
+    def _ignored(self, part: Sequence[Pair]) -> None:
+        self._store.set("ignores_files", 1)
+        intent = self._intents[part[0][1].id]
+        if intent is not None:
+            intent.created({})
+
+    def _ask_for_empty_batches(self) -> None:
+        """Ask for batches until they are finished, or have files. Raises RowError for those that have too few then."""
+        deadline = self._workers.clock.monotonic() + READ_AFTER_WRITE_SECONDS
+        with closing(StatementSession(self._workers)) as session:
+            api = APIReader(session, self._vector_store.ensure())
+            questions = {id: api.batch(id) for id in self._empty}
+            poll_until(session, _is_decided, [question.request for question in questions.values()], deadline)
+            for id, question in questions.items():
+                part, answer = self._empty[id], api.get(question) or {}
+                count = None if is_store(answer) else protocol.counted_files(answer)
+                if _is_without_files(answer):
+                    self._ignored(part)
+                elif count is not None and count >= len(part):
+                    self._attached(part, id)
+                else:
+                    problem = f"{id} was created, but it counts {count or 0:,} of the {len(part):,} files"
+                    raise RowError(f"{self._name(part)}: {problem}")
+
+    def _name(self, part: Sequence[Pair]) -> str:
+        return self._label([document for document, _ in part])
+
+
+def _is_decided(request: Request, response: Response) -> bool:
+    """Whether a batch without files has told what becomes of it; or there is none, and asking again is of no use."""
+    if protocol.is_undecided(request, response):
+        return True
+    answer = protocol.parse_object(request, response)
+    return answer is None or is_store(answer) or protocol.counted_files(answer) != 0 or _is_without_files(answer)
+
+
+def _is_without_files(batch: Object) -> bool:
+    """Whether a batch is finished, and counts no files: none will follow."""
+    is_finished = batch.get("status") in vector_store_file_batches.finished and not is_store(batch)
+    return is_finished and protocol.counted_files(batch) == 0

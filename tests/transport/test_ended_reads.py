@@ -1,0 +1,156 @@
+"""Reads that are under way when their statement is interrupted: their connections are closed at once.
+
+Each request may take ten minutes here, and the servers never respond, so that only the interrupt can close them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+import trustme
+
+import openai_vtab
+from openai_vtab.transport.limits import CancelFlag
+
+from ..support.server import answer, request, serving
+from ..support.waiting import until
+
+SELECT = "SELECT status FROM vector_store_file_batches WHERE vector_store_id = 'vs_1' AND batch_id IN ('a', 'b')"
+INSERT = "INSERT INTO vector_stores (name) VALUES ('x')"
+HALF = b"HTTP/1.1 200 X\r\ncontent-length: 100\r\n\r\n{"
+SETTINGS: dict[str, Any] = {"api_key": "key-of-the-tests", "timeout": 600, "max_concurrency": 2, "read_ahead": False}
+
+
+class Silent:
+    """Serves connections: what it has received on each, and what the end of each was."""
+
+    def __init__(self, response: bytes = b"") -> None:
+        self.received: queue.Queue[bytes] = queue.Queue()
+        self.ends: queue.Queue[bytes] = queue.Queue()
+        self._response = response
+
+    def __call__(self, connection: socket.socket) -> None:
+        self.received.put(request(connection))
+        connection.sendall(self._response)
+        self.ends.put(connection.recv(1))
+
+
+@pytest.fixture(params=["http", "https"])
+def tls(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[ssl.SSLContext | None, dict[str, Any]]:
+    """The server's context, and the settings that trust it."""
+    if request.param == "http":
+        return None, {}
+    authority, bundle = trustme.CA(), tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    return context, {"ca_bundle": str(bundle)}
+
+
+@pytest.fixture
+def interrupted() -> Iterator[Callable[[Any, Callable[[], object]], threading.Thread]]:
+    """Interrupts a connection, in another thread, once something has happened."""
+    threads = []
+
+    def interrupt(db: Any, after: Callable[[], object]) -> threading.Thread:
+        threads.append(threading.Thread(target=lambda: (after(), db.interrupt())))
+        threads[-1].start()
+        return threads[-1]
+
+    yield interrupt
+    for thread in threads:
+        thread.join(20)
+
+
+@pytest.mark.parametrize("response", [b"", HALF], ids=["no response", "half a response"])
+def test_interrupt_closes_the_connections_of_reads(tls: Any, interrupted: Any, response: bytes) -> None:
+    """The server sees the end of both, and the connection to the database works on."""
+    context, settings = tls
+    silent = Silent(response)
+    with serving(silent, context) as server:
+        db = openai_vtab.connect(base_url=server.url("https" if context else "http"), **SETTINGS, **settings)
+        interrupted(db, lambda: [silent.received.get(timeout=20) for _ in range(2)])
+        with pytest.raises(apsw.InterruptError, match="interrupted"):
+            db.execute(SELECT).fetchall()
+        assert [silent.ends.get(timeout=20) for _ in range(2)] == [b"", b""]
+        until(lambda: db.execute("SELECT count(error) FROM openai_requests").get == 2)
+        errors = db.execute("SELECT error FROM openai_requests").get
+        assert all(error.endswith("the connection broke: interrupted") for error in errors)
+        db.close()
+
+
+def test_cancelled_task_closes_the_connections_of_reads() -> None:
+    """The same for asyncio."""
+    silent = Silent()
+
+    async def main(url: str) -> None:
+        async with aclosing(await openai_vtab.connect_async(base_url=url, **SETTINGS)) as db:
+            task = asyncio.create_task(db.execute(SELECT))
+            for _ in range(2):
+                await asyncio.to_thread(silent.received.get, timeout=20)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert await (await db.execute("SELECT 1")).get == 1
+            for _ in range(2):
+                assert await asyncio.to_thread(silent.ends.get, timeout=20) == b""
+
+    with serving(silent) as server:
+        asyncio.run(main(server.url()))
+
+
+def test_interrupt_leaves_writes_to_their_end(interrupted: Any) -> None:
+    """A create that is under way has its response, which the connection is kept open for."""
+    received, responds = threading.Event(), threading.Event()
+
+    def serve(connection: socket.socket) -> None:
+        request(connection)
+        received.set()
+        assert responds.wait(20)
+        connection.sendall(answer({"id": "vs_1", "name": "x", "object": "vector_store"}))
+
+    with serving(serve) as server:
+        db = openai_vtab.connect(base_url=server.url(), **SETTINGS)
+        interrupted(db, lambda: received.wait(20))
+        with pytest.raises(openai_vtab.WriteError, match="interrupted while writing"):
+            db.execute(INSERT)
+        responds.set()
+        until(lambda: db.execute("SELECT status FROM openai_requests").get == 200)
+        db.close()
+
+
+def test_statement_that_ends_leaves_reads_to_their_end(sandbox: Any) -> None:
+    """Without an interrupt, their connections are used again: opening one takes longer than a response."""
+    options = {"base_url": sandbox.base_url, "api_key": sandbox.api_key, "max_concurrency": 2}
+    db = openai_vtab.connect(**options)
+    found = db.execute("SELECT id FROM vector_store_files WHERE vector_store_id IN ('vs_demo', 'vs_archive')")
+    next(found)
+    found.close()
+    until(lambda: db.execute("SELECT count(status) FROM openai_requests").get == 2)
+    connections = sandbox.connections
+    db.execute("SELECT count(*) FROM vector_stores").fetchall()
+    assert sandbox.connections == connections
+    db.close()
+
+
+def test_cancel_flag_ends_no_block_that_is_over() -> None:
+    """The socket of a read may have another request by then; one that begins too late ends at once."""
+    flag, ended = CancelFlag(), []
+    with flag.ended_by(lambda: ended.append("over")):
+        pass
+    with flag.ended_by(lambda: ended.append("under way")):
+        flag.end_reads()
+        assert ended == ["under way"]
+    with flag.ended_by(lambda: ended.append("late")):
+        assert ended == ["under way", "late"]
+    assert flag.is_set

@@ -16,7 +16,6 @@ from .multipart import Upload
 Object = dict[str, Any]
 NO_HEADERS: Mapping[str, str] = {}
 NO_KEYS: Mapping[str, str] = {}
-NO_NEW_FILES: Mapping[str, float] = {}
 NOT_SENT = 0  # the status of a response in a dry run, which sends nothing
 
 
@@ -87,7 +86,7 @@ class Request:
     method: str
     target: str
     body: bytes | Upload | None = None
-    headers: Mapping[str, str] = field(default_factory=lambda: NO_HEADERS)
+    headers: Mapping[str, str] = field(default_factory=dict)
     idempotent: bool = True
     absent_is_none: bool = False
     route: str = ""
@@ -96,7 +95,7 @@ class Request:
     changes: bool = False
     list_page_size: int = 0
     page: PageParameters | None = None
-    new_files: Mapping[str, float] = field(default_factory=lambda: NO_NEW_FILES)
+    new_files: Mapping[str, float] = field(default_factory=dict)
     sent: Sent | None = field(default=None, repr=False, compare=False)
     optional: bool = False
     identity: str = field(init=False, repr=False, compare=False)

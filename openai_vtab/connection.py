@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
 DESCRIBED = (described_documents(), *map(described, TABLES))
+_execute = apsw.Connection.execute
 _SCHEMA_CHANGES = re.compile(r"\b(?:CREATE|DROP)\b", re.IGNORECASE)
 READ_WRITE = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
 # What to use instead of register(), by the module of another connection's class.
@@ -64,12 +65,12 @@ class Connection(apsw.Connection):
         In a script with such a DROP, the cursor returns only the rows of the statements after the last DROP.
         Raises ProgrammingError for a CREATE TABLE that would hide a table of the API's by mistake.
         """
-        run = super().execute
         try:
             # the regular expression alone would take longer than SQLite does for a short statement
             capitals = str.upper(statements)
             if not ("CREATE" in capitals or "DROP" in capitals) or not _SCHEMA_CHANGES.search(statements):
-                return run(statements, bindings, **options)
+                return _execute(self, statements, bindings, **options)
+            run = super().execute
             hiding_tables.refuse_mistaken(self, statements)
             *first, last = hiding_tables.pieces(statements) if bindings is None else [statements]
             for statement in first:

@@ -36,6 +36,16 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 gc.disable()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The option for recordings that are not to replace the committed cassettes."""
+    parser.addoption(
+        "--cassettes",
+        metavar="FOLDER",
+        default=str(Path(__file__).parent.parent / "cassettes"),
+        help="the cassettes of tests/tables, which --record-mode=rewrite replaces (default: the committed ones)",
+    )
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the cases slow that are not in their test's sample."""

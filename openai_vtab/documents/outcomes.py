@@ -26,8 +26,8 @@ from typing import Any
 import apsw
 
 from ..ledger.intents import Intent, Outcome
-from ..sqlite.elsewhere import elsewhere
 from ..sqlite.internal_sql import InternalSQL
+from ..sqlite.separate_connection import separate_connection
 from . import unknown
 from .rows import NO_ATTRIBUTES, StoredFile
 from .states import State
@@ -205,7 +205,7 @@ class DocumentOutcomes:
             return False
         name = self.store.shadow.names[0]
         try:
-            with elsewhere(self.file) as connection:
+            with separate_connection(self.file) as connection:
                 there = self.store.elsewhere(InternalSQL(weakref.ref(connection)))
                 there.write_learned()
                 DocumentOutcomes(there).write_outcomes(intents)

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..writes.flush import FlushSender
 from ..writes.queue import WriteQueue
+from ..writes.write_sender import WriteSender
 from .arguments import Arguments
 from .commit import DocumentCommit
 from .shadow import ShadowRows
@@ -32,7 +32,7 @@ class WrittenDocuments:
     def __init__(
         self,
         queue: WriteQueue,
-        sender: FlushSender,
+        sender: WriteSender,
         commit_of: Callable[[DocumentStore, Arguments], DocumentCommit],
     ) -> None:
         self._queue = queue

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar, cast
 
 import apsw
@@ -160,7 +161,7 @@ class StatementSession:
             if not self.start(request):
                 return self.response(request)
         stored_identity, future = self._futures[identity]
-        response = self._wait(lambda: self.workers.wait(future, self.meter))
+        response = self._wait(partial(self.workers.wait, future, self.meter))
         if response.given_up and not request.optional:  # it was bulk reading's, which can do without
             self.forget(request)
             return self.response(request)

@@ -23,16 +23,16 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import apsw
 
 from ..errors import OperationalError, RowError
 from ..schema.table import Table
 from ..schema.values import SQLiteValue
-from ..sqlite.elsewhere import elsewhere
 from ..sqlite.internal_sql import InternalSQL
 from ..sqlite.rowids import Rowids
+from ..sqlite.separate_connection import separate_connection
 from . import rows_from_intents
 from .intents import Intent
 from .row import QUEUED, LedgerRow, Object, RowShape, ShadowRow, dumped, parsed, status_of
@@ -113,15 +113,15 @@ class Ledger:
 
     def entries(self, wanted: Mapping[str, Sequence[str]]) -> Iterator[LedgerRow]:
         """Return the rows, oldest first; `wanted` has, for some of the keys, the only values to return."""
-        return map(self.entry, self.rows(wanted))
+        return map(self.entry, self.readable(self.rows(wanted)))
 
-    def rows(self, wanted: Mapping[str, Sequence[str]]) -> Generator[ShadowRow]:
-        """Yield the same as `entry` takes them."""
+    def rows(self, wanted: Mapping[str, Sequence[str]]) -> apsw.Cursor:
+        """Return a cursor that yields the same as `entry` takes them. It raises UnicodeDecodeError: see `readable`."""
         terms = [f"status <> '{QUEUED}'"]
         terms += [f"{source} IN (SELECT value FROM openai.json_each(?))" for source in wanted]
         source, bindings = self._source()
         sql = f"SELECT {self.shadow.columns} FROM {source} WHERE {' AND '.join(terms)} ORDER BY seq"
-        return self._rows(sql, [*bindings, *(json.dumps(list(values)) for values in wanted.values())])
+        return self._sql.read(sql, [*bindings, *(json.dumps(list(values)) for values in wanted.values())])
 
     def entry(self, row: ShadowRow) -> LedgerRow:
         """Return a row of the shadow table as an object."""
@@ -133,24 +133,28 @@ class Ledger:
         terms = " AND ".join(f"{source} = ?" for source in keys)
         source, bindings = self._source()
         sql = f"SELECT {self.shadow.columns} FROM {source} WHERE {terms} AND status <> '{QUEUED}'"
-        return next(map(self.entry, self._rows(sql, [*bindings, *keys.values()])), None)
+        return next(map(self.entry, self.readable(self._sql.read(sql, [*bindings, *keys.values()]))), None)
 
     def at(self, seq: SQLiteValue) -> LedgerRow | None:
         """Return the row with this rowid, None when there is none."""
         source, bindings = self._source()
         sql = f"SELECT {self.shadow.columns} FROM {source} WHERE seq = ? AND status <> '{QUEUED}'"
-        return next(map(self.entry, self._rows(sql, [*bindings, seq])), None)
+        return next(map(self.entry, self.readable(self._sql.read(sql, [*bindings, seq]))), None)
 
-    def _rows(self, sql: str, bindings: Sequence[SQLiteValue]) -> Generator[ShadowRow]:
-        rows: Iterator[ShadowRow] = self._sql.read(sql, bindings)
+    def readable(self, rows: Iterator[ShadowRow]) -> Iterator[ShadowRow]:
+        """Yield the rows of a cursor without those that were edited by hand and are no text."""
         while True:
             try:
                 for row in rows:  # noqa: UP028 - "yield from" would close the cursor
                     yield row
-            except UnicodeDecodeError as error:  # a row that was edited by hand: its keys are no text
-                log.debug("%s: a row is left out: %s", self.name, error)
+            except UnicodeDecodeError as error:
+                self.leave_out(error)
             else:
                 return
+
+    def leave_out(self, error: UnicodeDecodeError) -> None:
+        """Log that a row was edited by hand, so that its keys are no text."""
+        log.debug("%s: a row is left out: %s", self.name, error)
 
     def _sent(self, seq: int | None) -> Object:
         """Return what was given to create the object of a row: the columns' sources and their JSON."""
@@ -278,7 +282,7 @@ class Ledger:
             return False
         try:
             shadow = quoted(f"{self.names[0]}_{SUFFIX}")
-            with elsewhere(self.file) as connection:
+            with separate_connection(self.file) as connection:
                 for sql in rows_from_intents.statements(shadow, self.key):
                     connection.execute(sql, (rows_from_intents.values(intents, self.key),))
                 connection.execute(self._pending.statement(shadow), (self._pending.values(),))

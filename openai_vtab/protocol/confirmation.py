@@ -83,7 +83,7 @@ def _differences(sent: Sent, found: Object) -> Iterator[str]:
         value = sent.values[column.source]
         if isinstance(value, bytes | Spooled | FileToUpload):
             continue
-        if column.source in found and not column.same(value, found[column.source], sent.method.repeatable):
+        if column.source in found and not column.same(value, found[column.source], sent.method.idempotent):
             shown = _shown(found[column.source])
         elif value is not None and column.shown_by in found and found[column.shown_by] is None:
             shown = f"{column.shown_by} null"

@@ -16,7 +16,6 @@ from .multipart import Upload
 Object = dict[str, Any]
 NO_HEADERS: Mapping[str, str] = {}
 NO_KEYS: Mapping[str, str] = {}
-NO_NEW_FILES: Mapping[str, float] = {}
 NOT_SENT = 0  # the status of a response in a dry run, which sends nothing
 
 
@@ -68,7 +67,7 @@ class Request:
 
     method: the HTTP method.
     target: the path below the base URL, with the query string.
-    repeatable: sending it twice has the same effect as sending it once.
+    idempotent: sending it twice has the same effect as sending it once.
     absent_is_none: it reads one object, which may be absent.
     route: the template of the target, such as "/files/{file_id}".
     verify_path: the list that shows whether a create was carried out.
@@ -87,8 +86,8 @@ class Request:
     method: str
     target: str
     body: bytes | Upload | None = None
-    headers: Mapping[str, str] = field(default_factory=lambda: NO_HEADERS)
-    repeatable: bool = True
+    headers: Mapping[str, str] = field(default_factory=dict)
+    idempotent: bool = True
     absent_is_none: bool = False
     route: str = ""
     verify_path: str = ""
@@ -96,7 +95,7 @@ class Request:
     changes: bool = False
     list_page_size: int = 0
     page: PageParameters | None = None
-    new_files: Mapping[str, float] = field(default_factory=lambda: NO_NEW_FILES)
+    new_files: Mapping[str, float] = field(default_factory=dict)
     sent: Sent | None = field(default=None, repr=False, compare=False)
     optional: bool = False
     identity: str = field(init=False, repr=False, compare=False)

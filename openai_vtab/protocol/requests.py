@@ -75,7 +75,7 @@ def build(table: Table, method: Method, parameters: Mapping[str, Any], page: Pag
         target,
         body,
         headers,
-        repeatable=method.repeatable,
+        idempotent=method.idempotent,
         absent_is_none=template.absent_is_none,
         route=method.path,
         verify_path=template.verify_path.format(*segments),

@@ -151,14 +151,14 @@ class Method:
         return tuple(re.findall(r"{(\w+)}", self.path))
 
     @cached_property
-    def repeatable(self) -> bool:
+    def idempotent(self) -> bool:
         """Whether sending the request twice has the same effect as sending it once; an INSERT creates two objects."""
         return self.verb != "INSERT"
 
     @cached_property
     def verify_path(self) -> str:
         """The path template of the list that shows whether an INSERT was carried out; "" for other verbs."""
-        return "" if self.repeatable else self.listed_at or self.path
+        return "" if self.idempotent else self.listed_at or self.path
 
     @cached_property
     def sent(self) -> tuple[str, ...]:

@@ -41,8 +41,8 @@ class InternalSQL:
         """Remember modules of the package, whose virtual tables a replay may read."""
         self._modules.update(names)
 
-    def read(self, sql: str, bindings: Sequence[SQLiteValue] = ()) -> Iterator[tuple[SQLiteValue, ...]]:
-        """Execute a query and return an iterator of its rows. Raises InterruptError if the statement is interrupted."""
+    def read(self, sql: str, bindings: Sequence[SQLiteValue] = ()) -> apsw.Cursor:
+        """Execute a query and return a cursor of its rows. Raises InterruptError if the statement is interrupted."""
         connection, cursor = self._cursor()
         outer, self.running = self.running, True
         try:

@@ -35,14 +35,16 @@ class OpenCursors:
         Cursor.execute() makes APSW 3.54 crash when an exception's traceback outlives the connection.
         """
         base = getattr(given, "known_cursors_of", given)
+        # short, because it is called for every statement
+        cursors, kind, reference = self._cursors, apsw.Cursor, weakref.ref
 
         def make(connection: apsw.Connection) -> Any:
             cursor = base(connection)
-            if isinstance(cursor, apsw.Cursor):
-                if len(self._cursors) >= self._most:
-                    self._cursors = [weakref.ref(known) for known in self._alive()]
-                    self._most = max(64, 2 * len(self._cursors))
-                self._cursors.append(weakref.ref(cursor))
+            if isinstance(cursor, kind):
+                if len(cursors) >= self._most:
+                    cursors[:] = map(reference, self._alive())
+                    self._most = max(64, 2 * len(cursors))
+                cursors.append(reference(cursor))
             return cursor
 
         make.known_cursors_of = base  # type: ignore[attr-defined]

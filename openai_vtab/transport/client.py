@@ -22,8 +22,8 @@ from ..errors import APIConnectionError, APIError, APITimeoutError, Configuratio
 from ..protocol import NO_HEADERS, NOT_SENT, Request, Response
 from ..protocol.multipart import Upload
 from ..settings import Settings, key_origin, known_key, revealed
-from .exchange import HTTPTransport, Transport
 from .failures import Failure
+from .http_transport import HTTPTransport, Transport
 from .limits import CancelFlag, ConcurrencyLimiter, WaitBudget
 from .minute_limits import MinuteLimits
 from .redaction import SHORTEST_IN_DATA, KnownKey, RecentKeys, redact_all, redact_response
@@ -86,7 +86,7 @@ class Client:
             raise CancelledError
         attempts = Attempts(request, self.settings, self._limiter, wait_budget, self._clock)
         try:
-            if request.repeatable:
+            if request.idempotent:
                 return self._send(request, attempts, wait_budget.cancelled, predicted, on_send)
             with self._turn(wait_budget.cancelled):
                 counted.recount()
@@ -144,7 +144,7 @@ class Client:
         When this raises an exception, the attempt was not sent. Nothing is raised once the header with the key is a
         local variable: a traceback would show it.
         """
-        send = self._open(request.repeatable)
+        send = self._open(request.idempotent)
         if isinstance(request.body, Upload):
             self._begin(request, request.body)
         key = self._keys.next_key()
@@ -158,7 +158,7 @@ class Client:
         beta = self._beta if request.target.startswith("/vector_stores") else NO_HEADERS
         own = revealed(given) if (given := self.settings.default_headers) else NO_HEADERS
         headers = {**self._headers, **beta, **own, **request.headers, **key.headers}
-        if not request.repeatable:
+        if not request.idempotent:
             headers["Connection"] = "close"
         try:
             outcome = send(request, self.settings.timeout, headers, cancelled)

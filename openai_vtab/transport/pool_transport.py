@@ -71,7 +71,7 @@ class PoolTransport:
         except BaseException as error:
             if cancelled.is_abrupt and not request.changes:
                 return Failure("interrupted", sent=outgoing.has_begun)
-            if outgoing.has_begun and not request.repeatable and creating.is_ahead:
+            if outgoing.has_begun and not request.idempotent and creating.is_ahead:
                 self._on_break()
             return failure_of(error, outgoing.has_begun, self._base_url, self._proxy)
         if body is None:

@@ -3,12 +3,12 @@
 Waits are 0.5, 1, 2 … 8 s (with jitter), or what Retry-After says:
 
     request           no connection   broken or timed out   429   408, 409, 500 and above   503
-    repeatable        yes             yes                   yes   yes                       yes
-    not repeatable    yes             no                    yes   no                        when it says "overloaded"
+    idempotent        yes             yes                   yes   yes                       yes
+    not idempotent    yes             no                    yes   no                        when it says "overloaded"
 
 Both are retried when the response says that a file is absent which was uploaded a moment ago (Request.new_files).
 A 429 is retried as long as the statement has `rate_limit_wait` left, everything else up to `max_retries` times. The
-server's x-should-retry can forbid a retry, and ask for one where the request is repeatable. A 429 whose code needs a
+server's x-should-retry can forbid a retry, and ask for one where the request is idempotent. A 429 whose code needs a
 person (insufficient_quota, …) is never retried, nor is any response to a request that is optional.
 
 >>> wait_before_retry(Request("GET", "/files"), Response(503, {"retry-after": "7"}, b"", base_url), attempt=0)
@@ -111,7 +111,7 @@ class Attempts:
         self._limits += limited
         self._failures += not limited
         # other requests are only retried if they were certainly not carried out
-        self.uncertain |= self._request.repeatable and not (limited or is_early) and getattr(outcome, "sent", True)
+        self.uncertain |= self._request.idempotent and not (limited or is_early) and getattr(outcome, "sent", True)
         return outcome, wait
 
     def _out_of_budget(self, wait: float) -> str:
@@ -131,7 +131,7 @@ def wait_before_retry(
     which the response calls absent was uploaded a moment ago.
     """
     if isinstance(outcome, Failure):
-        may_retry = (request.repeatable or not outcome.sent) and not outcome.advice and outcome.status is None
+        may_retry = (request.idempotent or not outcome.sent) and not outcome.advice and outcome.status is None
         return back_off(attempt) if may_retry else None
     if outcome.status < 400:
         return None
@@ -141,7 +141,7 @@ def wait_before_retry(
     if code in NEEDS_A_PERSON or told == "false" or not (passes or told == "true"):
         return None
     overloaded = outcome.status == OVERLOADED and protocol.certainly_refused(outcome.status, code)
-    if not request.repeatable and not (limited or overloaded or is_early):
+    if not request.idempotent and not (limited or overloaded or is_early):
         return None
     asked = retry_after(outcome, now)
     if asked is None:

@@ -27,8 +27,8 @@ from ..sqlite.open_cursors import OpenCursors
 from ..sqlite.rowids import Rowids
 from ..sqlite.sql_text import changes_rows, first_word, select_part
 from ..transport.client import Client
-from ..writes.flush import FlushSender
 from ..writes.queue import WriteQueue
+from ..writes.write_sender import WriteSender
 from . import closing
 from .callbacks import NO_CALLBACKS, Callbacks
 from .ending_errors import EndingErrors
@@ -65,7 +65,7 @@ class ConnectionContext:
         self.workers = WorkerPool(
             Client(settings, clock=clock), lambda: (c := weak()) is not None and c.is_interrupted, clock=clock
         )
-        sender = FlushSender(self.workers, callbacks.may_delete, callbacks.on_done)
+        sender = WriteSender(self.workers, callbacks.may_delete, callbacks.on_done)
         self.writes = writes = WriteQueue(sender)
         self.internal_sql = InternalSQL(weak)
         self.ending_errors = EndingErrors(connection, self.internal_sql, callbacks.is_abandoned)

@@ -28,7 +28,7 @@ from .lookup import Lookup
 from .replay import RecordingLookup
 from .row_cursor import IsMistake, RowCursor
 from .row_identity import Reference, Row
-from .scan import ArgvLayout, ScanArguments, ScanOptions, narrows, total
+from .scan_arguments import ArgvLayout, ScanArguments, ScanOptions, narrows, total
 
 NO_ROWS: Iterator[Row] = iter(())
 

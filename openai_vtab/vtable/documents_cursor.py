@@ -31,7 +31,7 @@ from .documents_content import DocumentContent
 from .documents_rows import COLUMNS, NUMBERS, DocumentRow, Row, Statuses, documents, narrowing
 from .documents_search import DocumentSearch
 from .row_cursor import IsMistake, RowCursor
-from .scan import ScanArguments
+from .scan_arguments import ScanArguments
 
 NO_ROWS: Iterator[Row] = iter(())
 UNFINISHED = "f.state IN ('in_progress', 'unsure')"

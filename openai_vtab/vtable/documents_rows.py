@@ -21,7 +21,7 @@ from ..execution.statement import StatementSession
 from ..protocol import Object
 from ..schema.table import SpecialSource
 from ..schema.values import SQLiteValue
-from .scan import error_row
+from .scan_arguments import error_row
 
 CHUNK = 1000  # documents that are read at once, and whose statuses are looked at together
 NUMBERS = (int, float)

@@ -26,7 +26,7 @@ from ..tables.vector_store_search import vector_store_search
 from .documents_rows import DocumentRow, Row, Statuses
 from .listing import ListReader
 from .row_identity import NOT_IN_LEDGER
-from .scan import ScanOptions
+from .scan_arguments import ScanOptions
 
 SELECT = vector_store_search.of("SELECT")[0]
 IN_LIST = "IN (SELECT value FROM openai.json_each(?))"

@@ -34,14 +34,14 @@ from .documents_content import DocumentContent
 from .documents_cursor import DocumentsCursor
 from .documents_rows import Statuses
 from .documents_search import DocumentSearch
+from .fields_read import FieldsRead
 from .listing import ListReader
 from .lookup import Lookup
-from .members_read import MembersRead
 from .refusals import refuse_if_read_only
 from .replay import RecordingLookup
 from .row_cursor import IsMistake, never_a_mistake
 from .row_identity import RowIdentities
-from .scan import ScanArguments
+from .scan_arguments import ScanArguments
 from .transactions import TransactionHooks, reports_refusal
 from .write_only_columns import WriteOnlyColumns
 
@@ -100,7 +100,7 @@ class DocumentsTable(TransactionHooks):
                 refuse_hidden = partial(look, self._table, store.shadow.table, statement)
             lookup = Lookup(hits, session, columns_read)
         else:
-            lookup = RecordingLookup(hits, recorder, MembersRead(hits.table, columns_read))
+            lookup = RecordingLookup(hits, recorder, FieldsRead(hits.table, columns_read))
         lists = ListReader(hits, recorder or session, lookup, context.settings.max_rows, _never_joined)
         return DocumentsCursor(
             self._table,

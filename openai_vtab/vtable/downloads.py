@@ -23,7 +23,7 @@ from ..schema.decode import APIObject, sql_value
 from ..schema.table import Method, SpecialSource, Table
 from ..schema.values import SQLiteValue
 from .row_identity import Reference, Row
-from .scan import error_row
+from .scan_arguments import error_row
 
 Identity = TypeVar("Identity")
 Fields = TypeVar("Fields", bound=APIObject)

@@ -22,19 +22,16 @@ class LedgerCursor(Cursor):
         super().__init__(table, *arguments)
         self._ledger = ledger
         places = {source: place for place, source in enumerate((*table.key, "status"), start=1)}
-        # where the shadow table has a column, by its number
-        self._places = {
-            number: places[column.source] for number, column in enumerate(table.columns) if column.source in places
-        }
+        # where the shadow table has a column, by its number; the last is the rowid's, whose number is -1
+        self._places = (*(places.get(column.source) for column in table.columns), None)
 
     def Column(self, number: int) -> SQLiteValue:
         """The row's value in a column; -1 is the rowid."""
-        assert self._row is not None  # noqa: S101 - SQLite asks only while Eof is false
-        fields: Any
-        rowid, fields = self._row
+        row: Any = self._row
+        fields = row[1]
         if type(fields) is tuple:
-            place = self._places.get(number)
+            place = self._places[number]
             if place is not None and type(value := fields[place]) is str:
                 return value
-            self._row = rowid, self._ledger.entry(fields)
+            self._row = row[0], self._ledger.entry(fields)
         return super().Column(number)

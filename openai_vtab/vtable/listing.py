@@ -18,7 +18,7 @@ from .list_order import SHOWING, ListOrder, ListPage
 from .lookup import Lookup
 from .replay import RecordingLookup
 from .row_identity import Row, RowIdentities
-from .scan import ListRequests, ScanOptions, error_row
+from .scan_arguments import ListRequests, ScanOptions, error_row
 
 Joined = Callable[[str, Mapping[int, str]], bool]
 

@@ -7,8 +7,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any
 
@@ -17,6 +16,7 @@ from ..execution.bulk_reads import BulkReads
 from ..execution.polling import poll_until
 from ..execution.statement import NOT_READ, StatementSession
 from ..execution.undecided_404 import refuse_unless_reached
+from ..ledger.row import ShadowRow
 from ..ledger.store import Ledger
 from ..protocol import READ_AFTER_WRITE_SECONDS, Object, Request, Response
 from ..schema.columns import REFRESH, WAIT_SECONDS
@@ -24,13 +24,13 @@ from ..schema.decode import APIObject
 from ..schema.table import Method, SpecialSource, Table
 from . import downloads
 from .downloads import RowsWithContent
-from .members_read import MembersRead
+from .fields_read import FieldsRead
 from .row_identity import ObjectRef, Reference, Row, RowIdentities
-from .scan import ScanOptions, error_row
+from .scan_arguments import ScanOptions, error_row
 
 
 class Lookup:
-    """Reads single objects of one table for one statement. `columns_read` is that of MembersRead."""
+    """Reads single objects of one table for one statement. `columns_read` is that of FieldsRead."""
 
     def __init__(
         self, rows: RowIdentities, session: StatementSession, columns_read: Callable[[str], set[int] | None]
@@ -41,8 +41,8 @@ class Lookup:
         self._columns_read = columns_read
 
     @cached_property
-    def _members(self) -> MembersRead:
-        return MembersRead(self._table, self._columns_read)
+    def _members(self) -> FieldsRead:
+        return FieldsRead(self._table, self._columns_read)
 
     def one(self, scan: ScanOptions, method: Method, keys: Mapping[str, Any]) -> Row | None:
         """The object with these keys; None if the API does not know it."""
@@ -75,18 +75,30 @@ class Lookup:
         return self._as_they_are_now(scan, self._rows.ledger, wanted)
 
     def _as_they_are_now(self, scan: ScanOptions, ledger: Ledger, wanted: Mapping[str, Sequence[str]]) -> Iterator[Row]:
-        finished = () if scan.values else self._table.finished
-        rowid_of = self._rows.rowid_of_row
-        # An error's traceback would keep the ledger half read, and SQLite then refuses ROLLBACK after an interrupt, and
-        # to close the connection.
-        with closing(ledger.rows(wanted)) as rows:
-            for row in rows:
-                if row[-2] in finished:
-                    yield rowid_of(row), row  # type: ignore[misc]  # LedgerCursor makes an object of it
-                else:
-                    entries = map(ledger.entry, itertools.chain([row], rows))
-                    items = (ObjectRef(entry.keys, entry) for entry in entries)
-                    yield from self._prefetched(scan, lookup_method(self._table), items)
+        finished: Collection[str] = () if scan.values else self._table.finished
+        status = len(self._table.key) + 1  # its place in a row
+        rows = ledger.rows(wanted)
+        try:
+            first: list[ShadowRow] = []  # the first row that is not finished
+            while not first:
+                try:
+                    # not a generator of the ledger's: a second one would cost a tenth of each row's time
+                    for row in rows:
+                        if row[status] not in finished:
+                            first.append(row)
+                            break
+                        yield row, row  # LedgerCursor makes an object of it
+                    else:
+                        return
+                except UnicodeDecodeError as error:
+                    ledger.leave_out(error)
+            entries = map(ledger.entry, itertools.chain(first, ledger.readable(rows)))
+            items = (ObjectRef(entry.keys, entry) for entry in entries)
+            yield from self._prefetched(scan, lookup_method(self._table), items)
+        finally:
+            # An error's traceback would keep the ledger half read, and SQLite then refuses ROLLBACK after an interrupt,
+            # and to close the connection.
+            rows.close(True)
 
     def with_downloads(self, scan: ScanOptions, found: Iterator[Row]) -> RowsWithContent[Reference, APIObject] | None:
         """The rows with the column that is downloaded; None if the scan reads no such column."""

@@ -21,7 +21,7 @@ from ..sqlite.rowids import BELOW_INSERTED, Rowids
 from .context import ConnectionContext
 from .cursor import Getter
 from .row_identity import RowIdentities
-from .scan import ScanArguments
+from .scan_arguments import ScanArguments
 from .table import VTable
 
 # https://www.sqlite.org/c3ref/module.html, iVersion: which of the methods there are

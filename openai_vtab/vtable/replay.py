@@ -25,10 +25,10 @@ from ..protocol import PageParameters, Request
 from ..schema.table import Method
 from ..sqlite.internal_sql import InternalSQL
 from ..sqlite.open_cursors import OpenCursors
+from .fields_read import FieldsRead
 from .lookup import lookup_method, request_of
-from .members_read import MembersRead
 from .row_identity import ObjectRef, Row, RowIdentities
-from .scan import ScanOptions
+from .scan_arguments import ScanOptions
 
 T = TypeVar("T")
 
@@ -89,7 +89,7 @@ class RequestRecorder:
 class RecordingLookup:
     """Stands for a Lookup in a replay: it records look-ups, and returns only what the ledger knows."""
 
-    def __init__(self, rows: RowIdentities, recorder: RequestRecorder, members: MembersRead) -> None:
+    def __init__(self, rows: RowIdentities, recorder: RequestRecorder, members: FieldsRead) -> None:
         self._rows = rows
         self._record = recorder.record
         self._bulk = recorder.session.bulk

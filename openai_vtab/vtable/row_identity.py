@@ -18,9 +18,9 @@ from ..schema.decode import APIObject
 from ..schema.table import Table
 from ..sqlite.rowids import Key, Rowids
 
-# What identifies a row: its rowid, or the key that has one. Few statements read rowids, and a million of them and their
-# keys are 300 MB, so that a key gets its rowid only when SQLite asks for it.
-Reference = int | Key
+# What identifies a row: its rowid, or the key or the row of the ledger's shadow table that has one. Few statements read
+# rowids, and a million of them and their keys are 300 MB, so that a key gets its rowid only when SQLite asks for it.
+Reference = int | Key | ShadowRow
 Row = tuple[Reference, APIObject]
 
 # added to the rowids of objects that are not in a ledger, which puts them above those that are
@@ -83,11 +83,12 @@ class RowIdentities:
         """The rowid of a row."""
         if isinstance(reference, int):
             return reference
+        if not isinstance(reference[0], str):  # the place in the ledger, which is no key
+            return self._rowid_of_row(reference)
         rowid = self.rowids.of(reference)
         return rowid if self.ledger is None else NOT_IN_LEDGER + rowid
 
-    def rowid_of_row(self, row: ShadowRow) -> int:
-        """The same for a row of the ledger's shadow table."""
+    def _rowid_of_row(self, row: ShadowRow) -> int:
         seq: int | None = row[0]
         if not self.rowids.by_key and seq is not None and seq < NOT_IN_LEDGER:
             return seq

@@ -26,9 +26,9 @@ from ..schema.table import Table
 from ..sqlite.database_files import file_of
 from ..sqlite.internal_sql import InternalSQL
 from ..tables import TABLES
-from ..writes.flush import FlushSender
 from ..writes.queue import WriteQueue
 from ..writes.settlement import Settlement
+from ..writes.write_sender import WriteSender
 
 
 class ShadowStores:
@@ -43,7 +43,7 @@ class ShadowStores:
         self,
         internal_sql: InternalSQL,
         writes: WriteQueue,
-        sender: FlushSender,
+        sender: WriteSender,
         workers: WorkerPool,
         *,
         files_per_batch: int,

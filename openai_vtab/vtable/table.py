@@ -21,16 +21,16 @@ from ..schema.values import SQLiteValue
 from . import best_index
 from .context import ConnectionContext
 from .cursor import Cursor, Getter
+from .fields_read import FieldsRead
 from .ledger_cursor import LedgerCursor
 from .listing import ListReader
 from .lookup import Lookup
-from .members_read import MembersRead
 from .refusals import refuse_other_schema, refuse_without_where
 from .replay import RecordingLookup
 from .replayed_lists import ReplayedListReader
 from .row_cursor import IsMistake, never_a_mistake
 from .row_identity import RowIdentities
-from .scan import ScanArguments
+from .scan_arguments import ScanArguments
 from .transactions import TransactionHooks, reports_refusal
 from .write_only_columns import WriteOnlyColumns
 from .writing import RowWriter
@@ -85,7 +85,7 @@ class VTable(TransactionHooks):
             list_reader = ListReader(rows, session, lookup, context.settings.max_rows, joined)
             before_reading: Callable[[], None] = partial(self.before_reading, session)
         else:
-            lookup = RecordingLookup(rows, recorder, MembersRead(self.table, columns_read))
+            lookup = RecordingLookup(rows, recorder, FieldsRead(self.table, columns_read))
             list_reader = ReplayedListReader(rows, recorder, lookup, context.settings.max_rows, joined)
             before_reading = _do_nothing
         never_numbers = partial(context.programs.never_numbers, session)

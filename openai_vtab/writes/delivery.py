@@ -71,7 +71,7 @@ class Delivery:
 
         `more_threads` returns how many more threads are of use to creates, None as long as that is not known.
         """
-        waiting_creates = sum(not write.request.repeatable for write in self.writes) - threads
+        waiting_creates = sum(not write.request.idempotent for write in self.writes) - threads
         useful = None if waiting_creates > 0 else 0
         with self._main_is_waiting:
             tick()

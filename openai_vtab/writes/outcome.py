@@ -30,7 +30,7 @@ DOUBTFUL = (
 
 def outcome_unknown(request: Request, error: BaseException) -> bool:
     """Whether a request that has begun, and failed with `error`, may have been carried out and must not be repeated."""
-    if request.repeatable or isinstance(error, CancelledError):
+    if request.idempotent or isinstance(error, CancelledError):
         return False
     if isinstance(error, APIError):
         # a 2xx that confirms nothing, 3xx, 408, 5xx
@@ -56,7 +56,7 @@ def report(problem: str, writes: Sequence[Write]) -> WriteError:
             partial.append((write, str(error)))
         elif state is not State.SHOWN:
             reason = str(error or _interrupted(write.request))
-            if state is State.UNKNOWN or (state is State.BEGUN and not write.request.repeatable):
+            if state is State.UNKNOWN or (state is State.BEGUN and not write.request.idempotent):
                 unknown.append((write, f"{reason}; {_look(write)}"))
             else:
                 not_done.append((write, reason))

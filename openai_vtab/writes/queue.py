@@ -25,7 +25,7 @@ and Rollback, with these exceptions (APSW 3.53, SQLite 3.53):
 A table whose COMMIT takes several steps queues and flushes each of them within `one_commit`, in one Sync. A failure in
 a later step, or between two, ends the transaction; the exception lists what the earlier steps have carried out.
 
->>> queue = WriteQueue(FlushSender(workers))
+>>> queue = WriteQueue(WriteSender(workers))
 >>> queue.add(Write(request, rowid=1, parse=parse_object))
 >>> queue.flush()
 
@@ -42,12 +42,12 @@ from typing import NoReturn
 
 from ..errors import Error, WriteError
 from .delivery import Delivery
-from .flush import FlushSender
 from .intent_logs import IntentLogs
 from .outcome import between_steps, failure, incomplete, lost_commit, not_begun, recording_failed
+from .pending_results import PendingResults
 from .savepoints import Savepoints
-from .unrecorded import UnrecordedResults
 from .write import State, Write
+from .write_sender import WriteSender
 
 log = logging.getLogger("openai_vtab")
 
@@ -55,13 +55,13 @@ log = logging.getLogger("openai_vtab")
 class WriteQueue:
     """The writes of the open transaction, in the order of their numbers, which grow for the life of the connection."""
 
-    def __init__(self, sender: FlushSender) -> None:
+    def __init__(self, sender: WriteSender) -> None:
         self._sender = sender
         self.intents = IntentLogs(sender.clock)
         self.next_number = 0
         self._queued: list[Write] = []
         self._sent: dict[int, Write] = {}
-        self._results = UnrecordedResults()  # of those: done, and not yet in the ledger
+        self._results = PendingResults()  # of those: done, and not yet in the ledger
         self._failed: dict[int, Write] = {}  # of those: failed when a read had them sent
         self._delivery: Delivery | None = None  # until its outcomes are here
         self._savepoints = Savepoints()
@@ -75,7 +75,7 @@ class WriteQueue:
         """Queue a write. Nothing is sent."""
         write.queue_as(self.next_number)
         self.next_number += 1
-        self._first.setdefault(write.reader, write.number)
+        self._first.setdefault(write.session, write.number)
         self._queued.append(write)
 
     @property
@@ -129,7 +129,7 @@ class WriteQueue:
         self._collect()
         if reader is None:
             self._refuse_unfinished()
-        due = [write for write in self._queued if reader is None or write.reader is not reader]
+        due = [write for write in self._queued if reader is None or write.session is not reader]
         if due:
             self._send(due, reader, more)
         self._record(reader)
@@ -203,13 +203,13 @@ class WriteQueue:
 
     # what SQLite undoes
 
-    def savepoint(self, level: int, statement: object = None) -> None:
+    def savepoint(self, level: int, session: object = None) -> None:
         """Remember where `level` begins."""
-        self._savepoints.begin(level, self.next_number, statement)
+        self._savepoints.begin(level, self.next_number, session)
 
-    def is_begun_by(self, level: int, statement: object) -> bool:
+    def is_begun_by(self, level: int, session: object) -> bool:
         """Whether `level` is the statement's own savepoint."""
-        return self._savepoints.is_begun_by(level, statement)
+        return self._savepoints.is_begun_by(level, session)
 
     def release(self, level: int) -> None:
         """Forget the savepoints from `level` on; their writes belong to what encloses them."""
@@ -223,22 +223,22 @@ class WriteQueue:
         self._results.undo([write for write in sent if write.recorded and write.recorded.next_number >= first])
         self._savepoints.roll_back_to(level)
 
-    def statement_over(self, statement: object, changed: bool, *, fires_triggers: bool = False) -> None:
+    def statement_over(self, session: object, changed: bool, *, fires_triggers: bool = False) -> None:
         """Drop what a writing statement has queued if it has failed; `changed` tells whether SQLite counted its rows.
 
         A statement that has failed counts no changed rows (those of its triggers excepted). If its own savepoint is
         still open, it has failed, too. SQLite opens one for a statement that writes several rows or fires triggers. For
         any other, the savepoint may be the user's: SQLite tells a table of it when the table joins the transaction.
         """
-        first = self._first.pop(statement, None)
-        levels = self._savepoints.levels_of(statement)
+        first = self._first.pop(session, None)
+        levels = self._savepoints.levels_of(session)
         if first is not None:
-            wrote = sum(1 for write in self._since(first) if write.reader is statement)
+            wrote = sum(1 for write in self._since(first) if write.session is session)
             if wrote and (not changed or (levels and (wrote > 1 or fires_triggers))):
                 self._drop(first)
         if not changed or levels:
             sent = self._sent.values()
-            self._results.undo([write for write in sent if write.recorded and write.recorded.reader is statement])
+            self._results.undo([write for write in sent if write.recorded and write.recorded.reader is session])
         self._savepoints.forget(levels)
 
     def doubt(self, first: int) -> None:

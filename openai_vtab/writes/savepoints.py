@@ -3,7 +3,7 @@
 SQLite opens a savepoint for SAVEPOINT, and for a statement that may have to be undone alone. It tells a table of the
 open ones when the table joins the transaction, and each table tells the queue.
 
->>> savepoints.begin(level=0, first_write=3, statement=session)
+>>> savepoints.begin(level=0, first_write=3, session=session)
 >>> savepoints.first_write(0)
 3
 
@@ -22,17 +22,17 @@ class Savepoints:
     def __init__(self) -> None:
         self.open: dict[int, tuple[int, object]] = {}
 
-    def begin(self, level: int, first_write: int, statement: object) -> None:
+    def begin(self, level: int, first_write: int, session: object) -> None:
         """Remember where a level begins. Every table of the transaction calls it: the first call counts."""
-        self.open.setdefault(level, (first_write, statement))
+        self.open.setdefault(level, (first_write, session))
 
-    def is_begun_by(self, level: int, statement: object) -> bool:
+    def is_begun_by(self, level: int, session: object) -> bool:
         """Return whether a level is the statement's own savepoint."""
-        return level in self.open and self.open[level][1] is statement
+        return level in self.open and self.open[level][1] is session
 
-    def levels_of(self, statement: object) -> list[int]:
+    def levels_of(self, session: object) -> list[int]:
         """Return the levels that a statement began."""
-        return [level for level, (_, begun_by) in self.open.items() if begun_by is statement]
+        return [level for level, (_, begun_by) in self.open.items() if begun_by is session]
 
     def first_write(self, level: int) -> int:
         """Return the number of the first write after a level began; 0 for an unknown one, which began before all."""

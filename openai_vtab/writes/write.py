@@ -91,8 +91,8 @@ class Write:
     """One row.
 
     `parse` takes the response and returns the object with its keys, or {} if nothing was created and `on_done` sees
-    to that; it runs in a worker thread, and raises when the response does not confirm the write. `reader` is the
-    statement that wrote the row: its own reads do not send it.
+    to that; it runs in a worker thread, and raises when the response does not confirm the write. `session` is that of
+    the statement that wrote the row: its own reads do not send it.
     `table` is the table that was written to, `affected` the objects that the request changes and uses. `on_done`
     writes the object into `ledger`, within the transaction. `intent` is the durable trace of a request that a ledger
     remembers. `label` names the row for an error message. `reusable`: when the transaction is written again, what the
@@ -103,7 +103,7 @@ class Write:
     request: Request
     rowid: int
     parse: Callable[[Response], Object]
-    reader: object = None
+    session: object = None
     table: object = None
     affected: Affected = NOTHING
     intent: Intent | None = None
@@ -122,7 +122,7 @@ class Write:
     @property
     def changes_something(self) -> bool:
         """Whether the API carries something out: not for a read, nor for a create that has created nothing."""
-        has_created_nothing = self.state is State.DONE and not self.request.repeatable and not self.result
+        has_created_nothing = self.state is State.DONE and not self.request.idempotent and not self.result
         return self.request.method != "GET" and not has_created_nothing
 
     def move_to(self, state: State, result: Object | None = None, error: BaseException | None = None) -> None:
@@ -140,7 +140,7 @@ class Write:
                 self.intent.unknown()
             elif state is State.NOT_DONE and self.state is State.BEGUN:
                 # what may be repeated counts as not done here; the ledger must know that it may have been done
-                if self.request.repeatable:
+                if self.request.idempotent:
                     self.intent.unknown()
                 else:
                     self.intent.refused()

@@ -25,7 +25,7 @@ COUNTS = {"in_progress": 0, "completed": 3, "failed": 0, "cancelled": 0, "total"
 
 @contextmanager
 def ledger_and_table(server: Running) -> Iterator[tuple[Callable[[], float], Callable[[], float]]]:
-    """Two functions that query one of them each, and return the seconds it took."""
+    """Two functions that query one of them each, and return the processor time it took, in seconds."""
     server.reset(latency=0.0)
     db = openai_vtab.connect(base_url=server.base_url, api_key=KEY)
     try:
@@ -43,9 +43,9 @@ def ledger_and_table(server: Running) -> Iterator[tuple[Callable[[], float], Cal
 
 
 def _seconds(db: openai_vtab.connection.Connection, table: str) -> float:  # type: ignore[attr-defined]
-    started = time.perf_counter()
+    started = time.process_time()  # one thread computes: what else runs on the machine must not count
     rows = db.execute(f"SELECT status, count(*) FROM {table} GROUP BY status").fetchall()
-    taken = time.perf_counter() - started
+    taken = time.process_time() - started
     if sum(count for _, count in rows) != BATCHES:
         raise AssertionError(f"{rows} came out of {table}")
     return taken

@@ -88,7 +88,7 @@ def answers(data: bytes) -> None:
     request = Request(
         method.http,
         target,
-        repeatable=method.repeatable,
+        idempotent=method.idempotent,
         absent_is_none=absent_is_none,
         route=method.path,
         verify_path=method.verify_path,
@@ -108,7 +108,7 @@ def answers(data: bytes) -> None:
             assert after is None or (isinstance(after, str) and page is not None)
         elif method.verb == "DELETE":
             objects = [protocol.deleted(request, response, keys)]
-        elif not method.repeatable:
+        elif not method.idempotent:
             found = protocol.created(table, request, response, {})
             assert all(isinstance(found[source], str) and found[source] for source in table.key)
             objects = [found]

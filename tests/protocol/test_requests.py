@@ -41,7 +41,7 @@ def test_request_of_a_create_is_not_idempotent_and_carries_only_its_body() -> No
     request = protocol.build(batches, CREATE, {"vector_store_id": "vs_1", "file_ids": ["a"], "attributes": {"ü": 1}})
     assert (request.method, request.target) == ("POST", "/vector_stores/vs_1/file_batches")
     assert json.loads(request.body or b"") == {"file_ids": ["a"], "attributes": {"ü": 1}}
-    assert not request.repeatable
+    assert not request.idempotent
     assert request.verify_path == "/vector_stores/vs_1/files"
     assert not request.absent_is_none
 
@@ -60,7 +60,7 @@ def test_request_of_a_cancel_has_no_body_and_is_idempotent() -> None:
     """It is idempotent."""
     request = protocol.build(batches, CANCEL, {**KEYS, "status": "cancelled"})
     assert (request.method, request.target, request.body) == ("POST", READ.target + "/cancel", None)
-    assert request.repeatable
+    assert request.idempotent
 
 
 @pytest.mark.parametrize(

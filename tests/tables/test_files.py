@@ -23,6 +23,7 @@ DAY = '{"anchor":"created_at","seconds":86400}'
 
 
 @pytest.mark.vcr
+@pytest.mark.capability("files: upload with expires_after, list by purpose, delete")
 def test_life_of_a_file(replayed: apsw.Connection, cassette: Any, sent: Sent) -> None:
     """Upload, look, list, delete: the requests, with the form's fields."""
     replayed.execute(
@@ -55,13 +56,13 @@ def test_life_of_a_file(replayed: apsw.Connection, cassette: Any, sent: Sent) ->
 
 
 @pytest.mark.vcr
+@pytest.mark.capability("files: download")
 def test_download_of_content(replayed: apsw.Connection, cassette: Any, sent: Sent) -> None:
     """A request of its own for each row that is read."""
-    replayed.execute(
-        "INSERT INTO files (filename, content, purpose) VALUES ('in.jsonl', '{\"custom_id\":\"ü\"}', 'batch')"
-    )
+    line = '{"custom_id":"ü","method":"POST","url":"/v1/responses","body":{}}'
+    replayed.execute("INSERT INTO files (filename, content, purpose) VALUES ('in.jsonl', ?, 'batch')", (line,))
     row = replayed.execute("SELECT id, content FROM files WHERE rowid = last_insert_rowid()").get
-    assert row[1] == '{"custom_id":"ü"}'.encode()
+    assert row[1] == line.encode()
     form = {"purpose": "batch", "file": ("in.jsonl", row[1])}
     assert sent(cassette) == [
         ("POST /files", form),

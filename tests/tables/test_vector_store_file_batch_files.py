@@ -11,7 +11,7 @@ import pytest
 import openai_vtab
 from openai_vtab.sandbox import Answer
 
-from .conftest import FILES, STORE, Place
+from ..support.recording import FILES, STORE, Place
 
 Requests = Callable[[], list[str]]
 Sent = Callable[[Any], list[tuple[str, Any]]]
@@ -21,6 +21,8 @@ FILE_1, FILE_2, FILE_3 = FILES
 
 
 @pytest.mark.vcr
+@pytest.mark.capability("file batches: their failed files and the reasons")
+@pytest.mark.openai_own("a .csv file is not supported")
 def test_select_returns_failed_files_and_reasons(
     replayed: apsw.Connection, place: Place, cassette: Any, sent: Sent, pause: Callable[[], None]
 ) -> None:
@@ -35,11 +37,11 @@ def test_select_returns_failed_files_and_reasons(
         pause()
     batch = row[1]
     found = f"SELECT id, status, last_error_code FROM {T}('{store}', '{batch}')"
-    real_1, real_2, real_3 = map(place.real, FILES)
-    assert sorted(replayed.execute(found).fetchall()) == sorted(
-        [(real_1, "completed", None), (real_2, "completed", None), (real_3, "failed", "unsupported_file")]
-    )
-    assert replayed.execute(f"{found} WHERE status = 'failed' LIMIT 5").get == (real_3, "failed", "unsupported_file")
+    assert sorted((place.named(id), *state) for id, *state in replayed.execute(found)) == [
+        (FILE_1, "completed", None), (FILE_2, "completed", None), (FILE_3, "failed", "unsupported_file")
+    ]  # fmt: skip
+    failed = replayed.execute(f"{found} WHERE status = 'failed' LIMIT 5").get
+    assert failed == (place.real(FILE_3), "failed", "unsupported_file")
     again = f"SELECT ?, json_group_array(id) FROM {T}('{store}', '{batch}') WHERE status = 'failed' HAVING count(*)"
     replayed.execute(create + again, (store,))
     listed = f"GET /vector_stores/{STORE}/file_batches/{batch}/files?"

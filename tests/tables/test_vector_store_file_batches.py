@@ -14,10 +14,10 @@ import vcr
 
 import openai_vtab
 
-from .conftest import FILES, STORE, Place
+from ..support.recording import FILES, STORE, Place
 
 T = "vector_store_file_batches"
-FILE_1, FILE_2, FILE_3 = FILES
+FILE_1, FILE_2, _ = FILES
 CREATE = f"POST /vector_stores/{STORE}/file_batches"
 CASSETTES = Path(__file__).parents[2] / "cassettes"
 
@@ -49,22 +49,24 @@ def finished(db: apsw.Connection, place: Place, batch: str, pause: Callable[[], 
 
 
 @pytest.mark.vcr
+@pytest.mark.capability("file batches: create by file_ids with attributes, wait for the end")
 def test_insert_and_select_until_it_has_finished(
     replayed: apsw.Connection, place: Place, cassette: Any, pause: Callable[[], None], sent: Sent
 ) -> None:
-    """One POST, and GETs of the batch that it made; the unsupported file is counted as failed."""
-    batch = create(replayed, place, FILE_1, FILE_2, FILE_3, attributes='{"lang":"en"}')
+    """One POST, and GETs of the batch that it made."""
+    batch = create(replayed, place, FILE_1, FILE_2, attributes='{"lang":"en"}')
     row = finished(replayed, place, batch, pause)
     assert row[0] == batch
     assert re.fullmatch(r"vector_store\.files?_batch", row[3])
     assert row[4:6] == ("completed", place.real(STORE))
-    assert row[6:] == (2, 1, 0, 3)
+    assert row[6:] == (2, 0, 0, 2)
     requests = sent(cassette)
-    assert requests[0] == (CREATE, {"file_ids": [FILE_1, FILE_2, FILE_3], "attributes": {"lang": "en"}})
+    assert requests[0] == (CREATE, {"file_ids": [FILE_1, FILE_2], "attributes": {"lang": "en"}})
     assert set(requests[1:]) == {(f"GET /vector_stores/{STORE}/file_batches/{batch}", None)}
 
 
 @pytest.mark.vcr
+@pytest.mark.capability("file batches: create by files, with attributes of their own")
 def test_insert_files_with_attributes_of_their_own(
     replayed: apsw.Connection, place: Place, cassette: Any, sent: Sent
 ) -> None:
@@ -88,6 +90,7 @@ def test_insert_files_with_attributes_of_their_own(
 
 
 @pytest.mark.vcr
+@pytest.mark.capability("file batches: an unknown id is no row")
 def test_join_with_a_local_table(replayed: apsw.Connection, place: Place, cassette: Any, sent: Sent) -> None:
     """One GET for each pair; a batch that does not exist is NULL in a LEFT JOIN."""
     batches = [create(replayed, place, FILE_1), create(replayed, place, FILE_2)]
@@ -101,6 +104,8 @@ def test_join_with_a_local_table(replayed: apsw.Connection, place: Place, casset
 
 
 @pytest.mark.vcr
+@pytest.mark.capability("file batches: cancel")
+@pytest.mark.openai_own("two small files are in progress long enough to be cancelled")
 @pytest.mark.parametrize("way", ["UPDATE", "function"])
 def test_cancel(
     replayed: apsw.Connection, place: Place, cassette: Any, pause: Callable[[], None], sent: Sent, way: str
@@ -117,6 +122,8 @@ def test_cancel(
 
 
 @pytest.mark.vcr
+@pytest.mark.capability("errors: 404 with a message and a request id")
+@pytest.mark.openai_own("an unknown vector store is 404, and each response has an x-request-id")
 def test_error_carries_the_apis_words(replayed: apsw.Connection, place: Place) -> None:
     """Status, message and request id; the key is not in it."""
     with pytest.raises(openai_vtab.APIError) as caught:
@@ -129,17 +136,17 @@ def test_error_carries_the_apis_words(replayed: apsw.Connection, place: Place) -
     assert error.request == f"POST {place.base_url}/vector_stores/vs_0/file_batches"
 
 
-def test_cassette_does_not_replay_another_body(vcr_config: dict[str, Any], vcr_cassette_dir: str) -> None:
+def test_cassette_does_not_replay_another_body(vcr_config: dict[str, Any]) -> None:
     """A cassette that matched without the body would hide a wrong file id."""
-    path = f"{vcr_cassette_dir}/test_insert_and_select_until_it_has_finished.yaml"
+    path = CASSETTES / "test_vector_store_file_batches" / "test_insert_and_select_until_it_has_finished.yaml"
     with (
         closing(openai_vtab.connect(api_key="no-key-is-needed-to-replay", max_retries=0)) as db,
-        vcr.use_cassette(path, record_mode="none", **vcr_config) as cassette,
+        vcr.use_cassette(str(path), record_mode="none", **vcr_config) as cassette,
     ):
         with pytest.raises(openai_vtab.APIConnectionError, match="closest differ in body"):
-            create(db, Place(), FILE_1, FILE_2, FILE_2, attributes='{"lang":"en"}')
+            create(db, Place(), FILE_1, FILE_1, attributes='{"lang":"en"}')
         assert cassette.play_count == 0
-        create(db, Place(), FILE_1, FILE_2, FILE_3, attributes='{"lang":"en"}')
+        create(db, Place(), FILE_1, FILE_2, attributes='{"lang":"en"}')
         assert cassette.play_count == 2
 
 

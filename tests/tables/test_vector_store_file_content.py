@@ -11,7 +11,7 @@ import pytest
 import openai_vtab
 from openai_vtab.sandbox import Answer
 
-from .conftest import FILES, STORE, Place
+from ..support.recording import FILES, STORE, Place
 
 Requests = Callable[[], list[str]]
 Sent = Callable[[Any], list[tuple[str, Any]]]
@@ -21,6 +21,7 @@ FILE_1 = next(iter(FILES))
 
 
 @pytest.mark.vcr
+@pytest.mark.capability("files of a vector store: their parsed text")
 def test_select_returns_the_text_of_a_file(
     replayed: apsw.Connection, place: Place, cassette: Any, sent: Sent, pause: Callable[[], None]
 ) -> None:

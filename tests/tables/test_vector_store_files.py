@@ -15,7 +15,7 @@ from openai_vtab.sandbox import Answer, Cut, Status
 
 from ..support.clock import FakeClock
 from ..support.listed import set_created_at
-from .conftest import FILES, STORE, Place
+from ..support.recording import FILES, STORE, Place
 
 Requests = Callable[[], list[str]]
 Sent = Callable[[Any], list[tuple[str, Any]]]
@@ -26,6 +26,7 @@ FILE_1, FILE_2, FILE_3 = FILES
 
 
 @pytest.mark.vcr
+@pytest.mark.capability("files of a vector store: attach with attributes, change them, detach")
 def test_life_of_an_attached_file(
     replayed: apsw.Connection, place: Place, cassette: Any, sent: Sent, pause: Callable[[], None]
 ) -> None:
@@ -63,6 +64,31 @@ def test_life_of_an_attached_file(
 
 
 @pytest.mark.vcr
+@pytest.mark.capability("files of a vector store: more than one page, in the order of attachment")
+def test_order_and_pages_of_a_store(
+    replay: Callable[..., apsw.Connection], place: Place, cassette: Any, sent: Sent, pause: Callable[[], None]
+) -> None:
+    """Two files, attached more than a second apart, in pages of one."""
+    store, db = place.real(STORE), replay(page_size=1)
+    for file in (FILE_1, FILE_2):
+        db.execute(f"INSERT INTO {T} (vector_store_id, id) VALUES (?, ?)", (store, place.real(file)))
+        for _ in range(3):
+            pause()
+    sql = f"SELECT id FROM {T} WHERE vector_store_id = ? ORDER BY created_at"
+    files = [(place.real(FILE_1),), (place.real(FILE_2),)]
+    assert db.execute(sql, (store,)).fetchall() == files
+    assert db.execute(f"{sql} DESC", (store,)).fetchall() == files[::-1]
+    pages = [request for request, _ in sent(cassette) if request.startswith(f"GET /vector_stores/{STORE}/files?")]
+    listed = f"GET /vector_stores/{STORE}/files?limit=1&order"
+    assert [page for page in pages if page.endswith("asc") or f"asc&after={FILE_1}" in page][:2] == [
+        f"{listed}=asc", f"{listed}=asc&after={FILE_1}"
+    ]  # fmt: skip
+    assert f"{listed}=desc&after={FILE_2}" in pages
+
+
+@pytest.mark.vcr
+@pytest.mark.capability("files of a vector store: the failed ones and the reasons")
+@pytest.mark.openai_own("a .csv file is not supported")
 def test_select_returns_the_failed_files_of_a_store(
     replayed: apsw.Connection, place: Place, cassette: Any, sent: Sent, pause: Callable[[], None]
 ) -> None:

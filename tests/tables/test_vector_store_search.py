@@ -14,7 +14,7 @@ import pytest
 import openai_vtab
 from openai_vtab.sandbox import Answer
 
-from .conftest import FILES, STORE, Place
+from ..support.recording import FILES, STORE, Place
 
 Requests = Callable[[], list[str]]
 Sent = Callable[[Any], list[tuple[str, Any]]]
@@ -26,10 +26,18 @@ EN = {"type": "eq", "key": "lang", "value": "en"}
 
 
 @pytest.mark.vcr
+@pytest.mark.parametrize(
+    "filters",
+    [
+        pytest.param(None, marks=pytest.mark.capability("search: passages, with the files that they are from")),
+        pytest.param(EN, marks=pytest.mark.capability("search: filters")),
+    ],
+    ids=["all", "filtered"],
+)
 def test_search_finds_a_passage(
-    replayed: apsw.Connection, place: Place, cassette: Any, sent: Sent, pause: Callable[[], None]
+    replayed: apsw.Connection, place: Place, cassette: Any, sent: Sent, pause: Callable[[], None], filters: Any
 ) -> None:
-    """Attach with an attribute, wait, search with a filter by it."""
+    """Attach with an attribute, wait, search, also with a filter by it."""
     store = place.real(STORE)
     attach = (
         "INSERT INTO vector_store_files (vector_store_id, file_id, attributes) VALUES (?, ?, json_object('lang', 'en'))"
@@ -40,13 +48,13 @@ def test_search_finds_a_passage(
     ):
         pause()
     sql = f"SELECT file_id, filename, score, content, attributes FROM {T}(?, 'some words of text', 3, ?)"
-    rows = replayed.execute(sql, (store, json.dumps(EN))).fetchall()
+    rows = replayed.execute(sql, (store, filters and json.dumps(filters))).fetchall()
     assert [row[:2] for row in rows] == [(place.real(FILE_1), "returns.md")]
     assert 0 <= rows[0][2] <= 1
     assert json.loads(rows[0][4]) == {"lang": "en"}
     assert sent(cassette)[-1] == (
         f"POST /vector_stores/{STORE}/search",
-        {"query": "some words of text", "max_num_results": 3, "filters": EN},
+        {"query": "some words of text", "max_num_results": 3, **({"filters": filters} if filters else {})},
     )
 
 

@@ -12,7 +12,7 @@ import pytest
 import openai_vtab
 
 from ..support.clock import FakeClock
-from .conftest import FILES, Place
+from ..support.recording import FILES, Place
 
 Requests = Callable[[], list[str]]
 Sent = Callable[[Any], list[tuple[str, Any]]]
@@ -21,31 +21,25 @@ WEEK = {"anchor": "last_active_at", "days": 7}
 
 
 @pytest.mark.vcr
+@pytest.mark.capability("vector stores: create, read, rename, newest first, delete")
 def test_life_of_a_store(replayed: apsw.Connection, cassette: Any, sent: Sent) -> None:
-    """Create, read, change, list, delete: six requests, and then it is not there."""
-    replayed.execute(
-        "INSERT INTO vector_stores (name, metadata, expires_after) VALUES ('Handbook', json_object('team', 'docs'), ?)",
-        (json.dumps(WEEK),),
-    )
+    """Create, read, change, list, delete, and then it is not there."""
+    replayed.execute("INSERT INTO vector_stores (name) VALUES ('Handbook')")
     rowid = replayed.last_insert_rowid()
-    row = replayed.execute(
-        "SELECT id, name, status, metadata, total_count FROM vector_stores WHERE rowid = ?", (rowid,)
-    ).get
+    row = replayed.execute("SELECT id, name, status, total_count FROM vector_stores WHERE rowid = ?", (rowid,)).get
     id = row[0]
-    assert row[1:] == ("Handbook", "completed", '{"team":"docs"}', 0)
-    replayed.execute(
-        "UPDATE vector_stores SET name = 'Manual', metadata = NULL, expires_after = NULL WHERE id = ?", (id,)
-    )
-    newest = "SELECT id, name, expires_at FROM vector_stores ORDER BY created_at DESC LIMIT 1"
-    assert replayed.execute(newest).get == (id, "Manual", None)
+    assert row[1:] == ("Handbook", "completed", 0)
+    replayed.execute("UPDATE vector_stores SET name = 'Manual' WHERE id = ?", (id,))
+    newest = "SELECT id, name FROM vector_stores ORDER BY created_at DESC LIMIT 1"
+    assert replayed.execute(newest).get == (id, "Manual")
     replayed.execute("DELETE FROM vector_stores WHERE vector_store_id = ?", (id,))
     assert replayed.execute("SELECT * FROM vector_stores WHERE id = ?", (id,)).fetchall() == []
     one = f"/vector_stores/{id}"
     assert sent(cassette) == [
-        ("POST /vector_stores", {"name": "Handbook", "expires_after": WEEK, "metadata": {"team": "docs"}}),
+        ("POST /vector_stores", {"name": "Handbook"}),
         (f"GET {one}", None),
         (f"GET {one}", None),
-        (f"POST {one}", {"name": "Manual", "expires_after": None, "metadata": None}),
+        (f"POST {one}", {"name": "Manual"}),
         ("GET /vector_stores?limit=10&order=desc", None),
         (f"GET {one}", None),
         (f"DELETE {one}", None),
@@ -54,6 +48,29 @@ def test_life_of_a_store(replayed: apsw.Connection, cassette: Any, sent: Sent) -
 
 
 @pytest.mark.vcr
+@pytest.mark.capability("vector stores: an expiry and metadata, and their removal by UPDATE")
+def test_update_removes_expiry_and_metadata(replayed: apsw.Connection, place: Place, cassette: Any, sent: Sent) -> None:
+    """NULL is sent as null. A server may have metadata of its own besides."""
+    replayed.execute(
+        "INSERT INTO vector_stores (metadata, expires_after) VALUES (json_object('team', 'docs'), ?)",
+        (json.dumps(WEEK),),
+    )
+    found = "SELECT metadata ->> 'team', expires_after, expires_at - created_at FROM vector_stores WHERE rowid = ?"
+    rowid = replayed.last_insert_rowid()
+    team, expires_after, seconds = replayed.execute(found, (rowid,)).get
+    assert (team, json.loads(expires_after), seconds) == ("docs", WEEK, 7 * 86400)
+    replayed.execute("UPDATE vector_stores SET metadata = NULL, expires_after = NULL WHERE rowid = ?", (rowid,))
+    assert replayed.execute(found, (rowid,)).get == (None, None, None)
+    replayed.execute("DELETE FROM vector_stores WHERE rowid = ?", (rowid,))
+    writes = [body for request, body in sent(cassette) if request.startswith("POST")]
+    assert writes == [
+        {"expires_after": WEEK, "metadata": {"team": "docs"}},
+        {"expires_after": None, "metadata": None},
+    ]
+
+
+@pytest.mark.vcr
+@pytest.mark.capability("vector stores: create with file_ids and a chunking_strategy")
 def test_insert_with_files(
     replayed: apsw.Connection, place: Place, cassette: Any, sent: Sent, pause: Callable[[], None]
 ) -> None:

@@ -20,15 +20,15 @@ from openai_vtab.schema.upload_root import Place
 from openai_vtab.settings import Settings
 from openai_vtab.transport.client import Client
 from openai_vtab.transport.exceptions import failure_of
-from openai_vtab.transport.exchange import Transport
 from openai_vtab.transport.failures import Failure
+from openai_vtab.transport.http_transport import Transport
 from openai_vtab.transport.limits import CancelFlag, WaitBudget
 
 from ..support.clock import FakeClock
 
 KEY = "sk-proj-0123456789abcdef"
 READ = Request("GET", "/files/file-1")
-CREATE = Request("POST", "/files", b"{}", repeatable=False)
+CREATE = Request("POST", "/files", b"{}", idempotent=False)
 OK = Response(200, {}, b"{}", "")
 BUSY = Response(503, {"retry-after": "7"}, b"{}", "")
 LIMITED = Response(429, {"retry-after": "30"}, b"{}", "")
@@ -176,7 +176,7 @@ def test_retries_of_an_upload_hash_what_the_last_attempt_sent(tmp_path: Path, pi
         return LIMITED
 
     clock = FakeClock()
-    request = Request("POST", "/files", body, {"Content-Type": body.content_type}, repeatable=False)
+    request = Request("POST", "/files", body, {"Content-Type": body.content_type}, idempotent=False)
     assert client(transport, clock).send(request, WaitBudget(300, clock)).status == 200
     assert after in sent[1]
     assert body.sha256 == hashlib.sha256(after).hexdigest()

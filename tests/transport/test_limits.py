@@ -304,7 +304,7 @@ def test_quota_counts_uploads_that_may_have_left(clock: FakeClock, status: Failu
     """Without a connection nothing is counted, after a broken one the upload is."""
     settings = Settings(api_key="k", uploads_per_minute=1, max_retries=1)
     client = Client(settings, transport=lambda *_: status, clock=clock)
-    upload = Request("POST", "/files", form({"file": FileToUpload("a.md", b"x")}), repeatable=False, changes=True)
+    upload = Request("POST", "/files", form({"file": FileToUpload("a.md", b"x")}), idempotent=False, changes=True)
     for _ in range(2):
         before = clock.slept
         with pytest.raises(openai_vtab.APIConnectionError):

@@ -281,17 +281,17 @@ def test_retry_after_of_zero_is_believed_once(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize("told", ["true", "false", "True ", "perhaps"])
-@pytest.mark.parametrize("repeatable", [True, False])
+@pytest.mark.parametrize("idempotent", [True, False])
 @pytest.mark.parametrize("status", [200, 400, 404, 409, 429, 500, 503])
-def test_retry_is_decided_by_x_should_retry(told: str, repeatable: bool, status: int) -> None:
+def test_retry_is_decided_by_x_should_retry(told: str, idempotent: bool, status: int) -> None:
     """x-should-retry forbids it always; it asks for it only where carrying it out twice is carrying it out once."""
-    request = Request("POST", "/x", repeatable=repeatable)
+    request = Request("POST", "/x", idempotent=idempotent)
 
     def repeats(headers: dict[str, str]) -> bool:
         return wait_before_retry(request, Response(status, headers, b"", "x"), 0) is not None
 
     by_itself = repeats({})
-    expected = {"true": by_itself or (repeatable and status >= 400), "false": False}
+    expected = {"true": by_itself or (idempotent and status >= 400), "false": False}
     assert repeats({"x-should-retry": told}) is expected.get(told.strip().lower(), by_itself)
 
 

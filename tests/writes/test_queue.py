@@ -14,10 +14,10 @@ from openai_vtab.errors import Error
 from openai_vtab.execution.workers import WorkerPool
 from openai_vtab.protocol import Object, Request, Response
 from openai_vtab.settings import Settings
-from openai_vtab.writes.flush import FlushSender
 from openai_vtab.writes.outcome import report
 from openai_vtab.writes.queue import WriteQueue
 from openai_vtab.writes.write import State, Write
+from openai_vtab.writes.write_sender import WriteSender
 
 Send = Callable[[Request], Response]
 
@@ -49,7 +49,7 @@ class Queue(WriteQueue):
     """A queue that a test can ask what was sent."""
 
     def __init__(self, workers: WorkerPool) -> None:
-        super().__init__(FlushSender(workers))
+        super().__init__(WriteSender(workers))
         self.workers = workers
 
 
@@ -73,7 +73,7 @@ def queues() -> Iterator[Callable[..., Queue]]:
 
 
 def create(rowid: int = 1, target: str = "/vector_stores/vs_1/file_batches", **more: Any) -> Write:
-    return Write(Request("POST", target, repeatable=False), rowid, lambda _: {"id": f"vsfb_{rowid}"}, **more)
+    return Write(Request("POST", target, idempotent=False), rowid, lambda _: {"id": f"vsfb_{rowid}"}, **more)
 
 
 @pytest.mark.parametrize("reader", [None, "a SELECT"])
@@ -264,7 +264,7 @@ def test_queue_of_many_statements_is_judged_in_linear_time(queues: Any) -> None:
     looked: list[int] = []
     for number in range(2000):
         statement = object()
-        queue.add(create(number, reader=statement))
+        queue.add(create(number, session=statement))
         looked.append(len(queue._since(number)))
         queue.statement_over(statement, changed=True)
     assert looked == [1] * 2000
@@ -362,7 +362,7 @@ def test_dry_run_lets_interrupts_through() -> None:
     network: Any = Network(answer)
     network.settings = Settings(dry_run=True)
     network.send = lambda request, patience: answer(request)
-    queue = WriteQueue(FlushSender(WorkerPool(network, lambda: False)))
+    queue = WriteQueue(WriteSender(WorkerPool(network, lambda: False)))
     queue.add(create())
     with pytest.raises(KeyboardInterrupt):
         queue.flush()

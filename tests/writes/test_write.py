@@ -24,8 +24,8 @@ PATHS: dict[State, Sequence[State]] = {
 }
 
 
-def write_in(state: State, repeatable: bool = False) -> Write:
-    request = Request("POST", "/files", repeatable=repeatable)
+def write_in(state: State, idempotent: bool = False) -> Write:
+    request = Request("POST", "/files", idempotent=idempotent)
     write = Write(request, 1, lambda _: {}, intent=IntentLog("").new(["led"], {}, {}))
     for step in PATHS[state]:
         write.move_to(step, result={"id": "x"} if step in (State.DONE, State.PARTIAL) else None)
@@ -82,7 +82,7 @@ def test_states_of_a_begun_write_that_was_refused() -> None:
 
 def test_states_of_a_begun_write_that_may_be_repeated() -> None:
     """It counts as not done, because a retry is harmless; but the ledger must know that it may have been done."""
-    write = write_in(State.BEGUN, repeatable=True)
+    write = write_in(State.BEGUN, idempotent=True)
     write.move_to(State.NOT_DONE)
     assert write.intent is not None
     assert write.intent.outcome is Outcome.UNKNOWN

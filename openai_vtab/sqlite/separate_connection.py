@@ -1,6 +1,6 @@
 """A connection of the package's own to a database file, while the user's connection is closing.
 
->>> with elsewhere("/data/my.db") as connection: connection.execute("UPDATE …")
+>>> with separate_connection("/data/my.db") as connection: connection.execute("UPDATE …")
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ BUSY_TIMEOUT = 2000  # milliseconds to wait for other writers
 
 
 @contextmanager
-def elsewhere(file: str) -> Iterator[apsw.Connection]:
+def separate_connection(file: str) -> Iterator[apsw.Connection]:
     """Open the file, and commit what the with statement writes. Raises SQLite's errors.
 
     The database is main there, whatever name it was attached under.

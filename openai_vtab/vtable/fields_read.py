@@ -1,6 +1,6 @@
 """Which members of the API's objects a statement reads: an object of a list must have them to serve a look-up.
 
->>> MembersRead(table, columns_read).of(scan)
+>>> FieldsRead(table, columns_read).of(scan)
 frozenset({'filename', 'bytes'})
 """
 
@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..schema.table import SpecialSource, Table
-from .scan import ScanOptions
+from .scan_arguments import ScanOptions
 
 
-class MembersRead:
+class FieldsRead:
     """The members that one statement reads of one table's objects.
 
     `columns_read` returns the numbers of the columns that the statement reads in scans with an idxStr, None if that is

@@ -22,7 +22,7 @@ from .delivery import Delivery
 from .write import State, Write
 
 
-class FlushSender:
+class WriteSender:
     """The way from the queue of one connection to its workers.
 
     `may_delete` is asked before objects are deleted, with their number. `on_done` is called with each request that the

@@ -75,9 +75,12 @@ class ExecTrace:
             return False
 
         cursor = apsw.Cursor(connection)
-        cursor.exec_trace = abort
-        with suppress(apsw.ExecTraceAbort):
-            cursor.execute(sql, bindings, can_cache=False)
+        try:
+            cursor.exec_trace = abort
+            with suppress(apsw.ExecTraceAbort):
+                cursor.execute(sql, bindings, can_cache=False)
+        finally:
+            del cursor  # the traceback of an exception would keep it, and close() would wait for it for ever
 
 
 def _warn_of_names(names: Sequence[str | None]) -> None:

@@ -34,8 +34,11 @@ def roll_back(connection: apsw.Connection) -> None:
     try:
         if connection.in_transaction:
             cursor = apsw.Cursor(connection)
-            cursor.exec_trace = untraced
-            cursor.execute("ROLLBACK")
+            try:
+                cursor.exec_trace = untraced
+                cursor.execute("ROLLBACK")
+            finally:
+                del cursor  # the traceback of an exception would keep it, and close() would wait for it for ever
     except apsw.Error:  # the connection is closed already
         return
     except WriteError as error:  # the error of a COMMIT that was busy; the rollback is done

@@ -35,9 +35,10 @@ from .ending_errors import EndingErrors
 from .number_comparisons import NumberComparisons
 from .refusals import refuse_if_read_only
 from .replay import Replayer
+from .running_statement import RunningStatement
 from .shadow_stores import ShadowStores
 from .statement_programs import StatementPrograms
-from .statements import EVENTS, RunningStatement, StatementTracker
+from .statements import EVENTS, StatementTracker
 
 LEDGER_ROWIDS = attrgetter("rowids")
 Statement = RunningStatement[StatementSession]
@@ -118,11 +119,13 @@ class ConnectionContext:
 
     def _succeeded(self, statement: Statement) -> None:
         if statement.session is not None:
-            self.writes.statement_over(statement.session, True, fires_triggers=statement.fires_triggers)
+            self.writes.statement_over(
+                statement.session, statement.position, True, fires_triggers=statement.fires_triggers
+            )
 
     def _failed(self, statement: Statement) -> None:
         if statement.session is not None:
-            self.writes.statement_over(statement.session, False)
+            self.writes.statement_over(statement.session, statement.position, False)
         # SQLite has undone what its SQL functions have written, too, if it has failed
         self.writes.doubt(statement.position)
 
@@ -144,7 +147,7 @@ class ConnectionContext:
         statements, connection = self.statements, self.connection()
         if not statements.unjudged or not statements.running or connection is None:
             return
-        if level is None or not self.writes.is_begun_by(level, statements.unjudged[-1].session):
+        if level is None or not self.writes.savepoints.is_begun_by(level, statements.unjudged[-1].session):
             statements.judge(connection.total_changes())
 
     @property

@@ -54,7 +54,7 @@ from ..sqlite.sql_text import changes_rows
 from ..sqlite.statement_text import names
 from ..sqlite.text_comparisons import text_comparisons
 from ..tables import TABLES
-from .statements import RunningStatement
+from .running_statement import RunningStatement
 
 log = logging.getLogger("openai_vtab")
 

@@ -20,7 +20,7 @@ from ..errors import UnsupportedWriteError
 from ..schema.table import Table
 from ..settings import Settings
 from ..sqlite.statement_text import changed_table
-from .statements import RunningStatement
+from .running_statement import RunningStatement
 
 SCHEMAS = ("", "openai", "main", "temp")  # in which a statement may write to the API's tables
 

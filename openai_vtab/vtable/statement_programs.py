@@ -16,7 +16,7 @@ from ..sqlite.columns_read import columns_read
 from ..sqlite.internal_sql import InternalSQL
 from ..sqlite.only_returned import only_returned
 from ..sqlite.row_value_affinity import never_numbers
-from .statements import RunningStatement
+from .running_statement import RunningStatement
 
 
 class StatementPrograms:

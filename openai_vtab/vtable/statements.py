@@ -11,8 +11,9 @@ from the events and from total_changes():
 
 - SQLite does not count the rows of a statement that fails. So a statement that writes has succeeded if
   total_changes() has grown, and if no table has refused one of its rows.
-- SQLite counts the rows of a statement that is reset only after its PROFILE. So the verdict, `succeeded` or `failed`,
-  comes with the next event. A table that must know it earlier calls `judge`.
+- The verdict, `succeeded` or `failed`, comes with PROFILE. But SQLite counts the rows of a statement that is reset only
+  after its PROFILE, and one with RETURNING may be reset. Its verdict comes with the next event, or before: a table that
+  must know it calls `judge`.
 - SQLite reports a statement that a SQL function runs like the program of a trigger, but with an id of its own. If it
   writes, it succeeds or fails by itself, and its rows do not count for the statements around it. If it reads, it
   belongs to the statement around it.
@@ -39,35 +40,38 @@ total_changes().
         nothing
     a write
         STMT 1w  call  +1  PROFILE 1  STMT 2r  PROFILE 2
-        began 1, ended 1, succeeded 1, began 2, ended 2
+        began 1, succeeded 1, ended 1, began 2, ended 2
     a write that returns rows and is reset
         STMT 1w  call  PROFILE 1  +2  STMT 2r  PROFILE 2
         began 1, ended 1, succeeded 1, began 2, ended 2
     a write that violates a constraint
         STMT 1w  call  PROFILE 1  STMT 2r  PROFILE 2
-        began 1, ended 1, failed 1, began 2, ended 2
+        began 1, failed 1, ended 1, began 2, ended 2
     a write whose row a table refuses
         STMT 1w  call  refused  PROFILE 1  STMT 2r  PROFILE 2
-        began 1, ended 1, failed 1, began 2, ended 2
+        began 1, failed 1, ended 1, began 2, ended 2
     a write to other tables
         STMT 1w  +1  PROFILE 1  STMT 2r  PROFILE 2
         began 1, ended 1, began 2, ended 2
     a write that fires a trigger
         STMT 1w  call  STMT 1w trigger  STMT 1w trigger  +2  PROFILE 1  STMT 2r  PROFILE 2
-        began 1, ended 1, succeeded 1, began 2, ended 2
+        began 1, succeeded 1, ended 1, began 2, ended 2
+    a write with the action of a foreign key
+        STMT 1w  call  STMT 1w  +2  PROFILE 1  STMT 2r  PROFILE 2
+        began 1, succeeded 1, ended 1, began 2, ended 2
     a query in a SQL function
         STMT 1r  STMT 2r trigger  call  PROFILE 2  PROFILE 1
         began 1, ended 1
     a write that fails, and what may be a COMMIT with a comment, or a query in a SQL function
         STMT 1r  STMT 2w  call  PROFILE 2  STMT 3r trigger  PROFILE 3  PROFILE 1
-        began 1, began 2, ended 2, failed 2, ended 1
+        began 1, began 2, failed 2, ended 2, ended 1
     a write in a SQL function of a query
         STMT 1r  STMT 2w trigger  call  +1  PROFILE 2  PROFILE 1
-        began 1, began 2, ended 2, succeeded 2, ended 1
+        began 1, began 2, succeeded 2, ended 2, ended 1
     a write in a SQL function of a write that fails
         STMT 1w  STMT 2w trigger  call  +1  PROFILE 2  call  PROFILE 1  STMT 3r  PROFILE 3
-        began 1, began 2, ended 2, succeeded 2, ended 1, failed 1, began 3, ended 3
-    a write that fails in a SQL function of a write, judged by a table
+        began 1, began 2, succeeded 2, ended 2, failed 1, ended 1, began 3, ended 3
+    a write with RETURNING that fails in a SQL function of a write, judged by a table
         STMT 1w  STMT 2w trigger  call  PROFILE 2  judge  +1  PROFILE 1  STMT 3r  PROFILE 3
         began 1, began 2, ended 2, failed 2, ended 1, began 3, ended 3
     a COMMIT that finds the database busy, and another one
@@ -81,14 +85,16 @@ total_changes().
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic
 
 import apsw
 
 from ..sqlite.internal_sql import InternalSQL
 from ..sqlite.sql_text import first_word
+from .running_statement import RunningStatement, S
 
-EVENTS = apsw.SQLITE_TRACE_STMT | apsw.SQLITE_TRACE_PROFILE
+BEGINS = apsw.SQLITE_TRACE_STMT
+EVENTS = BEGINS | apsw.SQLITE_TRACE_PROFILE
 # First words of statements. SQLite marks a nested statement with "-- ", as if its text began with a comment. One of
 # these words after the comment shows that the comment, and so the statement, is the user's.
 WRITES = ("ALTER", "BEGIN", "CREATE", "DELETE", "DROP", "INSERT", "REPLACE", "UPDATE", "WITH")
@@ -96,71 +102,6 @@ READS = (
     *("ATTACH", "BEGIN", "COMMIT", "DETACH", "END", "EXPLAIN", "PRAGMA", "RELEASE", "ROLLBACK", "SAVEPOINT", "SELECT"),
     *("VALUES", "WITH"),
 )
-
-
-class Closable(Protocol):
-    """The session of a statement, as far as it is known here."""
-
-    def close(self) -> None:
-        """End the session with its statement."""
-
-
-S = TypeVar("S", bound=Closable)
-BEGINS = apsw.SQLITE_TRACE_STMT
-
-
-class RunningStatement(Generic[S]):
-    """A statement that has begun.
-
-    `changes` is total_changes() at its beginning, later without the rows that count for others. `position` is how much
-    was queued at its beginning. `session` is None until the statement calls a table of the package. `refused` tells
-    that a table has refused one of its rows, `fires_triggers` that it has fired one.
-    """
-
-    __slots__ = (
-        *("_open_session", "changes", "fires_triggers", "id", "position", "readonly", "refused", "session", "sql"),
-    )
-
-    def __init__(
-        self,
-        open_session: Callable[[RunningStatement[S]], S],
-        id: int,
-        sql: str,
-        readonly: bool,
-        changes: int,
-        position: int,
-    ) -> None:
-        self._open_session = open_session
-        self.id = id
-        self.sql = sql
-        self.readonly = readonly
-        self.changes = changes
-        self.position = position
-        self.refused = False
-        self.fires_triggers = False
-        self.session: S | None = None
-
-    def open(self) -> S:
-        """Return the statement's session, opened by the first call."""
-        if self.session is None:
-            self.session = self._open_session(self)
-        return self.session
-
-    def refuse_row(self) -> None:
-        """A table has refused a row of the statement: SQLite undoes the statement."""
-        self.refused = True
-
-    def fire_trigger(self) -> None:
-        """The program of a trigger begins within the statement."""
-        self.fires_triggers = True
-
-    def leave_out(self, rows: int) -> None:
-        """Some rows that total_changes() counts are those of a statement within this one."""
-        self.changes += rows
-
-    def again(self) -> RunningStatement[S]:
-        """The statement as SQLite runs it once more, after it has prepared it again."""
-        return RunningStatement(self._open_session, self.id, self.sql, self.readonly, self.changes, self.position)
 
 
 class StatementTracker(Generic[S]):
@@ -200,10 +141,10 @@ class StatementTracker(Generic[S]):
         begins = event["code"] == BEGINS
         if begins:
             sql, readonly = event["sql"], event["readonly"]
+            if id in self.running and (event["trigger"] or not readonly):
+                self.running[id].fire_trigger()  # or the action of a foreign key, whose program has no name
+                return
             if event["trigger"]:
-                if id in self.running:
-                    self.running[id].fire_trigger()
-                    return
                 if readonly and internal_sql.running:
                     return
                 # without a second line, all of the text would be the comment
@@ -223,6 +164,8 @@ class StatementTracker(Generic[S]):
         changes = event["total_changes"] - internal_sql.changes
         if self.unjudged:
             self._judge(changes, ended)
+            if ended in self.unjudged and "RETURNING" not in ended.sql.upper():
+                self._judge(changes, None)
         if ended is not None:
             self._ended(ended, connection)
         if begins:

@@ -24,6 +24,8 @@ def reports_refusal(update: Update) -> Update:
 
     @wraps(update)
     def method(self: TransactionHooks, *arguments: Any) -> Any:
+        if self.context.statements.unjudged:  # a SQL function has written rows for this one
+            self.context.judge_nested()
         try:
             return update(self, *arguments)
         except BaseException:
@@ -73,12 +75,12 @@ class TransactionHooks:
     def Savepoint(self, level: int) -> None:
         """SAVEPOINT, or the beginning of a statement that may have to be undone alone."""
         self.context.judge_nested()
-        self._writes.savepoint(level, self.context.session)
+        self._writes.savepoints.begin(level, self._writes.next_number, self.context.session)
 
     def Release(self, level: int) -> None:
         """RELEASE."""
         self.context.judge_nested(level)
-        self._writes.release(level)
+        self._writes.savepoints.release(level)
 
     def RollbackTo(self, level: int) -> None:
         """ROLLBACK TO, or a statement that failed within a transaction."""

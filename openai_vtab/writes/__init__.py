@@ -4,6 +4,7 @@ queue.py            WriteQueue: what belongs to the open transaction, and what S
 write.py            Write: one row's request, its state, and the table of states
 order.py            which requests must wait for which
 intent_logs.py      the intents of the open transaction, and of those that are over
+doubts.py           whether SQLite may have undone rows without saying so
 savepoints.py       which writes came after which savepoint
 write_sender.py     writes the intents down, and sends one flush of the queue
 delivery.py         Delivery: one flush, sent concurrently; survives interrupts

@@ -22,10 +22,6 @@ REPEATING = "do not repeat the statement or the transaction as it is: writing th
 REUSING = "repeat the statement or the transaction: what was carried out is used then, and nothing is done twice"
 NOTHING_DONE = frozenset({State.QUEUED, State.NOT_DONE, State.SHOWN})
 UNFINISHED = "the transaction cannot be committed: rows of it were not written when a SELECT had to see them"
-DOUBTFUL = (
-    "the transaction cannot be committed: a SQL function has written rows within another statement, and SQLite does "
-    "not tell whether that statement has failed; ROLLBACK, and call the function in a SELECT"
-)
 
 
 def outcome_unknown(request: Request, error: BaseException) -> bool:
@@ -155,11 +151,6 @@ def not_begun(error: Error, writes: Sequence[Write]) -> Error:
         return error
     told.__cause__ = error
     return told
-
-
-def incomplete(rows_failed: bool, writes: Sequence[Write]) -> WriteError:
-    """The exception of a COMMIT that cannot carry the transaction out whole."""
-    return report(UNFINISHED if rows_failed else DOUBTFUL, writes)
 
 
 def _are_reusable(writes: Sequence[Write]) -> bool:

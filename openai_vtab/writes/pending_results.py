@@ -4,7 +4,7 @@ SQLite may undo such a row (ROLLBACK TO, a statement that fails) although the tr
 pending again, and written once more before COMMIT.
 
 >>> results.add(write)
->>> results.record(next_number=4, reader=None)
+>>> results.record(next_number=4)
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ class PendingResults:
         """Keep a write that is done, until it is recorded."""
         self._pending[write.number] = write
 
-    def record(self, next_number: int, reader: object) -> None:
+    def record(self, next_number: int) -> None:
         """Write the results into the ledgers. What it raises, SQLite's errors above all, leaves the rest pending.
 
-        `next_number` is the number of the next write, `reader` the statement that must see the rows, None at COMMIT.
+        `next_number` is the number of the next write.
         """
         ledgers = {write.ledger for write in self._pending.values()}
         dropped = {ledger for ledger in ledgers if ledger is not None and not ledger.is_there()}
         for write in list(self._pending.values()):  # to look for the first one each time would take quadratic time
-            write.record(next_number, reader, into_ledger=write.ledger not in dropped)
+            write.record(next_number, into_ledger=write.ledger not in dropped)
             self._pending.pop(write.number, None)
 
     def undo(self, writes: list[Write]) -> None:

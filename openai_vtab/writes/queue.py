@@ -42,14 +42,17 @@ from typing import NoReturn
 
 from ..errors import Error, WriteError
 from .delivery import Delivery
+from .doubts import Doubts
 from .intent_logs import IntentLogs
-from .outcome import between_steps, failure, incomplete, lost_commit, not_begun, recording_failed
+from .outcome import UNFINISHED, between_steps, failure, lost_commit, not_begun, recording_failed, report
 from .pending_results import PendingResults
 from .savepoints import Savepoints
 from .write import State, Write
 from .write_sender import WriteSender
 
 log = logging.getLogger("openai_vtab")
+
+CARRIED_OUT = (State.DONE, State.SHOWN)
 
 
 class WriteQueue:
@@ -60,11 +63,12 @@ class WriteQueue:
         self.intents = IntentLogs(sender.clock)
         self.next_number = 0
         self._queued: list[Write] = []
+        self._doubts = Doubts()
         self._sent: dict[int, Write] = {}
         self._results = PendingResults()  # of those: done, and not yet in the ledger
         self._failed: dict[int, Write] = {}  # of those: failed when a read had them sent
         self._delivery: Delivery | None = None  # until its outcomes are here
-        self._savepoints = Savepoints()
+        self.savepoints = Savepoints()
         self._first: dict[object, int] = {}  # running statement: the number of its first write
         self._committing = False  # COMMIT is sending, or was interrupted while it was
         self._synced = False  # COMMIT has sent everything
@@ -81,8 +85,8 @@ class WriteQueue:
     @property
     def is_empty(self) -> bool:
         """Whether nothing of a transaction is kept."""
-        kept = self._queued or self._sent or self._savepoints.open or self.intents.open or self._first
-        return not (kept or self.intents.unsettled) and self._delivery is None
+        kept = self._queued or self._sent or self.savepoints.open or self.intents.open or self._first
+        return not (kept or self._doubts.problem or self.intents.unsettled) and self._delivery is None
 
     def holds(self, table: object) -> bool:
         """Whether something of the open transaction was written to the table."""
@@ -92,7 +96,6 @@ class WriteQueue:
 
     def flush(self, reader: object = None, *, more: bool = False) -> None:
         """Send the queue concurrently; given a reader, only what other statements have queued.
-
         With `more`, other flushes of the same COMMIT follow.
 
         Raises the only failed row's own error, WriteError for several, or what has interrupted it, with the WriteError
@@ -127,8 +130,7 @@ class WriteQueue:
 
     def _flush(self, reader: object, more: bool) -> None:
         self._collect()
-        if reader is None:
-            self._refuse_unfinished()
+        self._refuse_unfinished(reader)
         due = [write for write in self._queued if reader is None or write.session is not reader]
         if due:
             self._send(due, reader, more)
@@ -136,10 +138,14 @@ class WriteQueue:
         if reader is None:
             self._synced, self._committing = not more, more
 
-    def _refuse_unfinished(self) -> None:
-        """Raise WriteError when COMMIT cannot carry the transaction out whole."""
-        if self._failed or any(write.doubtful for write in self._queued):
-            self._fail(incomplete(bool(self._failed), self._all()), None)
+    def _refuse_unfinished(self, reader: object) -> None:
+        """Raise WriteError if COMMIT cannot carry the transaction out whole, or a read would send what is in doubt."""
+        problem = self._doubts.problem
+        # an interrupt may have come after the writes were taken from the queue
+        if reader is None and (self._failed or any(write.state not in CARRIED_OUT for write in self._sent.values())):
+            problem = UNFINISHED
+        if problem:
+            self._fail(report(problem, self._all()), reader)
 
     def _send(self, due: list[Write], reader: object, more: bool) -> None:
         try:
@@ -157,7 +163,8 @@ class WriteQueue:
         self._collect()
         if stop is not None or any(write.state is not State.DONE for write in due):
             if stop is None and reader is not None:
-                self._record_done(reader)
+                with suppress(WriteError):  # what was carried out, although others have failed; or it is written later
+                    self._record(reader)
             self._fail(failure(list(self._sent.values()), stop), reader)
 
     def _fail(self, problem: BaseException, reader: object) -> NoReturn:
@@ -186,65 +193,54 @@ class WriteQueue:
         Raises WriteError when SQLite refuses, and what interrupts it, with the WriteError as its cause.
         """
         try:
-            self._results.record(self.next_number, reader)
+            self._results.record(self.next_number)
         except BaseException as error:
             problem = recording_failed(error, list(self._sent.values()), self._all())
         else:
             return
         self._fail(problem, reader)
 
-    def _record_done(self, reader: object) -> None:
-        """Write what was carried out into the ledgers of a transaction that continues, although others have failed."""
-        with suppress(WriteError):  # it is written later
-            self._record(reader)
-
     def _all(self) -> list[Write]:
         return [*self._sent.values(), *self._queued]
 
     # what SQLite undoes
 
-    def savepoint(self, level: int, session: object = None) -> None:
-        """Remember where `level` begins."""
-        self._savepoints.begin(level, self.next_number, session)
-
-    def is_begun_by(self, level: int, session: object) -> bool:
-        """Whether `level` is the statement's own savepoint."""
-        return self._savepoints.is_begun_by(level, session)
-
-    def release(self, level: int) -> None:
-        """Forget the savepoints from `level` on; their writes belong to what encloses them."""
-        self._savepoints.release(level)
-
     def rollback_to(self, level: int) -> None:
         """Drop what was written since `level` began."""
-        first = self._savepoints.first_write(level)
-        self._drop(first)
-        sent = self._sent.values()
-        self._results.undo([write for write in sent if write.recorded and write.recorded.next_number >= first])
-        self._savepoints.roll_back_to(level)
+        with self._doubts.undoing():
+            first = self.savepoints.first_write(level)
+            self._drop(first)
+            self._undo_results(first)
+            self.savepoints.roll_back_to(level)
 
-    def statement_over(self, session: object, changed: bool, *, fires_triggers: bool = False) -> None:
+    def statement_over(self, session: object, position: int, changed: bool, *, fires_triggers: bool = False) -> None:
         """Drop what a writing statement has queued if it has failed; `changed` tells whether SQLite counted its rows.
 
-        A statement that has failed counts no changed rows (those of its triggers excepted). If its own savepoint is
-        still open, it has failed, too. SQLite opens one for a statement that writes several rows or fires triggers. For
-        any other, the savepoint may be the user's: SQLite tells a table of it when the table joins the transaction.
+        `position` is `next_number` when it began. A statement that has failed counts no changed rows (those of its
+        triggers excepted). If its own savepoint is still open, it has failed, too. SQLite opens one for a statement
+        that writes several rows or fires triggers. For any other, the savepoint may be the user's: SQLite tells a table
+        of it when the table joins the transaction.
         """
-        first = self._first.pop(session, None)
-        levels = self._savepoints.levels_of(session)
-        if first is not None:
-            wrote = sum(1 for write in self._since(first) if write.session is session)
-            if wrote and (not changed or (levels and (wrote > 1 or fires_triggers))):
-                self._drop(first)
-        if not changed or levels:
-            sent = self._sent.values()
-            self._results.undo([write for write in sent if write.recorded and write.recorded.reader is session])
-        self._savepoints.forget(levels)
+        with self._doubts.undoing():
+            first = self._first.pop(session, None)
+            levels = self.savepoints.levels_of(session)
+            if first is not None:
+                wrote = sum(1 for write in self._since(first) if write.session is session)
+                if wrote and (not changed or (levels and (wrote > 1 or fires_triggers))):
+                    self._drop(first)
+            if not changed or levels:
+                self._undo_results(position)
+            self.savepoints.forget(levels)
 
     def doubt(self, first: int) -> None:
         """Mark the writes from a number on: SQLite does not tell whether it has undone them."""
-        for write in self._since(first):
-            write.doubt()
+        self._doubts.add(write.number for write in self._all() if write.number >= first)
+        self._undo_results(first)
+
+    def _undo_results(self, first: int) -> None:
+        """SQLite has undone, or may have undone, the results that were recorded since the write of that number."""
+        sent = self._sent.values()
+        self._results.undo([write for write in sent if write.recorded is not None and write.recorded >= first])
 
     def _since(self, first: int) -> list[Write]:
         """The queued writes from a number on."""
@@ -253,6 +249,7 @@ class WriteQueue:
     def _drop(self, first: int) -> None:
         """Forget the writes from a number on; say what the API has carried out of them."""
         del self._queued[len(self._queued) - len(self._since(first)) :]
+        self._doubts.drop(first)
         for number in [number for number in self._sent if number >= first]:
             write = self._sent.pop(number)
             self._results.drop(number)
@@ -291,9 +288,10 @@ class WriteQueue:
         self._collect()
         self.intents.end()
         self._queued.clear()
+        self._doubts.clear()
         self._sent.clear()
         self._results.clear()
         self._failed.clear()
-        self._savepoints.clear()
+        self.savepoints.clear()
         self._first.clear()
         self._synced = self._committing = False

@@ -36,7 +36,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from ..ledger.intents import Intent
 from ..protocol import Object, Request, Response
@@ -79,13 +79,6 @@ class Ledger(Protocol):
         """Whether it has not been dropped."""
 
 
-class RecordedAt(NamedTuple):
-    """When the result was written into the ledger: before the write of that number, by that statement's read."""
-
-    next_number: int
-    reader: object
-
-
 @dataclass(eq=False)
 class Write:
     """One row.
@@ -113,11 +106,10 @@ class Write:
     reusable: bool = False
     may_be_empty: bool = False
     number: int = field(default=0, init=False)
-    doubtful: bool = field(default=False, init=False)
     state: State = field(default=State.QUEUED, init=False)
     result: Object | None = field(default=None, init=False)
     error: BaseException | None = field(default=None, init=False)
-    recorded: RecordedAt | None = field(default=None, init=False)
+    recorded: int | None = field(default=None, init=False)
 
     @property
     def changes_something(self) -> bool:
@@ -152,15 +144,14 @@ class Write:
         """Take a number: writes are in the order of their numbers."""
         self.number = number
 
-    def doubt(self) -> None:
-        """It was written inside a statement of which SQLite does not tell whether it has failed."""
-        self.doubtful = True
+    def record(self, next_number: int, into_ledger: bool) -> None:
+        """Write the result into the ledger, unless it was dropped; `recorded` is the number of the next write then.
 
-    def record(self, next_number: int, reader: object, into_ledger: bool) -> None:
-        """Write the result into the ledger, unless it was dropped. Raises what SQLite raises."""
+        Raises what SQLite raises.
+        """
         if self.on_done is not None and self.result is not None and into_ledger:
             self.on_done(self.result)
-        self.recorded = RecordedAt(next_number, reader)
+        self.recorded = next_number
 
     def unrecord(self) -> None:
         """SQLite has undone the row of the ledger."""

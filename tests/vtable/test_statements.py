@@ -19,7 +19,8 @@ import pytest
 
 from openai_vtab.sqlite.internal_sql import InternalSQL
 from openai_vtab.vtable import statements
-from openai_vtab.vtable.statements import RunningStatement, StatementTracker
+from openai_vtab.vtable.running_statement import RunningStatement
+from openai_vtab.vtable.statements import StatementTracker
 
 
 @dataclass(eq=False)
@@ -60,6 +61,8 @@ class Recorder:
         db.create_scalar_function("run", self.run)
         db.execute("CREATE TABLE t(a UNIQUE); CREATE TABLE log(a); CREATE TABLE fired(a)")
         db.execute("CREATE TRIGGER tr AFTER INSERT ON fired BEGIN INSERT INTO log VALUES (NEW.a); END")
+        db.execute("CREATE TABLE parent(a PRIMARY KEY); CREATE TABLE child(a REFERENCES parent ON DELETE CASCADE)")
+        db.execute("PRAGMA foreign_keys = ON; INSERT INTO parent VALUES (1); INSERT INTO child VALUES (1)")
         self.total = db.total_changes()
         db.trace_v2(apsw.SQLITE_TRACE_STMT | apsw.SQLITE_TRACE_PROFILE, self.follow)
 
@@ -192,6 +195,7 @@ PROGRAMS: dict[str, Callable[[Recorder], None]] = {
     "a write whose row a table refuses": sql("INSERT INTO t SELECT refuse() WHERE call()", "SELECT 2"),
     "a write to other tables": sql("INSERT INTO t VALUES (1)", "SELECT 2"),
     "a write that fires a trigger": sql("INSERT INTO fired SELECT call()", "SELECT 2"),
+    "a write with the action of a foreign key": sql("DELETE FROM parent WHERE call()", "SELECT 2"),
     "a query in a SQL function": sql("SELECT run('SELECT call()')"),
     "a write that fails, and what may be a COMMIT with a comment, or a query in a SQL function": (
         comment_beside_a_cursor
@@ -200,8 +204,8 @@ PROGRAMS: dict[str, Callable[[Recorder], None]] = {
     "a write in a SQL function of a write that fails": sql(
         "INSERT INTO t SELECT run('INSERT INTO log SELECT call()') UNION ALL SELECT call()", "SELECT 3"
     ),
-    "a write that fails in a SQL function of a write, judged by a table": sql(
-        "INSERT INTO log SELECT judge(run('INSERT INTO t SELECT call() UNION ALL SELECT 1'))", "SELECT 3"
+    "a write with RETURNING that fails in a SQL function of a write, judged by a table": sql(
+        "INSERT INTO log SELECT judge(run('INSERT INTO t SELECT call() UNION ALL SELECT 1 RETURNING a'))", "SELECT 3"
     ),
     "a COMMIT that finds the database busy, and another one": busy_commit,
 }
@@ -234,4 +238,4 @@ def test_statement_that_queues_without_a_session_is_judged(recorder: Recorder) -
 
     recorder.db.create_scalar_function("queue", queue)
     sql("INSERT INTO t SELECT queue() UNION ALL SELECT 1", "SELECT 2")(recorder)
-    assert recorder.callbacks == ["began 1", "ended 1", "failed 1", "began 2", "ended 2"]
+    assert recorder.callbacks == ["began 1", "failed 1", "ended 1", "began 2", "ended 2"]

@@ -233,7 +233,7 @@ def test_commit_forgets_everything(queues: Any) -> None:
     """Nothing of a transaction that SQLite has committed is told again."""
     queue = queues()
     queue.add(create())
-    queue.savepoint(0, "a statement")
+    queue.savepoints.begin(0, queue.next_number, "a statement")
     queue.flush()
     queue.commit()
     assert queue.is_empty
@@ -244,13 +244,13 @@ def test_unknown_outcome_makes_commit_fail(queues: Any) -> None:
     """Nothing is sent of what SQLite may have undone without a word; rolled back, it is no obstacle any more."""
     queue = queues()
     queue.add(create(1))
-    queue.savepoint(0, "a statement")
+    queue.savepoints.begin(0, queue.next_number, "a statement")
     queue.add(create(2))
     queue.doubt(1)
     with pytest.raises(openai_vtab.WriteError, match="cannot be committed"):
         queue.flush()
     assert queue.workers.client.sent == []
-    queue.savepoint(0)
+    queue.savepoints.begin(0, queue.next_number, None)
     queue.add(create(3))
     queue.doubt(2)
     queue.rollback_to(0)
@@ -266,7 +266,7 @@ def test_queue_of_many_statements_is_judged_in_linear_time(queues: Any) -> None:
         statement = object()
         queue.add(create(number, session=statement))
         looked.append(len(queue._since(number)))
-        queue.statement_over(statement, changed=True)
+        queue.statement_over(statement, number, changed=True)
     assert looked == [1] * 2000
 
 

@@ -23,7 +23,7 @@ Limit = tuple[str, str]  # a limit's setting, and what shares the limit: a vecto
 
 
 class CancelFlag:
-    """A flag that other threads wait for. Unlike threading.Event's, its set() takes no lock that a signal could leave.
+    """A flag that other threads wait for. set() takes no lock: a signal could leave that of threading.Event locked.
 
     `reads_were_ended` tells that end_reads() has set it. If a signal interrupts end_reads(), the flag is set, but some
     of the reads may go on to their end.

@@ -17,6 +17,7 @@ import apsw
 import pytest
 
 import openai_vtab
+from openai_vtab.sandbox import Status
 from openai_vtab.writes import delivery, savepoints
 
 T = "vector_store_file_batches"
@@ -211,6 +212,31 @@ def test_ledger_keeps_a_row_that_a_nested_read_has_sent(sandbox: Any, tmp_path: 
     db = openai_vtab.connect(path, base_url=sandbox.base_url, api_key=sandbox.api_key)
     assert db.execute("SELECT status FROM mine").fetchall() == [("in_progress",)]
     db.close()
+
+
+def test_begin_while_a_returning_is_half_read_keeps_its_rows(db: apsw.Connection, sent: Sent) -> None:
+    """SQLite forgets the statement's savepoint, and does not say so."""
+    reading = db.execute("VALUES (1), (2)")
+    rows = ", ".join(["('vs_demo', '[\"file-new-01\"]', '{\"n\": 1}')"] * 2)
+    writing = db.execute(f"INSERT INTO {T} (vector_store_id, file_ids, attributes) VALUES {rows} RETURNING rowid")
+    next(writing)
+    db.execute("BEGIN")
+    writing.close()
+    db.execute("COMMIT")
+    reading.close()
+    assert sent() == [1, 1]
+
+
+def test_returning_that_is_freed_before_its_last_row_logs_the_error_of_its_commit(
+    db: apsw.Connection, sandbox: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python has nowhere to raise it."""
+    monkeypatch.setattr(sys, "unraisablehook", lambda _: None)
+    sandbox.inject(Status(500))
+    cursor = db.execute(insert(1) + " RETURNING rowid")
+    next(cursor)
+    del cursor
+    assert "COMMIT has failed, and the program may not see the exception: " in caplog.text
 
 
 # An interrupt at a moment that the test chooses: the signal is real.

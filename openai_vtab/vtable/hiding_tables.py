@@ -53,7 +53,7 @@ def refuse_mistaken(connection: apsw.Connection, sql: str) -> None:
     - A table `files` whose columns are those of an INSERT into the API's table is a tool's attempt to append to it.
     - One whose columns the API's table has, too, may be a copy of it: the log warns.
 
-    CREATE TABLE main.NAME says that the table is meant, as temp.NAME does. IF NOT EXISTS creates nothing where the
+    CREATE TABLE main.NAME says that the table is meant, and so does temp.NAME. IF NOT EXISTS creates nothing where the
     database has the table.
     """
     if not _CREATE.search(sql):

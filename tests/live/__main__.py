@@ -5,7 +5,8 @@
     OPENAI_API_KEY=… python -m tests.live --clean-up       delete what runs that were killed have left
 
 It creates a few vector stores and small files, and deletes them at the end, also after Ctrl-C. The exit status is
-0 without a difference, 1 with differences, and 2 if the run has stopped early or something may be left.
+0 if every answer is as expected, 1 if some differ or some questions have no answer, and 2 if the run has stopped early
+or something may be left.
 """
 
 from __future__ import annotations
@@ -130,7 +131,7 @@ def ask_all(questions: Sequence[Question], base_url: str, key: str, budget: Budg
     path = records / f"{ledger.token}.json"
     report.write(path, base_url, findings, found, exchange.records)
     print(f"\n{report.summary(findings, found, len(questions))}")
-    print(f"estimated cost up to ${budget.charged:.4f}; the exchange is in {path}")
+    print(f"estimated cost up to ${budget.spent(exchange.searches).dollars:.4f}; the exchange is in {path}")
     if stopped:
         print(stopped)
     if left:

@@ -28,10 +28,8 @@ def clean_up(exchange: Exchange, *, later: bool = False) -> list[str]:
 
     `later` says that the run ended some time ago: what the API does not list now does not exist.
     """
-    problems = []
-    for kind in KINDS:
-        if kind in exchange.ledger.unknown:
-            problems += _look(exchange, kind)
+    looked = {kind: _look(exchange, kind) for kind in KINDS if kind in exchange.ledger.unknown}
+    problems = [problem for problem in looked.values() if problem]
     for kind, id in exchange.ledger.ids:
         response = _attempt(exchange, "DELETE", f"/{kind}/{id}")
         if isinstance(response, Response) and response.status == 404:
@@ -41,7 +39,9 @@ def clean_up(exchange: Exchange, *, later: bool = False) -> list[str]:
     if later and not problems:
         exchange.ledger.none_left_unknown()
     problems += [
-        f"one of {kind}, whose POST got no response: the API lists none yet" for kind in exchange.ledger.unknown
+        f"one of {kind}, whose POST got no response: the API lists none yet"
+        for kind in exchange.ledger.unknown
+        if not looked[kind]
     ]
     return problems
 
@@ -65,8 +65,8 @@ def clean_up_earlier(folder: Path, base_url: str, key: str) -> Iterator[str]:
             ledger.close()
 
 
-def _look(exchange: Exchange, kind: str) -> list[str]:
-    """Write the ids of objects that creates of unknown outcome have left into the ledger."""
+def _look(exchange: Exchange, kind: str) -> str:
+    """Write the ids of objects that creates of unknown outcome have left into the ledger. Returns a problem, or ""."""
     ledger = exchange.ledger
     known = {id for _, id in ledger.ids}
     try:
@@ -74,12 +74,12 @@ def _look(exchange: Exchange, kind: str) -> list[str]:
             item["id"] for item in _listed(exchange, kind) if _is_marked(item, ledger) and item["id"] not in known
         ]
     except Exception as error:  # whatever the list was, the known ids are to be deleted
-        return [f"one of {kind}, whose POST got no response: the list could not be read: {error}"]
+        return f"one of {kind}, whose POST got no response: the list could not be read: {error}"
     if len(marked) > ledger.unknown.count(kind):
-        return [f"{', '.join(marked)} ({kind}): more objects carry the token {ledger.token} than the run can have made"]
+        return f"{', '.join(marked)} ({kind}): more objects carry the token {ledger.token} than the run can have made"
     for id in marked:
         ledger.found(kind, id)
-    return []
+    return ""
 
 
 def _is_marked(item: Any, ledger: Ledger) -> bool:

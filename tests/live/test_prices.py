@@ -27,16 +27,17 @@ def test_budget_stops_before_the_step_that_would_exceed_it() -> None:
     )
     with pytest.raises(BudgetExceeded, match=message):
         budget.charge(Cost(searches=2), "two more")
-    assert budget.charged == pytest.approx(0.0075)
+    assert budget.spent(3).dollars == pytest.approx(0.0075)
     budget.charge(Cost(searches=1), "one more")
 
 
 def test_budget_counts_searches_that_were_retried() -> None:
-    """Two were planned and five were sent."""
+    """Two were planned and five were sent, then a sixth that no step has paid for yet."""
     budget = Budget(1)
     budget.charge(Cost(searches=2), "two")
     budget.charge(Cost(), "nothing", searches_sent=5)
-    assert budget.charged == pytest.approx(5 * 0.0025)
+    assert budget.spent(5).dollars == pytest.approx(5 * 0.0025)
+    assert budget.spent(6).dollars == pytest.approx(6 * 0.0025)
 
 
 def test_cost_of_storage_and_searches() -> None:

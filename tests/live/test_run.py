@@ -114,6 +114,28 @@ def test_run_reports_a_difference(sandbox: Any, tmp_path: Path, capsys: pytest.C
     assert "there is no nothing, because an earlier step failed" in printed
 
 
+def test_run_waits_for_a_limit_and_counts_each_search(
+    sandbox: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Retry-After may be a date. The cost has the searches that the last question has retried."""
+    headers = {"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}
+    sandbox.inject(Status(429, headers=headers), times=2, path="/search")
+
+    def search(world: World) -> str:
+        status = world.call("POST /vector_stores/{store}/search", {"query": "a"}).status
+        return "yes" if status == 200 else str(status)
+
+    assert ask(sandbox, tmp_path, FIRST, question(search, Cost(searches=1))) == 0
+    printed = capsys.readouterr().out
+    assert "2 of 2 questions answered as expected" in printed
+    assert f"estimated cost up to ${Cost(searches=3).dollars:.4f};" in printed
+
+
+def test_run_without_an_answer_is_not_as_expected(sandbox: Any, tmp_path: Path) -> None:
+    """The status is 1, as after a difference."""
+    assert ask(sandbox, tmp_path, question(lambda world: world["nothing"])) == 1
+
+
 def test_run_that_fails_cleans_up(sandbox: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A mistake in the program itself."""
     before = objects(sandbox)

@@ -17,12 +17,16 @@ from typing import Any
 import apsw
 import requests as http
 
+from openai_vtab import protocol
+from openai_vtab.transport.retries import retry_after
+
 from .exchange import Exchange, Response
 from .ledger import MARK
 from .question import Unanswered
 
 LONGEST_WAIT = 300.0  # seconds for files to be processed
 LONGEST_PAUSE = 60.0  # seconds that a 429 may ask for
+PAUSE = 5.0  # seconds after a 429 that asks for none
 BOUNDARY = "boundary-of-the-form"
 
 
@@ -79,8 +83,14 @@ class World:
             if response.status != 429:
                 return response
             problem = f"{method} {target}: {refusal(response)}"
-            self.pause(min(float(response.headers.get("retry-after", 5)), LONGEST_PAUSE))
+            self.pause(self._asked_pause(response))
         raise Unanswered(problem)
+
+    def _asked_pause(self, response: Response) -> float:
+        """The seconds that a 429 asks to wait, up to LONGEST_PAUSE."""
+        limit = protocol.Response(response.status, response.headers, response.body, self.exchange.base_url)
+        asked = retry_after(limit)
+        return min(PAUSE if asked is None else asked, LONGEST_PAUSE)
 
     def get(self, operation: str, body: Any = None) -> Any:
         """The JSON of a response with status 200. Raises Unanswered for another status."""

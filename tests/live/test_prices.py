@@ -61,4 +61,4 @@ def test_questions_that_search_or_attach_have_a_cost() -> None:
         if "file_batches" in question.done and question.done.startswith(("INSERT", "POST")):
             assert question.cost.files or "no file has" in question.done or "cancel" in question.text, question.text
     assert len({question.text for question in QUESTIONS}) == len(QUESTIONS)
-    assert all(question.done and question.source and question.mend for question in QUESTIONS)
+    assert all(question.done and question.source and question.fix_in for question in QUESTIONS)

@@ -145,7 +145,7 @@ def _result(case: ElementTree.Element, secrets: Secrets) -> Result:
             is_reached = not (error.startswith(ON_SETUP) or NOT_REACHED.search(error))
             return Result(shortened(error, secrets), openai if is_reached else "")
         if problem.tag in ("failure", "error"):
-            return Result(shortened(problem.get("message", ""), secrets) or problem.tag)
+            return Result(shortened(problem.get("message", ""), secrets))
     return Result()
 
 
@@ -157,6 +157,7 @@ def shortened(message: str, secrets: Secrets) -> str:
     text = re.sub(rf"(?<=[A-Z] ){re.escape(DEFAULT_BASE_URL)}", "", text).replace(DEFAULT_BASE_URL, "its address")
     text = re.sub(r"^(?:\w+\.)*(\w+): ", "", text)
     text = re.sub(r"^assert (.*) == (.*)$", r"\1 instead of \2", text)
+    text = text or "an error without a text"
     return text if len(text) <= MOST else f"{text[: MOST - 1]}…"
 
 

@@ -116,6 +116,7 @@ def test_results_are_shortened() -> None:
     """The first line, up to a length."""
     assert shortened("a.b.APIError: x\ny", SECRETS) == "x"
     assert len(shortened("x" * 1000, SECRETS)) == MOST
+    assert shortened("AssertionError: \nassert False", SECRETS) == "an error without a text"
 
 
 def test_page_tells_servers_from_models() -> None:

@@ -68,11 +68,14 @@ def test_life_of_an_attached_file(
 def test_order_and_pages_of_a_store(
     replay: Callable[..., apsw.Connection], place: Place, cassette: Any, sent: Sent, pause: Callable[[], None]
 ) -> None:
-    """Two files, attached more than a second apart, in pages of one."""
+    """Two files, attached more than a second apart, in pages of one, once both have been processed."""
     store, db = place.real(STORE), replay(page_size=1)
+    status = f"SELECT status FROM {T} WHERE rowid = last_insert_rowid()"
     for file in (FILE_1, FILE_2):
         db.execute(f"INSERT INTO {T} (vector_store_id, id) VALUES (?, ?)", (store, place.real(file)))
         for _ in range(3):
+            pause()
+        while db.execute(status).get == "in_progress":
             pause()
     sql = f"SELECT id FROM {T} WHERE vector_store_id = ? ORDER BY created_at"
     files = [(place.real(FILE_1),), (place.real(FILE_2),)]

@@ -280,12 +280,12 @@ Serve = Callable[[Received, Callable[[Received], Response]], Response]
 
 
 @contextmanager
-def served(monkeypatch: pytest.MonkeyPatch, serve: Serve | None = None) -> Any:
+def served(monkeypatch: pytest.MonkeyPatch, serve: Serve | None = None, processing_seconds: float = 0.6) -> Any:
     """A sandbox as any server, with a filter."""
     respond = App.respond
     if serve is not None:
         monkeypatch.setattr(App, "respond", lambda app, received: serve(received, lambda r: respond(app, r)))
-    with sandbox.run(processing_seconds=0.6, seeded=False) as server:
+    with sandbox.run(processing_seconds=processing_seconds, seeded=False) as server:
         server.add_store(name="somebody's store")
         server.add_file("salaries.csv", purpose="user_data")
         yield server
@@ -362,6 +362,15 @@ def test_recording_of_any_server_differs_only_where_it_does(monkeypatch: pytest.
         "test_life_of_a_store",
         "test_update_removes_expiry_and_metadata",
     ]
+
+
+@pytest.mark.slow
+def test_recording_of_a_slow_server_is_the_same(monkeypatch: pytest.MonkeyPatch, scratch: Path) -> None:
+    """The test waits until its files are ready, and a list has none that is in progress."""
+    with served(monkeypatch, processing_seconds=2.0) as server:
+        status, output = record(server, scratch, "order")
+        assert status == 0, output
+    assert replaced(scratch) == ["test_order_and_pages_of_a_store"]
 
 
 @pytest.mark.slow

@@ -34,6 +34,7 @@ PRICES = {
 # published for the search tool of another API, and none for POST …/search: it counts as if it cost the same.
 STORED_PER_BYTE = 20  # a stored file has its text, and an embedding for each chunk
 STORED_PER_FILE = 16_384  # bytes at least
+ROUNDING = 1e-9  # dollars
 DAYS = 2  # a vector store of a run expires after a day without use
 
 
@@ -76,6 +77,10 @@ class Budget:
         self.dollars = dollars
         self._charged = NOTHING
 
+    def allows(self, cost: Cost) -> bool:
+        """Whether it suffices. A sum of floating-point numbers may be above it by a rounding error."""
+        return cost.dollars <= self.dollars + ROUNDING
+
     def spent(self, searches_sent: int) -> Cost:
         """What all steps that were charged use. `searches_sent` is higher than what was charged if some were retried."""
         return replace(self._charged, searches=max(self._charged.searches, searches_sent))
@@ -87,14 +92,20 @@ class Budget:
         """
         so_far = self.spent(searches_sent)
         after = so_far + cost
-        if after.dollars > self.dollars:
+        if not self.allows(after):
             raise BudgetExceeded(
-                f"stopped before {step!r}: up to ${so_far.dollars:.4f} of ${self.dollars:.4f} are spent, and this step "
-                f"may cost ${cost.dollars:.4f} more; give --budget {needed(after.dollars)} or more"
+                f"stopped before {step!r}: up to {shown(so_far.dollars)} of {shown(self.dollars)} are spent, and this "
+                f"step may cost {shown(cost.dollars)} more; give --budget {needed(after.dollars)} or more"
             )
         self._charged = after
 
 
 def needed(dollars: float) -> str:
     """The smallest budget in cents that suffices, as it is written."""
-    return f"{math.ceil(dollars * 100) / 100:.2f}"
+    return f"{math.ceil((dollars - ROUNDING) * 100) / 100:.2f}"
+
+
+def shown(dollars: float) -> str:
+    """An amount with four decimals, or with more if they would hide it: "$0.0050", "$0.00004"."""
+    decimals = 4 if dollars == 0 else max(4, -math.floor(math.log10(dollars)))
+    return f"${dollars:.{decimals}f}"

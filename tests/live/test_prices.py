@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
 
-from .prices import PRICES, Budget, BudgetExceeded, Cost, needed, total
+from .prices import PRICES, Budget, BudgetExceeded, Cost, needed, shown, total
 from .questions import QUESTIONS
 
 
@@ -48,6 +49,32 @@ def test_cost_of_storage_and_searches() -> None:
     assert needed(0.0401) == "0.05"
 
 
+@pytest.mark.parametrize(
+    ("dollars", "text"),
+    [
+        (0, "$0.0000"),
+        (0.0475, "$0.0475"),
+        (0.0009, "$0.0009"),
+        (0.00004, "$0.00004"),
+        (0.000012, "$0.00001"),
+        (3, "$3.0000"),
+    ],
+)
+def test_amounts_have_enough_digits(dollars: float, text: str) -> None:
+    """At least one that is not 0."""
+    assert shown(dollars) == text
+
+
+@pytest.mark.parametrize("count", [1, 4, 28, 1000])
+def test_budget_that_is_suggested_suffices(count: int) -> None:
+    """Also if the sum is an exact number of cents, which floating-point numbers miss."""
+    searches = [Cost(searches=1)] * count
+    budget = Budget(float(needed(total(searches).dollars)))
+    assert budget.allows(total(searches))
+    for search in searches:
+        budget.charge(search, "a search")
+
+
 def test_cost_of_all_questions_is_below_the_documented_budget() -> None:
     """--budget 0.10 is enough, and not too much."""
     assert 0.02 < total(question.cost for question in QUESTIONS).dollars < 0.10
@@ -56,6 +83,8 @@ def test_cost_of_all_questions_is_below_the_documented_budget() -> None:
 def test_questions_that_search_or_attach_have_a_cost() -> None:
     """Each one whose description says so, unless the API refuses it."""
     for question in QUESTIONS:
+        if re.search(r"/vector_stores/\S+/search\b", question.text):
+            assert question.cost.searches == 1, question.text
         if "/search {" in question.done or "FROM vector_store_search" in question.done:
             assert question.cost.searches, question.text
         if "file_batches" in question.done and question.done.startswith(("INSERT", "POST")):

@@ -135,7 +135,8 @@ def refused(operation: str, body: Any, expected: str, source: str) -> None:
             given = {"expires_after": EXPIRY, **body, "metadata": {**body.get("metadata", {}), MARK: world.token}}
         return refusal(world.call(operation, given))
 
-    cost = Cost(searches=int(expected.startswith("200") and operation.endswith("/search")))
+    # A search that is refused counts, too: no document says that it is free.
+    cost = Cost(searches=int(operation.endswith("/search")))
     ERRORS.ask(text, expected, source=source, fix_in="sandbox/parameters.py, sandbox/state.py", cost=cost)(asking)
 
 

@@ -2,17 +2,18 @@
 
     OPENAI_API_KEY=… python -m tests.live --budget 0.10
     python -m tests.live --questions                       the list of questions, with what is expected; sends nothing
-    OPENAI_API_KEY=… python -m tests.live --clean-up       delete what runs that were killed have left
+    OPENAI_API_KEY=… python -m tests.live --clean-up       delete what killed runs have left; in the same folder
 
 It creates a few vector stores and small files, and deletes them at the end, also after Ctrl-C. The exit status is
-0 if every answer is as expected, 1 if some differ or some questions have no answer, and 2 if the run has stopped early
-or something may be left.
+0 if every answer is as expected, 1 if some differ or some questions have no answer, and 2 if the run has stopped early,
+if something may be left, or if --clean-up has found no ledger.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -22,6 +23,8 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import requests as http
+
 import openai_vtab
 from openai_vtab.settings import DEFAULT_BASE_URL, Settings
 
@@ -29,13 +32,13 @@ from . import report
 from .clean_up import clean_up, clean_up_earlier
 from .forms import forms
 from .ledger import Ledger
-from .prices import PRICES, Budget, BudgetExceeded, needed, total
+from .prices import PRICES, Budget, BudgetExceeded, needed, shown, total
 from .question import Finding, Question
 from .questions import QUESTIONS
 from .recording_client import SECONDS, RecordingClient
 from .relay import NO_KEY, relay
 from .runner import run
-from .world import Stopped, World
+from .world import Stopped, World, refusal
 
 # The relay waits less long for a response, so that the package never gives up a request that is still in flight.
 SETTINGS: dict[str, Any] = {"api_key": NO_KEY, "timeout": 2 * SECONDS, "max_retries": 1, "rate_limit_wait": SECONDS}
@@ -72,9 +75,7 @@ def main() -> int:
     except openai_vtab.Error as error:
         parser.error(str(error))
     if asked.clean_up:
-        left = list(clean_up_earlier(asked.records, base_url, key))
-        print("\n".join(["left:", *left]) if left else "nothing is left")
-        return 2 if left else 0
+        return clean_up_all(asked.records, base_url, key)
     if asked.budget is None:
         parser.error("give --budget, such as --budget 0.10: the dollars that the run may cost at most")
     try:
@@ -82,9 +83,9 @@ def main() -> int:
     except ValueError as error:
         parser.error(str(error))
     cost = total(question.cost for question in QUESTIONS)
-    if cost.dollars > budget.dollars:
+    if not budget.allows(cost):
         parser.error(
-            f"the run may cost up to ${cost.dollars:.4f}, so nothing was sent: give --budget {needed(cost.dollars)} or more"
+            f"the run may cost up to {shown(cost.dollars)}, so nothing was sent: give --budget {needed(cost.dollars)} or more"
         )
     if not asked.yes and not permitted(base_url, cost.searches, cost.dollars):
         print("nothing was sent")
@@ -96,7 +97,7 @@ def permitted(base_url: str, searches: int, dollars: float) -> bool:
     """Say what the run will do, and ask whether it may."""
     print(
         f"{len(QUESTIONS)} questions to {base_url}: a few vector stores and small files, which are deleted at the end; "
-        f"{searches} searches; up to ${dollars:.4f} by the prices of {PRICES['search'].read_on}."
+        f"{searches} searches; up to {shown(dollars)} by the prices of {PRICES['search'].read_on}. A search that is retried counts again."
     )
     try:
         return input("Begin? [y/N] ").strip().lower() in ("y", "yes")
@@ -112,9 +113,13 @@ def ask_all(questions: Sequence[Question], base_url: str, key: str, budget: Budg
     left: list[str] = []
     stopped = ""
     with stopping_by_signals() as stop, closing(ledger):
+        problem = problem_at_once(client)
+        if problem:
+            print(problem)
+            return 2
         try:
             with relay(client) as local, closing(openai_vtab.connect(base_url=local, **SETTINGS)) as db:
-                for finding in run(questions, World(client, db, stop), budget, tell):
+                for finding in run(questions, World(client, db, stop, local), budget, tell):
                     findings.append(finding)
         except BudgetExceeded as error:
             stopped = str(error)
@@ -131,14 +136,39 @@ def ask_all(questions: Sequence[Question], base_url: str, key: str, budget: Budg
     path = records / f"{ledger.token}.json"
     report.write(path, base_url, findings, found, client.records)
     print(f"\n{report.summary(findings, found, len(questions))}")
-    print(f"estimated cost up to ${budget.spent(client.searches).dollars:.4f}; the exchange is in {path}")
+    print(f"estimated cost up to {shown(budget.spent(client.searches).dollars)}; the exchange is in {path}")
     if stopped:
         print(stopped)
     if left:
-        print(f"{len(left)} left: see above. python -m tests.live --clean-up tries again.")
+        where = shlex.quote(str(records.resolve()))
+        print(f"{len(left)} left: see above. python -m tests.live --clean-up --records {where} tries again.")
     if stopped or left:
         return 2
     return int(bool(found) or any(finding.differs or finding.reason for finding in findings))
+
+
+def problem_at_once(client: RecordingClient) -> str:
+    """Send one GET. Returns why no question can be asked, or ""."""
+    try:
+        response = client.send("GET", "/vector_stores?limit=1")
+    except http.RequestException as error:
+        return f"{client.base_url} gave no response; nothing was created: {error}"
+    if response.status in (401, 403):
+        return f"OPENAI_API_KEY is refused; nothing was created: {client.base_url} answered {refusal(response)}"
+    return ""
+
+
+def clean_up_all(records: Path, base_url: str, key: str) -> int:
+    """Clean up after earlier runs, and say what was deleted and what is left. Returns the exit status."""
+    try:
+        cleaned = list(clean_up_earlier(records, base_url, key))
+    except FileNotFoundError as error:
+        print(error)
+        return 2
+    left = [line for each in cleaned for line in each.left]
+    done = [str(each) for each in cleaned if each.deleted or not each.left]
+    print("\n".join([*done, "left:", *left]) if left else "; ".join([*done, "nothing is left"]))
+    return 2 if left else 0
 
 
 @contextmanager

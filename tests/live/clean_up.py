@@ -9,7 +9,9 @@ If the outcome of a create is unknown, the objects that carry the run's token ar
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,21 @@ from .recording_client import RecordingClient, Response
 ATTEMPTS = 3
 PAUSE = 1.0  # seconds between two attempts
 MANY_PAGES = 1000
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """An earlier run: how many objects of each kind were deleted now, and a line for everything that may be left."""
+
+    token: str
+    deleted: Counter[str]
+    left: list[str]
+
+    def __str__(self) -> str:
+        """ "deleted 3 vector stores and 6 files of the run 4f0c1b2a…"."""
+        counts = ((kind.replace("_", " "), self.deleted[kind]) for kind in KINDS if self.deleted[kind])
+        shown = " and ".join(f"{count} {kind if count > 1 else kind.removesuffix('s')}" for kind, count in counts)
+        return f"deleted {shown or 'nothing'} of the run {self.token[:8]}…"
 
 
 def clean_up(client: RecordingClient, *, later: bool = False) -> list[str]:
@@ -46,23 +63,42 @@ def clean_up(client: RecordingClient, *, later: bool = False) -> list[str]:
     return problems
 
 
-def clean_up_earlier(folder: Path, base_url: str, key: str) -> Iterator[str]:
-    """Clean up what earlier runs at this address, with this key, have left. Yields a line for what each has left."""
-    for path in sorted(folder.glob("*.ledger")):
+def clean_up_earlier(folder: Path, base_url: str, key: str) -> Iterator[Cleaned]:
+    """Clean up what earlier runs at this address, with this key, have left. Yields each run that has a ledger.
+
+    Raises FileNotFoundError if there is no ledger.
+    """
+    paths = sorted(folder.glob("*.ledger"))
+    if not paths:
+        raise FileNotFoundError(
+            f"no ledger in {folder.resolve()}: run this in the folder of the killed run, or give --records DIR"
+        )
+    for path in paths:
         try:
             ledger = Ledger(path)
         except BlockingIOError:
-            yield f"{path}: its run has not ended"
+            yield Cleaned(path.stem, Counter(), [f"{path}: its run has not ended"])
             continue
         client = RecordingClient(base_url, key, ledger)
         try:
             if (ledger.base_url, ledger.key) == (base_url, fingerprint(key)):
-                yield from clean_up(client, later=True)
-            elif ledger.token:
+                left = clean_up(client, later=True)
+                yield Cleaned(ledger.token, _deleted(client), left)
+            elif ledger.ids or ledger.unknown:
                 ids = ", ".join(id for _, id in ledger.ids) or "objects without a known id"
-                yield f"{path}: its run had another key, or another address ({ledger.base_url}), and has left {ids}"
+                problem = f"its run had another key, or another address ({ledger.base_url}), and has left {ids}"
+                yield Cleaned(ledger.token, Counter(), [f"{path}: {problem}"])
         finally:
             ledger.close()
+
+
+def _deleted(client: RecordingClient) -> Counter[str]:
+    """How many objects of each kind the client has deleted."""
+    return Counter(
+        record["target"].split("/")[1]
+        for record in client.records
+        if record["method"] == "DELETE" and record.get("status") == 200
+    )
 
 
 def _look(client: RecordingClient, kind: str) -> str:

@@ -35,6 +35,6 @@ def _asked(question: Question, world: World) -> Finding:
     try:
         return Finding(question, question.asking(world))
     except NO_ANSWER as error:
-        return Finding(question, None, f"{type(error).__name__}: {error}".removeprefix("Unanswered: "))
+        return Finding(question, None, f"{type(error).__name__}: {world.said(error)}".removeprefix("Unanswered: "))
     except OTHER_FORM as error:
         return Finding(question, f"a response of another form ({type(error).__name__}: {error})")

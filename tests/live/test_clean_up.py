@@ -11,6 +11,7 @@ import pytest
 from openai_vtab.sandbox import Cut, Status
 
 from . import clean_up as module
+from .__main__ import clean_up_all
 from .clean_up import clean_up, clean_up_earlier
 from .ledger import MARK, Ledger
 from .recording_client import RecordingClient
@@ -90,7 +91,8 @@ def test_clean_up_tells_of_a_create_that_may_appear_later(
         post_store(client)
     assert clean_up(client) == ["one of vector_stores, whose POST got no response: the API lists none yet"]
     client.ledger.close()
-    assert list(clean_up_earlier(tmp_path, sandbox.base_url, sandbox.api_key)) == []
+    (cleaned,) = clean_up_earlier(tmp_path, sandbox.base_url, sandbox.api_key)
+    assert (cleaned.left, str(cleaned)) == ([], f"deleted nothing of the run {client.ledger.token[:8]}…")
     assert list(tmp_path.glob("*.ledger")) == []
 
 
@@ -137,11 +139,11 @@ def test_clean_up_that_fails_tells_what_is_left_and_can_be_repeated(
     ]
     assert [request.method for request in sandbox.requests].count("DELETE") == 6
     sandbox.clear_faults()
-    assert list(clean_up_earlier(tmp_path, sandbox.base_url, sandbox.api_key)) == [
-        f"{client.ledger.path}: its run has not ended"
-    ]
+    (running,) = clean_up_earlier(tmp_path, sandbox.base_url, sandbox.api_key)
+    assert running.left == [f"{client.ledger.path}: its run has not ended"]
     client.ledger.close()
-    assert list(clean_up_earlier(tmp_path, sandbox.base_url, sandbox.api_key)) == []
+    (cleaned,) = clean_up_earlier(tmp_path, sandbox.base_url, sandbox.api_key)
+    assert (cleaned.left, cleaned.deleted) == ([], {"vector_stores": 1, "files": 1})
     assert objects(sandbox) == before
     assert not client.ledger.path.exists()
 
@@ -154,10 +156,40 @@ def test_clean_up_with_another_key_or_address_deletes_nothing(
     client.ledger.close()
     sandbox.requests.clear()
     for base_url, key in ((sandbox.base_url, "sk-another"), ("http://127.0.0.1:9/v1", sandbox.api_key)):
-        (line,) = clean_up_earlier(tmp_path, base_url, key)
+        (cleaned,) = clean_up_earlier(tmp_path, base_url, key)
+        (line,) = cleaned.left
         assert "another key, or another address" in line
         assert client.ledger.ids[0][1] in line
     assert sandbox.requests == []
+
+
+def test_clean_up_in_a_folder_without_a_ledger_fails(
+    sandbox: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It knows nothing, so it must not say that nothing is left."""
+    assert clean_up_all(tmp_path / "records", sandbox.base_url, sandbox.api_key) == 2
+    assert capsys.readouterr().out == (
+        f"no ledger in {tmp_path / 'records'}: run this in the folder of the killed run, or give --records DIR\n"
+    )
+    assert sandbox.requests == []
+
+
+def test_clean_up_says_what_it_has_deleted(
+    client: RecordingClient, sandbox: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """How many of each kind, of which run, and what could not be deleted."""
+    for post in (post_store, post_file, post_file):
+        post(client)
+    client.ledger.close()
+    sandbox.inject(Status(503, message="The server is overloaded"), times=None, method="DELETE", path="/vector_stores")
+    assert clean_up_all(tmp_path, sandbox.base_url, sandbox.api_key) == 2
+    run, ((_, store), *_) = f"of the run {client.ledger.token[:8]}…", client.ledger.ids
+    assert capsys.readouterr().out == (
+        f"deleted 2 files {run}\nleft:\n{store} (vector_stores): 503 The server is overloaded\n"
+    )
+    sandbox.clear_faults()
+    assert clean_up_all(tmp_path, sandbox.base_url, sandbox.api_key) == 0
+    assert capsys.readouterr().out == f"deleted 1 vector store {run}; nothing is left\n"
 
 
 def test_create_without_the_mark_is_not_sent(client: RecordingClient, sandbox: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -21,7 +23,7 @@ from ..servers.models import ogx
 from ..servers.models.model import served
 from ..support.waiting import until
 from .__main__ import ask_all
-from .prices import Budget, Cost
+from .prices import Budget, Cost, needed, shown, total
 from .question import Question
 from .questions import QUESTIONS
 from .world import World
@@ -97,7 +99,7 @@ def test_run_asks_cleans_up_and_reports(sandbox: Any, tmp_path: Path, capsys: py
     assert str(path) in printed
     found = json.loads(path.read_text(encoding="utf-8"))
     assert [finding["seen"] for finding in found["findings"]][1] == "yes"
-    assert found["exchange"][0]["method"] == "POST"
+    assert [each["method"] for each in found["exchange"]][:2] == ["GET", "POST"]
 
 
 def test_run_reports_a_difference(sandbox: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -153,6 +155,39 @@ def test_run_shows_the_response_to_a_create_that_the_package_refuses(
     assert "2 of 4 questions answered as expected, 1 difference, 1 without an answer, 0 not asked" in printed
 
 
+@pytest.mark.parametrize("status", [401, 403])
+def test_run_with_a_refused_key_creates_nothing(
+    sandbox: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], status: int
+) -> None:
+    """One GET is sent, and there are no differences, which would look like facts."""
+    sandbox.inject(Status(status, code="invalid_api_key"), times=None)
+    assert ask(sandbox, tmp_path, FIRST) == 2
+    assert [request.method for request in sandbox.requests] == ["GET"]
+    start = f"OPENAI_API_KEY is refused; nothing was created: {sandbox.base_url} answered {status} "
+    printed = capsys.readouterr().out
+    assert printed.startswith(start)
+    assert printed.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_run_without_a_server_creates_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It says which address gave no response."""
+    assert ask_all([FIRST], "http://127.0.0.1:9/v1", "sk-0123456789", Budget(0.1), tmp_path) == 2
+    assert capsys.readouterr().out.startswith("http://127.0.0.1:9/v1 gave no response; nothing was created: ")
+
+
+def test_run_names_the_api_and_the_environment_in_errors(
+    sandbox: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not the server of this process that passes requests on, nor a setting that the user has not made."""
+    sandbox.inject(Status(401, code="invalid_api_key"), times=None, path="/files")
+    assert ask(sandbox, tmp_path, question(lambda world: world.sql("SELECT * FROM files"))) == 1
+    printed = capsys.readouterr().out
+    assert f"GET {sandbox.base_url}/files?" in printed
+    assert "check the key, which comes from OPENAI_API_KEY" in printed
+    assert set(re.findall(r"127\.0\.0\.1:\d+", printed)) == {urlsplit(sandbox.base_url).netloc}
+
+
 def test_run_that_fails_cleans_up(sandbox: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A mistake in the program itself."""
     before = objects(sandbox)
@@ -192,7 +227,7 @@ def test_run_tells_what_a_failed_clean_up_leaves(
     (left,) = objects(sandbox) - before
     printed = capsys.readouterr().out
     assert f"LEFT {left} (vector_stores): 500 It failed\n" in printed
-    assert "1 left: see above. python -m tests.live --clean-up tries again.\n" in printed
+    assert f"1 left: see above. python -m tests.live --clean-up --records {tmp_path} tries again.\n" in printed
     assert len(list(tmp_path.glob("*.ledger"))) == 1
 
 
@@ -201,13 +236,15 @@ def test_run_tells_what_a_failed_clean_up_leaves(
 
 @pytest.mark.slow
 def test_run_has_no_difference_from_the_sandbox(live: Any, quick: Any, tmp_path: Path) -> None:
-    """All questions; nothing is left, and no key is in what was written."""
+    """All questions, with the budget that is suggested; nothing is left, and no key is in what was written."""
     before = objects(quick)
-    process = live("--budget", "0.10", "--yes")
+    budget = needed(total(question.cost for question in QUESTIONS).dollars)
+    process = live("--budget", budget, "--yes")
     out, errors = process.communicate(timeout=WAIT)
     assert (process.returncode, errors) == (0, ""), out
     count = len(QUESTIONS)
     assert f"{count} of {count} questions answered as expected, 0 differences, 0 without an answer, 0 not asked" in out
+    assert f"estimated cost up to {shown(total(question.cost for question in QUESTIONS).dollars)};" in out
     assert objects(quick) == before
     (path,) = tmp_path.iterdir()
     assert quick.api_key not in path.read_text(encoding="utf-8")
@@ -296,8 +333,9 @@ def test_clean_up_after_a_kill(live: Any, quick: Any, tmp_path: Path, in_flight:
     until(lambda: quick.in_flight == 0)
     assert len(objects(quick)) >= len(before) + 3
     again = live("--clean-up")
-    assert again.communicate(timeout=WAIT) == ("nothing is left\n", "")
-    assert again.returncode == 0
+    out, errors = again.communicate(timeout=WAIT)
+    assert re.fullmatch(r"deleted 1 vector store and [34] files of the run [0-9a-f]{8}…; nothing is left\n", out), out
+    assert (again.returncode, errors) == (0, "")
     assert objects(quick) == before
     assert list(tmp_path.iterdir()) == []
 
@@ -312,6 +350,7 @@ def test_clean_up_after_a_kill(live: Any, quick: Any, tmp_path: Path, in_flight:
         (["--yes"], None, 2, "give --budget, such as --budget 0.10"),
         (["--budget", "0.10", "--yes"], "", 2, "there is no key: set OPENAI_API_KEY"),
         (["--clean-up"], "", 2, "there is no key: set OPENAI_API_KEY"),
+        (["--clean-up"], None, 2, ": run this in the folder of the killed run, or give --records DIR\n"),
         (["--budget", "0.10"], None, 2, "Begin? [y/N] nothing was sent"),
         (["--budget", "0.10", "--base-url", "http://example.com/v1"], None, 2, "allow_http"),
         (["--questions"], "", 0, "| question | what is done | expected |"),
@@ -323,6 +362,7 @@ def test_clean_up_after_a_kill(live: Any, quick: Any, tmp_path: Path, in_flight:
         "no budget",
         "no key",
         "clean-up without a key",
+        "clean-up without a ledger",
         "not permitted",
         "http",
         "questions",

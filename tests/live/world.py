@@ -37,8 +37,10 @@ class Stopped(Exception):  # noqa: N818 - the user has asked for it
 class World:
     """One run. Roles such as "store" stand for the ids of its objects, and for {store} in a path."""
 
-    def __init__(self, client: RecordingClient, db: apsw.Connection, stop: threading.Event) -> None:
+    def __init__(self, client: RecordingClient, db: apsw.Connection, stop: threading.Event, relayed: str) -> None:
+        """`relayed` is the base URL that the package's connection has."""
         self.client = client
+        self._relayed = relayed
         self.token = client.ledger.token
         self._db = db
         self._stop = stop
@@ -103,6 +105,11 @@ class World:
         """The rows of a statement."""
         self.pause(0)
         return self._db.execute(statement, bindings).fetchall()
+
+    def said(self, error: Exception) -> str:
+        """An error's text as if the package had sent to the API itself, with the key that the run was given."""
+        text = str(error).replace(self._relayed, self.client.base_url)
+        return text.replace("the setting api_key", "OPENAI_API_KEY")
 
     def insert(self, table: str, **columns: Any) -> str:
         """Insert a row, and return the id that the API gave."""

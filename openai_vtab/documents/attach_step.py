@@ -14,10 +14,11 @@ COMMIT of the table sends `files` again.
     the response to `files`                      the files are then
     -------------------------------------------  ---------------------------------------------------------------
     a batch that counts all of them              in progress
-    a batch that is finished, and counts none    uploaded, and attached by `file_ids`
+    a completed batch that counts none           uploaded, and attached by `file_ids`
     400 or 422, and names `file_ids`             the same
-    a batch that is unfinished, and counts none  what the batch says later: it is asked for up to 10 s, until it
-                                                 is finished or counts files
+    any other batch that counts none             what the batch says later: it is asked for up to 10 s, until it
+                                                 is finished or counts files; if it is not completed and still
+                                                 counts none, the same as in the next line
     a batch that counts a part of them           unsure: COMMIT fails, and the next one asks for each of them
     anything else                                as for every request (outcomes.py)
 
@@ -77,7 +78,7 @@ class AttachStep:
         self._workers = workers
         self._files_per_batch = files_per_batch
         self._label = label
-        self._empty: dict[str, Sequence[Pair]] = {}  # batches that are unfinished, and have no files yet
+        self._empty: dict[str, Sequence[Pair]] = {}  # batches that count no files, and are not completed
         self._intents: dict[int, Intent | None] = {}  # of the batches, by the row of the first file
 
     def run(self) -> int:
@@ -170,10 +171,11 @@ def _is_decided(request: Request, response: Response) -> bool:
     if protocol.is_undecided(request, response):
         return True
     answer = protocol.parse_object(request, response)
-    return answer is None or is_store(answer) or protocol.counted_files(answer) != 0 or _is_without_files(answer)
+    if answer is None or is_store(answer) or answer.get("status") in vector_store_file_batches.finished:
+        return True
+    return protocol.counted_files(answer) != 0
 
 
 def _is_without_files(batch: Object) -> bool:
-    """Whether a batch is finished, and counts no files: none will follow."""
-    is_finished = batch.get("status") in vector_store_file_batches.finished and not is_store(batch)
-    return is_finished and protocol.counted_files(batch) == 0
+    """Whether a batch is completed, and counts no files: none will follow. Another end says nothing of its files."""
+    return batch.get("status") == "completed" and not is_store(batch) and protocol.counted_files(batch) == 0

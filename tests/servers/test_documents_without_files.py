@@ -202,8 +202,8 @@ def test_documents_without_files_after_a_killed_process(
 
 @pytest.mark.parametrize(
     ("total", "status", "seconds"),
-    [(1, "completed", 0), (0, "in_progress", 10)],
-    ids=["attaches a part", "never says whether files follow"],
+    [(1, "completed", 0), (0, "failed", 0), (0, "cancelled", 0), (0, "in_progress", 10)],
+    ids=["attaches a part", "fails without a count", "is cancelled", "never says whether files follow"],
 )
 def test_documents_of_a_batch_in_doubt(
     file: str,

@@ -17,8 +17,8 @@ COMMIT of the table sends `files` again.
     a completed batch that counts none           uploaded, and attached by `file_ids`
     400 or 422, and names `file_ids`             the same
     any other batch that counts none             what the batch says later: it is asked for up to 10 s, until it
-                                                 is finished or counts files; if it is not completed and still
-                                                 counts none, the same as in the next line
+                                                 is finished or counts all of them; if it counts fewer then, and
+                                                 is not completed with none, the same as in the next line
     a batch that counts a part of them           unsure: COMMIT fails, and the next one asks for each of them
     anything else                                as for every request (outcomes.py)
 
@@ -145,12 +145,18 @@ class AttachStep:
             intent.created({})
 
     def _ask_for_empty_batches(self) -> None:
-        """Ask for batches until they are finished, or have files. Raises RowError for those that have too few then."""
+        """Ask for batches until they are finished, or count all files. Raises RowError for those in doubt then."""
         deadline = self._workers.clock.monotonic() + READ_AFTER_WRITE_SECONDS
         with closing(StatementSession(self._workers)) as session:
             api = APIReader(session, self._vector_store.ensure())
             questions = {id: api.batch(id) for id in self._empty}
-            poll_until(session, _is_decided, [question.request for question in questions.values()], deadline)
+            sizes = {questions[id].request.identity: len(part) for id, part in self._empty.items()}
+            poll_until(
+                session,
+                lambda request, response: _is_decided(request, response, sizes[request.identity]),
+                [question.request for question in questions.values()],
+                deadline,
+            )
             for id, question in questions.items():
                 part, answer = self._empty[id], api.get(question) or {}
                 count = None if is_store(answer) else protocol.counted_files(answer)
@@ -166,14 +172,14 @@ class AttachStep:
         return self._label([document for document, _ in part])
 
 
-def _is_decided(request: Request, response: Response) -> bool:
-    """Whether a batch without files has told what becomes of it; or there is none, and asking again is of no use."""
+def _is_decided(request: Request, response: Response, size: int) -> bool:
+    """Whether a batch of `size` files has told what becomes of them, or asking again is of no use."""
     if protocol.is_undecided(request, response):
         return True
     answer = protocol.parse_object(request, response)
     if answer is None or is_store(answer) or answer.get("status") in vector_store_file_batches.finished:
         return True
-    return protocol.counted_files(answer) != 0
+    return (protocol.counted_files(answer) or 0) >= size
 
 
 def _is_without_files(batch: Object) -> bool:

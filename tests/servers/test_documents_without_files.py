@@ -248,6 +248,25 @@ def test_documents_of_a_batch_that_counts_its_files_later(
     assert_holds(sandbox, CONTENT)
 
 
+def test_documents_of_a_batch_that_counts_its_files_one_by_one(
+    file: str, connect: Any, sandbox: Any, clock: FakeClock, serve_by: Any, requests: Requests
+) -> None:
+    """It is asked for until it counts all of them, although it is not finished then."""
+    counts = dict.fromkeys(("in_progress", "completed", "failed", "cancelled", "total"), 0)
+
+    def count(received: Received, carry_out: Callable[[Received], Response]) -> Response:
+        shown = shown_as(dict(counts), "in_progress", "POST", "GET")(received, carry_out)
+        counts["total"] += "file_batches" in received.segments
+        return shown
+
+    serve_by(count)
+    db = connect(file, clock=clock)
+    write(db)
+    assert batches(sandbox) == [("files", 4, None)]
+    assert short(requests())["GET vector_stores/file_batches"] == 4  # which counts 1, 2, 3, 4
+    assert_holds(sandbox, CONTENT)
+
+
 def test_documents_of_a_server_that_ignores_both_forms(
     file: str, connect: Any, sandbox: Any, clock: FakeClock, serve_by: Any, ignoring: Any, requests: Requests
 ) -> None:

@@ -38,7 +38,7 @@ from contextlib import closing
 from .. import protocol
 from ..errors import RowError
 from ..execution.polling import poll_until
-from ..execution.statement import StatementSession
+from ..execution.statement import NOT_READ, StatementSession
 from ..execution.workers import WorkerPool
 from ..ledger.intents import Intent
 from ..protocol import READ_AFTER_WRITE_SECONDS, Object, Request, Response
@@ -145,9 +145,11 @@ class AttachStep:
             intent.created({})
 
     def _ask_for_empty_batches(self) -> None:
-        """Ask for batches until they are finished, or count all files. Raises RowError for those in doubt then."""
+        """Ask for batches until they are finished, or count all files. Raises RowError if files are in doubt then."""
         deadline = self._workers.clock.monotonic() + READ_AFTER_WRITE_SECONDS
-        with closing(StatementSession(self._workers)) as session:
+        doubts: list[str] = []
+        cause: Exception | None = None
+        with closing(StatementSession(self._workers, skip_unreadable=True)) as session:
             api = APIReader(session, self._vector_store.ensure())
             questions = {id: api.batch(id) for id in self._empty}
             sizes = {questions[id].request.identity: len(part) for id, part in self._empty.items()}
@@ -157,16 +159,32 @@ class AttachStep:
                 [question.request for question in questions.values()],
                 deadline,
             )
-            for id, question in questions.items():
-                part, answer = self._empty[id], api.get(question) or {}
-                count = None if is_store(answer) else protocol.counted_files(answer)
-                if _is_without_files(answer):
-                    self._ignored(part)
-                elif count is not None and count >= len(part):
-                    self._attached(part, id)
-                else:
-                    problem = f"{id} was created, but it counts {count or 0:,} of the {len(part):,} files"
-                    raise RowError(f"{self._name(part)}: {problem}")
+            for id, part in self._empty.items():
+                try:
+                    doubt = self._told(part, id, api.get(questions[id]))
+                except NOT_READ as error:
+                    doubt, cause = f"it cannot be read: {error}", cause or error
+                if doubt:
+                    doubts.append(f"{self._name(part)}: {id} was created, but {doubt}")
+        if doubts:  # only now: each intent must say that its batch was ignored
+            others = f"; the same COMMIT has {len(doubts) - 1:,} more such batches" if len(doubts) > 1 else ""
+            raise RowError(doubts[0] + others) from cause
+
+    def _told(self, part: Sequence[Pair], batch_id: str, answer: Object | None) -> str:
+        """Record what a batch says of its files. Returns why it leaves them in doubt, "" if it does not."""
+        if answer is None:
+            return "the API does not find it"
+        if is_store(answer):
+            return "the response to its GET is the vector store"
+        count = protocol.counted_files(answer)
+        if _is_without_files(answer):
+            self._ignored(part)
+        elif count is not None and count >= len(part):
+            self._attached(part, batch_id)
+        else:
+            counted = "does not count its files" if count is None else f"counts {count:,} of the {len(part):,} files"
+            return f"its status is {answer.get('status')}, and it {counted}"
+        return ""
 
     def _name(self, part: Sequence[Pair]) -> str:
         return self._label([document for document, _ in part])

@@ -46,6 +46,27 @@ def shown_as(counts: dict[str, int], status: str, *methods: str) -> Any:
     return show
 
 
+NO_FILES = dict.fromkeys(("in_progress", "completed", "failed", "cancelled", "total"), 0)
+STORE_OBJECT = {
+    "id": STORE,
+    "object": "vector_store",
+    "status": "in_progress",
+    "usage_bytes": 0,
+    "file_counts": NO_FILES,
+}
+
+
+def answering(reply: Callable[[str], Response]) -> Any:
+    """A filter that shows a new batch without files, and replies to the GET of a batch, by its id."""
+    show = shown_as(NO_FILES, "in_progress")
+
+    def answer(received: Received, carry_out: Callable[[Received], Response]) -> Response:
+        is_asked = received.method == "GET" and received.segments[-2:-1] == ["file_batches"]
+        return reply(received.segments[-1]) if is_asked else show(received, carry_out)
+
+    return answer
+
+
 @pytest.fixture(params=["ignores", "ignores, and is finished later", "refuses"])
 def asked(request: Any, serve_by: Any, ignoring: Any) -> int:
     """Each kind of server. Returns how often it is asked for the empty batch."""
@@ -217,7 +238,7 @@ def test_documents_of_a_batch_in_doubt(
     seconds: float,
 ) -> None:
     """Nothing is sent in the other form: the next COMMIT asks what is attached, which is everything here."""
-    counts = {"in_progress": 0, "completed": total, "failed": 0, "cancelled": 0, "total": total}
+    counts = {**NO_FILES, "completed": total, "total": total}
     serve_by(shown_as(counts, status, "POST", "GET"))
     db = connect(file, clock=clock)
     began = clock.monotonic()
@@ -231,11 +252,75 @@ def test_documents_of_a_batch_in_doubt(
     assert_holds(sandbox, CONTENT)
 
 
+@pytest.mark.parametrize(
+    ("reply", "problem"),
+    [
+        (lambda id: json_response({"error": {"message": "No such batch"}}, 404), "the API does not find it"),
+        (lambda id: json_response(STORE_OBJECT), "the response to its GET is the vector store"),
+        (lambda id: json_response({"error": {"message": "No."}}, 403), r"it cannot be read: GET .*: answered 403: No\."),
+        (
+            lambda id: json_response({"id": id, "object": "vector_store.file_batch", "status": "completed"}),
+            "its status is completed, and it does not count its files",
+        ),
+    ],
+    ids=["is not found", "is the vector store", "is refused", "counts nothing"],
+)
+def test_documents_of_a_batch_that_tells_nothing(
+    file: str, connect: Any, sandbox: Any, clock: FakeClock, serve_by: Any, requests: Requests, reply: Any, problem: str
+) -> None:
+    """It is asked for once, COMMIT says why it fails, and the next one asks what is attached."""
+    serve_by(answering(reply))
+    db = connect(file, clock=clock)
+    began = clock.monotonic()
+    with pytest.raises(openai_vtab.WriteError, match=rf"vsfb_\w+ was created, but {problem}.*is used then") as caught:
+        write(db)
+    assert isinstance(caught.value.__cause__.__cause__, openai_vtab.APIError) == ("cannot be read" in problem)
+    assert clock.monotonic() == began
+    assert short(requests())["GET vector_stores/file_batches"] == 1
+    write(db)
+    assert [request for request in short(requests()) if not request.startswith("GET")] == []
+    assert_holds(sandbox, CONTENT)
+
+
+@pytest.mark.parametrize("in_doubt", [1, 2])
+def test_documents_of_several_batches_in_doubt(
+    file: str,
+    connect: Any,
+    sandbox: Any,
+    clock: FakeClock,
+    serve_by: Any,
+    ignoring: Any,
+    requests: Requests,
+    in_doubt: int,
+) -> None:
+    """COMMIT fails once, and the next one knows what the batches after the first have told."""
+    lose = answering(lambda id: json_response({"error": {"message": "No such batch"}}, 404))
+    ignore = ignoring("files", later=True)
+
+    def serve(received: Received, carry_out: Callable[[Received], Response]) -> Response:
+        is_second = received.segments[-1] == "file_batches" and "attributes" not in received.body["files"][-1]
+        is_ignored = is_second or received.segments[-1].startswith("vsfb_empty")
+        return (ignore if is_ignored and in_doubt == 1 else lose)(received, carry_out)
+
+    serve_by(serve)
+    db = connect(file, clock=clock, max_files_per_batch=2)
+    more = "; the same COMMIT has 1 more such batches" if in_doubt == 2 else ""
+    with pytest.raises(openai_vtab.WriteError, match=f"'a.md' and 1 other of its batch.* does not find it{more}; rep"):
+        write(db)
+    assert batches(sandbox) == [("files", 2, None)] * 2
+    serve_by(lambda received, carry_out: carry_out(received))
+    requests()
+    write(db)
+    assert sorted(batches(sandbox), key=str) == ([*ALIKE[:1], ("file_ids", 1, {"lang": "en"})] if in_doubt == 1 else [])
+    assert_holds(sandbox, CONTENT)
+    assert languages(sandbox) == LANGUAGES
+
+
 def test_documents_of_a_batch_that_counts_its_files_later(
     file: str, connect: Any, sandbox: Any, clock: FakeClock, serve_by: Any, requests: Requests, caplog: Any
 ) -> None:
     """It is asked for, and nothing is sent in the other form."""
-    serve_by(shown_as(dict.fromkeys(("in_progress", "completed", "failed", "cancelled", "total"), 0), "in_progress"))
+    serve_by(shown_as(NO_FILES, "in_progress"))
     db = connect(file, clock=clock)
     write(db)
     assert short(requests()) == {
@@ -252,7 +337,7 @@ def test_documents_of_a_batch_that_counts_its_files_one_by_one(
     file: str, connect: Any, sandbox: Any, clock: FakeClock, serve_by: Any, requests: Requests
 ) -> None:
     """It is asked for until it counts all of them, although it is not finished then."""
-    counts = dict.fromkeys(("in_progress", "completed", "failed", "cancelled", "total"), 0)
+    counts = dict(NO_FILES)
 
     def count(received: Received, carry_out: Callable[[Received], Response]) -> Response:
         shown = shown_as(dict(counts), "in_progress", "POST", "GET")(received, carry_out)

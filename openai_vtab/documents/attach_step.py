@@ -42,10 +42,9 @@ from ..execution.statement import NOT_READ, StatementSession
 from ..execution.workers import WorkerPool
 from ..ledger.intents import Intent
 from ..protocol import READ_AFTER_WRITE_SECONDS, Object, Request, Response
-from ..tables.vector_store_file_batches import vector_store_file_batches
 from . import requests, selections
 from .api_reader import APIReader
-from .reading import is_store
+from .batches import is_finished, is_store, is_without_files
 from .rows import Document
 from .selections import Pair
 from .sending import StepSender
@@ -128,7 +127,7 @@ class AttachStep:
         )
 
     def _created(self, part: Sequence[Pair], answer: Object) -> None:
-        if not answer or _is_without_files(answer):
+        if not answer or is_without_files(answer):
             self._ignored(part)
         elif protocol.counted_files(answer) == 0:
             self._empty[str(answer["id"])] = part
@@ -177,7 +176,7 @@ class AttachStep:
         if is_store(answer):
             return "the response to its GET is the vector store"
         count = protocol.counted_files(answer)
-        if _is_without_files(answer):
+        if is_without_files(answer):
             self._ignored(part)
         elif count is not None and count >= len(part):
             self._attached(part, batch_id)
@@ -195,11 +194,6 @@ def _is_decided(request: Request, response: Response, size: int) -> bool:
     if protocol.is_undecided(request, response):
         return True
     answer = protocol.parse_object(request, response)
-    if answer is None or is_store(answer) or answer.get("status") in vector_store_file_batches.finished:
+    if answer is None or is_store(answer) or is_finished(answer):
         return True
     return (protocol.counted_files(answer) or 0) >= size
-
-
-def _is_without_files(batch: Object) -> bool:
-    """Whether a batch is completed, and counts no files: none will follow. Another end says nothing of its files."""
-    return batch.get("status") == "completed" and not is_store(batch) and protocol.counted_files(batch) == 0

@@ -85,13 +85,13 @@ class AttachStep:
         uploaded = selections.newest_in(self._store, State.UPLOADED)
         if not uploaded:
             return 0
-        if self._ignores_files():
+        if self._store.ignores_files():
             self._attach(requests.alike(uploaded))
             return len(uploaded)
         self._attach([uploaded])
         if self._empty:
             self._ask_for_empty_batches()
-        if self._ignores_files():
+        if self._store.ignores_files():
             log.warning(
                 "%s: the server ignores `files`, so that one batch cannot have documents with different attributes; it "
                 "is sent a batch for each set of documents with the same attributes and chunking_strategy from now on",
@@ -99,9 +99,6 @@ class AttachStep:
             )
             self._attach(requests.alike(selections.newest_in(self._store, State.UPLOADED)))
         return len(uploaded)
-
-    def _ignores_files(self) -> bool:
-        return self._store.setting("ignores_files") is not None
 
     def _attach(self, groups: Sequence[Sequence[Pair]]) -> None:
         for group in groups:
@@ -138,7 +135,7 @@ class AttachStep:
         self._store.attached(part, batch_id, int(self._workers.clock.time()))
 
     def _ignored(self, part: Sequence[Pair]) -> None:
-        self._store.set("ignores_files", 1)
+        self._store.learn_ignores_files()
         intent = self._intents[part[0][1].id]
         if intent is not None:
             intent.created({})

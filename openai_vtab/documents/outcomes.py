@@ -89,7 +89,7 @@ class DocumentOutcomes:
         if step is Step.UPLOAD:
             return self._uploaded(intent) if is_created else self._upload_unknown(intent)
         if step is Step.ATTACH and is_created and not intent.answer:
-            return self._files_ignored()
+            return int(self.store.learn_ignores_files())
         return sum(self._unsure(intent, step, sent) for sent in intent.sent.get("files", ()))
 
     def _store_created(self, intent: Intent) -> int:
@@ -103,12 +103,6 @@ class DocumentOutcomes:
         if self.store.setting("vector_store_id") is not None or self.store.setting("store_unknown") is not None:
             return 0
         self.store.set("store_unknown", intent.at)
-        return 1
-
-    def _files_ignored(self) -> int:
-        if self.store.setting("ignores_files") is not None:
-            return 0
-        self.store.set("ignores_files", 1)
         return 1
 
     def _uploaded(self, intent: Intent) -> int:

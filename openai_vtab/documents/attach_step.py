@@ -41,7 +41,7 @@ from ..execution.polling import poll_until
 from ..execution.statement import NOT_READ, StatementSession
 from ..execution.workers import WorkerPool
 from ..ledger.intents import Intent
-from ..protocol import READ_AFTER_WRITE_SECONDS, Object, Request, Response
+from ..protocol import NOTHING_CREATED, READ_AFTER_WRITE_SECONDS, Object, Request, Response
 from . import requests, selections
 from .api_reader import APIReader
 from .batches import is_finished, is_store, is_without_files
@@ -124,7 +124,7 @@ class AttachStep:
         )
 
     def _created(self, part: Sequence[Pair], answer: Object) -> None:
-        if not answer or is_without_files(answer):
+        if answer == NOTHING_CREATED or is_without_files(answer):
             self._ignored(part)
         elif protocol.counted_files(answer) == 0:
             self._empty[str(answer["id"])] = part
@@ -138,7 +138,7 @@ class AttachStep:
         self._store.learn_ignores_files()
         intent = self._intents[part[0][1].id]
         if intent is not None:
-            intent.created({})
+            intent.created(NOTHING_CREATED)
 
     def _ask_for_empty_batches(self) -> None:
         """Ask for batches until they are finished, or count all files. Raises RowError if files are in doubt then."""

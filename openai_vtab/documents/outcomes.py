@@ -26,6 +26,7 @@ from typing import Any
 import apsw
 
 from ..ledger.intents import Intent, Outcome
+from ..protocol import NOTHING_CREATED
 from ..sqlite.internal_sql import InternalSQL
 from ..sqlite.separate_connection import separate_connection
 from . import unknown
@@ -88,7 +89,7 @@ class DocumentOutcomes:
             return self._store_created(intent) if is_created else self._store_unknown(intent)
         if step is Step.UPLOAD:
             return self._uploaded(intent) if is_created else self._upload_unknown(intent)
-        if step is Step.ATTACH and is_created and not intent.answer:
+        if step is Step.ATTACH and is_created and intent.answer == NOTHING_CREATED:
             return int(self.store.learn_ignores_files())
         return sum(self._unsure(intent, step, sent) for sent in intent.sent.get("files", ()))
 

@@ -3,27 +3,30 @@
 Theory of operation
 -------------------
 A batch has one of two forms. With `file_ids`, its attributes and chunking_strategy are those of all its files; with
-`files`, each file has its own. Documents that differ in neither are sent in the first form, others in the second.
+`files`, each file has its own. If all documents have the same attributes and chunking_strategy, COMMIT sends
+`file_ids`; otherwise `files`.
 
-Some servers know only the first form. They ignore `files`, and create a batch of no files, which is completed at once
-or a moment later; or they refuse it, and name the `file_ids` that they miss. Both are certain: nothing was attached,
+Some servers know only `file_ids`. They ignore `files`, and create an empty batch, which is completed at once or a
+moment later; or they refuse the request, and name the `file_ids` that it lacks. Both are certain: nothing was attached,
 and nothing will be. So the files stay `uploaded`, the table remembers this in NAME_config (`ignores_files`), and the
-same COMMIT attaches the files in the first form, with a batch for each set of documents that are alike. No later
-COMMIT of the table sends `files` again.
+same COMMIT sends `file_ids`, in a batch for each set of documents with the same attributes and chunking_strategy. No
+later COMMIT of the table sends `files` again.
 
-    the response to `files`                      the files are then
-    -------------------------------------------  ---------------------------------------------------------------
-    a batch that counts all of them              in progress
-    a completed batch that counts none           uploaded, and attached by `file_ids`
-    400 or 422, and names `file_ids`             the same
-    any other batch that counts none             what the batch says later: it is asked for up to 10 s, until it
-                                                 is finished or counts all of them; if it counts fewer then, and
-                                                 is not completed with none, the same as in the next line
-    a batch that counts a part of them           unsure: COMMIT fails, and the next one asks for each of them
-    anything else                                as for every request (outcomes.py)
+    the response to `files`           the files are then
+    --------------------------------  -----------------------------------------------------------------------------
+    a batch that counts all of them,  in progress
+    or has no file_counts
+    a completed batch that counts     uploaded, and attached by `file_ids`
+    none
+    400 or 422, and names `file_ids`  the same
+    any other batch that counts none  COMMIT asks for it for up to 10 s, until it is finished or counts all of them.
+                                      As above if it counts all, or is completed with none; otherwise unsure.
+    a batch that counts a part        unsure: COMMIT fails, and the next one asks for each file
+    anything else                     as for every request (outcomes.py)
 
-Only files of which the server has said that they were not attached, and will not be, are sent again: so nothing is sent
-twice. If the COMMIT fails afterwards, the intent of the batch says that it was ignored, and the next COMMIT knows it.
+Files are sent again only if the server has said that they were not attached, and will not be: nothing is sent twice. A
+batch that has failed or was cancelled does not say this, because files may have been attached before. If the COMMIT
+fails afterwards, the intent of the batch says that it was ignored, and the next COMMIT knows it.
 
 >>> AttachStep(store, vector_store, sender, workers, 2000, label).run()
 12

@@ -1,14 +1,14 @@
 """The outcomes of transactions that were rolled back or interrupted, written into the shadow tables from their intents.
 
-    the intent's step   carried out, and the response has come   the outcome is unknown
-    ------------------  ---------------------------------------  ------------------------------------------------------
-    store               its id                                   the time, so that the next COMMIT looks for the store
-    upload              a spare file                             a spare file in the state `unknown`; of a new key, a
-                                                                 document that shows it (unknown.py)
-    attach              the same as for the next steps; if the   the same
-                        server ignores `files`, only that
-    attributes, detach  the files are `unsure`: the next look    the same
-    delete              at the API tells what they are
+    the intent's step        carried out, and the response has come   the outcome is unknown
+    -----------------------  ---------------------------------------  --------------------------------------------------
+    store                    its id                                   the time, so that the next COMMIT looks for the
+                                                                      store
+    upload                   a spare file                             a spare file in the state `unknown`; of a new key,
+                                                                      a document that shows it (unknown.py)
+    attach, `files` ignored  the setting `ignores_files`              –
+    attach, attributes,      the files are `unsure`: the next look    the same
+    detach, delete           at the API tells what they are
 
 Each row has its intent's id, or is found by its file's id: writing an outcome twice is the same as writing it once.
 

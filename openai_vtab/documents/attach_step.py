@@ -166,7 +166,7 @@ class AttachStep:
                 if doubt:
                     doubts.append(f"{self._name(part)}: {id} was created, but {doubt}")
         if doubts:  # only now: each intent must say that its batch was ignored
-            others = f"; the same COMMIT has {len(doubts) - 1:,} more such batches" if len(doubts) > 1 else ""
+            others = f"; {len(doubts):,} batches of this COMMIT are in doubt" if len(doubts) > 1 else ""
             raise RowError(doubts[0] + others) from cause
 
     def _told(self, part: Sequence[Pair], batch_id: str, answer: Object | None) -> str:

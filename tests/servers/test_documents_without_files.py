@@ -313,7 +313,7 @@ def test_documents_of_several_batches_in_doubt(
 
     serve_by(serve)
     db = connect(file, clock=clock, max_files_per_batch=2)
-    more = "; the same COMMIT has 1 more such batches" if in_doubt == 2 else ""
+    more = "; 2 batches of this COMMIT are in doubt" if in_doubt == 2 else ""
     with pytest.raises(openai_vtab.WriteError, match=f"'a.md' and 1 other of its batch.* does not find it{more}; rep"):
         write(db)
     assert batches(sandbox) == [("files", 2, None)] * 2

@@ -59,14 +59,15 @@ def _resolve_unknown(store: DocumentStore, api: APIReader, others: Sequence[Docu
     files = selections.unknown(store)
     if not files:
         return
-    stores = [store, *(other for other in others if other.is_there())]
+    others = [other for other in others if other.is_there()]
+    rivals = [file for other in others for file in selections.unknown(other)]
 
     def is_known(file_id: str) -> bool:
-        return any(each.with_file_id(file_id) for each in stores)
+        return any(each.with_file_id(file_id) for each in (store, *others))
 
     since = unknown.possible_since(files)
     listed = takewhile(lambda o: (o.get("created_at") or 0) >= since, api.listed(api.uploaded_files()))
-    unknown.resolve(store, files, list(listed), is_known)
+    unknown.resolve(store, files, list(listed), is_known, rivals)
 
 
 def _look(store: DocumentStore, session: StatementSession, vector_store_id: str) -> None:

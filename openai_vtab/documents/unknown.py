@@ -1,8 +1,9 @@
 """Uploads with an unknown outcome: which of the files at the API is the one that an upload may have created.
 
 A file is taken for an upload's only if it is the only one that can be: it has the name, the size and the purpose, it
-was created since the upload began, no row knows it, and it cannot be the file of another such upload. Otherwise the
-upload stays unknown until the user decides: uploading again might leave a second file that no row knows.
+was created since the upload began, no row knows it, and it cannot be the file of another such upload, of this table or
+another one. Otherwise the upload stays unknown until the user decides: uploading again might leave a second file that
+no row knows.
 
 Whose file it is
 ----------------
@@ -44,18 +45,24 @@ def possible_since(files: Sequence[StoredFile]) -> int:
 
 
 def resolve(
-    store: DocumentStore, files: Sequence[StoredFile], objects: Sequence[Object], is_known: Callable[[str], bool]
+    store: DocumentStore,
+    files: Sequence[StoredFile],
+    objects: Sequence[Object],
+    is_known: Callable[[str], bool],
+    rivals: Sequence[StoredFile] = (),
 ) -> None:
     """Give each unknown file the id of the only object that it can be, or write down which ones it may be.
 
     objects: the files at the API, created since `possible_since`.
     is_known: whether a row of a table has a file of this id.
+    rivals: the unknown files of other tables.
     """
     candidates = {file.id: [o for o in objects if _can_be(file, o)] for file in files}
     unowned = {id for found in candidates.values() for o in found if not is_known(id := o["id"])}
     for id, found in candidates.items():
         candidates[id] = [o for o in found if o["id"] in unowned]
-    claims = Counter(o["id"] for found in candidates.values() for o in found)
+    of_rivals = [o for file in rivals for o in objects if _can_be(file, o)]
+    claims = Counter(o["id"] for found in (*candidates.values(), of_rivals) for o in found)
     alike: dict[tuple[str | None, int | None], list[StoredFile]] = {}
     for file in files:
         match candidates[file.id]:
@@ -64,16 +71,19 @@ def resolve(
             case _:
                 alike.setdefault((file.filename, file.bytes), []).append(file)
     for group in alike.values():
-        _leave_or_advise(store, group, candidates)
+        _leave_or_advise(store, group, candidates, {o["id"] for o in of_rivals})
 
 
-def _leave_or_advise(store: DocumentStore, group: Sequence[StoredFile], candidates: dict[int, list[Object]]) -> None:
+def _leave_or_advise(
+    store: DocumentStore, group: Sequence[StoredFile], candidates: dict[int, list[Object]], of_rivals: set[str]
+) -> None:
     """Delete the objects that uploads of one name and size can be if no document needs any of them.
 
     It does not matter then which object is which upload's; there must not be more of them than uploads.
     """
     objects = {o["id"]: o for file in group for o in candidates[file.id]}
-    if any(file.state is not State.LEAVING for file in group) or len(objects) > len(group):
+    is_needed = any(file.state is not State.LEAVING for file in group) or not of_rivals.isdisjoint(objects)
+    if is_needed or len(objects) > len(group):
         for file in group:
             store.change_file(file.id, answer=advice(store.name, [o["id"] for o in candidates[file.id]]))
         return

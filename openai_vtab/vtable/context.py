@@ -69,7 +69,7 @@ class ConnectionContext:
         sender = WriteSender(self.workers, callbacks.may_delete, callbacks.on_done)
         self.writes = writes = WriteQueue(sender)
         self.internal_sql = InternalSQL(weak)
-        self.ending_errors = EndingErrors(connection, self.internal_sql, callbacks.is_abandoned)
+        self.ending_errors = EndingErrors(connection, self.internal_sql, self._is_unheard)
         self.created: dict[tuple[str, ...], float] = {}  # objects created through it: the time, on the clock
         self.stores = ShadowStores(
             self.internal_sql,
@@ -104,6 +104,10 @@ class ConnectionContext:
 
     # statements
 
+    def _is_unheard(self) -> bool:
+        """Whether nobody may see the exception of a COMMIT: of a cancelled task, or of a statement that is reset."""
+        return self.callbacks.is_abandoned() or not self.statements.running
+
     def _began(self, statement: Statement, connection: apsw.Connection) -> None:
         # before a writing statement nothing is settled: what is written now would be undone with that statement
         if statement.readonly and (self.settlement.stores or not self.writes.is_empty):
@@ -111,6 +115,8 @@ class ConnectionContext:
 
     def _ended(self, statement: Statement, connection: apsw.Connection) -> None:
         self.ending_errors.over()
+        if self.writes.savepoints.open and first_word(statement.sql) == "BEGIN":
+            self.writes.savepoints.clear()  # SQLite forgets the savepoints of statements that are half read
         if statement.session is not None and not self.statements.running:
             self._forget_old()
         # learned rows wait after a writing statement, so that changes() is still the user's when it is called next

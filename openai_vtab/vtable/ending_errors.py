@@ -13,9 +13,11 @@ schema, and if no prepared statement needs the table any more: APSW's cache of 1
 
 The rollback hook is the last function that SQLite calls. An exception that is still kept must not be raised twice.
 
-A cancelled asyncio task does not see the exception of its COMMIT. So the log says what the API may have carried out.
+A cancelled asyncio task does not see the exception of its COMMIT. Neither does a program that frees a cursor, or closes
+it by force, before the last row of an INSERT … RETURNING: the statement commits as it is reset. So the log says what
+the API may have carried out.
 
->>> errors = EndingErrors(connection, internal_sql, is_abandoned=lambda: False)
+>>> errors = EndingErrors(connection, internal_sql, is_unheard=lambda: False)
 >>> with errors.kept(): queue.flush()
 
 https://github.com/rogerbinns/apsw/blob/master/src/vtable.c (apswvtabDestroyOrDisconnect)
@@ -38,11 +40,9 @@ log = logging.getLogger("openai_vtab")
 class EndingErrors:
     """The exceptions of the statement that ends the open transaction of a connection."""
 
-    def __init__(
-        self, connection: apsw.Connection, internal_sql: InternalSQL, is_abandoned: Callable[[], bool]
-    ) -> None:
+    def __init__(self, connection: apsw.Connection, internal_sql: InternalSQL, is_unheard: Callable[[], bool]) -> None:
         self._internal_sql = internal_sql
-        self._is_abandoned = is_abandoned
+        self._is_unheard = is_unheard
         self._raised: BaseException | None = None
         self._is_lost = False
         connection.set_rollback_hook(self._raise_again, id=EndingErrors)
@@ -54,8 +54,8 @@ class EndingErrors:
             yield
         except BaseException as error:
             self._raised, self._is_lost = error, False
-            if self._is_abandoned() and _may_have_sent(error):
-                log.warning("the COMMIT of a cancelled task has failed: %s", error)
+            if self._is_unheard() and _may_have_sent(error):
+                log.warning("COMMIT has failed, and the program may not see the exception: %s", error)
             raise
 
     def disconnected(self) -> None:

@@ -114,6 +114,21 @@ def test_unknown_uploads_that_one_file_may_be_both(db: apsw.Connection, sandbox:
     ]
 
 
+def test_unknown_uploads_of_two_tables_that_one_file_may_be_both(db: apsw.Connection, sandbox: Any) -> None:
+    """The first was not carried out, the second was: the file has the same name and size, and another content."""
+    sandbox.add_store("vs_other")
+    db.execute("CREATE VIRTUAL TABLE other USING vector_store_documents(vector_store_id = 'vs_other')")
+    lose(db, sandbox, Status(500), "one")
+    sandbox.inject(LOST, method="POST", path="/files$")
+    with pytest.raises(openai_vtab.Error):
+        db.execute("INSERT INTO other (key, content) VALUES ('docs/a.md', 'two')")
+    db.execute("BEGIN; INSERT OR REPLACE INTO handbook (key, content) VALUES ('docs/a.md', 'one')")
+    db.execute("INSERT OR REPLACE INTO other (key, content) VALUES ('docs/a.md', 'two'); COMMIT")
+    assert rows(db) == [("docs/a.md", "unknown")]
+    assert db.execute("SELECT key, status FROM other").fetchall() == [("docs/a.md", "unknown")]
+    assert held(sandbox) == {}
+
+
 @pytest.mark.parametrize("way", ["DELETE", "retry-unknown"])
 def test_unknown_upload_is_sent_again_on_request(db: apsw.Connection, sandbox: Any, way: str) -> None:
     """DELETE of the row and INSERT, or the command and OR REPLACE; what was lost is found and deleted later."""

@@ -32,7 +32,7 @@ def is_finished(batch: Object) -> bool:
 
 def is_without_files(batch: Object) -> bool:
     """Whether a batch is completed, and counts no files: none will follow. Another end says nothing of its files."""
-    return batch.get("status") == "completed" and not is_store(batch) and protocol.counted_files(batch) == 0
+    return batch.get("status") == "completed" and protocol.counted_files(batch) == 0
 
 
 def finished_files(batch: Object) -> int | None:

@@ -66,10 +66,10 @@ class PoolTransport:
                 headers,
                 self._most,
                 stores=not request.changes,
-                ended_by=None if request.changes else cancelled.ended_by,
+                cancelled=None if request.changes else cancelled,
             )
         except BaseException as error:
-            if cancelled.is_abrupt and not request.changes:
+            if cancelled.reads_were_ended and not request.changes:
                 return Failure("interrupted", sent=outgoing.has_begun)
             if outgoing.has_begun and not request.idempotent and creating.is_ahead:
                 self._on_break()

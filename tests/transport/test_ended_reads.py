@@ -89,6 +89,33 @@ def test_interrupt_closes_the_connections_of_reads(tls: Any, interrupted: Any, r
         db.close()
 
 
+@pytest.mark.parametrize("tls", ["https"], indirect=True)
+def test_interrupt_during_a_handshake_closes_the_connection_after_it(tls: Any, interrupted: Any) -> None:
+    """Nothing of the request is sent."""
+    context, settings = tls
+    begun, responds = threading.Event(), threading.Event()
+    received: queue.Queue[bytes] = queue.Queue()
+
+    def serve(connection: socket.socket) -> None:
+        connection.recv(1, socket.MSG_PEEK)
+        begun.set()
+        assert responds.wait(20)
+        try:
+            with context.wrap_socket(connection, server_side=True) as secured:
+                received.put(secured.recv(1))
+        except OSError:  # the client is gone before it has read all of the handshake
+            received.put(b"")
+
+    with serving(serve) as server:
+        db = openai_vtab.connect(base_url=server.url("https"), **SETTINGS, **settings)
+        interrupted(db, lambda: begun.wait(20))
+        with pytest.raises(apsw.InterruptError, match="interrupted"):
+            db.execute("SELECT id FROM vector_stores").fetchall()
+        responds.set()
+        assert received.get(timeout=20) == b""
+        db.close()
+
+
 def test_cancelled_task_closes_the_connections_of_reads() -> None:
     """The same for asyncio."""
     silent = Silent()

@@ -2,13 +2,15 @@
 
 python -m tests.servers.capabilities                        # record the sandbox and the models again, then the page
 python -m tests.servers.capabilities --page                 # only the page
-OPENAI_BASE_URL=… OPENAI_API_KEY=… python -m tests.servers.capabilities --server 'NAME 1.2' --gaps 'No batches.'
+OPENAI_BASE_URL=… OPENAI_API_KEY=… python -m tests.servers.capabilities --server 'NAME 1.2'
+
+The page's words about a server are in its file in runs/: about, works, gaps (what does not work: what to do). A new
+recording keeps them. Those about a model are in models/.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 import shutil
@@ -16,7 +18,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,75 +29,16 @@ from openai_vtab import sandbox
 from openai_vtab.settings import DEFAULT_BASE_URL
 
 from ..support.cassettes import Secrets
-from ..support.recording import FILES, STORE, Target
+from ..support.recording import Target
 from .models import MODELS
 from .models.model import served
+from .page import PAGE, page
+from .run import NOT_REACHED, OUTCOMES, RUNS, Result, Run, Words, file_of, runs
 
 ROOT = Path(__file__).parents[2]
-RUNS = Path(__file__).parent / "runs"
-PAGE = ROOT / "docs" / "servers.md"
-KINDS = ("sandbox", "server", "model")
 RANDOM_ID = re.compile(r"\b((?:vs|file|vsfb|batch|req)[-_])(?:[0-9a-f]{8,}|[0-9A-Za-z]{20,})[\w-]*")
 MOST = 200  # characters of an error
 ON_SETUP = 'failed on setup with "'  # pytest's words, before an error and a quote
-OUTCOMES = ("yes", "own", "no")  # from the best
-# Errors of tests that have not reached what they are to show: an object is missing (Place.real), or the route is. A
-# message of "Not Found" alone is what frameworks say of an unknown route (protocol/not_found.py).
-NOT_REACHED = re.compile(
-    rf"\b(?:{'|'.join((STORE, *FILES))}) could not be created: |; there is no such route: | in 'Not Found'$"
-)
-
-INTRODUCTION = """\
-# Servers, as recorded
-
-[Compatible servers](guides/compatible-servers.md) says how to connect to a server that resembles OpenAI's, and which settings help. This page says what such servers can do. `python -m tests.servers.capabilities` makes it from recordings: it runs every recorded test in tests/tables against each server. The project's `CONTRIBUTING.md` says how to record another one.
-
-| in the table | |
-|---|---|
-| yes | The requests, and the rows or the error, are as with OpenAI. |
-| own | The server knows the requests, and behaves in another way than OpenAI. OpenAI's description does not demand OpenAI's way. |
-| no | It does not work or has another result, the server has no such route, or it could not create the files that this needs. |
-"""
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a recording has shown of one capability."""
-
-    error: str = ""  # "" if the test has passed
-    openai: str = ""  # how OpenAI behaves, if the test is of OpenAI's own behaviour and has failed
-
-    @property
-    def outcome(self) -> str:
-        """One of OUTCOMES. It is "own" only if the server got as far as behaving in its own way."""
-        if not self.error:
-            return "yes"
-        return "own" if self.openai and not NOT_REACHED.search(self.error) else "no"
-
-
-@dataclass(frozen=True)
-class Run:
-    """A recording from a server."""
-
-    server: str
-    kind: str  # "sandbox", "server" or "model"
-    recorded: str  # the day
-    connect: str
-    gaps: str
-    results: dict[str, Result]
-    differences: list[str]  # of its answers from OpenAI's description
-
-    @classmethod
-    def read(cls, path: Path) -> Run:
-        """The run in a file."""
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return cls(**{**found, "results": {name: Result(**each) for name, each in found["results"].items()}})
-
-    def write(self, folder: Path) -> None:
-        """Write the run into its file."""
-        name = re.sub(r"\W+", "-", self.server.lower()).strip("-")
-        text = json.dumps(asdict(self), indent=1, ensure_ascii=False)
-        (folder / f"{name}.json").write_text(f"{text}\n", encoding="utf-8")
 
 
 def record(target: Target) -> tuple[dict[str, Result], list[str]]:
@@ -161,66 +103,6 @@ def shortened(message: str, secrets: Secrets) -> str:
     return text if len(text) <= MOST else f"{text[: MOST - 1]}…"
 
 
-def page(runs: Iterable[Run]) -> str:
-    """The page of these runs: what each can do, and a section for each."""
-    runs = sorted(runs, key=lambda run: (KINDS.index(run.kind), run.server))
-    names = sorted({name for run in runs for name in run.results})
-    rows = [("", *(_heading(run) for run in runs)), ("---",) * (len(runs) + 1)]
-    rows += [(name, *(run.results[name].outcome if name in run.results else "–" for run in runs)) for name in names]
-    table = "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
-    return "\n".join([INTRODUCTION, "## What each can do\n", table, "## The servers\n", _kinds(), *map(_section, runs)])
-
-
-def _kinds() -> str:
-    return (
-        "**A server** was run and recorded. **A model** was not: it is this project's sandbox with the differences that "
-        "were noted when the server was tried by hand. So it shows what these differences mean for the tables, and a "
-        "yes says only that no other difference was noted.\n"
-    )
-
-
-def _heading(run: Run) -> str:
-    return f"{run.server} (model)" if run.kind == "model" else run.server
-
-
-def _section(run: Run) -> str:
-    """A server: how to point at it, its gaps, and the reasons of each no."""
-    recorded = {"sandbox": "The sandbox of this project", "server": "A server", "model": "A model"}[run.kind]
-    count = sum(result.outcome == "yes" for result in run.results.values())
-    lines = [
-        f"### {_heading(run)}\n",
-        f"{recorded}, recorded on {run.recorded}: {count} of {len(run.results)}. Connect with `{run.connect}`.\n",
-    ]
-    if run.gaps:
-        lines.append(f"{run.gaps}\n")
-    reasons: dict[str, list[str]] = {}
-    for name, result in sorted(run.results.items()):
-        if result.outcome != "yes":
-            reasons.setdefault(_cell(result), []).append(name)
-    if reasons:
-        rows = [f"| {'<br>'.join(names)} | {cell} |" for cell, names in reasons.items()]
-        lines += ["| not as OpenAI | |\n|---|---|", *rows, ""]
-    if run.differences:
-        lines += ["Responses that OpenAI's description does not have:\n"]
-        lines += [*(f"- {_code(text)}" for text in run.differences), ""]
-    return "\n".join(lines)
-
-
-def _cell(result: Result) -> str:
-    """The error, and how OpenAI behaves if the server behaves in its own way."""
-    openai = f". At OpenAI, {result.openai}." if result.outcome == "own" else ""
-    return f"{result.outcome}: {_code(result.error)}{openai}"
-
-
-def _code(text: str) -> str:
-    return f"`{text.replace('|', '¦').replace('`', chr(39))}`"
-
-
-def runs() -> list[Run]:
-    """The committed runs."""
-    return [Run.read(path) for path in sorted(RUNS.glob("*.json"))]
-
-
 def today() -> str:
     return datetime.now(UTC).date().isoformat()
 
@@ -229,12 +111,12 @@ def ours() -> Iterable[Run]:
     """Record the sandbox and each model."""
     with sandbox.run(processing_seconds=1.0, seeded=False) as running:
         found = record(Target(running.base_url, running.api_key))
-        connect = "openai-vtab --sandbox"
-        yield Run("Sandbox", "sandbox", today(), connect, "", *found)
+        words = Words("The sandbox of this project.", "Everything.", {})
+        yield Run("Sandbox", "sandbox", today(), "openai-vtab --sandbox", words, *found)
     for model in MODELS:
         with served(model) as running:
             found = record(Target(running.base_url, running.api_key))
-        yield Run(model.name, "model", today(), model.connect, model.seen, *found)
+        yield Run(model.name, "model", today(), model.connect, model.words, *found)
 
 
 def main(arguments: list[str], environ: Mapping[str, str]) -> None:
@@ -243,7 +125,6 @@ def main(arguments: list[str], environ: Mapping[str, str]) -> None:
     parser.add_argument("--page", action="store_true", help="write only the page")
     parser.add_argument("--server", metavar="NAME", help="record the server at OPENAI_BASE_URL under this name")
     parser.add_argument("--connect", default="", help="what to write to connect to it, for the page")
-    parser.add_argument("--gaps", default="", help="sentences about its known gaps, for the page")
     options: Any = parser.parse_args(arguments)
     if options.server:
         target = Target.of(environ)
@@ -251,8 +132,11 @@ def main(arguments: list[str], environ: Mapping[str, str]) -> None:
             _ = target.secrets
         except ValueError as error:
             parser.error(str(error))
-        connect = options.connect or f'base_url="{target.base_url}"'
-        Run(options.server, "server", today(), connect, options.gaps, *record(target)).write(RUNS)
+        path = file_of(options.server, RUNS)
+        former = Run.read(path) if path.exists() else None
+        connect = options.connect or (former.connect if former else f'base_url="{target.base_url}"')
+        kind, words = (former.kind, former.words) if former else ("server", Words())
+        Run(options.server, kind, today(), connect, words, *record(target)).write(RUNS)
     elif not options.page:
         for run in ours():
             run.write(RUNS)

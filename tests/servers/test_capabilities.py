@@ -13,9 +13,11 @@ from openai_vtab import sandbox
 
 from ..support.cassettes import Secrets
 from ..support.recording import Target
-from .capabilities import KINDS, MOST, PAGE, Result, Run, page, record, results, runs, shortened
+from .capabilities import MOST, record, results, shortened
 from .models import MODELS, ogx
 from .models.model import served
+from .page import PAGE, page
+from .run import KINDS, Result, Run, Words, runs
 
 SECRETS = Secrets("http://127.0.0.1:4711/v1", "sandbox-key")
 TABLES = Path(__file__).parents[1] / "tables"
@@ -56,8 +58,10 @@ def test_page_is_made_from_the_runs() -> None:
 def test_runs_are_of_the_tests_that_there_are() -> None:
     """Each has all capabilities; a changed test needs new recordings."""
     found = runs()
-    assert {run.server for run in found if run.kind == "model"} == {model.name for model in MODELS}
     assert {run.kind for run in found} <= set(KINDS)
+    assert {run.server: run.words for run in found if run.kind == "model"} == {
+        model.name: model.words for model in MODELS
+    }
     for run in found:
         assert set(run.results) == capabilities(), run.server
     (own,) = (run for run in found if run.kind == "sandbox")
@@ -120,15 +124,34 @@ def test_results_are_shortened() -> None:
 
 
 def test_page_tells_servers_from_models() -> None:
-    """In the table's head and in each section; a capability that was not recorded is a dash."""
-    one = Run("A 1", "model", "2026-11-26", 'base_url="a"', "No `x`.", {"a: b": Result("x", "c is d")}, ["GET /a | b"])
-    two = Run("B 2", "server", "2026-11-25", 'base_url="b"', "", {"a: c": Result("x | `y`")}, [])
-    text = page([one, two])
-    assert "|  | B 2 | A 1 (model) |\n| --- | --- | --- |\n| a: b | – | own |\n| a: c | no | – |\n" in text
-    assert 'A model, recorded on 2026-11-26: 0 of 1. Connect with `base_url="a"`.\n\nNo `x`.\n' in text
-    assert "| a: b | own: `x`. At OpenAI, c is d. |" in text
-    assert "| a: c | no: `x ¦ 'y'` |" in text
-    assert "- `GET /a ¦ b`" in text
+    """In the table's head and its cells; a capability that was not recorded is a dash. A mock has no column."""
+    none = Result()
+    one = Run("A 1", "model", "2026-11-26", 'base_url="a"', Words(), {"a: b": Result("x", "c is d"), "a: c": none}, [])
+    two = Run("B 2", "server", "2026-11-25", 'base_url="b"', Words(), {"a: c": none, "a: d": Result("x")}, [])
+    mock = Run("C 3", "mock", "2026-11-25", 'base_url="c"', Words("It keeps nothing."), {"a: b": Result("x")}, [])
+    text = page([one, two, mock])
+    rows = "| a: b | – | own |\n| a: c | yes | yes* |\n| a: d | no | – |\n\nyes*: a model's yes. "
+    assert f"|  | B 2 | A 1 (model) |\n| --- | --- | --- |\n{rows}" in text
+    made = "A model, made on 2026-11-26, from notes of a trial by hand: 1 of 2 tests passed."
+    assert f'{made} Connect with `base_url="a"`.\n' in text
+    assert "A server, recorded on 2026-11-25: 1 of 2 tests passed." in text
+    assert "C 3 is a mock, and has no column: It keeps nothing. 0 of 1 tests passed.\n" in text
+    assert "yes*" not in page([two])
+
+
+def test_page_begins_with_words_and_ends_with_what_the_tests_saw() -> None:
+    """A reader needs to know what to do instead; the errors are for those who look into the cause."""
+    words = Words("A proxy.", "Files.", {"No `x`.": "Write `y`."})
+    found = {"a: b": Result("x", "c is d"), "a: c": Result("x | `y`")}
+    text = page([Run("A 1", "server", "2026-11-26", "a", words, found, ["GET /a | b"])])
+    _, _, section = text.partition("### A 1\n")
+    head, _, seen = section.partition("## What the tests saw\n")
+    assert head.startswith(
+        "\n**Works:** Files.\n\n| does not work, or works otherwise | what to do |\n|---|---|\n| No `x`. | Write `y`. |\n"
+    )
+    assert "A proxy. A server, recorded on" in head
+    assert "| a: b | own: `x`. At OpenAI, c is d. |\n| a: c | no: `x ¦ 'y'` |" in seen
+    assert "- `GET /a ¦ b`" in seen
 
 
 @pytest.mark.slow

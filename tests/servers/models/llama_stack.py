@@ -6,8 +6,9 @@ from openai_vtab.sandbox import Quirks, Received
 from openai_vtab.sandbox.messages import Response, json_response
 from openai_vtab.sandbox.state import State
 
+from ..run import Words
 from .model import CarryOut, Model, creates_by_files
-from .ogx import resembling
+from .ogx import ONE_BATCH_FOR_EACH_SET, resembling
 
 
 def respond(received: Received, carry_out: CarryOut, _: State) -> Response:
@@ -20,7 +21,14 @@ def respond(received: Received, carry_out: CarryOut, _: State) -> Response:
 MODEL = Model(
     "llama-stack 0.7.3",
     'base_url="http://localhost:8321/v1"',
-    "As OGX, but `files` of a batch are refused with 400, as is the purpose vision.",
+    Words(
+        works="As OGX, its successor.",
+        gaps={
+            "`files` of a batch are refused with status 400.": ONE_BATCH_FOR_EACH_SET,
+            "The purpose vision is refused with status 400.": "Upload with another purpose.",
+            "All else that OGX lacks.": "As for OGX.",
+        },
+    ),
     respond,
     processing_seconds=0.0,
     quirks=Quirks(unknown_id_is_400=True, batch_ids_without_prefix=True),

@@ -18,6 +18,7 @@ from openai_vtab.sandbox.messages import Response
 from openai_vtab.sandbox.state import State
 
 from ..conftest import changed
+from ..run import Words
 
 CarryOut = Callable[[Received], Response]
 
@@ -28,7 +29,7 @@ class Model:
 
     name: str
     connect: str
-    seen: str
+    words: Words
     respond: Callable[[Received, CarryOut, State], Response]
     processing_seconds: float = 0.6
     quirks: Quirks = field(default_factory=Quirks)

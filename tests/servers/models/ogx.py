@@ -9,7 +9,13 @@ from openai_vtab.sandbox.messages import Response
 from openai_vtab.sandbox.state import State
 
 from ..conftest import batch_without_files, changed
+from ..run import Words
 from .model import CarryOut, Model, creates_by_files, every_type_is_supported
+
+ONE_BATCH_FOR_EACH_SET = (
+    "Nothing for a table of documents, which sends `file_ids` then. In `vector_store_file_batches`, write one INSERT "
+    "with `file_ids` for each set of attributes."
+)
 
 
 def respond(received: Received, carry_out: CarryOut, state: State) -> Response:
@@ -46,10 +52,22 @@ def _with_own_keys(body: dict[str, Any]) -> None:
 MODEL = Model(
     "OGX 1.5.0",
     'base_url="http://localhost:8321/v1"',
-    "`files` of a batch are ignored: the response says in_progress and counts no files, and a later look says completed, "
-    "still without files. Unknown ids are 400. Any type of file is supported, and a batch has ended before it could be "
-    "cancelled. A search has scores above 1 or none, file_id names no file, and filters find nothing. Metadata has keys "
-    "of the server's own: change it with `json_set(metadata, …)`.",
+    Words(
+        works="Files, vector stores, batches by `file_ids`, the parsed text, searches without filters.",
+        gaps={
+            "`files` of a batch are ignored: the response is in progress and counts no files, and the batch is completed "
+            "later, still without files.": ONE_BATCH_FOR_EACH_SET,
+            "Filters of a search find nothing.": "Write the condition in SQL: `WHERE attributes ->> 'lang' = 'en'`. "
+            "SQLite then checks the passages that the search has returned, up to `max_num_results`.",
+            "The `file_id` of a passage names no file. So a MATCH in a table of documents finds passages without their "
+            "keys.": "Select `filename` from `vector_store_search`.",
+            "Scores are above 1, or missing.": "Use no `score_threshold`.",
+            "Metadata has keys of the server's own, which an UPDATE of the whole value removes. The vector store is "
+            "then broken.": "Change single keys: `SET metadata = json_set(metadata, '$.team', 'docs')`.",
+            "An unknown id is status 400.": "Nothing: a row that is asked for by its id is absent, as with OpenAI.",
+            "Every type of file is processed, and a batch ends before it can be cancelled.": "Nothing.",
+        },
+    ),
     respond,
     processing_seconds=0.0,
     quirks=Quirks(unknown_id_is_400=True, batch_ids_without_prefix=True),

@@ -63,7 +63,7 @@ class Connection(apsw.Connection):
         """Run statements. DROP TABLE IF EXISTS does nothing to a table of the API's.
 
         In a script with such a DROP, the cursor returns only the rows of the statements after the last DROP.
-        Raises ProgrammingError for a CREATE TABLE that would hide a table of the API's by mistake.
+        Raises ProgrammingError for a CREATE TABLE or VIEW that would hide a table of the API's by mistake.
         """
         try:
             # the regular expression alone would take longer than SQLite does for a short statement

@@ -3,26 +3,30 @@
 Theory of operation
 -------------------
 A batch has one of two forms. With `file_ids`, its attributes and chunking_strategy are those of all its files; with
-`files`, each file has its own. Documents that differ in neither are sent in the first form, others in the second.
+`files`, each file has its own. If all documents have the same attributes and chunking_strategy, COMMIT sends
+`file_ids`; otherwise `files`.
 
-Some servers know only the first form. They ignore `files`, and create a batch of no files, which is completed at once
-or a moment later; or they refuse it, and name the `file_ids` that they miss. Both are certain: nothing was attached,
+Some servers know only `file_ids`. They ignore `files`, and create an empty batch, which is completed at once or a
+moment later; or they refuse the request, and name the `file_ids` that it lacks. Both are certain: nothing was attached,
 and nothing will be. So the files stay `uploaded`, the table remembers this in NAME_config (`ignores_files`), and the
-same COMMIT attaches the files in the first form, with a batch for each set of documents that are alike. No later
-COMMIT of the table sends `files` again.
+same COMMIT sends `file_ids`, in a batch for each set of documents with the same attributes and chunking_strategy. No
+later COMMIT of the table sends `files` again.
 
-    the response to `files`                      the files are then
-    -------------------------------------------  ---------------------------------------------------------------
-    a batch that counts all of them              in progress
-    a batch that is finished, and counts none    uploaded, and attached by `file_ids`
-    400 or 422, and names `file_ids`             the same
-    a batch that is unfinished, and counts none  what the batch says later: it is asked for up to 10 s, until it
-                                                 is finished or counts files
-    a batch that counts a part of them           unsure: COMMIT fails, and the next one asks for each of them
-    anything else                                as for every request (outcomes.py)
+    the response to `files`           the files are then
+    --------------------------------  -----------------------------------------------------------------------------
+    a batch that counts all of them,  in progress
+    or has no file_counts
+    a completed batch that counts     uploaded, and attached by `file_ids`
+    none
+    400 or 422, and names `file_ids`  the same
+    any other batch that counts none  COMMIT asks for it for up to 10 s, until it is finished or counts all of them.
+                                      As above if it counts all, or is completed with none; otherwise unsure.
+    a batch that counts a part        unsure: COMMIT fails, and the next one asks for each file
+    anything else                     as for every request (outcomes.py)
 
-Only files of which the server has said that they were not attached, and will not be, are sent again: so nothing is sent
-twice. If the COMMIT fails afterwards, the intent of the batch says that it was ignored, and the next COMMIT knows it.
+Files are sent again only if the server has said that they were not attached, and will not be: nothing is sent twice. A
+batch that has failed or was cancelled does not say this, because files may have been attached before. If the COMMIT
+fails afterwards, the intent of the batch says that it was ignored, and the next COMMIT knows it.
 
 >>> AttachStep(store, vector_store, sender, workers, 2000, label).run()
 12
@@ -37,14 +41,13 @@ from contextlib import closing
 from .. import protocol
 from ..errors import RowError
 from ..execution.polling import poll_until
-from ..execution.statement import StatementSession
+from ..execution.statement import NOT_READ, StatementSession
 from ..execution.workers import WorkerPool
 from ..ledger.intents import Intent
-from ..protocol import READ_AFTER_WRITE_SECONDS, Object, Request, Response
-from ..tables.vector_store_file_batches import vector_store_file_batches
+from ..protocol import NOTHING_CREATED, READ_AFTER_WRITE_SECONDS, Object, Request, Response
 from . import requests, selections
 from .api_reader import APIReader
-from .reading import is_store
+from .batches import is_finished, is_store, is_without_files
 from .rows import Document
 from .selections import Pair
 from .sending import StepSender
@@ -77,7 +80,7 @@ class AttachStep:
         self._workers = workers
         self._files_per_batch = files_per_batch
         self._label = label
-        self._empty: dict[str, Sequence[Pair]] = {}  # batches that are unfinished, and have no files yet
+        self._empty: dict[str, Sequence[Pair]] = {}  # batches that count no files, and are not completed
         self._intents: dict[int, Intent | None] = {}  # of the batches, by the row of the first file
 
     def run(self) -> int:
@@ -85,13 +88,13 @@ class AttachStep:
         uploaded = selections.newest_in(self._store, State.UPLOADED)
         if not uploaded:
             return 0
-        if self._ignores_files():
+        if self._store.ignores_files():
             self._attach(requests.alike(uploaded))
             return len(uploaded)
         self._attach([uploaded])
         if self._empty:
             self._ask_for_empty_batches()
-        if self._ignores_files():
+        if self._store.ignores_files():
             log.warning(
                 "%s: the server ignores `files`, so that one batch cannot have documents with different attributes; it "
                 "is sent a batch for each set of documents with the same attributes and chunking_strategy from now on",
@@ -99,9 +102,6 @@ class AttachStep:
             )
             self._attach(requests.alike(selections.newest_in(self._store, State.UPLOADED)))
         return len(uploaded)
-
-    def _ignores_files(self) -> bool:
-        return self._store.setting("ignores_files") is not None
 
     def _attach(self, groups: Sequence[Sequence[Pair]]) -> None:
         for group in groups:
@@ -127,7 +127,7 @@ class AttachStep:
         )
 
     def _created(self, part: Sequence[Pair], answer: Object) -> None:
-        if not answer or _is_without_files(answer):
+        if answer == NOTHING_CREATED or is_without_files(answer):
             self._ignored(part)
         elif protocol.counted_files(answer) == 0:
             self._empty[str(answer["id"])] = part
@@ -138,42 +138,62 @@ class AttachStep:
         self._store.attached(part, batch_id, int(self._workers.clock.time()))
 
     def _ignored(self, part: Sequence[Pair]) -> None:
-        self._store.set("ignores_files", 1)
+        self._store.learn_ignores_files()
         intent = self._intents[part[0][1].id]
         if intent is not None:
-            intent.created({})
+            intent.created(NOTHING_CREATED)
 
     def _ask_for_empty_batches(self) -> None:
-        """Ask for batches until they are finished, or have files. Raises RowError for those that have too few then."""
+        """Ask for batches until they are finished, or count all files. Raises RowError if files are in doubt then."""
         deadline = self._workers.clock.monotonic() + READ_AFTER_WRITE_SECONDS
-        with closing(StatementSession(self._workers)) as session:
+        doubts: list[str] = []
+        cause: Exception | None = None
+        with closing(StatementSession(self._workers, skip_unreadable=True)) as session:
             api = APIReader(session, self._vector_store.ensure())
             questions = {id: api.batch(id) for id in self._empty}
-            poll_until(session, _is_decided, [question.request for question in questions.values()], deadline)
-            for id, question in questions.items():
-                part, answer = self._empty[id], api.get(question) or {}
-                count = None if is_store(answer) else protocol.counted_files(answer)
-                if _is_without_files(answer):
-                    self._ignored(part)
-                elif count is not None and count >= len(part):
-                    self._attached(part, id)
-                else:
-                    problem = f"{id} was created, but it counts {count or 0:,} of the {len(part):,} files"
-                    raise RowError(f"{self._name(part)}: {problem}")
+            sizes = {questions[id].request.identity: len(part) for id, part in self._empty.items()}
+            poll_until(
+                session,
+                lambda request, response: _is_decided(request, response, sizes[request.identity]),
+                [question.request for question in questions.values()],
+                deadline,
+            )
+            for id, part in self._empty.items():
+                try:
+                    doubt = self._told(part, id, api.get(questions[id]))
+                except NOT_READ as error:
+                    doubt, cause = f"it cannot be read: {error}", cause or error
+                if doubt:
+                    doubts.append(f"{self._name(part)}: {id} was created, but {doubt}")
+        if doubts:  # only now: each intent must say that its batch was ignored
+            others = f"; {len(doubts):,} batches of this COMMIT are in doubt" if len(doubts) > 1 else ""
+            raise RowError(doubts[0] + others) from cause
+
+    def _told(self, part: Sequence[Pair], batch_id: str, answer: Object | None) -> str:
+        """Record what a batch says of its files. Returns why it leaves them in doubt, "" if it does not."""
+        if answer is None:
+            return "the API does not find it"
+        if is_store(answer):
+            return "the response to its GET is the vector store"
+        count = protocol.counted_files(answer)
+        if is_without_files(answer):
+            self._ignored(part)
+        elif count is not None and count >= len(part):
+            self._attached(part, batch_id)
+        else:
+            counted = "does not count its files" if count is None else f"counts {count:,} of the {len(part):,} files"
+            return f"its status is {answer.get('status')}, and it {counted}"
+        return ""
 
     def _name(self, part: Sequence[Pair]) -> str:
         return self._label([document for document, _ in part])
 
 
-def _is_decided(request: Request, response: Response) -> bool:
-    """Whether a batch without files has told what becomes of it; or there is none, and asking again is of no use."""
+def _is_decided(request: Request, response: Response, size: int) -> bool:
+    """Whether a batch of `size` files has told what becomes of them, or asking again is of no use."""
     if protocol.is_undecided(request, response):
         return True
     answer = protocol.parse_object(request, response)
-    return answer is None or is_store(answer) or protocol.counted_files(answer) != 0 or _is_without_files(answer)
-
-
-def _is_without_files(batch: Object) -> bool:
-    """Whether a batch is finished, and counts no files: none will follow."""
-    is_finished = batch.get("status") in vector_store_file_batches.finished and not is_store(batch)
-    return is_finished and protocol.counted_files(batch) == 0
+    if answer is None or is_store(answer) or is_finished(answer):
+        return True
+    return (protocol.counted_files(answer) or 0) >= size

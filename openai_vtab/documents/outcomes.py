@@ -1,14 +1,14 @@
 """The outcomes of transactions that were rolled back or interrupted, written into the shadow tables from their intents.
 
-    the intent's step   carried out, and the response has come   the outcome is unknown
-    ------------------  ---------------------------------------  ------------------------------------------------------
-    store               its id                                   the time, so that the next COMMIT looks for the store
-    upload              a spare file                             a spare file in the state `unknown`; of a new key, a
-                                                                 document that shows it (unknown.py)
-    attach              the same as for the next steps; if the   the same
-                        server ignores `files`, only that
-    attributes, detach  the files are `unsure`: the next look    the same
-    delete              at the API tells what they are
+    the intent's step        carried out, and the response has come   the outcome is unknown
+    -----------------------  ---------------------------------------  --------------------------------------------------
+    store                    its id                                   the time, so that the next COMMIT looks for the
+                                                                      store
+    upload                   a spare file                             a spare file in the state `unknown`; of a new key,
+                                                                      a document that shows it (unknown.py)
+    attach, `files` ignored  the setting `ignores_files`              –
+    attach, attributes,      the files are `unsure`: the next look    the same
+    detach, delete           at the API tells what they are
 
 Each row has its intent's id, or is found by its file's id: writing an outcome twice is the same as writing it once.
 
@@ -26,6 +26,7 @@ from typing import Any
 import apsw
 
 from ..ledger.intents import Intent, Outcome
+from ..protocol import NOTHING_CREATED
 from ..sqlite.internal_sql import InternalSQL
 from ..sqlite.separate_connection import separate_connection
 from . import unknown
@@ -88,8 +89,8 @@ class DocumentOutcomes:
             return self._store_created(intent) if is_created else self._store_unknown(intent)
         if step is Step.UPLOAD:
             return self._uploaded(intent) if is_created else self._upload_unknown(intent)
-        if step is Step.ATTACH and is_created and not intent.answer:
-            return self._files_ignored()
+        if step is Step.ATTACH and is_created and intent.answer == NOTHING_CREATED:
+            return int(self.store.learn_ignores_files())
         return sum(self._unsure(intent, step, sent) for sent in intent.sent.get("files", ()))
 
     def _store_created(self, intent: Intent) -> int:
@@ -103,12 +104,6 @@ class DocumentOutcomes:
         if self.store.setting("vector_store_id") is not None or self.store.setting("store_unknown") is not None:
             return 0
         self.store.set("store_unknown", intent.at)
-        return 1
-
-    def _files_ignored(self) -> int:
-        if self.store.setting("ignores_files") is not None:
-            return 0
-        self.store.set("ignores_files", 1)
         return 1
 
     def _uploaded(self, intent: Intent) -> int:

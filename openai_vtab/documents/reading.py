@@ -14,7 +14,6 @@ without files that exist. So a file that a list lacks is asked for by itself, un
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 
 from .. import protocol
@@ -23,8 +22,8 @@ from ..execution.polling import growing_pauses, poll_until
 from ..execution.statement import NOT_READ, StatementSession
 from ..progress import ProgressReporter
 from ..protocol import READ_AFTER_WRITE_SECONDS, Object, Request, Response
-from ..tables.vector_store_file_batches import vector_store_file_batches
 from .api_reader import APIReader, Question
+from .batches import finished_files, is_finished, is_store, pages
 from .learned import LOOKED_AT
 from .rows import StoredFile
 from .states import State, state_of
@@ -33,7 +32,6 @@ from .store import DocumentStore
 FEW = 2  # files for which a request each is not more than a list takes
 SOME = 10  # files without a batch that are polled one by one
 DOCUMENTS = "documents"  # which the progress of a wait counts
-PAGE = 100  # files on a page of a list
 
 Failures = dict[str, tuple[Request, Exception]]  # by file id: why the API did not say what has become of the file
 
@@ -112,9 +110,9 @@ class _Look:
             answer = protocol.parse_object(request, response)
             file = singles.get(request.identity)
             if file is None:
-                is_over = answer is None or is_store(answer) or _is_over(answer)
+                is_over = answer is None or is_store(answer) or is_finished(answer)
                 size = sizes[request.identity]
-                processed[request.identity] = size if is_over else min(_finished(answer or {}) or 0, size)
+                processed[request.identity] = size if is_over else min(finished_files(answer or {}) or 0, size)
                 return is_over
             is_over = not self._is_young(file) if answer is None else state_of(answer) is not State.IN_PROGRESS
             processed[request.identity] = int(is_over)
@@ -158,8 +156,8 @@ class _Look:
                 untold += files
             elif is_store(answer):  # https://github.com/openai/openai-python/issues/2724
                 listed[batch_id] = True
-            elif (is_over := _is_over(answer)) or _finished(answer) != 0:
-                if len(files) < _pages(answer):
+            elif (is_over := is_finished(answer)) or finished_files(answer) != 0:
+                if len(files) < pages(answer):
                     untold += files
                 else:
                     listed[batch_id] = is_over
@@ -178,7 +176,7 @@ class _Look:
         if answer is None:
             self._absent(files)
             return []
-        return files if len(files) < _pages(answer) else self._in_list(self._api.store_files(), files)
+        return files if len(files) < pages(answer) else self._in_list(self._api.store_files(), files)
 
     def _in_list(self, question: Question, files: Sequence[StoredFile]) -> list[StoredFile]:
         """Look for the files in a list, to its end at most. Returns those that are not in it."""
@@ -266,29 +264,3 @@ def _by_batch(files: Iterable[StoredFile]) -> tuple[dict[str, list[StoredFile]],
 def _id(file: StoredFile) -> str:
     assert file.file_id is not None  # noqa: S101 - files without an id are left out before
     return file.file_id
-
-
-def is_store(answer: Object) -> bool:
-    """Whether the response to the GET of a batch is the vector store, whose status and counts tell nothing of it."""
-    return "usage_bytes" in answer
-
-
-def _is_over(batch: Object) -> bool:
-    return batch.get("status") in vector_store_file_batches.finished
-
-
-def _count(answer: Object, name: str) -> int | None:
-    counts = answer.get("file_counts")
-    count = counts.get(name) if isinstance(counts, dict) else None
-    return count if isinstance(count, int) else None
-
-
-def _finished(batch: Object) -> int | None:
-    """How many files of a batch are finished; None if it does not say that."""
-    counts = [_count(batch, name) for name in ("completed", "failed", "cancelled")]
-    return None if None in counts else sum(count for count in counts if count is not None)
-
-
-def _pages(answer: Object) -> int:
-    """How many pages the list of an object's files has; 0 if that is not known, so that the list is read."""
-    return math.ceil((_count(answer, "total") or 0) / PAGE)

@@ -73,8 +73,8 @@ def upload(file: FileToUpload) -> Change:
 def attach(vector_store_id: str, part: Sequence[tuple[Document, StoredFile]], new_files: Mapping[str, float]) -> Change:
     """Attach the files of documents in one batch, with the documents' attributes and chunking.
 
-    They are sent as `file_ids` if the documents differ in neither, and as `files` otherwise. The object is {} if the
-    server refuses `files`.
+    They are sent as `file_ids` if the documents differ in neither, and as `files` otherwise. The object is
+    NOTHING_CREATED if the server refuses `files`.
     new_files: those that were uploaded a moment ago, as visible_by() returns them.
     """
     table, store = vector_store_file_batches, {"vector_store_id": vector_store_id}
@@ -112,8 +112,8 @@ def _details(document: Document) -> Object:
 
 
 def _batch_of_files(parse: Callable[[Response], Object], response: Response) -> Object:
-    """Return the batch that was created with `files`, {} if the server asks for `file_ids` instead."""
-    return {} if protocol.asks_for(response, "file_ids") else parse(response)
+    """Return the batch that was created with `files`, NOTHING_CREATED if the server asks for `file_ids` instead."""
+    return protocol.NOTHING_CREATED if protocol.asks_for(response, "file_ids") else parse(response)
 
 
 def visible_by(times: Mapping[str, int | None], clock: Clock) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
     NAME_documents   one row for each document: its key, and what the user wants it to be
     NAME_files       one row for each file at OpenAI that the table has uploaded or adopted, or may have
-    NAME_config      the vector store's id
+    NAME_config      the vector store's id, and what was learned of the server
 
 >>> store = DocumentStore(internal_sql, "main", "handbook", "/data/my.db")
 >>> store.document("docs/a.md").attributes
@@ -213,6 +213,16 @@ class DocumentStore:
             self._sql.write(f"DELETE FROM {path} WHERE name = ?", [name])
         else:
             self._sql.write(f"INSERT OR REPLACE INTO {path} VALUES (?, ?)", [name, value])
+
+    def ignores_files(self) -> bool:
+        """Return whether the server has ignored `files` in a request for a batch before."""
+        return self.setting("ignores_files") is not None
+
+    def learn_ignores_files(self) -> bool:
+        """Write that the server ignores `files`. Returns whether that is new."""
+        is_new = not self.ignores_files()
+        self.set("ignores_files", 1)
+        return is_new
 
     # what was learned while reading
 

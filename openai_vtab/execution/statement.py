@@ -261,6 +261,8 @@ class StatementSession:
     def close(self) -> None:
         """End the statement: cancel what has not begun, and forget everything."""
         self._wait_budget.cancelled.set()
+        if self._futures and self.workers.interrupted():  # between two rows
+            self._wait_budget.cancelled.end_reads()
         self._is_over = True
         if self.meter is not None:
             self.meter.close()

@@ -199,13 +199,16 @@ class WorkerPool:
                 meter.look()
 
     def close(self) -> None:
-        """End each thread after its request, and close the connections. A later request starts new threads."""
+        """End the reads that are under way, and each thread after its request. A later request starts new threads."""
         if os.getpid() != self._process:
             return
         with self._lock:
             tasks, self._tasks = self._tasks, SimpleQueue()
             self._threads = 0
+            under_way = list(self._under_way)
         tasks.put(None)
+        for cancelled in under_way:
+            cancelled.end_reads()
         self.client.close()
 
 

@@ -21,6 +21,7 @@ from .messages import (
     NO_HEADERS,
     NO_KEYS,
     NOT_SENT,
+    NOTHING_CREATED,
     Object,
     PageParameters,
     Request,
@@ -33,6 +34,7 @@ from .requests import above, attached_ids, build, download, list_page_size, look
 from .responses import created, deleted, downloaded, listed, next_after_repetition, parse_object, prove, verify_keys
 
 __all__ = [
+    "NOTHING_CREATED",
     "NOT_SENT",
     "NO_HEADERS",
     "NO_KEYS",

@@ -26,6 +26,7 @@ STORE_IS_GONE = "the vector store was deleted, or belongs to another project: ch
 UNDECIDED = "this does not tell whether the object or the address is unknown"
 NO_STORE = re.compile(r"No vector store found\b", re.IGNORECASE)  # OpenAI's words
 # the parameter, not a limit of the rate or the quota
+_MISSING = re.compile(r"\b(?:missing|required)\b", re.IGNORECASE)
 _LIMIT = re.compile(r"(?<!rate )(?<!rate_)(?<![\w-])limit(?![\w-])(?! (?:reached|exceeded))", re.IGNORECASE)
 NOT_STARTED = frozenset({"server_is_overloaded", "slow_down", "service_unavailable_error", "service_unavailable"})
 
@@ -103,11 +104,10 @@ def refuses_limit(response: Response) -> bool:
 
 
 def asks_for(response: Response, member: str) -> bool:
-    """Whether a response refuses a body without `member`: 400, or FastAPI's 422, whose text names it."""
-    return (
-        response.status in (400, 422)
-        and re.search(rf"\b{member}\b", response.body.decode("utf-8", "replace")) is not None
-    )
+    """Whether a response refuses a body without `member`: 400, or FastAPI's 422, that calls it missing or required."""
+    text = response.body.decode("utf-8", "replace")
+    is_named = re.search(rf"\b{member}\b", text) is not None and _MISSING.search(text) is not None
+    return response.status in (400, 422) and is_named
 
 
 def error_code(response: Response) -> str | None:

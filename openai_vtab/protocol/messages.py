@@ -16,6 +16,7 @@ from .multipart import Upload
 Object = dict[str, Any]
 NO_HEADERS: Mapping[str, str] = {}
 NO_KEYS: Mapping[str, str] = {}
+NOTHING_CREATED: Object = {}  # the object of a create that was refused, where another create takes its place
 NOT_SENT = 0  # the status of a response in a dry run, which sends nothing
 
 

@@ -21,14 +21,16 @@ _CONSTRAINTS = ("CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN")  # they b
 
 @dataclass(frozen=True)
 class NewTable:
-    """A CREATE TABLE without a schema: its name and its columns in lower case; no columns for one AS SELECT.
+    """A CREATE TABLE or CREATE VIEW without a schema: the name and the columns in lower case; none for AS SELECT.
 
-    `if_not_exists` tells whether it says so.
+    if_not_exists: whether it says so. kind: TABLE or VIEW. schema: where it creates the table, `temp` or `main`.
     """
 
     name: str
     columns: tuple[str, ...]
     if_not_exists: bool = False
+    kind: str = "TABLE"
+    schema: str = "main"
 
 
 @dataclass(frozen=True)
@@ -74,9 +76,13 @@ def dropped_if_exists(sql: str) -> str | None:
 
 @lru_cache(maxsize=128)
 def created_table(sql: str) -> NewTable | None:
-    """Return what a CREATE TABLE without a schema and without TEMP creates; None for any other statement."""
+    """Return what a CREATE TABLE or CREATE VIEW without a schema creates; None for any other statement."""
     tokens = _tokens(sql)
-    if [token.upper for token in _take(tokens, 2)] != ["CREATE", "TABLE"]:
+    begin = [token.upper for token in _take(tokens, 2)]
+    is_temporary = begin in (["CREATE", "TEMP"], ["CREATE", "TEMPORARY"])
+    if is_temporary:
+        begin[1:] = [token.upper for token in _take(tokens, 1)]
+    if begin not in (["CREATE", "TABLE"], ["CREATE", "VIEW"]):
         return None
     table = next(tokens, None)
     if_not_exists = table is not None and table.upper == "IF"
@@ -85,7 +91,8 @@ def created_table(sql: str) -> NewTable | None:
     name, following = _name(table), next(tokens, None)
     if not name or following is None or following.text == ".":
         return None
-    return NewTable(name, tuple(_columns(tokens)) if following.text == "(" else (), if_not_exists)
+    columns = tuple(_columns(tokens)) if following.text == "(" else ()
+    return NewTable(name, columns, if_not_exists, begin[1], "temp" if is_temporary else "main")
 
 
 def names(sql: str) -> set[str]:

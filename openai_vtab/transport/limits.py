@@ -23,15 +23,16 @@ Limit = tuple[str, str]  # a limit's setting, and what shares the limit: a vecto
 
 
 class CancelFlag:
-    """A flag that other threads wait for. Unlike threading.Event, no signal can leave it locked when it is set.
+    """A flag that other threads wait for. set() takes no lock: a signal could leave that of threading.Event locked.
 
-    `is_abrupt` tells that the reads under way were ended, too.
+    `reads_were_ended` tells that end_reads() has set it. If a signal interrupts end_reads(), the flag is set, but some
+    of the reads may go on to their end.
     """
 
     def __init__(self, clock: Clock = REAL) -> None:
         self._clock = clock
         self.is_set = False
-        self.is_abrupt = False
+        self.reads_were_ended = False
         self._ends: list[Callable[[], None]] = []  # of the reads under way
         self._lock = threading.Lock()
 
@@ -41,17 +42,17 @@ class CancelFlag:
 
     def end_reads(self) -> None:
         """Set the flag, and end the reads that are under way, instead of leaving them to their end."""
-        self.is_set = self.is_abrupt = True
+        self.is_set = self.reads_were_ended = True
         with self._lock:
             for end in self._ends:
                 end()
 
     @contextmanager
     def ended_by(self, end: Callable[[], None]) -> Iterator[None]:
-        """A block that `end`, called in another thread, brings to its end. It is not called after the block."""
+        """While the block runs, end_reads() calls `end`. If it has run before the block, `end` is called at once."""
         with self._lock:
             self._ends.append(end)
-            if self.is_abrupt:
+            if self.reads_were_ended:
                 end()
         try:
             yield

@@ -66,14 +66,18 @@ class PoolTransport:
                 headers,
                 self._most,
                 stores=not request.changes,
-                ended_by=None if request.changes else cancelled.ended_by,
+                cancelled=None if request.changes else cancelled,
             )
         except BaseException as error:
-            if cancelled.is_abrupt and not request.changes:
+            if cancelled.reads_were_ended and not request.changes:
                 return Failure("interrupted", sent=outgoing.has_begun)
             if outgoing.has_begun and not request.idempotent and creating.is_ahead:
                 self._on_break()
             return failure_of(error, outgoing.has_begun, self._base_url, self._proxy)
+        if cancelled.reads_were_ended and not request.changes:  # a body without a length seems whole then
+            if body is not None and not isinstance(body, bytes):
+                body.close()
+            return Failure("interrupted", sent=True)
         if body is None:
             problem = f"the response is longer than {self._most} bytes (max_answer_bytes)"
             return Failure(problem, sent=True, status=status)

@@ -13,7 +13,7 @@ import errno
 import http.client
 import socket
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from functools import partial
 from typing import Any
 
@@ -23,6 +23,7 @@ from urllib3.util.proxy import connection_requires_http_tunnel
 from ..protocol import StoredBody
 from .idle import IdleConnections
 from .large_bodies import LARGE, ReceivedBody
+from .limits import CancelFlag
 from .response_head import ResponseHead
 
 CHUNK = 65536  # bytes
@@ -38,13 +39,13 @@ def round_trip(
     headers: Mapping[str, str],
     most: int,
     stores: bool = False,
-    ended_by: Callable[[Callable[[], None]], AbstractContextManager[None]] | None = None,
+    cancelled: CancelFlag | None = None,
 ) -> tuple[int, dict[str, str], bytes | StoredBody | None]:
     """Send a request over an idle connection or a new one. Returns the status, headers in lower case, and the body.
 
-    The body is None if it is longer than `most` bytes. With `stores`, a large one is on the disk. `ended_by` makes the
-    block in which another thread may end the exchange. `outgoing` (deadline.py) has the deadline. Raises the exceptions
-    of urllib3, http.client, ssl and sockets.
+    The body is None if it is longer than `most` bytes. With `stores`, a large one is on the disk. `cancelled` may end
+    the exchange once the connection is there. `outgoing` (deadline.py) has the deadline. Raises the exceptions of
+    urllib3, http.client, ssl and sockets.
     """
     connection, pool = idle.take(), idle.pool
     try:
@@ -56,7 +57,7 @@ def round_trip(
                 connection.connect()
         if pool.proxy is not None and not has_tunnel:
             headers = {**headers, **pool.proxy_headers}
-        with nullcontext() if ended_by is None else ended_by(partial(_shut_down, connection.sock)):
+        with nullcontext() if cancelled is None else cancelled.ended_by(partial(_shut_down, connection.sock)):
             try:
                 http.client.HTTPConnection.request(connection, method, target, body, headers)
             except OSError as error:

@@ -23,7 +23,7 @@ from ..errors import ProgrammingError
 from ..schema.table import Table
 from ..sqlite.internal_sql import InternalSQL
 from ..sqlite.sql_text import module_of
-from ..sqlite.statement_text import created_table, dropped_if_exists, names, split
+from ..sqlite.statement_text import NewTable, created_table, dropped_if_exists, names, split
 from ..tables import TABLES
 
 log = logging.getLogger("openai_vtab")
@@ -37,41 +37,45 @@ _BLANKS = r"(?:[\s\ufeff]|--[^\n]*|/\*.*?\*/)*+"
 _CREATE, _DROP = (
     re.compile(pattern, re.IGNORECASE | re.DOTALL)
     for pattern in (
-        rf"\bCREATE{_BLANKS}TABLE{_BLANKS}(?:IF{_BLANKS}NOT{_BLANKS}EXISTS{_BLANKS})?[\"'`\[]?(?:{_NAMES})\b",
+        rf"\bCREATE{_BLANKS}(?:TEMP(?:ORARY)?{_BLANKS})?(?:TABLE|VIEW){_BLANKS}(?:IF{_BLANKS}NOT{_BLANKS}EXISTS{_BLANKS})?"
+        rf"[\"'`\[]?(?:{_NAMES})\b",
         rf"\bDROP{_BLANKS}TABLE{_BLANKS}IF{_BLANKS}EXISTS{_BLANKS}[^;]*?\b(?:{_NAMES})\b",
     )
 )
+_NO_DROP = re.compile(r"table (.+) may not be dropped", re.DOTALL)
 _NO_COLUMN = re.compile(r"no such column: |table (.+) has no column named |cannot join using column ", re.DOTALL)
 
 
 def refuse_mistaken(connection: apsw.Connection, sql: str) -> None:
-    """Raise ProgrammingError if a script creates a table that would hide one of the API's, and was not meant to.
+    """Raise ProgrammingError if a script creates a table or view that would hide one of the API's by mistake.
 
     - A name that begins with vector_store has no other meaning, whatever the columns.
     - A table `files` whose columns are those of an INSERT into the API's table is a tool's attempt to append to it.
     - One whose columns the API's table has, too, may be a copy of it: the log warns.
 
-    CREATE TABLE main.NAME says that the table is meant. IF NOT EXISTS creates nothing where the database has the table.
+    CREATE TABLE main.NAME says that the table is meant, and so does temp.NAME. IF NOT EXISTS creates nothing where the
+    database has the table.
     """
     if not _CREATE.search(sql):
         return
     for new in filter(None, map(created_table, split(sql))):
         table = BY_NAME.get(new.name)
-        if table is None or (new.if_not_exists and connection.table_exists("main", new.name)):
+        if table is None or (new.if_not_exists and _exists(connection, new)):
             continue
         columns = set(new.columns) - {INDEX}
         if new.name not in GENERIC or _takes(table, columns):
             raise ProgrammingError(
-                f"{new.name} is the API's table, which exists without CREATE TABLE, and an ordinary table of that name "
-                f"would hide it; leave the CREATE TABLE out; or, for a tool that looks for the table in sqlite_master, "
-                f"write CREATE VIRTUAL TABLE {new.name} USING {new.name}; or write CREATE TABLE main.{new.name} if you "
-                "mean it"
+                f"{new.name} is the API's table, which exists without CREATE TABLE, and an ordinary {new.kind.lower()} "
+                f"of that name would hide it; leave the CREATE {new.kind} out; or, for a tool that looks for the table "
+                f"in sqlite_master, write CREATE VIRTUAL TABLE {new.name} USING {new.name}; or write "
+                f"CREATE {new.kind} {new.schema}.{new.name} if you mean it"
             )
         if columns <= table.by_name.keys():
             log.warning(
-                "CREATE TABLE %s: from now on, the ordinary table hides the API's table %s; write openai.%s for the "
-                "API's, or CREATE TABLE main.%s, without this warning, if you mean it",
-                *[new.name] * 4,
+                "CREATE %(kind)s %(name)s: from now on, the ordinary %(what)s hides the API's table %(name)s; write "
+                "openai.%(name)s for the API's, or CREATE %(kind)s %(schema)s.%(name)s, without this warning, if you "
+                "mean it",
+                {"kind": new.kind, "what": new.kind.lower(), "name": new.name, "schema": new.schema},
             )
 
 
@@ -84,6 +88,12 @@ def pieces(script: str) -> list[str]:
         statements = list(group)
         found += statements if is_drop else ["".join(statements)]
     return found or [script]
+
+
+def _exists(connection: apsw.Connection, new: NewTable) -> bool:
+    """Whether a database file, or the TEMP one, has a table or view of this name already."""
+    named = f"SELECT 1 FROM {new.schema}.sqlite_schema WHERE type IN ('table', 'view') AND name = ? COLLATE NOCASE"
+    return bool(list(InternalSQL(weakref.ref(connection)).read(named, (new.name,))))
 
 
 def _takes(table: Table, columns: set[str]) -> bool:
@@ -111,14 +121,14 @@ def hint(connection: apsw.Connection, sql: str, problem: str) -> str:
 
     Returns "" for any other error, and where no table hides the API's.
     """
-    is_drop, no_column = "may not be dropped" in problem, _NO_COLUMN.match(problem)
-    if not is_drop and no_column is None:
+    if (no_drop := _NO_DROP.fullmatch(problem)) and no_drop[1].lower() in BY_NAME:
+        return "it is the API's table, which every database has: there is nothing to drop"
+    no_column = _NO_COLUMN.match(problem)
+    if no_column is None:
         return ""
     named = names(sql)
     if named.isdisjoint(BY_NAME):
         return ""
-    if no_column is None:
-        return "it is the API's table, which every database has: there is nothing to drop"
     if no_column[1] is not None:
         named = {no_column[1].lower()}
     try:

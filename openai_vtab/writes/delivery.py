@@ -121,7 +121,7 @@ class Delivery:
             response = self._send(write.request, lambda: self._begin(write))
             result = self._parse(response, write.parse)
             may_follow = write.may_be_empty and counted_files(result) == 0
-            if response.unconfirmed.missing and result and not may_follow:
+            if response.unconfirmed.missing and not may_follow:
                 error = incomplete(write.request, response, result.get("id"))
                 write.move_to(State.PARTIAL, result=result, error=error)
             else:

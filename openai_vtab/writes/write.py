@@ -39,7 +39,7 @@ from enum import Enum
 from typing import Protocol
 
 from ..ledger.intents import Intent
-from ..protocol import Object, Request, Response
+from ..protocol import NOTHING_CREATED, Object, Request, Response
 from .order import NOTHING, Affected
 
 log = logging.getLogger("openai_vtab")
@@ -83,9 +83,9 @@ class Ledger(Protocol):
 class Write:
     """One row.
 
-    `parse` takes the response and returns the object with its keys, or {} if nothing was created and `on_done` sees
-    to that; it runs in a worker thread, and raises when the response does not confirm the write. `session` is that of
-    the statement that wrote the row: its own reads do not send it.
+    `parse` takes the response and returns the object with its keys, or NOTHING_CREATED if `on_done` sees to that; it
+    runs in a worker thread, and raises when the response does not confirm the write. `session` is that of the statement
+    that wrote the row: its own reads do not send it.
     `table` is the table that was written to, `affected` the objects that the request changes and uses. `on_done`
     writes the object into `ledger`, within the transaction. `intent` is the durable trace of a request that a ledger
     remembers. `label` names the row for an error message. `reusable`: when the transaction is written again, what the
@@ -114,7 +114,8 @@ class Write:
     @property
     def changes_something(self) -> bool:
         """Whether the API carries something out: not for a read, nor for a create that has created nothing."""
-        has_created_nothing = self.state is State.DONE and not self.request.idempotent and not self.result
+        is_create = not self.request.idempotent  # a DELETE may have an empty response
+        has_created_nothing = is_create and self.state is State.DONE and self.result == NOTHING_CREATED
         return self.request.method != "GET" and not has_created_nothing
 
     def move_to(self, state: State, result: Object | None = None, error: BaseException | None = None) -> None:

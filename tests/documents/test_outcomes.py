@@ -162,12 +162,16 @@ def test_outcome_of_an_attach_that_was_rolled_back(db: apsw.Connection, sandbox:
     assert rows(db) == [(key, "in_progress") for key in OLD]
 
 
-def test_outcome_of_a_deletion_that_was_rolled_back(db: apsw.Connection, sandbox: Any) -> None:
+@pytest.mark.parametrize("is_empty", [False, True], ids=["", "empty responses"])
+def test_outcome_of_a_deletion_that_was_rolled_back(db: apsw.Connection, sandbox: Any, is_empty: bool) -> None:
     """The documents are back, and their files are gone: missing, until they are written again."""
     write(db, OLD)
+    if is_empty:
+        sandbox.inject(Answer({}, carried_out=True), times=None, method="DELETE")
     db.set_commit_hook(lambda: True)
-    with pytest.raises(openai_vtab.WriteError):
+    with pytest.raises(openai_vtab.WriteError) as caught:
         db.execute("DELETE FROM handbook")
+    assert len(caught.value.done) == 2 * len(OLD)  # each is detached and deleted
     db.set_commit_hook(None)
     assert held(sandbox) == {}
     write(db, OLD)

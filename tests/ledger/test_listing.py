@@ -281,8 +281,14 @@ def test_refresh_refuses_wrong_values(filled: apsw.Connection, requests: Request
 def test_refresh_without_a_value_is_null(filled: apsw.Connection) -> None:
     """Where it is only returned: as a condition, NULL would silently be false."""
     assert filled.execute("SELECT refresh FROM my_batches").fetchall() == [(None,)] * 3
-    with pytest.raises(openai_vtab.ProgrammingError, match="refresh: it has no value of its own"):
-        filled.execute("SELECT id FROM my_batches WHERE refresh < 1").fetchall()
+    assert filled.execute("SELECT refresh FROM my_batches ORDER BY rowid LIMIT 101").fetchall() == [(None,)] * 3
+    for sql in (
+        "SELECT id FROM my_batches WHERE refresh < 1",
+        "SELECT id FROM (SELECT id, refresh FROM my_batches ORDER BY id LIMIT 9) WHERE refresh = 1",
+        "SELECT vector_store_id, sum(refresh) FROM my_batches GROUP BY vector_store_id",
+    ):
+        with pytest.raises(openai_vtab.ProgrammingError, match="refresh: it has no value of its own"):
+            filled.execute(sql).fetchall()
 
 
 def test_listing_returns_what_was_sent(db: apsw.Connection, requests: Requests) -> None:

@@ -5,7 +5,8 @@
     OPENAI_API_KEY=… python -m tests.live --clean-up       delete what runs that were killed have left
 
 It creates a few vector stores and small files, and deletes them at the end, also after Ctrl-C. The exit status is
-0 without a difference, 1 with differences, and 2 if the run has stopped early or something may be left.
+0 if every answer is as expected, 1 if some differ or some questions have no answer, and 2 if the run has stopped early
+or something may be left.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ from openai_vtab.settings import DEFAULT_BASE_URL, Settings
 
 from . import report
 from .clean_up import clean_up, clean_up_earlier
-from .exchange import SECONDS, Exchange
 from .forms import forms
 from .ledger import Ledger
 from .prices import PRICES, Budget, BudgetExceeded, needed, total
 from .question import Finding, Question
 from .questions import QUESTIONS
+from .recording_client import SECONDS, RecordingClient
 from .relay import NO_KEY, relay
 from .runner import run
 from .world import Stopped, World
@@ -106,14 +107,14 @@ def permitted(base_url: str, searches: int, dollars: float) -> bool:
 def ask_all(questions: Sequence[Question], base_url: str, key: str, budget: Budget, records: Path) -> int:
     """Ask, clean up whatever happens, and report. Returns the exit status."""
     ledger = Ledger.begin(records, base_url, key)
-    exchange = Exchange(base_url, key, ledger)
+    client = RecordingClient(base_url, key, ledger)
     findings: list[Finding] = []
     left: list[str] = []
     stopped = ""
     with stopping_by_signals() as stop, closing(ledger):
         try:
-            with relay(exchange) as local, closing(openai_vtab.connect(base_url=local, **SETTINGS)) as db:
-                for finding in run(questions, World(exchange, db, stop), budget, tell):
+            with relay(client) as local, closing(openai_vtab.connect(base_url=local, **SETTINGS)) as db:
+                for finding in run(questions, World(client, db, stop), budget, tell):
                     findings.append(finding)
         except BudgetExceeded as error:
             stopped = str(error)
@@ -123,14 +124,14 @@ def ask_all(questions: Sequence[Question], base_url: str, key: str, budget: Budg
             traceback.print_exc()
             stopped = f"stopped by {type(error).__name__}: {error}"
         finally:
-            left = clean_up(exchange)
+            left = clean_up(client)
             for line in left:
                 print(f"LEFT {line}", flush=True)
-    found = list(forms(exchange.records))
+    found = list(forms(client.records))
     path = records / f"{ledger.token}.json"
-    report.write(path, base_url, findings, found, exchange.records)
+    report.write(path, base_url, findings, found, client.records)
     print(f"\n{report.summary(findings, found, len(questions))}")
-    print(f"estimated cost up to ${budget.charged:.4f}; the exchange is in {path}")
+    print(f"estimated cost up to ${budget.spent(client.searches).dollars:.4f}; the exchange is in {path}")
     if stopped:
         print(stopped)
     if left:

@@ -2,7 +2,7 @@
 
 If the outcome of a create is unknown, the objects that carry the run's token are looked for.
 
->>> clean_up(exchange)
+>>> clean_up(client)
 ["vs_… (vector_stores): 503 The server is overloaded"]
 """
 
@@ -15,33 +15,33 @@ from typing import Any
 
 import requests as http
 
-from .exchange import Exchange, Response
 from .ledger import KINDS, MARK, Ledger, fingerprint
+from .recording_client import RecordingClient, Response
 
 ATTEMPTS = 3
 PAUSE = 1.0  # seconds between two attempts
 MANY_PAGES = 1000
 
 
-def clean_up(exchange: Exchange, *, later: bool = False) -> list[str]:
+def clean_up(client: RecordingClient, *, later: bool = False) -> list[str]:
     """Delete what the run has created. Returns a line for everything that may be left.
 
     `later` says that the run ended some time ago: what the API does not list now does not exist.
     """
-    problems = []
-    for kind in KINDS:
-        if kind in exchange.ledger.unknown:
-            problems += _look(exchange, kind)
-    for kind, id in exchange.ledger.ids:
-        response = _attempt(exchange, "DELETE", f"/{kind}/{id}")
+    looked = {kind: _look(client, kind) for kind in KINDS if kind in client.ledger.unknown}
+    problems = [problem for problem in looked.values() if problem]
+    for kind, id in client.ledger.ids:
+        response = _attempt(client, "DELETE", f"/{kind}/{id}")
         if isinstance(response, Response) and response.status == 404:
-            exchange.ledger.gone(id)
+            client.ledger.gone(id)
         elif not isinstance(response, Response) or response.status != 200:
             problems.append(f"{id} ({kind}): {_said(response)}")
     if later and not problems:
-        exchange.ledger.none_left_unknown()
+        client.ledger.none_left_unknown()
     problems += [
-        f"one of {kind}, whose POST got no response: the API lists none yet" for kind in exchange.ledger.unknown
+        f"one of {kind}, whose POST got no response: the API lists none yet"
+        for kind in client.ledger.unknown
+        if not looked[kind]
     ]
     return problems
 
@@ -54,10 +54,10 @@ def clean_up_earlier(folder: Path, base_url: str, key: str) -> Iterator[str]:
         except BlockingIOError:
             yield f"{path}: its run has not ended"
             continue
-        exchange = Exchange(base_url, key, ledger)
+        client = RecordingClient(base_url, key, ledger)
         try:
             if (ledger.base_url, ledger.key) == (base_url, fingerprint(key)):
-                yield from clean_up(exchange, later=True)
+                yield from clean_up(client, later=True)
             elif ledger.token:
                 ids = ", ".join(id for _, id in ledger.ids) or "objects without a known id"
                 yield f"{path}: its run had another key, or another address ({ledger.base_url}), and has left {ids}"
@@ -65,21 +65,19 @@ def clean_up_earlier(folder: Path, base_url: str, key: str) -> Iterator[str]:
             ledger.close()
 
 
-def _look(exchange: Exchange, kind: str) -> list[str]:
-    """Write the ids of objects that creates of unknown outcome have left into the ledger."""
-    ledger = exchange.ledger
+def _look(client: RecordingClient, kind: str) -> str:
+    """Write the ids of objects that creates of unknown outcome have left into the ledger. Returns a problem, or ""."""
+    ledger = client.ledger
     known = {id for _, id in ledger.ids}
     try:
-        marked = [
-            item["id"] for item in _listed(exchange, kind) if _is_marked(item, ledger) and item["id"] not in known
-        ]
+        marked = [item["id"] for item in _listed(client, kind) if _is_marked(item, ledger) and item["id"] not in known]
     except Exception as error:  # whatever the list was, the known ids are to be deleted
-        return [f"one of {kind}, whose POST got no response: the list could not be read: {error}"]
+        return f"one of {kind}, whose POST got no response: the list could not be read: {error}"
     if len(marked) > ledger.unknown.count(kind):
-        return [f"{', '.join(marked)} ({kind}): more objects carry the token {ledger.token} than the run can have made"]
+        return f"{', '.join(marked)} ({kind}): more objects carry the token {ledger.token} than the run can have made"
     for id in marked:
         ledger.found(kind, id)
-    return []
+    return ""
 
 
 def _is_marked(item: Any, ledger: Ledger) -> bool:
@@ -88,11 +86,11 @@ def _is_marked(item: Any, ledger: Ledger) -> bool:
     return bool((item.get("metadata") or {}).get(MARK) == ledger.token)
 
 
-def _listed(exchange: Exchange, kind: str) -> Iterator[Any]:
+def _listed(client: RecordingClient, kind: str) -> Iterator[Any]:
     """The objects of a list. A page that comes again ends it: some proxies ignore `after`."""
     target, seen = f"/{kind}?limit=100", set()
     for _ in range(MANY_PAGES):
-        response = _attempt(exchange, "GET", target)
+        response = _attempt(client, "GET", target)
         if not isinstance(response, Response) or response.status != 200:
             raise http.RequestException(_said(response))
         page = response.json()
@@ -104,13 +102,13 @@ def _listed(exchange: Exchange, kind: str) -> Iterator[Any]:
         target = f"/{kind}?limit=100&after={last}"
 
 
-def _attempt(exchange: Exchange, method: str, target: str) -> Response | Exception:
+def _attempt(client: RecordingClient, method: str, target: str) -> Response | Exception:
     """Send an idempotent request up to three times."""
     outcome: Response | Exception = Exception("not sent")
     for number in range(ATTEMPTS):
         time.sleep(PAUSE if number else 0)
         try:
-            outcome = exchange.send(method, target)
+            outcome = client.send(method, target)
         except http.RequestException as error:
             outcome = error
         if isinstance(outcome, Response) and outcome.status not in (408, 409, 429) and outcome.status < 500:

@@ -1,6 +1,6 @@
 """Compares each response of a run with OpenAI's description, and its members with the recorded cassettes.
 
->>> list(forms(exchange.records))
+>>> list(forms(client.records))
 [Form("GET /files", "the cassettes", "file.sha256: a member that no cassette has", "…")]
 """
 
@@ -30,7 +30,7 @@ class Form:
     operation: str
     expected: str
     seen: str
-    mend: str
+    fix_in: str
 
 
 @dataclass
@@ -70,28 +70,28 @@ def _from_description(operation: str, status: int, response: str) -> Iterator[Fo
         problem = f"{type(error).__name__}: {error}"
     else:
         return
-    mend = "tests/support/contract.py: check_answer"
-    yield Form(operation, "OpenAI's description", f"{status} {problem[:200]}", mend)
+    fix_in = "tests/support/contract.py: check_answer"
+    yield Form(operation, "OpenAI's description", f"{status} {problem[:200]}", fix_in)
 
 
 def _from_cassettes(operation: str, response: Any) -> Iterator[Form]:
-    mend = "sandbox/objects.py, sandbox/containers.py; the cassettes"
+    fix_in = "sandbox/objects.py, sandbox/containers.py; the cassettes"
     for kind, item in objects(response):
         if kind not in recorded():
-            yield Form(operation, "the cassettes", f"an object {kind!r}, which no cassette has", mend)
+            yield Form(operation, "the cassettes", f"an object {kind!r}, which no cassette has", fix_in)
             continue
         known = recorded()[kind]
         for name, value in item.items():
             types = known.types.get(name)
             if types is None:
-                yield Form(operation, "the cassettes", f"{kind}.{name}: a member that no cassette has", mend)
+                yield Form(operation, "the cassettes", f"{kind}.{name}: a member that no cassette has", fix_in)
             elif value is not None and types != {"NoneType"} and type(value).__name__ not in types:
                 yield Form(
-                    operation, "the cassettes", f"{kind}.{name}: {type(value).__name__}, not {sorted(types)}", mend
+                    operation, "the cassettes", f"{kind}.{name}: {type(value).__name__}, not {sorted(types)}", fix_in
                 )
         for name, count in known.counts.items():
             if count == known.objects and name not in item:
-                yield Form(operation, "the cassettes", f"{kind}.{name} is missing", mend)
+                yield Form(operation, "the cassettes", f"{kind}.{name} is missing", fix_in)
 
 
 @cache

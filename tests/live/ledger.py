@@ -125,10 +125,14 @@ class Ledger:
         self._apply(line)
 
     def _lines(self) -> Iterator[dict[str, Any]]:
+        """The lines that are whole. The last line of a killed process may be a part of one, which is ended here."""
         self._file.seek(0)
+        text = "\n"
         for text in self._file:
-            with suppress(ValueError):  # the last line of a killed process may be a part of one
+            with suppress(ValueError):
                 yield json.loads(text)
+        if not text.endswith("\n"):
+            self._file.write("\n")  # what is appended next must not become a part of this line
 
     def _apply(self, line: dict[str, Any]) -> None:
         match line:

@@ -76,17 +76,16 @@ class Budget:
         self.dollars = dollars
         self._charged = NOTHING
 
-    @property
-    def charged(self) -> float:
-        """The dollars of all steps that were charged."""
-        return self._charged.dollars
+    def spent(self, searches_sent: int) -> Cost:
+        """What all steps that were charged use. `searches_sent` is higher than what was charged if some were retried."""
+        return replace(self._charged, searches=max(self._charged.searches, searches_sent))
 
     def charge(self, cost: Cost, step: str, searches_sent: int = 0) -> None:
         """Charge a step before it begins. Raises BudgetExceeded if it would cost more than what is left.
 
-        `searches_sent` is the number of searches so far. It is higher than what was charged if some were retried.
+        `searches_sent` is the number of searches so far, with those that were retried.
         """
-        so_far = replace(self._charged, searches=max(self._charged.searches, searches_sent))
+        so_far = self.spent(searches_sent)
         after = so_far + cost
         if after.dollars > self.dollars:
             raise BudgetExceeded(

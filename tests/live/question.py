@@ -1,7 +1,7 @@
 """A question about the API, and the list in which it is asked.
 
 >>> QUESTIONS = Questions()
->>> @QUESTIONS.ask("Do new attributes replace the old ones?", "replaced", source="no document", mend="sandbox/…")
+>>> @QUESTIONS.ask("Do new attributes replace the old ones?", "replaced", source="no document", fix_in="sandbox/…")
 ... def replaced_attributes(world: World) -> str:
 ...     '''UPDATE vector_store_files SET attributes = …'''
 """
@@ -27,14 +27,14 @@ class Question:
     """A question, and what the sandbox and the cassettes say.
 
     text: the question. done: how it is asked. expected: what the sandbox answers. source: where that is known from.
-    mend: what must change if the API answers otherwise. asking: asks it, and returns what was seen.
+    fix_in: what must change if the API answers otherwise. asking: asks it, and returns what was seen.
     """
 
     text: str
     done: str
     expected: Any
     source: str
-    mend: str
+    fix_in: str
     asking: Callable[[World], Any]
     cost: Cost = NOTHING
 
@@ -43,13 +43,13 @@ class Questions(list[Question]):
     """Questions in the order in which they are asked."""
 
     def ask(
-        self, text: str, expected: Any, *, source: str, mend: str, cost: Cost = NOTHING
+        self, text: str, expected: Any, *, source: str, fix_in: str, cost: Cost = NOTHING
     ) -> Callable[[Callable[[World], Any]], None]:
         """Return a decorator that adds a question. The function's docstring says how it is asked."""
 
         def add(asking: Callable[[World], Any]) -> None:
             done = (asking.__doc__ or "").strip()
-            self.append(Question(text, done, expected, source, mend, asking, cost))
+            self.append(Question(text, done, expected, source, fix_in, asking, cost))
 
         return add
 

@@ -1,6 +1,6 @@
-"""A server on this machine that passes requests on to the exchange, so that the package's are recorded as well.
+"""A server on this machine that passes requests on to the recording client, so that the package's are recorded, too.
 
->>> with relay(exchange) as base_url: db = openai_vtab.connect(base_url=base_url, api_key=NO_KEY)
+>>> with relay(client) as base_url: db = openai_vtab.connect(base_url=base_url, api_key=NO_KEY)
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import requests as http
 
-from .exchange import SECONDS, Exchange
+from .recording_client import SECONDS, RecordingClient
 
 NO_KEY = "the-relay-adds-the-key"
 NOT_PASSED_ON = ("connection", "content-encoding", "content-length", "keep-alive", "transfer-encoding")
@@ -27,7 +27,7 @@ class Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def relay(exchange: Exchange) -> Iterator[str]:
+def relay(client: RecordingClient) -> Iterator[str]:
     """Run the server for the length of a with statement. Yields its base URL."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -35,13 +35,13 @@ def relay(exchange: Exchange) -> Iterator[str]:
         timeout = SECONDS  # of an idle connection
 
         def log_message(self, *_: Any) -> None:
-            """The exchange records each request."""
+            """The client records each request."""
 
         def handle_one(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
             headers = {name: value for name, value in self.headers.items() if name.lower() not in DROPPED}
             try:
-                response = exchange.send(self.command, self.path.removeprefix("/v1"), headers, body)
+                response = client.send(self.command, self.path.removeprefix("/v1"), headers, body)
             except http.RequestException:  # the package shall see what happened: no response
                 self.close_connection = True
                 return

@@ -1,7 +1,7 @@
 """What a run has found: the table of differences, and the file with everything that was sent and received.
 
 >>> print(differences(findings, forms))
-| question | expected | seen | where to mend |
+| question | expected | seen | where to fix |
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from .forms import Form
 from .question import Finding, Question
 
-HEADS = ("question", "expected", "seen", "where to mend")
+HEADS = ("question", "expected", "seen", "where to fix")
 
 
 def summary(findings: Sequence[Finding], forms: Sequence[Form], asked: int) -> str:
@@ -23,10 +23,12 @@ def summary(findings: Sequence[Finding], forms: Sequence[Form], asked: int) -> s
     differing = [finding for finding in findings if finding.differs]
     unanswered = [(finding.question.text, finding.reason) for finding in findings if finding.reason]
     rows = [
-        (f.question.text, f"{shown(f.question.expected)} ({f.question.source})", shown(f.seen), f.question.mend)
+        (f.question.text, f"{shown(f.question.expected)} ({f.question.source})", shown(f.seen), f.question.fix_in)
         for f in differing
     ]
-    rows += [(f"Is the response to {form.operation} as known?", form.expected, form.seen, form.mend) for form in forms]
+    rows += [
+        (f"Is the response to {form.operation} as known?", form.expected, form.seen, form.fix_in) for form in forms
+    ]
     parts = [table(HEADS, rows)] if rows else []
     parts += [table(("question without an answer", "why"), unanswered)] if unanswered else []
     expected = sum(not finding.differs and not finding.reason for finding in findings)
@@ -39,8 +41,8 @@ def summary(findings: Sequence[Finding], forms: Sequence[Form], asked: int) -> s
 
 def questions(every: Iterable[Question]) -> str:
     """The table of all questions."""
-    rows = [(q.text, q.done, shown(q.expected), q.source, q.mend) for q in every]
-    return table(("question", "what is done", "expected", "by which source", "where to mend"), rows)
+    rows = [(q.text, q.done, shown(q.expected), q.source, q.fix_in) for q in every]
+    return table(("question", "what is done", "expected", "by which source", "where to fix"), rows)
 
 
 def shown(value: Any) -> str:
@@ -67,7 +69,7 @@ def write(path: Path, base_url: str, findings: Iterable[Finding], forms: Iterabl
             "source": finding.question.source,
             "seen": finding.seen,
             "reason": finding.reason,
-            "mend": finding.question.mend,
+            "fix_in": finding.question.fix_in,
         }
         for finding in findings
     ]

@@ -24,7 +24,7 @@ OTHER_FORM = (KeyError, IndexError, TypeError, ValueError, AttributeError)
 def run(questions: Iterable[Question], world: World, budget: Budget, tell: Callable[[str], None]) -> Iterator[Finding]:
     """Ask the questions. Raises BudgetExceeded before a step that costs too much, and Stopped after a signal."""
     for question in questions:
-        budget.charge(question.cost, question.text, world.exchange.searches)
+        budget.charge(question.cost, question.text, world.client.searches)
         world.pause(0)
         finding = _asked(question, world)
         tell(f"{'no answer' if finding.reason else 'DIFFERS' if finding.differs else 'as expected':12}{question.text}")

@@ -35,7 +35,7 @@ def test_ledger_is_read_again_after_a_kill(tmp_path: Path) -> None:
 
 
 def test_ledger_may_end_with_a_part_of_a_line(tmp_path: Path) -> None:
-    """A process that is killed while it writes leaves one; the request was not sent."""
+    """A process that is killed while it writes leaves one; the request was not sent. Later lines are lines of their own."""
     ledger = Ledger.begin(tmp_path, URL, KEY)
     ledger.created(ledger.creating("files"), "file-1")
     path = closed_by_kill(ledger)
@@ -43,7 +43,11 @@ def test_ledger_may_end_with_a_part_of_a_line(tmp_path: Path) -> None:
         file.write('{"creating": "fi')
     again = Ledger(path)
     assert (again.ids, again.unknown) == ([("files", "file-1")], [])
-    again.close()
+    again.created(again.creating("files"), "file-2")
+    closed_by_kill(again)
+    last = Ledger(path)
+    assert (last.ids, last.unknown) == ([("files", "file-1"), ("files", "file-2")], [])
+    last.close()
 
 
 def test_ledger_of_a_run_that_left_nothing_is_deleted(tmp_path: Path) -> None:

@@ -27,16 +27,17 @@ def test_budget_stops_before_the_step_that_would_exceed_it() -> None:
     )
     with pytest.raises(BudgetExceeded, match=message):
         budget.charge(Cost(searches=2), "two more")
-    assert budget.charged == pytest.approx(0.0075)
+    assert budget.spent(3).dollars == pytest.approx(0.0075)
     budget.charge(Cost(searches=1), "one more")
 
 
 def test_budget_counts_searches_that_were_retried() -> None:
-    """Two were planned and five were sent."""
+    """Two were planned and five were sent, then a sixth that no step has paid for yet."""
     budget = Budget(1)
     budget.charge(Cost(searches=2), "two")
     budget.charge(Cost(), "nothing", searches_sent=5)
-    assert budget.charged == pytest.approx(5 * 0.0025)
+    assert budget.spent(5).dollars == pytest.approx(5 * 0.0025)
+    assert budget.spent(6).dollars == pytest.approx(6 * 0.0025)
 
 
 def test_cost_of_storage_and_searches() -> None:
@@ -60,4 +61,4 @@ def test_questions_that_search_or_attach_have_a_cost() -> None:
         if "file_batches" in question.done and question.done.startswith(("INSERT", "POST")):
             assert question.cost.files or "no file has" in question.done or "cancel" in question.text, question.text
     assert len({question.text for question in QUESTIONS}) == len(QUESTIONS)
-    assert all(question.done and question.source and question.mend for question in QUESTIONS)
+    assert all(question.done and question.source and question.fix_in for question in QUESTIONS)

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .exchange import Exchange
 from .forms import Form, forms
 from .ledger import Ledger
 from .question import Finding, Question
+from .recording_client import RecordingClient
 from .report import questions, summary, write
 
 ASKED = Question("Replaced | merged?", "UPDATE …", "replaced", "not documented", "sandbox/objects.py", lambda _: None)
@@ -41,7 +41,7 @@ def test_report_lists_differences_and_what_has_no_answer() -> None:
         "GET /files/{file_id}", "the cassettes", "file.sha256: a member that no cassette has", "sandbox/objects.py"
     )
     assert summary(findings, [form], 5).splitlines() == [
-        "| question | expected | seen | where to mend |",
+        "| question | expected | seen | where to fix |",
         "| --- | --- | --- | --- |",
         "| Replaced \\| merged? | replaced (not documented) | merged | sandbox/objects.py |",
         "| Is the response to GET /files/{file_id} as known? | the cassettes | file.sha256: a member that no cassette has "
@@ -89,29 +89,29 @@ def test_forms_of_errors_are_compared_with_the_description() -> None:
     assert list(forms([record({"detail": "Not Found"}, target="/nothing", status=404)])) == []
 
 
-def test_exchange_records_neither_the_key_nor_what_others_have(sandbox: Any, tmp_path: Path) -> None:
+def test_client_records_neither_the_key_nor_what_others_have(sandbox: Any, tmp_path: Path) -> None:
     """Of foreign files, only the form is kept. Headers with the key, and names of the account, are left out."""
     ledger = Ledger.begin(tmp_path, sandbox.base_url, sandbox.api_key)
-    exchange = Exchange(sandbox.base_url, sandbox.api_key, ledger)
+    client = RecordingClient(sandbox.base_url, sandbox.api_key, ledger)
     sandbox.add_file("secret-plan.md", id="file-own")
     ledger.created(ledger.creating("files"), "file-own")
     sandbox.add_store("vs_secret", name="secret store")
-    exchange.send("GET", "/files?limit=100")
-    exchange.send("GET", "/vector_stores?limit=100")
-    exchange.send("GET", f"/files/org-4711{sandbox.api_key}")
+    client.send("GET", "/files?limit=100")
+    client.send("GET", "/vector_stores?limit=100")
+    client.send("GET", f"/files/org-4711{sandbox.api_key}")
     path = tmp_path / "exchange.json"
-    write(path, sandbox.base_url, [Finding(ASKED, "merged")], [], exchange.records)
+    write(path, sandbox.base_url, [Finding(ASKED, "merged")], [], client.records)
     text = path.read_text(encoding="utf-8")
     assert sandbox.api_key not in text
     assert "org-4711" not in text
     assert "secret store" not in text
     assert "vs_secret" not in text
-    page = json.loads(exchange.records[0]["response"])
+    page = json.loads(client.records[0]["response"])
     assert [(file["id"], file["filename"]) for file in page["data"]] == [
         ("file-own", "secret-plan.md"),
         *[("…", "…")] * 3,
     ]
-    assert list(forms(exchange.records)) == []
+    assert list(forms(client.records)) == []
     assert json.loads(text)["findings"][0]["seen"] == "merged"
     ledger.gone("file-own")
     ledger.close()

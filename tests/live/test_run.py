@@ -17,6 +17,8 @@ import pytest
 from openai_vtab import sandbox as sandbox_package
 from openai_vtab.sandbox import Slow, Status
 
+from ..servers.models import ogx
+from ..servers.models.model import served
 from ..support.waiting import until
 from .__main__ import ask_all
 from .prices import Budget, Cost
@@ -112,6 +114,43 @@ def test_run_reports_a_difference(sandbox: Any, tmp_path: Path, capsys: pytest.C
     assert "| Is it so? | yes (a test) | a response of another form (KeyError: 'yes') | the test |" in printed
     assert "no such table: missing" in printed
     assert "there is no nothing, because an earlier step failed" in printed
+
+
+def test_run_waits_for_a_limit_and_counts_each_search(
+    sandbox: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Retry-After may be a date. The cost has the searches that the last question has retried."""
+    headers = {"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}
+    sandbox.inject(Status(429, headers=headers), times=2, path="/search")
+
+    def search(world: World) -> str:
+        status = world.call("POST /vector_stores/{store}/search", {"query": "a"}).status
+        return "yes" if status == 200 else str(status)
+
+    assert ask(sandbox, tmp_path, FIRST, question(search, Cost(searches=1))) == 0
+    printed = capsys.readouterr().out
+    assert "2 of 2 questions answered as expected" in printed
+    assert f"estimated cost up to ${Cost(searches=3).dollars:.4f};" in printed
+
+
+def test_run_without_an_answer_is_not_as_expected(sandbox: Any, tmp_path: Path) -> None:
+    """The status is 1, as after a difference."""
+    assert ask(sandbox, tmp_path, question(lambda world: world["nothing"])) == 1
+
+
+def test_run_shows_the_response_to_a_create_that_the_package_refuses(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A server that ignores `files`: the INSERT has no answer, and the next question says what the server answered."""
+    by_name = {question.asking.__name__: question for question in QUESTIONS}
+    asked = [by_name[name] for name in ("new_store", "uploads", "batch_of_files", "response_to_files")]
+    with served(ogx.MODEL) as server:
+        assert ask(server, tmp_path, *asked) == 1
+        assert objects(server) == set()
+    printed = capsys.readouterr().out
+    members = '"members": ["created_at", "file_counts", "id", "object", "status", "vector_store_id"]'
+    assert f'| {{"status": "in_progress", "total": 0, {members}}} | documents/attach_step.py' in printed
+    assert "2 of 4 questions answered as expected, 1 difference, 1 without an answer, 0 not asked" in printed
 
 
 def test_run_that_fails_cleans_up(sandbox: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

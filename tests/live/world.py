@@ -17,12 +17,16 @@ from typing import Any
 import apsw
 import requests as http
 
-from .exchange import Exchange, Response
+from openai_vtab import protocol
+from openai_vtab.transport.retries import retry_after
+
 from .ledger import MARK
 from .question import Unanswered
+from .recording_client import RecordingClient, Response
 
 LONGEST_WAIT = 300.0  # seconds for files to be processed
 LONGEST_PAUSE = 60.0  # seconds that a 429 may ask for
+PAUSE = 5.0  # seconds after a 429 that asks for none
 BOUNDARY = "boundary-of-the-form"
 
 
@@ -33,9 +37,9 @@ class Stopped(Exception):  # noqa: N818 - the user has asked for it
 class World:
     """One run. Roles such as "store" stand for the ids of its objects, and for {store} in a path."""
 
-    def __init__(self, exchange: Exchange, db: apsw.Connection, stop: threading.Event) -> None:
-        self.exchange = exchange
-        self.token = exchange.ledger.token
+    def __init__(self, client: RecordingClient, db: apsw.Connection, stop: threading.Event) -> None:
+        self.client = client
+        self.token = client.ledger.token
         self._db = db
         self._stop = stop
         self._ids: dict[str, str] = {}
@@ -69,7 +73,7 @@ class World:
             sent = {"Content-Type": "application/json", **sent}
         for _ in range(3):
             try:
-                response = self.exchange.send(method, target, sent, body or b"", keyless=keyless)
+                response = self.client.send(method, target, sent, body or b"", keyless=keyless)
             except http.RequestException as error:
                 problem = f"{method} {target} got no response: {error}"
                 if method == "POST":
@@ -79,8 +83,14 @@ class World:
             if response.status != 429:
                 return response
             problem = f"{method} {target}: {refusal(response)}"
-            self.pause(min(float(response.headers.get("retry-after", 5)), LONGEST_PAUSE))
+            self.pause(self._asked_pause(response))
         raise Unanswered(problem)
+
+    def _asked_pause(self, response: Response) -> float:
+        """The seconds that a 429 asks to wait, up to LONGEST_PAUSE."""
+        limit = protocol.Response(response.status, response.headers, response.body, self.client.base_url)
+        asked = retry_after(limit)
+        return min(PAUSE if asked is None else asked, LONGEST_PAUSE)
 
     def get(self, operation: str, body: Any = None) -> Any:
         """The JSON of a response with status 200. Raises Unanswered for another status."""
@@ -106,7 +116,7 @@ class World:
 
     def filename(self, name: str) -> str:
         """The name of a file of the run, which a clean-up knows it by."""
-        return f"{self.exchange.ledger.file_prefix}{name}"
+        return f"{self.client.ledger.file_prefix}{name}"
 
     def upload(self, name: str, content: bytes, purpose: str = "assistants", **fields: str) -> Response:
         """Upload a file over bare HTTP."""

@@ -38,6 +38,8 @@ def test_response_gives_the_object() -> None:
         (400, b"file_ids is required", True),
         (400, {"error": {"message": "Invalid 'files[0].file_id'", "param": "files[0].file_id"}}, False),
         (400, {"error": {"message": "Unknown parameter: 'my_file_ids'"}}, False),
+        (400, {"error": {"message": "Total of file_ids and files exceeds the quota"}}, False),
+        (422, {"detail": "You may only give one of file_ids and files"}, False),
         (500, {"error": {"message": "Missing required parameter: 'file_ids'."}}, False),
         (404, {"error": {"message": "file_ids: no such file"}}, False),
         (200, {"id": "vsfb_1", "file_ids": []}, False),

@@ -28,7 +28,7 @@ from openai_vtab import sandbox
 from openai_vtab.settings import DEFAULT_BASE_URL
 
 from ..support.cassettes import Secrets
-from ..support.recording import Target
+from ..support.recording import FILES, STORE, Target
 from .models import MODELS
 from .models.model import served
 
@@ -38,27 +38,40 @@ PAGE = ROOT / "docs" / "servers.md"
 KINDS = ("sandbox", "server", "model")
 RANDOM_ID = re.compile(r"\b((?:vs|file|vsfb|batch|req)[-_])(?:[0-9a-f]{8,}|[0-9A-Za-z]{20,})[\w-]*")
 MOST = 200  # characters of an error
+ON_SETUP = 'failed on setup with "'  # pytest's words, before an error and a quote
+OUTCOMES = ("yes", "own", "no")  # from the best
+# Errors of tests that have not reached what they are to show: an object is missing (Place.real), or the route is. A
+# message of "Not Found" alone is what frameworks say of an unknown route (protocol/not_found.py).
+NOT_REACHED = re.compile(
+    rf"\b(?:{'|'.join((STORE, *FILES))}) could not be created: |; there is no such route: | in 'Not Found'$"
+)
 
 INTRODUCTION = """\
 # Servers, as recorded
 
-[Compatible servers](guides/compatible-servers.md) says how to connect to a server that resembles OpenAI's, and which settings help. This page says what such servers can do. `python -m tests.servers.capabilities` makes it from recordings: the tests of the tables that have a cassette run against each server. The project's `CONTRIBUTING.md` says how to record another one.
+[Compatible servers](guides/compatible-servers.md) says how to connect to a server that resembles OpenAI's, and which settings help. This page says what such servers can do. `python -m tests.servers.capabilities` makes it from recordings: it runs every recorded test in tests/tables against each server. The project's `CONTRIBUTING.md` says how to record another one.
 
 | in the table | |
 |---|---|
 | yes | The requests, and the rows or the error, are as with OpenAI. |
-| own | The test shows OpenAI's own behaviour, and this server behaves in another way. OpenAI's description does not demand it. |
-| no | It does not work, or has another result. |
+| own | The server knows the requests, and behaves in another way than OpenAI. OpenAI's description does not demand OpenAI's way. |
+| no | It does not work or has another result, the server has no such route, or it could not create the files that this needs. |
 """
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a recording has shown of one capability: "yes", "own" or "no", and the error unless it is "yes"."""
+    """What a recording has shown of one capability."""
 
-    outcome: str
-    error: str = ""
-    openai: str = ""  # how OpenAI behaves instead, if the outcome is "own"
+    error: str = ""  # "" if the test has passed
+    openai: str = ""  # how OpenAI behaves, if the test is of OpenAI's own behaviour and has failed
+
+    @property
+    def outcome(self) -> str:
+        """One of OUTCOMES. It is "own" only if the server got as far as behaving in its own way."""
+        if not self.error:
+            return "yes"
+        return "own" if self.openai and not NOT_REACHED.search(self.error) else "no"
 
 
 @dataclass(frozen=True)
@@ -88,6 +101,7 @@ class Run:
 
 def record(target: Target) -> tuple[dict[str, Result], list[str]]:
     """Record the tests of the tables from a server, into a folder of no consequence; what each capability has shown."""
+    secrets = target.secrets
     http.get(f"{target.base_url}/files", timeout=60)  # raises an error if there is no server
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
@@ -105,7 +119,7 @@ def record(target: Target) -> tuple[dict[str, Result], list[str]]:
         if done.returncode not in (0, 1):
             raise RuntimeError(done.stdout + done.stderr)
         root = ElementTree.parse(report).getroot()  # noqa: S314 - our own
-        return results(root, Secrets(target.base_url, target.api_key))
+        return results(root, secrets)
 
 
 def results(report: ElementTree.Element, secrets: Secrets) -> tuple[dict[str, Result], list[str]]:
@@ -117,28 +131,33 @@ def results(report: ElementTree.Element, secrets: Secrets) -> tuple[dict[str, Re
             name, value = each.get("name"), each.get("value", "")
             if name == "difference":
                 differences.add(shortened(value, secrets))
-            elif name == "capability" and found.get(value, Result("yes")).outcome == "yes":
-                found[value] = _result(case, secrets)
+            elif name == "capability":
+                both = (found.get(value, Result()), _result(case, secrets))
+                found[value] = max(both, key=lambda result: OUTCOMES.index(result.outcome))
     return dict(sorted(found.items())), sorted(differences)
 
 
 def _result(case: ElementTree.Element, secrets: Secrets) -> Result:
     for problem in case:
         if problem.tag == "skipped":
-            errors = [each.get("value", "") for each in case.iter("property") if each.get("name") == "failure"]
+            error = next(each.get("value", "") for each in case.iter("property") if each.get("name") == "failure")
             openai = problem.get("message", "").removeprefix("OpenAI's own behaviour: ")
-            return Result("own", shortened(errors[0], secrets), openai)
+            is_reached = not (error.startswith(ON_SETUP) or NOT_REACHED.search(error))
+            return Result(shortened(error, secrets), openai if is_reached else "")
         if problem.tag in ("failure", "error"):
-            return Result("no", shortened(problem.get("message", ""), secrets))
-    return Result("yes")
+            return Result(shortened(problem.get("message", ""), secrets))
+    return Result()
 
 
 def shortened(message: str, secrets: Secrets) -> str:
     """The beginning of an error, without ids and addresses."""
+    if message.startswith(ON_SETUP):
+        message = message.removeprefix(ON_SETUP).removesuffix('"')
     text = RANDOM_ID.sub(r"\1…", secrets.hidden(message)).partition("\n")[0]
     text = re.sub(rf"(?<=[A-Z] ){re.escape(DEFAULT_BASE_URL)}", "", text).replace(DEFAULT_BASE_URL, "its address")
-    text = re.sub(r"^(?:\w+\.)*(\w+): |^failed on setup with \"(?:\w+\.)*(\w+): ", "", text)
+    text = re.sub(r"^(?:\w+\.)*(\w+): ", "", text)
     text = re.sub(r"^assert (.*) == (.*)$", r"\1 instead of \2", text)
+    text = text or "an error without a text"
     return text if len(text) <= MOST else f"{text[: MOST - 1]}…"
 
 
@@ -188,8 +207,8 @@ def _section(run: Run) -> str:
 
 
 def _cell(result: Result) -> str:
-    """The error, and how OpenAI behaves if this is its own behaviour."""
-    openai = f". At OpenAI, {result.openai}." if result.openai else ""
+    """The error, and how OpenAI behaves if the server behaves in its own way."""
+    openai = f". At OpenAI, {result.openai}." if result.outcome == "own" else ""
     return f"{result.outcome}: {_code(result.error)}{openai}"
 
 
@@ -228,6 +247,10 @@ def main(arguments: list[str], environ: Mapping[str, str]) -> None:
     options: Any = parser.parse_args(arguments)
     if options.server:
         target = Target.of(environ)
+        try:
+            _ = target.secrets
+        except ValueError as error:
+            parser.error(str(error))
         connect = options.connect or f'base_url="{target.base_url}"'
         Run(options.server, "server", today(), connect, options.gaps, *record(target)).write(RUNS)
     elif not options.page:

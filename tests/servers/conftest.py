@@ -15,6 +15,7 @@ from openai_vtab.sandbox import Received
 from openai_vtab.sandbox.app import App
 from openai_vtab.sandbox.containers import FileBatch
 from openai_vtab.sandbox.messages import Response, json_response
+from openai_vtab.sandbox.state import State
 
 # what the server does with a request; the function carries it out as OpenAI would
 Filter = Callable[[Received, Callable[[Received], Response]], Response]
@@ -44,6 +45,15 @@ def changed(response: Response, change: Callable[[dict[str, Any]], object]) -> R
     return replace(response, body=json.dumps(body).encode())
 
 
+def batch_without_files(state: State, received: Received, *, later: bool) -> Response:
+    """Create a batch that has no files, and is completed at once. With `later`, this response says "in_progress"."""
+    id = f"{'batch' if state.quirks.batch_ids_without_prefix else 'vsfb'}_empty{len(state.batches)}"
+    batch = FileBatch(id, received.segments[1], state.clock(), [], "completed")
+    state.batches[batch.store_id, id] = batch
+    shown = batch.json(state.clock())
+    return json_response({**shown, "status": "in_progress"} if later else shown)
+
+
 @pytest.fixture
 def ignoring(sandbox: Any) -> Callable[..., Filter]:
     """Returns a filter that ignores members of a new batch: a batch without files, which is completed at once.
@@ -53,14 +63,10 @@ def ignoring(sandbox: Any) -> Callable[..., Filter]:
 
     def of(*names: str, later: bool = False) -> Filter:
         def ignore(received: Received, carry_out: Callable[[Received], Response]) -> Response:
-            *parents, last = received.segments
-            if received.method != "POST" or last != "file_batches" or received.body.keys().isdisjoint(names):
+            is_create = received.method == "POST" and received.segments[-1] == "file_batches"
+            if not is_create or received.body.keys().isdisjoint(names):
                 return carry_out(received)
-            state = sandbox._state
-            batch = FileBatch(f"vsfb_empty{len(state.batches)}", parents[1], state.clock(), [], "completed")
-            state.batches[parents[1], batch.id] = batch
-            shown = batch.json(state.clock())
-            return json_response({**shown, "status": "in_progress"} if later else shown)
+            return batch_without_files(sandbox._state, received, later=later)
 
         return ignore
 

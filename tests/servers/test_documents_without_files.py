@@ -46,6 +46,27 @@ def shown_as(counts: dict[str, int], status: str, *methods: str) -> Any:
     return show
 
 
+NO_FILES = dict.fromkeys(("in_progress", "completed", "failed", "cancelled", "total"), 0)
+STORE_OBJECT = {
+    "id": STORE,
+    "object": "vector_store",
+    "status": "in_progress",
+    "usage_bytes": 0,
+    "file_counts": NO_FILES,
+}
+
+
+def answering(reply: Callable[[str], Response]) -> Any:
+    """A filter that shows a new batch without files, and replies to the GET of a batch, by its id."""
+    show = shown_as(NO_FILES, "in_progress")
+
+    def answer(received: Received, carry_out: Callable[[Received], Response]) -> Response:
+        is_asked = received.method == "GET" and received.segments[-2:-1] == ["file_batches"]
+        return reply(received.segments[-1]) if is_asked else show(received, carry_out)
+
+    return answer
+
+
 @pytest.fixture(params=["ignores", "ignores, and is finished later", "refuses"])
 def asked(request: Any, serve_by: Any, ignoring: Any) -> int:
     """Each kind of server. Returns how often it is asked for the empty batch."""
@@ -87,6 +108,11 @@ def batches(sandbox: Any) -> list[tuple[str, int, Any]]:
         else ("file_ids", len(body["file_ids"]), body.get("attributes"))
         for body in bodies
     ]
+
+
+def ignores_files(db: apsw.Connection) -> Any:
+    """What the table remembers of the server; None while it does not know that `files` is ignored."""
+    return db.execute("SELECT value FROM handbook_config WHERE name = 'ignores_files'").get
 
 
 def languages(sandbox: Any) -> dict[str, str | None]:
@@ -172,9 +198,10 @@ def test_documents_without_files_after_a_failed_commit(
     requests()
     clock.advance(60)
     write(db)
+    assert ignores_files(db) == 1
     forms = {form for form, *_ in batches(sandbox)}
     sent = [id for r in sandbox.requests if r.path.endswith("/file_batches") for id in r.body["file_ids"]]
-    assert forms <= {"file_ids"}
+    assert forms == ({"file_ids"} if len(attached) < 4 else set())
     assert len(sent) == 4 - len(attached)
     assert attached.isdisjoint(sent)
     assert "POST files" not in short(requests())
@@ -196,14 +223,14 @@ def test_documents_without_files_after_a_killed_process(
     write(connect(file, clock=clock))
     assert [request for request in short(requests()) if not request.startswith("GET")] == []
     assert set(sandbox._state.stores[STORE].files) == attached
-    assert connect(file).execute("SELECT value FROM handbook_config WHERE name = 'ignores_files'").get == 1
+    assert ignores_files(connect(file)) == 1
     assert_holds(sandbox, CONTENT)
 
 
 @pytest.mark.parametrize(
     ("total", "status", "seconds"),
-    [(1, "completed", 0), (0, "in_progress", 10)],
-    ids=["attaches a part", "never says whether files follow"],
+    [(1, "completed", 0), (0, "failed", 0), (0, "cancelled", 0), (0, "in_progress", 10)],
+    ids=["attaches a part", "fails without a count", "is cancelled", "never says whether files follow"],
 )
 def test_documents_of_a_batch_in_doubt(
     file: str,
@@ -217,7 +244,7 @@ def test_documents_of_a_batch_in_doubt(
     seconds: float,
 ) -> None:
     """Nothing is sent in the other form: the next COMMIT asks what is attached, which is everything here."""
-    counts = {"in_progress": 0, "completed": total, "failed": 0, "cancelled": 0, "total": total}
+    counts = {**NO_FILES, "completed": total, "total": total}
     serve_by(shown_as(counts, status, "POST", "GET"))
     db = connect(file, clock=clock)
     began = clock.monotonic()
@@ -231,11 +258,78 @@ def test_documents_of_a_batch_in_doubt(
     assert_holds(sandbox, CONTENT)
 
 
+@pytest.mark.parametrize(
+    ("reply", "problem"),
+    [
+        (lambda id: json_response({"error": {"message": "No such batch"}}, 404), "the API does not find it"),
+        (lambda id: json_response(STORE_OBJECT), "the response to its GET is the vector store"),
+        (
+            lambda id: json_response({"error": {"message": "No."}}, 403),
+            r"it cannot be read: GET .*: answered 403: No\.",
+        ),
+        (
+            lambda id: json_response({"id": id, "object": "vector_store.file_batch", "status": "completed"}),
+            "its status is completed, and it does not count its files",
+        ),
+    ],
+    ids=["is not found", "is the vector store", "is refused", "counts nothing"],
+)
+def test_documents_of_a_batch_that_tells_nothing(
+    file: str, connect: Any, sandbox: Any, clock: FakeClock, serve_by: Any, requests: Requests, reply: Any, problem: str
+) -> None:
+    """It is asked for once, COMMIT says why it fails, and the next one asks what is attached."""
+    serve_by(answering(reply))
+    db = connect(file, clock=clock)
+    began = clock.monotonic()
+    with pytest.raises(openai_vtab.WriteError, match=rf"vsfb_\w+ was created, but {problem}.*is used then") as caught:
+        write(db)
+    assert isinstance(caught.value.__cause__.__cause__, openai_vtab.APIError) == ("cannot be read" in problem)
+    assert clock.monotonic() == began
+    assert short(requests())["GET vector_stores/file_batches"] == 1
+    write(db)
+    assert [request for request in short(requests()) if not request.startswith("GET")] == []
+    assert_holds(sandbox, CONTENT)
+
+
+@pytest.mark.parametrize("in_doubt", [1, 2])
+def test_documents_of_several_batches_in_doubt(
+    file: str,
+    connect: Any,
+    sandbox: Any,
+    clock: FakeClock,
+    serve_by: Any,
+    ignoring: Any,
+    requests: Requests,
+    in_doubt: int,
+) -> None:
+    """COMMIT fails once, and the next one knows what the batches after the first have told."""
+    lose = answering(lambda id: json_response({"error": {"message": "No such batch"}}, 404))
+    ignore = ignoring("files", later=True)
+
+    def serve(received: Received, carry_out: Callable[[Received], Response]) -> Response:
+        is_second = received.segments[-1] == "file_batches" and "attributes" not in received.body["files"][-1]
+        is_ignored = is_second or received.segments[-1].startswith("vsfb_empty")
+        return (ignore if is_ignored and in_doubt == 1 else lose)(received, carry_out)
+
+    serve_by(serve)
+    db = connect(file, clock=clock, max_files_per_batch=2)
+    more = "; 2 batches of this COMMIT are in doubt" if in_doubt == 2 else ""
+    with pytest.raises(openai_vtab.WriteError, match=f"'a.md' and 1 other of its batch.* does not find it{more}; rep"):
+        write(db)
+    assert batches(sandbox) == [("files", 2, None)] * 2
+    serve_by(lambda received, carry_out: carry_out(received))
+    requests()
+    write(db)
+    assert sorted(batches(sandbox), key=str) == ([*ALIKE[:1], ("file_ids", 1, {"lang": "en"})] if in_doubt == 1 else [])
+    assert_holds(sandbox, CONTENT)
+    assert languages(sandbox) == LANGUAGES
+
+
 def test_documents_of_a_batch_that_counts_its_files_later(
     file: str, connect: Any, sandbox: Any, clock: FakeClock, serve_by: Any, requests: Requests, caplog: Any
 ) -> None:
     """It is asked for, and nothing is sent in the other form."""
-    serve_by(shown_as(dict.fromkeys(("in_progress", "completed", "failed", "cancelled", "total"), 0), "in_progress"))
+    serve_by(shown_as(NO_FILES, "in_progress"))
     db = connect(file, clock=clock)
     write(db)
     assert short(requests()) == {
@@ -245,6 +339,25 @@ def test_documents_of_a_batch_that_counts_its_files_later(
     }
     assert caplog.records == []
     assert rows(db) == [(key, "in_progress") for key in CONTENT]
+    assert_holds(sandbox, CONTENT)
+
+
+def test_documents_of_a_batch_that_counts_its_files_one_by_one(
+    file: str, connect: Any, sandbox: Any, clock: FakeClock, serve_by: Any, requests: Requests
+) -> None:
+    """It is asked for until it counts all of them, although it is not finished then."""
+    counts = dict(NO_FILES)
+
+    def count(received: Received, carry_out: Callable[[Received], Response]) -> Response:
+        shown = shown_as(dict(counts), "in_progress", "POST", "GET")(received, carry_out)
+        counts["total"] += "file_batches" in received.segments
+        return shown
+
+    serve_by(count)
+    db = connect(file, clock=clock)
+    write(db)
+    assert batches(sandbox) == [("files", 4, None)]
+    assert short(requests())["GET vector_stores/file_batches"] == 4  # which counts 1, 2, 3, 4
     assert_holds(sandbox, CONTENT)
 
 

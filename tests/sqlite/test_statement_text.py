@@ -53,15 +53,20 @@ def test_schema_of_the_table_that_is_changed() -> None:
 
 
 def test_tables_that_are_created_and_dropped() -> None:
-    """A schema before the name, or TEMP, says that the table is meant."""
+    """A schema before the name says that the table is meant."""
     text = "CREATE TABLE IF NOT EXISTS \"Files\" (a INT DEFAULT (1), 'b' TEXT, c, PRIMARY KEY (a, b))"
     assert created_table(text) == NewTable("files", ("a", "b", "c"), if_not_exists=True)
     assert created_table("CREATE TABLE files AS SELECT 1") == NewTable("files", ())
+    assert created_table("create temporary view if not exists files(a) AS SELECT 1") == NewTable(
+        "files", ("a",), if_not_exists=True, kind="VIEW", schema="temp"
+    )
     for other in (
         "CREATE TABLE main.files (a)",
-        "CREATE TEMP TABLE files (a)",
-        "CREATE VIEW files AS SELECT 1",
+        "CREATE TEMP TABLE temp.files (a)",
+        "CREATE VIEW main.files AS SELECT 1",
+        "CREATE INDEX files ON t (a)",
         "CREATE",
+        "CREATE TEMP",
     ):
         assert created_table(other) is None
     assert dropped_if_exists("/* */ drop table if exists main.Files;") == "files"

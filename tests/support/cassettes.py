@@ -30,6 +30,7 @@ from openai_vtab.settings import DEFAULT_BASE_URL
 
 MOMENT = 1_800_000_000
 KEY = "[key]"
+SHORTEST_KEY = 8  # characters
 HOST = "server.example"
 KINDS = {"files": "file-{}", "vector_stores": "vs_{}", "file_batches": "vsfb_{}"}
 PARENTS = ("vector_stores", "files")  # lists of the whole account
@@ -65,10 +66,18 @@ class Exchange(NamedTuple):
 
 @dataclass(frozen=True)
 class Secrets:
-    """Where the exchanges were recorded, and with which key."""
+    """Where the exchanges were recorded, and with which key. Raises ValueError for a key that other words may contain."""
 
     base_url: str
     api_key: str
+
+    def __post_init__(self) -> None:
+        if len(self.api_key) < SHORTEST_KEY:
+            raise ValueError(
+                f"OPENAI_API_KEY: a key of {len(self.api_key)} characters cannot be told from other words of a "
+                f"recording; give the server one of at least {SHORTEST_KEY}, such as sk-recording, or leave the variable "
+                "out if the server needs none"
+            )
 
     def hidden(self, text: str) -> str:
         """The text with OpenAI's address for the server's, and without keys, other hosts and accounts."""

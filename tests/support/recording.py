@@ -33,7 +33,7 @@ class Target:
     """The server that a recording asks; no address is a sandbox of this process."""
 
     base_url: str = ""
-    api_key: str = "no-key"
+    api_key: str = "no-key-is-needed"
     headers: str = ""  # as OPENAI_CUSTOM_HEADERS has them: one "Name: value" in a line
 
     @classmethod
@@ -42,6 +42,11 @@ class Target:
         key = environ.get("OPENAI_API_KEY", "")
         base_url = environ.get("OPENAI_BASE_URL") or (key and DEFAULT_BASE_URL)
         return cls(base_url.rstrip("/"), key or cls.api_key, environ.get("OPENAI_CUSTOM_HEADERS", ""))
+
+    @property
+    def secrets(self) -> Secrets:
+        """What must not be in a cassette. Raises ValueError if the key cannot be replaced."""
+        return Secrets(self.base_url, self.api_key)
 
     @property
     def only_resembles(self) -> bool:

@@ -51,10 +51,15 @@ RECORDED = pytest.StashKey[Recorded]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse what would mix the exchanges of two servers or of two tests."""
+    """Refuse what would mix the exchanges of two servers or of two tests, and a key that could not be replaced."""
     mode = config.getoption("--record-mode") or "none"
     if mode not in ("none", "rewrite"):
         raise pytest.UsageError(f"--record-mode={mode}: write --record-mode=rewrite, which records a test as a whole")
+    if mode == "rewrite":
+        try:
+            _ = TARGET.secrets
+        except ValueError as error:
+            raise pytest.UsageError(str(error)) from None
     if mode == "rewrite" and TARGET.base_url and getattr(config.option, "numprocesses", None):
         raise pytest.UsageError("-n: record from a server without it, because tests list what others have just created")
 
@@ -81,7 +86,10 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     """Keep the error of a test that may fail: reports have only the reason why it may."""
     report: Any = yield
     if hasattr(report, "wasxfail") and call.excinfo is not None:
-        item.user_properties.append(("failure", call.excinfo.exconly()))
+        error = call.excinfo.exconly()
+        item.user_properties.append(
+            ("failure", error if call.when == "call" else f'failed on {call.when} with "{error}"')
+        )
     return report
 
 

@@ -236,9 +236,9 @@ def test_cassette_is_replaced_as_a_whole(tmp_path: Path, monkeypatch: pytest.Mon
         ({}, Target(), False),
         ({"OPENAI_API_KEY": "k"}, Target(DEFAULT_BASE_URL, "k"), False),
         ({"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": "https://eu.api.openai.com/v1/"}, Target("https://eu.api.openai.com/v1", "k"), False),
-        ({"OPENAI_BASE_URL": URL}, Target(URL, "no-key"), True),
-        ({"OPENAI_BASE_URL": "https://notopenai.com/v1"}, Target("https://notopenai.com/v1", "no-key"), True),
-        ({"OPENAI_BASE_URL": URL, "OPENAI_CUSTOM_HEADERS": "a: b\nc: d"}, Target(URL, "no-key", "a: b\nc: d"), True),
+        ({"OPENAI_BASE_URL": URL}, Target(URL, "no-key-is-needed"), True),
+        ({"OPENAI_BASE_URL": "https://notopenai.com/v1"}, Target("https://notopenai.com/v1", "no-key-is-needed"), True),
+        ({"OPENAI_BASE_URL": URL, "OPENAI_CUSTOM_HEADERS": "a: b\nc: d"}, Target(URL, "no-key-is-needed", "a: b\nc: d"), True),
     ],
 )  # fmt: skip
 def test_target_is_what_the_environment_names(environ: dict[str, str], target: Target, resembles: bool) -> None:
@@ -395,6 +395,37 @@ def test_recording_that_fails_leaves_the_cassette(monkeypatch: pytest.MonkeyPatc
         assert "FAILED tests/tables/test_vector_store_files.py::test_life_of_an_attached_file" in output
     others = ["test_life_of_a_file"] + (["test_life_of_a_store"] if failure != "the process is killed" else [])
     assert replaced(scratch) == others
+
+
+@pytest.mark.parametrize("key", ["", "x", "key", "test", "sk-1234"])
+def test_key_that_other_words_may_contain_is_refused(key: str) -> None:
+    """It would be replaced within "object" or "latest", or would be found where no key is."""
+    with pytest.raises(
+        ValueError, match=rf"a key of {len(key)} characters .* at least 8, such as sk-recording, or leave"
+    ):
+        _ = Target(URL, key).secrets
+
+
+def test_key_of_eight_characters_is_replaced() -> None:
+    """As is the one that is sent if the environment names none."""
+    for target in (Target(URL, "12345678"), Target.of({"OPENAI_BASE_URL": URL})):
+        assert target.secrets.hidden(f'"latest": "{target.api_key}"') == '"latest": "[key]"'
+
+
+@pytest.mark.slow
+def test_recording_refuses_a_short_key_at_the_beginning() -> None:
+    """Before anything is created at the server."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "tests/tables/test_files.py", "--record-mode=rewrite"],
+        cwd=ROOT,
+        env={**os.environ, "OPENAI_BASE_URL": "http://127.0.0.1:9/v1", "OPENAI_API_KEY": "test"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 4
+    assert "OPENAI_API_KEY: a key of 4 characters" in done.stderr
 
 
 @pytest.mark.slow

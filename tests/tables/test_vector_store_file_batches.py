@@ -129,6 +129,7 @@ def test_error_carries_the_apis_words(replayed: apsw.Connection, place: Place) -
     with pytest.raises(openai_vtab.APIError) as caught:
         replayed.execute(f"INSERT INTO {T} (vector_store_id, file_ids) VALUES ('vs_0', '[\"file-0\"]')")
     error = caught.value
+    assert "there is no such route" not in str(error), error
     assert error.status == 404
     assert error.message is not None
     assert "vs_0" in error.message

@@ -89,6 +89,75 @@ def test_interrupt_closes_the_connections_of_reads(tls: Any, interrupted: Any, r
         db.close()
 
 
+@pytest.mark.parametrize("end", ["an interrupt between two rows", "close()"])
+def test_reads_ahead_are_closed_with(end: str) -> None:
+    """The first row was read, and nobody waits for the next one at that moment."""
+    silent = Silent()
+
+    def serve(connection: socket.socket) -> None:
+        head = request(connection)
+        if b"/a " not in head:
+            silent.received.put(head)
+            silent.ends.put(connection.recv(1))
+            return
+        batch = {"id": "a", "object": "vector_store.file_batch", "vector_store_id": "vs_1", "status": "completed"}
+        connection.sendall(answer(batch, headers={"connection": "close"}))
+
+    with serving(serve) as server:
+        db = openai_vtab.connect(base_url=server.url(), **SETTINGS)
+        rows = db.execute(SELECT)
+        next(rows)
+        silent.received.get(timeout=20)
+        if end == "close()":
+            db.close(True)
+        else:
+            db.interrupt()
+            with pytest.raises(apsw.InterruptError):
+                next(rows)
+        assert silent.ends.get(timeout=20) == b""
+        db.close(True)
+
+
+def test_interrupt_of_a_body_without_length_is_no_response(interrupted: Any) -> None:
+    """The end of the stream, which the interrupt has caused, would be the end of the body."""
+    silent = Silent(b"HTTP/1.1 200 X\r\n\r\n{}")
+    with serving(silent) as server:
+        db = openai_vtab.connect(base_url=server.url(), **SETTINGS)
+        interrupted(db, lambda: silent.received.get(timeout=20))
+        with pytest.raises(apsw.InterruptError):
+            db.execute("SELECT id FROM vector_stores").fetchall()
+        until(lambda: db.execute("SELECT count(error) FROM openai_requests").get == 1)
+        assert db.execute("SELECT status FROM openai_requests").get is None
+        db.close()
+
+
+@pytest.mark.parametrize("tls", ["https"], indirect=True)
+def test_interrupt_during_a_handshake_closes_the_connection_after_it(tls: Any, interrupted: Any) -> None:
+    """Nothing of the request is sent."""
+    context, settings = tls
+    begun, responds = threading.Event(), threading.Event()
+    received: queue.Queue[bytes] = queue.Queue()
+
+    def serve(connection: socket.socket) -> None:
+        connection.recv(1, socket.MSG_PEEK)
+        begun.set()
+        assert responds.wait(20)
+        try:
+            with context.wrap_socket(connection, server_side=True) as secured:
+                received.put(secured.recv(1))
+        except OSError:  # the client is gone before it has read all of the handshake
+            received.put(b"")
+
+    with serving(serve) as server:
+        db = openai_vtab.connect(base_url=server.url("https"), **SETTINGS, **settings)
+        interrupted(db, lambda: begun.wait(20))
+        with pytest.raises(apsw.InterruptError, match="interrupted"):
+            db.execute("SELECT id FROM vector_stores").fetchall()
+        responds.set()
+        assert received.get(timeout=20) == b""
+        db.close()
+
+
 def test_cancelled_task_closes_the_connections_of_reads() -> None:
     """The same for asyncio."""
     silent = Silent()

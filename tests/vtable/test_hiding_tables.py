@@ -50,6 +50,9 @@ def test_shadow_is_named_in_the_next_error(database: Any) -> None:
         database.execute("SELECT nonsense")
     with pytest.raises(Exception, match="it is the API's table, which every database has: there is nothing to drop"):
         database.execute("DROP TABLE vector_stores")
+    database.execute("CREATE TABLE numbered (id INTEGER PRIMARY KEY AUTOINCREMENT)")
+    with pytest.raises(Exception, match=r"^table sqlite_sequence may not be dropped$"):
+        database.execute("DROP TABLE sqlite_sequence -- vector_stores")
 
 
 @pytest.mark.parametrize(
@@ -75,6 +78,22 @@ def test_shadow_of_a_name_without_another_meaning_is_refused(
         database.execute(f"CREATE TABLE vector_stores {columns}")
     assert database.execute("SELECT count(*) FROM sqlite_master").fetchall() == [(0,)]
     assert requests() == []
+
+
+@pytest.mark.parametrize("new", ["TEMP TABLE {} (id)", "VIEW {} AS SELECT 1 AS id", "TEMP VIEW {} (id) AS SELECT 1"])
+def test_shadow_may_be_temporary_or_a_view(database: Any, caplog: pytest.LogCaptureFixture, new: str) -> None:
+    """An INSERT would go to the TEMP table, and not to the API."""
+    kind = "VIEW" if "VIEW" in new else "TABLE"
+    meant = f"{kind} {'temp' if 'TEMP' in new else 'main'}.{{}}"
+    would_hide = f"an ordinary {kind.lower()} of that name would hide it; .* write CREATE {meant} if you mean it"
+    with pytest.raises(openai_vtab.ProgrammingError, match=would_hide.format("vector_stores")):
+        database.execute(f"CREATE {new.format('vector_stores')}")
+    database.execute(f"CREATE {new.format('files')}")
+    (warning,) = [record.message for record in caplog.records if record.name == "openai_vtab"]
+    assert f"or CREATE {meant.format('files')}, without this warning" in warning
+    database.execute(f"CREATE {new.format('IF NOT EXISTS files')}")
+    database.execute(f"CREATE {meant.format('vector_stores')} AS SELECT 1 AS id")
+    assert len([record for record in caplog.records if record.name == "openai_vtab"]) == 1
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from ..prices import Cost
-from ..question import Questions
+from ..question import Questions, Unanswered
 from ..world import World, refusal
 from .files import CONTENT
 from .stores import EXPIRY
@@ -34,7 +34,7 @@ def cost(*names: str) -> Cost:
     "What does the response to the create of a batch say?",
     {"object": "vector_store.file_batch", "status": "in_progress", "in_progress": 2, "total": 2},
     source="OpenAI's examples; the schema has vector_store.files_batch, and the example's counts do not add up",
-    mend=f"{BATCH}; --plural-object of the sandbox",
+    fix_in=f"{BATCH}; --plural-object of the sandbox",
     cost=cost("returns.md", "prices.csv"),
 )
 def batch_of_ids(world: World) -> Any:
@@ -57,7 +57,7 @@ def batch_of_ids(world: World) -> Any:
     "Does GET of a batch return the batch, or the vector store?",
     "the batch",
     source="OpenAI's description; openai-python#2724 and openai-node#1700 got the vector store",
-    mend="sandbox/quirks.py: batch_get_returns_store; docs/reliability.md",
+    fix_in="sandbox/quirks.py: batch_get_returns_store; docs/reliability.md",
 )
 def get_batch(world: World) -> str:
     """GET …/file_batches/{id}"""
@@ -69,7 +69,7 @@ def get_batch(world: World) -> str:
     "Can a file be read from the vector store right after it was attached?",
     "200 accepted",
     source="OpenAI's description; terraform-provider-openai#35 got 404",
-    mend="sandbox/quirks.py: file_not_found_after_attach_seconds; docs/reliability.md",
+    fix_in="sandbox/quirks.py: file_not_found_after_attach_seconds; docs/reliability.md",
 )
 def read_after_attach(world: World) -> str:
     """GET …/files/{id}"""
@@ -80,7 +80,7 @@ def read_after_attach(world: World) -> str:
     "Which files does the list of a running batch have?",
     "all",
     source="the sandbox; a compatible server lists only those that are done",
-    mend="sandbox/endpoints.py: list_batch_files",
+    fix_in="sandbox/endpoints.py: list_batch_files",
 )
 def files_of_running_batch(world: World) -> str:
     """GET …/file_batches/{id}/files"""
@@ -92,7 +92,7 @@ def files_of_running_batch(world: World) -> str:
     "How does a batch end if one of its files fails?",
     {"status": "completed", "completed": 1, "failed": 1, "total": 2},
     source="openai-node PR 2032: a sample that looks at failed as well as at the status",
-    mend=f"{BATCH}; {PARSING}",
+    fix_in=f"{BATCH}; {PARSING}",
 )
 def end_of_batch(world: World) -> Any:
     """SELECT … WHERE wait_seconds = 2, until it has finished"""
@@ -104,7 +104,7 @@ def end_of_batch(world: World) -> Any:
     "Why does a csv file fail?",
     [["prices", "unsupported_file"]],
     source="OpenAI's guide, whose list of types has no csv",
-    mend=PARSING,
+    fix_in=PARSING,
 )
 def failed_files(world: World) -> Any:
     """SELECT … FROM vector_store_file_batch_files WHERE status = 'failed'"""
@@ -121,14 +121,14 @@ def failed_files(world: World) -> Any:
     "Do attributes keep their values and types?",
     ATTRIBUTES,
     source="OpenAI's description",
-    mend="sandbox/objects.py: VectorStoreFile.json; schema/comparison.py",
+    fix_in="sandbox/objects.py: VectorStoreFile.json; schema/comparison.py",
 )
 def attribute_types(world: World) -> Any:
     """GET …/files/{id} after the batch"""
     return world.get(f"GET {FILE}{{returns}}")["attributes"]
 
 
-@BATCHES.ask("Does the strategy of a batch apply to its files?", STATIC, source="OpenAI's description", mend=ATTACH)
+@BATCHES.ask("Does the strategy of a batch apply to its files?", STATIC, source="OpenAI's description", fix_in=ATTACH)
 def shared_strategy(world: World) -> Any:
     """GET …/files/{id} after the batch"""
     return world.get(f"GET {FILE}{{returns}}")["chunking_strategy"]
@@ -138,7 +138,7 @@ def shared_strategy(world: World) -> Any:
     "What is usage_bytes of a small file?",
     "the size of the file",
     source="the sandbox; not documented",
-    mend=f"{ATTACH}; STORED_PER_BYTE and STORED_PER_FILE of tests/live/prices.py",
+    fix_in=f"{ATTACH}; STORED_PER_BYTE and STORED_PER_FILE of tests/live/prices.py",
 )
 def usage_bytes(world: World) -> str:
     """GET …/files/{id} after the batch"""
@@ -150,7 +150,7 @@ def usage_bytes(world: World) -> str:
     "Is usage_bytes of a vector store the sum of its files'?",
     "yes",
     source="OpenAI's description",
-    mend="sandbox/containers.py: StatusCounts",
+    fix_in="sandbox/containers.py: StatusCounts",
 )
 def usage_of_store(world: World) -> str:
     """GET of the store and of its files"""
@@ -163,7 +163,7 @@ def usage_of_store(world: World) -> str:
     "Does a batch in the form `files` keep attributes and strategy of each file?",
     [[{"file": "shipping"}, AUTO], [{"file": "warranty"}, STATIC]],
     source="OpenAI's description",
-    mend=CREATE,
+    fix_in=CREATE,
     cost=cost("shipping.md", "warranty.txt"),
 )
 def batch_of_files(world: World) -> Any:
@@ -181,10 +181,38 @@ def batch_of_files(world: World) -> Any:
 
 
 @BATCHES.ask(
+    "What does the response to the create of a batch with `files` say?",
+    {
+        "status": "in_progress",
+        "total": 2,
+        "members": ["created_at", "file_counts", "id", "object", "status", "vector_store_id"],
+    },
+    source="the sandbox; OpenAI's only example is of file_ids, and servers that ignore `files` count none",
+    fix_in="documents/attach_step.py, whose table of responses rests on this; " + BATCH,
+)
+def response_to_files(world: World) -> Any:
+    """the response to that INSERT, also if the INSERT has failed"""
+    bodies = [
+        record["response"]
+        for record in world.client.records
+        if record["method"] == "POST" and record["target"].endswith("/file_batches") and '"files"' in record["body"]
+        if record.get("status") == 200
+    ]
+    if not bodies:
+        raise Unanswered("no create with `files` was accepted")
+    found = json.loads(bodies[0])
+    return {
+        "status": found.get("status"),
+        "total": (found.get("file_counts") or {}).get("total"),
+        "members": sorted(found),
+    }
+
+
+@BATCHES.ask(
     "What happens to top-level attributes beside `files`?",
     "ignored",
     source="OpenAI's description",
-    mend="sandbox/file_batches.py: _items; copied_into of tables/vector_store_file_batches.py",
+    fix_in="sandbox/file_batches.py: _items; copied_into of tables/vector_store_file_batches.py",
     cost=cost("shipping.md"),
 )
 def ignored_attributes(world: World) -> str:
@@ -205,7 +233,7 @@ def ignored_attributes(world: World) -> str:
     "What are the attributes of a file that was given none?",
     {},
     source="the sandbox; the schema allows null",
-    mend="sandbox/objects.py: VectorStoreFile.json",
+    fix_in="sandbox/objects.py: VectorStoreFile.json",
 )
 def no_attributes(world: World) -> Any:
     """GET …/files/{id}"""
@@ -216,7 +244,7 @@ def no_attributes(world: World) -> Any:
     "Can a vector store be created with files, their strategy and metadata at once?",
     {"total": 1, "strategy": STATIC, "name": "with files"},
     source="OpenAI's description",
-    mend="sandbox/vector_stores.py: create",
+    fix_in="sandbox/vector_stores.py: create",
     cost=cost("shipping.md"),
 )
 def store_with_files(world: World) -> Any:
@@ -238,7 +266,7 @@ def store_with_files(world: World) -> Any:
     "How long does the server ask clients to wait between two looks at a batch?",
     None,
     source="the sandbox; SDKs read the header openai-poll-after-ms",
-    mend="sandbox/quirks.py: poll_after_ms",
+    fix_in="sandbox/quirks.py: poll_after_ms",
 )
 def poll_after(world: World) -> Any:
     """GET …/file_batches/{id}, header openai-poll-after-ms"""

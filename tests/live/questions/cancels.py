@@ -19,7 +19,7 @@ TEXTS = [name for name in CONTENT if not name.endswith(".csv")]
     "What does the response to a cancel say?",
     "in_progress",
     source="OpenAI's example: cancelling is asynchronous",
-    mend=CANCEL,
+    fix_in=CANCEL,
     cost=cost(*TEXTS),
 )
 def cancelled(world: World) -> str:
@@ -39,7 +39,7 @@ def cancelled(world: World) -> str:
     "How does a cancelled batch end?",
     {"status": "cancelled", "in_progress": 0, "failed": 0, "files": ["cancelled", "completed"]},
     source="openai-node PR 2032 and PR 2506: failed is 0, and files become cancelled only by their batch",
-    mend=f"{CANCEL}; sandbox/containers.py: FileBatch.cancel",
+    fix_in=f"{CANCEL}; sandbox/containers.py: FileBatch.cancel",
 )
 def end_of_cancelled(world: World) -> Any:
     """SELECT … WHERE wait_seconds = 2, and GET …/files"""
@@ -54,7 +54,7 @@ def end_of_cancelled(world: World) -> Any:
     "Can a batch that is cancelled be cancelled again by SQL?",
     "yes",
     source="the sandbox; not documented",
-    mend=CANCEL,
+    fix_in=CANCEL,
 )
 def cancelled_again(world: World) -> str:
     """UPDATE vector_store_file_batches SET status = 'cancelled'"""

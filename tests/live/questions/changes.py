@@ -27,7 +27,7 @@ def statuses(world: World, *operations: str) -> list[int]:
     "Do new attributes replace the old, or are they merged?",
     "replaced",
     source="the sandbox; not documented",
-    mend=UPDATE,
+    fix_in=UPDATE,
 )
 def attributes(world: World) -> Any:
     """UPDATE vector_store_files SET attributes without the old key"""
@@ -44,7 +44,7 @@ def attributes(world: World) -> Any:
 
 
 @CHANGES.ask(
-    "What are the attributes after an update to null?", {}, source="the sandbox; the schema allows it", mend=UPDATE
+    "What are the attributes after an update to null?", {}, source="the sandbox; the schema allows it", fix_in=UPDATE
 )
 def null_attributes(world: World) -> Any:
     """POST …/files/{id} {"attributes": null}"""
@@ -55,7 +55,7 @@ def null_attributes(world: World) -> Any:
     "Is the text of a file in a vector store what was uploaded?",
     {"object": "vector_store.file_content.page", "text": "as uploaded", "has_more": False},
     source="OpenAI's schema; its example has another form, and openai-node#1691 got 404",
-    mend="sandbox/endpoints.py: get_store_file_content",
+    fix_in="sandbox/endpoints.py: get_store_file_content",
 )
 def text(world: World) -> Any:
     """GET …/files/{id}/content"""
@@ -72,7 +72,7 @@ def text(world: World) -> Any:
     "Does detaching a file from one store detach it from all?",
     {"there": 404, "elsewhere": 200, "file": 200},
     source="OpenAI's description; openai-node#1710 says from all",
-    mend="sandbox/quirks.py: detach_from_all_stores; tables/vector_store_files.py; docs/reliability.md",
+    fix_in="sandbox/quirks.py: detach_from_all_stores; tables/vector_store_files.py; docs/reliability.md",
 )
 def detached(world: World) -> Any:
     """DELETE FROM vector_store_files of one of two stores that have the file"""
@@ -87,7 +87,7 @@ def detached(world: World) -> Any:
     "Do the counts and the list of a batch keep a file that was detached?",
     {"total": 2, "listed": 1},
     source="the sandbox; not documented",
-    mend="sandbox/containers.py: FileBatch",
+    fix_in="sandbox/containers.py: FileBatch",
 )
 def batch_after_detach(world: World) -> Any:
     """GET of the batch that named the file twice, and of its files"""
@@ -100,7 +100,7 @@ def batch_after_detach(world: World) -> Any:
     "What remains in the vector store of a file that was deleted while attached?",
     {"listed": True, "counted": True, "file": 404},
     source="openai-dotnet#540 and appsmith-docs PR 3038; the description says that nothing does",
-    mend=f"{DELETE}; sandbox/quirks.py: delete_detaches",
+    fix_in=f"{DELETE}; sandbox/quirks.py: delete_detaches",
 )
 def deleted_while_attached(world: World) -> Any:
     """DELETE FROM files, and GET of the store and of its files"""
@@ -119,7 +119,7 @@ def deleted_while_attached(world: World) -> Any:
     "Does a search still find a file that was deleted while attached?",
     "no",
     source="the sandbox; not documented",
-    mend="sandbox/search.py: _filtered",
+    fix_in="sandbox/search.py: _filtered",
     cost=Cost(searches=1),
 )
 def search_after_delete(world: World) -> str:
@@ -132,7 +132,7 @@ def search_after_delete(world: World) -> str:
     "Can the entry of a deleted file be detached?",
     ["200 accepted", 404],
     source="the sandbox; not documented",
-    mend=DETACH,
+    fix_in=DETACH,
 )
 def detach_after_delete(world: World) -> Any:
     """DELETE …/files/{id}, and GET"""
@@ -144,7 +144,7 @@ def detach_after_delete(world: World) -> Any:
     "What does a second delete say, of a file and of an attached file?",
     [404, 404],
     source="the sandbox; not documented",
-    mend=f"{DELETE}; {DETACH}; protocol/not_found.py",
+    fix_in=f"{DELETE}; {DETACH}; protocol/not_found.py",
 )
 def deleted_twice(world: World) -> Any:
     """DELETE /files/{id} and DELETE …/files/{id} again"""
@@ -155,7 +155,7 @@ def deleted_twice(world: World) -> Any:
     "What remains of a vector store that was deleted?",
     {"store": 404, "batch": 404, "listed": False, "its file": 200},
     source="the sandbox; the description says only that the store is deleted",
-    mend="sandbox/state.py: State.delete_store",
+    fix_in="sandbox/state.py: State.delete_store",
 )
 def deleted_store(world: World) -> Any:
     """DELETE FROM vector_stores, and GET of it, of a batch, of the list and of a file"""

@@ -14,7 +14,7 @@ from .stores import EXPIRY
 DOCUMENTS = Questions()
 
 TEXTS = {"refunds.md": "A refund takes a week.", "lamps.md": "Lamps are tested for two hours."}
-MEND = "documents/, or what it relies on in the sandbox"
+FIX_IN = "documents/, or what it relies on in the sandbox"
 PROMISE = "the package's own promise"
 
 
@@ -28,7 +28,7 @@ def replace(world: World) -> None:
     "Does a table of documents lead from texts to a hit?",
     {"completed": 2, "hit": "refunds.md"},
     source=PROMISE,
-    mend=MEND,
+    fix_in=FIX_IN,
     cost=Cost(searches=1, files=2, bytes=100),
 )
 def hit(world: World) -> Any:
@@ -50,12 +50,12 @@ def hit(world: World) -> Any:
     return {"completed": completed, "hit": found[0][0].removeprefix(world.filename("")) if found else None}
 
 
-@DOCUMENTS.ask("Does the same INSERT again send anything?", "nothing", source=PROMISE, mend=MEND)
+@DOCUMENTS.ask("Does the same INSERT again send anything?", "nothing", source=PROMISE, fix_in=FIX_IN)
 def same_again(world: World) -> Any:
     """INSERT OR REPLACE with the same texts"""
-    before = len(world.exchange.records)
+    before = len(world.client.records)
     replace(world)
-    sent = [f"{record['method']} {record['target']}" for record in world.exchange.records[before:]]
+    sent = [f"{record['method']} {record['target']}" for record in world.client.records[before:]]
     return sent or "nothing"
 
 
@@ -63,7 +63,7 @@ def same_again(world: World) -> Any:
     "What does DELETE leave of documents?",
     {"listed": 0, "file": 404},
     source=PROMISE,
-    mend=MEND,
+    fix_in=FIX_IN,
 )
 def deleted(world: World) -> Any:
     """DELETE FROM the table, and GET of the vector store's files and of a file"""

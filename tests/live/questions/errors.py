@@ -136,7 +136,7 @@ def refused(operation: str, body: Any, expected: str, source: str) -> None:
         return refusal(world.call(operation, given))
 
     cost = Cost(searches=int(expected.startswith("200") and operation.endswith("/search")))
-    ERRORS.ask(text, expected, source=source, mend="sandbox/parameters.py, sandbox/state.py", cost=cost)(asking)
+    ERRORS.ask(text, expected, source=source, fix_in="sandbox/parameters.py, sandbox/state.py", cost=cost)(asking)
 
 
 for each in REFUSED:
@@ -145,7 +145,7 @@ for body, expected, source in REFUSED_STORES:
     refused("POST /vector_stores", body, expected, source)
 
 
-@ERRORS.ask("What does a request without a key say?", "401 None None", source=SANDBOX, mend="sandbox/app.py: NO_KEY")
+@ERRORS.ask("What does a request without a key say?", "401 None None", source=SANDBOX, fix_in="sandbox/app.py: NO_KEY")
 def no_key(world: World) -> str:
     """GET /files?limit=1 without a key"""
     return refusal(world.call("GET /files?limit=1", keyless=True))
@@ -155,7 +155,7 @@ def no_key(world: World) -> str:
     "What does a wrong key say?",
     "401 invalid_api_key None",
     source="LibreChat#5432",
-    mend="sandbox/app.py: App._authenticate",
+    fix_in="sandbox/app.py: App._authenticate",
 )
 def wrong_key(world: World) -> str:
     """GET /files?limit=1 with a key that nobody has"""
@@ -164,7 +164,7 @@ def wrong_key(world: World) -> str:
 
 
 @ERRORS.ask(
-    "What does a body that is not JSON say?", "400 None None", source=SANDBOX, mend="sandbox/endpoints.py: NOT_JSON"
+    "What does a body that is not JSON say?", "400 None None", source=SANDBOX, fix_in="sandbox/endpoints.py: NOT_JSON"
 )
 def not_json(world: World) -> str:
     """POST /vector_stores/{id} with {"""
@@ -175,7 +175,7 @@ def not_json(world: World) -> str:
     "What does another content type say?",
     "400 unsupported_content_type None",
     source=SANDBOX,
-    mend="sandbox/endpoints.py: Call.body",
+    fix_in="sandbox/endpoints.py: Call.body",
 )
 def content_type(world: World) -> str:
     """POST /vector_stores/{id} as text/plain"""
@@ -183,14 +183,16 @@ def content_type(world: World) -> str:
 
 
 @ERRORS.ask(
-    "What does the upload of an empty file say?", "400 None file", source=SANDBOX, mend="sandbox/files.py: upload"
+    "What does the upload of an empty file say?", "400 None file", source=SANDBOX, fix_in="sandbox/files.py: upload"
 )
 def empty_file(world: World) -> str:
     """POST /files"""
     return refusal(world.upload("empty.txt", b""))
 
 
-@ERRORS.ask("What does an unknown purpose say?", "400 None purpose", source=SANDBOX, mend="sandbox/files.py: PURPOSES")
+@ERRORS.ask(
+    "What does an unknown purpose say?", "400 None purpose", source=SANDBOX, fix_in="sandbox/files.py: PURPOSES"
+)
 def unknown_purpose(world: World) -> str:
     """POST /files"""
     return refusal(world.upload("purpose.txt", b"text", "nonsense"))
@@ -200,7 +202,7 @@ def unknown_purpose(world: World) -> str:
     "Which expiry is too short for a file?",
     "400 integer_below_min_value expires_after.seconds",
     source="OpenAI's description: at least 3600",
-    mend="sandbox/parameters.py: FILE_EXPIRY",
+    fix_in="sandbox/parameters.py: FILE_EXPIRY",
 )
 def short_expiry(world: World) -> str:
     """POST /files with expires_after[seconds]=3599"""

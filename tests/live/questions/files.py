@@ -27,7 +27,7 @@ DOWNLOAD_SOURCE = (
     "What does the API say of a new file?",
     {"filename": "as sent", "bytes": "as sent", "purpose": "assistants", "status": "processed"},
     source="OpenAI's description",
-    mend=OBJECT,
+    fix_in=OBJECT,
 )
 def uploads(world: World) -> Any:
     """INSERT INTO files, and GET"""
@@ -48,7 +48,7 @@ def uploads(world: World) -> Any:
     "Is the newest file the first of the list, for every purpose and for its own?",
     ["yes", "yes"],
     source="OpenAI's description (order: desc)",
-    mend="sandbox/pagination.py",
+    fix_in="sandbox/pagination.py",
 )
 def newest_first(world: World) -> Any:
     """GET /files?limit=10000, with and without purpose"""
@@ -59,7 +59,7 @@ def newest_first(world: World) -> Any:
 
 
 @FILES.ask(
-    "Does `after` lead to the next page of files?", "yes", source="OpenAI's description", mend="sandbox/pagination.py"
+    "Does `after` lead to the next page of files?", "yes", source="OpenAI's description", fix_in="sandbox/pagination.py"
 )
 def next_page(world: World) -> str:
     """GET /files?limit=1, and the same with after"""
@@ -72,7 +72,7 @@ def next_page(world: World) -> str:
     "Which purpose does a file show that was uploaded for evals?",
     "evals",
     source="the sandbox; the description has evals among the purposes of an upload, and not of a file",
-    mend=f"{OBJECT}; tests/support/contract.py",
+    fix_in=f"{OBJECT}; tests/support/contract.py",
 )
 def evals(world: World) -> Any:
     """POST /files of one line of JSON"""
@@ -84,7 +84,7 @@ def evals(world: World) -> Any:
     "When does a file with expires_after expire?",
     "3600 s after created_at",
     source="OpenAI's description",
-    mend=OBJECT,
+    fix_in=OBJECT,
 )
 def expiring(world: World) -> str:
     """INSERT INTO files with expires_after"""
@@ -100,14 +100,16 @@ def expiring(world: World) -> str:
 
 
 @FILES.ask(
-    "Can a file of the purpose assistants be downloaded?", "200 accepted", source=DOWNLOAD_SOURCE, mend=DOWNLOADS
+    "Can a file of the purpose assistants be downloaded?", "200 accepted", source=DOWNLOAD_SOURCE, fix_in=DOWNLOADS
 )
 def download_of_assistants(world: World) -> str:
     """GET /files/{id}/content"""
     return refusal(world.call("GET /files/{returns}/content"))
 
 
-@FILES.ask("Can a file of the purpose user_data be downloaded?", "200 accepted", source=DOWNLOAD_SOURCE, mend=DOWNLOADS)
+@FILES.ask(
+    "Can a file of the purpose user_data be downloaded?", "200 accepted", source=DOWNLOAD_SOURCE, fix_in=DOWNLOADS
+)
 def download_of_user_data(world: World) -> str:
     """GET /files/{id}/content"""
     return refusal(world.call("GET /files/{expiring}/content"))
@@ -117,7 +119,7 @@ def download_of_user_data(world: World) -> str:
     "Does the SQL column content give the bytes of such a file?",
     "This expires.",
     source=DOWNLOAD_SOURCE,
-    mend=DOWNLOADS,
+    fix_in=DOWNLOADS,
 )
 def content_column(world: World) -> Any:
     """SELECT content FROM files"""

@@ -19,7 +19,7 @@ def ids(world: World, query: str) -> list[str]:
     return [file["id"] for file in world.get(f"{LIST}?{query}")["data"]]
 
 
-@LISTS.ask("Does `after` lead through all pages, with each file once?", "yes", source=DESCRIPTION, mend=PAGES)
+@LISTS.ask("Does `after` lead through all pages, with each file once?", "yes", source=DESCRIPTION, fix_in=PAGES)
 def after(world: World) -> str:
     """GET …/files?limit=1&order=asc&after=…, until has_more is false"""
     found: list[str] = []
@@ -35,14 +35,14 @@ def after(world: World) -> str:
     "Is the order desc exactly the reverse of asc, also within a second?",
     "yes",
     source="the sandbox; a compatible server has the same order in both",
-    mend=PAGES,
+    fix_in=PAGES,
 )
 def reverse(world: World) -> str:
     """GET …/files?order=asc and ?order=desc"""
     return "yes" if ids(world, "order=asc") == ids(world, "order=desc")[::-1] else "no"
 
 
-@LISTS.ask("Which order is the default?", "desc", source=DESCRIPTION, mend=PAGES)
+@LISTS.ask("Which order is the default?", "desc", source=DESCRIPTION, fix_in=PAGES)
 def default_order(world: World) -> str:
     """GET …/files without order"""
     found = [file["id"] for file in world.get(LIST)["data"]]
@@ -53,7 +53,7 @@ def default_order(world: World) -> str:
     "Which page does `before` give?",
     "the files just before it, in the list's order",
     source="the sandbox; the description says only that it is a cursor",
-    mend=PAGES,
+    fix_in=PAGES,
 )
 def before(world: World) -> str:
     """GET …/files?order=asc&limit=2&before=the last file"""
@@ -64,7 +64,7 @@ def before(world: World) -> str:
     return "the first files of the list" if found == every[:2] else f"others: {[every.index(id) for id in found]}"
 
 
-@LISTS.ask("Which page do `after` and `before` give together?", "the files between", source="the sandbox", mend=PAGES)
+@LISTS.ask("Which page do `after` and `before` give together?", "the files between", source="the sandbox", fix_in=PAGES)
 def after_and_before(world: World) -> str:
     """GET …/files?order=asc&after=the first&before=the last"""
     every = ids(world, "order=asc")
@@ -76,7 +76,7 @@ def after_and_before(world: World) -> str:
     "Does a page that has exactly the last objects say has_more?",
     False,
     source="the sandbox; not documented",
-    mend=PAGES,
+    fix_in=PAGES,
 )
 def exact_page(world: World) -> Any:
     """GET …/files?limit=4 of four files"""
@@ -87,7 +87,7 @@ def exact_page(world: World) -> Any:
     "What are first_id and last_id of an empty page?",
     [None, None],
     source="sttp-ai PR 608 and openai-python#2209; the schema requires strings",
-    mend=f"{PAGES}; tests/support/contract.py",
+    fix_in=f"{PAGES}; tests/support/contract.py",
 )
 def empty_page(world: World) -> Any:
     """GET …/files?filter=cancelled of a store without such files"""
@@ -96,7 +96,7 @@ def empty_page(world: World) -> Any:
 
 
 @LISTS.ask(
-    "Do filter and limit go together?", ["prices"], source=DESCRIPTION, mend="sandbox/endpoints.py: _page_of_files"
+    "Do filter and limit go together?", ["prices"], source=DESCRIPTION, fix_in="sandbox/endpoints.py: _page_of_files"
 )
 def filtered(world: World) -> Any:
     """GET …/files?filter=failed&limit=1"""
@@ -108,7 +108,7 @@ def filtered(world: World) -> Any:
     "Does SQL list the same files as HTTP, in order of created_at?",
     "yes",
     source="the package's own promise",
-    mend="vtable/listing.py, vtable/list_order.py",
+    fix_in="vtable/listing.py, vtable/list_order.py",
 )
 def sql_list(world: World) -> str:
     """SELECT id FROM vector_store_files … ORDER BY created_at"""

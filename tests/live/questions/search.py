@@ -35,7 +35,7 @@ def found(world: World, **options: Any) -> list[str]:
 
 
 @SEARCH.ask(
-    "Which file does a search by SQL find first?", "returns", source="its text", mend="sandbox/index.py", cost=ONE
+    "Which file does a search by SQL find first?", "returns", source="its text", fix_in="sandbox/index.py", cost=ONE
 )
 def first_hit(world: World) -> str:
     """SELECT file_id FROM vector_store_search(store, query)"""
@@ -48,7 +48,7 @@ def first_hit(world: World) -> str:
     "What is search_query, for a string and for a list?",
     [[QUERY], [QUERY, "lamps"]],
     source="OpenAI's schema; its example shows a string",
-    mend=RESULTS,
+    fix_in=RESULTS,
     cost=TWO,
 )
 def search_query(world: World) -> Any:
@@ -61,7 +61,7 @@ def search_query(world: World) -> Any:
     "Does rewrite_query change search_query?",
     "no",
     source="the sandbox, which does not rewrite",
-    mend=RESULTS,
+    fix_in=RESULTS,
     cost=ONE,
 )
 def rewritten(world: World) -> str:
@@ -74,7 +74,7 @@ def rewritten(world: World) -> str:
     "What do has_more and next_page say if there are more results than asked for?",
     [True, None],
     source="the sandbox; no parameter takes next_page",
-    mend=RESULTS,
+    fix_in=RESULTS,
     cost=ONE,
 )
 def more_results(world: World) -> Any:
@@ -87,7 +87,7 @@ def more_results(world: World) -> Any:
     "Are all scores between 0 and 1, the best first, and none below score_threshold?",
     "yes",
     source=DESCRIPTION,
-    mend="sandbox/index.py: Hit",
+    fix_in="sandbox/index.py: Hit",
     cost=ONE,
 )
 def scores(world: World) -> str:
@@ -103,7 +103,9 @@ def scores(world: World) -> str:
     return "yes" if is_ordered and all(0.1 <= score <= 1 for score in values) else f"no: {values}"
 
 
-@SEARCH.ask("Is the ranker none accepted?", "200 accepted", source=DESCRIPTION, mend="sandbox/parameters.py", cost=ONE)
+@SEARCH.ask(
+    "Is the ranker none accepted?", "200 accepted", source=DESCRIPTION, fix_in="sandbox/parameters.py", cost=ONE
+)
 def no_ranker(world: World) -> str:
     """POST …/search {"ranking_options": {"ranker": "none"}}"""
     return refusal(
@@ -115,7 +117,7 @@ def no_ranker(world: World) -> str:
     "When does a new attribute filter searches?",
     "at once",
     source=NOT_DOCUMENTED,
-    mend="docs/reliability.md",
+    fix_in="docs/reliability.md",
     cost=Cost(searches=len(PAUSES)),
 )
 def filter_after_update(world: World) -> str:
@@ -137,7 +139,7 @@ def filters(text: str, expected: list[str], filters: dict[str, Any], source: str
         return found(world, filters=filters)
 
     asking.__doc__ = f"POST …/search {json.dumps({'filters': filters})}"
-    SEARCH.ask(text, expected, source=source, mend=FILTERS, cost=ONE)(asking)
+    SEARCH.ask(text, expected, source=source, fix_in=FILTERS, cost=ONE)(asking)
 
 
 OTHERS = ["shipping", "warranty"]

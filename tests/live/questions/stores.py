@@ -19,7 +19,7 @@ UPDATE = "sandbox/vector_stores.py: update"
     "What is the status of a new, empty vector store, and what does it count?",
     {"status": "completed", "total": 0},
     source="a response of 2024 in OpenGPTs-platform/assistants-api#27",
-    mend=CONTAINERS,
+    fix_in=CONTAINERS,
 )
 def new_store(world: World) -> Any:
     """INSERT INTO vector_stores, and GET"""
@@ -38,7 +38,7 @@ def new_store(world: World) -> Any:
     "Does a vector store show its description?",
     "Made by a test",
     source="openai-node#1700; the schema has no such member",
-    mend=f"{CONTAINERS}; the column description of tables/vector_stores.py",
+    fix_in=f"{CONTAINERS}; the column description of tables/vector_stores.py",
 )
 def description(world: World) -> Any:
     """GET /vector_stores/{id}"""
@@ -49,7 +49,7 @@ def description(world: World) -> Any:
     "When does a vector store expire?",
     "a day after last_active_at",
     source="OpenAI's description",
-    mend=CONTAINERS,
+    fix_in=CONTAINERS,
 )
 def expires_at(world: World) -> str:
     """GET /vector_stores/{id}"""
@@ -62,7 +62,7 @@ def expires_at(world: World) -> str:
     "Is the header OpenAI-Beta needed?",
     "no",
     source="scripts of others, which do without (appsmith-docs)",
-    mend="sandbox/app.py; the setting openai_beta",
+    fix_in="sandbox/app.py; the setting openai_beta",
 )
 def beta_header(world: World) -> str:
     """GET of the same store with and without the header"""
@@ -77,7 +77,7 @@ def beta_header(world: World) -> str:
     "Does a list show a new vector store at once, and first?",
     "first",
     source="OpenAI's description (order: desc); openai-python#2209 says that it may be missing",
-    mend="sandbox/pagination.py; docs/reliability.md",
+    fix_in="sandbox/pagination.py; docs/reliability.md",
 )
 def listed_first(world: World) -> str:
     """GET /vector_stores?limit=100"""
@@ -91,7 +91,7 @@ def listed_first(world: World) -> str:
     "Does an UPDATE of the name keep the other members?",
     {"name": "renamed", "a": "1", "expires_after": EXPIRY},
     source="the sandbox; not documented",
-    mend=f"{UPDATE}; docs/reference",
+    fix_in=f"{UPDATE}; docs/reference",
 )
 def rename(world: World) -> Any:
     """UPDATE vector_stores SET name"""
@@ -108,7 +108,7 @@ def rename(world: World) -> Any:
     "Does new metadata replace the old, or are they merged?",
     "replaced",
     source="the sandbox; not documented",
-    mend=f"{UPDATE}; docs/reference/tables/vector_stores.md",
+    fix_in=f"{UPDATE}; docs/reference/tables/vector_stores.md",
 )
 def metadata(world: World) -> str:
     """UPDATE vector_stores SET metadata without the key a"""
@@ -121,7 +121,7 @@ def metadata(world: World) -> str:
     "What is the name after an update to null?",
     "",
     source="the sandbox; the description has no default",
-    mend=UPDATE,
+    fix_in=UPDATE,
 )
 def null_name(world: World) -> Any:
     """POST /vector_stores/{id} {"name": null}"""
@@ -132,7 +132,7 @@ def null_name(world: World) -> Any:
     "Does expires_after: null remove the expiry?",
     "yes",
     source="the sandbox; the schema is nullable",
-    mend=UPDATE,
+    fix_in=UPDATE,
 )
 def null_expiry(world: World) -> str:
     """POST /vector_stores/{id} {"expires_after": null}, and set it again"""
@@ -147,7 +147,7 @@ def null_expiry(world: World) -> str:
     "Do responses carry x-request-id and openai-processing-ms?",
     "both",
     source="OpenAI's overview of headers",
-    mend="sandbox/app.py: App.respond",
+    fix_in="sandbox/app.py: App.respond",
 )
 def headers(world: World) -> str:
     """GET /vector_stores/{id}"""
@@ -163,7 +163,7 @@ def headers(world: World) -> str:
     "Which headers tell how many requests are left?",
     [],
     source="the sandbox; OpenAI's overview of headers has x-ratelimit-…",
-    mend="transport/limits.py",
+    fix_in="transport/limits.py",
 )
 def rate_limit_headers(world: World) -> Any:
     """GET /vector_stores/{id}"""

@@ -16,7 +16,7 @@ UNUSUAL = Questions()
     "What if a batch names a file twice?",
     {"total": 2, "listed": 1},
     source="the sandbox; not documented",
-    mend=f"{BATCH}; sandbox/containers.py: FileBatch",
+    fix_in=f"{BATCH}; sandbox/containers.py: FileBatch",
     cost=cost("warranty.txt", "warranty.txt"),
 )
 def named_twice(world: World) -> Any:
@@ -36,7 +36,7 @@ def named_twice(world: World) -> Any:
     "What if a batch names a file that does not exist?",
     {"status": "completed", "failed": 1, "code": "invalid_file"},
     source="the sandbox; not documented",
-    mend=f"{CREATE}; {ATTACH}",
+    fix_in=f"{CREATE}; {ATTACH}",
 )
 def named_unknown(world: World) -> Any:
     """POST …/file_batches with an id that no file has"""
@@ -54,7 +54,7 @@ def named_unknown(world: World) -> Any:
     "What if an attached file is attached again?",
     {"attributes": {"again": 1}, "listed": 1},
     source="the sandbox; not documented",
-    mend=ATTACH,
+    fix_in=ATTACH,
     cost=cost("shipping.md"),
 )
 def attached_again(world: World) -> Any:
@@ -76,7 +76,7 @@ def attached_again(world: World) -> Any:
     "How does a file without text end?",
     {"status": "failed", "code": "invalid_file"},
     source="the sandbox; not documented",
-    mend=PARSING,
+    fix_in=PARSING,
     cost=Cost(files=1, bytes=2),
 )
 def without_text(world: World) -> Any:
@@ -94,7 +94,7 @@ def without_text(world: World) -> Any:
     "How does a text in UTF-16 end?",
     "completed",
     source="OpenAI's guide: utf-8, utf-16 or ascii",
-    mend="sandbox/parsing.py: text_of",
+    fix_in="sandbox/parsing.py: text_of",
     cost=Cost(files=1, bytes=40),
 )
 def in_utf_16(world: World) -> Any:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from openai_vtab.sandbox import Quirks, Received
 from openai_vtab.sandbox.messages import Response, json_response
+from openai_vtab.sandbox.state import State
 
 from .model import CarryOut, Model, creates_by_files
 from .ogx import resembling
 
 
-def respond(received: Received, carry_out: CarryOut) -> Response:
+def respond(received: Received, carry_out: CarryOut, _: State) -> Response:
     """Carry out a request as llama-stack does."""
     if creates_by_files(received):
         return json_response({"error": {"message": "body.file_ids: Field required"}}, 400)

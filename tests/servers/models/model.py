@@ -15,6 +15,7 @@ from openai_vtab import sandbox
 from openai_vtab.sandbox import Quirks, Received, Sandbox
 from openai_vtab.sandbox.app import App
 from openai_vtab.sandbox.messages import Response
+from openai_vtab.sandbox.state import State
 
 from ..conftest import changed
 
@@ -28,7 +29,7 @@ class Model:
     name: str
     connect: str
     seen: str
-    respond: Callable[[Received, CarryOut], Response]
+    respond: Callable[[Received, CarryOut, State], Response]
     processing_seconds: float = 0.6
     quirks: Quirks = field(default_factory=Quirks)
 
@@ -39,7 +40,7 @@ def served(model: Model) -> Iterator[Sandbox]:
     respond = App.respond
 
     def filtered(app: App, received: Received) -> Response:
-        return model.respond(received, lambda request: respond(app, request))
+        return model.respond(received, lambda request: respond(app, request), app.state)
 
     quirks = replace(model.quirks)
     with (

@@ -5,27 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from openai_vtab.sandbox import Quirks, Received
-from openai_vtab.sandbox.messages import Response, json_response
+from openai_vtab.sandbox.messages import Response
+from openai_vtab.sandbox.state import State
 
-from ..conftest import changed
+from ..conftest import batch_without_files, changed
 from .model import CarryOut, Model, creates_by_files, every_type_is_supported
 
-NO_FILES = dict.fromkeys(("in_progress", "completed", "failed", "cancelled", "total"), 0)
 
-
-def respond(received: Received, carry_out: CarryOut) -> Response:
+def respond(received: Received, carry_out: CarryOut, state: State) -> Response:
     """Carry out a request as OGX does."""
     if creates_by_files(received):
-        return json_response(
-            {
-                "id": "batch_empty",
-                "object": "vector_store.file_batch",
-                "created_at": int(received.at),
-                "vector_store_id": received.segments[1],
-                "status": "completed",
-                "file_counts": NO_FILES,
-            }
-        )
+        return batch_without_files(state, received, later=True)
     return resembling(received, carry_out)
 
 
@@ -56,9 +46,10 @@ def _with_own_keys(body: dict[str, Any]) -> None:
 MODEL = Model(
     "OGX 1.5.0",
     'base_url="http://localhost:8321/v1"',
-    "`files` of a batch are ignored: the batch has no files, and is completed. Unknown ids are 400. Any type of file is "
-    "supported, and a batch has ended before it could be cancelled. A search has scores above 1 or none, file_id names "
-    "no file, and filters find nothing. Metadata has keys of the server's own: change it with `json_set(metadata, …)`.",
+    "`files` of a batch are ignored: the response says in_progress and counts no files, and a later look says completed, "
+    "still without files. Unknown ids are 400. Any type of file is supported, and a batch has ended before it could be "
+    "cancelled. A search has scores above 1 or none, file_id names no file, and filters find nothing. Metadata has keys "
+    "of the server's own: change it with `json_set(metadata, …)`.",
     respond,
     processing_seconds=0.0,
     quirks=Quirks(unknown_id_is_400=True, batch_ids_without_prefix=True),

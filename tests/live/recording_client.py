@@ -1,6 +1,6 @@
 """Sends each request of a run, writes creates into the ledger first, and records everything without keys.
 
->>> exchange.send("GET", "/vector_stores?limit=1").json()["data"]
+>>> client.send("GET", "/vector_stores?limit=1").json()["data"]
 […]
 """
 
@@ -45,7 +45,7 @@ class Response:
             return None
 
 
-class Exchange:
+class RecordingClient:
     """The requests of one run; used from many threads."""
 
     def __init__(self, base_url: str, key: str, ledger: Ledger) -> None:

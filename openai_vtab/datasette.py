@@ -67,7 +67,7 @@ def _query(name: str, required: str, doc: str) -> dict[str, object]:
     rows = f"SELECT * FROM {quoted(name)}"
     return {
         "sql": f"{rows} WHERE {where}" if keys else rows,
-        "description": doc,
+        "description": f"{doc} Give {' and '.join(keys)}." if keys else doc,
         "params": keys,
         "hide_sql": bool(keys),  # the form says enough; a link shows the SQL
     }

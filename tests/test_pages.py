@@ -113,7 +113,7 @@ def test_docs_commands_print_what_they_show(name: str, tmp_path: Path) -> None:
     extras = set(re.findall(r'^        "(\w+)": ', (ROOT / "setup.py").read_text(encoding="utf-8"), re.MULTILINE))
     for block in blocks(PAGES[name], "sh"):
         if "mkdir docs" not in PAGES[name]:
-            (tmp_path / "docs").mkdir()
+            (tmp_path / "docs").mkdir(exist_ok=True)
             for file, text in FILES.items():
                 (tmp_path / "docs" / file).write_text(text, encoding="utf-8")
         commands = block.text

@@ -193,8 +193,11 @@ def wrong_object_error(request: Request, response: Response, source: str, asked:
 
 
 def check_address(response: Response) -> str:
-    """The hint that base_url may be wrong."""
-    return f"check base_url ({response.base_url}), which usually ends with /v1"
+    """The hint that base_url may be wrong; for an address that looks right, also that the server may lack the route."""
+    hint = f"check base_url ({response.base_url})"
+    if not response.base_url.endswith("/v1"):
+        return f"{hint}, which usually ends with /v1"
+    return f"{hint}; this server may not have the route" if response.status in (NOT_FOUND, NOT_ALLOWED) else hint
 
 
 def request_line(request: Request, response: Response) -> str:

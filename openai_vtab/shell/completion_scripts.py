@@ -21,18 +21,51 @@ WRONG = 2  # the exit status of a wrong command line
 BASH = """\
 # The completions of openai-vtab for bash. Add to ~/.bashrc: eval "$(openai-vtab completion bash)"
 _openai_vtab() {{
-    local current=${{COMP_WORDS[COMP_CWORD]}} words
+    local current=${{COMP_WORDS[COMP_CWORD]}} command= option= place=0 i=1
     COMPREPLY=()
-    case ${{COMP_WORDS[1]}}:${{COMP_WORDS[COMP_CWORD - 1]}} in
-{choices}
-        completion:*) words="bash zsh" ;;
-        sync:*) words="{sync}" ;;
-        run:*) words="{run}" ;;
-        *) words="{shell}" ;;
-    esac
-    [[ $COMP_CWORD == 1 ]] && words+=" sync run completion"
+    if ((COMP_CWORD > 1)); then
+        case ${{COMP_WORDS[1]}} in sync | run | completion) command=${{COMP_WORDS[1]}} i=2 ;; esac
+    fi
+    # option: the one whose value is completed; place: the number of other arguments before
+    for ((; i < COMP_CWORD; i++)); do
+        case $command:${{COMP_WORDS[i]}} in
+            run:-m) return ;;
+            *:= | *::) ((i++)) ;; # bash splits --name=value and addresses there
+            {valued})
+                option=${{COMP_WORDS[i++]}}
+                [[ ${{COMP_WORDS[i]}} != = ]] || ((i++))
+                ;;
+            *:-*) ;;
+            run:*) return ;; # what follows PROGRAM is the program's
+            *) ((place++)) ;;
+        esac
+    done
+    ((i > COMP_CWORD)) || option=
     # without a completion of ours, bash offers files
-    COMPREPLY=($(compgen -W "$words" -- "$current"))
+    case $option in
+{choices}
+        {folders}) _openai_vtab_paths -d ;;
+    esac
+    [[ -z $option ]] || return
+    case $command:$place:$current in
+        completion:*) _openai_vtab_words "bash zsh" ;;
+        sync:*:-*) _openai_vtab_words "{sync}" ;;
+        run:*:-*) _openai_vtab_words "{run}" ;;
+        :*:-*) _openai_vtab_words "{shell}" ;;
+        sync:0:*) _openai_vtab_paths -d ;;
+        run:*) _openai_vtab_paths -c -f ;;
+        :0:*) ((COMP_CWORD > 1)) || _openai_vtab_paths -W "sync run completion" -f ;;
+    esac
+}}
+_openai_vtab_words() {{
+    COMPREPLY=($(compgen -W "$1" -- "$current"))
+}}
+_openai_vtab_paths() {{
+    local path
+    compopt -o filenames 2> /dev/null # a folder ends with a slash
+    while IFS= read -r path; do
+        COMPREPLY+=("$path")
+    done < <(compgen "$@" -- "$current")
 }}
 complete -o bashdefault -o default -F _openai_vtab openai-vtab
 """
@@ -50,8 +83,9 @@ _openai_vtab() {{
         run)
             shift words
             (( CURRENT-- ))
-            _arguments -S {run} \\
-                '1:program:_files' '*:argument:_files'
+            _arguments -S -A '-*' {run} \\
+                '1:program: _alternative "commands\\:command\\:_command_names -e" "files\\:file\\:_files"' \\
+                '*:argument:_files'
             ;;
         completion)
             _arguments '1: :' '2:shell:(bash zsh)'
@@ -107,10 +141,20 @@ def command_words(parser: ArgumentParser) -> list[Word]:
 
 def bash() -> str:
     """The script for bash."""
-    shell = shell_words()
-    sync, run = (_texts(command_words(parser)) for parser in (sync_options.make_parser(), run_options.make_parser()))
-    choices = [f'        *:{word.text}) words="{" ".join(word.choices)}" ;;' for word in shell if word.choices]
-    return BASH.format(choices="\n".join(choices), sync=sync, run=run, shell=_texts(shell))
+    shell, sync, run = (
+        shell_words(),
+        command_words(sync_options.make_parser()),
+        command_words(run_options.make_parser()),
+    )
+    words = {word.text: word for word in (*sync, *run, *shell)}.values()
+    return BASH.format(
+        valued=" | ".join(f"*:{word.text}" for word in words if word.argument),
+        choices="\n".join(
+            f'        {word.text}) _openai_vtab_words "{" ".join(word.choices)}" ;;' for word in words if word.choices
+        ),
+        folders=" | ".join(word.text for word in words if word.argument == "DIR"),
+        **{name: _texts(of) for name, of in (("sync", sync), ("run", run), ("shell", shell))},
+    )
 
 
 def zsh() -> str:

@@ -143,7 +143,7 @@ def test_404_of_a_wrong_address_is_an_error(connect: Any, sandbox: Any, sql: str
     writes = [request for request in sandbox.requests if request.method != "GET"]
     assert writes == [] or sql.startswith(("INSERT", "SELECT cancel"))
     if fault in (NO_ROUTE, PAGE, INVALID) or not sql.startswith(("INSERT", "SELECT cancel", "SELECT id")):
-        assert f"check base_url ({sandbox.base_url}), which usually ends with /v1" in str(caught.value)
+        assert f"check base_url ({sandbox.base_url}); this server may not have the route" in str(caught.value)
 
 
 @pytest.mark.parametrize("sql", [sql for sql in STATEMENTS if T in sql])

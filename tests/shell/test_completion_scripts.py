@@ -22,41 +22,69 @@ complete_line() {
     COMP_WORDS=(openai-vtab "$@")
     COMP_CWORD=$#
     _openai_vtab
-    echo "${COMPREPLY[*]}"
+    (IFS=,; echo "${COMPREPLY[*]}")
 }
-complete_line --au
-complete_line --auth ''
-complete_line s
-complete_line sync --st
-complete_line sync --v
-complete_line sync docs --no
-complete_line completion ''
-complete_line my
-complete_line --quiet sync
-complete_line run --allow-w
 """
+COMPLETED = {  # the words as bash splits them, of which the last one is being typed: what is offered; "" is any file
+    "--au": {"--auth"},
+    "--auth ''": {"auto", "bearer", "api-key"},
+    "--auth = b": {"bearer"},
+    "--upload-root ''": {"docs", "my docs"},
+    "--manifest ''": {""},
+    "''": {"sync", "run", "completion", "app.py", "my.db", "docs", "my docs", "datasette"},
+    "s": {"sync"},
+    "my": {"my.db", "my docs"},
+    "--quiet sync": {""},
+    "--sandbox ''": {""},
+    "sync ''": {"docs", "my docs"},
+    "sync --glob '*.md' d": {"docs"},
+    "sync docs ''": {""},
+    "sync --st": {"--store"},
+    "sync --v": {"--vector-store-id"},
+    "sync docs --no": {"--no-wait"},
+    "sync --store ''": {""},
+    "run --allow-w": {"--allow-writes"},
+    "run data": {"datasette"},
+    "run app": {"app.py"},
+    "run --upload-root ''": {"docs", "my docs"},
+    "run --base-url http : //localhost : 4000/v1 --auth bearer data": {"datasette"},
+    "run --base-url = http : //localhost data": {"datasette"},
+    "run --sandbox datasette my.db ''": {""},
+    "run --sandbox datasette --sand": {""},
+    "run -m ''": {""},
+    "run -m datasette --sand": {""},
+    "completion ''": {"bash", "zsh"},
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a database, a script, two folders and a program."""
+    for name in ("docs", "my docs"):
+        (tmp_path / name).mkdir()
+    for name in ("my.db", "app.py", "datasette"):
+        (tmp_path / name).touch()
+    (tmp_path / "datasette").chmod(0o755)
+    return tmp_path
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not on this machine")
-def test_completion_in_bash() -> None:
-    """Options by their beginnings, the values of an option that has a few, and files where nothing fits."""
+def test_completion_in_bash(folder: Path) -> None:
+    """Options after a hyphen, else what the place takes: folders, programs, the values of an option, or any file."""
+    bash_ = shutil.which("bash") or ""
+    lines = "".join(f"complete_line {words}\n" for words in COMPLETED)
     done = subprocess.run(
-        ["bash", "-u", "-c", bash() + COMPLETE], capture_output=True, text=True, timeout=10, check=True
+        [bash_, "-u", "-c", bash() + COMPLETE + lines],
+        cwd=folder,
+        env={"PATH": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=10,
+        check=True,
     )
     assert done.stderr == ""
-    assert done.stdout.split("\n") == [
-        "--auth",
-        "auto bearer api-key",
-        "sync",
-        "--store",
-        "--vector-store-id",
-        "--no-wait",
-        "bash zsh",
-        "",  # my.db may be a file
-        "",
-        "--allow-writes",
-        "",
-    ]
+    offered = (set(line.split(",")) for line in done.stdout.splitlines())
+    assert dict(zip(COMPLETED, offered, strict=True)) == COMPLETED
 
 
 ZSHRC = """
@@ -75,23 +103,28 @@ TYPED = {  # before Tab: the line that runs then
     "sync --st": "sync --store",
     "sync do": "sync docs",
     "sync docs --no": "sync docs --no-wait",
+    "--upload-root do": "--upload-root docs",
     "run --allow-w": "run --allow-writes",
-    "run --sandbox m": "run --sandbox my.db",
+    "run --sandbox datas": "run --sandbox datasette",
+    "run app.": "run app.py",
+    "run --sandbox datasette m": "run --sandbox datasette my.db",
+    "run datasette --sand": "run datasette --sand",
     "completion b": "completion bash",
 }
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not on this machine")
-def test_completion_in_zsh(tmp_path: Path) -> None:
+def test_completion_in_zsh(folder: Path) -> None:
     """Typed in an interactive zsh, with its own completion system."""
-    for name, text in {".zshrc": ZSHRC, "completions.zsh": zsh(), "my.db": ""}.items():
-        (tmp_path / name).write_text(text)
-    (tmp_path / "docs").mkdir()
+    for name, text in {".zshrc": ZSHRC, "completions.zsh": zsh()}.items():
+        (folder / name).write_text(text)
+    (folder / "my docs").rmdir()
     master, terminal = pty.openpty()
-    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "ZDOTDIR": str(tmp_path), "TERM": "dumb"}
+    path = f"{folder}{os.pathsep}{os.environ['PATH']}"
+    environment = {"PATH": path, "HOME": str(folder), "ZDOTDIR": str(folder), "TERM": "dumb"}
     with subprocess.Popen(
-        ["zsh", "-d", "-i"], stdin=terminal, stdout=terminal, stderr=terminal, cwd=tmp_path, env=environment
+        ["zsh", "-d", "-i"], stdin=terminal, stdout=terminal, stderr=terminal, cwd=folder, env=environment
     ) as process:
         os.close(terminal)
         os.write(master, "".join(f"openai-vtab {line}\t\n" for line in TYPED).encode() + b"exit\n")

@@ -27,6 +27,8 @@ def test_sqlite_utils_queries_and_writes_its_own_tables(tools: Tools, writes: Ca
         "SELECT cancel_vector_store_file_batch('vs_demo', 'vsfb_demo_running')",
     ):
         assert "this connection is read_only" in tools.run(*run, sql, needs="sqlite-utils", ok=False)
+    error = tools.run("sqlite-utils", "rows", "my.db", "vector_store_files", needs="sqlite-utils", ok=False)
+    assert "vector_store_id" in error.splitlines()[-1]
     assert writes() == []
 
 

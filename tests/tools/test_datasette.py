@@ -80,6 +80,9 @@ def test_datasette_has_pages_with_forms_for_the_keys(site: Site, requests: Calla
     for table, keys in TABLES.items():
         status, page = site.get(f"/my/{table}")
         assert (status, fields(page)) == (200, keys), table
+        asks_for = f" Give {' and '.join(keys)}." if keys and table != "handbook" else ""
+        assert re.search(rf"\.{re.escape(asks_for)}\s*</", page), table
+        assert bool(asks_for) == (" Give " in page), table
     asked = {request.split("?")[0] for request in requests()}
     assert {request for request in asked if "/vs_" not in request} == {"GET /files", "GET /vector_stores"}  # no form
     assert {request.split("/")[3] for request in asked if "/vs_" in request} == {"file_batches"}  # the ledger's

@@ -42,7 +42,7 @@ def page(runs: Iterable[Run]) -> str:
         for run in everyone
         if run.kind == "mock"
     ]
-    sections = ["## The servers\n", *map(_section, shown), *mocks]
+    sections = ["## The servers\n", *mocks, *map(_section, shown)]
     seen = [text for run in shown if (text := _seen(run))]
     if seen:
         sections += [

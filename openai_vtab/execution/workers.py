@@ -199,7 +199,10 @@ class WorkerPool:
                 meter.look()
 
     def close(self) -> None:
-        """End the reads that are under way, and each thread after its request. A later request starts new threads."""
+        """End each thread after its request. A later request starts new threads.
+
+        Reads that are under way for a statement that is over are ended at once.
+        """
         if os.getpid() != self._process:
             return
         with self._lock:
@@ -208,7 +211,8 @@ class WorkerPool:
             under_way = list(self._under_way)
         tasks.put(None)
         for cancelled in under_way:
-            cancelled.end_reads()
+            if cancelled.is_set:  # at the interpreter's exit, a daemon thread may still wait for its statement
+                cancelled.end_reads()
         self.client.close()
 
 

@@ -168,6 +168,9 @@ class Client:
                 self.db.execute("ROLLBACK")
             except EXPECTED:
                 said = traceback.format_exc()
+            except apsw.SQLError as error:  # the transaction was the package's, which an interrupt had left open
+                if "no transaction is active" not in str(error):
+                    raise
         self.work.finding(f"ROLLBACK fails again and again: {said}")
         self.reopen()
 

@@ -24,9 +24,12 @@ later COMMIT of the table sends `files` again.
     a batch that counts a part        unsure: COMMIT fails, and the next one asks for each file
     anything else                     as for every request (outcomes.py)
 
-Files are sent again only if the server has said that they were not attached, and will not be: nothing is sent twice. A
-batch that has failed or was cancelled does not say this, because files may have been attached before. If the COMMIT
-fails afterwards, the intent of the batch says that it was ignored, and the next COMMIT knows it.
+The same COMMIT sends files again only if the server has said that they were not attached, and will not be. A batch that
+has failed or was cancelled does not say this, because files may have been attached before. A later COMMIT also attaches
+an unsure file again that the vector store does not have, READ_AFTER_WRITE_SECONDS after it was sent. Its batch, if it
+is still unfinished, may attach it later once more, with the attributes that it had then.
+
+If the COMMIT fails afterwards, the intent of the batch says that it was ignored, and the next COMMIT knows it.
 
 >>> AttachStep(store, vector_store, sender, workers, 2000, label).run()
 12

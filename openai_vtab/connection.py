@@ -70,7 +70,7 @@ class Connection(apsw.Connection):
             capitals = str.upper(statements)
             if not ("CREATE" in capitals or "DROP" in capitals) or not _SCHEMA_CHANGES.search(statements):
                 return _execute(self, statements, bindings, **options)
-            run = super().execute
+            run = partial(_execute, self)
             hiding_tables.refuse_mistaken(self, statements)
             *first, last = hiding_tables.pieces(statements) if bindings is None else [statements]
             for statement in first:

@@ -51,8 +51,7 @@ from ..protocol import NOTHING_CREATED, READ_AFTER_WRITE_SECONDS, Object, Reques
 from . import requests, selections
 from .api_reader import APIReader
 from .batches import is_finished, is_store, is_without_files
-from .rows import Document
-from .selections import Pair
+from .rows import Document, Pair
 from .sending import StepSender
 from .states import State
 from .steps import Step

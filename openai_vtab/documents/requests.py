@@ -24,7 +24,7 @@ from ..tables.vector_store_file_batches import vector_store_file_batches
 from ..tables.vector_store_files import vector_store_files
 from ..tables.vector_stores import vector_stores
 from ..writes.order import Affected, affected
-from .rows import NO_ATTRIBUTES, Document, StoredFile
+from .rows import NO_ATTRIBUTES, Document, Pair
 
 PURPOSE = "assistants"
 
@@ -70,7 +70,7 @@ def upload(file: FileToUpload) -> Change:
     return Change(change.request, change.affected, lambda response: {**change.parse(response), "sha256": body.sha256})
 
 
-def attach(vector_store_id: str, part: Sequence[tuple[Document, StoredFile]], new_files: Mapping[str, float]) -> Change:
+def attach(vector_store_id: str, part: Sequence[Pair], new_files: Mapping[str, float]) -> Change:
     """Attach the files of documents in one batch, with the documents' attributes and chunking.
 
     They are sent as `file_ids` if the documents differ in neither, and as `files` otherwise. The object is
@@ -88,9 +88,9 @@ def attach(vector_store_id: str, part: Sequence[tuple[Document, StoredFile]], ne
     return replace(change, parse=partial(_batch_of_files, change.parse), may_be_empty=True)
 
 
-def alike(part: Iterable[tuple[Document, StoredFile]]) -> list[list[tuple[Document, StoredFile]]]:
+def alike(part: Iterable[Pair]) -> list[list[Pair]]:
     """Return the documents with their files in groups, each with the same attributes and chunking."""
-    groups: dict[tuple[str, str | None], list[tuple[Document, StoredFile]]] = {}
+    groups: dict[tuple[str, str | None], list[Pair]] = {}
     for document, file in part:
         groups.setdefault(_alike(document), []).append((document, file))
     return list(groups.values())

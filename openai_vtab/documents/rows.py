@@ -55,3 +55,6 @@ class StoredFile(NamedTuple):
     answer: str | None
     intent: str | None
     version: int
+
+
+Pair = tuple[Document, StoredFile]

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .rows import Document, StoredFile
+from .rows import Pair, StoredFile
 from .states import State
 from .store import DocumentStore
 
-Pair = tuple[Document, StoredFile]
 SPARE = "f.document IS NULL AND f.state <> 'leaving' AND f.owned"
 
 

@@ -20,7 +20,7 @@ from ..sqlite.internal_sql import InternalSQL
 from . import statement_texts
 from .contents import Contents
 from .learned import Learned
-from .rows import Document, StoredFile
+from .rows import Document, Pair, StoredFile
 from .shadow import DocumentShadow
 from .statement_texts import CHANGED, DOCUMENT, FILE
 from .states import NEXT_STATES, State
@@ -184,7 +184,7 @@ class DocumentStore:
             [json.dumps(rows)],
         )
 
-    def attached(self, part: Sequence[tuple[Document, StoredFile]], batch_id: str, at: int) -> None:
+    def attached(self, part: Sequence[Pair], batch_id: str, at: int) -> None:
         """Write that a batch attaches files with the attributes and the chunking of their documents."""
         rows = [[file.id, document.attributes, document.chunking] for document, file in part]
         self._sql.write(

@@ -75,7 +75,6 @@ class ReadAhead:
         self._used: dict[str, bool] = {}  # every identity recorded or looked up: whether the statement has used it
         self._used_count = 0
         self._coming: deque[Request] = deque()
-        self._most_recorded = MOST_RECORDED
         self._ahead: dict[str, None] = {}  # sent and not yet used, in the order of sending
         self._passed: set[str] = set()  # those of them that a later one has overtaken
         self._page: Request | None = None  # where the last replay could not continue
@@ -159,7 +158,8 @@ class ReadAhead:
         elif is_new:
             self._used[identity] = False
             self._coming.append(request)
-            if len(self._coming) >= self._most_recorded:
+            # a replay passes all earlier keys again: the same number of new ones in each would take quadratic time
+            if len(self._coming) >= max(MOST_RECORDED, self._used_count // 2):
                 raise StopReplay
 
     def _run_replay(self) -> bool:
@@ -172,8 +172,6 @@ class ReadAhead:
         # each replay starts again, and in the time of the last one would come no farther
         if seconds <= 2 * self._last:
             return False
-        # a replay passes all earlier keys again: with as many new ones in each, the time would grow with their square
-        self._most_recorded = max(MOST_RECORDED, self._used_count // 2)
         self._page = None
         with suppress(StopReplay, Error):  # the statement itself will raise the error, if it goes so far
             self._complete = self._replay(self._record, seconds)

@@ -25,8 +25,8 @@ MAX_EXCERPT = 200  # characters of a body in an error message
 STORE_IS_GONE = "the vector store was deleted, or belongs to another project: check vector_store_id"
 UNDECIDED = "this does not tell whether the object or the address is unknown"
 NO_STORE = re.compile(r"No vector store found\b", re.IGNORECASE)  # OpenAI's words
-# the parameter, not a limit of the rate or the quota
 _MISSING = re.compile(r"\b(?:missing|required)\b", re.IGNORECASE)
+# the parameter, not a limit of the rate or the quota
 _LIMIT = re.compile(r"(?<!rate )(?<!rate_)(?<![\w-])limit(?![\w-])(?! (?:reached|exceeded))", re.IGNORECASE)
 NOT_STARTED = frozenset({"server_is_overloaded", "slow_down", "service_unavailable_error", "service_unavailable"})
 

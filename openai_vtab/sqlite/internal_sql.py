@@ -176,7 +176,7 @@ class InternalSQL:
             cursor = apsw.Connection.cursor(connection)
         finally:
             connection.cursor_factory = factory
-        cursor.exec_trace = untraced
+        cursor.exec_trace = _untraced
         cursor.row_trace = None if connection.row_trace is None else _unchanged
         return connection, cursor
 
@@ -186,7 +186,7 @@ def _refuse_within_a_statement(connection: apsw.Connection) -> None:
         raise apsw.BusyError("a statement that found the database busy is still being undone; try again")
 
 
-def untraced(cursor: apsw.Cursor, sql: str, bindings: Any) -> bool:
+def _untraced(cursor: apsw.Cursor, sql: str, bindings: Any) -> bool:
     """An exec_trace that replaces the connection's: the statement is not the user's."""
     return True
 

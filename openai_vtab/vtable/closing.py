@@ -14,7 +14,7 @@ import weakref
 import apsw
 
 from ..errors import WriteError
-from ..sqlite.internal_sql import untraced
+from ..sqlite.internal_sql import InternalSQL
 
 log = logging.getLogger("openai_vtab")
 
@@ -33,12 +33,7 @@ def roll_back(connection: apsw.Connection) -> None:
     """Roll back an open transaction before its connection is closed: at the close itself, ledgers cannot be written."""
     try:
         if connection.in_transaction:
-            cursor = apsw.Cursor(connection)
-            try:
-                cursor.exec_trace = untraced
-                cursor.execute("ROLLBACK")
-            finally:
-                del cursor  # the traceback of an exception would keep it, and close() would wait for it for ever
+            InternalSQL(weakref.ref(connection)).write("ROLLBACK")
     except apsw.Error:  # the connection is closed already
         return
     except WriteError as error:  # the error of a COMMIT that was busy; the rollback is done

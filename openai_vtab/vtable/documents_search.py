@@ -14,7 +14,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..documents.rows import Document, StoredFile
+from ..documents.rows import Pair, StoredFile
 from ..documents.states import State
 from ..documents.store import DocumentStore
 from ..protocol import Object
@@ -71,7 +71,7 @@ class DocumentSearch:
                 document, newest = known
                 yield document.id, DocumentRow(document, newest, (newest,), hit)
 
-    def _shown(self, file_ids: list[str]) -> dict[str, tuple[Document, StoredFile] | None]:
+    def _shown(self, file_ids: list[str]) -> dict[str, Pair | None]:
         """Return, for the files that the table knows, their documents with the newest file; None if they are hidden."""
         if not file_ids:  # for example in a replay, before the response is there
             return {}
@@ -90,7 +90,7 @@ class DocumentSearch:
             file.id: [each for each in versions.get(file.document or 0, ()) if each.id > file.id] for file in hit_files
         }
         self._statuses.look([store.learned.current(each) for group in newer.values() for each in group])
-        shown: dict[str, tuple[Document, StoredFile] | None] = {}
+        shown: dict[str, Pair | None] = {}
         for file in hit_files:
             known = file.document in documents and file.state is not State.LEAVING
             superseded = any(store.learned.current(each).state is State.COMPLETED for each in newer[file.id])

@@ -54,7 +54,7 @@ class RowCursor(Generic[Reference, Fields]):
         self._refuse_hidden = refuse_hidden  # None once it has run
         self._mistakes: set[str] = set()  # the names of this statement's comparisons that were warned of
         self._only_returned = only_returned
-        self._nulls: set[int] = set()  # the options that the statement only returns, without a value
+        self._nulls: set[tuple[str, int]] = set()  # by idxStr: options that are only returned, without a value
         self._idxStr = ""
         self._option_values: dict[str, SQLiteValue] = {}
         self._rows: Iterator[tuple[Reference, Fields]] = iter(())
@@ -114,12 +114,12 @@ class RowCursor(Generic[Reference, Fields]):
         name = self._table.columns[number].name
         if name in self._option_values:
             return self._option_values[name]
-        if number not in self._nulls:
+        if (self._idxStr, number) not in self._nulls:
             if not self._only_returned(self._idxStr, number):
                 operator = "MATCH" if name == self._table.name else "="
                 raise ProgrammingError(
                     f"{self._table.name}.{name}: it has no value of its own to compare or compute with; write "
                     f"{name} {operator} … with a value, or with a column of a table that comes earlier in the join"
                 )
-            self._nulls.add(number)
+            self._nulls.add((self._idxStr, number))
         return None

@@ -108,7 +108,7 @@ class StatementTracker(Generic[S]):
     """Follows the statements of one connection, and reports to the callbacks.
 
     `began(statement, connection)` is called before the statement counts as running, `ended(statement, connection)`
-    when it counts no more, `succeeded(statement)` and `failed(statement)` at the next event. `open_session` makes a
+    when it counts no more, `succeeded(statement)` or `failed(statement)` with the verdict. `open_session` makes a
     statement's session, which is closed when the statement ends. `position` returns a number that grows with
     everything that is queued.
     """

@@ -228,7 +228,7 @@ class WriteQueue:
                 wrote = sum(1 for write in self._since(first) if write.session is session)
                 if wrote and (not changed or (levels and (wrote > 1 or fires_triggers))):
                     self._drop(first)
-            if not changed or levels:
+            if changed and levels:  # otherwise it has succeeded, or doubt() follows
                 self._undo_results(position)
             self.savepoints.forget(levels)
 

@@ -204,6 +204,7 @@ def test_statement_that_ends_leaves_reads_to_their_end(sandbox: Any) -> None:
     db = openai_vtab.connect(**options)
     found = db.execute("SELECT id FROM vector_store_files WHERE vector_store_id IN ('vs_demo', 'vs_archive')")
     next(found)
+    until(lambda: len(sandbox.requests) == 2)  # what has not begun would be cancelled
     found.close()
     until(lambda: db.execute("SELECT count(status) FROM openai_requests").get == 2)
     connections = sandbox.connections

@@ -158,8 +158,6 @@ class Client:
         beta = self._beta if request.target.startswith("/vector_stores") else NO_HEADERS
         own = revealed(given) if (given := self.settings.default_headers) else NO_HEADERS
         headers = {**self._headers, **beta, **own, **request.headers, **key.headers}
-        if not request.idempotent:
-            headers["Connection"] = "close"
         try:
             outcome = send(request, self.settings.timeout, headers, cancelled)
             if isinstance(outcome, Response):

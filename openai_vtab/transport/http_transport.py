@@ -36,7 +36,7 @@ Transport = Callable[[Request, float, Mapping[str, str], CancelFlag], Response |
 class HTTPTransport:
     """The connections to one base URL; used from many threads at once. Opens nothing before the first request.
 
-    Requests that must not be retried have connections of their own, each used once, and are sent in turn.
+    Requests that must not be retried have connections of their own, and are sent in turn.
     """
 
     def __init__(self, settings: Settings, base_url: str, clock: Clock) -> None:
@@ -62,9 +62,9 @@ class HTTPTransport:
 
     def turn(self, cancelled: CancelFlag) -> AbstractContextManager[None]:
         """A block in which the thread's create has its turn. Raises CancelledError, and what `open` raises."""
-        from .fresh import turn_of_create  # with ssl and urllib3
+        from .create_connections import turn_of_create  # with ssl and urllib3
 
-        pool = (self._opened.get(False) or self._open(kept_alive=False)).idle.pool
+        pool = (self._opened.get(False) or self._open(kept_alive=False)).connections.pool
         return turn_of_create(self._turns, pool, cancelled, self._settings.timeout)
 
     def _open(self, kept_alive: bool) -> PoolTransport:
@@ -72,6 +72,8 @@ class HTTPTransport:
             found = self._opened.get(kept_alive)
             if found is None:
                 from .connections import open_pool  # requests and urllib3 take long to import
+                from .create_connections import CreateConnections
+                from .idle import IdleConnections
                 from .pool_transport import PoolTransport
 
                 settings = self._settings
@@ -84,13 +86,13 @@ class HTTPTransport:
                     tls=self._tls,
                 )
                 self._tls = opened.tls
+                pool, size = opened.pool, settings.max_concurrency
                 self._opened[kept_alive] = found = PoolTransport(
                     opened,
+                    IdleConnections(pool, size) if kept_alive else CreateConnections(pool, self._turns),
                     self._base_url,
-                    size=settings.max_concurrency,
                     most=settings.max_answer_bytes,
                     query=settings.default_query,
-                    on_break=self._turns.distrust,
                 )
             return found
 
@@ -100,11 +102,11 @@ class HTTPTransport:
             opened, self._opened = self._opened, {}
             self._tls = None
         for transport in opened.values():
-            transport.idle.close()
+            transport.connections.close()
 
     def close_kept_alive(self) -> None:
         """Close the idle connections that are kept alive: a response may be left over on one of them."""
         with self._lock:
             found = self._opened.pop(True, None)
         if found is not None:
-            found.idle.close()
+            found.connections.close()

@@ -5,6 +5,8 @@ Theory of operation
 Each create has a connection of its own: on one that has carried a request, which the server may have closed without
 notice, its outcome could be unknown. At a distance, opening it takes longer than the request. So while `most` creates
 have their turns, those that come next open their connections, and each finds its own one open when its turn comes.
+After its response, the connection may rest and carry another create (resting.py). It then counts as one of those that
+are opened ahead. With it, `most` of them are enough: none rests for longer than a response takes.
 
 A connection that is open and silent must do no harm to a server:
 
@@ -39,6 +41,7 @@ from contextlib import contextmanager
 
 from ..clock import REAL, Clock
 from .limits import INTERRUPT_POLL_SECONDS, CancelFlag
+from .resting import Closes, Resting, RestingConnections
 
 NEAR_SECONDS = 0.01
 AHEAD_OF_EACH = 2  # connections: opening takes two round trips with TLS, a request one
@@ -51,14 +54,18 @@ class Turn:
     """The turn of one create.
 
     has_come: whether it is this create's turn. has_connected: whether its connection has begun to be opened.
+    number: of the create in the order in which they are sent, 0 while it waits for no response. is_first: whether it is
+    the first on its connection, None before there is one.
     """
 
-    __slots__ = ("_coming", "cancelled", "has_come", "has_connected", "turns")
+    __slots__ = ("_coming", "cancelled", "has_come", "has_connected", "is_first", "number", "turns")
 
     def __init__(self, turns: Turns, cancelled: CancelFlag) -> None:
         self.cancelled = cancelled
         self.has_come = False
         self.has_connected = False
+        self.is_first: bool | None = None
+        self.number = 0
         self.turns = turns
         self._coming = threading.Lock()  # held until the turn comes
         self._coming.acquire()
@@ -74,6 +81,16 @@ class Turn:
         if not self.has_come:
             self.has_come = True
             self._coming.release()
+
+    def send(self, number: int, *, is_first: bool) -> None:
+        """The create is sent next."""
+        self.number = number
+        self.is_first = is_first
+        self.has_connected |= not is_first
+
+    def answered(self) -> None:
+        """The create waits for no response any more."""
+        self.number = 0
 
     @contextmanager
     def connecting(self) -> Iterator[None]:
@@ -97,6 +114,9 @@ class Turns:
         self._having: list[Turn] = []
         self._opening: list[Turn] = []  # ahead of their turns, and not yet in the line
         self._line: deque[Turn] = deque()
+        self._entering = 0  # creates that may not even open their connections yet
+        self._sent = 0
+        self._resting = RestingConnections(clock)
         self._mutex = threading.Lock()
         self._changed = threading.Condition(self._mutex)
 
@@ -106,7 +126,9 @@ class Turns:
         now = self._clock.monotonic()
         if self._is_near is None and now - self._first < NEAR_SECONDS:
             return None
-        return 0 if self._is_near or now < self._none_before else self._ahead
+        if self._is_near or now < self._none_before:
+            return 0
+        return min(self._ahead, self._most) if self._resting.is_trusted else self._ahead
 
     def enter(self, cancelled: CancelFlag) -> Turn | None:
         """Return a turn that has come, or one whose connection may be opened ahead; None if `cancelled` is set.
@@ -115,21 +137,25 @@ class Turns:
         """
         turn = Turn(self, cancelled)
         with self._mutex:
-            while not cancelled.is_set:
-                self._advance()
-                if not self._line and not self._opening and self._has_room():
-                    self._having.append(turn)
-                    turn.come()
-                    return turn
-                ahead = self.ahead
-                if ahead == 0:
-                    self._line.append(turn)
-                    break
-                waiting = len(self._line) + len(self._opening)
-                if ahead and waiting < ahead and all(each.has_connected for each in self._having):
-                    self._opening.append(turn)
-                    return turn
-                self._changed.wait(INTERRUPT_POLL_SECONDS)
+            self._entering += 1
+            try:
+                while not cancelled.is_set:
+                    self._advance()
+                    if not self._line and not self._opening and self._has_room():
+                        self._having.append(turn)
+                        turn.come()
+                        return turn
+                    ahead = self.ahead
+                    if ahead == 0 or self._resting.ready > sum(not each.has_connected for each in self._line):
+                        self._line.append(turn)
+                        break
+                    waiting = len(self._line) + len(self._opening)
+                    if ahead and waiting < ahead and all(each.has_connected for each in self._having):
+                        self._opening.append(turn)
+                        return turn
+                    self._changed.wait(INTERRUPT_POLL_SECONDS)
+            finally:
+                self._entering -= 1
         while not cancelled.is_set:
             if turn.wait(INTERRUPT_POLL_SECONDS):
                 return turn
@@ -151,11 +177,60 @@ class Turns:
     def leave(self, turn: Turn) -> None:
         """The create is over, or will not be sent."""
         with self._mutex:
+            if turn.is_first is False:
+                self._resting.trust()
             for turns in (self._having, self._opening, self._line):
                 if turn in turns:
                     turns.remove(turn)
             self._advance()
+            self._close_if_none_waits()
             self._changed.notify()
+
+    def take_rested(self, turn: Turn) -> Resting | None:
+        """A connection that has rested, for the create that is sent next; None if it has to open one."""
+        with self._mutex:
+            rested = self._resting.take(self._first_waiting())
+            self._send(turn, is_first=rested is None)
+            return rested
+
+    def send(self, turn: Turn) -> None:
+        """The create is sent next, on the connection that was opened ahead for it."""
+        with self._mutex:
+            self._send(turn, is_first=True)
+
+    def _send(self, turn: Turn, is_first: bool) -> None:
+        self._sent += 1
+        turn.send(self._sent, is_first=is_first)
+        self._close_if_none_waits()
+
+    @property
+    def may_rest(self) -> bool:
+        """Whether the connection of a create may rest after it."""
+        with self._mutex:
+            return self._is_near is False and self._create_waits and self._resting.may_rest
+
+    def answered(self, turn: Turn, connection: Closes | None, opening: float) -> None:
+        """The create waits for nothing more. Its connection, which was opened within `opening` seconds, may rest."""
+        with self._mutex:
+            if connection is not None:
+                self._resting.add(connection, turn.number, opening)
+            turn.answered()
+
+    def close_resting(self) -> None:
+        """Close the connections that rest."""
+        with self._mutex:
+            self._resting.close()
+
+    @property
+    def _create_waits(self) -> bool:
+        return bool(self._line or self._opening or self._entering)
+
+    def _close_if_none_waits(self) -> None:
+        if not self._create_waits:
+            self._resting.close()
+
+    def _first_waiting(self) -> float:
+        return min((turn.number for turn in self._having if turn.number and turn.is_first), default=math.inf)
 
     def advance(self) -> None:
         """Give turns to the first of the line, as far as there is room."""
@@ -163,6 +238,8 @@ class Turns:
             self._advance()
 
     def _advance(self) -> None:
+        if self._resting:
+            self._resting.expire(self._first_waiting())
         while self._line and self._has_room():
             turn = self._line.popleft()
             self._having.append(turn)
@@ -186,6 +263,11 @@ class Turns:
                 self._ahead = min(self._ahead + 1, self.most_ahead)
             elif silent > 2 * opening:
                 self._ahead = max(self._ahead - 1, 1)
+
+    def distrust_resting(self) -> None:
+        """Let no connection rest for a while: the server has ended one without notice."""
+        with self._mutex:
+            self._resting.distrust()
 
     def distrust(self) -> None:
         """Open nothing ahead for a while: the server does not take it well."""

@@ -6,82 +6,24 @@ Every create is sent once and carried out, whatever becomes of the connections t
 from __future__ import annotations
 
 import json
-import re
 import socket
-import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 from typing import Any
 
 import apsw
 import pytest
-import trustme
 
 import openai_vtab
 
 from ..support.server import answer, request, serving
+from ..support.waiting import until
+from .creates import FILE, TLS, TLS_NAMED, Connect, all_done, create, created, recorded
 
-T = "vector_store_file_batches"
-CREATES = (
-    "INSERT INTO mine (vector_store_id, file_ids) SELECT 'vs_1', json_array('file-' || value) "
-    "FROM json_each(?) ORDER BY value"
-)
-FILE = re.compile(rb"file-(\d+)")
-AUTHORITY = trustme.CA()
-TLS = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-AUTHORITY.issue_cert("127.0.0.1").configure_cert(TLS)
-
-Connect = Callable[..., apsw.Connection]
-
-
-@pytest.fixture(autouse=True)
-def _far(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every server counts as far away, and a retry takes no time."""
-    monkeypatch.setattr("openai_vtab.transport.turns.NEAR_SECONDS", 0.0)
-    monkeypatch.setattr("openai_vtab.transport.retries.FIRST_WAIT", 0.001)
-
-
-@pytest.fixture
-def connect(tmp_path: Path) -> Iterator[Connect]:
-    """Open a database with a ledger."""
-    bundle = tmp_path / "ca.pem"
-    AUTHORITY.cert_pem.write_to_path(str(bundle))
-    opened: list[apsw.Connection] = []
-
-    def open_connection(url: str, **settings: Any) -> apsw.Connection:
-        given: dict[str, Any] = {"max_concurrency": 2, "timeout": 10, "ca_bundle": bundle, **settings}
-        db = openai_vtab.connect(base_url=url, api_key="sk-ahead", **given)
-        opened.append(db)
-        db.execute(f"CREATE VIRTUAL TABLE mine USING {T}")
-        return db
-
-    yield open_connection
-    for db in opened:
-        db.close(True)
-
-
-def create(db: apsw.Connection, count: int) -> None:
-    """Create so many batches in one COMMIT."""
-    db.execute(CREATES, (json.dumps(list(range(count))),))
-
-
-def created(number: int) -> dict[str, str]:
-    """The batch that was created for this file."""
-    return {"id": f"vsfb_{number}", "vector_store_id": "vs_1", "status": "completed"}
-
-
-def recorded(db: apsw.Connection) -> list[tuple[str | None, str]]:
-    """The ledger's rows, without a request."""
-    return db.execute("SELECT id, status FROM mine_ledger ORDER BY rowid").fetchall()
-
-
-def all_done(count: int) -> list[tuple[str | None, str]]:
-    """The ledger's rows when all is done."""
-    return [(f"vsfb_{number}", "completed") for number in range(count)]
+pytestmark = pytest.mark.usefixtures("far")
 
 
 class Counting:
@@ -192,16 +134,10 @@ def test_ahead_is_closed_when_a_create_fails(connect: Connect) -> None:
             create(db, 20)
         assert len(server_side.asked) <= 2
         db.close()
-        until(lambda: server_side.open == 0)
-    until(lambda: not [each for each in set(threading.enumerate()) - before if each.name.startswith("openai_vtab-")])
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait until something is so."""
-    end = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
+        until(lambda: server_side.open == 0, 20)
+    until(
+        lambda: not [each for each in set(threading.enumerate()) - before if each.name.startswith("openai_vtab-")], 20
+    )
 
 
 # servers that take it badly
@@ -271,7 +207,7 @@ def test_ahead_gives_way_when_a_silent_connection_holds_up_the_server(
 ) -> None:
     """A server that takes the newest connection first: the silent one is closed, and the requests go on."""
     monkeypatch.setattr("openai_vtab.transport.turns.SILENT_SECONDS", 0.05)
-    monkeypatch.setattr("openai_vtab.transport.fresh.SILENT_SECONDS", 0.05)
+    monkeypatch.setattr("openai_vtab.transport.create_connections.SILENT_SECONDS", 0.05)
     waiting: list[threading.Event] = []
     busy, lock = threading.Lock(), threading.Lock()
     server_side = Counting(0.0)
@@ -351,7 +287,7 @@ def test_ahead_needs_no_more_connections_than_the_server_allows(connect: Connect
 
 def test_ahead_that_never_shakes_hands_costs_nothing(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     """The creates that are under way have the server to themselves; the others follow."""
-    monkeypatch.setattr("openai_vtab.transport.fresh.LONGEST_OPENING", 0.2)
+    monkeypatch.setattr("openai_vtab.transport.create_connections.LONGEST_OPENING", 0.2)
     server_side = Counting(0.1)
     accepted = iter(range(1000))
     silent: list[socket.socket] = []
@@ -418,10 +354,6 @@ def test_ahead_goes_through_a_proxy(connect: Connect, monkeypatch: pytest.Monkey
         assert not any(b"sk-ahead" in one for one in seen)
 
 
-TLS_NAMED = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-AUTHORITY.issue_cert("api.test").configure_cert(TLS_NAMED)
-
-
 def test_ahead_is_not_waited_for_by_an_interrupt(connect: Connect) -> None:
     """The connections are closed, and nothing more is sent."""
     server_side = Counting(30)
@@ -432,7 +364,7 @@ def test_ahead_is_not_waited_for_by_an_interrupt(connect: Connect) -> None:
         with pytest.raises((apsw.InterruptError, openai_vtab.WriteError)):
             create(db, 20)
         assert time.monotonic() - began < 30
-        until(lambda: server_side.open == 2)  # the two that are under way
+        until(lambda: server_side.open == 2, 20)  # the two that are under way
         assert len(server_side.asked) == 2
 
 

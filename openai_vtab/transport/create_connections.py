@@ -1,8 +1,7 @@
-"""Connections that carry one create each. They are opened when it is sent, or ahead of its turn (turns.py).
+"""The connections of creates: opened when needed, or ahead of their turns (turns.py), or used again (resting.py).
 
-A server may close a kept-alive connection without notice, and the outcome of a create on it would be unknown.
-
->>> with turn_of_create(turns, pool, cancelled, seconds=30.0): round_trip(idle, host, "POST", "/v1/files", …)
+>>> connections = CreateConnections(pool)
+>>> with turn_of_create(turns, pool, cancelled, seconds=30.0): round_trip(connections, "POST", "/v1/files", …)
 """
 
 from __future__ import annotations
@@ -31,80 +30,89 @@ UNDER_WAY = frozenset({errno.EINPROGRESS, errno.EWOULDBLOCK, getattr(errno, "WSA
 
 
 class CreatingState(threading.local):
-    """The turn of the thread's create, and its connection if it was opened ahead.
+    """The turn of the thread's create, its connection if that was opened ahead, and what to do if this one breaks.
 
     Thread-local, because urllib3 passes nothing of ours to a connection, and a thread sends one request at a time.
     """
 
-    turn: Turn | None = None
-    opened: FreshConnection | None = None
-    is_ahead = False  # its present connection was opened ahead
+    turn: Turn
+    opened: CreateConnection | None = None
+    on_break: Callable[[], None] | None = None
 
-    def begin(self, turn: Turn | None, opened: FreshConnection | None) -> None:
-        """Begin the turn; None when it is over. A connection that was not used is closed."""
-        self.close_unused()
-        self.turn, self.opened, self.is_ahead = turn, opened, False
+    def begin(self, turn: Turn) -> None:
+        """Begin the turn."""
+        self.turn = turn
+        self.use(on_break=None)
 
-    def connect(self, adopt: Callable[[FreshConnection], bool]) -> bool:
-        """Have the connection that was opened ahead adopted, once; False if there is none that can be used."""
-        self.is_ahead = self.opened is not None and adopt(self.opened)
-        self.close_unused()
-        return self.is_ahead
+    def keep(self, opened: CreateConnection | None) -> None:
+        """Keep the connection that was opened ahead for when the turn comes; None if that failed."""
+        self.opened = opened
+
+    def take(self) -> CreateConnection | None:
+        """The connection that was opened ahead; None once it was taken or closed."""
+        opened, self.opened = self.opened, None
+        return opened
 
     def close_unused(self) -> None:
-        """Close the connection that was opened ahead, unless it was adopted."""
-        opened, self.opened = self.opened, None
-        if opened is not None:
+        """Close the connection that was opened ahead and not taken."""
+        if (opened := self.take()) is not None:
             opened.close()
+
+    def use(self, on_break: Callable[[], None] | None) -> None:
+        """`on_break` is called if the connection that is used next breaks."""
+        self.on_break = on_break
+
+    def broke(self) -> None:
+        """Learn that the connection has broken after the first byte of the create."""
+        if self.on_break is not None:
+            self.on_break()
 
 
 creating = CreatingState()
 
 
-class FreshConnection(DeadlineConnection):
-    """A connection that its pool closes instead of using it again.
-
-    Not every server closes a connection when the request says "Connection: close". `goes_direct` says that no proxy
-    is in between.
-    """
+class CreateConnection(DeadlineConnection):
+    """A connection for creates. `goes_direct` says that no proxy is in between."""
 
     goes_direct: bool
     host: str
     port: int
+    proxy: Any
+    proxy_is_tunneling: bool
     socket_options: Any
     _dns_host: str
     close: Callable[[], None]
+    putheader: Callable[[str, str], None]
     opened = 0.0  # when, on the clock of time.monotonic()
     opening = 0.0  # the seconds that it took
-
-    @property
-    def is_connected(self) -> bool:
-        """False, so that urllib3 closes and reopens the connection before its next use."""
-        return False
+    is_last = False  # its request says "Connection: close"
 
     def connect(self) -> None:
-        """Connect, or take over the connection that was opened ahead."""
-        if creating.connect(self._adopt):
-            return
+        """Connect, and tell the turns how long it took."""
         began = time.monotonic()
         super().connect()
         self.opened = time.monotonic()
         self.opening = self.opened - began
-        if creating.turn is not None:
-            creating.turn.turns.opened(self.opening)
+        creating.turn.turns.opened(self.opening)
 
-    def _adopt(self, opened: FreshConnection) -> bool:
-        if time.monotonic() - opened.opened > SILENT_SECONDS:
-            return False
-        if not opened.is_unused():
-            if creating.turn is not None:
-                creating.turn.turns.distrust()
-            return False
-        vars(self).update(opened.hand_over())
-        return True
+    def endheaders(self, *arguments: Any, **options: Any) -> None:
+        """End the headers with `Connection: close`, unless the connection may rest afterwards."""
+        self.is_last = not self.may_rest
+        if self.is_last:
+            self.putheader("Connection", "close")
+        super().endheaders(*arguments, **options)  # type: ignore[misc]
 
-    def is_unused(self) -> bool:
-        """Whether nothing has arrived: neither an end nor a response without a request.
+    @property
+    def may_rest(self) -> bool:
+        """Whether it is open and may carry another create.
+
+        A proxy that forwards requests has connections of its own, which are not seen from here.
+        """
+        is_whole = self.proxy is None or self.proxy_is_tunneling
+        return isinstance(self.sock, socket.socket) and is_whole and creating.turn.turns.may_rest
+
+    def is_silent(self) -> bool:
+        """Whether nothing has arrived since the last response: neither an end nor a byte.
 
         It reads, because for select() the session tickets of TLS 1.3 would be something that has arrived.
         """
@@ -119,17 +127,8 @@ class FreshConnection(DeadlineConnection):
             return False
         return False
 
-    def hand_over(self) -> dict[str, Any]:
-        """What another connection to the same server must have to be this one, which is closed from then on."""
-        names = ("sock", "is_verified", "proxy_is_verified", "_has_connected_to_proxy")
-        handed = {name: getattr(self, name) for name in names}
-        self.sock = None
-        return handed
-
     def _new_conn(self) -> Any:
         turn = creating.turn
-        if turn is None:
-            return super()._new_conn()
         if not self.goes_direct:
             with turn.connecting():
                 pass
@@ -174,6 +173,47 @@ def _wait(new: socket.socket, seconds: float) -> int:
     return new.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
 
 
+class CreateConnections:
+    """The connections of a pool for creates; stands for IdleConnections. Used from many threads at once."""
+
+    def __init__(self, pool: urllib3.HTTPConnectionPool, turns: Turns) -> None:
+        self.pool = pool
+        self._turns = turns
+
+    def take(self) -> Any:
+        """The connection that was opened ahead for the thread's create, one that has rested, or a new one."""
+        turn = creating.turn
+        if (opened := creating.take()) is not None:
+            if time.monotonic() - opened.opened <= SILENT_SECONDS:
+                if opened.is_silent():
+                    creating.use(on_break=self._turns.distrust)
+                    self._turns.send(turn)
+                    return opened
+                self._turns.distrust()
+            opened.close()
+        while (rested := self._turns.take_rested(turn)) is not None:
+            connection: Any = rested.connection
+            time.sleep(max(0.0, rested.until - time.monotonic()))
+            if connection.is_silent():
+                creating.use(on_break=self._turns.distrust_resting)
+                return connection
+            connection.close()
+            self._turns.distrust_resting()
+        creating.use(on_break=None)
+        return self.pool._new_conn()
+
+    def give_back(self, connection: Any) -> None:
+        """Let the connection rest, or close it."""
+        rests = connection.may_rest and not connection.is_last
+        if not rests:
+            connection.close()
+        self._turns.answered(creating.turn, connection if rests else None, connection.opening)
+
+    def close(self) -> None:
+        """Close the connections that rest."""
+        self._turns.close_resting()
+
+
 @contextmanager
 def turn_of_create(
     turns: Turns, pool: urllib3.HTTPConnectionPool, cancelled: CancelFlag, seconds: float
@@ -186,17 +226,17 @@ def turn_of_create(
     if turn is None:
         raise CancelledError
     try:
-        creating.begin(turn, None)
+        creating.begin(turn)
         if not turn.has_come:
-            creating.begin(turn, _open(pool, min(seconds, LONGEST_OPENING)))
+            creating.keep(_open(pool, min(seconds, LONGEST_OPENING)))
             _wait_for(turn)
         yield
     finally:
-        creating.begin(None, None)
+        creating.close_unused()
         turns.leave(turn)
 
 
-def _open(pool: Any, seconds: float) -> FreshConnection | None:
+def _open(pool: Any, seconds: float) -> CreateConnection | None:
     """Open a connection with its tunnel and handshake; None if that fails."""
     outgoing.begin(seconds)
     new = pool._new_conn()

@@ -119,6 +119,11 @@ class WorkerPool:
         self._tasks.put((future, call, wait_budget.cancelled))
         return future
 
+    def prepare(self, connections: int, wait_budget: WaitBudget) -> None:
+        """Have threads of the pool open connections, so that up to so many can be used at once."""
+        for _ in range(self.client.missing(min(connections, self.size) - self._unfinished)):
+            self.submit(self.client.open_idle, wait_budget=wait_budget)
+
     def _most(self) -> int:
         """How many threads there may be: those that still work for a cancelled statement are replaced."""
         return self.size + sum(cancelled.is_set for cancelled in self._under_way)

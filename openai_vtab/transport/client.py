@@ -251,6 +251,14 @@ class Client:
         """
         return self._http.ahead
 
+    def missing(self, connections: int) -> int:
+        """How many connections are to be opened for so many to be idle; 0 where that takes no time."""
+        return self._http.missing(connections)
+
+    def open_idle(self) -> None:
+        """Open a connection that is kept alive. A failure is left to the request that needs one."""
+        self._http.open_idle()
+
     def close(self) -> None:
         """Close the idle connections."""
         self._http.close()

@@ -22,6 +22,7 @@ from urllib3.util.connection import allowed_gai_family
 from urllib3.util.wait import wait_for_write
 
 from .deadline import DeadlineConnection, outgoing
+from .idle import opened
 from .limits import INTERRUPT_POLL_SECONDS, CancelFlag
 from .turns import SILENT_SECONDS, Turn, Turns
 
@@ -83,16 +84,11 @@ class CreateConnection(DeadlineConnection):
     _dns_host: str
     close: Callable[[], None]
     putheader: Callable[[str, str], None]
-    opened = 0.0  # when, on the clock of time.monotonic()
-    opening = 0.0  # the seconds that it took
     is_last = False  # its request says "Connection: close"
 
     def connect(self) -> None:
         """Connect, and tell the turns how long it took."""
-        began = time.monotonic()
         super().connect()
-        self.opened = time.monotonic()
-        self.opening = self.opened - began
         creating.turn.turns.opened(self.opening)
 
     def endheaders(self, *arguments: Any, **options: Any) -> None:
@@ -183,14 +179,14 @@ class CreateConnections:
     def take(self) -> Any:
         """The connection that was opened ahead for the thread's create, one that has rested, or a new one."""
         turn = creating.turn
-        if (opened := creating.take()) is not None:
-            if time.monotonic() - opened.opened <= SILENT_SECONDS:
-                if opened.is_silent():
+        if (ahead := creating.take()) is not None:
+            if time.monotonic() - ahead.opened <= SILENT_SECONDS:
+                if ahead.is_silent():
                     creating.use(on_break=self._turns.distrust)
                     self._turns.send(turn)
-                    return opened
+                    return ahead
                 self._turns.distrust()
-            opened.close()
+            ahead.close()
         while (rested := self._turns.take_rested(turn)) is not None:
             connection: Any = rested.connection
             time.sleep(max(0.0, rested.until - time.monotonic()))
@@ -228,27 +224,12 @@ def turn_of_create(
     try:
         creating.begin(turn)
         if not turn.has_come:
-            creating.keep(_open(pool, min(seconds, LONGEST_OPENING)))
+            creating.keep(opened(pool, min(seconds, LONGEST_OPENING)))
             _wait_for(turn)
         yield
     finally:
         creating.close_unused()
         turns.leave(turn)
-
-
-def _open(pool: Any, seconds: float) -> CreateConnection | None:
-    """Open a connection with its tunnel and handshake; None if that fails."""
-    outgoing.begin(seconds)
-    new = pool._new_conn()
-    try:
-        if pool.proxy is not None:
-            pool._prepare_proxy(new)
-        if new.sock is None:
-            new.connect()
-    except Exception:
-        new.close()
-        return None
-    return new  # type: ignore[no-any-return]
 
 
 def _wait_for(turn: Turn) -> None:

@@ -75,15 +75,19 @@ class DeadlineConnection:
 
     sock: Any
     timeout: float
+    opened = 0.0  # when, on the clock of time.monotonic()
+    opening = 0.0  # the seconds that it took
 
     def connect(self) -> None:
         """Connect, with the proxy's tunnel and the handshake."""
-        begun = outgoing.has_begun
+        begun, began = outgoing.has_begun, time.monotonic()
         self.timeout = outgoing.seconds
         try:
             super().connect()  # type: ignore[misc]
         finally:
             outgoing.connected(begun)
+        self.opened = time.monotonic()
+        self.opening = self.opened - began
 
     def _new_conn(self) -> Any:
         new = super()._new_conn()  # type: ignore[misc]

@@ -26,7 +26,9 @@ from .turns import Turns
 if TYPE_CHECKING:
     import ssl
 
+    from .idle import IdleConnections
     from .pool_transport import PoolTransport
+    from .round_trip import Connections
 
 # Sends a request once, with a time-out in seconds, with headers, and with the flag of its statement, which may end a
 # read. It returns a Failure rather than raising an exception, whose traceback would show the key among the headers.
@@ -46,6 +48,7 @@ class HTTPTransport:
         self._lock = threading.Lock()
         self._tls: ssl.SSLContext | None = None  # of all pools
         self._opened: dict[bool, PoolTransport] = {}
+        self._idle: IdleConnections | None = None
 
     @property
     def ahead(self) -> int | None:
@@ -86,21 +89,35 @@ class HTTPTransport:
                     tls=self._tls,
                 )
                 self._tls = opened.tls
-                pool, size = opened.pool, settings.max_concurrency
+                connections: Connections
+                if kept_alive:
+                    connections = self._idle = IdleConnections(opened.pool, settings.max_concurrency)
+                else:
+                    connections = CreateConnections(opened.pool, self._turns)
                 self._opened[kept_alive] = found = PoolTransport(
                     opened,
-                    IdleConnections(pool, size) if kept_alive else CreateConnections(pool, self._turns),
+                    connections,
                     self._base_url,
                     most=settings.max_answer_bytes,
                     query=settings.default_query,
                 )
             return found
 
+    def missing(self, connections: int) -> int:
+        """How many connections are to be opened for so many to be idle; 0 where that takes no time."""
+        idle = self._idle
+        return 0 if idle is None else idle.missing(connections)
+
+    def open_idle(self) -> None:
+        """Open a connection that is kept alive. A failure is left to the request that needs one."""
+        if (idle := self._idle) is not None:
+            idle.open_one(self._settings.timeout)
+
     def close(self) -> None:
         """Close the idle connections."""
         with self._lock:
             opened, self._opened = self._opened, {}
-            self._tls = None
+            self._tls = self._idle = None
         for transport in opened.values():
             transport.connections.close()
 
@@ -108,5 +125,6 @@ class HTTPTransport:
         """Close the idle connections that are kept alive: a response may be left over on one of them."""
         with self._lock:
             found = self._opened.pop(True, None)
+            self._idle = None
         if found is not None:
             found.connections.close()

@@ -5,14 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from openai_vtab.transport.idle import IdleConnections
+from openai_vtab.transport.turns import NEAR_SECONDS
 
 
 class Connection:
-    """A connection, open until it is closed or its server ends it."""
+    """A connection, open until it is closed or its server ends it. Opening it takes `opening` seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, opening: float) -> None:
+        self.opening = opening
         self.is_closed = False
         self.is_connected = True
+        self.sock: object = None
+
+    def connect(self) -> None:
+        self.sock = object()
 
     def close(self) -> None:
         self.is_closed = True
@@ -21,12 +27,19 @@ class Connection:
 class Pool:
     """What makes new connections."""
 
+    proxy = None
+
+    def __init__(self, opening: float) -> None:
+        self.made: list[Connection] = []
+        self.opening = opening
+
     def _new_conn(self) -> Connection:
-        return Connection()
+        self.made.append(Connection(self.opening))
+        return self.made[-1]
 
 
-def connections(most: int) -> IdleConnections:
-    pool: Any = Pool()
+def connections(most: int, opening: float = 0.0) -> IdleConnections:
+    pool: Any = Pool(opening)
     return IdleConnections(pool, most)
 
 
@@ -65,3 +78,24 @@ def test_idle_connections_are_closed_also_when_they_come_back_later() -> None:
     assert (first.is_closed, second.is_closed) == (True, False)
     idle.give_back(second)
     assert second.is_closed
+
+
+def test_connections_are_missing_where_opening_them_takes_time() -> None:
+    """Nothing is known before the first one; one that was near stays near."""
+    idle = connections(4, NEAR_SECONDS)
+    assert idle.missing(3) == 0
+    idle.give_back(idle.take())
+    assert [idle.missing(count) for count in (-1, 0, 1, 3)] == [0, 0, 0, 2]
+    idle.open_one(30.0)
+    assert idle.missing(3) == 1
+    near: Any = Connection(NEAR_SECONDS / 2)
+    idle.give_back(near)
+    assert idle.missing(4) == 0
+
+
+def test_connection_that_is_opened_early_is_taken_next() -> None:
+    idle = connections(4, NEAR_SECONDS)
+    idle.open_one(30.0)
+    connection = idle.take()
+    assert connection.sock is not None
+    assert idle.take().sock is None

@@ -28,14 +28,15 @@ class IdleConnections:
         self._shortest_opening = math.inf  # seconds
 
     def take(self) -> Any:
-        """The connection that was given back last, closed if its server has ended it; a new one if none is idle."""
-        try:
-            connection = self._idle.pop()
-        except IndexError:
-            return self.pool._new_conn()
-        if not connection.is_closed and is_connection_dropped(connection):
+        """The connection that was given back last; a new one if none is idle. What the server has ended is closed."""
+        while True:
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                return self.pool._new_conn()
+            if not is_connection_dropped(connection):
+                return connection
             connection.close()
-        return connection
 
     def missing(self, connections: int) -> int:
         """How many connections are to be opened for so many to be idle; 0 where that takes no time."""
@@ -48,7 +49,9 @@ class IdleConnections:
             self.give_back(connection)
 
     def give_back(self, connection: Any) -> None:
-        """The connection is idle again."""
+        """The connection is idle again, unless it is closed."""
+        if connection.sock is None:
+            return
         self._shortest_opening = min(self._shortest_opening, connection.opening)
         if len(self._idle) >= self._most:
             connection.close()

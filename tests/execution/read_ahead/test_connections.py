@@ -120,5 +120,6 @@ def test_connection_is_opened_while_requests_are_in_flight() -> None:
     with serving(waits) as server:
         db = openai_vtab.connect(base_url=server.url(), api_key="key-of-the-tests", max_concurrency=8)
         join(db, 30, 30)
+        assert eight.done()
         assert len(set(server_side.asked)) == 30
         db.close()

@@ -65,7 +65,7 @@ class HTTPTransport:
 
     def turn(self, cancelled: CancelFlag) -> AbstractContextManager[None]:
         """A block in which the thread's create has its turn. Raises CancelledError, and what `open` raises."""
-        from .create_connections import turn_of_create  # with ssl and urllib3
+        from .creating import turn_of_create  # with ssl and urllib3
 
         pool = (self._opened.get(False) or self._open(kept_alive=False)).connections.pool
         return turn_of_create(self._turns, pool, cancelled, self._settings.timeout)

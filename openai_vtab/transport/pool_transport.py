@@ -14,7 +14,7 @@ from ..protocol import Request, Response
 from ..protocol.multipart import Upload
 from ..settings import revealed
 from .connections import Opened
-from .create_connections import creating
+from .creating import creating
 from .deadline import outgoing
 from .exceptions import failure_of
 from .failures import Failure

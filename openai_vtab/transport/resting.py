@@ -23,7 +23,7 @@ connection that has carried another only where this is all but excluded, and whe
 
 A create is sent with "Connection: close" unless its connection may rest.
 
->>> resting.add(connection, number=7, opening=0.1)
+>>> resting.add(connection, number=7)
 >>> resting.take(first_waiting=9)
 Resting(connection=…, number=7, since=…, until=…)
 """
@@ -41,11 +41,17 @@ IDLE_SECONDS = 0.5
 PAUSE = 60.0  # seconds
 
 
-class Closes(Protocol):
-    """A connection."""
+class Connection(Protocol):
+    """A connection that was opened at `opened`, on the clock of time.monotonic(), within `opening` seconds."""
+
+    opened: float
+    opening: float
 
     def close(self) -> None:
         """Close it."""
+
+    def is_silent(self) -> bool:
+        """Whether nothing has arrived since the last response: neither an end nor a byte."""
 
 
 class Resting(NamedTuple):
@@ -55,7 +61,7 @@ class Resting(NamedTuple):
     it has rested long enough.
     """
 
-    connection: Closes
+    connection: Connection
     number: int
     since: float
     until: float
@@ -88,10 +94,10 @@ class RestingConnections:
         """How many connections further creates can count on."""
         return len(self._resting) if self.is_trusted else min(len(self._resting), 1 - self._is_tried)
 
-    def add(self, connection: Closes, number: int, opening: float) -> None:
-        """Let a connection rest that was opened within `opening` seconds."""
+    def add(self, connection: Connection, number: int) -> None:
+        """Let the connection of this create rest."""
         now = self._clock.monotonic()
-        rest = min(max(opening / 2, REST_SECONDS), LONGEST_REST)
+        rest = min(max(connection.opening / 2, REST_SECONDS), LONGEST_REST)
         self._resting.append(Resting(connection, number, now, now + rest))
 
     def take(self, first_waiting: float) -> Resting | None:

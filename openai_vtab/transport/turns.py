@@ -41,7 +41,7 @@ from contextlib import contextmanager
 
 from ..clock import REAL, Clock
 from .limits import INTERRUPT_POLL_SECONDS, CancelFlag
-from .resting import Closes, Resting, RestingConnections
+from .resting import Connection, Resting, RestingConnections
 
 NEAR_SECONDS = 0.01
 AHEAD_OF_EACH = 2  # connections: opening takes two round trips with TLS, a request one
@@ -209,11 +209,11 @@ class Turns:
         with self._mutex:
             return self._is_near is False and self._create_waits and self._resting.may_rest
 
-    def answered(self, turn: Turn, connection: Closes | None, opening: float) -> None:
-        """The create waits for nothing more. Its connection, which was opened within `opening` seconds, may rest."""
+    def answered(self, turn: Turn, connection: Connection | None) -> None:
+        """The create waits for nothing more. Its connection is to rest, unless it is None."""
         with self._mutex:
             if connection is not None:
-                self._resting.add(connection, turn.number, opening)
+                self._resting.add(connection, turn.number)
             turn.answered()
 
     def close_resting(self) -> None:

@@ -16,11 +16,17 @@ from ..support.clock import FakeClock
 class Connection:
     """Knows whether it is closed."""
 
+    opening: float = 0.0
+    opened: float = 0.0
     is_closed: bool = False
 
     def close(self) -> None:
         """Close it."""
         self.is_closed = True
+
+    def is_silent(self) -> bool:
+        """Nothing arrives."""
+        return not self.is_closed
 
 
 @pytest.mark.parametrize(
@@ -30,7 +36,7 @@ def test_rest_is_half_of_what_opening_took(opening: float, rest: float) -> None:
     """Within limits."""
     clock = FakeClock()
     resting = RestingConnections(clock)
-    resting.add(Connection(), 1, opening)
+    resting.add(Connection(opening), 1)
     taken = resting.take(math.inf)
     assert taken is not None
     assert (taken.since, taken.until) == (clock.monotonic(), pytest.approx(clock.monotonic() + rest))
@@ -52,7 +58,7 @@ def test_take_leaves_no_first_create_behind_twice(numbers: list[int], first_wait
     """The connection that has rested longest, of those whose latest create was sent before it."""
     resting = RestingConnections(FakeClock())
     for number in numbers:
-        resting.add(Connection(), number, 0.0)
+        resting.add(Connection(), number)
     found = resting.take(first_waiting)
     assert (found.number if found else None) == taken
     assert len(resting) == len(numbers) - (taken is not None)
@@ -64,9 +70,9 @@ def test_connection_that_is_idle_for_too_long_is_closed(first_waiting: float, is
     clock = FakeClock()
     resting = RestingConnections(clock)
     old, new = Connection(), Connection()
-    resting.add(old, 1 if is_trusted else 2, 0.0)
+    resting.add(old, 1 if is_trusted else 2)
     clock.advance(IDLE_SECONDS)
-    resting.add(new, 3, 0.0)
+    resting.add(new, 3)
     resting.expire(first_waiting)
     assert not old.is_closed
     clock.advance(0.001)
@@ -80,7 +86,7 @@ def test_distrust_lasts_for_a_while() -> None:
     clock = FakeClock()
     resting = RestingConnections(clock)
     connection = Connection()
-    resting.add(connection, 1, 0.0)
+    resting.add(connection, 1)
     resting.distrust()
     assert (connection.is_closed, len(resting), resting.may_rest) == (True, 0, False)
     clock.advance(PAUSE)

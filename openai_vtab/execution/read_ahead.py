@@ -33,7 +33,7 @@ from .bulk_reads import BulkReads
 log = logging.getLogger("openai_vtab")
 
 FIRST_USEFUL = 2  # look-ups before the first replay: one look-up alone has nothing to predict
-CONNECTIONS = 4  # times the requests that are due: opening one takes two round trips, in which these double twice
+CONNECTIONS = 4  # for each request that is due: opening one takes two round trips, and in each the requests double
 MOST_BESIDE_A_PAGE = 1  # look-ups that are sent ahead while a page of their list is in flight
 MOST_RECORDED = 10_000  # keys of one replay: a few MB; later half as many as the statement has used
 ENOUGH = 1_000  # keys that are recorded and not yet sent: no page is replayed before some of them are
@@ -73,7 +73,7 @@ class ReadAhead:
         self._most = most
         self._replay = replay
         self._prepare = prepare
-        self._prepared = 0
+        self._prepared = 0  # the most connections that were asked for
         self._bulk = bulk
         self._clock = clock
         self._began = clock.monotonic()

@@ -252,7 +252,7 @@ class Client:
         return self._http.ahead
 
     def missing(self, connections: int) -> int:
-        """How many connections are to be opened for so many to be idle; 0 where that takes no time."""
+        """How many connections to open so that `connections` are idle; 0 where that takes no time, or is not known."""
         return self._http.missing(connections)
 
     def open_idle(self) -> None:

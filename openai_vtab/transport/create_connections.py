@@ -9,8 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import socket
-import ssl
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -20,7 +18,8 @@ from urllib3.util.wait import wait_for_write
 
 from .creating import creating
 from .deadline import DeadlineConnection, outgoing
-from .turns import SILENT_SECONDS, Turn, Turns
+from .turn import Source
+from .turns import Turns
 
 UNDER_WAY = frozenset({errno.EINPROGRESS, errno.EWOULDBLOCK, getattr(errno, "WSAEWOULDBLOCK", errno.EINPROGRESS)})
 
@@ -42,55 +41,37 @@ class CreateConnection(DeadlineConnection):
     def connect(self) -> None:
         """Connect, and tell the turns how long it took."""
         super().connect()
-        creating.turn.turns.opened(self.opening)
+        creating.turns.opened(self.opening_seconds)
 
     def endheaders(self, *arguments: Any, **options: Any) -> None:
         """End the headers with `Connection: close`, unless the connection may rest afterwards."""
-        self.is_last = not self.may_rest
+        self.is_last = not self.is_reusable or not creating.turns.reuse_pays
         if self.is_last:
             self.putheader("Connection", "close")
         super().endheaders(*arguments, **options)  # type: ignore[misc]
 
     @property
-    def may_rest(self) -> bool:
-        """Whether it is open and may carry another create.
+    def is_reusable(self) -> bool:
+        """Whether it is open and leads to the server itself.
 
         A proxy that forwards requests has connections of its own, which are not seen from here.
         """
-        is_whole = self.proxy is None or self.proxy_is_tunneling
-        return isinstance(self.sock, socket.socket) and is_whole and creating.turn.turns.may_rest
-
-    def is_silent(self) -> bool:
-        """Whether nothing has arrived since the last response: neither an end nor a byte.
-
-        It reads, because for select() the session tickets of TLS 1.3 would be something that has arrived.
-        """
-        if self.sock is None:
-            return False
-        self.sock.settimeout(0.0)
-        try:
-            self.sock.recv(1)
-        except (BlockingIOError, ssl.SSLWantReadError):
-            return True
-        except OSError:
-            return False
-        return False
+        return isinstance(self.sock, socket.socket) and (self.proxy is None or self.proxy_is_tunneling)
 
     def _new_conn(self) -> Any:
-        turn = creating.turn
         if not self.goes_direct:
-            with turn.connecting():
+            with creating.connecting():
                 pass
             return super()._new_conn()
-        new = _connect_in_order(self._dns_host, self.port, self.socket_options, self.timeout, turn)
+        new = _connect_in_order(self._dns_host, self.port, self.socket_options, self.timeout)
         new.settimeout(outgoing.remaining())  # for the handshake
         return new
 
 
-def _connect_in_order(host: str, port: int, options: Any, seconds: float, turn: Turn) -> socket.socket:
+def _connect_in_order(host: str, port: int, options: Any, seconds: float) -> socket.socket:
     """Connect to the first address that accepts; each may take `seconds`. Raises OSError.
 
-    It begins within `turn.connecting()`, so that the server sees the connections in the order of the turns.
+    It begins within `creating.connecting()`, so that the server sees the connections in the order of the turns.
     """
     failure = OSError(f"no address of {host}")
     for family, kind, protocol, _, address in socket.getaddrinfo(
@@ -101,7 +82,7 @@ def _connect_in_order(host: str, port: int, options: Any, seconds: float, turn: 
             for option in options or ():
                 new.setsockopt(*option)
             new.setblocking(False)
-            with turn.connecting():
+            with creating.connecting():
                 code = new.connect_ex(address)
             if code in UNDER_WAY:
                 code = _wait(new, seconds)
@@ -130,33 +111,23 @@ class CreateConnections:
         self._turns = turns
 
     def take(self) -> Any:
-        """The connection that was opened ahead for the thread's create, one that has rested, or a new one."""
+        """The connection that is ready for the thread's create, or a new one."""
         turn = creating.turn
-        if (ahead := creating.take()) is not None:
-            if time.monotonic() - ahead.opened <= SILENT_SECONDS:
-                if ahead.is_silent():
-                    creating.use(on_break=self._turns.distrust)
-                    self._turns.send(turn)
-                    return ahead
-                self._turns.distrust()
-            ahead.close()
-        while (rested := self._turns.take_rested(turn)) is not None:
-            connection: Any = rested.connection
-            time.sleep(max(0.0, rested.until - time.monotonic()))
-            if connection.is_silent():
-                creating.use(on_break=self._turns.distrust_resting)
-                return connection
-            connection.close()
-            self._turns.distrust_resting()
-        creating.use(on_break=None)
+        if (ready := creating.take()) is not None:
+            if self._turns.clock.monotonic() <= ready.until:
+                if ready.connection.is_silent():
+                    self._turns.send(turn, ready.source)
+                    return ready.connection
+                self._turns.distrust(ready.source)
+            ready.connection.close()
+        self._turns.send(turn, Source.NEW)
         return self.pool._new_conn()
 
     def give_back(self, connection: Any) -> None:
         """Let the connection rest, or close it."""
-        rests = connection.may_rest and not connection.is_last
-        if not rests:
+        may_rest = connection.is_reusable and not connection.is_last
+        if not self._turns.end(creating.turn, connection if may_rest else None):
             connection.close()
-        self._turns.answered(creating.turn, connection if rests else None)
 
     def close(self) -> None:
         """Close the connections that rest."""

@@ -1,4 +1,4 @@
-"""The create that a thread is about to send: its turn, and the connection that is opened ahead for it.
+"""The create that a thread is about to send: its turn, and the connection that is ready for it.
 
 >>> with turn_of_create(turns, pool, cancelled, seconds=30.0): creating.turn
 """
@@ -6,58 +6,64 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from typing import NamedTuple
 
 import urllib3
 
-from .idle import opened
+from .idle import open_now
 from .limits import INTERRUPT_POLL_SECONDS, CancelFlag
-from .resting import Connection
-from .turns import SILENT_SECONDS, Turn, Turns
+from .resting import IDLE_SECONDS, Connection
+from .turn import Source, Turn
+from .turns import SILENT_SECONDS, Turns
 
-LONGEST_OPENING = 5.0  # seconds; what takes longer to open is not ahead of anything
+
+class Ready(NamedTuple):
+    """A connection that was opened ahead or has rested. until: how long it may be used, on the clock of the turns."""
+
+    connection: Connection
+    source: Source
+    until: float
 
 
 class CreatingState(threading.local):
-    """The turn of the thread's create, its connection if that was opened ahead, and what to do if this one breaks.
+    """The turn of the thread's create, and the connection that is ready for it.
 
     Thread-local, because urllib3 passes nothing of ours to a connection, and a thread sends one request at a time.
     """
 
+    turns: Turns
     turn: Turn
-    opened: Connection | None = None
-    on_break: Callable[[], None] | None = None
+    ready: Ready | None = None
 
-    def begin(self, turn: Turn) -> None:
+    def begin(self, turns: Turns, turn: Turn) -> None:
         """Begin the turn."""
+        self.turns = turns
         self.turn = turn
-        self.use(on_break=None)
 
-    def keep(self, opened: Connection | None) -> None:
-        """Keep the connection that was opened ahead for when the turn comes; None if that failed."""
-        self.opened = opened
+    def connecting(self) -> AbstractContextManager[None]:
+        """A block in which a connection begins to be opened for the create."""
+        return self.turns.connecting(self.turn)
 
-    def take(self) -> Connection | None:
-        """The connection that was opened ahead; None once it was taken or closed."""
-        opened, self.opened = self.opened, None
-        return opened
+    def fail(self) -> None:
+        """The create has no response: the server may have ended the connection."""
+        self.turns.distrust(self.turn.source)
+
+    def keep(self, ready: Ready | None) -> None:
+        """Keep a connection for the create; None if there is none."""
+        self.ready = ready
+
+    def take(self) -> Ready | None:
+        """The connection that is ready; None once it was taken or closed."""
+        ready, self.ready = self.ready, None
+        return ready
 
     def close_unused(self) -> None:
-        """Close the connection that was opened ahead and not taken."""
-        if (opened := self.take()) is not None:
-            opened.close()
-
-    def use(self, on_break: Callable[[], None] | None) -> None:
-        """`on_break` is called if the connection that is used next breaks."""
-        self.on_break = on_break
-
-    def broke(self) -> None:
-        """Learn that the connection has broken after the first byte of the create."""
-        if self.on_break is not None:
-            self.on_break()
+        """Close the connection that is ready and was not taken."""
+        if (ready := self.take()) is not None:
+            ready.connection.close()
 
 
 creating = CreatingState()
@@ -67,36 +73,57 @@ creating = CreatingState()
 def turn_of_create(
     turns: Turns, pool: urllib3.HTTPConnectionPool, cancelled: CancelFlag, seconds: float
 ) -> Iterator[None]:
-    """Wait for the turn of the thread's create, and meanwhile open its connection, which its first attempt uses.
+    """Wait for the turn of the thread's create, and have a connection ready, which its first attempt uses.
 
-    Raises CancelledError if `cancelled` is set before the turn comes.
+    Raises CancelledError if `cancelled` is set before the create may be sent.
     """
     turn = turns.enter(cancelled)
     if turn is None:
         raise CancelledError
     try:
-        creating.begin(turn)
+        creating.begin(turns, turn)
         if not turn.has_come:
-            creating.keep(opened(pool, min(seconds, LONGEST_OPENING)))
-            _wait_for(turn)
+            _open_ahead(turns, turn, pool, seconds)
+        if creating.ready is None:
+            _wait_for_rest(turns, turn)
         yield
     finally:
         creating.close_unused()
         turns.leave(turn)
 
 
-def _wait_for(turn: Turn) -> None:
-    """Wait for a turn, whose connection is closed if it has to be silent for too long. Raises CancelledError."""
-    opened = creating.opened
-    if opened is None:
-        turn.turns.distrust()
-        with turn.connecting():  # where it could not even begin to be opened, it joins the line here
+def _open_ahead(turns: Turns, turn: Turn, pool: urllib3.HTTPConnectionPool, seconds: float) -> None:
+    """Open a connection and wait for the turn, with the connection closed if it has to be silent for too long.
+
+    Raises CancelledError.
+    """
+    clock = turns.clock
+    connection = open_now(pool, seconds)
+    opened = clock.monotonic()
+    if connection is None:
+        turns.distrust(Source.AHEAD)
+        with turns.connecting(turn):  # where it could not even begin to be opened, it joins the line here
             pass
+    else:
+        creating.keep(Ready(connection, Source.AHEAD, opened + SILENT_SECONDS))
     was_late = turn.has_come
-    while not turn.wait(INTERRUPT_POLL_SECONDS):
+    while not turns.wait(turn, INTERRUPT_POLL_SECONDS):
         if turn.cancelled.is_set:
             raise CancelledError
-        if opened is not None and time.monotonic() - opened.opened > SILENT_SECONDS:
+        if clock.monotonic() > opened + SILENT_SECONDS:
             creating.close_unused()
-    if opened is not None:
-        turn.turns.came(opened.opening, 0.0 if was_late else time.monotonic() - opened.opened)
+    if connection is not None:
+        turns.came(connection.opening_seconds, 0.0 if was_late else clock.monotonic() - opened)
+
+
+def _wait_for_rest(turns: Turns, turn: Turn) -> None:
+    """Take a resting connection, if there is one, and wait until it has rested. Raises CancelledError."""
+    resting = turns.take_resting(turn)
+    if resting is None:
+        return
+    creating.keep(Ready(resting.connection, Source.RESTED, resting.since + IDLE_SECONDS))
+    clock = turns.clock
+    while (remaining := resting.until - clock.monotonic()) > 0:
+        clock.sleep(min(remaining, INTERRUPT_POLL_SECONDS))
+        if turn.cancelled.is_set:
+            raise CancelledError

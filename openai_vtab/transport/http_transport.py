@@ -21,7 +21,7 @@ from ..protocol import Request, Response
 from ..settings import Settings
 from .failures import Failure
 from .limits import CancelFlag
-from .turns import Turns
+from .turns import PATIENCE, Turns
 
 if TYPE_CHECKING:
     import ssl
@@ -44,7 +44,7 @@ class HTTPTransport:
     def __init__(self, settings: Settings, base_url: str, clock: Clock) -> None:
         self._settings = settings
         self._base_url = base_url
-        self._turns = Turns(settings.max_concurrency, clock)
+        self._turns = Turns(settings.max_concurrency, clock, min(PATIENCE, settings.timeout / 4))
         self._lock = threading.Lock()
         self._tls: ssl.SSLContext | None = None  # of all pools
         self._opened: dict[bool, PoolTransport] = {}
@@ -52,9 +52,9 @@ class HTTPTransport:
 
     @property
     def ahead(self) -> int | None:
-        """How many connections may ever be opened ahead, 0 if that is of no use here; None until that is known."""
-        ahead = self._turns.ahead
-        return self._turns.most_ahead if ahead else ahead
+        """How many connections may ever be opened ahead, 0 if the server is near; None until that is known."""
+        is_near = self._turns.is_near
+        return None if is_near is None else 0 if is_near else self._turns.most_ahead
 
     def open(self, kept_alive: bool) -> Transport:
         """The function that sends over kept-alive connections, or over new ones.
@@ -104,7 +104,7 @@ class HTTPTransport:
             return found
 
     def missing(self, connections: int) -> int:
-        """How many connections are to be opened for so many to be idle; 0 where that takes no time."""
+        """How many connections to open so that `connections` are idle; 0 where that takes no time, or is not known."""
         idle = self._idle
         return 0 if idle is None else idle.missing(connections)
 

@@ -16,6 +16,8 @@ from urllib3.util.connection import is_connection_dropped
 from .deadline import outgoing
 from .turns import NEAR_SECONDS
 
+LONGEST_OPENING = 5.0  # seconds; a slower connection is not worth waiting for
+
 
 class IdleConnections:
     """Up to `most` idle connections; used from many threads at once. A deque is thread-safe, so there is no lock."""
@@ -23,60 +25,72 @@ class IdleConnections:
     def __init__(self, pool: urllib3.HTTPConnectionPool, most: int) -> None:
         self.pool = pool
         self._idle: deque[Any] = deque()
+        self._unused: deque[Any] = deque()  # opened before they are needed
         self._most = most
         self._is_closed = False
         self._shortest_opening = math.inf  # seconds
 
     def take(self) -> Any:
-        """The connection that was given back last; a new one if none is idle. What the server has ended is closed."""
-        while True:
-            try:
-                connection = self._idle.pop()
-            except IndexError:
-                return self.pool._new_conn()
+        """The connection that was given back last, one that is unused, or a new one. Closes those that have ended."""
+        while (connection := _pop(self._idle)) is not None:
             if not is_connection_dropped(connection):
                 return connection
             connection.close()
+        while (connection := _pop(self._unused)) is not None:
+            if connection.is_silent():
+                return connection
+            connection.close()
+        return self.pool._new_conn()
 
     def missing(self, connections: int) -> int:
-        """How many connections are to be opened for so many to be idle; 0 where that takes no time."""
+        """How many connections to open so that `connections` are idle; 0 where that takes no time, or is not known."""
         is_far = NEAR_SECONDS <= self._shortest_opening < math.inf
-        return max(0, connections - len(self._idle)) if is_far else 0
+        return max(0, connections - len(self._idle) - len(self._unused)) if is_far else 0
 
     def open_one(self, seconds: float) -> None:
         """Open a connection before it is needed. A failure is left to the request that needs one."""
-        if (connection := opened(self.pool, seconds)) is not None:
-            self.give_back(connection)
+        if (connection := open_now(self.pool, seconds)) is not None:
+            self._keep(connection, self._unused)
 
     def give_back(self, connection: Any) -> None:
         """The connection is idle again, unless it is closed."""
-        if connection.sock is None:
-            return
-        self._shortest_opening = min(self._shortest_opening, connection.opening)
-        if len(self._idle) >= self._most:
-            connection.close()
-            return
-        self._idle.append(connection)
-        if self._is_closed:
-            self._close_idle()
+        if connection.sock is not None:
+            self._shortest_opening = min(self._shortest_opening, connection.opening_seconds)
+            self._keep(connection, self._idle)
 
     def close(self) -> None:
         """Close the idle connections, and the others once they are given back."""
         self._is_closed = True
         self._close_idle()
 
-    def _close_idle(self) -> None:
-        while self._idle:
-            try:
-                connection = self._idle.pop()
-            except IndexError:  # another thread has taken the last one
-                return
+    def _keep(self, connection: Any, idle: deque[Any]) -> None:
+        if len(self._idle) + len(self._unused) >= self._most:
             connection.close()
+            return
+        idle.append(connection)
+        if self._is_closed:
+            self._close_idle()
+
+    def _close_idle(self) -> None:
+        for idle in (self._idle, self._unused):
+            while (connection := _pop(idle)) is not None:
+                connection.close()
 
 
-def opened(pool: Any, seconds: float) -> Any:
-    """A new connection of the pool, with its tunnel and handshake; None if it cannot be opened within `seconds`."""
-    outgoing.begin(seconds)
+def _pop(idle: deque[Any]) -> Any:
+    """The last one; None if there is none, or another thread has taken it."""
+    try:
+        return idle.pop()
+    except IndexError:
+        return None
+
+
+def open_now(pool: Any, seconds: float) -> Any:
+    """A new connection of the pool, with its tunnel and handshake.
+
+    None if it cannot be opened within `seconds` or LONGEST_OPENING.
+    """
+    outgoing.begin(min(seconds, LONGEST_OPENING))
     connection = pool._new_conn()
     try:
         if pool.proxy is not None:

@@ -67,8 +67,8 @@ class PoolTransport:
         except BaseException as error:
             if cancelled.reads_were_ended and not request.changes:
                 return Failure("interrupted", sent=outgoing.has_begun)
-            if outgoing.has_begun and not request.idempotent:
-                creating.broke()
+            if not request.idempotent:
+                creating.fail()
             return failure_of(error, outgoing.has_begun, self._base_url, self._proxy)
         if cancelled.reads_were_ended and not request.changes:  # a body without a length seems whole then
             if body is not None and not isinstance(body, bytes):

@@ -208,7 +208,6 @@ def test_ahead_gives_way_when_a_silent_connection_holds_up_the_server(
     """A server that takes the newest connection first: the silent one is closed, and the requests go on."""
     monkeypatch.setattr("openai_vtab.transport.turns.SILENT_SECONDS", 0.05)
     monkeypatch.setattr("openai_vtab.transport.creating.SILENT_SECONDS", 0.05)
-    monkeypatch.setattr("openai_vtab.transport.create_connections.SILENT_SECONDS", 0.05)
     waiting: list[threading.Event] = []
     busy, lock = threading.Lock(), threading.Lock()
     server_side = Counting(0.0)
@@ -288,7 +287,7 @@ def test_ahead_needs_no_more_connections_than_the_server_allows(connect: Connect
 
 def test_ahead_that_never_shakes_hands_costs_nothing(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     """The creates that are under way have the server to themselves; the others follow."""
-    monkeypatch.setattr("openai_vtab.transport.creating.LONGEST_OPENING", 0.2)
+    monkeypatch.setattr("openai_vtab.transport.idle.LONGEST_OPENING", 0.2)
     server_side = Counting(0.1)
     accepted = iter(range(1000))
     silent: list[socket.socket] = []

@@ -30,12 +30,13 @@ class Keeping:
     """Answers each request of each connection, `seconds` after it; closes where the request says so.
 
     asked: the number of the file and of the request on its connection, in the order of the requests. told: how many of
-    them said "Connection: close". ends: how many connections have ended.
+    them said "Connection: close". most_open: how many connections were open at once. ends: how many have ended.
     """
 
     def __init__(self, seconds: float = 0.01) -> None:
         self.asked: list[tuple[int, int]] = []
-        self.in_flight = self.most_in_flight = self.told = self.ends = 0
+        self.in_flight = self.most_in_flight = self.told = 0
+        self.open = self.most_open = self.ends = 0
         self.seconds = seconds
         self.after: Callable[[socket.socket, int], bool] = lambda connection, count: True  # whether it goes on
         self._lock = threading.Lock()
@@ -52,6 +53,9 @@ class Keeping:
 
     def __call__(self, connection: socket.socket) -> None:
         count = 0
+        with self._lock:
+            self.open += 1
+            self.most_open = max(self.most_open, self.open)
         try:
             while asked := request(connection):
                 count += 1
@@ -59,6 +63,7 @@ class Keeping:
                     break
         finally:
             with self._lock:
+                self.open -= 1
                 self.ends += 1
 
     def answer(self, connection: socket.socket, asked: bytes, count: int) -> bool:
@@ -133,8 +138,43 @@ def test_connection_of_a_create_is_used_once(connect: Connect, monkeypatch: pyte
             url = "http://api.test/v1"
         count = 2 if reason == "few" else 20
         create(connect(url, allow_http=True), count)
-        assert (server.connections, server_side.reused, server_side.told) == (count, 0, count)
+        assert (server.connections, server_side.reused) == (count, 0)
         assert server_side.numbers == list(range(count))
+
+
+def test_connections_are_never_more_than_three_times_as_many_as_creates_in_flight(connect: Connect) -> None:
+    """In use, opened ahead and resting; the last creates use those that rest, too."""
+    server_side = Keeping(0.02)
+    with serving(server_side) as server:
+        db = connect(server.url(), max_concurrency=4)
+        create(db, 80)
+        assert server_side.numbers == list(range(80))
+        assert server_side.most_open <= 12
+        assert all(count > 1 for _, count in server_side.asked[-4:])
+
+
+def test_trial_that_is_told_to_wait_is_a_success(connect: Connect) -> None:
+    """A 429 is a response like any other: the create is sent again, and connections are used again."""
+    server_side = Keeping()
+    limited: list[int] = []
+
+    def limits(connection: socket.socket) -> None:
+        count = 0
+        while asked := request(connection):
+            count += 1
+            if count == 2 and not limited:
+                limited.append(count)
+                connection.sendall(answer({"error": {"message": "wait"}}, 429, {"retry-after-ms": "1"}))
+            elif not server_side.answer(connection, asked, count):
+                break
+
+    with serving(limits) as server:
+        db = connect(server.url(), max_concurrency=4)
+        create(db, 80)
+        assert recorded(db) == all_done(80)
+        assert server_side.numbers == list(range(80))
+        assert limited
+        assert server_side.reused > 20
 
 
 # servers that close it

@@ -12,13 +12,16 @@ class Connection:
     """A connection, open until it is closed or its server ends it. Opening it takes `opening` seconds."""
 
     def __init__(self, opening: float) -> None:
-        self.opening = opening
+        self.opening_seconds = opening
         self.is_closed = False
         self.is_connected = True
         self.sock: object = None
 
     def connect(self) -> None:
         self.sock = object()
+
+    def is_silent(self) -> bool:
+        return self.is_connected
 
     def close(self) -> None:
         self.is_closed = True
@@ -113,8 +116,15 @@ def test_connections_are_missing_where_opening_them_takes_time() -> None:
 
 
 def test_connection_that_is_opened_early_is_taken_next() -> None:
+    """After those that have carried a request, and unless the server has ended it."""
     idle = connections(4, NEAR_SECONDS)
-    idle.open_one(30.0)
-    connection = idle.take()
-    assert connection.sock is not None
+    used = taken(idle)
+    for _ in range(2):
+        idle.open_one(30.0)
+    idle.give_back(used)
+    assert idle.take() is used
+    early = idle.take()
+    assert (early.sock is None, early.is_closed) == (False, False)
+    for connection in idle.pool.made:  # type: ignore[attr-defined]
+        connection.is_connected = False
     assert idle.take().sock is None

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import re
 import socket
+import ssl
 import threading
 import time
 from concurrent.futures import Future
+from pathlib import Path
 
 import apsw
 import pytest
+import trustme
 
 import openai_vtab
 
@@ -64,11 +67,18 @@ def join(db: apsw.Connection, count: int, rows: int) -> None:
     found.close()
 
 
-def test_join_opens_no_more_connections_than_may_be_used() -> None:
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_join_opens_no_more_connections_than_may_be_used(tmp_path: Path, scheme: str) -> None:
     """Each key is looked up once, and the next join opens none."""
+    authority, bundle = trustme.CA(), tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
     server_side = Batches()
-    with serving(server_side) as server:
-        db = openai_vtab.connect(base_url=server.url(), api_key="key-of-the-tests", max_concurrency=8)
+    with serving(server_side, tls if scheme == "https" else None) as server:
+        db = openai_vtab.connect(
+            base_url=server.url(scheme), api_key="key-of-the-tests", max_concurrency=8, ca_bundle=bundle
+        )
         for _ in range(2):
             join(db, 60, 60)
             assert (server.connections, server_side.most_open) == (8, 8)

@@ -53,8 +53,8 @@ class HTTPTransport:
     @property
     def ahead(self) -> int | None:
         """How many connections may ever be opened ahead, 0 if the server is near; None until that is known."""
-        is_near = self._turns.is_near
-        return None if is_near is None else 0 if is_near else self._turns.most_ahead
+        ahead = self._turns.ahead
+        return ahead if ahead is None or self._turns.is_near else self._turns.most_ahead
 
     def open(self, kept_alive: bool) -> Transport:
         """The function that sends over kept-alive connections, or over new ones.

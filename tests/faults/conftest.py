@@ -31,7 +31,7 @@ def far(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def connect(tmp_path: Path) -> Iterator[Connect]:
+def connect_to(tmp_path: Path) -> Iterator[Connect]:
     """Open a database with a ledger."""
     bundle = tmp_path / "ca.pem"
     AUTHORITY.cert_pem.write_to_path(str(bundle))

@@ -7,7 +7,8 @@ prediction costs a request, never a row.
 
 Read-ahead never has more unused requests outstanding than the statement has already used, so that LIMIT 3 does not
 fetch a thousand rows, and a query never sends more than twice what it needs; and never more than keep all connections
-busy.
+busy. While these requests are in flight, connections are opened for the next ones, because at a distance this takes
+longer than a request.
 
 A replay cannot go beyond the page of a list that has not come yet. This page is requested before the keys that were
 recorded before it, and once it has come, the statement is replayed again. So pages are prefetched while their keys are
@@ -32,6 +33,7 @@ from .bulk_reads import BulkReads
 log = logging.getLogger("openai_vtab")
 
 FIRST_USEFUL = 2  # look-ups before the first replay: one look-up alone has nothing to predict
+CONNECTIONS = 4  # for each request that is due: opening one takes two round trips, and in each the requests double
 MOST_BESIDE_A_PAGE = 1  # look-ups that are sent ahead while a page of their list is in flight
 MOST_RECORDED = 10_000  # keys of one replay: a few MB; later half as many as the statement has used
 ENOUGH = 1_000  # keys that are recorded and not yet sent: no page is replayed before some of them are
@@ -51,7 +53,8 @@ class ReadAhead:
     """Predicts what one statement will look up.
 
     `start` sends a request, and returns False if it was sent before. `is_answered` returns whether a request has its
-    response. Up to `most` requests are outstanding. `bulk` reads lists instead, where that pays.
+    response. Up to `most` requests are outstanding. `prepare` has so many connections open. `bulk` reads lists instead,
+    where that pays.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class ReadAhead:
         most: int,
         replay: Replay,
         *,
+        prepare: Callable[[int], None] = lambda _: None,
         bulk: BulkReads | None = None,
         clock: Clock = REAL,
     ) -> None:
@@ -68,6 +72,8 @@ class ReadAhead:
         self._is_answered = is_answered
         self._most = most
         self._replay = replay
+        self._prepare = prepare
+        self._prepared = 0  # the most connections that were asked for
         self._bulk = bulk
         self._clock = clock
         self._began = clock.monotonic()
@@ -115,6 +121,10 @@ class ReadAhead:
             if not self._used[following.identity] and self._start(following):
                 self._ahead[following.identity] = None
                 self.predicted += 1
+        connections = min(CONNECTIONS * due, len(self._ahead) + len(self._coming), self._most)
+        if connections > self._prepared:
+            self._prepared = connections
+            self._prepare(connections)
 
     def used(self, request: Request) -> None:
         """Count a request that the statement uses, such as the next page of a list."""

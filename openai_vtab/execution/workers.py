@@ -110,14 +110,19 @@ class WorkerPool:
                 future.set_exception(error)
             return future
         with self._lock:
-            self._unfinished += 1
             most = self.size + more_threads
-            if self._unfinished > self._threads and (self._threads < most or self._threads < self._most()):
+            if self._unfinished >= self._threads and (self._threads < most or self._threads < self._most()):
                 name = f"openai_vtab-{self._threads + 1}"
                 threading.Thread(target=self._work, args=(self._tasks,), name=name, daemon=True).start()
                 self._threads += 1  # after start(): a signal in between must not count a thread that never began
+            self._unfinished += 1
         self._tasks.put((future, call, wait_budget.cancelled))
         return future
+
+    def prepare(self, connections: int, wait_budget: WaitBudget) -> None:
+        """Have threads of the pool open connections, so that so many can be used at once; at most one each."""
+        for _ in range(self.client.missing(min(connections, self.size) - self._unfinished)):
+            self.submit(self.client.open_idle, wait_budget=wait_budget)
 
     def _most(self) -> int:
         """How many threads there may be: those that still work for a cancelled statement are replaced."""

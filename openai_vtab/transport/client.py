@@ -158,8 +158,6 @@ class Client:
         beta = self._beta if request.target.startswith("/vector_stores") else NO_HEADERS
         own = revealed(given) if (given := self.settings.default_headers) else NO_HEADERS
         headers = {**self._headers, **beta, **own, **request.headers, **key.headers}
-        if not request.idempotent:
-            headers["Connection"] = "close"
         try:
             outcome = send(request, self.settings.timeout, headers, cancelled)
             if isinstance(outcome, Response):
@@ -252,6 +250,14 @@ class Client:
         None until it is known whether that is of use.
         """
         return self._http.ahead
+
+    def missing(self, connections: int) -> int:
+        """How many connections to open so that `connections` are idle; 0 where that takes no time, or is not known."""
+        return self._http.missing(connections)
+
+    def open_idle(self) -> None:
+        """Open a connection that is kept alive. A failure is left to the request that needs one."""
+        self._http.open_idle()
 
     def close(self) -> None:
         """Close the idle connections."""

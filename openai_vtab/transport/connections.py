@@ -17,8 +17,8 @@ import urllib3
 from urllib3.util.ssl_ import create_urllib3_context
 
 from ..errors import ConfigurationError
+from .create_connections import CreateConnection
 from .deadline import DeadlineConnection
-from .fresh import FreshConnection
 
 
 class Opened(NamedTuple):
@@ -45,8 +45,8 @@ def open_pool(
 ) -> Opened:
     """A pool of up to `size` connections; `tls` is the context of another pool to the same URL.
 
-    It goes through a proxy if the environment names one, unless `direct`. Without `kept_alive`, each connection is used
-    once. Raises ConfigurationError for an address, certificates or a proxy that cannot be used.
+    It goes through a proxy if the environment names one, unless `direct`. Without `kept_alive`, it is for creates.
+    Raises ConfigurationError for an address, certificates or a proxy that cannot be used.
     """
     verify: str | bool = True
     if base_url.startswith("https:") and tls is None:
@@ -69,7 +69,7 @@ def open_pool(
         if proxy:
             raise ConfigurationError(_unusable(proxy, str(error))) from None
         raise ConfigurationError(f"base_url is {base_url!r}, which cannot be opened: {error}") from None
-    kind = DeadlineConnection if kept_alive else FreshConnection
+    kind = DeadlineConnection if kept_alive else CreateConnection
     pool.ConnectionCls = type("Connection", (kind, pool.ConnectionCls), {"goes_direct": not proxy})
     prefix = adapter.request_url(probe, proxies).rstrip("/")
     return Opened(cast("urllib3.HTTPConnectionPool", pool), prefix, _unusable(proxy) if proxy else "", tls)

@@ -15,6 +15,7 @@ import http.client
 import io
 import math
 import socket
+import ssl
 import threading
 import time
 from contextlib import suppress
@@ -75,15 +76,33 @@ class DeadlineConnection:
 
     sock: Any
     timeout: float
+    opening_seconds = 0.0
 
     def connect(self) -> None:
         """Connect, with the proxy's tunnel and the handshake."""
-        begun = outgoing.has_begun
+        begun, began = outgoing.has_begun, time.monotonic()
         self.timeout = outgoing.seconds
         try:
             super().connect()  # type: ignore[misc]
         finally:
             outgoing.connected(begun)
+        self.opening_seconds = time.monotonic() - began
+
+    def is_silent(self) -> bool:
+        """Whether nothing has arrived since the last response: neither an end nor a byte.
+
+        It reads, because for select() the session tickets of TLS 1.3 would be something that has arrived.
+        """
+        if self.sock is None:
+            return False
+        self.sock.settimeout(0.0)
+        try:
+            self.sock.recv(1)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return True
+        except OSError:
+            return False
+        return False
 
     def _new_conn(self) -> Any:
         new = super()._new_conn()  # type: ignore[misc]

@@ -21,12 +21,14 @@ from ..protocol import Request, Response
 from ..settings import Settings
 from .failures import Failure
 from .limits import CancelFlag
-from .turns import Turns
+from .turns import PATIENCE, Turns
 
 if TYPE_CHECKING:
     import ssl
 
+    from .idle import IdleConnections
     from .pool_transport import PoolTransport
+    from .round_trip import Connections
 
 # Sends a request once, with a time-out in seconds, with headers, and with the flag of its statement, which may end a
 # read. It returns a Failure rather than raising an exception, whose traceback would show the key among the headers.
@@ -36,22 +38,23 @@ Transport = Callable[[Request, float, Mapping[str, str], CancelFlag], Response |
 class HTTPTransport:
     """The connections to one base URL; used from many threads at once. Opens nothing before the first request.
 
-    Requests that must not be retried have connections of their own, each used once, and are sent in turn.
+    Requests that must not be retried have connections of their own, and are sent in turn.
     """
 
     def __init__(self, settings: Settings, base_url: str, clock: Clock) -> None:
         self._settings = settings
         self._base_url = base_url
-        self._turns = Turns(settings.max_concurrency, clock)
+        self._turns = Turns(settings.max_concurrency, clock, min(PATIENCE, settings.timeout / 4))
         self._lock = threading.Lock()
         self._tls: ssl.SSLContext | None = None  # of all pools
         self._opened: dict[bool, PoolTransport] = {}
+        self._idle: IdleConnections | None = None
 
     @property
     def ahead(self) -> int | None:
-        """How many connections may ever be opened ahead, 0 if that is of no use here; None until that is known."""
+        """How many connections may ever be opened ahead, 0 if the server is near; None until that is known."""
         ahead = self._turns.ahead
-        return self._turns.most_ahead if ahead else ahead
+        return ahead if ahead is None or self._turns.is_near else self._turns.most_ahead
 
     def open(self, kept_alive: bool) -> Transport:
         """The function that sends over kept-alive connections, or over new ones.
@@ -62,9 +65,9 @@ class HTTPTransport:
 
     def turn(self, cancelled: CancelFlag) -> AbstractContextManager[None]:
         """A block in which the thread's create has its turn. Raises CancelledError, and what `open` raises."""
-        from .fresh import turn_of_create  # with ssl and urllib3
+        from .creating import turn_of_create  # with ssl and urllib3
 
-        pool = (self._opened.get(False) or self._open(kept_alive=False)).idle.pool
+        pool = (self._opened.get(False) or self._open(kept_alive=False)).connections.pool
         return turn_of_create(self._turns, pool, cancelled, self._settings.timeout)
 
     def _open(self, kept_alive: bool) -> PoolTransport:
@@ -72,6 +75,8 @@ class HTTPTransport:
             found = self._opened.get(kept_alive)
             if found is None:
                 from .connections import open_pool  # requests and urllib3 take long to import
+                from .create_connections import CreateConnections
+                from .idle import IdleConnections
                 from .pool_transport import PoolTransport
 
                 settings = self._settings
@@ -84,27 +89,42 @@ class HTTPTransport:
                     tls=self._tls,
                 )
                 self._tls = opened.tls
+                connections: Connections
+                if kept_alive:
+                    connections = self._idle = IdleConnections(opened.pool, settings.max_concurrency)
+                else:
+                    connections = CreateConnections(opened.pool, self._turns)
                 self._opened[kept_alive] = found = PoolTransport(
                     opened,
+                    connections,
                     self._base_url,
-                    size=settings.max_concurrency,
                     most=settings.max_answer_bytes,
                     query=settings.default_query,
-                    on_break=self._turns.distrust,
                 )
             return found
+
+    def missing(self, connections: int) -> int:
+        """How many connections to open so that `connections` are idle; 0 where that takes no time, or is not known."""
+        idle = self._idle
+        return 0 if idle is None else idle.missing(connections)
+
+    def open_idle(self) -> None:
+        """Open a connection that is kept alive. A failure is left to the request that needs one."""
+        if (idle := self._idle) is not None:
+            idle.open_one(self._settings.timeout)
 
     def close(self) -> None:
         """Close the idle connections."""
         with self._lock:
             opened, self._opened = self._opened, {}
-            self._tls = None
+            self._tls = self._idle = None
         for transport in opened.values():
-            transport.idle.close()
+            transport.connections.close()
 
     def close_kept_alive(self) -> None:
         """Close the idle connections that are kept alive: a response may be left over on one of them."""
         with self._lock:
             found = self._opened.pop(True, None)
+            self._idle = None
         if found is not None:
-            found.idle.close()
+            found.connections.close()

@@ -6,11 +6,17 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import Any
 
 import urllib3
 from urllib3.util.connection import is_connection_dropped
+
+from .deadline import outgoing
+from .turns import NEAR_SECONDS
+
+LONGEST_OPENING = 5.0  # seconds; a slower connection is not worth waiting for
 
 
 class IdleConnections:
@@ -19,37 +25,79 @@ class IdleConnections:
     def __init__(self, pool: urllib3.HTTPConnectionPool, most: int) -> None:
         self.pool = pool
         self._idle: deque[Any] = deque()
+        self._unused: deque[Any] = deque()  # opened before they are needed
         self._most = most
         self._is_closed = False
+        self._shortest_opening = math.inf  # seconds
 
     def take(self) -> Any:
-        """The connection that was given back last, closed if its server has ended it; a new one if none is idle."""
-        try:
-            connection = self._idle.pop()
-        except IndexError:
-            return self.pool._new_conn()
-        if not connection.is_closed and is_connection_dropped(connection):
+        """The connection that was given back last, one that is unused, or a new one. Closes those that have ended."""
+        while (connection := _pop(self._idle)) is not None:
+            if not is_connection_dropped(connection):
+                return connection
             connection.close()
-        return connection
+        while (connection := _pop(self._unused)) is not None:
+            if connection.is_silent():
+                return connection
+            connection.close()
+        return self.pool._new_conn()
+
+    def missing(self, connections: int) -> int:
+        """How many connections to open so that `connections` are idle; 0 where that takes no time, or is not known."""
+        is_far = NEAR_SECONDS <= self._shortest_opening < math.inf
+        return max(0, connections - len(self._idle) - len(self._unused)) if is_far else 0
+
+    def open_one(self, seconds: float) -> None:
+        """Open a connection before it is needed. A failure is left to the request that needs one."""
+        if (connection := open_now(self.pool, seconds)) is not None:
+            self._keep(connection, self._unused)
 
     def give_back(self, connection: Any) -> None:
-        """The connection is idle again."""
-        if len(self._idle) >= self._most:
-            connection.close()
-            return
-        self._idle.append(connection)
-        if self._is_closed:
-            self._close_idle()
+        """The connection is idle again, unless it is closed."""
+        if connection.sock is not None:
+            self._shortest_opening = min(self._shortest_opening, connection.opening_seconds)
+            self._keep(connection, self._idle)
 
     def close(self) -> None:
         """Close the idle connections, and the others once they are given back."""
         self._is_closed = True
         self._close_idle()
 
-    def _close_idle(self) -> None:
-        while self._idle:
-            try:
-                connection = self._idle.pop()
-            except IndexError:  # another thread has taken the last one
-                return
+    def _keep(self, connection: Any, idle: deque[Any]) -> None:
+        if len(self._idle) + len(self._unused) >= self._most:
             connection.close()
+            return
+        idle.append(connection)
+        if self._is_closed:
+            self._close_idle()
+
+    def _close_idle(self) -> None:
+        for idle in (self._idle, self._unused):
+            while (connection := _pop(idle)) is not None:
+                connection.close()
+
+
+def _pop(idle: deque[Any]) -> Any:
+    """The last one; None if there is none, or another thread has taken it."""
+    try:
+        return idle.pop()
+    except IndexError:
+        return None
+
+
+def open_now(pool: Any, seconds: float) -> Any:
+    """A new connection of the pool, with its tunnel and handshake.
+
+    None if it cannot be opened within `seconds` or LONGEST_OPENING.
+    """
+    outgoing.begin(min(seconds, LONGEST_OPENING))
+    connection = pool._new_conn()
+    try:
+        if pool.proxy is not None:
+            pool._prepare_proxy(connection)
+        if connection.sock is None:
+            connection.connect()
+    except Exception:
+        connection.close()
+        return None
+    return connection

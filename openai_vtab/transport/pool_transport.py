@@ -1,52 +1,48 @@
 """Sends requests over the connections of one pool. It imports ssl and urllib3, which take long.
 
->>> send = PoolTransport(open_pool(…), "https://api.openai.com/v1", size=16, most=64_000_000, …)
+>>> send = PoolTransport(open_pool(…), IdleConnections(…), "https://api.openai.com/v1", most=64_000_000, …)
 >>> send(Request("GET", "/files"), 30.0, {"Authorization": "Bearer sk-…"}, CancelFlag())
 Response(status=200, …)
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from urllib.parse import parse_qsl, quote, urlencode
 
 from ..protocol import Request, Response
 from ..protocol.multipart import Upload
 from ..settings import revealed
 from .connections import Opened
+from .creating import creating
 from .deadline import outgoing
 from .exceptions import failure_of
 from .failures import Failure
-from .fresh import creating
-from .idle import IdleConnections
 from .limits import CancelFlag
-from .round_trip import round_trip
+from .round_trip import Connections, round_trip
 
 
 class PoolTransport:
     """Sends a request once over a connection of a pool (exchange.Transport); used from many threads at once.
 
-    size: how many idle connections are kept. most: the longest response in bytes. query: parameters for each target, as
-    secrets. on_break: called when a create breaks whose connection was opened ahead.
+    most: the longest response in bytes. query: parameters for each target, as secrets.
     """
 
     def __init__(
         self,
         opened: Opened,
+        connections: Connections,
         base_url: str,
         *,
-        size: int,
         most: int,
         query: Mapping[str, str] | None,
-        on_break: Callable[[], None],
     ) -> None:
-        self.idle = IdleConnections(opened.pool, size)
+        self.connections = connections
         self._prefix = opened.prefix
         self._proxy = opened.proxy
         self._base_url = base_url
         self._most = most
         self._query = query
-        self._on_break = on_break
 
     def __call__(
         self, request: Request, seconds: float, headers: Mapping[str, str], cancelled: CancelFlag
@@ -59,7 +55,7 @@ class PoolTransport:
         try:
             target = with_query(request.target, revealed(self._query)) if self._query else request.target
             status, found, body = round_trip(
-                self.idle,
+                self.connections,
                 request.method,
                 self._prefix + target,
                 iter(request.body) if isinstance(request.body, Upload) else request.body,
@@ -71,8 +67,8 @@ class PoolTransport:
         except BaseException as error:
             if cancelled.reads_were_ended and not request.changes:
                 return Failure("interrupted", sent=outgoing.has_begun)
-            if outgoing.has_begun and not request.idempotent and creating.is_ahead:
-                self._on_break()
+            if not request.idempotent:
+                creating.fail()
             return failure_of(error, outgoing.has_begun, self._base_url, self._proxy)
         if cancelled.reads_were_ended and not request.changes:  # a body without a length seems whole then
             if body is not None and not isinstance(body, bytes):

@@ -15,13 +15,12 @@ import socket
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext, suppress
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import urllib3
 from urllib3.util.proxy import connection_requires_http_tunnel
 
 from ..protocol import StoredBody
-from .idle import IdleConnections
 from .large_bodies import LARGE, ReceivedBody
 from .limits import CancelFlag
 from .response_head import ResponseHead
@@ -31,8 +30,23 @@ CHUNK = 65536  # bytes
 ENDED_EARLY = frozenset({errno.EPIPE, errno.ECONNRESET, errno.EPROTOTYPE})
 
 
+class Connections(Protocol):
+    """The connections of a pool; used from many threads at once."""
+
+    pool: urllib3.HTTPConnectionPool
+
+    def take(self) -> Any:
+        """A connection that may have to be opened."""
+
+    def give_back(self, connection: Any) -> None:
+        """The response has come, or the connection is closed."""
+
+    def close(self) -> None:
+        """Close the idle ones, and the others once they are given back."""
+
+
 def round_trip(
-    idle: IdleConnections,
+    connections: Connections,
     method: str,
     target: str,
     body: bytes | Iterable[bytes] | None,
@@ -47,7 +61,7 @@ def round_trip(
     the exchange once the connection is there. `outgoing` (deadline.py) has the deadline. Raises the exceptions of
     urllib3, http.client, ssl and sockets.
     """
-    connection, pool = idle.take(), idle.pool
+    connection, pool = connections.take(), connections.pool
     try:
         has_tunnel = pool.proxy is not None and _has_tunnel(pool, target)
         if connection.is_closed:
@@ -75,7 +89,7 @@ def round_trip(
             raise urllib3.exceptions.ProxyError("no connection to the proxy", error) from error
         raise
     finally:
-        idle.give_back(connection)
+        connections.give_back(connection)
 
 
 def _shut_down(sock: object) -> None:

@@ -2,27 +2,36 @@
 
 Theory of operation
 -------------------
-Each create has a connection of its own: on one that has carried a request, which the server may have closed without
-notice, its outcome could be unknown. At a distance, opening it takes longer than the request. So while `most` creates
-have their turns, those that come next open their connections, and each finds its own one open when its turn comes.
+On a connection that has carried a request, and which the server may have closed without notice, the outcome of a
+create could be unknown. So a create normally opens a connection of its own. At a distance, this takes longer than the
+request. So while `most` creates have their turns, those that come next open their connections, and each finds its own
+one open when its turn comes. After its response, a connection may rest and then carry another create (resting.py);
+once that has succeeded, only `most` are opened ahead, because resting connections serve the others.
 
 A connection that is open and silent must do no harm to a server:
 
-    near            Where a connection is open within NEAR_SECONDS, nothing is gained, and nothing is opened ahead. This
-                    excludes servers on the same machine, which are often simple.
+    near            Where a connection is open within NEAR_SECONDS, nothing is gained: nothing is opened ahead, and
+                    nothing rests. This excludes servers on the same machine, which are often simple.
     single worker   A server may serve one connection after another, in the order in which they were opened: its next
                     one must not be a silent one while a request waits behind it. So turns are taken in the order of
                     the connections: a create joins the line in the moment in which its connection begins to be opened
-                    (`Turn.connecting`), and only after those that have their turns have begun theirs. The oldest
-                    connection then always belongs to a create whose turn it is.
-    limited         Nothing is opened for a create that may not come, and no more than `ahead`. After one that cannot
-                    be opened, or that the server has ended, nothing is opened ahead for PAUSE seconds.
+                    (`connecting`), and only after those that have their turns have begun theirs. The oldest
+                    connection then always belongs to a create whose turn it is. A create that joins the line because
+                    it expects a resting connection, and then finds none, is the exception: SILENT_SECONDS resolve it.
+    few workers     Where a worker of the server belongs to one connection at a time, a resting connection keeps it
+                    from those that wait for one. If no worker is left, no response comes, and all connections that rest
+                    are closed after a while (resting.py). If those that are used again keep the others from a worker,
+                    creates wait that are the first on their connections: once one has waited for `patience` seconds,
+                    the same happens. And nothing rests when no further create waits.
+    limited         Nothing is opened for a create that may not come, and no more than `ahead` connections are open
+                    beside those in use, with those that rest. After one that cannot be opened, or that the server has
+                    ended, nothing is opened ahead for PAUSE seconds.
     slow            Where responses take long, few are enough: each that has been silent for longer than two openings
                     take makes them one fewer, and each that was not open yet when its turn came makes them one more.
                     A silent connection is closed after SILENT_SECONDS. This also resolves what the order has not
                     prevented, for example when a create is retried.
 
-With `most` = 1, nothing is opened ahead: whoever sets it wants one connection.
+With `most` = 1, nothing is opened ahead and nothing rests: whoever sets it wants one connection.
 
 A failure to open ahead is no error. When its turn comes, the create opens its connection as if nothing had been tried.
 
@@ -39,108 +48,101 @@ from contextlib import contextmanager
 
 from ..clock import REAL, Clock
 from .limits import INTERRUPT_POLL_SECONDS, CancelFlag
+from .resting import Connection, Resting, RestingConnections
+from .turn import Source, Turn
 
 NEAR_SECONDS = 0.01
 AHEAD_OF_EACH = 2  # connections: opening takes two round trips with TLS, a request one
 MOST_AHEAD = 64
 SILENT_SECONDS = 1.0  # servers wait for a first request for seconds at least
 PAUSE = 60.0  # seconds
-
-
-class Turn:
-    """The turn of one create.
-
-    has_come: whether it is this create's turn. has_connected: whether its connection has begun to be opened.
-    """
-
-    __slots__ = ("_coming", "cancelled", "has_come", "has_connected", "turns")
-
-    def __init__(self, turns: Turns, cancelled: CancelFlag) -> None:
-        self.cancelled = cancelled
-        self.has_come = False
-        self.has_connected = False
-        self.turns = turns
-        self._coming = threading.Lock()  # held until the turn comes
-        self._coming.acquire()
-
-    def wait(self, seconds: float) -> bool:
-        """Wait up to `seconds` for the turn; True if it has come."""
-        if not self.has_come and not self._coming.acquire(timeout=seconds):
-            self.turns.advance()  # a cancelled create may have made room
-        return self.has_come
-
-    def come(self) -> None:
-        """It is this create's turn."""
-        if not self.has_come:
-            self.has_come = True
-            self._coming.release()
-
-    @contextmanager
-    def connecting(self) -> Iterator[None]:
-        """Begin to connect within the block, which must not wait: no other create can do so at the same time."""
-        with self.turns.joining(self):
-            self.has_connected = True
-            yield
+PATIENCE = 2.0  # seconds
 
 
 class Turns:
     """Up to `most` creates have their turns at once; up to `ahead` more open their connections."""
 
-    def __init__(self, most: int, clock: Clock = REAL) -> None:
-        self._most = most
-        self._clock = clock
+    def __init__(self, most: int, clock: Clock = REAL, patience: float = PATIENCE) -> None:
+        self.clock = clock
         self.most_ahead = 0 if most == 1 else min(AHEAD_OF_EACH * most, MOST_AHEAD)
+        self.is_near: bool | None = None  # None: not known yet
+        self._most = most
+        self._patience = patience
         self._ahead = self.most_ahead
         self._none_before = 0.0
         self._first = math.inf  # when the first connection began to be opened
-        self._is_near: bool | None = None  # None: no connection is open yet
         self._having: list[Turn] = []
         self._opening: list[Turn] = []  # ahead of their turns, and not yet in the line
         self._line: deque[Turn] = deque()
+        self._entering = 0  # creates that may not even open their connections yet
+        self._resting = RestingConnections(clock)
         self._mutex = threading.Lock()
         self._changed = threading.Condition(self._mutex)
 
     @property
     def ahead(self) -> int | None:
         """How many connections may be opened ahead now; None until it is known how long opening one takes."""
-        now = self._clock.monotonic()
-        if self._is_near is None and now - self._first < NEAR_SECONDS:
+        now = self.clock.monotonic()
+        if self.is_near is None and now - self._first < NEAR_SECONDS:
             return None
-        return 0 if self._is_near or now < self._none_before else self._ahead
+        if self.is_near or now < self._none_before:
+            return 0
+        return min(self._ahead, self._most) if self._resting.is_trusted else self._ahead
 
     def enter(self, cancelled: CancelFlag) -> Turn | None:
         """Return a turn that has come, or one whose connection may be opened ahead; None if `cancelled` is set.
 
         Waits as long as neither is the case.
         """
-        turn = Turn(self, cancelled)
+        turn = Turn(cancelled)
         with self._mutex:
-            while not cancelled.is_set:
-                self._advance()
-                if not self._line and not self._opening and self._has_room():
-                    self._having.append(turn)
-                    turn.come()
-                    return turn
-                ahead = self.ahead
-                if ahead == 0:
-                    self._line.append(turn)
-                    break
-                waiting = len(self._line) + len(self._opening)
-                if ahead and waiting < ahead and all(each.has_connected for each in self._having):
-                    self._opening.append(turn)
-                    return turn
-                self._changed.wait(INTERRUPT_POLL_SECONDS)
+            self._entering += 1
+            try:
+                while not cancelled.is_set:
+                    self._advance()
+                    if not self._line and not self._opening and self._has_room():
+                        self._having.append(turn)
+                        turn.come()
+                        return turn
+                    ahead = self.ahead
+                    if self._resting.usable > sum(not each.has_connection for each in self._line):
+                        if self._resting.is_trusted:
+                            self._line.append(turn)
+                        else:
+                            self._line.appendleft(turn)  # the trial comes first: the others depend on it
+                        break
+                    if ahead == 0:
+                        self._line.append(turn)
+                        break
+                    if ahead and self._spare < ahead and all(each.has_connection for each in self._having):
+                        self._opening.append(turn)
+                        return turn
+                    self._changed.wait(INTERRUPT_POLL_SECONDS)
+            finally:
+                self._entering -= 1
         while not cancelled.is_set:
-            if turn.wait(INTERRUPT_POLL_SECONDS):
+            if self.wait(turn, INTERRUPT_POLL_SECONDS):
                 return turn
         self.leave(turn)
         return None
 
+    def wait(self, turn: Turn, seconds: float) -> bool:
+        """Wait up to `seconds` for a turn; True if it has come."""
+        if not turn.wait(seconds):
+            with self._mutex:
+                self._advance()  # a cancelled create may have made room
+        return turn.has_come
+
     @contextmanager
-    def joining(self, turn: Turn) -> Iterator[None]:
-        """Join the line, if the turn has not come yet, and hold the line within the block."""
+    def connecting(self, turn: Turn) -> Iterator[None]:
+        """Begin to connect within the block, which must not wait: no other create can do so at the same time.
+
+        The create joins the line, if its turn has not come yet.
+        """
         with self._mutex:
-            self._first = min(self._first, self._clock.monotonic())
+            now = self.clock.monotonic()
+            self._first = min(self._first, now)
+            turn.connect(now)
             if turn in self._opening:
                 self._opening.remove(turn)
                 self._line.append(turn)
@@ -151,18 +153,57 @@ class Turns:
     def leave(self, turn: Turn) -> None:
         """The create is over, or will not be sent."""
         with self._mutex:
+            if turn.has_taken:
+                self._resting.fail()  # without effect if it has succeeded
             for turns in (self._having, self._opening, self._line):
                 if turn in turns:
                     turns.remove(turn)
             self._advance()
+            if not self._create_waits:
+                self._resting.close()
             self._changed.notify()
 
-    def advance(self) -> None:
-        """Give turns to the first of the line, as far as there is room."""
+    def take_resting(self, turn: Turn) -> Resting | None:
+        """A connection that rests, for the create whose turn has come; None if it has to open one."""
         with self._mutex:
-            self._advance()
+            resting = self._resting.take()
+            if resting is not None:
+                turn.take()
+            if not self._create_waits:
+                self._resting.close()
+            return resting
+
+    def send(self, turn: Turn, source: Source) -> None:
+        """The create is sent next, on a connection of this source."""
+        turn.send(source, self.clock.monotonic())
+
+    @property
+    def reuse_pays(self) -> bool:
+        """Whether a connection may rest after its create: one that waits for its turn may use it."""
+        with self._mutex:
+            return self._reuse_pays
+
+    def end(self, turn: Turn, connection: Connection | None) -> bool:
+        """The create waits for nothing more. Returns whether its connection rests, which is None if it must not."""
+        with self._mutex:
+            turn.end()
+            if connection is None:
+                return False
+            if turn.source is Source.RESTED:
+                self._resting.succeed()
+            if rests := self._reuse_pays:
+                self._resting.add(connection)
+            return rests
+
+    def close_resting(self) -> None:
+        """Close the connections that rest."""
+        with self._mutex:
+            self._resting.close()
 
     def _advance(self) -> None:
+        self._resting.close_idle()
+        if self._resting and self._waits_too_long:
+            self._resting.distrust()
         while self._line and self._has_room():
             turn = self._line.popleft()
             self._having.append(turn)
@@ -172,9 +213,32 @@ class Turns:
         """Creates of a cancelled statement take no turn."""
         return len(self._having) < self._most or sum(not turn.cancelled.is_set for turn in self._having) < self._most
 
+    @property
+    def _spare(self) -> int:
+        """How many connections are open, or being opened, for creates whose turns have not come."""
+        return len(self._opening) + sum(turn.has_connection for turn in self._line) + len(self._resting)
+
+    @property
+    def _create_waits(self) -> bool:
+        """Whether a create may still want a connection that rests."""
+        is_waiting = self._line or self._opening or self._entering
+        return bool(is_waiting) or not all(turn.has_connection for turn in self._having)
+
+    @property
+    def _reuse_pays(self) -> bool:
+        return self.is_near is False and not self._resting.is_paused and self._create_waits
+
+    @property
+    def _waits_too_long(self) -> bool:
+        """Whether the first create on a connection has had no response for too long."""
+        before = self.clock.monotonic() - self._patience
+        firsts = (turn for turn in self._having if turn.source is not Source.RESTED and not turn.cancelled.is_set)
+        return any(turn.waits_since < before for turn in firsts)
+
     def opened(self, seconds: float) -> None:
         """Learn that a connection was opened in this time. Once one was near, a slow one waited for a processor."""
-        self._is_near = self._is_near or seconds < NEAR_SECONDS
+        with self._mutex:
+            self.is_near = self.is_near or seconds < NEAR_SECONDS
 
     def came(self, opening: float, silent: float) -> None:
         """Learn from a turn that has come, and whose connection was opened ahead.
@@ -187,8 +251,11 @@ class Turns:
             elif silent > 2 * opening:
                 self._ahead = max(self._ahead - 1, 1)
 
-    def distrust(self) -> None:
-        """Open nothing ahead for a while: the server does not take it well."""
+    def distrust(self, source: Source | None) -> None:
+        """Have no connection of this source for a while, unless it is new: the server does not take it well."""
         with self._mutex:
-            self._none_before = self._clock.monotonic() + PAUSE
+            if source is Source.RESTED:
+                self._resting.distrust()
+            elif source is Source.AHEAD:
+                self._none_before = self.clock.monotonic() + PAUSE
             self._changed.notify_all()

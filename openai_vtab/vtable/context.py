@@ -191,7 +191,15 @@ class ConnectionContext:
             return self.replayer.replay(query, session, record, seconds)
 
         most = WINDOW_FACTOR * self.workers.size
-        return ReadAhead(session.predict, session.is_answered, most, replay, bulk=session.bulk, clock=self.clock)
+        return ReadAhead(
+            session.predict,
+            session.is_answered,
+            most,
+            replay,
+            prepare=lambda connections: self.workers.prepare(connections, session.wait_budget),
+            bulk=session.bulk,
+            clock=self.clock,
+        )
 
     # writes
 

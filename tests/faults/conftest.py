@@ -1,13 +1,18 @@
-"""The sandbox that the matrices' cells share."""
+"""The sandbox that the matrices' cells share, and connections to servers that count as far away."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
+import apsw
 import pytest
 
+import openai_vtab
 from openai_vtab.sandbox import Sandbox
 
+from .creates import AUTHORITY, Connect, T
 from .matrix import running
 
 
@@ -16,3 +21,29 @@ def server() -> Iterator[Sandbox]:
     """A sandbox for all cells of a module; each cell has a vector store of its own."""
     with running() as sandbox:
         yield sandbox
+
+
+@pytest.fixture
+def far(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every server counts as far away, and a retry takes no time."""
+    monkeypatch.setattr("openai_vtab.transport.turns.NEAR_SECONDS", 0.0)
+    monkeypatch.setattr("openai_vtab.transport.retries.FIRST_WAIT", 0.001)
+
+
+@pytest.fixture
+def connect_to(tmp_path: Path) -> Iterator[Connect]:
+    """Open a database with a ledger."""
+    bundle = tmp_path / "ca.pem"
+    AUTHORITY.cert_pem.write_to_path(str(bundle))
+    opened: list[apsw.Connection] = []
+
+    def open_connection(url: str, **settings: Any) -> apsw.Connection:
+        given: dict[str, Any] = {"max_concurrency": 2, "timeout": 10, "ca_bundle": bundle, **settings}
+        db = openai_vtab.connect(base_url=url, api_key="sk-ahead", **given)
+        opened.append(db)
+        db.execute(f"CREATE VIRTUAL TABLE mine USING {T}")
+        return db
+
+    yield open_connection
+    for db in opened:
+        db.close(True)

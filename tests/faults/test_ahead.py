@@ -6,82 +6,24 @@ Every create is sent once and carried out, whatever becomes of the connections t
 from __future__ import annotations
 
 import json
-import re
 import socket
-import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 from typing import Any
 
 import apsw
 import pytest
-import trustme
 
 import openai_vtab
 
 from ..support.server import answer, request, serving
+from ..support.waiting import until
+from .creates import FILE, TLS, TLS_NAMED, Connect, all_done, create, created, recorded
 
-T = "vector_store_file_batches"
-CREATES = (
-    "INSERT INTO mine (vector_store_id, file_ids) SELECT 'vs_1', json_array('file-' || value) "
-    "FROM json_each(?) ORDER BY value"
-)
-FILE = re.compile(rb"file-(\d+)")
-AUTHORITY = trustme.CA()
-TLS = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-AUTHORITY.issue_cert("127.0.0.1").configure_cert(TLS)
-
-Connect = Callable[..., apsw.Connection]
-
-
-@pytest.fixture(autouse=True)
-def _far(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every server counts as far away, and a retry takes no time."""
-    monkeypatch.setattr("openai_vtab.transport.turns.NEAR_SECONDS", 0.0)
-    monkeypatch.setattr("openai_vtab.transport.retries.FIRST_WAIT", 0.001)
-
-
-@pytest.fixture
-def connect(tmp_path: Path) -> Iterator[Connect]:
-    """Open a database with a ledger."""
-    bundle = tmp_path / "ca.pem"
-    AUTHORITY.cert_pem.write_to_path(str(bundle))
-    opened: list[apsw.Connection] = []
-
-    def open_connection(url: str, **settings: Any) -> apsw.Connection:
-        given: dict[str, Any] = {"max_concurrency": 2, "timeout": 10, "ca_bundle": bundle, **settings}
-        db = openai_vtab.connect(base_url=url, api_key="sk-ahead", **given)
-        opened.append(db)
-        db.execute(f"CREATE VIRTUAL TABLE mine USING {T}")
-        return db
-
-    yield open_connection
-    for db in opened:
-        db.close(True)
-
-
-def create(db: apsw.Connection, count: int) -> None:
-    """Create so many batches in one COMMIT."""
-    db.execute(CREATES, (json.dumps(list(range(count))),))
-
-
-def created(number: int) -> dict[str, str]:
-    """The batch that was created for this file."""
-    return {"id": f"vsfb_{number}", "vector_store_id": "vs_1", "status": "completed"}
-
-
-def recorded(db: apsw.Connection) -> list[tuple[str | None, str]]:
-    """The ledger's rows, without a request."""
-    return db.execute("SELECT id, status FROM mine_ledger ORDER BY rowid").fetchall()
-
-
-def all_done(count: int) -> list[tuple[str | None, str]]:
-    """The ledger's rows when all is done."""
-    return [(f"vsfb_{number}", "completed") for number in range(count)]
+pytestmark = pytest.mark.usefixtures("far")
 
 
 class Counting:
@@ -131,11 +73,11 @@ class Counting:
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_ahead_opens_one_connection_for_each_create(connect: Connect, scheme: str) -> None:
+def test_ahead_opens_one_connection_for_each_create(connect_to: Connect, scheme: str) -> None:
     """Two are under way, and up to four more are open; none is opened in vain."""
     server_side = Counting()
     with serving(server_side, TLS if scheme == "https" else None) as server:
-        db = connect(server.url(scheme))
+        db = connect_to(server.url(scheme))
         create(db, 20)
         assert recorded(db) == all_done(20)
         assert sorted(server_side.asked) == list(range(20))
@@ -145,37 +87,37 @@ def test_ahead_opens_one_connection_for_each_create(connect: Connect, scheme: st
 
 @pytest.mark.parametrize(("concurrency", "count"), [(1, 6), (4, 4)], ids=["one at a time", "no more than places"])
 def test_ahead_opens_nothing_where_nothing_waits_or_one_connection_is_wanted(
-    connect: Connect, concurrency: int, count: int
+    connect_to: Connect, concurrency: int, count: int
 ) -> None:
     """With max_concurrency = 1 there is one connection, and a small COMMIT has one for each row at once."""
     server_side = Counting()
     with serving(server_side) as server:
-        create(connect(server.url(), max_concurrency=concurrency), count)
+        create(connect_to(server.url(), max_concurrency=concurrency), count)
         assert (server.connections, server_side.unused) == (count, 0)
         assert server_side.most_open <= concurrency
 
 
-def test_ahead_opens_nothing_to_a_server_that_is_near(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ahead_opens_nothing_to_a_server_that_is_near(connect_to: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a connection is open at once, there is nothing to gain."""
     monkeypatch.setattr("openai_vtab.transport.turns.NEAR_SECONDS", 60.0)
     server_side = Counting()
     with serving(server_side) as server:
-        create(connect(server.url()), 10)
+        create(connect_to(server.url()), 10)
         assert server.connections == 10
         assert server_side.most_open <= 2
 
 
-def test_ahead_opens_nothing_before_commit(connect: Connect) -> None:
+def test_ahead_opens_nothing_before_commit(connect_to: Connect) -> None:
     """A ROLLBACK leaves no trace at the server."""
     with serving(Counting()) as server:
-        db = connect(server.url())
+        db = connect_to(server.url())
         db.execute("BEGIN")
         create(db, 20)
         db.execute("ROLLBACK")
         assert server.connections == 0
 
 
-def test_ahead_is_closed_when_a_create_fails(connect: Connect) -> None:
+def test_ahead_is_closed_when_a_create_fails(connect_to: Connect) -> None:
     """The others are not sent, and no connection and no thread is left."""
     server_side = Counting()
 
@@ -187,21 +129,15 @@ def test_ahead_is_closed_when_a_create_fails(connect: Connect) -> None:
     before = set(threading.enumerate())
     server_side.serve = refuse  # type: ignore[method-assign]
     with serving(server_side) as server:
-        db = connect(server.url())
+        db = connect_to(server.url())
         with pytest.raises(openai_vtab.Error):
             create(db, 20)
         assert len(server_side.asked) <= 2
         db.close()
-        until(lambda: server_side.open == 0)
-    until(lambda: not [each for each in set(threading.enumerate()) - before if each.name.startswith("openai_vtab-")])
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait until something is so."""
-    end = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
+        until(lambda: server_side.open == 0, 20)
+    until(
+        lambda: not [each for each in set(threading.enumerate()) - before if each.name.startswith("openai_vtab-")], 20
+    )
 
 
 # servers that take it badly
@@ -253,11 +189,11 @@ def one_by_one(protocol: str, tls: bool) -> Iterator[tuple[OneByOne, str]]:
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
 @pytest.mark.parametrize("protocol", ["HTTP/1.0", "HTTP/1.1"])
 def test_ahead_does_not_hold_up_a_server_with_one_worker(
-    connect: Connect, protocol: str, tls: bool, concurrency: int
+    connect_to: Connect, protocol: str, tls: bool, concurrency: int
 ) -> None:
     """Its next connection is always one whose turn it is: no silent one is waited for."""
     with one_by_one(protocol, tls) as (server, url):
-        db = connect(url, max_concurrency=concurrency)
+        db = connect_to(url, max_concurrency=concurrency)
         began = time.monotonic()
         create(db, 60)
         assert time.monotonic() - began < 10
@@ -267,11 +203,11 @@ def test_ahead_does_not_hold_up_a_server_with_one_worker(
 
 
 def test_ahead_gives_way_when_a_silent_connection_holds_up_the_server(
-    connect: Connect, monkeypatch: pytest.MonkeyPatch
+    connect_to: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server that takes the newest connection first: the silent one is closed, and the requests go on."""
     monkeypatch.setattr("openai_vtab.transport.turns.SILENT_SECONDS", 0.05)
-    monkeypatch.setattr("openai_vtab.transport.fresh.SILENT_SECONDS", 0.05)
+    monkeypatch.setattr("openai_vtab.transport.creating.SILENT_SECONDS", 0.05)
     waiting: list[threading.Event] = []
     busy, lock = threading.Lock(), threading.Lock()
     server_side = Counting(0.0)
@@ -291,7 +227,7 @@ def test_ahead_gives_way_when_a_silent_connection_holds_up_the_server(
                 server_side.serve(connection, asked)
 
     with serving(newest_first) as server:
-        db = connect(server.url())
+        db = connect_to(server.url())
         create(db, 12)
         assert recorded(db) == all_done(12)
         assert sorted(server_side.asked) == list(range(12))
@@ -307,7 +243,7 @@ def busy_until_done(busy: Any) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("ends", ["FIN", "surplus"])
-def test_ahead_discards_a_connection_that_the_server_has_ended(connect: Connect, ends: str) -> None:
+def test_ahead_discards_a_connection_that_the_server_has_ended(connect_to: Connect, ends: str) -> None:
     """After 50 ms: the create opens another one, and nothing is opened ahead any more."""
     server_side = Counting(0.2)
 
@@ -325,7 +261,7 @@ def test_ahead_discards_a_connection_that_the_server_has_ended(connect: Connect,
         server_side.serve(connection, asked)
 
     with serving(impatient) as server:
-        db = connect(server.url())
+        db = connect_to(server.url())
         create(db, 12)
         assert recorded(db) == all_done(12)
         assert sorted(server_side.asked) == list(range(12))
@@ -333,7 +269,7 @@ def test_ahead_discards_a_connection_that_the_server_has_ended(connect: Connect,
         assert db.execute("SELECT sum(retries) FROM openai_requests").get == 0
 
 
-def test_ahead_needs_no_more_connections_than_the_server_allows(connect: Connect) -> None:
+def test_ahead_needs_no_more_connections_than_the_server_allows(connect_to: Connect) -> None:
     """One that closes the fifth at once: the creates go on with two."""
     server_side = Counting(0.05)
 
@@ -342,16 +278,16 @@ def test_ahead_needs_no_more_connections_than_the_server_allows(connect: Connect
             server_side(connection)
 
     with serving(limited) as server:
-        db = connect(server.url())
+        db = connect_to(server.url())
         create(db, 20)
         assert recorded(db) == all_done(20)
         assert sorted(server_side.asked) == list(range(20))
         assert server_side.most_in_flight == 2
 
 
-def test_ahead_that_never_shakes_hands_costs_nothing(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ahead_that_never_shakes_hands_costs_nothing(connect_to: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     """The creates that are under way have the server to themselves; the others follow."""
-    monkeypatch.setattr("openai_vtab.transport.fresh.LONGEST_OPENING", 0.2)
+    monkeypatch.setattr("openai_vtab.transport.idle.LONGEST_OPENING", 0.2)
     server_side = Counting(0.1)
     accepted = iter(range(1000))
     silent: list[socket.socket] = []
@@ -366,7 +302,7 @@ def test_ahead_that_never_shakes_hands_costs_nothing(connect: Connect, monkeypat
             server_side(secured)
 
     with serving(silent_at_first) as server:
-        db = connect(server.url("https"))
+        db = connect_to(server.url("https"))
         create(db, 12)
         assert recorded(db) == all_done(12)
         assert sorted(server_side.asked) == list(range(12))
@@ -374,7 +310,7 @@ def test_ahead_that_never_shakes_hands_costs_nothing(connect: Connect, monkeypat
         assert db.execute("SELECT sum(retries) FROM openai_requests").get == 0
 
 
-def test_ahead_that_breaks_under_its_create_is_unknown(connect: Connect) -> None:
+def test_ahead_that_breaks_under_its_create_is_unknown(connect_to: Connect) -> None:
     """The first byte has left: it is not sent again."""
     server_side = Counting(0.05)
 
@@ -387,7 +323,7 @@ def test_ahead_that_breaks_under_its_create_is_unknown(connect: Connect) -> None
             server_side.serve(connection, asked)
 
     with serving(cut) as server:
-        db = connect(server.url())
+        db = connect_to(server.url())
         with pytest.raises(openai_vtab.WriteError) as caught:
             create(db, 20)
         assert len(caught.value.unknown) == 1
@@ -396,7 +332,7 @@ def test_ahead_that_breaks_under_its_create_is_unknown(connect: Connect) -> None
         assert (None, "unknown") in recorded(db)
 
 
-def test_ahead_goes_through_a_proxy(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ahead_goes_through_a_proxy(connect_to: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     """The tunnel is opened ahead, too; the proxy sees no key."""
     server_side = Counting()
     seen: list[bytes] = []
@@ -410,7 +346,7 @@ def test_ahead_goes_through_a_proxy(connect: Connect, monkeypatch: pytest.Monkey
 
     with serving(tunnel) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
-        db = connect("https://api.test:9/v1")
+        db = connect_to("https://api.test:9/v1")
         create(db, 12)
         assert recorded(db) == all_done(12)
         assert (len(seen), server_side.unused, server_side.most_in_flight) == (12, 0, 2)
@@ -418,29 +354,25 @@ def test_ahead_goes_through_a_proxy(connect: Connect, monkeypatch: pytest.Monkey
         assert not any(b"sk-ahead" in one for one in seen)
 
 
-TLS_NAMED = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-AUTHORITY.issue_cert("api.test").configure_cert(TLS_NAMED)
-
-
-def test_ahead_is_not_waited_for_by_an_interrupt(connect: Connect) -> None:
+def test_ahead_is_not_waited_for_by_an_interrupt(connect_to: Connect) -> None:
     """The connections are closed, and nothing more is sent."""
     server_side = Counting(30)
     with serving(server_side) as server:
-        db = connect(server.url())
+        db = connect_to(server.url())
         threading.Timer(0.3, db.interrupt).start()
         began = time.monotonic()
         with pytest.raises((apsw.InterruptError, openai_vtab.WriteError)):
             create(db, 20)
         assert time.monotonic() - began < 30
-        until(lambda: server_side.open == 2)  # the two that are under way
+        until(lambda: server_side.open == 2, 20)  # the two that are under way
         assert len(server_side.asked) == 2
 
 
-def test_ahead_serves_the_next_commit(connect: Connect) -> None:
+def test_ahead_serves_the_next_commit(connect_to: Connect) -> None:
     """What was learnt is kept, and no turn is left behind."""
     server_side: Counting = Counting(0.005)
     with serving(server_side) as server:
-        db = connect(server.url())
+        db = connect_to(server.url())
         for _ in range(3):
             create(db, 8)
         assert len(server_side.asked) == server.connections == 24

@@ -5,14 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 from openai_vtab.transport.idle import IdleConnections
+from openai_vtab.transport.turns import NEAR_SECONDS
 
 
 class Connection:
-    """A connection, open until it is closed or its server ends it."""
+    """A connection, open until it is closed or its server ends it. Opening it takes `opening` seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, opening: float) -> None:
+        self.opening_seconds = opening
         self.is_closed = False
         self.is_connected = True
+        self.sock: object = None
+
+    def connect(self) -> None:
+        self.sock = object()
+
+    def is_silent(self) -> bool:
+        return self.is_connected
 
     def close(self) -> None:
         self.is_closed = True
@@ -21,18 +30,32 @@ class Connection:
 class Pool:
     """What makes new connections."""
 
+    proxy = None
+
+    def __init__(self, opening: float) -> None:
+        self.made: list[Connection] = []
+        self.opening = opening
+
     def _new_conn(self) -> Connection:
-        return Connection()
+        self.made.append(Connection(self.opening))
+        return self.made[-1]
 
 
-def connections(most: int) -> IdleConnections:
-    pool: Any = Pool()
+def connections(most: int, opening: float = 0.0) -> IdleConnections:
+    pool: Any = Pool(opening)
     return IdleConnections(pool, most)
+
+
+def taken(idle: IdleConnections) -> Any:
+    """A connection that was idle or is new, and open in any case."""
+    connection = idle.take()
+    connection.connect()
+    return connection
 
 
 def test_idle_connection_is_taken_before_a_new_one_is_made() -> None:
     idle = connections(2)
-    first, second = idle.take(), idle.take()
+    first, second = taken(idle), taken(idle)
     assert first is not second
     idle.give_back(first)
     idle.give_back(second)
@@ -41,17 +64,28 @@ def test_idle_connection_is_taken_before_a_new_one_is_made() -> None:
 
 
 def test_idle_connection_that_its_server_has_ended_is_closed() -> None:
+    """The one that was given back before it is taken instead."""
     idle = connections(2)
-    connection = idle.take()
-    idle.give_back(connection)
-    connection.is_connected = False
-    assert idle.take() is connection
-    assert connection.is_closed
+    first, second = taken(idle), taken(idle)
+    idle.give_back(first)
+    idle.give_back(second)
+    second.is_connected = False
+    assert idle.take() is first
+    assert (first.is_closed, second.is_closed) == (False, True)
+
+
+def test_connection_that_is_closed_is_not_idle() -> None:
+    """It would hide those that are open."""
+    idle = connections(2)
+    first, second = taken(idle), idle.take()
+    idle.give_back(first)
+    idle.give_back(second)
+    assert idle.take() is first
 
 
 def test_idle_connections_beyond_the_most_are_closed() -> None:
     idle = connections(1)
-    first, second = idle.take(), idle.take()
+    first, second = taken(idle), taken(idle)
     idle.give_back(first)
     idle.give_back(second)
     assert (first.is_closed, second.is_closed) == (False, True)
@@ -59,9 +93,38 @@ def test_idle_connections_beyond_the_most_are_closed() -> None:
 
 def test_idle_connections_are_closed_also_when_they_come_back_later() -> None:
     idle = connections(2)
-    first, second = idle.take(), idle.take()
+    first, second = taken(idle), taken(idle)
     idle.give_back(first)
     idle.close()
     assert (first.is_closed, second.is_closed) == (True, False)
     idle.give_back(second)
     assert second.is_closed
+
+
+def test_connections_are_missing_where_opening_them_takes_time() -> None:
+    """Nothing is known before the first one; one that was near stays near."""
+    idle = connections(4, NEAR_SECONDS)
+    assert idle.missing(3) == 0
+    idle.give_back(taken(idle))
+    assert [idle.missing(count) for count in (-1, 0, 1, 3)] == [0, 0, 0, 2]
+    idle.open_one(30.0)
+    assert idle.missing(3) == 1
+    near: Any = Connection(NEAR_SECONDS / 2)
+    near.connect()
+    idle.give_back(near)
+    assert idle.missing(4) == 0
+
+
+def test_connection_that_is_opened_early_is_taken_next() -> None:
+    """After those that have carried a request, and unless the server has ended it."""
+    idle = connections(4, NEAR_SECONDS)
+    used = taken(idle)
+    for _ in range(2):
+        idle.open_one(30.0)
+    idle.give_back(used)
+    assert idle.take() is used
+    early = idle.take()
+    assert (early.sock is None, early.is_closed) == (False, False)
+    for connection in idle.pool.made:  # type: ignore[attr-defined]
+        connection.is_connected = False
+    assert idle.take().sock is None

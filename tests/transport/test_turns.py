@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from openai_vtab.transport.limits import CancelFlag
-from openai_vtab.transport.turns import MOST_AHEAD, NEAR_SECONDS, PAUSE, Turn, Turns
+from openai_vtab.transport.turn import Source, Turn
+from openai_vtab.transport.turns import MOST_AHEAD, NEAR_SECONDS, PAUSE, Turns
 
 from ..support.clock import FakeClock
 
@@ -28,7 +29,7 @@ def entered(turns: Turns, cancelled: CancelFlag | None = None) -> Turn:
 def connected(turns: Turns) -> Turn:
     """A turn whose connection has begun to be opened."""
     turn = entered(turns)
-    with turn.connecting():
+    with turns.connecting(turn):
         pass
     return turn
 
@@ -61,7 +62,7 @@ def test_turns_come_in_the_order_of_the_connections() -> None:
     third, fourth = entered(turns), entered(turns)
     assert not third.has_come
     for turn in (fourth, third):
-        with turn.connecting():
+        with turns.connecting(turn):
             pass
     turns.leave(second)
     assert (fourth.wait(0), third.wait(0)) == (True, False)
@@ -77,7 +78,7 @@ def test_turns_let_nothing_be_opened_ahead_of_those_that_have_come() -> None:
     cancelled = CancelFlag()
     cancelled.set()
     assert turns.enter(cancelled) is None
-    with late.connecting():
+    with turns.connecting(late):
         pass
     assert not entered(turns).has_come
 
@@ -108,7 +109,7 @@ def test_turns_open_nothing_ahead_for_a_while_after_a_bad_experience() -> None:
     """Then it is tried again."""
     clock = FakeClock()
     turns = far(2, clock)
-    turns.distrust()
+    turns.distrust(Source.AHEAD)
     assert turns.ahead == 0
     clock.advance(PAUSE)
     assert turns.ahead == 4

@@ -27,7 +27,10 @@ class Statement:
         self.clock = FakeClock()
         self.answered: set[str] = set()
         self.pages: list[str] = []  # at which a replay ends
-        self.ahead = ReadAhead(self.start, self.is_answered, most, self.replay, clock=self.clock)
+        self.connections: list[int] = []  # that it has had opened
+        self.ahead = ReadAhead(
+            self.start, self.is_answered, most, self.replay, prepare=self.connections.append, clock=self.clock
+        )
 
     def start(self, request: Request) -> bool:
         new = request.target not in self.asked
@@ -70,6 +73,20 @@ def test_prefetch_window_is_what_has_been_used() -> None:
         unused.append(len(statement.asked) - used)
     assert unused == [0, 2, 3, 4, 5, 6, 7, *[8] * 53]
     assert statement.replays == 1
+
+
+@pytest.mark.parametrize(
+    ("coming", "most", "used", "connections"),
+    [(1000, 64, 2, [8]), (1000, 64, 1000, [8, 12, *range(16, 65, 4)]), (5, 64, 5, [3]), (100, 4, 100, [4])],
+    ids=["two used", "all used", "few coming", "few allowed"],
+)
+def test_prefetch_has_connections_opened_for_what_comes_next(
+    coming: int, most: int, used: int, connections: list[int]
+) -> None:
+    """Four times as many as there are requests due, as far as there are keys; each number once."""
+    statement = Statement(keys(coming), most)
+    statement.look_up(*keys(used))
+    assert statement.connections == connections
 
 
 def test_prefetch_begins_after_the_first_lookup() -> None:

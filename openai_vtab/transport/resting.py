@@ -1,0 +1,130 @@
+"""Connections that have brought the response to a create, and may carry another one.
+
+Theory of operation
+-------------------
+If the server has closed a connection in the meantime, the outcome of a create on it is unknown. So a connection is
+used again only where this is all but excluded, and where opening one takes long (turns.py):
+
+    announced       A server that is going to close a connection says so in its response, as a rule. Such a connection
+                    does not rest.
+    not announced   A server that closes one without a word does so right after its response. So a connection rests for
+                    half the time that opening it took (with TLS, one round trip), and at least for REST_SECONDS. It is
+                    used only if nothing has arrived in the meantime, neither an end nor a byte.
+    idle            Servers close connections that have been idle for seconds. So one that has been idle for
+                    IDLE_SECONDS is closed. If no response has come in all that time, the connections that rest may be
+                    in the way of others (turns.py), or the server is so slow that nothing is gained: distrust.
+    trial           A server may close a connection later than it has rested. So only one is used again at first (the
+                    trial), and the others once it has brought a response. This is forgotten TRUST_SECONDS after the
+                    last such response.
+    distrust        If the server has closed a connection that rested, or one breaks when it is used again, all that
+                    rest are closed, and nothing rests for PAUSE seconds.
+
+>>> resting.add(connection)
+>>> resting.take()
+Resting(connection=…, since=…, until=…)
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple, Protocol
+
+from ..clock import REAL, Clock
+
+REST_SECONDS = 0.02
+LONGEST_REST = 0.2  # seconds
+IDLE_SECONDS = 0.5
+TRUST_SECONDS = 60.0
+PAUSE = 60.0  # seconds
+
+
+class Connection(Protocol):
+    """A connection, and how many seconds it took to open it."""
+
+    opening_seconds: float
+
+    def close(self) -> None:
+        """Close it."""
+
+    def is_silent(self) -> bool:
+        """Whether nothing has arrived since the last response: neither an end nor a byte."""
+
+
+class Resting(NamedTuple):
+    """A connection that rests. since: when its response had come. until: when it has rested long enough."""
+
+    connection: Connection
+    since: float
+    until: float
+
+
+class RestingConnections:
+    """The resting connections to one server, in the order of their responses. Its user has a lock."""
+
+    def __init__(self, clock: Clock = REAL) -> None:
+        self._clock = clock
+        self._resting: list[Resting] = []
+        self._is_trial_under_way = False
+        self._trusted_until = -math.inf
+        self._paused_until = -math.inf
+
+    def __len__(self) -> int:
+        return len(self._resting)
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether nothing may rest, because the server is distrusted."""
+        return self._clock.monotonic() < self._paused_until
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether a trial has succeeded, so that all that rest may be used again."""
+        return self._clock.monotonic() < self._trusted_until
+
+    @property
+    def usable(self) -> int:
+        """How many may be used again: one for the trial, all after it."""
+        return len(self._resting) if self.is_trusted else min(len(self._resting), 1 - self._is_trial_under_way)
+
+    def add(self, connection: Connection) -> None:
+        """Let a connection rest."""
+        now = self._clock.monotonic()
+        rest = min(max(connection.opening_seconds / 2, REST_SECONDS), LONGEST_REST)
+        self._resting.append(Resting(connection, now, now + rest))
+
+    def take(self) -> Resting | None:
+        """The connection that has rested longest, None if none may be used. `succeed` or `fail` must follow."""
+        self.close_idle()
+        if not self.usable:
+            return None
+        self._is_trial_under_way = True
+        return self._resting.pop(0)
+
+    def succeed(self) -> None:
+        """A connection that was taken has brought a response."""
+        self._is_trial_under_way = False
+        if not self.is_paused:
+            self._trusted_until = self._clock.monotonic() + TRUST_SECONDS
+
+    def fail(self) -> None:
+        """A connection that was taken has brought no response."""
+        self._is_trial_under_way = False
+
+    def close_idle(self) -> None:
+        """Close what has been idle for too long."""
+        before = self._clock.monotonic() - IDLE_SECONDS
+        if self._resting and self._resting[-1].since < before:
+            self.distrust()
+        while self._resting and self._resting[0].since < before:
+            self._resting.pop(0).connection.close()
+
+    def distrust(self) -> None:
+        """Let nothing rest for a while."""
+        self._paused_until = self._clock.monotonic() + PAUSE
+        self._trusted_until = -math.inf
+        self.close()
+
+    def close(self) -> None:
+        """Close all."""
+        while self._resting:
+            self._resting.pop().connection.close()

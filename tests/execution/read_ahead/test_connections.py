@@ -1,0 +1,135 @@
+"""The connections of a join to a server that counts as far away: they are opened before their requests are sent."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import ssl
+import threading
+import time
+from concurrent.futures import Future
+from pathlib import Path
+
+import apsw
+import pytest
+import trustme
+
+import openai_vtab
+
+from ...support.server import answer, request, serving
+
+JOIN = (
+    "SELECT b.status FROM json_each(?) JOIN vector_store_file_batches b "
+    "ON b.vector_store_id = 'vs_1' AND b.batch_id = 'vsfb_' || value"
+)
+BATCH = re.compile(rb"file_batches/(\w+)")
+
+
+@pytest.fixture(autouse=True)
+def _far(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every server counts as far away, and a retry takes no time."""
+    monkeypatch.setattr("openai_vtab.transport.idle.NEAR_SECONDS", 0.0)
+    monkeypatch.setattr("openai_vtab.transport.retries.FIRST_WAIT", 0.001)
+
+
+class Batches:
+    """Has every batch, and counts. asked: the batches, in order. open, most_open: connections."""
+
+    def __init__(self) -> None:
+        self.asked: list[bytes] = []
+        self.open = self.most_open = 0
+        self._lock = threading.Lock()
+
+    def __call__(self, connection: socket.socket) -> None:
+        with self._lock:
+            self.open += 1
+            self.most_open = max(self.most_open, self.open)
+        try:
+            while asked := request(connection):
+                self.answer(connection, asked)
+        finally:
+            with self._lock:
+                self.open -= 1
+
+    def answer(self, connection: socket.socket, asked: bytes) -> None:
+        """Answer one request."""
+        (batch,) = BATCH.findall(asked)
+        self.asked.append(batch)
+        time.sleep(0.01)
+        connection.sendall(answer({"id": batch.decode(), "vector_store_id": "vs_1", "status": "completed"}))
+
+
+def join(db: apsw.Connection, count: int, rows: int) -> None:
+    """Read so many rows of a join of `count` keys."""
+    found = db.execute(JOIN, (json.dumps(list(range(count))),))
+    assert [next(found) for _ in range(rows)] == [("completed",)] * rows
+    found.close()
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_join_opens_no_more_connections_than_may_be_used(tmp_path: Path, scheme: str) -> None:
+    """Each key is looked up once, and the next join opens none."""
+    authority, bundle = trustme.CA(), tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    server_side = Batches()
+    with serving(server_side, tls if scheme == "https" else None) as server:
+        db = openai_vtab.connect(
+            base_url=server.url(scheme), api_key="key-of-the-tests", max_concurrency=8, ca_bundle=bundle
+        )
+        for _ in range(2):
+            join(db, 60, 60)
+            assert (server.connections, server_side.most_open) == (8, 8)
+        assert len(server_side.asked) == len(set(server_side.asked)) * 2 == 120
+        db.close()
+
+
+@pytest.mark.parametrize(("rows", "connections"), [(1, 1), (2, 8), (3, 12)])
+def test_join_that_is_ended_opens_connections_by_what_it_has_used(rows: int, connections: int) -> None:
+    """At most four times as many as it has looked up keys."""
+    server_side = Batches()
+    with serving(server_side) as server:
+        db = openai_vtab.connect(base_url=server.url(), api_key="key-of-the-tests", max_concurrency=32)
+        join(db, 60, rows)
+        assert server.connections <= connections
+        assert len(server_side.asked) <= 2 * rows
+        db.close()
+
+
+def test_join_does_without_a_connection_that_cannot_be_opened() -> None:
+    """A server that allows two: the others end at once, and the keys are looked up over those."""
+    server_side = Batches()
+
+    def limited(connection: socket.socket) -> None:
+        if server_side.open < 2:
+            server_side(connection)
+
+    with serving(limited) as server:
+        db = openai_vtab.connect(base_url=server.url(), api_key="key-of-the-tests", max_concurrency=8, max_retries=20)
+        join(db, 30, 30)
+        assert len(set(server_side.asked)) == 30
+        db.close()
+
+
+def test_connection_is_opened_while_requests_are_in_flight() -> None:
+    """The first two keys have no response until eight connections are there: two would be enough for what is sent."""
+    eight: Future[None] = Future()
+    server_side = Batches()
+
+    def waits(connection: socket.socket) -> None:
+        if server.connections == 8:
+            eight.set_result(None)
+        if asked := request(connection):
+            if len(server_side.asked) >= 2:
+                eight.result(20)
+            server_side.answer(connection, asked)
+            server_side(connection)
+
+    with serving(waits) as server:
+        db = openai_vtab.connect(base_url=server.url(), api_key="key-of-the-tests", max_concurrency=8)
+        join(db, 30, 30)
+        assert eight.done()
+        assert len(set(server_side.asked)) == 30
+        db.close()

@@ -1,0 +1,130 @@
+"""Which connections may carry another create, and when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from openai_vtab.transport.resting import (
+    IDLE_SECONDS,
+    LONGEST_REST,
+    PAUSE,
+    REST_SECONDS,
+    TRUST_SECONDS,
+    RestingConnections,
+)
+
+from ..support.clock import FakeClock
+
+
+@dataclass
+class Connection:
+    """Knows whether it is closed."""
+
+    opening_seconds: float = 0.0
+    is_closed: bool = False
+
+    def close(self) -> None:
+        """Close it."""
+        self.is_closed = True
+
+    def is_silent(self) -> bool:
+        """Nothing arrives."""
+        return not self.is_closed
+
+
+def resting(count: int, clock: FakeClock | None = None) -> tuple[RestingConnections, list[Connection]]:
+    """So many connections that rest."""
+    found = RestingConnections(clock or FakeClock())
+    connections = [Connection() for _ in range(count)]
+    for connection in connections:
+        found.add(connection)
+    return found, connections
+
+
+@pytest.mark.parametrize(
+    ("opening", "rest"), [(0.0, REST_SECONDS), (0.1, 0.05), (60.0, LONGEST_REST)], ids=["near", "far", "slow"]
+)
+def test_rest_is_half_of_what_opening_took(opening: float, rest: float) -> None:
+    """Within limits."""
+    clock = FakeClock()
+    found, _ = resting(0, clock)
+    found.add(Connection(opening))
+    taken = found.take()
+    assert taken is not None
+    assert (taken.since, taken.until) == (clock.monotonic(), pytest.approx(clock.monotonic() + rest))
+
+
+def test_take_begins_with_a_trial() -> None:
+    """One connection; all others after it has brought a response, in the order of their responses."""
+    found, connections = resting(3)
+    assert found.usable == 1
+    taken = found.take()
+    assert taken is not None
+    assert taken.connection is connections[0]
+    assert (found.usable, found.take()) == (0, None)
+    found.succeed()
+    assert found.usable == 2
+    assert [taken.connection for taken in (found.take(), found.take()) if taken] == connections[1:]
+
+
+def test_trial_that_fails_is_followed_by_another() -> None:
+    """One at a time."""
+    found, _ = resting(3)
+    assert found.take() is not None
+    found.fail()
+    assert found.usable == 1
+    assert found.take() is not None
+    assert found.take() is None
+
+
+def test_trust_ends_some_time_after_the_last_response() -> None:
+    """Then there is another trial."""
+    clock = FakeClock()
+    found, _ = resting(1, clock)
+    found.take()
+    found.succeed()
+    clock.advance(TRUST_SECONDS / 2)
+    found.succeed()
+    clock.advance(TRUST_SECONDS - 1)
+    assert found.is_trusted
+    clock.advance(1)
+    for _ in range(2):
+        found.add(Connection())
+    assert (found.is_trusted, found.usable) == (False, 1)
+
+
+def test_connection_that_is_idle_for_too_long_is_closed() -> None:
+    """The others stay."""
+    clock = FakeClock()
+    found, (old,) = resting(1, clock)
+    clock.advance(IDLE_SECONDS)
+    new = Connection()
+    found.add(new)
+    found.close_idle()
+    assert not old.is_closed
+    clock.advance(0.001)
+    found.close_idle()
+    assert (old.is_closed, new.is_closed, len(found)) == (True, False, 1)
+
+
+def test_connections_that_are_idle_while_no_response_comes_are_distrusted() -> None:
+    """They may be in the way of others."""
+    clock = FakeClock()
+    found, connections = resting(2, clock)
+    clock.advance(IDLE_SECONDS + 0.001)
+    found.close_idle()
+    assert ([connection.is_closed for connection in connections], found.is_paused) == ([True, True], True)
+
+
+def test_distrust_lasts_for_a_while() -> None:
+    """It closes all that rest, and a response that comes later does not end it."""
+    clock = FakeClock()
+    found, connections = resting(2, clock)
+    found.take()
+    found.distrust()
+    found.succeed()
+    assert (connections[1].is_closed, len(found), found.is_paused, found.is_trusted) == (True, 0, True, False)
+    clock.advance(PAUSE)
+    assert (found.is_paused, found.is_trusted) == (False, False)

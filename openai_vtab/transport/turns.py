@@ -200,10 +200,21 @@ class Turns:
         with self._mutex:
             self._resting.close()
 
-    def _advance(self) -> None:
+    def close_idle(self) -> None:
+        """Close the connections that rest, if they have been idle for too long or are in the way of others.
+
+        For a thread that sends nothing: those that do may all be waiting for the server. A signal may interrupt this.
+        """
+        with self._mutex:
+            self._close_idle()
+
+    def _close_idle(self) -> None:
         self._resting.close_idle()
         if self._resting and self._waits_too_long:
             self._resting.distrust()
+
+    def _advance(self) -> None:
+        self._close_idle()
         while self._line and self._has_room():
             turn = self._line.popleft()
             self._having.append(turn)

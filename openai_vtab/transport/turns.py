@@ -263,10 +263,15 @@ class Turns:
                 self._ahead = max(self._ahead - 1, 1)
 
     def distrust(self, source: Source | None) -> None:
-        """Have no connection of this source for a while, unless it is new: the server does not take it well."""
+        """The server does not take a connection of this source well: have no more of them for a while.
+
+        If it does not even take a new one, it may limit how many there are, and those that rest are in the way.
+        """
         with self._mutex:
             if source is Source.RESTED:
                 self._resting.distrust()
-            elif source is Source.AHEAD:
+            else:
                 self._none_before = self.clock.monotonic() + PAUSE
+            if source is Source.NEW:
+                self._resting.close()
             self._changed.notify_all()

@@ -169,6 +169,8 @@ class Turns:
             resting = self._resting.take()
             if resting is not None:
                 turn.take()
+            elif self._spare > self.most_ahead:
+                self._resting.close_one()  # the create opens another one
             if not self._create_waits:
                 self._resting.close()
             return resting

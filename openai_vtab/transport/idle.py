@@ -11,7 +11,6 @@ from collections import deque
 from typing import Any
 
 import urllib3
-from urllib3.util.connection import is_connection_dropped
 
 from .deadline import outgoing
 from .turns import NEAR_SECONDS
@@ -36,8 +35,12 @@ class IdleConnections:
 
     def take(self) -> Any:
         """The connection that was given back last, one that is unused, or a new one. Closes those that have ended."""
-        while (connection := _pop(self._idle)) is not None:
-            if not is_connection_dropped(connection):
+        while self._idle:
+            try:
+                connection = self._idle.pop()
+            except IndexError:  # another thread has taken the last one
+                break
+            if connection.is_connected:
                 return connection
             self._close(connection)
         while (connection := _pop(self._unused)) is not None:

@@ -49,37 +49,6 @@ def test_listing_has_all_columns_of_the_batch(filled: apsw.Connection, sandbox: 
         )
 
 
-@pytest.mark.parametrize("columns", ["id, status", "id, batch_id", "status, total_count", "*", "raw", "rowid, status"])
-def test_listing_of_a_long_ledger_has_the_same_rows(filled: apsw.Connection, columns: str) -> None:
-    """Their responses are not read if the statement reads none of their members."""
-    sql = f"SELECT {columns} FROM my_batches WHERE id LIKE 'vsfb_demo_%'"
-    before = filled.execute(sql).fetchall()
-    filled.execute(
-        "INSERT INTO my_batches_ledger (seq, vector_store_id, id, status, answer) "
-        "VALUES (5000, 'vs_demo', 'vsfb_other', 'completed', '{}')"
-    )
-    assert filled.execute(sql).fetchall() == before
-    assert len(before) == 2
-
-
-@pytest.mark.parametrize(("columns", "reads"), [("id, status", False), ("id, total_count", True)])
-def test_listing_of_a_long_ledger_reads_the_responses_it_needs(db: apsw.Connection, columns: str, reads: bool) -> None:
-    read: set[tuple[str | None, ...]] = set()
-
-    def authorizer(code: int, *names: str | None) -> int:
-        read.add(names[:2])
-        return apsw.SQLITE_OK
-
-    db.execute(
-        "INSERT INTO my_batches_ledger (seq, vector_store_id, id, status, answer) "
-        "VALUES (5000, 'vs_demo', 'vsfb_other', 'completed', '{}')"
-    )
-    db.authorizer = authorizer
-    assert len(db.execute(f"SELECT {columns} FROM my_batches").fetchall()) == 1
-    assert ("my_batches_ledger", "status") in read
-    assert (("my_batches_ledger", "answer") in read) is reads
-
-
 def test_interrupt_while_the_ledger_is_read(db: apsw.Connection) -> None:
     """While SQL of ours is prepared: SQLite says then that json_each, which nothing has used before, cannot be made."""
     begun: list[str] = []

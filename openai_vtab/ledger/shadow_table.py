@@ -15,7 +15,6 @@ from ..schema.table import Table
 from ..sqlite.internal_sql import InternalSQL
 
 SUFFIX = "ledger"
-LONG = 1000  # rows: reading their responses takes as long as finding out whether a statement needs them
 
 
 class ShadowTable:
@@ -29,10 +28,9 @@ class ShadowTable:
         self.schema = schema
         self._sql = internal_sql
         self._table = table
-        others = f"seq, {', '.join(table.key)}, status"
+        key = ", ".join(table.key)
         # JSON as a BLOB: where text is not UTF-8 by a mistake of SQLite's or the server's, the rest of the row stays
-        self.columns = f"{others}, CAST(answer AS BLOB)"
-        self.columns_without_answer = f"{others}, NULL"
+        self.columns = f"seq, {key}, status, CAST(answer AS BLOB)"
 
     @property
     def name(self) -> str:
@@ -80,11 +78,6 @@ class ShadowTable:
         except apsw.SQLError:
             return False
         return True
-
-    def is_long(self) -> bool:
-        """Return whether the shadow table has, as a rule, at least LONG rows: its latest place says so."""
-        (latest,) = next(self._sql.read(f"SELECT max(seq) FROM {self.path}"))
-        return latest is not None and latest >= LONG
 
     def rename(self, name: str) -> None:
         """ALTER TABLE … RENAME TO: rename the shadow table with its virtual table."""

@@ -115,13 +115,12 @@ class Ledger:
         """Return the rows, oldest first; `wanted` has, for some of the keys, the only values to return."""
         return map(self.entry, self.readable(self.rows(wanted)))
 
-    def rows(self, wanted: Mapping[str, Sequence[str]], *, with_answers: bool = True) -> apsw.Cursor:
+    def rows(self, wanted: Mapping[str, Sequence[str]]) -> apsw.Cursor:
         """Return a cursor that yields the same as `entry` takes them. It raises UnicodeDecodeError: see `readable`."""
-        columns = self.shadow.columns if with_answers else self.shadow.columns_without_answer
         terms = [f"status <> '{QUEUED}'"]
         terms += [f"{source} IN (SELECT value FROM openai.json_each(?))" for source in wanted]
         source, bindings = self._source()
-        sql = f"SELECT {columns} FROM {source} WHERE {' AND '.join(terms)} ORDER BY seq"
+        sql = f"SELECT {self.shadow.columns} FROM {source} WHERE {' AND '.join(terms)} ORDER BY seq"
         return self._sql.read(sql, [*bindings, *(json.dumps(list(values)) for values in wanted.values())])
 
     def entry(self, row: ShadowRow) -> LedgerRow:

@@ -77,7 +77,7 @@ class Lookup:
     def _as_they_are_now(self, scan: ScanOptions, ledger: Ledger, wanted: Mapping[str, Sequence[str]]) -> Iterator[Row]:
         finished: Collection[str] = () if scan.values else self._table.finished
         status = len(self._table.key) + 1  # its place in a row
-        rows = ledger.rows(wanted, with_answers=self._needs_answers(scan, ledger))
+        rows = ledger.rows(wanted)
         try:
             first: list[ShadowRow] = []  # the first row that is not finished
             while not first:
@@ -99,13 +99,6 @@ class Lookup:
             # An error's traceback would keep the ledger half read, and SQLite then refuses ROLLBACK after an interrupt,
             # and to close the connection.
             rows.close(True)
-
-    def _needs_answers(self, scan: ScanOptions, ledger: Ledger) -> bool:
-        """Whether the statement reads responses of the ledger: those of a long one take a tenth of each row's time."""
-        if not ledger.shadow.is_long():
-            return True
-        members = self._members.of(scan)
-        return members is None or not members <= {"status"}
 
     def with_downloads(self, scan: ScanOptions, found: Iterator[Row]) -> RowsWithContent[Reference, APIObject] | None:
         """The rows with the column that is downloaded; None if the scan reads no such column."""

@@ -64,33 +64,31 @@ class IdleConnections:
         """Open a connection before it is needed. A failure is left to the request that needs one."""
         if (connection := open_now(self.pool, seconds)) is not None:
             self._all.add(connection)
-            self._keep(connection, self._unused)
+            self._unused.append(connection)
+            self._close_surplus()
 
     def give_back(self, connection: Any) -> None:
         """The connection is idle again, unless it is closed."""
-        if connection.sock is not None:
-            self._shortest_opening = min(self._shortest_opening, connection.opening_seconds)
-            self._keep(connection, self._idle)
-        else:
+        if connection.sock is None:
             self._all.discard(connection)
+            return
+        self._shortest_opening = min(self._shortest_opening, connection.opening_seconds)
+        self._idle.append(connection)
+        if self._is_closed or len(self._idle) + len(self._unused) > self._most:
+            self._close_surplus()
 
     def close(self) -> None:
         """Close the idle connections, and the others once they are given back."""
         self._is_closed = True
-        self._close_idle()
+        self._close_surplus()
 
-    def _keep(self, connection: Any, idle: deque[Any]) -> None:
-        if len(self._idle) + len(self._unused) >= self._most:
+    def _close_surplus(self) -> None:
+        most = 0 if self._is_closed else self._most
+        while len(self._idle) + len(self._unused) > most:
+            connection = _pop(self._unused) or _pop(self._idle)
+            if connection is None:  # another thread has taken the last one
+                return
             self._close(connection)
-            return
-        idle.append(connection)
-        if self._is_closed:
-            self._close_idle()
-
-    def _close_idle(self) -> None:
-        for idle in (self._idle, self._unused):
-            while (connection := _pop(idle)) is not None:
-                self._close(connection)
 
     def _close(self, connection: Any) -> None:
         self._all.discard(connection)

@@ -174,6 +174,7 @@ class Lookup:
             row = self._row(scan, item, needed, alone=scan.single and not waits)
             if row is not None:
                 yield row
+            del row  # before the next one, because rows may be large
 
     def _row(self, scan: ScanOptions, item: ObjectRef, request: Request | None, *, alone: bool) -> Row | None:
         """The row of an object. `alone`: read-ahead predicts the keys that the statement will look up after this."""

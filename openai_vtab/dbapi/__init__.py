@@ -14,7 +14,7 @@ to the rest, which is a PEP 249 module for any apsw.Connection. Each file import
     blob, callbacks, exec_trace     around APSW's blobs, callbacks and statements
     database_handle                 an open database: its thread, its transaction
     connection_lock                 the lock of a connection that threads share
-    single_statement, dialect, exceptions, types the text of SQL; errors; adapters, converters and PEP 249's types
+    single_statement, exceptions, types the text of SQL; errors; adapters, converters and PEP 249's types
     uri                             databases in memory that connections share
 
 https://peps.python.org/pep-0249/ and https://docs.python.org/3/library/sqlite3.html
@@ -45,6 +45,7 @@ from ..errors import (
     Warning,
 )
 from ..settings import SharedKeywords, hide_secrets, refuse_unknown
+from ..sqlite.dialect import Dialect
 from ..stackql import divide, translate
 from ..vtable import hiding_tables
 from .blob import Blob
@@ -52,7 +53,6 @@ from .callbacks import enable_callback_tracebacks
 from .connection import BaseConnection
 from .cursor import Cursor
 from .database_handle import LEGACY_TRANSACTION_CONTROL
-from .dialect import Dialect
 from .row import Row
 from .types import (
     BINARY,

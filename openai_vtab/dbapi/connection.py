@@ -19,12 +19,12 @@ from apsw import Connection as ApswConnection
 
 from .. import errors
 from ..errors import NotSupportedError
+from ..sqlite.dialect import SQLITE, Dialect
 from . import application_defined, callbacks, database_ops
 from .blob import Blob
 from .connection_lock import holding_both, serialized
 from .cursor import Cursor
 from .database_handle import LEGACY_TRANSACTION_CONTROL, DatabaseHandle, own_message
-from .dialect import SQLITE, Dialect
 from .dump import dump
 from .exceptions import map_errors
 from .shared_memory import SharedMemory, shared_memory

@@ -21,8 +21,8 @@ from apsw import Connection as ApswConnection
 from apsw import Cursor as ApswCursor
 
 from ..errors import DataError, ProgrammingError
+from ..sqlite.dialect import SQLITE, Dialect
 from .connection_lock import ConnectionLock, serialized
-from .dialect import SQLITE, Dialect
 from .exceptions import CLOSED, map_errors, to_pep249
 
 LEGACY_TRANSACTION_CONTROL: Literal[-1] = -1

@@ -15,7 +15,6 @@ import logging
 import marshal
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
 
@@ -202,17 +201,27 @@ class BulkReads:
 
     def _keep_if_needed(self, found: ReadList, identity: str, item: Object, members: frozenset[str] | None) -> bool:
         """Keep an object that the statement may need, and that has the members. Return whether it was predicted."""
+        may_be_needed = found.is_joined and len(self.kept) < MOST_KEPT
+        if not may_be_needed and not self._is_needed(found, identity):
+            return False
         if members is None or not members <= item.keys():
             return False
         is_predicted = identity in found.predicted
         found.predicted.discard(identity)
-        is_needed = is_predicted or any(identity in scan for scan in self._scans.values())
-        may_be_needed = found.is_joined and len(self.kept) < MOST_KEPT
-        if (is_needed or may_be_needed) and not self._requests.is_sent(identity):
+        if not self._requests.is_sent(identity):
             listed = _listed(item)
             if listed is not None:
                 self.kept[identity] = listed
         return is_predicted
+
+    def _is_needed(self, found: ReadList, identity: str) -> bool:
+        """Whether a join will probably need an object, or a running IN list waits for it."""
+        if identity in found.predicted:
+            return True
+        for scan in self._scans.values():  # noqa: SIM110 - any() takes three times as long, for each object of a page
+            if identity in scan:
+                return True
+        return False
 
     def _objects(self, found: ReadList) -> Iterable[tuple[str, Object]]:
         """The objects of the page that has come, with their look-ups' identities; none if it cannot be read."""
@@ -230,9 +239,10 @@ class BulkReads:
 
 def _listed(item: Object) -> Listed | None:
     """The object as it is kept; None if it is nested too deeply."""
-    with suppress(ValueError):
+    try:
         return Listed(marshal.dumps(item))
-    return None
+    except ValueError:
+        return None
 
 
 def _list_target(look_up: Request) -> str:

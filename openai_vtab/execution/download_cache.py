@@ -1,10 +1,12 @@
 """The latest contents that a statement has downloaded, for the rows of a join that read the same one.
 
->>> cache = DownloadCache(); cache.add("/files/file-1/content", b"text"); cache
+>>> cache = DownloadCache(); cache.add("/files/file-1/content", 4, lambda: b"text"); cache
 {'/files/file-1/content': b'text'}
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 DOWNLOAD_CACHE_BYTES = 16 * 1024 * 1024
 
@@ -16,12 +18,15 @@ class DownloadCache(dict[str, Downloaded]):
 
     _size = 0  # bytes, or characters
 
-    def add(self, identity: str, content: Downloaded) -> None:
-        """Keep a content."""
-        self[identity] = content
-        self._size += len(content or b"")
-        while self._size > DOWNLOAD_CACHE_BYTES and len(self) > 1:
+    def add(self, identity: str, size: int, read: Callable[[], Downloaded]) -> None:
+        """Read a content of up to `size` bytes, and keep it. Raises what `read` raises.
+
+        The oldest contents are forgotten before that, because they may be as large.
+        """
+        while self and self._size + size > DOWNLOAD_CACHE_BYTES:
             self.forget(next(iter(self)))
+        self[identity] = content = read()
+        self._size += len(content or b"")
 
     def forget(self, identity: str) -> None:
         """Forget a content."""

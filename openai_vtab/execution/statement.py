@@ -213,9 +213,9 @@ class StatementSession:
         """The content in the response. The latest are cached for a join; for others, the request is sent again."""
         identity = request.identity
         if identity not in self._downloads:
-            content = self.workers.parse(self.response(request), parse)
+            response = self.response(request)
+            self._downloads.add(identity, len(response.content), partial(self.workers.parse, response, parse))
             _close_body(self._responses.pop(identity))
-            self._downloads.add(identity, content)
         return self._downloads[identity]
 
     def forget(self, request: Request) -> None:

@@ -54,6 +54,7 @@ class WorkerPool:
         self._lock = threading.Lock()
         self._threads = 0
         self._unfinished = 0
+        self._opening: set[Future[None]] = set()  # connections that are opened before they are needed
         self._under_way: list[CancelFlag] = []  # of the statements that the threads work for
         self._process = os.getpid()
 
@@ -120,9 +121,13 @@ class WorkerPool:
         return future
 
     def prepare(self, connections: int, wait_budget: WaitBudget) -> None:
-        """Have threads of the pool open connections, so that so many can be used at once; at most one each."""
-        for _ in range(self.client.missing(min(connections, self.size) - self._unfinished)):
-            self.submit(self.client.open_idle, wait_budget=wait_budget)
+        """Have threads of the pool open connections, so that there are so many; at most one each."""
+        opening = len(self._opening)
+        missing = self.client.missing(min(connections, self.size) - opening, self._unfinished - opening)
+        for _ in range(missing):
+            opened = self.submit(self.client.open_idle, wait_budget=wait_budget)
+            self._opening.add(opened)
+            opened.add_done_callback(self._opening.discard)
 
     def _most(self) -> int:
         """How many threads there may be: those that still work for a cancelled statement are replaced."""

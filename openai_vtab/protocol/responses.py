@@ -40,7 +40,8 @@ def downloaded(request: Request, response: Response, size: int = 0) -> bytes | N
         return None
     if not 200 <= response.status < 300:
         raise failure(request, response)
-    count = len(response.body)
+    body = response.body
+    count = len(body)
     if response.status == PARTIAL_CONTENT or count < size:
         of_size = f" of {size}" if size else ""
         raise APIError(
@@ -49,7 +50,7 @@ def downloaded(request: Request, response: Response, size: int = 0) -> bytes | N
             status=response.status,
             request_id=response.headers.get("x-request-id"),
         )
-    return response.body
+    return body
 
 
 def parse_object(request: Request, response: Response) -> Object | None:

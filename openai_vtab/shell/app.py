@@ -23,12 +23,12 @@ from ..connection import register_tables
 from ..errors import Error
 from ..settings import Settings
 from ..sync.database import use_wal_in_a_new_file
-from . import completion_scripts, run_command, sync_command
 from .local_sandbox import start_sandbox
 from .log_lines import LogLines
 from .options import help_text, parse_options
 from .running import RunningShell
 from .short_errors import shorten_record
+from .subcommands import subcommand
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -167,12 +167,8 @@ def main(args: Sequence[str] | None = None) -> None:
     write the completions of bash or zsh.
     """
     given = list(sys.argv[1:] if args is None else args)
-    if given[:1] == ["sync"]:
-        sys.exit(sync_command.run(given[1:]))
-    if given[:1] == ["run"]:
-        sys.exit(run_command.run(given[1:]))
-    if given[:1] == ["completion"]:
-        sys.exit(completion_scripts.run(given[1:]))
+    if given and (run := subcommand(given[0])) is not None:
+        sys.exit(run(given[1:]))
     shell = Shell()
     apsw.connection_hooks.append(shell.open_with_tables)
     lines = LogLines(lambda text: shell.write(shell.stderr, text))

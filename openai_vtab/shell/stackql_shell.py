@@ -12,9 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..dbapi.dialect import Dialect
 from ..errors import Error
 from ..schema.values import JSON
+from ..sqlite.dialect import Dialect
 from ..sqlite.tokens import statements
 from ..stackql import divide, fill, parse_manifest, translate
 from .commands import CommandShell

@@ -25,7 +25,7 @@ def columns_read(program: Iterable[Instruction], idxStr: str) -> set[int] | None
     columns: dict[tuple[int, int], set[int]] = {}
     scanned: set[tuple[int, int]] = set()
     for number, part in enumerate(parts(program)):
-        for _, opcode, p1, p2, _, p4, p5, *_ in part:
+        for _, opcode, p1, p2, _, p4, p5, _ in part:
             if opcode == "VOpen":
                 tables[number, p1] = p4
             elif opcode == "VFilter" and p4 == idxStr:

@@ -134,10 +134,12 @@ class InternalSQL:
             if milliseconds:
                 connection.set_busy_timeout(int(milliseconds))
 
-    def program(self, sql: str) -> Iterator[Instruction]:
-        """Yield the rows of EXPLAIN for a statement, whatever its parameters are; none if EXPLAIN fails."""
-        with contextlib.suppress(apsw.Error):  # for example an authorizer's refusal
-            yield from self.read(f"EXPLAIN {without_parameters(sql)}")
+    def program(self, sql: str) -> list[Instruction]:
+        """Return the rows of EXPLAIN for a statement, whatever its parameters are; none if EXPLAIN fails."""
+        try:
+            return list(self.read(f"EXPLAIN {without_parameters(sql)}"))
+        except apsw.Error:  # for example an authorizer's refusal
+            return []
 
     def run_through(self, sql: str, seconds: float) -> bool:
         """Run a query that changes nothing, for at most `seconds`. Returns False if it ran out of time.

@@ -22,7 +22,9 @@ NAME = r'"[^"]*+(?:""[^"]*+)*+" | `[^`]*+(?:``[^`]*+)*+`'
 BLOB = r"[xX]'[^']*'"
 BRACKETED = r"\[[^\]]*\]"
 COMMENT = r"--[^\n]* | /\*.*?(?:\*/|\Z)"
-_IN_NAMES = r"[0-9A-Za-z_$\u0080-\U0010ffff]"
+# Letters, digits, _, $ and all characters beyond ASCII. Written as what it is not, because re compiles a range up to
+# U+10FFFF fifty times slower.
+_IN_NAMES = r"[^\x00-\x23\x25-\x2f\x3a-\x40\x5b-\x5e\x60\x7b-\x7f]"
 TOKEN = re.compile(
     rf"""(?P<string>{BLOB} | {TEXT}) | (?P<quoted>{NAME} | {BRACKETED}) | (?P<comment>{COMMENT})
     | (?P<number>0[xX][0-9a-fA-F_]+ | (?:[0-9][0-9_]*(?:\.[0-9_]*)? | \.[0-9][0-9_]*)(?:[eE][+-]?[0-9][0-9_]*)?)

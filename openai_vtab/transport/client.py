@@ -252,9 +252,9 @@ class Client:
         """
         return self._http.ahead
 
-    def missing(self, connections: int) -> int:
-        """How many connections to open so that `connections` are idle; 0 where that takes no time, or is not known."""
-        return self._http.missing(connections)
+    def missing(self, connections: int, requests: int) -> int:
+        """How many connections to open so that there are `connections`, with those of `requests` (idle.py)."""
+        return self._http.missing(connections, requests)
 
     def open_idle(self) -> None:
         """Open a connection that is kept alive. A failure is left to the request that needs one."""

@@ -103,10 +103,10 @@ class HTTPTransport:
                 )
             return found
 
-    def missing(self, connections: int) -> int:
-        """How many connections to open so that `connections` are idle; 0 where that takes no time, or is not known."""
+    def missing(self, connections: int, requests: int) -> int:
+        """How many connections to open so that there are `connections`, with those of `requests` (idle.py)."""
         idle = self._idle
-        return 0 if idle is None else idle.missing(connections)
+        return 0 if idle is None else idle.missing(connections, requests)
 
     def open_idle(self) -> None:
         """Open a connection that is kept alive. A failure is left to the request that needs one."""

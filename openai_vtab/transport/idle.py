@@ -11,7 +11,6 @@ from collections import deque
 from typing import Any
 
 import urllib3
-from urllib3.util.connection import is_connection_dropped
 
 from .deadline import outgoing
 from .turns import NEAR_SECONDS
@@ -20,61 +19,80 @@ LONGEST_OPENING = 5.0  # seconds; a slower connection is not worth waiting for
 
 
 class IdleConnections:
-    """Up to `most` idle connections; used from many threads at once. A deque is thread-safe, so there is no lock."""
+    """Up to `most` idle connections; used from many threads at once.
+
+    A deque and a set are thread-safe, so there is no lock.
+    """
 
     def __init__(self, pool: urllib3.HTTPConnectionPool, most: int) -> None:
         self.pool = pool
         self._idle: deque[Any] = deque()
         self._unused: deque[Any] = deque()  # opened before they are needed
+        self._all: set[Any] = set()  # the open connections, with those that requests use
         self._most = most
         self._is_closed = False
         self._shortest_opening = math.inf  # seconds
 
     def take(self) -> Any:
         """The connection that was given back last, one that is unused, or a new one. Closes those that have ended."""
-        while (connection := _pop(self._idle)) is not None:
-            if not is_connection_dropped(connection):
+        while self._idle:
+            try:
+                connection = self._idle.pop()
+            except IndexError:  # another thread has taken the last one
+                break
+            if connection.is_connected:
                 return connection
-            connection.close()
+            self._close(connection)
         while (connection := _pop(self._unused)) is not None:
             if connection.is_silent():
                 return connection
-            connection.close()
-        return self.pool._new_conn()
+            self._close(connection)
+        connection = self.pool._new_conn()
+        self._all.add(connection)
+        return connection
 
-    def missing(self, connections: int) -> int:
-        """How many connections to open so that `connections` are idle; 0 where that takes no time, or is not known."""
+    def missing(self, connections: int, requests: int) -> int:
+        """How many connections to open, so that there are `connections` that are open or that a request opens.
+
+        0 where that takes no time, or is not known. `requests` are under way, and each has a connection or will take
+        one: those that were just sent do not have it yet.
+        """
         is_far = NEAR_SECONDS <= self._shortest_opening < math.inf
-        return max(0, connections - len(self._idle) - len(self._unused)) if is_far else 0
+        return max(0, connections - max(requests, len(self._all))) if is_far else 0
 
     def open_one(self, seconds: float) -> None:
         """Open a connection before it is needed. A failure is left to the request that needs one."""
         if (connection := open_now(self.pool, seconds)) is not None:
-            self._keep(connection, self._unused)
+            self._all.add(connection)
+            self._unused.append(connection)
+            self._close_surplus()
 
     def give_back(self, connection: Any) -> None:
         """The connection is idle again, unless it is closed."""
-        if connection.sock is not None:
-            self._shortest_opening = min(self._shortest_opening, connection.opening_seconds)
-            self._keep(connection, self._idle)
+        if connection.sock is None:
+            self._all.discard(connection)
+            return
+        self._shortest_opening = min(self._shortest_opening, connection.opening_seconds)
+        self._idle.append(connection)
+        if self._is_closed or len(self._idle) + len(self._unused) > self._most:
+            self._close_surplus()
 
     def close(self) -> None:
         """Close the idle connections, and the others once they are given back."""
         self._is_closed = True
-        self._close_idle()
+        self._close_surplus()
 
-    def _keep(self, connection: Any, idle: deque[Any]) -> None:
-        if len(self._idle) + len(self._unused) >= self._most:
-            connection.close()
-            return
-        idle.append(connection)
-        if self._is_closed:
-            self._close_idle()
+    def _close_surplus(self) -> None:
+        most = 0 if self._is_closed else self._most
+        while len(self._idle) + len(self._unused) > most:
+            connection = _pop(self._unused) or _pop(self._idle)
+            if connection is None:  # another thread has taken the last one
+                return
+            self._close(connection)
 
-    def _close_idle(self) -> None:
-        for idle in (self._idle, self._unused):
-            while (connection := _pop(idle)) is not None:
-                connection.close()
+    def _close(self, connection: Any) -> None:
+        self._all.discard(connection)
+        connection.close()
 
 
 def _pop(idle: deque[Any]) -> Any:

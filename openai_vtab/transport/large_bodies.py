@@ -35,10 +35,15 @@ class LargeBody:
 
 
 class ReceivedBody:
-    """A body that is being received. If `stores` is false, or if the disk is full, it stays in memory."""
+    """A body that is being received. If `stores` is false, or if the disk is full, it stays in memory.
 
-    def __init__(self, stores: bool) -> None:
+    expected: the length that the response has announced, or 0. A body that will be large is written from its first byte
+    on: otherwise, each of dozens of threads would hold up to LARGE bytes.
+    """
+
+    def __init__(self, stores: bool, expected: int = 0) -> None:
         self._stores = stores
+        self._expected = expected
         self._chunks: list[bytes] = []
         self._size = 0
         self._file: BinaryIO | None = None
@@ -59,7 +64,7 @@ class ReceivedBody:
         """Append the next bytes."""
         self._chunks.append(chunk)
         self._size += len(chunk)
-        if self._stores and self._size > LARGE:
+        if self._stores and max(self._size, self._expected) > LARGE:
             self._write()
 
     def keep(self) -> bytes | LargeBody:

@@ -129,7 +129,7 @@ def _body(answer: ResponseHead, method: str, most: int, stores: bool) -> bytes |
         if not stores or answer.length <= LARGE:
             return answer.read()
         read = answer.read  # unlike read1, it ends the response with its last byte
-    with ReceivedBody(stores) as body:
+    with ReceivedBody(stores, answer.length or 0) as body:
         while len(body) <= most and (chunk := read(CHUNK)):
             body.add(chunk)
         if reader is answer and answer.length:

@@ -66,6 +66,7 @@ class RowCursor(Generic[Reference, Fields]):
 
     def Next(self) -> None:
         """Go to the next row."""
+        self._row = None  # the next row may be large, and need not be in memory together with this one
         self._row = next(self._rows, None)
 
     def Rowid(self) -> int:

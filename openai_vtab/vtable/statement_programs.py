@@ -38,7 +38,7 @@ class StatementPrograms:
     def never_numbers(self, session: StatementSession, idxStr: str) -> set[int]:  # noqa: N803 - SQLite's name
         """The places in argv of a scan of the session's statement whose values equal no text if they are numbers."""
         sql = self._sql_of(session)
-        return never_numbers(self._internal_sql.read, list(self._internal_sql.program(sql)), idxStr) if sql else set()
+        return never_numbers(self._internal_sql.read, self._internal_sql.program(sql), idxStr) if sql else set()
 
     def columns_read(self, session: StatementSession, idxStr: str) -> set[int] | None:  # noqa: N803 - SQLite's name
         """The columns that the session's statement reads of a table with such a scan; None if that is not known."""

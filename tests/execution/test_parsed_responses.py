@@ -12,7 +12,9 @@ import pytest
 from openai_vtab.execution import parsed_responses
 from openai_vtab.execution.parsed_responses import ParsedResponses
 from openai_vtab.protocol import Response
+from openai_vtab.protocol import responses as protocol_responses
 from openai_vtab.schema.spool import Spooled
+from openai_vtab.schema.values import load_json
 
 
 def at_once(response: Response, parse: Callable[[Response], Any]) -> Any:
@@ -48,6 +50,51 @@ def test_memory_of_results(monkeypatch: pytest.MonkeyPatch, size: int, alive: in
     assert made[-1]() is None
     responses.close()
     assert not any(each() for each in made)
+
+
+class Text(str):
+    """A text that can be referred to weakly."""
+
+
+@pytest.mark.parametrize(
+    ("sql", "member"),
+    [
+        (
+            "SELECT length(status) FROM vector_store_file_batches WHERE vector_store_id = 'vs_1' "
+            "AND batch_id IN ('vsfb_1', 'vsfb_2', 'vsfb_3')",
+            "status",
+        ),
+        (
+            "SELECT length(text) FROM vector_store_file_content WHERE vector_store_id = 'vs_1' "
+            "AND file_id IN ('file-1', 'file-2', 'file-3')",
+            "text",
+        ),
+    ],
+    ids=["look-ups", "lists"],
+)
+def test_memory_of_rows_that_have_been_read(
+    connect: Any, sandbox: Any, monkeypatch: pytest.MonkeyPatch, sql: str, member: str
+) -> None:
+    """They are gone before the next response is parsed."""
+    monkeypatch.setattr(parsed_responses, "RESULT_BYTES", 1)
+    sandbox.add_store("vs_1")
+    for number in (1, 2, 3):
+        sandbox.add_file(f"{number}.txt", id=f"file-{number}", content=b"some text")
+        sandbox.add_batch("vs_1", [f"file-{number}"], id=f"vsfb_{number}")
+    made: list[weakref.ref[Text]] = []
+    others: list[int] = []
+
+    def load(body: bytes) -> Any:
+        others.append(sum(each() is not None for each in made))
+        answer = load_json(body)
+        for each in answer.get("data", [answer]):
+            each[member] = text = Text(each[member])
+            made.append(weakref.ref(text))
+        return answer
+
+    monkeypatch.setattr(protocol_responses, "load_json", load)
+    assert len(connect().execute(sql).fetchall()) == 3
+    assert others == [0, 0, 0]
 
 
 def test_memory_of_bodies(monkeypatch: pytest.MonkeyPatch) -> None:

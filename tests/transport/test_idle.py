@@ -25,6 +25,7 @@ class Connection:
 
     def close(self) -> None:
         self.is_closed = True
+        self.sock = None
 
 
 class Pool:
@@ -104,15 +105,44 @@ def test_idle_connections_are_closed_also_when_they_come_back_later() -> None:
 def test_connections_are_missing_where_opening_them_takes_time() -> None:
     """Nothing is known before the first one; one that was near stays near."""
     idle = connections(4, NEAR_SECONDS)
-    assert idle.missing(3) == 0
+    assert idle.missing(3, 0) == 0
     idle.give_back(taken(idle))
-    assert [idle.missing(count) for count in (-1, 0, 1, 3)] == [0, 0, 0, 2]
+    assert [idle.missing(count, 0) for count in (-1, 0, 1, 3)] == [0, 0, 0, 2]
     idle.open_one(30.0)
-    assert idle.missing(3) == 1
+    assert idle.missing(3, 0) == 1
     near: Any = Connection(NEAR_SECONDS / 2)
     near.connect()
     idle.give_back(near)
-    assert idle.missing(4) == 0
+    assert idle.missing(4, 0) == 0
+
+
+def test_connections_are_missing_also_when_requests_are_about_to_take_the_idle_ones() -> None:
+    """A request that has a connection, or is going to take an idle one, needs no other; each is counted once."""
+    idle = connections(8, NEAR_SECONDS)
+    first, second = taken(idle), taken(idle)
+    idle.give_back(first)
+    idle.give_back(second)
+    assert [idle.missing(8, requests) for requests in (0, 2, 3)] == [6, 6, 5]
+    idle.take()
+    assert [idle.missing(8, requests) for requests in (0, 2, 3)] == [6, 6, 5]
+
+
+def test_connections_that_are_closed_are_missing() -> None:
+    """By their server, by a request that failed, and together with all that are idle."""
+    idle = connections(2, NEAR_SECONDS)
+    first, second, third = taken(idle), taken(idle), taken(idle)
+    assert idle.missing(2, 0) == 0, "not known to be far"
+    idle.give_back(first)
+    assert idle.missing(3, 0) == 0
+    second.close()
+    idle.give_back(second)
+    assert idle.missing(3, 0) == 1
+    first.is_connected = False
+    assert idle.take() not in (first, second, third)
+    assert idle.missing(3, 0) == 1
+    idle.give_back(third)
+    idle.close()
+    assert idle.missing(3, 0) == 2
 
 
 def test_connection_that_is_opened_early_is_taken_next() -> None:

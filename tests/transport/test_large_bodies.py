@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import io
 import tempfile
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -59,6 +60,21 @@ def test_memory_bodies_that_must_not_be_stored() -> None:
         assert body.keep() == CONTENT
 
 
+@pytest.mark.parametrize(("expected", "most"), [(LARGE + 1, 20_000), (LARGE, LARGE + 20_000)])
+def test_memory_of_a_body_that_is_announced(expected: int, most: int) -> None:
+    """One that will be large is written from its first byte on."""
+    piece = b"x" * 10_000
+    tracemalloc.start()
+    try:
+        with ReceivedBody(stores=True, expected=expected) as body:
+            for _ in range(LARGE // len(piece)):
+                body.add(bytes(bytearray(piece)))
+            held = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert most - LARGE < held < most
+
+
 class FullDisk(io.FileIO):
     """A file on a disk that has room for some bytes."""
 
@@ -76,11 +92,12 @@ class FullDisk(io.FileIO):
         return written
 
 
+@pytest.mark.parametrize("expected", [0, 2 * len(CONTENT)])
 @pytest.mark.parametrize("room", [0, 100, LARGE + 100])
-def test_memory_of_a_full_disk(monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+def test_memory_of_a_full_disk(monkeypatch: pytest.MonkeyPatch, room: int, expected: int) -> None:
     """The body is in memory then."""
     monkeypatch.setattr(tempfile, "TemporaryFile", lambda buffering: FullDisk(room))
-    with ReceivedBody(stores=True) as body:
+    with ReceivedBody(stores=True, expected=expected) as body:
         in_pieces(body, CONTENT * 2)
         assert body.keep() == CONTENT * 2
 

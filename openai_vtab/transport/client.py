@@ -52,7 +52,7 @@ class Client:
         self._keys = RecentKeys(settings)
         self._http = HTTPTransport(settings, self.base_url, clock)
         self._open = self._http.open if transport is None else lambda kept_alive: transport
-        self._turn = self._http.turn if transport is None else nullcontext
+        self._turn = self._http.turn if transport is None else lambda _: nullcontext()
         beta = {"OpenAI-Beta": settings.openai_beta} if settings.openai_beta else {}
         self._beta = settings.without_overridden(beta)  # for vector stores
         self._headers = settings.without_overridden(
@@ -88,9 +88,9 @@ class Client:
         try:
             if request.idempotent:
                 return self._send(request, attempts, wait_budget.cancelled, predicted, on_send)
-            with self._turn(wait_budget.cancelled):
+            with self._turn(wait_budget.cancelled) as on_wait:
                 counted.recount()
-                return self._send(request, attempts, wait_budget.cancelled, predicted, on_send)
+                return self._send(request, attempts, wait_budget.cancelled, predicted, on_send, on_wait)
         finally:
             if not attempts.sent:
                 counted.release()
@@ -104,12 +104,13 @@ class Client:
         cancelled: CancelFlag,
         predicted: bool,
         on_send: Callable[[], bool] | None,
+        on_wait: Callable[[], None] | None = None,
     ) -> Response:
         """Send a request until its outcome stands; returns and raises as `send`."""
         keys: list[KnownKey] = []  # one for each attempt
         record: RequestRecord | None = None
         outcome: Outcome | None = None
-        while (began := self._limiter.acquire(cancelled)) is not None:
+        while (began := self._limiter.acquire(cancelled, on_wait)) is not None:
             try:
                 attempt = self._attempt(request, keys, record, cancelled, predicted, on_send)
             except BaseException as error:  # this attempt was not sent
@@ -258,6 +259,10 @@ class Client:
     def open_idle(self) -> None:
         """Open a connection that is kept alive. A failure is left to the request that needs one."""
         self._http.open_idle()
+
+    def close_resting(self) -> None:
+        """Close the connections of creates that have been idle for too long. A signal may interrupt this."""
+        self._http.close_resting()
 
     def close(self) -> None:
         """Close the idle connections."""

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import AbstractContextManager, contextmanager
 from typing import NamedTuple
@@ -60,6 +60,11 @@ class CreatingState(threading.local):
         ready, self.ready = self.ready, None
         return ready
 
+    def close_late(self) -> None:
+        """Close the connection that is ready if it may not be used any more: it may keep a worker of the server."""
+        if self.ready is not None and self.turns.clock.monotonic() > self.ready.until:
+            self.close_unused()
+
     def close_unused(self) -> None:
         """Close the connection that is ready and was not taken."""
         if (ready := self.take()) is not None:
@@ -72,9 +77,10 @@ creating = CreatingState()
 @contextmanager
 def turn_of_create(
     turns: Turns, pool: urllib3.HTTPConnectionPool, cancelled: CancelFlag, seconds: float
-) -> Iterator[None]:
+) -> Iterator[Callable[[], None]]:
     """Wait for the turn of the thread's create, and have a connection ready, which its first attempt uses.
 
+    Yields what to call again and again while the create waits for something else, such as a rate limit.
     Raises CancelledError if `cancelled` is set before the create may be sent.
     """
     turn = turns.enter(cancelled)
@@ -86,7 +92,7 @@ def turn_of_create(
             _open_ahead(turns, turn, pool, seconds)
         if creating.ready is None:
             _wait_for_rest(turns, turn)
-        yield
+        yield creating.close_late
     finally:
         creating.close_unused()
         turns.leave(turn)
@@ -110,8 +116,7 @@ def _open_ahead(turns: Turns, turn: Turn, pool: urllib3.HTTPConnectionPool, seco
     while not turns.wait(turn, INTERRUPT_POLL_SECONDS):
         if turn.cancelled.is_set:
             raise CancelledError
-        if clock.monotonic() > opened + SILENT_SECONDS:
-            creating.close_unused()
+        creating.close_late()
     if connection is not None:
         turns.came(connection.opening_seconds, 0.0 if was_late else clock.monotonic() - opened)
 

@@ -63,8 +63,8 @@ class HTTPTransport:
         """
         return self._opened.get(kept_alive) or self._open(kept_alive)
 
-    def turn(self, cancelled: CancelFlag) -> AbstractContextManager[None]:
-        """A block in which the thread's create has its turn. Raises CancelledError, and what `open` raises."""
+    def turn(self, cancelled: CancelFlag) -> AbstractContextManager[Callable[[], None]]:
+        """A block in which the thread's create has its turn, as turn_of_create. Raises what `open` raises, too."""
         from .creating import turn_of_create  # with ssl and urllib3
 
         pool = (self._opened.get(False) or self._open(kept_alive=False)).connections.pool
@@ -112,6 +112,10 @@ class HTTPTransport:
         """Open a connection that is kept alive. A failure is left to the request that needs one."""
         if (idle := self._idle) is not None:
             idle.open_one(self._settings.timeout)
+
+    def close_resting(self) -> None:
+        """Close the connections of creates that have been idle for too long. A signal may interrupt this."""
+        self._turns.close_idle()
 
     def close(self) -> None:
         """Close the idle connections."""

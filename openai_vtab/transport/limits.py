@@ -81,8 +81,11 @@ class ConcurrencyLimiter:
         self._mutex = threading.Lock()
         self._changed = threading.Condition(self._mutex)
 
-    def acquire(self, cancelled: CancelFlag) -> float | None:
-        """Wait for a place. Returns when the request began, for `record`; None if `cancelled` is set."""
+    def acquire(self, cancelled: CancelFlag, on_wait: Callable[[], None] | None = None) -> float | None:
+        """Wait for a place. Returns when the request began, for `record`; None if `cancelled` is set.
+
+        `on_wait` is called again and again during the wait.
+        """
         while not cancelled.is_set:
             with self._mutex:
                 now = self._clock.monotonic()
@@ -94,6 +97,8 @@ class ConcurrencyLimiter:
                     self._changed.wait(INTERRUPT_POLL_SECONDS)
             if pause > 0:
                 self._clock.sleep(min(pause, INTERRUPT_POLL_SECONDS))
+            if on_wait is not None:
+                on_wait()
         return None
 
     def _has_room(self) -> bool:

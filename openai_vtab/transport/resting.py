@@ -116,13 +116,18 @@ class RestingConnections:
         if self._resting and self._resting[-1].since < before:
             self.distrust()
         while self._resting and self._resting[0].since < before:
-            self._resting.pop(0).connection.close()
+            self.close_one()
 
     def distrust(self) -> None:
         """Let nothing rest for a while."""
         self._paused_until = self._clock.monotonic() + PAUSE
         self._trusted_until = -math.inf
         self.close()
+
+    def close_one(self) -> None:
+        """Close the one that has rested longest, if there is any."""
+        if self._resting:
+            self._resting.pop(0).connection.close()
 
     def close(self) -> None:
         """Close all."""

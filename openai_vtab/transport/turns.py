@@ -169,6 +169,8 @@ class Turns:
             resting = self._resting.take()
             if resting is not None:
                 turn.take()
+            elif self._spare > self.most_ahead:
+                self._resting.close_one()  # the create opens another one
             if not self._create_waits:
                 self._resting.close()
             return resting
@@ -200,10 +202,21 @@ class Turns:
         with self._mutex:
             self._resting.close()
 
-    def _advance(self) -> None:
+    def close_idle(self) -> None:
+        """Close the connections that rest, if they have been idle for too long or are in the way of others.
+
+        For a thread that sends nothing: those that do may all be waiting for the server. A signal may interrupt this.
+        """
+        with self._mutex:
+            self._close_idle()
+
+    def _close_idle(self) -> None:
         self._resting.close_idle()
         if self._resting and self._waits_too_long:
             self._resting.distrust()
+
+    def _advance(self) -> None:
+        self._close_idle()
         while self._line and self._has_room():
             turn = self._line.popleft()
             self._having.append(turn)
@@ -252,10 +265,15 @@ class Turns:
                 self._ahead = max(self._ahead - 1, 1)
 
     def distrust(self, source: Source | None) -> None:
-        """Have no connection of this source for a while, unless it is new: the server does not take it well."""
+        """The server does not take a connection of this source well: have no more of them for a while.
+
+        If it does not even take a new one, it may limit how many there are, and those that rest are in the way.
+        """
         with self._mutex:
             if source is Source.RESTED:
                 self._resting.distrust()
-            elif source is Source.AHEAD:
+            else:
                 self._none_before = self.clock.monotonic() + PAUSE
+            if source is Source.NEW:
+                self._resting.close()
             self._changed.notify_all()

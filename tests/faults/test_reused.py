@@ -35,9 +35,10 @@ class Keeping:
 
     def __init__(self, seconds: float = 0.01) -> None:
         self.asked: list[tuple[int, int]] = []
-        self.in_flight = self.most_in_flight = self.told = 0
+        self.received = self.in_flight = self.most_in_flight = self.told = 0
         self.open = self.most_open = self.ends = 0
         self.seconds = seconds
+        self.limits_every = 0  # one of so many requests is answered by a 429 first; 0: none
         self.after: Callable[[socket.socket, int], bool] = lambda connection, count: True  # whether it goes on
         self._lock = threading.Lock()
 
@@ -69,6 +70,12 @@ class Keeping:
     def answer(self, connection: socket.socket, asked: bytes, count: int) -> bool:
         """Answer one request; returns whether another may follow."""
         is_last = CLOSES.search(asked) is not None
+        with self._lock:
+            self.received += 1
+            is_limited = self.limits_every and not self.received % self.limits_every
+        if is_limited:
+            connection.sendall(answer({"error": {"message": "wait"}}, 429, {"retry-after-ms": "1"}))
+            return True
         with self._lock:
             number = int(FILE.findall(asked)[0])
             self.asked.append((number, count))
@@ -280,6 +287,39 @@ def test_connection_that_breaks_under_its_second_create(connect_to: Connect) -> 
 # servers with few workers
 
 
+def few(workers: int, serve: Callable[[socket.socket], None]) -> Callable[[socket.socket], None]:
+    """Serve connections in the order of their arrival; each worker belongs to one until that is closed."""
+    free, turns = threading.Condition(), iter(range(1000))
+    busy, waiting = [0], []
+
+    def serve_in_turn(connection: socket.socket) -> None:
+        with free:
+            mine = next(turns)
+            waiting.append(mine)
+            free.wait_for(lambda: waiting[0] == mine and busy[0] < workers)
+            waiting.pop(0)
+            busy[0] += 1
+            free.notify_all()
+        try:
+            serve(connection)
+        finally:
+            with free:
+                busy[0] -= 1
+                free.notify_all()
+
+    return serve_in_turn
+
+
+def secured(serve: Callable[[socket.socket], None]) -> Callable[[socket.socket], None]:
+    """Shake hands first."""
+
+    def shake_hands(connection: socket.socket) -> None:
+        with suppress(OSError), TLS.wrap_socket(connection, server_side=True) as tls:
+            serve(tls)
+
+    return shake_hands
+
+
 @pytest.mark.sample(3)
 @pytest.mark.parametrize("concurrency", [2, 8, 32])
 @pytest.mark.parametrize("workers", [1, 2, 4])
@@ -289,34 +329,39 @@ def test_connection_that_rests_keeps_no_worker_from_the_others(
 ) -> None:
     """Each worker belongs to one connection until that is closed; the others wait in the order of their arrival."""
     server_side = Keeping(0.005)
-    free, turns = threading.Condition(), iter(range(1000))
-    busy, waiting = [0], []
-
-    def few(connection: socket.socket) -> None:
-        with free:
-            mine = next(turns)
-            waiting.append(mine)
-            free.wait_for(lambda: waiting[0] == mine and busy[0] < workers)
-            waiting.pop(0)
-            busy[0] += 1
-            free.notify_all()
-        try:
-            if scheme == "http":
-                server_side(connection)
-            else:
-                with TLS.wrap_socket(connection, server_side=True) as secured:
-                    server_side(secured)
-        finally:
-            with free:
-                busy[0] -= 1
-                free.notify_all()
-
-    with serving(few) as server:
+    with serving(few(workers, secured(server_side) if scheme == "https" else server_side)) as server:
         db = connect_to(server.url(scheme), max_concurrency=concurrency)
         create(db, 100)
         assert recorded(db) == all_done(100)
         assert server_side.numbers == list(range(100))
         assert db.execute("SELECT sum(retries) FROM openai_requests").get == 0
+
+
+@pytest.mark.slow
+def test_connection_that_rests_keeps_no_worker_from_a_handshake(
+    connect_to: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All threads of the COMMIT wait for the only worker, to which a connection belongs that rests."""
+    monkeypatch.setattr("openai_vtab.transport.idle.LONGEST_OPENING", 60.0)
+    server_side = Keeping(0.005)
+    with serving(few(1, secured(server_side))) as server:
+        db = connect_to(server.url("https"), max_concurrency=16)
+        create(db, 20)
+        assert recorded(db) == all_done(20)
+        assert server_side.numbers == list(range(20))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("concurrency", [3, 4])
+def test_connection_that_is_ready_keeps_no_worker_from_the_others(connect_to: Connect, concurrency: int) -> None:
+    """After a 429, its create may have to wait for one that waits for a worker."""
+    server_side = Keeping(0.005)
+    server_side.limits_every = 10
+    with serving(few(2, server_side)) as server:
+        db = connect_to(server.url(), max_concurrency=concurrency)
+        create(db, 40)
+        assert recorded(db) == all_done(40)
+        assert server_side.numbers == list(range(40))
 
 
 # the end of a COMMIT

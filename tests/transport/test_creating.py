@@ -9,7 +9,7 @@ import pytest
 
 from openai_vtab.transport.creating import creating, turn_of_create
 from openai_vtab.transport.limits import CancelFlag
-from openai_vtab.transport.resting import LONGEST_REST
+from openai_vtab.transport.resting import IDLE_SECONDS, LONGEST_REST
 from openai_vtab.transport.turn import Source
 from openai_vtab.transport.turns import NEAR_SECONDS, Turns
 
@@ -82,3 +82,17 @@ def test_create_that_is_cancelled_while_its_connection_rests_is_not_sent() -> No
     with pytest.raises(CancelledError), turn_of_create(turns, pool, cancelled, 30.0):
         pytest.fail("it may not be sent")
     assert connection.is_closed
+
+
+def test_create_that_waits_for_a_limit_keeps_no_connection_for_long() -> None:
+    """The server may have no other worker for the request that the limit lets through."""
+    clock, connection = FakeClock(), Connection()
+    turns = turns_with_a_resting_connection(clock, connection)
+    pool: Any = None
+    with turn_of_create(turns, pool, CancelFlag(), 30.0) as on_wait:
+        on_wait()
+        assert not connection.is_closed
+        clock.advance(IDLE_SECONDS)
+        on_wait()
+        assert connection.is_closed
+        assert creating.ready is None

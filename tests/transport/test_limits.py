@@ -95,6 +95,20 @@ def test_concurrency_slot_that_becomes_free_is_taken() -> None:
     assert released.is_set()
 
 
+def test_concurrency_slot_is_waited_for_with_a_call_in_each_round() -> None:
+    """Whoever waits can look after something else."""
+    limiter = ConcurrencyLimiter(1)
+    limiter.acquire(GOING_ON)
+    calls: list[bool] = []
+
+    def release() -> None:
+        calls.append(True)
+        limiter.release(GOING_ON)
+
+    limiter.acquire(GOING_ON, release)
+    assert len(calls) == 1
+
+
 def test_concurrency_falls_for_a_limited_server(connect: Any, sandbox: Any) -> None:
     """Every key is answered in the end, nothing is sent while the server wants to be left alone."""
     ids = [sandbox.add_batch("vs_demo", ["file-new-01"]) for _ in range(40)]

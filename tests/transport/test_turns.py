@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from openai_vtab.transport.limits import CancelFlag
+from openai_vtab.transport.resting import IDLE_SECONDS
 from openai_vtab.transport.turn import Source, Turn
 from openai_vtab.transport.turns import MOST_AHEAD, NEAR_SECONDS, PAUSE, Turns
 
 from ..support.clock import FakeClock
+from ..support.waiting import until
 
 FAR = NEAR_SECONDS * 10
+
+
+class Connection:
+    """Knows whether it is closed."""
+
+    opening_seconds = FAR
+    is_closed = False
+
+    def close(self) -> None:
+        """Close it."""
+        self.is_closed = True
+
+    def is_silent(self) -> bool:
+        """Nothing arrives."""
+        return not self.is_closed
 
 
 def far(most: int, clock: FakeClock | None = None) -> Turns:
@@ -24,6 +43,23 @@ def entered(turns: Turns, cancelled: CancelFlag | None = None) -> Turn:
     turn = turns.enter(cancelled or CancelFlag())
     assert turn is not None
     return turn
+
+
+def entered_later(turns: Turns) -> Turn:
+    """The turn of a create that has to wait for it, in a thread of its own."""
+    found: list[Turn] = []
+    known = list(turns._line)
+    threading.Thread(target=lambda: found.append(entered(turns)), daemon=True).start()
+    until(lambda: len(turns._line) > len(known))
+    return turns._line[-1]
+
+
+def over(turns: Turns, turn: Turn) -> Connection:
+    """The connection of a create that has its response; it rests."""
+    connection = Connection()
+    assert turns.end(turn, connection)
+    turns.leave(turn)
+    return connection
 
 
 def connected(turns: Turns) -> Turn:
@@ -121,3 +157,50 @@ def test_server_that_was_near_stays_near() -> None:
     turns.opened(NEAR_SECONDS / 2)
     turns.opened(FAR)
     assert turns.ahead == 0
+
+
+def test_new_connection_that_is_refused_closes_those_that_rest() -> None:
+    """The server may limit how many there are; nothing is opened ahead for a while either."""
+    clock = FakeClock()
+    turns = far(2, clock)
+    first, second = connected(turns), connected(turns)
+    entered(turns)
+    connection = over(turns, first)
+    turns.send(second, Source.NEW)
+    turns.distrust(second.source)
+    assert connection.is_closed
+    assert turns.ahead == 0
+    clock.advance(PAUSE)
+    assert turns.ahead == 4
+
+
+def test_new_connection_is_never_one_too_many() -> None:
+    """While a trial is under way, a create cannot use those that rest: one of them makes room for its own."""
+    turns = far(2)
+    first = [connected(turns) for _ in range(6)]
+    turns.distrust(Source.AHEAD)
+    trial, late = entered_later(turns), entered_later(turns)
+    connections = [over(turns, turn) for turn in first[:5]]
+    assert trial.wait(0)
+    taken = turns.take_resting(trial)
+    assert taken is not None
+    assert taken.connection is connections[0]
+    connections.append(over(turns, first[5]))
+    assert late.wait(0)
+    assert turns.take_resting(late) is None
+    assert [connection.is_closed for connection in connections] == [False, True, False, False, False, False]
+
+
+def test_connections_that_rest_too_long_are_closed_by_one_that_only_looks() -> None:
+    """All threads that send may be waiting for the server, whose workers belong to these connections."""
+    clock = FakeClock()
+    turns = far(2, clock)
+    first, _ = connected(turns), connected(turns)
+    entered(turns)
+    connection = over(turns, first)
+    clock.advance(IDLE_SECONDS)
+    turns.close_idle()
+    assert not connection.is_closed
+    clock.advance(IDLE_SECONDS)
+    turns.close_idle()
+    assert connection.is_closed

@@ -25,8 +25,9 @@ class DownloadCache(dict[str, Downloaded]):
         """
         while self and self._size + size > DOWNLOAD_CACHE_BYTES:
             self.forget(next(iter(self)))
-        self[identity] = content = read()
-        self._size += len(content or b"")
+        content = read()
+        self._size += len(content or b"")  # first, so that an interrupt in between makes it too large only
+        self[identity] = content
 
     def forget(self, identity: str) -> None:
         """Forget a content."""

@@ -51,7 +51,7 @@ class WorkerPool:
         self._page_sizes = PageSizes(client.settings.page_size)
         self.reached: set[str] = set()  # routes at which the API has responded (undecided_404.py)
         self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # the garbage collector may close the pool within
         self._threads = 0
         self._unfinished = 0
         self._opening: set[Future[None]] = set()  # connections that are opened before they are needed
@@ -121,13 +121,12 @@ class WorkerPool:
         return future
 
     def prepare(self, connections: int, wait_budget: WaitBudget) -> None:
-        """Have threads of the pool open connections, so that there are so many; at most one each."""
+        """Have worker threads open connections until there are `connections`; each opens at most one."""
+        self._opening = {opening for opening in self._opening if not opening.done()}
         opening = len(self._opening)
         missing = self.client.missing(min(connections, self.size) - opening, self._unfinished - opening)
         for _ in range(missing):
-            opened = self.submit(self.client.open_idle, wait_budget=wait_budget)
-            self._opening.add(opened)
-            opened.add_done_callback(self._opening.discard)
+            self._opening.add(self.submit(self.client.open_idle, wait_budget=wait_budget))
 
     def _most(self) -> int:
         """How many threads there may be: those that still work for a cancelled statement are replaced."""

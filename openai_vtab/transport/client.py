@@ -168,7 +168,7 @@ class Client:
                         outcome, note=f"check the key, which {key.length}comes from {key_origin(self.settings.api_key)}"
                     )
         except BaseException as error:
-            from .exceptions import failure_of  # with ssl and urllib3, as in the exchange
+            from .exceptions import failure_of  # with ssl and urllib3, as in http_transport.py
 
             outcome = failure_of(error, sent=True)
         if isinstance(outcome, Failure) and not outcome.is_local:
@@ -260,9 +260,9 @@ class Client:
         """Open a connection that is kept alive. A failure is left to the request that needs one."""
         self._http.open_idle()
 
-    def close_resting(self) -> None:
-        """Close the connections of creates that have been idle for too long. A signal may interrupt this."""
-        self._http.close_resting()
+    def close_idle_resting(self) -> None:
+        """Close resting connections that have been idle for too long or are in the way. A signal may interrupt this."""
+        self._http.close_idle_resting()
 
     def close(self) -> None:
         """Close the idle connections."""

@@ -123,10 +123,10 @@ class CreateConnections:
         self._turns.send(turn, Source.NEW)
         return self.pool._new_conn()
 
-    def give_back(self, connection: Any) -> None:
+    def give_back(self, connection: Any, has_response: bool) -> None:
         """Let the connection rest, or close it."""
         may_rest = connection.is_reusable and not connection.is_last
-        if not self._turns.end(creating.turn, connection if may_rest else None):
+        if not self._turns.end(creating.turn, connection if may_rest else None, has_response=has_response):
             connection.close()
 
     def close(self) -> None:

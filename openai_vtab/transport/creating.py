@@ -51,8 +51,8 @@ class CreatingState(threading.local):
         """The create has no response: the server may have ended the connection."""
         self.turns.distrust(self.turn.source)
 
-    def keep(self, ready: Ready | None) -> None:
-        """Keep a connection for the create; None if there is none."""
+    def keep(self, ready: Ready) -> None:
+        """Keep a connection for the create."""
         self.ready = ready
 
     def take(self) -> Ready | None:
@@ -64,6 +64,7 @@ class CreatingState(threading.local):
         """Close the connection that is ready if it may not be used any more: it may keep a worker of the server."""
         if self.ready is not None and self.turns.clock.monotonic() > self.ready.until:
             self.close_unused()
+            self.turn.lose()
 
     def close_unused(self) -> None:
         """Close the connection that is ready and was not taken."""
@@ -110,7 +111,9 @@ def _open_ahead(turns: Turns, turn: Turn, pool: urllib3.HTTPConnectionPool, seco
         turns.distrust(Source.AHEAD)
         with turns.connecting(turn):  # where it could not even begin to be opened, it joins the line here
             pass
+        turn.lose()
     else:
+        turn.connected()
         creating.keep(Ready(connection, Source.AHEAD, opened + SILENT_SECONDS))
     was_late = turn.has_come
     while not turns.wait(turn, INTERRUPT_POLL_SECONDS):

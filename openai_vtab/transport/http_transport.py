@@ -4,7 +4,7 @@ The requests library is used only for proxies and certificates (connections.py),
 (round_trip.py). A Session of requests would let a netrc file replace the key, keep cookies, and send the key along
 with redirects.
 
->>> send = HTTPTransport(settings, "http://127.0.0.1:8080/v1").open(kept_alive=True)
+>>> send = HTTPTransport(settings, "http://127.0.0.1:8080/v1", REAL).open(kept_alive=True)
 >>> send(Request("GET", "/files"), 30.0, {"Authorization": "Bearer sk-…"}, CancelFlag())
 Response(status=200, …)
 """
@@ -45,7 +45,7 @@ class HTTPTransport:
         self._settings = settings
         self._base_url = base_url
         self._turns = Turns(settings.max_concurrency, clock, min(PATIENCE, settings.timeout / 4))
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # the garbage collector may close the client within
         self._tls: ssl.SSLContext | None = None  # of all pools
         self._opened: dict[bool, PoolTransport] = {}
         self._idle: IdleConnections | None = None
@@ -113,9 +113,9 @@ class HTTPTransport:
         if (idle := self._idle) is not None:
             idle.open_one(self._settings.timeout)
 
-    def close_resting(self) -> None:
-        """Close the connections of creates that have been idle for too long. A signal may interrupt this."""
-        self._turns.close_idle()
+    def close_idle_resting(self) -> None:
+        """Close resting connections that have been idle for too long or are in the way. A signal may interrupt this."""
+        self._turns.close_idle_resting()
 
     def close(self) -> None:
         """Close the idle connections."""

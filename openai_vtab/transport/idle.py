@@ -67,7 +67,7 @@ class IdleConnections:
             self._unused.append(connection)
             self._close_surplus()
 
-    def give_back(self, connection: Any) -> None:
+    def give_back(self, connection: Any, has_response: bool = True) -> None:
         """The connection is idle again, unless it is closed."""
         if connection.sock is None:
             self._all.discard(connection)
@@ -106,7 +106,7 @@ def _pop(idle: deque[Any]) -> Any:
 def open_now(pool: Any, seconds: float) -> Any:
     """A new connection of the pool, with its tunnel and handshake.
 
-    None if it cannot be opened within `seconds` or LONGEST_OPENING.
+    None if that takes longer than `seconds` or LONGEST_OPENING, for each address of the host.
     """
     outgoing.begin(min(seconds, LONGEST_OPENING))
     connection = pool._new_conn()

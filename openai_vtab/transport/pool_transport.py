@@ -23,7 +23,7 @@ from .round_trip import Connections, round_trip
 
 
 class PoolTransport:
-    """Sends a request once over a connection of a pool (exchange.Transport); used from many threads at once.
+    """Sends a request once over a connection of a pool (http_transport.Transport); used from many threads at once.
 
     most: the longest response in bytes. query: parameters for each target, as secrets.
     """

@@ -11,8 +11,7 @@ used again only where this is all but excluded, and where opening one takes long
                     half the time that opening it took (with TLS, one round trip), and at least for REST_SECONDS. It is
                     used only if nothing has arrived in the meantime, neither an end nor a byte.
     idle            Servers close connections that have been idle for seconds. So one that has been idle for
-                    IDLE_SECONDS is closed. If no response has come in all that time, the connections that rest may be
-                    in the way of others (turns.py), or the server is so slow that nothing is gained: distrust.
+                    IDLE_SECONDS is closed.
     trial           A server may close a connection later than it has rested. So only one is used again at first (the
                     trial), and the others once it has brought a response. This is forgotten TRUST_SECONDS after the
                     last such response.
@@ -94,7 +93,6 @@ class RestingConnections:
 
     def take(self) -> Resting | None:
         """The connection that has rested longest, None if none may be used. `succeed` or `fail` must follow."""
-        self.close_idle()
         if not self.usable:
             return None
         self._is_trial_under_way = True
@@ -110,13 +108,13 @@ class RestingConnections:
         """A connection that was taken has brought no response."""
         self._is_trial_under_way = False
 
-    def close_idle(self) -> None:
-        """Close what has been idle for too long."""
+    def close_idle(self) -> bool:
+        """Close what has been idle for too long. Returns whether no response has come in all that time."""
         before = self._clock.monotonic() - IDLE_SECONDS
-        if self._resting and self._resting[-1].since < before:
-            self.distrust()
+        none_has_come = bool(self._resting) and self._resting[-1].since < before
         while self._resting and self._resting[0].since < before:
             self.close_one()
+        return none_has_come
 
     def distrust(self) -> None:
         """Let nothing rest for a while."""

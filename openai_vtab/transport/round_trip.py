@@ -38,8 +38,8 @@ class Connections(Protocol):
     def take(self) -> Any:
         """A connection that may have to be opened."""
 
-    def give_back(self, connection: Any) -> None:
-        """The response has come, or the connection is closed."""
+    def give_back(self, connection: Any, has_response: bool) -> None:
+        """The exchange is over. The connection is closed if there was no response, or none may follow."""
 
     def close(self) -> None:
         """Close the idle ones, and the others once they are given back."""
@@ -62,6 +62,7 @@ def round_trip(
     urllib3, http.client, ssl and sockets.
     """
     connection, pool = connections.take(), connections.pool
+    has_response = False
     try:
         has_tunnel = pool.proxy is not None and _has_tunnel(pool, target)
         if connection.is_closed:
@@ -79,6 +80,7 @@ def round_trip(
                     raise
             answer: Any = http.client.HTTPConnection.getresponse(connection)
             content = _body(answer, method, most, stores and 200 <= answer.status < 300)
+        has_response = True
         if content is None:
             connection.close()
         return answer.status, answer.headers, content
@@ -89,7 +91,7 @@ def round_trip(
             raise urllib3.exceptions.ProxyError("no connection to the proxy", error) from error
         raise
     finally:
-        connections.give_back(connection)
+        connections.give_back(connection, has_response)
 
 
 def _shut_down(sock: object) -> None:

@@ -18,18 +18,19 @@ A connection that is open and silent must do no harm to a server:
                     (`connecting`), and only after those that have their turns have begun theirs. The oldest
                     connection then always belongs to a create whose turn it is. A create that joins the line because
                     it expects a resting connection, and then finds none, is the exception: SILENT_SECONDS resolve it.
-    few workers     Where a worker of the server belongs to one connection at a time, a resting connection keeps it
-                    from those that wait for one. If no worker is left, no response comes, and all connections that rest
-                    are closed after a while (resting.py). If those that are used again keep the others from a worker,
-                    creates wait that are the first on their connections: once one has waited for `patience` seconds,
-                    the same happens. And nothing rests when no further create waits.
-    limited         Nothing is opened for a create that may not come, and no more than `ahead` connections are open
-                    beside those in use, with those that rest. After one that cannot be opened, or that the server has
-                    ended, nothing is opened ahead for PAUSE seconds.
-    slow            Where responses take long, few are enough: each that has been silent for longer than two openings
-                    take makes them one fewer, and each that was not open yet when its turn came makes them one more.
-                    A silent connection is closed after SILENT_SECONDS. This also resolves what the order has not
-                    prevented, for example when a create is retried.
+    few workers     Some servers give each connection a worker until it is closed. A resting connection then keeps a
+                    worker from connections that wait for one. If all workers are kept so, no response comes, although
+                    creates wait: after IDLE_SECONDS, all connections that rest are closed, and nothing rests for PAUSE
+                    seconds. If connections that are reused keep all workers, new ones get no response: once the first
+                    create on a connection has waited for `patience` seconds, the same happens. And nothing rests when
+                    no further create waits.
+    limited         Connections are opened only for creates that are waiting. Those that are open ahead and those that
+                    rest are at most `ahead`. After one that cannot be opened, or that the server has ended, nothing is
+                    opened ahead for PAUSE seconds.
+    slow            Slow servers need few. A connection that was silent for more than two opening times lowers `ahead`
+                    by one, and one that was not open when its turn came raises it by one. A silent connection is closed
+                    after SILENT_SECONDS. This also resolves what the order has not prevented, for example when a create
+                    is retried.
 
 With `most` = 1, nothing is opened ahead and nothing rests: whoever sets it wants one connection.
 
@@ -48,14 +49,13 @@ from contextlib import contextmanager
 
 from ..clock import REAL, Clock
 from .limits import INTERRUPT_POLL_SECONDS, CancelFlag
-from .resting import Connection, Resting, RestingConnections
+from .resting import PAUSE, Connection, Resting, RestingConnections
 from .turn import Source, Turn
 
 NEAR_SECONDS = 0.01
 AHEAD_OF_EACH = 2  # connections: opening takes two round trips with TLS, a request one
 MOST_AHEAD = 64
 SILENT_SECONDS = 1.0  # servers wait for a first request for seconds at least
-PAUSE = 60.0  # seconds
 PATIENCE = 2.0  # seconds
 
 
@@ -76,7 +76,7 @@ class Turns:
         self._line: deque[Turn] = deque()
         self._entering = 0  # creates that may not even open their connections yet
         self._resting = RestingConnections(clock)
-        self._mutex = threading.Lock()
+        self._mutex = threading.RLock()  # the garbage collector may close the client within
         self._changed = threading.Condition(self._mutex)
 
     @property
@@ -120,6 +120,7 @@ class Turns:
                     self._changed.wait(INTERRUPT_POLL_SECONDS)
             finally:
                 self._entering -= 1
+            self._advance()
         while not cancelled.is_set:
             if self.wait(turn, INTERRUPT_POLL_SECONDS):
                 return turn
@@ -154,7 +155,7 @@ class Turns:
         """The create is over, or will not be sent."""
         with self._mutex:
             if turn.has_taken:
-                self._resting.fail()  # without effect if it has succeeded
+                self._resting.fail()
             for turns in (self._having, self._opening, self._line):
                 if turn in turns:
                     turns.remove(turn)
@@ -166,10 +167,10 @@ class Turns:
     def take_resting(self, turn: Turn) -> Resting | None:
         """A connection that rests, for the create whose turn has come; None if it has to open one."""
         with self._mutex:
+            self._close_idle()
             resting = self._resting.take()
-            if resting is not None:
-                turn.take()
-            elif self._spare > self.most_ahead:
+            turn.look(has_taken=resting is not None)
+            if resting is None and self._spare > self.most_ahead:
                 self._resting.close_one()  # the create opens another one
             if not self._create_waits:
                 self._resting.close()
@@ -185,34 +186,38 @@ class Turns:
         with self._mutex:
             return self._reuse_pays
 
-    def end(self, turn: Turn, connection: Connection | None) -> bool:
-        """The create waits for nothing more. Returns whether its connection rests, which is None if it must not."""
+    def end(self, turn: Turn, connection: Connection | None, *, has_response: bool) -> bool:
+        """The create waits for no response any more. Returns whether its connection rests; None must not rest."""
         with self._mutex:
             turn.end()
-            if connection is None:
-                return False
-            if turn.source is Source.RESTED:
+            if turn.source is Source.RESTED and has_response:
                 self._resting.succeed()
-            if rests := self._reuse_pays:
-                self._resting.add(connection)
-            return rests
+            elif turn.source is Source.RESTED:
+                self._resting.fail()
+            if connection is None or not self._reuse_pays:
+                return False
+            self._resting.add(connection)
+            return True
 
     def close_resting(self) -> None:
         """Close the connections that rest."""
         with self._mutex:
             self._resting.close()
 
-    def close_idle(self) -> None:
+    def close_idle_resting(self) -> None:
         """Close the connections that rest, if they have been idle for too long or are in the way of others.
 
-        For a thread that sends nothing: those that do may all be waiting for the server. A signal may interrupt this.
+        Called by the main thread, because every worker may be waiting for the server. A signal may interrupt this.
         """
         with self._mutex:
             self._close_idle()
 
     def _close_idle(self) -> None:
-        self._resting.close_idle()
-        if self._resting and self._waits_too_long:
+        """Close what has been idle for too long, and all if creates wait all this time, or one for `patience`."""
+        if not self._resting:
+            return
+        none_has_come = self._resting.close_idle()
+        if self._waits_since(0.0 if none_has_come else self._patience, firsts_only=not none_has_come):
             self._resting.distrust()
 
     def _advance(self) -> None:
@@ -235,18 +240,20 @@ class Turns:
     def _create_waits(self) -> bool:
         """Whether a create may still want a connection that rests."""
         is_waiting = self._line or self._opening or self._entering
-        return bool(is_waiting) or not all(turn.has_connection for turn in self._having)
+        return bool(is_waiting) or not all(turn.has_looked for turn in self._having)
 
     @property
     def _reuse_pays(self) -> bool:
-        return self.is_near is False and not self._resting.is_paused and self._create_waits
+        return self.is_near is False and self.most_ahead > 0 and not self._resting.is_paused and self._create_waits
 
-    @property
-    def _waits_too_long(self) -> bool:
-        """Whether the first create on a connection has had no response for too long."""
-        before = self.clock.monotonic() - self._patience
-        firsts = (turn for turn in self._having if turn.source is not Source.RESTED and not turn.cancelled.is_set)
-        return any(turn.waits_since < before for turn in firsts)
+    def _waits_since(self, seconds: float, *, firsts_only: bool) -> bool:
+        """Whether a create has waited for the server for so long, or one that is the first on its connection."""
+        before = self.clock.monotonic() - seconds
+        return any(
+            turn.waits_since < before and not turn.cancelled.is_set
+            for turn in self._having
+            if not firsts_only or turn.source is not Source.RESTED
+        )
 
     def opened(self, seconds: float) -> None:
         """Learn that a connection was opened in this time. Once one was near, a slow one waited for a processor."""

@@ -102,7 +102,7 @@ class WriteSender:
 
         def tick() -> None:
             self._raise_if_interrupted()
-            self._workers.client.close_resting()  # all threads that send may be waiting for the server
+            self._workers.client.close_idle_resting()  # all threads that send may be waiting for the server
             if meter is not None:
                 meter.writes(before + delivery.finished, before + len(delivery.writes))
 

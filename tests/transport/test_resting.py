@@ -96,26 +96,20 @@ def test_trust_ends_some_time_after_the_last_response() -> None:
 
 
 def test_connection_that_is_idle_for_too_long_is_closed() -> None:
-    """The others stay."""
+    """The others stay. Whether no response has come in all that time is told."""
     clock = FakeClock()
     found, (old,) = resting(1, clock)
     clock.advance(IDLE_SECONDS)
     new = Connection()
     found.add(new)
-    found.close_idle()
+    assert not found.close_idle()
     assert not old.is_closed
     clock.advance(0.001)
-    found.close_idle()
+    assert not found.close_idle()
     assert (old.is_closed, new.is_closed, len(found)) == (True, False, 1)
-
-
-def test_connections_that_are_idle_while_no_response_comes_are_distrusted() -> None:
-    """They may be in the way of others."""
-    clock = FakeClock()
-    found, connections = resting(2, clock)
-    clock.advance(IDLE_SECONDS + 0.001)
-    found.close_idle()
-    assert ([connection.is_closed for connection in connections], found.is_paused) == ([True, True], True)
+    clock.advance(IDLE_SECONDS)
+    assert found.close_idle()
+    assert (new.is_closed, len(found)) == (True, 0)
 
 
 def test_distrust_lasts_for_a_while() -> None:

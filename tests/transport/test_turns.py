@@ -9,7 +9,7 @@ import pytest
 from openai_vtab.transport.limits import CancelFlag
 from openai_vtab.transport.resting import IDLE_SECONDS
 from openai_vtab.transport.turn import Source, Turn
-from openai_vtab.transport.turns import MOST_AHEAD, NEAR_SECONDS, PAUSE, Turns
+from openai_vtab.transport.turns import MOST_AHEAD, NEAR_SECONDS, PATIENCE, PAUSE, Turns
 
 from ..support.clock import FakeClock
 from ..support.waiting import until
@@ -57,7 +57,7 @@ def entered_later(turns: Turns) -> Turn:
 def over(turns: Turns, turn: Turn) -> Connection:
     """The connection of a create that has its response; it rests."""
     connection = Connection()
-    assert turns.end(turn, connection)
+    assert turns.end(turn, connection, has_response=True)
     turns.leave(turn)
     return connection
 
@@ -179,7 +179,7 @@ def test_new_connection_is_never_one_too_many() -> None:
     turns = far(2)
     first = [connected(turns) for _ in range(6)]
     turns.distrust(Source.AHEAD)
-    trial, late = entered_later(turns), entered_later(turns)
+    trial, late, last = entered_later(turns), entered_later(turns), entered_later(turns)
     connections = [over(turns, turn) for turn in first[:5]]
     assert trial.wait(0)
     taken = turns.take_resting(trial)
@@ -188,6 +188,7 @@ def test_new_connection_is_never_one_too_many() -> None:
     connections.append(over(turns, first[5]))
     assert late.wait(0)
     assert turns.take_resting(late) is None
+    assert not last.has_looked
     assert [connection.is_closed for connection in connections] == [False, True, False, False, False, False]
 
 
@@ -199,8 +200,82 @@ def test_connections_that_rest_too_long_are_closed_by_one_that_only_looks() -> N
     entered(turns)
     connection = over(turns, first)
     clock.advance(IDLE_SECONDS)
-    turns.close_idle()
+    turns.close_idle_resting()
     assert not connection.is_closed
     clock.advance(IDLE_SECONDS)
-    turns.close_idle()
+    turns.close_idle_resting()
     assert connection.is_closed
+
+
+def test_connections_that_rest_while_nothing_is_sent_are_closed_without_distrust() -> None:
+    """All creates wait for a rate limit: that no response comes says nothing about the server."""
+    clock = FakeClock()
+    turns = far(2, clock)
+    first, second = connected(turns), connected(turns)
+    entered(turns)
+    second.end()
+    connection = over(turns, first)
+    clock.advance(IDLE_SECONDS * 2)
+    turns.close_idle_resting()
+    assert connection.is_closed
+    assert turns.reuse_pays
+
+
+def test_connections_that_rest_while_no_response_comes_are_distrusted() -> None:
+    """A create has been sent, and the server may have no worker left for it."""
+    clock = FakeClock()
+    turns = far(2, clock)
+    first, second = connected(turns), connected(turns)
+    entered(turns)
+    turns.send(second, Source.NEW)
+    over(turns, first)
+    clock.advance(IDLE_SECONDS * 2)
+    turns.close_idle_resting()
+    assert not turns.reuse_pays
+    clock.advance(PAUSE)
+    assert turns.reuse_pays
+
+
+@pytest.mark.parametrize(("source", "is_trusted"), [(Source.NEW, False), (Source.AHEAD, False), (Source.RESTED, True)])
+def test_connections_that_rest_are_distrusted_once_a_first_create_has_waited(source: Source, is_trusted: bool) -> None:
+    """It may wait for a worker that reused connections keep. Those that were reused have one."""
+    clock = FakeClock()
+    turns = far(2, clock)
+    first, second = connected(turns), connected(turns)
+    entered(turns)
+    turns.send(second, source)
+    clock.advance(PATIENCE + 1)
+    over(turns, first)
+    turns.close_idle_resting()
+    assert turns.reuse_pays is is_trusted
+
+
+def test_create_that_lost_its_connection_does_not_wait_for_the_server() -> None:
+    """It was opened ahead, and was silent for too long: it was not sent."""
+    clock = FakeClock()
+    turns = far(2, clock)
+    first, second = connected(turns), connected(turns)
+    entered(turns)
+    clock.advance(PATIENCE + 1)
+    second.lose()
+    over(turns, first)
+    turns.close_idle_resting()
+    assert turns.reuse_pays
+
+
+def test_connection_rests_only_for_a_create_that_may_still_take_it() -> None:
+    """One that has looked and opens its own does not."""
+    turns = far(2)
+    first, second = connected(turns), entered(turns)
+    assert turns.reuse_pays
+    assert turns.take_resting(second) is None
+    assert not turns.reuse_pays
+    assert not turns.end(first, Connection(), has_response=True)
+
+
+def test_client_may_be_closed_by_the_garbage_collector_within_a_turn() -> None:
+    """The collector runs in any thread that makes an object, and may hold the turns' lock."""
+    turns = far(2)
+    turn = entered(turns)
+    with turns.connecting(turn):
+        turns.close_resting()

@@ -37,6 +37,9 @@ class Network:
         self.sent.append(request.target)
         return self.answer(request)
 
+    def close_idle_resting(self) -> None:
+        pass
+
     def close(self) -> None:
         pass
 

@@ -190,6 +190,7 @@ def test_trial_that_is_told_to_wait_is_a_success(connect_to: Connect) -> None:
 # servers that close it
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("end", ["FIN", "RST", "surplus"])
 def test_connection_that_is_closed_without_notice_carries_nothing_more(

@@ -152,7 +152,8 @@ class WriteQueue:
             self._sender.prepare(due, self.intents.open.values())
         except Error as error:
             self._fail(not_begun(error, self._all()), reader)
-        self._sent.update((write.number, write) for write in due)
+        sent = {write.number: write for write in due}
+        self._sent.update(sent)  # in one step, so that an interrupt leaves all in the report, or none
         self._queued = [write for write in self._queued if write.number not in self._sent]
         if self._sender.is_dry_run:
             self._sender.show(due)

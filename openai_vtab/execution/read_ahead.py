@@ -53,8 +53,8 @@ class ReadAhead:
     """Predicts what one statement will look up.
 
     `start` sends a request, and returns False if it was sent before. `is_answered` returns whether a request has its
-    response. Up to `most` requests are outstanding. `prepare` has so many connections open. `bulk` reads lists instead,
-    where that pays.
+    response. Up to `most` requests are outstanding. `prepare` opens connections until there are as many as it is given.
+    `bulk` reads lists instead, where that pays.
     """
 
     def __init__(

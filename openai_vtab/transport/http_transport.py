@@ -14,7 +14,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ..clock import Clock
 from ..protocol import Request, Response
@@ -48,7 +48,6 @@ class HTTPTransport:
         self._lock = threading.RLock()  # the garbage collector may close the client within
         self._tls: ssl.SSLContext | None = None  # of all pools
         self._opened: dict[bool, PoolTransport] = {}
-        self._idle: IdleConnections | None = None
 
     @property
     def ahead(self) -> int | None:
@@ -91,7 +90,7 @@ class HTTPTransport:
                 self._tls = opened.tls
                 connections: Connections
                 if kept_alive:
-                    connections = self._idle = IdleConnections(opened.pool, settings.max_concurrency)
+                    connections = IdleConnections(opened.pool, settings.max_concurrency)
                 else:
                     connections = CreateConnections(opened.pool, self._turns)
                 self._opened[kept_alive] = found = PoolTransport(
@@ -102,6 +101,12 @@ class HTTPTransport:
                     query=settings.default_query,
                 )
             return found
+
+    @property
+    def _idle(self) -> IdleConnections | None:
+        """The connections that are kept alive; None before the first request."""
+        kept_alive = self._opened.get(True)
+        return None if kept_alive is None else cast("IdleConnections", kept_alive.connections)
 
     def missing(self, connections: int, requests: int) -> int:
         """How many connections to open so that there are `connections`, with those of `requests` (idle.py)."""
@@ -121,7 +126,7 @@ class HTTPTransport:
         """Close the idle connections."""
         with self._lock:
             opened, self._opened = self._opened, {}
-            self._tls = self._idle = None
+            self._tls = None
         for transport in opened.values():
             transport.connections.close()
 
@@ -129,6 +134,5 @@ class HTTPTransport:
         """Close the idle connections that are kept alive: a response may be left over on one of them."""
         with self._lock:
             found = self._opened.pop(True, None)
-            self._idle = None
         if found is not None:
             found.connections.close()

@@ -96,7 +96,7 @@ class IdleConnections:
 
 
 def _pop(idle: deque[Any]) -> Any:
-    """The last one; None if there is none, or another thread has taken it."""
+    """The last one, or None. Another thread may take it between a look and the call."""
     try:
         return idle.pop()
     except IndexError:

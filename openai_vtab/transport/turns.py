@@ -105,13 +105,11 @@ class Turns:
                         turn.come()
                         return turn
                     ahead = self.ahead
-                    if self._resting.usable > sum(not each.has_connection for each in self._line):
-                        if self._resting.is_trusted:
-                            self._line.append(turn)
-                        else:
-                            self._line.appendleft(turn)  # the trial comes first: the others depend on it
+                    may_reuse = self._resting.usable > sum(not each.has_connection for each in self._line)
+                    if may_reuse and not self._resting.is_trusted:
+                        self._line.appendleft(turn)  # the trial comes first: the others depend on it
                         break
-                    if ahead == 0:
+                    if may_reuse or ahead == 0:
                         self._line.append(turn)
                         break
                     if ahead and self._spare < ahead and all(each.has_connection for each in self._having):

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import apsw
 import pytest
 
-import openai_vtab
 from openai_vtab.sandbox import Sandbox
 
-from .creates import AUTHORITY, Connect, T
+from ..support.ledgers import connections_with_ledger
+from .creates import AUTHORITY, Connect
 from .matrix import running
 
 
@@ -35,15 +33,7 @@ def connect_to(tmp_path: Path) -> Iterator[Connect]:
     """Open a database with a ledger."""
     bundle = tmp_path / "ca.pem"
     AUTHORITY.cert_pem.write_to_path(str(bundle))
-    opened: list[apsw.Connection] = []
-
-    def open_connection(url: str, **settings: Any) -> apsw.Connection:
-        given: dict[str, Any] = {"max_concurrency": 2, "timeout": 10, "ca_bundle": bundle, **settings}
-        db = openai_vtab.connect(base_url=url, api_key="sk-ahead", **given)
-        opened.append(db)
-        db.execute(f"CREATE VIRTUAL TABLE mine USING {T}")
-        return db
-
-    yield open_connection
-    for db in opened:
-        db.close(True)
+    with connections_with_ledger(
+        "mine", api_key="sk-ahead", max_concurrency=2, timeout=10, ca_bundle=bundle
+    ) as connect:
+        yield connect

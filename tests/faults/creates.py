@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import apsw
 import trustme
+
+from ..support.server import Server, request, serving
 
 T = "vector_store_file_batches"
 CREATES = (
@@ -31,6 +35,21 @@ Connect = Callable[..., apsw.Connection]
 def create(db: apsw.Connection, count: int) -> None:
     """Create so many batches in one COMMIT."""
     db.execute(CREATES, (json.dumps(list(range(count))),))
+
+
+@contextmanager
+def tunnel_to(serve: Callable[[socket.socket], None]) -> Iterator[tuple[Server, list[bytes]]]:
+    """A proxy that gives each tunnel to `serve`, as https://api.test; and the requests for tunnels that it has seen."""
+    seen: list[bytes] = []
+
+    def tunnel(connection: socket.socket) -> None:
+        seen.append(request(connection))
+        connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        with TLS_NAMED.wrap_socket(connection, server_side=True) as secured:
+            serve(secured)
+
+    with serving(tunnel) as proxy:
+        yield proxy, seen
 
 
 def created(number: int) -> dict[str, str]:

@@ -21,7 +21,7 @@ import openai_vtab
 
 from ..support.server import answer, request, serving
 from ..support.waiting import until
-from .creates import FILE, TLS, TLS_NAMED, Connect, all_done, create, created, recorded
+from .creates import FILE, TLS, Connect, all_done, create, created, recorded, tunnel_to
 
 pytestmark = pytest.mark.usefixtures("far")
 
@@ -335,16 +335,7 @@ def test_ahead_that_breaks_under_its_create_is_unknown(connect_to: Connect) -> N
 def test_ahead_goes_through_a_proxy(connect_to: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     """The tunnel is opened ahead, too; the proxy sees no key."""
     server_side = Counting()
-    seen: list[bytes] = []
-
-    def tunnel(connection: socket.socket) -> None:
-        asked = request(connection)
-        seen.append(asked)
-        connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        with TLS_NAMED.wrap_socket(connection, server_side=True) as secured:
-            server_side(secured)
-
-    with serving(tunnel) as proxy:
+    with tunnel_to(server_side) as (proxy, seen):
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
         db = connect_to("https://api.test:9/v1")
         create(db, 12)

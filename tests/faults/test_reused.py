@@ -19,7 +19,7 @@ import openai_vtab
 
 from ..support.server import answer, request, serving
 from ..support.waiting import until
-from .creates import FILE, TLS, TLS_NAMED, Connect, all_done, create, created, recorded
+from .creates import FILE, TLS, Connect, all_done, create, created, recorded, tunnel_to
 
 pytestmark = pytest.mark.usefixtures("far")
 
@@ -114,15 +114,7 @@ def test_connection_of_a_create_carries_the_next_one_through_a_tunnel(
 ) -> None:
     """The proxy sees one CONNECT for several creates."""
     server_side = Keeping()
-    seen: list[bytes] = []
-
-    def tunnel(connection: socket.socket) -> None:
-        seen.append(request(connection))
-        connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        with TLS_NAMED.wrap_socket(connection, server_side=True) as secured:
-            server_side(secured)
-
-    with serving(tunnel) as proxy:
+    with tunnel_to(server_side) as (proxy, seen):
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
         db = connect_to("https://api.test:9/v1")
         create(db, 40)

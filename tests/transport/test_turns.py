@@ -62,6 +62,14 @@ def over(turns: Turns, turn: Turn) -> Connection:
     return connection
 
 
+def two_and_one_that_waits(clock: FakeClock) -> tuple[Turns, Turn, Turn]:
+    """Two creates have their turns and their connections, and a third waits for its turn."""
+    turns = far(2, clock)
+    first, second = connected(turns), connected(turns)
+    entered(turns)
+    return turns, first, second
+
+
 def connected(turns: Turns) -> Turn:
     """A turn whose connection has begun to be opened."""
     turn = entered(turns)
@@ -162,9 +170,7 @@ def test_server_that_was_near_stays_near() -> None:
 def test_new_connection_that_is_refused_closes_those_that_rest() -> None:
     """The server may limit how many there are; nothing is opened ahead for a while either."""
     clock = FakeClock()
-    turns = far(2, clock)
-    first, second = connected(turns), connected(turns)
-    entered(turns)
+    turns, first, second = two_and_one_that_waits(clock)
     connection = over(turns, first)
     turns.send(second, Source.NEW)
     turns.distrust(second.source)
@@ -195,9 +201,7 @@ def test_new_connection_is_never_one_too_many() -> None:
 def test_connections_that_rest_too_long_are_closed_by_one_that_only_looks() -> None:
     """All threads that send may be waiting for the server, whose workers belong to these connections."""
     clock = FakeClock()
-    turns = far(2, clock)
-    first, _ = connected(turns), connected(turns)
-    entered(turns)
+    turns, first, _ = two_and_one_that_waits(clock)
     connection = over(turns, first)
     clock.advance(IDLE_SECONDS)
     turns.close_idle_resting()
@@ -210,9 +214,7 @@ def test_connections_that_rest_too_long_are_closed_by_one_that_only_looks() -> N
 def test_connections_that_rest_while_nothing_is_sent_are_closed_without_distrust() -> None:
     """All creates wait for a rate limit: that no response comes says nothing about the server."""
     clock = FakeClock()
-    turns = far(2, clock)
-    first, second = connected(turns), connected(turns)
-    entered(turns)
+    turns, first, second = two_and_one_that_waits(clock)
     second.end()
     connection = over(turns, first)
     clock.advance(IDLE_SECONDS * 2)
@@ -224,9 +226,7 @@ def test_connections_that_rest_while_nothing_is_sent_are_closed_without_distrust
 def test_connections_that_rest_while_no_response_comes_are_distrusted() -> None:
     """A create has been sent, and the server may have no worker left for it."""
     clock = FakeClock()
-    turns = far(2, clock)
-    first, second = connected(turns), connected(turns)
-    entered(turns)
+    turns, first, second = two_and_one_that_waits(clock)
     turns.send(second, Source.NEW)
     over(turns, first)
     clock.advance(IDLE_SECONDS * 2)
@@ -240,9 +240,7 @@ def test_connections_that_rest_while_no_response_comes_are_distrusted() -> None:
 def test_connections_that_rest_are_distrusted_once_a_first_create_has_waited(source: Source, is_trusted: bool) -> None:
     """It may wait for a worker that reused connections keep. Those that were reused have one."""
     clock = FakeClock()
-    turns = far(2, clock)
-    first, second = connected(turns), connected(turns)
-    entered(turns)
+    turns, first, second = two_and_one_that_waits(clock)
     turns.send(second, source)
     clock.advance(PATIENCE + 1)
     over(turns, first)
@@ -253,9 +251,7 @@ def test_connections_that_rest_are_distrusted_once_a_first_create_has_waited(sou
 def test_create_that_lost_its_connection_does_not_wait_for_the_server() -> None:
     """It was opened ahead, and was silent for too long: it was not sent."""
     clock = FakeClock()
-    turns = far(2, clock)
-    first, second = connected(turns), connected(turns)
-    entered(turns)
+    turns, first, second = two_and_one_that_waits(clock)
     clock.advance(PATIENCE + 1)
     second.lose()
     over(turns, first)

@@ -14,6 +14,7 @@ import pytest
 
 import openai_vtab
 
+from ..support.ledgers import connections_with_ledger
 from ..support.server import Server, answer, request, serving, wire
 
 T = "vector_store_file_batches"
@@ -31,17 +32,8 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def connect() -> Iterator[Callable[..., apsw.Connection]]:
     """Open a database with a ledger, and close it at the end."""
-    opened: list[apsw.Connection] = []
-
-    def open_connection(base_url: str, **settings: Any) -> apsw.Connection:
-        db = openai_vtab.connect(base_url=base_url, api_key=settings.pop("api_key", KEY), timeout=5, **settings)
-        opened.append(db)
-        db.execute(f"CREATE VIRTUAL TABLE led USING {T}")
-        return db
-
-    yield open_connection
-    for db in opened:
-        db.close(True)
+    with connections_with_ledger("led", api_key=KEY, timeout=5) as connect:
+        yield connect
 
 
 def assert_unsent(db: apsw.Connection, sql: str, problem: str, kind: type[Exception]) -> Exception:

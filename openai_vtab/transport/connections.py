@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import ssl
+import stat
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -78,16 +80,14 @@ def open_pool(
 def _certificates(ca_bundle: str | os.PathLike[str] | None) -> tuple[str | bool, ssl.SSLContext]:
     """The certificates to trust: ca_bundle, else what the environment names as for requests, else True.
 
-    The context holds them for all connections: to read a bundle takes about 40 ms of processor time. A connection that
-    cannot read them would fail only when it is made, as if the network had.
+    They are read here: a connection that cannot read them would fail only when it is made, as if the network had.
     """
     named = {"ca_bundle": os.fspath(ca_bundle) if ca_bundle else None}
     named |= {name: os.environ.get(name) for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")}
     name, path = next(((name, path) for name, path in named.items() if path), ("", None))
     bundle = path or requests.utils.DEFAULT_CA_BUNDLE_PATH
-    tls = create_urllib3_context()
     try:
-        tls.load_verify_locations(**{"capath" if Path(bundle).is_dir() else "cafile": bundle})
+        tls = _context(bundle, _state(bundle), os.environ.get("SSLKEYLOGFILE"))
     except (OSError, ValueError) as error:  # ssl.SSLError when it holds no certificate, ValueError for a NUL
         why = "it holds no certificate" if isinstance(error, (ssl.SSLError, ValueError)) else error.strerror
         raise ConfigurationError(
@@ -95,6 +95,24 @@ def _certificates(ca_bundle: str | os.PathLike[str] | None) -> tuple[str | bool,
             "name a PEM file of certificates, or a folder of them"
         ) from None
     return path or True, tls
+
+
+@lru_cache(maxsize=4)
+def _context(bundle: str, state: tuple[int, ...], _keys: str | None) -> ssl.SSLContext:
+    """A context that trusts the certificates of a file or folder. Raises OSError, ssl.SSLError or ValueError.
+
+    All connections of the process share it, because to read a bundle takes about 40 ms of processor time. A file or
+    folder that has changed has another `state`. urllib3 has the context log its session keys to the file `_keys`.
+    """
+    tls = create_urllib3_context()
+    tls.load_verify_locations(**{"capath" if stat.S_ISDIR(state[0]) else "cafile": bundle})
+    return tls
+
+
+def _state(path: str) -> tuple[int, ...]:
+    """What changes with the content of a file or folder. Raises OSError or ValueError."""
+    found = Path(path).stat()
+    return found.st_mode, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _unusable(proxy: str, problem: str = "") -> str:

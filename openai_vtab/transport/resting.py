@@ -8,8 +8,9 @@ used again only where this is all but excluded, and where opening one takes long
     announced       A server that is going to close a connection says so in its response, as a rule. Such a connection
                     does not rest.
     not announced   A server that closes one without a word does so right after its response. So a connection rests for
-                    half the time that opening it took (with TLS, one round trip), and at least for REST_SECONDS. It is
-                    used only if nothing has arrived in the meantime, neither an end nor a byte.
+                    half the shortest time that opening one took (with TLS, one round trip; what took longer waited for
+                    a processor), and at least for REST_SECONDS. It is used only if nothing has arrived in the
+                    meantime, neither an end nor a byte.
     idle            Servers close connections that have been idle for seconds. So one that has been idle for
                     IDLE_SECONDS is closed.
     trial           A server may close a connection later than it has rested. So only one is used again at first (the
@@ -63,6 +64,7 @@ class RestingConnections:
     def __init__(self, clock: Clock = REAL) -> None:
         self._clock = clock
         self._resting: list[Resting] = []
+        self._shortest_opening = math.inf  # seconds; of those that have rested since all were closed
         self._is_trial_under_way = False
         self._trusted_until = -math.inf
         self._paused_until = -math.inf
@@ -88,7 +90,8 @@ class RestingConnections:
     def add(self, connection: Connection) -> None:
         """Let a connection rest."""
         now = self._clock.monotonic()
-        rest = min(max(connection.opening_seconds / 2, REST_SECONDS), LONGEST_REST)
+        self._shortest_opening = min(self._shortest_opening, connection.opening_seconds)
+        rest = min(max(self._shortest_opening / 2, REST_SECONDS), LONGEST_REST)
         self._resting.append(Resting(connection, now, now + rest))
 
     def take(self) -> Resting | None:
@@ -129,5 +132,6 @@ class RestingConnections:
 
     def close(self) -> None:
         """Close all."""
+        self._shortest_opening = math.inf
         while self._resting:
             self._resting.pop().connection.close()

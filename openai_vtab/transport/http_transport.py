@@ -51,9 +51,9 @@ class HTTPTransport:
 
     @property
     def ahead(self) -> int | None:
-        """How many connections may ever be opened ahead, 0 if the server is near; None until that is known."""
+        """How many connections may be opened ahead at most, 0 if the server is near; None until that is known."""
         ahead = self._turns.ahead
-        return ahead if ahead is None or self._turns.is_near else self._turns.most_ahead
+        return ahead if ahead is None or self._turns.is_near else self._turns.limit
 
     def open(self, kept_alive: bool) -> Transport:
         """The function that sends over kept-alive connections, or over new ones.

@@ -66,6 +66,7 @@ class RestingConnections:
         self._resting: list[Resting] = []
         self._shortest_opening = math.inf  # seconds; of those that have rested since all were closed
         self._is_trial_under_way = False
+        self._trial_until = -math.inf  # nothing waits for it any longer
         self._trusted_until = -math.inf
         self._paused_until = -math.inf
 
@@ -87,6 +88,12 @@ class RestingConnections:
         """How many may be used again: one for the trial, all after it."""
         return len(self._resting) if self.is_trusted else min(len(self._resting), 1 - self._is_trial_under_way)
 
+    @property
+    def promised(self) -> int:
+        """How many may be used again if the trial succeeds, which will be known sooner than one could be opened."""
+        is_awaited = self._is_trial_under_way and not self.is_trusted and self._clock.monotonic() < self._trial_until
+        return len(self._resting) if is_awaited else 0
+
     def add(self, connection: Connection) -> None:
         """Let a connection rest."""
         now = self._clock.monotonic()
@@ -99,7 +106,9 @@ class RestingConnections:
         if not self.usable:
             return None
         self._is_trial_under_way = True
-        return self._resting.pop(0)
+        resting = self._resting.pop(0)
+        self._trial_until = resting.until + self._shortest_opening
+        return resting
 
     def succeed(self) -> None:
         """A connection that was taken has brought a response."""

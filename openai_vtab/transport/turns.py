@@ -5,8 +5,13 @@ Theory of operation
 On a connection that has carried a request, and which the server may have closed without notice, the outcome of a
 create could be unknown. So a create normally opens a connection of its own. At a distance, this takes longer than the
 request. So while `most` creates have their turns, those that come next open their connections, and each finds its own
-one open when its turn comes. After its response, a connection may rest and then carry another create (resting.py);
-once that has succeeded, only `most` are opened ahead, because resting connections serve the others.
+one open when its turn comes. After its response, a connection may rest and then carry another create (resting.py).
+
+    kept            Two connections for each turn are enough: one carries a create, the other one rests. So `most` are
+                    opened ahead. When all have been used, the trial (resting.py) is under way, and creates wait for its
+                    result, because opening a connection takes longer.
+    not kept        Where a connection carries one create, three are needed for each turn: AHEAD_OF_EACH * `most` are
+                    opened ahead.
 
 A connection that is open and silent must do no harm to a server:
 
@@ -69,6 +74,7 @@ class Turns:
         self._most = most
         self._patience = patience
         self._ahead = self.most_ahead
+        self._are_kept = True  # whether connections rest after their creates; the first response tells
         self._none_before = 0.0
         self._first = math.inf  # when the first connection began to be opened
         self._having: list[Turn] = []
@@ -87,7 +93,13 @@ class Turns:
             return None
         if self.is_near or now < self._none_before:
             return 0
-        return min(self._ahead, self._most) if self._resting.is_trusted else self._ahead
+        return min(self._ahead, self.limit)
+
+    @property
+    def limit(self) -> int:
+        """How many connections may be opened ahead at most."""
+        are_kept = self._are_kept and not self._resting.is_paused
+        return min(self._most, self.most_ahead) if are_kept else self.most_ahead
 
     def enter(self, cancelled: CancelFlag) -> Turn | None:
         """Return a turn that has come, or one whose connection may be opened ahead; None if `cancelled` is set.
@@ -100,7 +112,8 @@ class Turns:
             try:
                 while not cancelled.is_set:
                     self._advance()
-                    if not self._line and not self._opening and self._has_room():
+                    awaits_trial = self._entering <= self._resting.promised
+                    if not (self._line or self._opening or awaits_trial) and self._has_room():
                         self._having.append(turn)
                         turn.come()
                         return turn
@@ -188,11 +201,15 @@ class Turns:
         """The create waits for no response any more. Returns whether its connection rests; None must not rest."""
         with self._mutex:
             turn.end()
-            if turn.source is Source.RESTED and has_response:
-                self._resting.succeed()
-            elif turn.source is Source.RESTED:
-                self._resting.fail()
-            if connection is None or not self._reuse_pays:
+            if turn.source is Source.RESTED:
+                if self._resting.promised:
+                    self._changed.notify_all()  # the creates that wait for the trial
+                (self._resting.succeed if has_response else self._resting.fail)()
+            if not self._reuse_pays:
+                return False
+            if has_response:
+                self._are_kept = connection is not None
+            if connection is None:
                 return False
             self._resting.add(connection)
             return True
@@ -267,7 +284,7 @@ class Turns:
             if not silent:
                 self._ahead = min(self._ahead + 1, self.most_ahead)
             elif silent > 2 * opening:
-                self._ahead = max(self._ahead - 1, 1)
+                self._ahead = max(min(self._ahead, self.limit) - 1, 1)
 
     def distrust(self, source: Source | None) -> None:
         """The server does not take a connection of this source well: have no more of them for a while.

@@ -69,19 +69,21 @@ class Delivery:
     def run(self, threads: int, more_threads: Callable[[], int | None], tick: Callable[[], None]) -> None:
         """Send all and wait. Raises what `tick` raises, which is called every SLICE_SECONDS; nothing begins then.
 
-        `more_threads` returns how many more threads are of use to creates, None as long as that is not known.
+        `more_threads` returns how many more threads are of use to creates at present, None while that is not known.
         """
         waiting_creates = sum(not write.request.idempotent for write in self.writes) - threads
         useful = None if waiting_creates > 0 else 0
+        more = 0
         with self._main_is_waiting:
             tick()
             for _ in range(min(threads, len(self.writes))):
                 self._submit(self._work, 0)
             while not self._working.acquire(timeout=SLICE_SECONDS if useful is not None else SHORT_SLICE_SECONDS):
                 tick()
-                if useful is None and (useful := more_threads()) is not None:
-                    for _ in range(min(useful, waiting_creates)):
+                if waiting_creates > more and (useful := more_threads()) is not None:
+                    for _ in range(min(useful, waiting_creates) - more):
                         self._submit(self._work, useful)
+                        more += 1
 
     def stop(self) -> None:
         """Begin nothing more; wait a moment for what is in flight."""

@@ -107,7 +107,7 @@ class RestingConnections:
             return None
         self._is_trial_under_way = True
         resting = self._resting.pop(0)
-        self._trial_until = resting.until + self._shortest_opening
+        self._trial_until = max(resting.until, self._clock.monotonic()) + self._shortest_opening
         return resting
 
     def succeed(self) -> None:

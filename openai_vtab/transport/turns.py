@@ -10,8 +10,7 @@ one open when its turn comes. After its response, a connection may rest and then
     kept            Two connections for each turn are enough: one carries a create, the other one rests. So `most` are
                     opened ahead. When all have been used, the trial (resting.py) is under way, and creates wait for its
                     result, because opening a connection takes longer.
-    not kept        Where a connection carries one create, three are needed for each turn: AHEAD_OF_EACH * `most` are
-                    opened ahead.
+    not kept        Where a connection carries one create, each turn needs three: AHEAD_OF_EACH * `most` are opened.
 
 A connection that is open and silent must do no harm to a server:
 
@@ -205,11 +204,10 @@ class Turns:
                 if self._resting.promised:
                     self._changed.notify_all()  # the creates that wait for the trial
                 (self._resting.succeed if has_response else self._resting.fail)()
-            if not self._reuse_pays:
-                return False
-            if has_response:
+            pays = self._reuse_pays
+            if pays and has_response:
                 self._are_kept = connection is not None
-            if connection is None:
+            if connection is None or not pays:
                 return False
             self._resting.add(connection)
             return True

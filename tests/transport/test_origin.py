@@ -14,6 +14,7 @@ import trustme
 
 import openai_vtab
 from openai_vtab.settings import Settings
+from openai_vtab.transport.connections import open_pool
 
 from ..support.server import Wire, answer, wire
 
@@ -91,6 +92,23 @@ def test_certificates_are_read_once(connect: Connect, authority: trustme.CA, tmp
         bundle.unlink()
         assert db.execute(STATEMENTS["SELECT"]).get == "completed"
         assert server.connections == 2
+
+
+def test_certificates_are_read_once_by_all_connections(authority: trustme.CA, tmp_path: Path) -> None:
+    """As long as the file is the same: one that has changed is read again."""
+    bundle = tmp_path / "ca.pem"
+
+    def tls() -> ssl.SSLContext | None:
+        return open_pool("https://127.0.0.1/v1", bundle, size=1, kept_alive=True, direct=True).tls
+
+    authority.cert_pem.write_to_path(str(bundle))
+    first = tls()
+    assert first is not None
+    assert tls() is first
+    trustme.CA().cert_pem.write_to_path(str(bundle), append=True)
+    second = tls()
+    assert second is not None
+    assert (len(first.get_ca_certs()), len(second.get_ca_certs())) == (1, 2)
 
 
 # redirects

@@ -56,6 +56,36 @@ def test_rest_is_half_of_what_opening_took(opening: float, rest: float) -> None:
     assert (taken.since, taken.until) == (clock.monotonic(), pytest.approx(clock.monotonic() + rest))
 
 
+def test_rest_is_as_long_as_the_shortest_opening_asks_for() -> None:
+    """What took longer has waited for a processor. It is forgotten when all are closed: the server may be another."""
+    clock = FakeClock()
+    found, _ = resting(0, clock)
+    for opening, rest in ((0.2, 0.1), (0.1, 0.05), (0.2, 0.05)):
+        found.add(Connection(opening))
+        assert found._resting[-1].until - clock.monotonic() == pytest.approx(rest)
+    found.close()
+    found.add(Connection(0.2))
+    assert found._resting[-1].until - clock.monotonic() == pytest.approx(0.1)
+
+
+def test_trial_promises_the_others_as_long_as_opening_one_takes() -> None:
+    """After the trial's connection has rested. What has been trusted is promised no more: it may be used."""
+    clock = FakeClock()
+    found, _ = resting(0, clock)
+    for _ in range(3):
+        found.add(Connection(0.1))
+    assert found.promised == 0
+    found.take()
+    assert found.promised == 2
+    clock.advance(0.16)
+    assert found.promised == 0
+    found.fail()
+    found.take()
+    assert found.promised == 1
+    found.succeed()
+    assert (found.promised, found.usable) == (0, 1)
+
+
 def test_take_begins_with_a_trial() -> None:
     """One connection; all others after it has brought a response, in the order of their responses."""
     found, connections = resting(3)

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from openai_vtab.transport.limits import CancelFlag
+from openai_vtab.transport.limits import INTERRUPT_POLL_SECONDS, CancelFlag
 from openai_vtab.transport.resting import IDLE_SECONDS
 from openai_vtab.transport.turn import Source, Turn
 from openai_vtab.transport.turns import MOST_AHEAD, NEAR_SECONDS, PATIENCE, PAUSE, Turns
@@ -62,12 +62,10 @@ def over(turns: Turns, turn: Turn) -> Connection:
     return connection
 
 
-def two_and_one_that_waits(clock: FakeClock) -> tuple[Turns, Turn, Turn]:
+def two_and_one_that_waits(clock: FakeClock) -> tuple[Turns, Turn, Turn, Turn]:
     """Two creates have their turns and their connections, and a third waits for its turn."""
     turns = far(2, clock)
-    first, second = connected(turns), connected(turns)
-    entered(turns)
-    return turns, first, second
+    return turns, connected(turns), connected(turns), entered(turns)
 
 
 def connected(turns: Turns) -> Turn:
@@ -78,10 +76,27 @@ def connected(turns: Turns) -> Turn:
     return turn
 
 
-@pytest.mark.parametrize(("most", "ahead"), [(1, 0), (2, 4), (16, 32), (32, MOST_AHEAD), (1000, MOST_AHEAD)])
-def test_turns_limit_what_is_opened_ahead(most: int, ahead: int) -> None:
-    """Twice as many as may be under way, up to a limit; none where one connection is wanted."""
-    assert far(most).ahead == ahead
+@pytest.mark.parametrize(
+    ("most", "ahead", "ahead_if_not_kept"),
+    [(1, 0, 0), (2, 2, 4), (16, 16, 32), (32, 32, MOST_AHEAD), (1000, MOST_AHEAD, MOST_AHEAD)],
+)
+def test_turns_limit_what_is_opened_ahead(most: int, ahead: int, ahead_if_not_kept: int) -> None:
+    """As many as may be under way, or twice as many if none rests, up to a limit; none if one connection is wanted."""
+    turns = far(most)
+    assert turns.ahead == ahead
+    turns.distrust(Source.RESTED)
+    assert turns.ahead == ahead_if_not_kept
+
+
+def test_turns_open_more_ahead_if_the_server_keeps_no_connection() -> None:
+    """The first response tells, and each later one."""
+    turns, first, second, _ = two_and_one_that_waits(FakeClock())
+    assert not turns.end(first, None, has_response=False)
+    assert turns.ahead == 2
+    assert not turns.end(first, None, has_response=True)
+    assert turns.ahead == 4
+    assert turns.end(second, Connection(), has_response=True)
+    assert turns.ahead == 2
 
 
 def test_turns_open_nothing_ahead_before_they_know_that_it_is_of_use() -> None:
@@ -92,7 +107,7 @@ def test_turns_open_nothing_ahead_before_they_know_that_it_is_of_use() -> None:
     connected(turns)
     assert turns.ahead is None
     clock.advance(NEAR_SECONDS * 2)
-    assert turns.ahead == 4
+    assert turns.ahead == 2
     turns.opened(NEAR_SECONDS / 2)
     assert turns.ahead == 0
 
@@ -138,7 +153,7 @@ def test_turns_pass_over_a_cancelled_statement() -> None:
 
 def test_turns_adapt_to_the_server() -> None:
     """Fewer ahead when they wait long, more when they are late."""
-    turns = far(2)
+    turns = far(4)
     for expected in (3, 2, 1, 1):
         turns.came(FAR, FAR * 3)
         assert turns.ahead == expected
@@ -156,7 +171,7 @@ def test_turns_open_nothing_ahead_for_a_while_after_a_bad_experience() -> None:
     turns.distrust(Source.AHEAD)
     assert turns.ahead == 0
     clock.advance(PAUSE)
-    assert turns.ahead == 4
+    assert turns.ahead == 2
 
 
 def test_server_that_was_near_stays_near() -> None:
@@ -170,20 +185,23 @@ def test_server_that_was_near_stays_near() -> None:
 def test_new_connection_that_is_refused_closes_those_that_rest() -> None:
     """The server may limit how many there are; nothing is opened ahead for a while either."""
     clock = FakeClock()
-    turns, first, second = two_and_one_that_waits(clock)
+    turns, first, second, _ = two_and_one_that_waits(clock)
     connection = over(turns, first)
     turns.send(second, Source.NEW)
     turns.distrust(second.source)
     assert connection.is_closed
     assert turns.ahead == 0
     clock.advance(PAUSE)
-    assert turns.ahead == 4
+    assert turns.ahead == 2
 
 
 def test_new_connection_is_never_one_too_many() -> None:
     """While a trial is under way, a create cannot use those that rest: one of them makes room for its own."""
-    turns = far(2)
-    first = [connected(turns) for _ in range(6)]
+    turns, *first, waiting = two_and_one_that_waits(FakeClock())
+    turns.end(first[0], None, has_response=True)  # so that more are opened ahead
+    with turns.connecting(waiting):
+        pass
+    first += [waiting, *(connected(turns) for _ in range(3))]
     turns.distrust(Source.AHEAD)
     trial, late, last = entered_later(turns), entered_later(turns), entered_later(turns)
     connections = [over(turns, turn) for turn in first[:5]]
@@ -198,10 +216,40 @@ def test_new_connection_is_never_one_too_many() -> None:
     assert [connection.is_closed for connection in connections] == [False, True, False, False, False, False]
 
 
+@pytest.mark.parametrize("succeeds", [True, False])
+def test_create_waits_for_the_trial_rather_than_opening_a_connection(succeeds: bool) -> None:
+    """It has its turn once the trial has succeeded, or has taken longer than to open a connection."""
+    clock = FakeClock()
+    turns = far(2, clock)
+    first, second, third, fourth = (connected(turns) for _ in range(4))
+    over(turns, first)
+    entered_later(turns)
+    trial = turns._line[0]  # before the fourth
+    found: list[Turn] = []
+    waiting = threading.Thread(target=lambda: found.append(entered(turns)), daemon=True)
+    waiting.start()
+    until(lambda: turns._entering)
+    over(turns, second)
+    assert trial.wait(0)
+    assert turns.take_resting(trial)
+    turns.send(trial, Source.RESTED)
+    over(turns, third)
+    over(turns, fourth)
+    waiting.join(INTERRUPT_POLL_SECONDS * 2)
+    assert not found
+    if succeeds:
+        over(turns, trial)
+    else:
+        clock.advance(FAR * 2)
+    waiting.join()
+    assert found[0].has_come
+    assert (turns.take_resting(found[0]) is not None) is succeeds
+
+
 def test_connections_that_rest_too_long_are_closed_by_one_that_only_looks() -> None:
     """All threads that send may be waiting for the server, whose workers belong to these connections."""
     clock = FakeClock()
-    turns, first, _ = two_and_one_that_waits(clock)
+    turns, first, *_ = two_and_one_that_waits(clock)
     connection = over(turns, first)
     clock.advance(IDLE_SECONDS)
     turns.close_idle_resting()
@@ -214,7 +262,7 @@ def test_connections_that_rest_too_long_are_closed_by_one_that_only_looks() -> N
 def test_connections_that_rest_while_nothing_is_sent_are_closed_without_distrust() -> None:
     """All creates wait for a rate limit: that no response comes says nothing about the server."""
     clock = FakeClock()
-    turns, first, second = two_and_one_that_waits(clock)
+    turns, first, second, _ = two_and_one_that_waits(clock)
     second.end()
     connection = over(turns, first)
     clock.advance(IDLE_SECONDS * 2)
@@ -226,7 +274,7 @@ def test_connections_that_rest_while_nothing_is_sent_are_closed_without_distrust
 def test_connections_that_rest_while_no_response_comes_are_distrusted() -> None:
     """A create has been sent, and the server may have no worker left for it."""
     clock = FakeClock()
-    turns, first, second = two_and_one_that_waits(clock)
+    turns, first, second, _ = two_and_one_that_waits(clock)
     turns.send(second, Source.NEW)
     over(turns, first)
     clock.advance(IDLE_SECONDS * 2)
@@ -240,7 +288,7 @@ def test_connections_that_rest_while_no_response_comes_are_distrusted() -> None:
 def test_connections_that_rest_are_distrusted_once_a_first_create_has_waited(source: Source, is_trusted: bool) -> None:
     """It may wait for a worker that reused connections keep. Those that were reused have one."""
     clock = FakeClock()
-    turns, first, second = two_and_one_that_waits(clock)
+    turns, first, second, _ = two_and_one_that_waits(clock)
     turns.send(second, source)
     clock.advance(PATIENCE + 1)
     over(turns, first)
@@ -251,7 +299,7 @@ def test_connections_that_rest_are_distrusted_once_a_first_create_has_waited(sou
 def test_create_that_lost_its_connection_does_not_wait_for_the_server() -> None:
     """It was opened ahead, and was silent for too long: it was not sent."""
     clock = FakeClock()
-    turns, first, second = two_and_one_that_waits(clock)
+    turns, first, second, _ = two_and_one_that_waits(clock)
     clock.advance(PATIENCE + 1)
     second.lose()
     over(turns, first)

@@ -57,7 +57,7 @@ from .resting import PAUSE, Connection, Resting, RestingConnections
 from .turn import Source, Turn
 
 NEAR_SECONDS = 0.01
-AHEAD_OF_EACH = 2  # connections: opening takes two round trips with TLS, a request one
+AHEAD_OF_EACH = 2  # connections, if none is kept: opening takes two round trips with TLS, a request one
 MOST_AHEAD = 64
 SILENT_SECONDS = 1.0  # servers wait for a first request for seconds at least
 PATIENCE = 2.0  # seconds

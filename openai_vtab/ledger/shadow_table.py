@@ -31,6 +31,7 @@ class ShadowTable:
         key = ", ".join(table.key)
         # JSON as a BLOB: where text is not UTF-8 by a mistake of SQLite's or the server's, the rest of the row stays
         self.columns = f"seq, {key}, status, CAST(answer AS BLOB)"
+        self.without_response = f"seq, {key}, status, NULL"
 
     @property
     def name(self) -> str:

@@ -11,7 +11,7 @@ import math
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from functools import partial
 from queue import SimpleQueue
@@ -187,7 +187,7 @@ class WorkerPool:
 
         Raises apsw.InterruptError after `connection.interrupt()`.
         """
-        while not future.done() and self.clock.monotonic() < deadline:
+        while self.clock.monotonic() < deadline:
             try:
                 future.exception(INTERRUPT_POLL_SECONDS)
             except FutureTimeoutError:
@@ -195,6 +195,10 @@ class WorkerPool:
                     raise apsw.InterruptError("interrupted") from None
                 if meter is not None:
                     meter.look()
+            except CancelledError:
+                return True
+            else:
+                return True
         return future.done()
 
     def pause(self, seconds: float, meter: ProgressReporter | None = None) -> None:

@@ -5,7 +5,7 @@ The same happens to all objects of a list that cannot be read, that comes too la
 the statement reads: an error of the list is not an error of the statement, and its pages are not retried. For
 READ_AFTER_WRITE_SECONDS after a write of the connection no page is requested, because lists lag behind writes.
 
->>> for id, found in bulk.read(look_up, waiting, accepts): ...      # an IN list: the objects that the pages have
+>>> for id, found in bulk.read(look_up, waiting, keys): ...         # an IN list: the objects that the pages have
 >>> bulk.consider(predicted); bulk.is_under_way()                   # a join: a page comes while the statement continues
 """
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import marshal
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
@@ -56,13 +56,13 @@ class BulkReads:
         self._readers.setdefault(route, {}).setdefault(scan, members)
 
     def read(
-        self, look_up: Request, waiting: dict[str, T], accepts: Callable[[T, Object], bool]
+        self, look_up: Request, waiting: dict[str, T], keys: Mapping[str, str]
     ) -> Iterator[tuple[T, Object]]:
         """Read pages of one list as long as they pay, and yield the objects that the statement waits for.
 
         `waiting` maps the look-ups' identities to whatever is yielded with the objects; `look_up` is one of them. An
-        object that the pages have is taken out of it, and is from now on the response to its look-up. If `accepts`
-        refuses an object, the list is read no further.
+        object that the pages have is taken out of it, and is from now on the response to its look-up. `keys` are those
+        of the list. If an object has others, or lacks a member that the statement reads, the list is read no further.
         """
         requests, found = self._requests, self._list_of(look_up)
         found.state.need(sum(not requests.is_sent(identity) for identity in waiting))
@@ -76,7 +76,7 @@ class BulkReads:
                 if not requests.is_answered_by(found.due, found.page):
                     found.end()
                     break
-                served = self._served(found, waiting, accepts)
+                served = self._served(found, waiting, keys)
                 # before the next page is requested, the statement reads a row of this one: it may go no further
                 if served:
                     yield served.popleft()
@@ -175,19 +175,22 @@ class BulkReads:
         return frozenset().union(*known) if len(known) == len(read) else None
 
     def _served(
-        self, found: ReadList, waiting: dict[str, T], accepts: Callable[[T, Object], bool]
+        self, found: ReadList, waiting: dict[str, T], keys: Mapping[str, str]
     ) -> deque[tuple[T, Object]]:
         """Serve the look-ups of an IN list from the page that has come."""
         served: deque[tuple[T, Object]] = deque()
+        is_sent, serve = self._requests.is_sent, self._requests.serve
         members = self._members(found)
+        others_wait = found.is_joined or len(self._scans) > 1
         for identity, item in self._objects(found):
-            if identity not in waiting or self._requests.is_sent(identity):
+            if identity in waiting and not is_sent(identity):
+                if members is None or not members <= item.keys() or not _is_in(keys, item):
+                    found.end()
+                elif (listed := _listed(item)) is not None:
+                    serve(identity, listed)
+                    served.append((waiting.pop(identity), item))
+            elif others_wait:
                 self._keep_if_needed(found, identity, item, members)
-            elif not accepts(waiting[identity], item):
-                found.end()
-            elif (listed := _listed(item)) is not None:
-                self._requests.serve(identity, listed)
-                served.append((waiting.pop(identity), item))
         found.state.add_page(len(served))
         return served
 
@@ -235,6 +238,14 @@ class BulkReads:
             return ()
         identities = protocol.look_up_identities(found.look_up, [item["id"] for item in objects])
         return zip(identities, objects, strict=True)
+
+
+def _is_in(keys: Mapping[str, str], item: Object) -> bool:
+    """Whether an object is in the list that has these keys. It need not repeat them."""
+    for source, key in keys.items():  # noqa: SIM110 - all() takes three times as long, for each object of a page
+        if item.get(source) not in (None, key):
+            return False
+    return True
 
 
 def _listed(item: Object) -> Listed | None:

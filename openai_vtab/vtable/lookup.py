@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any
@@ -26,7 +27,7 @@ from . import downloads
 from .downloads import RowsWithContent
 from .fields_read import FieldsRead
 from .row_identity import ObjectRef, Reference, Row, RowIdentities
-from .scan_arguments import ScanOptions, error_row
+from .scan_arguments import ScanOptions, combinations, error_row
 
 
 class Lookup:
@@ -49,14 +50,17 @@ class Lookup:
         item = self._rows.item(keys)
         return self._row(scan, item, request_of(self._rows, scan, method, item), alone=True)
 
-    def many(self, scan: ScanOptions, method: Method, keys: Iterable[Mapping[str, Any]], count: int) -> Iterator[Row]:
-        """The objects with these keys, `count` in all, in their order, without those that the API does not know."""
+    def many(self, scan: ScanOptions, method: Method, texts: Mapping[str, Sequence[str]]) -> Iterator[Row]:
+        """The objects with all combinations of the keys, in their order, without those that the API does not know.
+
+        `texts` maps sources of keys to values.
+        """
         if not scan.single:
-            self._session.add_expected_keys(count)
+            self._session.add_expected_keys(math.prod(map(len, texts.values())))
         bulk = self._session.bulk
         if bulk is None or WAIT_SECONDS.name in scan.values or not protocol.list_page_size(self._table, method):
-            return self._prefetched(scan, method, map(self._rows.item, keys))
-        return self._in_bulk(scan, method, keys, bulk)
+            return self._prefetched(scan, method, map(self._rows.item, combinations(texts)))
+        return self._in_bulk(scan, method, texts, bulk)
 
     def by_rowid(self, scan: ScanOptions, rowids: Iterable[int]) -> Iterator[Row]:
         """The objects with these rowids."""
@@ -135,25 +139,19 @@ class Lookup:
                 yield row[0], found_now
 
     def _in_bulk(
-        self, scan: ScanOptions, method: Method, keys: Iterable[Mapping[str, Any]], bulk: BulkReads
+        self, scan: ScanOptions, method: Method, texts: Mapping[str, Sequence[str]], bulk: BulkReads
     ) -> Iterator[Row]:
         """The same for objects that are in lists: pages of a list serve the look-ups where that pays."""
         *outer, last = self._table.key
-        lists: dict[tuple[Any, ...], list[str]] = {}  # the ids, by the keys that the list has
-        for key in keys:
-            lists.setdefault(tuple(map(key.__getitem__, outer)), []).append(key[last])
+        ids = texts[last]
         unlisted = []
         bulk.add_reader(method.path, (self._table.name, scan.idxStr), partial(self._members.of, scan))
-        for values, ids in lists.items():
-            shared = dict(zip(outer, values, strict=True))
-
-            def accepts(id: str, answer: Object, shared: dict[str, Any] = shared) -> bool:
-                return self._is_enough(scan, answer, {**shared, last: id})
-
+        for shared in combinations({source: texts[source] for source in outer}) if ids else ():
             look_up = protocol.build(self._table, method, {**shared, last: ids[0]})
             waiting = dict(zip(protocol.look_up_identities(look_up, ids), ids, strict=True))
-            for id, answer in bulk.read(look_up, waiting, accepts):
-                yield (*values, id), {**answer, **shared, last: id}
+            values = tuple(shared.values())
+            for id, answer in bulk.read(look_up, waiting, shared):
+                yield (*values, id), {**answer, **shared} if shared else answer
             unlisted.append((shared, waiting))
         rest = (self._rows.item({**shared, last: id}) for shared, waiting in unlisted for id in waiting.values())
         yield from self._prefetched(scan, method, rest)

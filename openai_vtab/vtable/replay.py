@@ -28,7 +28,7 @@ from ..sqlite.open_cursors import OpenCursors
 from .fields_read import FieldsRead
 from .lookup import lookup_method, request_of
 from .row_identity import ObjectRef, Row, RowIdentities
-from .scan_arguments import ScanOptions
+from .scan_arguments import ScanOptions, combinations
 
 T = TypeVar("T")
 
@@ -100,9 +100,9 @@ class RecordingLookup:
         """The row if the ledger knows the object's final state. Otherwise record the look-up and return None."""
         return self._row(scan, method, self._rows.item(keys))
 
-    def many(self, scan: ScanOptions, method: Method, keys: Iterable[Mapping[str, str]], count: int) -> Iterator[Row]:
-        """The same for `count` keys."""
-        return self._known(scan, method, map(self._rows.item, keys))
+    def many(self, scan: ScanOptions, method: Method, texts: Mapping[str, Sequence[str]]) -> Iterator[Row]:
+        """The same for all combinations of the keys; `texts` maps their sources to values."""
+        return self._known(scan, method, map(self._rows.item, combinations(texts)))
 
     def by_rowid(self, scan: ScanOptions, rowids: Iterable[int]) -> Iterator[Row]:
         """The same for the objects with these rowids."""

@@ -19,6 +19,7 @@ from typing import TypeVar
 import apsw
 
 from .. import protocol
+from ..execution import parsed_responses
 from ..execution.read_ahead import Record
 from ..execution.statement import ListPosition, StatementSession
 from ..protocol import PageParameters, Request
@@ -57,9 +58,14 @@ class RequestRecorder:
         return ((item, request(item)) for item in items)
 
     def look_up(self, request: Request, /, *, alone: bool) -> bool:
-        """Return whether the response has come. Record the request otherwise."""
+        """Return whether the rows of a list can be read: its response has come. Record the request otherwise.
+
+        A list without pages that is larger than RESULT_BYTES is not read, such as the text of a file. The statement
+        keeps no parsed response of this size, so each replay would parse it again, and hold it in memory beside the
+        row of the real scan. Requests that depend on its rows are not predicted.
+        """
         if self.session.is_answered(request):
-            return True
+            return request.page is not None or self.session.size(request) <= parsed_responses.RESULT_BYTES
         self.partial = True
         self._record(request, True)
         return False

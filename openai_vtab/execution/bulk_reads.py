@@ -33,7 +33,8 @@ ABOUT_ONE_LIST = (403, 404, 410)  # statuses that say nothing about other lists 
 
 T = TypeVar("T")
 Scan = tuple[str, str]  # a table's name and an idxStr
-Members = Callable[[], frozenset[str] | None]  # that a scan reads of an object, None if they are not known
+# The members that a scan reads of an object, None if they are not known. Unless True is given, they may be more.
+Members = Callable[[bool], frozenset[str] | None]
 
 
 class BulkReads:
@@ -55,9 +56,7 @@ class BulkReads:
         """A scan looks objects up by this route. Pages are only of use if they have the members that it reads."""
         self._readers.setdefault(route, {}).setdefault(scan, members)
 
-    def read(
-        self, look_up: Request, waiting: dict[str, T], keys: Mapping[str, str]
-    ) -> Iterator[tuple[T, Object]]:
+    def read(self, look_up: Request, waiting: dict[str, T], keys: Mapping[str, str]) -> Iterator[tuple[T, Object]]:
         """Read pages of one list as long as they pay, and yield the objects that the statement waits for.
 
         `waiting` maps the look-ups' identities to whatever is yielded with the objects; `look_up` is one of them. An
@@ -168,15 +167,16 @@ class BulkReads:
             found.share_page()
         return True
 
-    def _members(self, found: ReadList) -> frozenset[str] | None:
-        """The members that the statement reads of the objects of a list; None if they are not known."""
-        read = [members() for members in self._readers.get(found.look_up.route, {}).values()]
+    def _members(self, found: ReadList, exactly: bool = False) -> frozenset[str] | None:
+        """The members that the statement reads of the objects of a list; None if they are not known.
+
+        Unless `exactly`, they may be more than it reads.
+        """
+        read = [members(exactly) for members in self._readers.get(found.look_up.route, {}).values()]
         known = [members for members in read if members is not None]
         return frozenset().union(*known) if len(known) == len(read) else None
 
-    def _served(
-        self, found: ReadList, waiting: dict[str, T], keys: Mapping[str, str]
-    ) -> deque[tuple[T, Object]]:
+    def _served(self, found: ReadList, waiting: dict[str, T], keys: Mapping[str, str]) -> deque[tuple[T, Object]]:
         """Serve the look-ups of an IN list from the page that has come."""
         served: deque[tuple[T, Object]] = deque()
         is_sent, serve = self._requests.is_sent, self._requests.serve
@@ -184,6 +184,8 @@ class BulkReads:
         others_wait = found.is_joined or len(self._scans) > 1
         for identity, item in self._objects(found):
             if identity in waiting and not is_sent(identity):
+                if members is not None and not members <= item.keys():
+                    members = self._members(found, exactly=True)
                 if members is None or not members <= item.keys() or not _is_in(keys, item):
                     found.end()
                 elif (listed := _listed(item)) is not None:
@@ -207,6 +209,8 @@ class BulkReads:
         may_be_needed = found.is_joined and len(self.kept) < MOST_KEPT
         if not may_be_needed and not self._is_needed(found, identity):
             return False
+        if members is not None and not members <= item.keys():
+            members = self._members(found, exactly=True)
         if members is None or not members <= item.keys():
             return False
         is_predicted = identity in found.predicted

@@ -88,7 +88,9 @@ class DocumentsTable(TransactionHooks):
         store_id = store.setting("vector_store_id")
         vector_store_id = None if store_id is None else str(store_id)
         statuses = Statuses(session if recorder is None else None, store, vector_store_id, context.clock)
-        columns_read = partial(context.programs.columns_read, session)
+        members = FieldsRead(
+            hits.table, range(len(hits.table.columns)), partial(context.programs.columns_read, session)
+        )
         lookup: Lookup | RecordingLookup
         is_mistake: IsMistake = never_a_mistake
         refuse_hidden: Callable[[], None] | None = None
@@ -98,9 +100,9 @@ class DocumentsTable(TransactionHooks):
             if statement is not None and not statement.readonly:
                 look = context.number_comparisons.refuse_hidden
                 refuse_hidden = partial(look, self._table, store.shadow.table, statement)
-            lookup = Lookup(hits, session, columns_read)
+            lookup = Lookup(hits, session, members)
         else:
-            lookup = RecordingLookup(hits, recorder, FieldsRead(hits.table, columns_read))
+            lookup = RecordingLookup(hits, recorder, members)
         lists = ListReader(hits, recorder or session, lookup, context.settings.max_rows, _never_joined)
         return DocumentsCursor(
             self._table,

@@ -1,6 +1,6 @@
 """Look-ups: objects that a statement names by their keys or rowids, or that a ledger lists.
 
->>> Lookup(rows, session, columns_read).one(ScanOptions(), method, {"vector_store_id": "vs_1", "id": "vsfb_1"})
+>>> Lookup(rows, session, members).one(ScanOptions(), method, {"vector_store_id": "vs_1", "id": "vsfb_1"})
 (1, {'id': 'vsfb_1', 'status': 'completed', …})
 """
 
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property, partial
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from .. import protocol
@@ -31,19 +31,13 @@ from .scan_arguments import ScanOptions, combinations, error_row
 
 
 class Lookup:
-    """Reads single objects of one table for one statement. `columns_read` is that of FieldsRead."""
+    """Reads single objects of one table for one statement. `members` are what the statement reads of them."""
 
-    def __init__(
-        self, rows: RowIdentities, session: StatementSession, columns_read: Callable[[str], set[int] | None]
-    ) -> None:
+    def __init__(self, rows: RowIdentities, session: StatementSession, members: FieldsRead) -> None:
         self._rows = rows
         self._table = rows.table
         self._session = session
-        self._columns_read = columns_read
-
-    @cached_property
-    def _members(self) -> FieldsRead:
-        return FieldsRead(self._table, self._columns_read)
+        self._members = members
 
     def one(self, scan: ScanOptions, method: Method, keys: Mapping[str, Any]) -> Row | None:
         """The object with these keys; None if the API does not know it."""
@@ -227,6 +221,8 @@ class Lookup:
     def _is_enough(self, scan: ScanOptions, answer: Object, keys: Mapping[str, Any]) -> bool:
         """Whether an object of a list is the one with these keys, and has all members that the statement reads."""
         members = self._members.of(scan)
+        if members is not None and not members <= answer.keys():
+            members = self._members.of(scan, exactly=True)
         if members is None or not members <= answer.keys():
             return False
         for source, key in keys.items():  # noqa: SIM110 - all() takes three times as long, for each object of a page

@@ -206,7 +206,8 @@ class StatementSession:
         parsed, body = self._parsed.parse(identity, response, parse, keeps=keeps)
         if keeps or response.status != OK:
             self._responses[identity] = body if keeps else kept_of(response, body)
-        _close_body(response)
+        if not isinstance(response.content, bytes):
+            response.content.close()
         return parsed
 
     def download(self, request: Request, parse: Callable[[Response], Downloaded]) -> Downloaded:
@@ -252,10 +253,7 @@ class StatementSession:
     def prefetch(
         self, items: Iterable[T], request: Callable[[T], Request | None]
     ) -> Iterator[tuple[T, Request | None]]:
-        """The items with their requests, in order; as many requests are sent ahead as can be in flight.
-
-        An item without a request only keeps its place.
-        """
+        """The items with their requests, in order; as many are sent ahead as can be in flight (prefetch.py)."""
         return prefetched(items, request, self.start, WINDOW_FACTOR * self.workers.size, self.meter)
 
     def close(self) -> None:

@@ -1,6 +1,6 @@
 """Look-ups: objects that a statement names by their keys or rowids, or that a ledger lists.
 
->>> Lookup(rows, session, members).one(ScanOptions(), method, {"vector_store_id": "vs_1", "id": "vsfb_1"})
+>>> Lookup(rows, session, used, columns_read).one(ScanOptions(), method, {"vector_store_id": "vs_1", "id": "vsfb_1"})
 (1, {'id': 'vsfb_1', 'status': 'completed', …})
 """
 
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property, partial
 from typing import Any
 
 from .. import protocol
@@ -31,13 +31,24 @@ from .scan_arguments import ScanOptions, combinations, error_row
 
 
 class Lookup:
-    """Reads single objects of one table for one statement. `members` are what the statement reads of them."""
+    """Reads single objects of one table for one statement. `used` and `columns_read` are those of FieldsRead."""
 
-    def __init__(self, rows: RowIdentities, session: StatementSession, members: FieldsRead) -> None:
+    def __init__(
+        self,
+        rows: RowIdentities,
+        session: StatementSession,
+        used: Collection[int],
+        columns_read: Callable[[str], set[int] | None],
+    ) -> None:
         self._rows = rows
         self._table = rows.table
         self._session = session
-        self._members = members
+        self._used = used
+        self._columns_read = columns_read
+
+    @cached_property
+    def _members(self) -> FieldsRead:
+        return FieldsRead(self._table, self._used, self._columns_read)
 
     def one(self, scan: ScanOptions, method: Method, keys: Mapping[str, Any]) -> Row | None:
         """The object with these keys; None if the API does not know it."""

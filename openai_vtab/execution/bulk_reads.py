@@ -64,7 +64,7 @@ class BulkReads:
         of the list. If an object has others, or lacks a member that the statement reads, the list is read no further.
         """
         requests, found = self._requests, self._list_of(look_up)
-        found.state.need(sum(not requests.is_sent(identity) for identity in waiting))
+        found.state.need(len(waiting) - sum(map(requests.is_sent, waiting)))
         if found.page is None and not self._request_page(found, predicted=False):
             return
         if self._observed(found).look_up is None:  # it is needed, to compare it with the page's

@@ -7,12 +7,12 @@ Response(status=200, …)
 
 from __future__ import annotations
 
-import math
 import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from concurrent.futures import wait as wait_for
 from functools import partial
 from queue import SimpleQueue
 from typing import Any, TypeVar
@@ -179,8 +179,13 @@ class WorkerPool:
         """
         if os.getpid() != self._process:  # the threads that would set the result are the parent's
             self.refuse_if_inherited()
-        self.is_done_by(math.inf, future, meter)
-        return future.result()
+        while True:
+            try:
+                return future.result(INTERRUPT_POLL_SECONDS)
+            except FutureTimeoutError:
+                if future.done():  # just now, or long ago with a TimeoutError of its own
+                    return future.result()
+                self._look(meter)
 
     def is_done_by(self, deadline: float, future: Future[T], meter: ProgressReporter | None = None) -> bool:
         """Wait until a future is done, or the clock reaches `deadline`. Return whether it is done.
@@ -188,24 +193,23 @@ class WorkerPool:
         Raises apsw.InterruptError after `connection.interrupt()`.
         """
         while not future.done() and self.clock.monotonic() < deadline:
-            try:
-                future.exception(INTERRUPT_POLL_SECONDS)
-            except FutureTimeoutError:
-                if self.interrupted():
-                    raise apsw.InterruptError("interrupted") from None
-                if meter is not None:
-                    meter.look()
+            if not wait_for([future], INTERRUPT_POLL_SECONDS).done:
+                self._look(meter)
         return future.done()
+
+    def _look(self, meter: ProgressReporter | None) -> None:
+        """Raise apsw.InterruptError if the user has interrupted the connection; else show the progress."""
+        if self.interrupted():
+            raise apsw.InterruptError("interrupted") from None
+        if meter is not None:
+            meter.look()
 
     def pause(self, seconds: float, meter: ProgressReporter | None = None) -> None:
         """Wait. Raises apsw.InterruptError after `connection.interrupt()`."""
         end = self.clock.monotonic() + seconds
         while (remaining := end - self.clock.monotonic()) > 0:
             self.clock.sleep(min(INTERRUPT_POLL_SECONDS, remaining))
-            if self.interrupted():
-                raise apsw.InterruptError("interrupted")
-            if meter is not None:
-                meter.look()
+            self._look(meter)
 
     def close(self) -> None:
         """End each thread after its request. A later request starts new threads.

@@ -17,7 +17,8 @@ from ..schema.values import SQLiteValue, key_text, load_json
 QUEUED, UNKNOWN = "queued", "unknown"
 
 Object = dict[str, Any]
-ShadowRow = tuple[Any, ...]  # of the shadow table: the place, the keys, the status, and the text of the response
+# Of the shadow table: the place, the keys, the status, and the text of the response if the query reads columns of it.
+ShadowRow = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class LedgerRow:
 
     def __init__(self, shape: RowShape, columns: ShadowRow, status: str, answer: Object | None = None) -> None:
         self._shape = shape
-        self._columns = columns  # of the shadow table: the place and the keys; without an answer, also its text, last
+        self._columns = columns  # with an answer, only the place and the keys are needed
         self.seq: int | None = columns[0]
         self.status = status
         if answer is not None:
@@ -68,7 +69,7 @@ class LedgerRow:
                 self._sent = self._shape.fetch_sent(self.seq)
             return self._sent.get(name)
         if self._answer is None:
-            self._answer = parsed(self._columns[-1])
+            self._answer = parsed(self._columns[len(self._shape.key) + 2])
         return {**self._answer, **self.keys} if name == SpecialSource.OBJECT else self._answer.get(name)
 
     @property

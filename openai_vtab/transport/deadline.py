@@ -11,16 +11,17 @@ http.client and urllib3 leave these open:
 
 from __future__ import annotations
 
-import http.client
 import io
 import math
 import socket
 import ssl
 import threading
 import time
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
+from .request_head import header_lines
 from .response_head import ResponseHead
 
 SLOWEST_UPLOAD = 1e5  # bytes a second: a request with a body may take that much longer than its time-out
@@ -71,9 +72,78 @@ def limit(sock: Any, seconds: float) -> None:
         sock.settimeout(seconds)
 
 
+class DeadlineResponse(ResponseHead):
+    """A response, also a proxy's to CONNECT, that may take up to `outgoing.seconds` until the deadline."""
+
+    def __init__(self, sock: Any, debuglevel: int = 0, method: str | None = None) -> None:
+        stream: Any = DeadlineStream(sock, min(outgoing.deadline, time.monotonic() + outgoing.seconds))
+        super().__init__(stream, debuglevel, method)
+
+
+class DeadlineStream(io.RawIOBase):
+    """The bytes of a response. Each recv may take the time that remains until the deadline.
+
+    To HTTPResponse it is the socket, of which it wants a file.
+    """
+
+    def __init__(self, sock: Any, deadline: float) -> None:
+        self._open = sock.makefile("rb", buffering=0)  # keeps the socket open until the response has been read
+        self._sock = sock
+        self._deadline = deadline
+        self._is_over = False
+
+    def makefile(self, mode: str) -> SurplusReader:
+        """The file that HTTPResponse reads."""
+        return SurplusReader(self)
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read once into `buffer` and return the byte count, 0 at the end. Raises TimeoutError at the deadline."""
+        if self._is_over:
+            return 0
+        remaining = self._deadline - time.monotonic()
+        if remaining <= 0:
+            raise TimeoutError("timed out")
+        limit(self._sock, remaining)
+        read: int = self._sock.recv_into(buffer)
+        return read
+
+    def end(self) -> None:
+        """Read nothing more: `readinto` returns 0."""
+        self._is_over = True
+
+    def shut_down(self) -> None:
+        """Make the connection unusable: the pool will find it closed."""
+        with suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """End the response; the connection stays open."""
+        self._open.close()
+        super().close()
+
+
+class SurplusReader(io.BufferedReader):
+    """The buffer of a response, which finds extra bytes at the response's end."""
+
+    raw: DeadlineStream
+
+    def close(self) -> None:
+        """End the response; shut the connection down if bytes are left over."""
+        if not self.closed:
+            self.raw.end()
+            if self.peek(1):
+                self.raw.shut_down()
+        super().close()
+
+
 class DeadlineConnection:
     """A mixin for urllib3's connection classes: each step of a request ends at the deadline of `outgoing`."""
 
+    response_class = DeadlineResponse
     sock: Any
     timeout: float
     opening_seconds = 0.0
@@ -109,6 +179,19 @@ class DeadlineConnection:
         new.settimeout(outgoing.remaining())  # for the handshake
         return new
 
+    def _send_request(
+        self,
+        method: str,
+        target: str,
+        body: bytes | Iterable[bytes] | None,
+        headers: Mapping[str, str],
+        encode_chunked: bool,
+    ) -> None:
+        """Send the headers as one text. http.client does the rest of `request`, which calls this."""
+        self.putrequest(method, target, skip_accept_encoding=True)  # type: ignore[attr-defined]
+        self._output(header_lines(method, body, headers))  # type: ignore[attr-defined]
+        self.endheaders(body)  # type: ignore[attr-defined]
+
     def send(self, data: bytes) -> None:
         """Send in parts, so that the deadline holds within a large body."""
         if self.sock is None:
@@ -117,67 +200,3 @@ class DeadlineConnection:
             part = data[begin : begin + PART]
             limit(self.sock, outgoing.sending(len(part)))
             super().send(part)  # type: ignore[misc]
-
-    def response_class(self, sock: Any, debuglevel: int = 0, method: str | None = None) -> http.client.HTTPResponse:
-        """Make a response, also a proxy's to CONNECT. A response may take up to `outgoing.seconds`."""
-        return DeadlineResponse(sock, min(outgoing.deadline, time.monotonic() + outgoing.seconds), debuglevel, method)
-
-
-class DeadlineResponse(ResponseHead):
-    """A response that is read until a deadline."""
-
-    def __init__(self, sock: Any, deadline: float, debuglevel: int, method: str | None) -> None:
-        super().__init__(sock, debuglevel, method)
-        self.fp = SurplusReader(DeadlineStream(self.fp.detach(), sock, deadline))
-
-
-class DeadlineStream(io.RawIOBase):
-    """The bytes of a response. Each recv may take the time that remains until the deadline."""
-
-    def __init__(self, raw: io.RawIOBase, sock: Any, deadline: float) -> None:
-        self._raw = raw
-        self._sock = sock
-        self._deadline = deadline
-        self._is_over = False
-
-    def readable(self) -> bool:
-        """Return True."""
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        """Read once into `buffer` and return the byte count, 0 at the end. Raises TimeoutError at the deadline."""
-        if self._is_over:
-            return 0
-        remaining = self._deadline - time.monotonic()
-        if remaining <= 0:
-            raise TimeoutError("timed out")
-        limit(self._sock, remaining)
-        return self._raw.readinto(buffer)
-
-    def end(self) -> None:
-        """Read nothing more: `readinto` returns 0."""
-        self._is_over = True
-
-    def shut_down(self) -> None:
-        """Make the connection unusable: the pool will find it closed."""
-        with suppress(OSError):
-            self._sock.shutdown(socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        """End the response; the connection stays open."""
-        self._raw.close()
-        super().close()
-
-
-class SurplusReader(io.BufferedReader):
-    """The buffer of a response, which finds extra bytes at the response's end."""
-
-    raw: DeadlineStream
-
-    def close(self) -> None:
-        """End the response; shut the connection down if bytes are left over."""
-        if not self.closed:
-            self.raw.end()
-            if self.peek(1):
-                self.raw.shut_down()
-        super().close()

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 from ..clock import REAL, Clock
 
@@ -33,8 +33,8 @@ class CancelFlag:
         self._clock = clock
         self.is_set = False
         self.reads_were_ended = False
-        self._ends: list[Callable[[], None]] = []  # of the reads under way
-        self._lock = threading.Lock()
+        self.ends: list[Callable[[], None]] = []  # of the reads under way
+        self.lock = threading.Lock()  # of the list
 
     def set(self) -> None:
         """Set the flag, for good."""
@@ -43,22 +43,9 @@ class CancelFlag:
     def end_reads(self) -> None:
         """Set the flag, and end the reads that are under way, instead of leaving them to their end."""
         self.is_set = self.reads_were_ended = True
-        with self._lock:
-            for end in self._ends:
+        with self.lock:
+            for end in self.ends:
                 end()
-
-    @contextmanager
-    def ended_by(self, end: Callable[[], None]) -> Iterator[None]:
-        """While the block runs, end_reads() calls `end`. If it has run before the block, `end` is called at once."""
-        with self._lock:
-            self._ends.append(end)
-            if self.reads_were_ended:
-                end()
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._ends.remove(end)
 
     def wait(self, seconds: float) -> bool:
         """Wait up to `seconds` for the flag. Returns True if it is set; checks every INTERRUPT_POLL_SECONDS."""
@@ -66,6 +53,23 @@ class CancelFlag:
         while not self.is_set and (remaining := end - self._clock.monotonic()) > 0:
             self._clock.sleep(min(INTERRUPT_POLL_SECONDS, remaining))
         return self.is_set
+
+
+class EndedBy(NamedTuple):
+    """A block in which end_reads() calls `end`. If it has run before the block, `end` is called at once."""
+
+    flag: CancelFlag
+    end: Callable[[], None]
+
+    def __enter__(self) -> None:
+        with self.flag.lock:
+            self.flag.ends.append(self.end)
+            if self.flag.reads_were_ended:
+                self.end()
+
+    def __exit__(self, *exception: object) -> None:
+        with self.flag.lock:
+            self.flag.ends.remove(self.end)
 
 
 class ConcurrencyLimiter:

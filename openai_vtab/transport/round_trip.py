@@ -22,7 +22,7 @@ from urllib3.util.proxy import connection_requires_http_tunnel
 
 from ..protocol import StoredBody
 from .large_bodies import LARGE, ReceivedBody
-from .limits import CancelFlag
+from .limits import CancelFlag, EndedBy
 from .response_head import ResponseHead
 
 CHUNK = 65536  # bytes
@@ -72,7 +72,7 @@ def round_trip(
                 connection.connect()
         if pool.proxy is not None and not has_tunnel:
             headers = {**headers, **pool.proxy_headers}
-        with nullcontext() if cancelled is None else cancelled.ended_by(partial(_shut_down, connection.sock)):
+        with nullcontext() if cancelled is None else EndedBy(cancelled, partial(_shut_down, connection.sock)):
             try:
                 http.client.HTTPConnection.request(connection, method, target, body, headers)
             except OSError as error:

@@ -114,6 +114,7 @@ class Cursor(RowCursor[Reference, APIObject]):
             at_most=at_most,
             download=self._table.downloads.get(layout.plan.download),
             idxStr=idxStr,
+            responses=layout.plan.responses,
         )
         found = self._found(layout, scan, values, narrowing)
         for place, name in layout.rowid_bounds:

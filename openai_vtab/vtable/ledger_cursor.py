@@ -22,16 +22,16 @@ class LedgerCursor(Cursor):
         super().__init__(table, *arguments)
         self._ledger = ledger
         places = {source: place for place, source in enumerate((*table.key, "status"), start=1)}
-        # where the shadow table has a column, by its number; the last is the rowid's, whose number is -1
-        self._places = (*(places.get(column.source) for column in table.columns), None)
+        # Where a row of the shadow table has a column's text, by the column's number; the last is the rowid's, whose
+        # number is -1. The others have place 0, where seq is: an integer, so that Column reads them as any cursor does.
+        self._places = (*(places.get(column.source, 0) for column in table.columns), 0)
 
     def Column(self, number: int) -> SQLiteValue:
         """The row's value in a column; -1 is the rowid."""
         row: Any = self._row
         fields = row[1]
         if type(fields) is tuple:
-            place = self._places[number]
-            if place is not None and type(value := fields[place]) is str:
+            if type(value := fields[self._places[number]]) is str:
                 return value
             self._row = row[0], self._ledger.entry(fields)
         return super().Column(number)

@@ -86,7 +86,7 @@ class Lookup:
     def _as_they_are_now(self, scan: ScanOptions, ledger: Ledger, wanted: Mapping[str, Sequence[str]]) -> Iterator[Row]:
         finished: Collection[str] = () if scan.values else self._table.finished
         status = len(self._table.key) + 1  # its place in a row
-        rows = ledger.rows(wanted)
+        rows = ledger.rows(wanted, responses=scan.responses)
         try:
             first: list[ShadowRow] = []  # the first row that is not finished
             while not first:

@@ -120,7 +120,7 @@ class RecordingLookup:
 
     def ledger_refreshed(self, scan: ScanOptions, wanted: Mapping[str, Sequence[str]]) -> Iterator[Row]:
         """The ledger's rows. Their look-ups are not recorded, because the scan prefetches them itself."""
-        return self._rows.ledger_only(wanted)
+        return self._rows.ledger_only(wanted, responses=scan.responses)
 
     def with_downloads(self, scan: ScanOptions, found: Iterator[Row]) -> None:
         """Leave the rows as they are: nothing is downloaded."""

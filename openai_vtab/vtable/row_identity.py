@@ -109,10 +109,11 @@ class RowIdentities:
             return seq
         return NOT_IN_LEDGER + self.rowids.of(key)
 
-    def ledger_only(self, wanted: Mapping[str, Sequence[str]]) -> Iterator[Row]:
+    def ledger_only(self, wanted: Mapping[str, Sequence[str]], *, responses: bool = False) -> Iterator[Row]:
         """The objects in the ledger as it has them; `wanted` maps sources of keys to the values that are read."""
         assert self.ledger is not None  # noqa: S101 - the planner lists only ledgers
-        return ((self.rowid_of_entry(entry), entry) for entry in self.ledger.entries(wanted))
+        entries = self.ledger.entries(wanted, responses=responses)
+        return ((self.rowid_of_entry(entry), entry) for entry in entries)
 
     def keys_of(self, rowid: int) -> dict[str, str]:
         """The keys of a row that SQLite has just read. Raises RowError if they are not known."""

@@ -18,7 +18,6 @@ import apsw
 
 import openai_vtab
 from openai_vtab import planner, protocol
-from openai_vtab.ledger.row import LedgerRow
 from openai_vtab.ledger.store import Ledger
 from openai_vtab.protocol import PageParameters, Request, Response
 from openai_vtab.schema.decode import getter
@@ -150,7 +149,7 @@ def remembered(data: bytes) -> None:
     answer, sent = (source.dumped(names) if source.byte() % 4 else source.sql() for _ in range(2))
     ledger = Ledger(Stored(sent), table, "main", "mine", "")  # type: ignore[arg-type] - it is only read
     keys = tuple(source.sql() if source.byte() % 2 else "vs_1" for _ in table.key)
-    entry = LedgerRow(ledger.shape, (1, *keys, answer), str(source.sql()))
+    entry = ledger.entry((1, *keys, source.sql(), answer))
     entries = [entry, entry.with_unknown_status()]
     response = Response(200, {}, source.dumped(names), "https://api.openai.com/v1")
     try:

@@ -10,6 +10,7 @@ import pytest
 
 import openai_vtab
 from openai_vtab.sandbox import Answer
+from openai_vtab.tables.vector_store_file_batches import vector_store_file_batches
 
 from .batches import FAILURES, FINISHED, MODULE, RUNNING, Requests, adopt, created, listed, look_up
 
@@ -34,7 +35,70 @@ def test_listing_has_what_was_created_adopted_and_looked_up(
         (FINISHED, "completed", "vs_demo", 3),
     ]
     assert sorted(requests()) == sorted([f"GET {DEMO}{new}", f"GET {DEMO}{RUNNING}"])
-    assert plan(filled, sql) == ["INDEX 2:"]
+    assert plan(filled, sql) == ["INDEX 2: responses"]
+
+
+# a query of TABLE, and whether it reads columns of the stored responses
+COLUMNS_READ = [
+    ("SELECT status FROM TABLE", False),
+    ("SELECT rowid, id, batch_id, vector_store_id, status, file_ids, attributes FROM TABLE", False),
+    ("SELECT file_ids, rowid FROM TABLE", False),
+    ("SELECT count(*) FROM TABLE", False),
+    ("SELECT status, count(*) FROM TABLE GROUP BY status", False),
+    ("SELECT id FROM TABLE WHERE status = 'completed' AND vector_store_id = 'vs_demo'", False),
+    ("SELECT a.status FROM TABLE AS a JOIN TABLE AS b ON b.status = a.status AND b.rowid >= a.rowid", False),
+    ("WITH q AS (SELECT * FROM TABLE) SELECT status FROM q", False),
+    ("SELECT total_count, created_at, object, status, id FROM TABLE", True),
+    ("SELECT raw, status FROM TABLE", True),
+    ("SELECT error FROM TABLE", True),
+    ("SELECT status FROM TABLE WHERE created_at > 0", True),
+    ("SELECT status FROM TABLE ORDER BY total_count DESC, created_at, rowid", True),
+    ("SELECT status FROM TABLE GROUP BY status HAVING max(completed_count) = 3", True),
+    (
+        "SELECT a.status FROM TABLE AS a WHERE EXISTS (SELECT 1 FROM TABLE AS b WHERE b.total_count < a.total_count)",
+        True,
+    ),
+    ("SELECT (SELECT a.file_counts) FROM TABLE AS a", True),
+    ("SELECT rowid FROM TABLE WHERE status = 'failed' OR object = 'vector_store.file_batch'", True),
+    ("WITH q AS (SELECT * FROM TABLE) SELECT created_at FROM q", True),
+]
+
+
+@pytest.mark.parametrize(("query", "reads"), COLUMNS_READ, ids=[query for query, _ in COLUMNS_READ])
+def test_listing_reads_stored_responses_only_for_their_columns(
+    filled: apsw.Connection, sandbox: Any, query: str, reads: bool
+) -> None:
+    """SQLite's authorizer sees whether the scan reads them; the rows are those of an ordinary table."""
+    look_up(filled, FAILURES)
+    read: set[str] = set()
+
+    def authorizer(code: int, table: str | None, column: str | None, *_: str | None) -> int:
+        if code == apsw.SQLITE_READ and table == "my_batches_ledger" and column is not None:
+            read.add(column)
+        return apsw.SQLITE_OK
+
+    names = ", ".join(column.name for column in vector_store_file_batches.columns if not column.is_option)
+    filled.execute(f"CREATE TABLE plain AS SELECT {names} FROM my_batches ORDER BY rowid")
+    expected = filled.execute(query.replace("TABLE", "plain")).fetchall()
+    filled.authorizer = authorizer
+    assert sorted(filled.execute(query.replace("TABLE", "my_batches")).fetchall(), key=repr) == sorted(
+        expected, key=repr
+    )
+    assert ("answer" in read) == reads
+
+
+def test_listing_reads_stored_responses_for_writes_and_views(filled: apsw.Connection, requests: Requests) -> None:
+    """The conditions of an UPDATE and a DELETE, and the query of a view, read their columns too."""
+    filled.execute("CREATE TEMP VIEW counts AS SELECT id, status, total_count FROM my_batches")
+    assert filled.execute("SELECT total_count FROM counts WHERE status = 'completed'").fetchall() == [(3,)]
+    assert plan(filled, "SELECT status FROM counts") == ["INDEX 2:"]
+    requests()
+    filled.execute("UPDATE my_batches SET status = 'cancelled' WHERE total_count = 2")
+    assert requests()[-1] == f"POST {DEMO}{RUNNING}/cancel"
+    filled.execute("CREATE TABLE ids (id TEXT); INSERT INTO ids SELECT id FROM my_batches WHERE completed_count = 3")
+    assert filled.execute("SELECT id FROM ids").fetchall() == [(FINISHED,)]
+    filled.execute("DELETE FROM my_batches WHERE completed_count = 3")
+    assert FINISHED not in listed(filled)
 
 
 def test_listing_has_all_columns_of_the_batch(filled: apsw.Connection, sandbox: Any) -> None:

@@ -20,6 +20,7 @@ PLANS = [
     (ScanPlan(ScanKind.BY_ROWID, columns=("rowid", "wait_seconds")), 1, "rowid,wait_seconds"),
     (ScanPlan(ScanKind.LEDGER_REFRESHED), 2, ""),
     (ScanPlan(ScanKind.LEDGER_REFRESHED, columns=("batch_id", "refresh")), 2, "batch_id,refresh"),
+    (ScanPlan(ScanKind.LEDGER_REFRESHED, columns=("vector_store_id",), responses=True), 2, "vector_store_id responses"),
     (ScanPlan(ScanKind.LEDGER_ONLY, columns=("vector_store_id",)), 3, "vector_store_id"),
     (ScanPlan(ScanKind.METHOD, columns=("vector_store_id", "batch_id")), 4, "vector_store_id,batch_id"),
     (ScanPlan(ScanKind.METHOD, columns=("file_id",), download="content"), 4, "file_id content"),

@@ -148,6 +148,9 @@ def test_plan_reads_a_listing_from_the_cache() -> None:
         "vector_store_id,refresh,wait_seconds",
         (1, 0, 2),
     )
+    options = numbers("refresh", "wait_seconds", "status")
+    steered = choose(batches, [on("refresh"), on("wait_seconds")], ledger=True, used=options)
+    assert steered.idxStr == "refresh,wait_seconds", "an option is in no response"
     unusable = choose(batches, [on("refresh", usable=False)], ledger=True)
     assert (unusable.idxNum, unusable.idxStr) == (ScanKind.NOTHING, "cannot use refresh")
 
@@ -159,5 +162,6 @@ def test_plan_knows_which_columns_need_a_request(column: object) -> None:
     own = {"id", "batch_id", "vector_store_id"}
     own |= {prefix + n for prefix in ("", "data__") for n in ("file_ids", "files", "chunking_strategy", "attributes")}
     assert asks(batches, numbers(name)) == (name not in own)
+    assert choose(batches, [], ledger=True, used=numbers(name, "id")).plan.responses == (name not in own | {"status"})
     assert not asks(batches, {63})
     assert not asks(batches, ())

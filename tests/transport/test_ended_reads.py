@@ -20,7 +20,7 @@ import pytest
 import trustme
 
 import openai_vtab
-from openai_vtab.transport.limits import CancelFlag
+from openai_vtab.transport.limits import CancelFlag, EndedBy
 
 from ..support.server import answer, request, serving
 from ..support.waiting import until
@@ -216,11 +216,11 @@ def test_statement_that_ends_leaves_reads_to_their_end(sandbox: Any) -> None:
 def test_cancel_flag_ends_no_block_that_is_over() -> None:
     """The socket of a read may have another request by then; one that begins too late ends at once."""
     flag, ended = CancelFlag(), []
-    with flag.ended_by(lambda: ended.append("over")):
+    with EndedBy(flag, lambda: ended.append("over")):
         pass
-    with flag.ended_by(lambda: ended.append("under way")):
+    with EndedBy(flag, lambda: ended.append("under way")):
         flag.end_reads()
         assert ended == ["under way"]
-    with flag.ended_by(lambda: ended.append("late")):
+    with EndedBy(flag, lambda: ended.append("late")):
         assert ended == ["under way", "late"]
     assert flag.is_set

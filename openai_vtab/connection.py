@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import apsw
 
-from .advice import advised
 from .clock import REAL, Clock
 from .documents.description import described as described_documents
 from .errors import Error, InterfaceError
@@ -78,6 +77,8 @@ class Connection(apsw.Connection):
                     pass
             return optional_drops.execute(run, last, bindings, **options)
         except apsw.SQLError as error:
+            from .advice import advised  # with stackql/, which no other statement needs
+
             error.args = (advised(self, error, statements),)
             raise
 

@@ -14,13 +14,16 @@ one that is dropped has none any more, although ROLLBACK TO may bring it back.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from ..writes.queue import WriteQueue
 from ..writes.write_sender import WriteSender
 from .arguments import Arguments
-from .commit import DocumentCommit
 from .shadow import ShadowRows
 from .store import DocumentStore
+
+if TYPE_CHECKING:
+    from .commit import DocumentCommit
 
 
 class WrittenDocuments:

@@ -5,7 +5,7 @@ The same happens to all objects of a list that cannot be read, that comes too la
 the statement reads: an error of the list is not an error of the statement, and its pages are not retried. For
 READ_AFTER_WRITE_SECONDS after a write of the connection no page is requested, because lists lag behind writes.
 
->>> for id, found in bulk.read(look_up, waiting, accepts): ...      # an IN list: the objects that the pages have
+>>> for id, found in bulk.read(look_up, waiting, keys): ...         # an IN list: the objects that the pages have
 >>> bulk.consider(predicted); bulk.is_under_way()                   # a join: a page comes while the statement continues
 """
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import marshal
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
@@ -33,7 +33,8 @@ ABOUT_ONE_LIST = (403, 404, 410)  # statuses that say nothing about other lists 
 
 T = TypeVar("T")
 Scan = tuple[str, str]  # a table's name and an idxStr
-Members = Callable[[], frozenset[str] | None]  # that a scan reads of an object, None if they are not known
+# The members that a scan reads of an object, None if they are not known. Unless True is given, they may be more.
+Members = Callable[[bool], frozenset[str] | None]
 
 
 class BulkReads:
@@ -55,17 +56,15 @@ class BulkReads:
         """A scan looks objects up by this route. Pages are only of use if they have the members that it reads."""
         self._readers.setdefault(route, {}).setdefault(scan, members)
 
-    def read(
-        self, look_up: Request, waiting: dict[str, T], accepts: Callable[[T, Object], bool]
-    ) -> Iterator[tuple[T, Object]]:
+    def read(self, look_up: Request, waiting: dict[str, T], keys: Mapping[str, str]) -> Iterator[tuple[T, Object]]:
         """Read pages of one list as long as they pay, and yield the objects that the statement waits for.
 
         `waiting` maps the look-ups' identities to whatever is yielded with the objects; `look_up` is one of them. An
-        object that the pages have is taken out of it, and is from now on the response to its look-up. If `accepts`
-        refuses an object, the list is read no further.
+        object that the pages have is taken out of it, and is from now on the response to its look-up. `keys` are those
+        of the list. If an object has others, or lacks a member that the statement reads, the list is read no further.
         """
         requests, found = self._requests, self._list_of(look_up)
-        found.state.need(sum(not requests.is_sent(identity) for identity in waiting))
+        found.state.need(len(waiting) - sum(map(requests.is_sent, waiting)))
         if found.page is None and not self._request_page(found, predicted=False):
             return
         if self._observed(found).look_up is None:  # it is needed, to compare it with the page's
@@ -76,7 +75,7 @@ class BulkReads:
                 if not requests.is_answered_by(found.due, found.page):
                     found.end()
                     break
-                served = self._served(found, waiting, accepts)
+                served = self._served(found, waiting, keys)
                 # before the next page is requested, the statement reads a row of this one: it may go no further
                 if served:
                     yield served.popleft()
@@ -168,26 +167,32 @@ class BulkReads:
             found.share_page()
         return True
 
-    def _members(self, found: ReadList) -> frozenset[str] | None:
-        """The members that the statement reads of the objects of a list; None if they are not known."""
-        read = [members() for members in self._readers.get(found.look_up.route, {}).values()]
+    def _members(self, found: ReadList, exactly: bool = False) -> frozenset[str] | None:
+        """The members that the statement reads of the objects of a list; None if they are not known.
+
+        Unless `exactly`, they may be more than it reads.
+        """
+        read = [members(exactly) for members in self._readers.get(found.look_up.route, {}).values()]
         known = [members for members in read if members is not None]
         return frozenset().union(*known) if len(known) == len(read) else None
 
-    def _served(
-        self, found: ReadList, waiting: dict[str, T], accepts: Callable[[T, Object], bool]
-    ) -> deque[tuple[T, Object]]:
+    def _served(self, found: ReadList, waiting: dict[str, T], keys: Mapping[str, str]) -> deque[tuple[T, Object]]:
         """Serve the look-ups of an IN list from the page that has come."""
         served: deque[tuple[T, Object]] = deque()
+        is_sent, serve = self._requests.is_sent, self._requests.serve
         members = self._members(found)
+        others_wait = found.is_joined or len(self._scans) > 1
         for identity, item in self._objects(found):
-            if identity not in waiting or self._requests.is_sent(identity):
+            if identity in waiting and not is_sent(identity):
+                if members is not None and not members <= item.keys():
+                    members = self._members(found, exactly=True)
+                if members is None or not members <= item.keys() or not _is_in(keys, item):
+                    found.end()
+                elif (listed := _listed(item)) is not None:
+                    serve(identity, listed)
+                    served.append((waiting.pop(identity), item))
+            elif others_wait:
                 self._keep_if_needed(found, identity, item, members)
-            elif not accepts(waiting[identity], item):
-                found.end()
-            elif (listed := _listed(item)) is not None:
-                self._requests.serve(identity, listed)
-                served.append((waiting.pop(identity), item))
         found.state.add_page(len(served))
         return served
 
@@ -204,6 +209,8 @@ class BulkReads:
         may_be_needed = found.is_joined and len(self.kept) < MOST_KEPT
         if not may_be_needed and not self._is_needed(found, identity):
             return False
+        if members is not None and not members <= item.keys():
+            members = self._members(found, exactly=True)
         if members is None or not members <= item.keys():
             return False
         is_predicted = identity in found.predicted
@@ -235,6 +242,14 @@ class BulkReads:
             return ()
         identities = protocol.look_up_identities(found.look_up, [item["id"] for item in objects])
         return zip(identities, objects, strict=True)
+
+
+def _is_in(keys: Mapping[str, str], item: Object) -> bool:
+    """Whether an object is in the list that has these keys. It need not repeat them."""
+    for source, key in keys.items():  # noqa: SIM110 - all() takes three times as long, for each object of a page
+        if item.get(source) not in (None, key):
+            return False
+    return True
 
 
 def _listed(item: Object) -> Listed | None:

@@ -16,11 +16,12 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from ..errors import OperationalError
-from ..protocol import Response
+from ..protocol import NO_HEADERS, Response
 from ..schema.spool import Spool, Spooled
 
 RESULT_BYTES = 2_000_000  # of JSON
 BODY_BYTES = 16 * 1024 * 1024  # in memory
+KEPT_HEADERS = ("x-request-id", "openai-poll-after-ms", "location")
 
 T = TypeVar("T")
 
@@ -83,3 +84,9 @@ class ParsedResponses:
         self._bytes, self._memory = 0, BODY_BYTES
         if self._spool is not None:
             self._spool.close()
+
+
+def kept_of(response: Response, body: bytes | Spooled) -> Response:
+    """What is needed to parse a response again, because a statement may keep tens of thousands. `body` is its body."""
+    headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
+    return replace(response, headers=headers or NO_HEADERS, content=body)

@@ -22,7 +22,7 @@ from ..schema.spool import Spooled
 from ..transport.limits import WaitBudget
 from .bulk_reads import BulkReads
 from .download_cache import DownloadCache, Downloaded
-from .parsed_responses import ParsedResponses
+from .parsed_responses import ParsedResponses, kept_of
 from .prefetch import prefetched
 from .read_ahead import ReadAhead
 from .read_list import Listed
@@ -32,7 +32,6 @@ log = logging.getLogger("openai_vtab")
 
 NOT_READ = (APIError, APIConnectionError)  # other keys and lists may still be readable after one of these
 WINDOW_FACTOR = 2  # times max_concurrency: how many requests of an IN list are sent before their rows are read
-KEPT_HEADERS = ("x-request-id", "openai-poll-after-ms", "location")
 
 T = TypeVar("T")
 ListPosition = tuple[Request, PageParameters | None, int]  # a page, and how many rows of its list precede it
@@ -140,6 +139,12 @@ class StatementSession:
         identity = request.identity
         return identity in self._responses or (identity in self._futures and self._futures[identity][1].done())
 
+    def size(self, request: Request) -> int:
+        """Return how many bytes a response has that is there. Raises why there is none."""
+        identity = request.identity
+        kept = self._responses[identity] if identity in self._responses else self._futures[identity][1].result()
+        return len(kept.content if isinstance(kept, Response) else kept)
+
     def is_answered_by(self, deadline: float, request: Request) -> bool:
         """Wait for the response until the clock of the pool reaches `deadline`. Return True if it is there."""
         if self.is_answered(request):
@@ -199,12 +204,8 @@ class StatementSession:
         response = self.response(request)
         keeps = response.status == OK and isinstance(self._responses[identity], Response)
         parsed, body = self._parsed.parse(identity, response, parse, keeps=keeps)
-        # a statement may keep tens of thousands: no more than is needed to parse them again
-        if response.status != OK:
-            headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
-            self._responses[identity] = replace(response, headers=headers or NO_HEADERS, content=body)
-        elif keeps:
-            self._responses[identity] = body
+        if keeps or response.status != OK:
+            self._responses[identity] = body if keeps else kept_of(response, body)
         if not isinstance(response.content, bytes):
             response.content.close()
         return parsed
@@ -252,10 +253,7 @@ class StatementSession:
     def prefetch(
         self, items: Iterable[T], request: Callable[[T], Request | None]
     ) -> Iterator[tuple[T, Request | None]]:
-        """The items with their requests, in order; as many requests are sent ahead as can be in flight.
-
-        An item without a request only keeps its place.
-        """
+        """The items with their requests, in order; as many are sent ahead as can be in flight (prefetch.py)."""
         return prefetched(items, request, self.start, WINDOW_FACTOR * self.workers.size, self.meter)
 
     def close(self) -> None:

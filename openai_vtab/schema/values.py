@@ -89,7 +89,8 @@ def load_json(text: str | bytes, decoder: json.JSONDecoder | None = None) -> JSO
             decoded = text.decode(encoding)
         except UnicodeDecodeError:
             decoded = strip_surrogates(text.decode(encoding, "surrogatepass"))
-    if "\\ud" in decoded or "\\uD" in decoded:
+    # one character is found fifty times as fast as several
+    if "\\" in decoded and ("\\ud" in decoded or "\\uD" in decoded):
         decoded = _ESCAPE.sub(lambda escape: "?" if escape[1] else escape[0], decoded)
     return json.loads(decoded) if decoder is None else decoder.decode(decoded)
 

@@ -19,7 +19,6 @@ from ..sqlite.sql_text import module_of
 from ..tables import TABLES
 from ..vtable.hiding_tables import hiding
 from .box import BoxShell
-from .completion import can_run, completions
 from .fitting import fold_text
 
 # The tables that describe the others, and the table of local files, with their descriptions.
@@ -85,6 +84,8 @@ class TableShell(BoxShell):
 
     def complete_sql(self, line: str, token: str, beg: int, end: int) -> list[str]:
         """APSW's completions and the tables' columns, hidden ones included. After WHERE, what the tables need."""
+        from .completion import can_run, completions  # with stackql/; nothing completes the statements of a script
+
         offered = completions(self._lines_before + line[:beg], token, self._own_tables())
         if offered is not None:
             return offered

@@ -13,7 +13,6 @@ from typing import Any
 
 import apsw
 
-from ..advice import advised
 from ..errors import Error
 from ..sqlite.statement_text import created_table, dropped_if_exists, split
 from ..vtable.callbacks import Callbacks
@@ -107,6 +106,8 @@ class RunningShell(StackQLShell):
         """APSW's details of the next statement. The text of an error also says what to write instead."""
         details = super()._query_details(sql, bindings)
         if isinstance(details.exception, apsw.SQLError):
+            from ..advice import advised  # as in connection.py
+
             details = replace(details, error_text=advised(self.db, details.exception, sql))
         return details
 
@@ -116,6 +117,8 @@ class RunningShell(StackQLShell):
         try:
             super().process_sql(sql, bindings, internal, summary)
         except apsw.SQLError as error:  # of a statement that has begun; _query_details() has shown any other
+            from ..advice import advised
+
             text = advised(self.db, error, sql)
             if getattr(error, "_handle_exception_saw_this", False) or text == str(error):
                 raise

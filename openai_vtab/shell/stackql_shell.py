@@ -16,10 +16,7 @@ from ..errors import Error
 from ..schema.values import JSON
 from ..sqlite.dialect import Dialect
 from ..sqlite.tokens import statements
-from ..stackql import divide, fill, parse_manifest, translate
 from .commands import CommandShell
-
-STACKQL = Dialect(translate, divide)
 
 
 class StackQLShell(CommandShell):
@@ -33,6 +30,8 @@ class StackQLShell(CommandShell):
         """Read the values of placeholders: those of --manifest, and those of --var, which win."""
         values: dict[str, JSON] = {}
         for path in manifests:
+            from ..stackql import parse_manifest  # most statements are not StackQL's
+
             try:
                 text = Path(path).read_text(encoding="utf-8-sig")
             except UnicodeDecodeError:
@@ -48,6 +47,8 @@ class StackQLShell(CommandShell):
     def process_complete_line(self, command: str) -> None:
         """Run a dot command or SQL, whose placeholders are filled before anything of it runs."""
         if self._values is not None and not command.startswith("."):
+            from ..stackql import fill
+
             command = fill(command, self._values)
         super().process_complete_line(command)
 
@@ -56,9 +57,11 @@ class StackQLShell(CommandShell):
         details = super()._query_details(sql, bindings)
         if details.exception is None:
             return details
+        from ..stackql import divide, translate
+
         first = statements(sql)[0]
         try:
-            translated = STACKQL.translated(first, details.exception)
+            translated = Dialect(translate, divide).translated(first, details.exception)
         except Error as error:
             return self._qd(first, sql[len(first) :], str(error), -1, error, None)
         if translated is None:

@@ -73,8 +73,9 @@ class KnownKey:
         """
         if self._length < shortest or len(text) < self._length:  # no spelling is shorter than the key
             return text
-        escaped = (b"\\" in text or b"%" in text) and _ALL_ESCAPED.search(text) is not None
-        if not (escaped or b"\0" in text or rb"\u0000" in text or b"%00" in text):
+        backslash, percent = b"\\" in text, b"%" in text  # one byte is found fifty times as fast as several
+        escaped = (backslash or percent) and _ALL_ESCAPED.search(text) is not None
+        if not (escaped or b"\0" in text or (backslash and rb"\u0000" in text) or (percent and b"%00" in text)):
             for run in self._runs:
                 if run in text:
                     break

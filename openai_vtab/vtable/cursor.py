@@ -13,8 +13,6 @@ https://rogerbinns.github.io/apsw/vtable.html#vtcursor-class
 
 from __future__ import annotations
 
-import itertools
-import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -28,7 +26,7 @@ from .lookup import Lookup
 from .replay import RecordingLookup
 from .row_cursor import IsMistake, RowCursor
 from .row_identity import Reference, Row
-from .scan_arguments import ArgvLayout, ScanArguments, ScanOptions, narrows, total
+from .scan_arguments import ArgvLayout, ScanArguments, ScanOptions, combinations, narrows, total
 
 NO_ROWS: Iterator[Row] = iter(())
 
@@ -140,12 +138,11 @@ class Cursor(RowCursor[Reference, APIObject]):
             return self._lookup.ledger_only(texts)
         if method is None:
             return self._lookup.ledger_refreshed(scan, texts)
+        if not method.listing:
+            return self._lookup.many(scan, method, texts)
         fixed = {self._table.sources[name]: value for name, value in scan.values.items() if name in method.sent}
         fixed |= narrowing
-        keys = ({**fixed, **dict(zip(texts, key, strict=True))} for key in itertools.product(*texts.values()))
-        if method.listing:
-            return self._list_reader.lists(scan, method, keys)
-        return self._lookup.many(scan, method, keys, math.prod(map(len, texts.values())))
+        return self._list_reader.lists(scan, method, ({**fixed, **key} for key in combinations(texts)))
 
     def _satisfying(self, test: Callable[[int], bool], rows: Iterator[Row]) -> Iterator[Row]:
         """The rows whose rowid passes the test."""

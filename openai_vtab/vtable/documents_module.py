@@ -8,7 +8,7 @@ https://rogerbinns.github.io/apsw/vtable.html#vtmodule-class
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import apsw
 
@@ -20,9 +20,11 @@ from ..documents.store import DocumentStore
 from ..sqlite.rowids import Rowids
 from ..tables.vector_store_search import vector_store_search
 from .context import ConnectionContext
-from .documents_table import DocumentsTable
 from .module import WITH_SAVEPOINT, WITH_SHADOW, StaleSchemaTable
 from .row_identity import RowIdentities
+
+if TYPE_CHECKING:
+    from .documents_table import DocumentsTable
 
 
 class DocumentsModule:
@@ -72,6 +74,8 @@ class DocumentsModule:
 
     def _table(self, connection: apsw.Connection, store: DocumentStore, arguments: Arguments) -> DocumentsTable:
         # OR FAIL and OR ROLLBACK: SQLite does what they say
+        from .documents_table import DocumentsTable  # with most of documents/, of which most connections have no table
+
         connection.vtab_config(apsw.SQLITE_VTAB_CONSTRAINT_SUPPORT, 1)
         return DocumentsTable(connection, self._context, store, arguments, self._hits)
 

@@ -89,6 +89,7 @@ class DocumentsTable(TransactionHooks):
         vector_store_id = None if store_id is None else str(store_id)
         statuses = Statuses(session if recorder is None else None, store, vector_store_id, context.clock)
         columns_read = partial(context.programs.columns_read, session)
+        used = range(len(hits.table.columns))
         lookup: Lookup | RecordingLookup
         is_mistake: IsMistake = never_a_mistake
         refuse_hidden: Callable[[], None] | None = None
@@ -98,9 +99,9 @@ class DocumentsTable(TransactionHooks):
             if statement is not None and not statement.readonly:
                 look = context.number_comparisons.refuse_hidden
                 refuse_hidden = partial(look, self._table, store.shadow.table, statement)
-            lookup = Lookup(hits, session, columns_read)
+            lookup = Lookup(hits, session, used, columns_read)
         else:
-            lookup = RecordingLookup(hits, recorder, FieldsRead(hits.table, columns_read))
+            lookup = RecordingLookup(hits, recorder, FieldsRead(hits.table, used, columns_read))
         lists = ListReader(hits, recorder or session, lookup, context.settings.max_rows, _never_joined)
         return DocumentsCursor(
             self._table,

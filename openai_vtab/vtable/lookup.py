@@ -1,12 +1,13 @@
 """Look-ups: objects that a statement names by their keys or rowids, or that a ledger lists.
 
->>> Lookup(rows, session, columns_read).one(ScanOptions(), method, {"vector_store_id": "vs_1", "id": "vsfb_1"})
+>>> Lookup(rows, session, used, columns_read).one(ScanOptions(), method, {"vector_store_id": "vs_1", "id": "vsfb_1"})
 (1, {'id': 'vsfb_1', 'status': 'completed', …})
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any
@@ -26,37 +27,45 @@ from . import downloads
 from .downloads import RowsWithContent
 from .fields_read import FieldsRead
 from .row_identity import ObjectRef, Reference, Row, RowIdentities
-from .scan_arguments import ScanOptions, error_row
+from .scan_arguments import ScanOptions, combinations, error_row
 
 
 class Lookup:
-    """Reads single objects of one table for one statement. `columns_read` is that of FieldsRead."""
+    """Reads single objects of one table for one statement. `used` and `columns_read` are those of FieldsRead."""
 
     def __init__(
-        self, rows: RowIdentities, session: StatementSession, columns_read: Callable[[str], set[int] | None]
+        self,
+        rows: RowIdentities,
+        session: StatementSession,
+        used: Collection[int],
+        columns_read: Callable[[str], set[int] | None],
     ) -> None:
         self._rows = rows
         self._table = rows.table
         self._session = session
+        self._used = used
         self._columns_read = columns_read
 
     @cached_property
     def _members(self) -> FieldsRead:
-        return FieldsRead(self._table, self._columns_read)
+        return FieldsRead(self._table, self._used, self._columns_read)
 
     def one(self, scan: ScanOptions, method: Method, keys: Mapping[str, Any]) -> Row | None:
         """The object with these keys; None if the API does not know it."""
         item = self._rows.item(keys)
         return self._row(scan, item, request_of(self._rows, scan, method, item), alone=True)
 
-    def many(self, scan: ScanOptions, method: Method, keys: Iterable[Mapping[str, Any]], count: int) -> Iterator[Row]:
-        """The objects with these keys, `count` in all, in their order, without those that the API does not know."""
+    def many(self, scan: ScanOptions, method: Method, texts: Mapping[str, Sequence[str]]) -> Iterator[Row]:
+        """The objects with all combinations of the keys, in their order, without those that the API does not know.
+
+        `texts` maps sources of keys to values.
+        """
         if not scan.single:
-            self._session.add_expected_keys(count)
+            self._session.add_expected_keys(math.prod(map(len, texts.values())))
         bulk = self._session.bulk
         if bulk is None or WAIT_SECONDS.name in scan.values or not protocol.list_page_size(self._table, method):
-            return self._prefetched(scan, method, map(self._rows.item, keys))
-        return self._in_bulk(scan, method, keys, bulk)
+            return self._prefetched(scan, method, map(self._rows.item, combinations(texts)))
+        return self._in_bulk(scan, method, texts, bulk)
 
     def by_rowid(self, scan: ScanOptions, rowids: Iterable[int]) -> Iterator[Row]:
         """The objects with these rowids."""
@@ -135,25 +144,19 @@ class Lookup:
                 yield row[0], found_now
 
     def _in_bulk(
-        self, scan: ScanOptions, method: Method, keys: Iterable[Mapping[str, Any]], bulk: BulkReads
+        self, scan: ScanOptions, method: Method, texts: Mapping[str, Sequence[str]], bulk: BulkReads
     ) -> Iterator[Row]:
         """The same for objects that are in lists: pages of a list serve the look-ups where that pays."""
         *outer, last = self._table.key
-        lists: dict[tuple[Any, ...], list[str]] = {}  # the ids, by the keys that the list has
-        for key in keys:
-            lists.setdefault(tuple(map(key.__getitem__, outer)), []).append(key[last])
+        ids = texts[last]
         unlisted = []
         bulk.add_reader(method.path, (self._table.name, scan.idxStr), partial(self._members.of, scan))
-        for values, ids in lists.items():
-            shared = dict(zip(outer, values, strict=True))
-
-            def accepts(id: str, answer: Object, shared: dict[str, Any] = shared) -> bool:
-                return self._is_enough(scan, answer, {**shared, last: id})
-
+        for shared in combinations({source: texts[source] for source in outer}) if ids else ():
             look_up = protocol.build(self._table, method, {**shared, last: ids[0]})
             waiting = dict(zip(protocol.look_up_identities(look_up, ids), ids, strict=True))
-            for id, answer in bulk.read(look_up, waiting, accepts):
-                yield (*values, id), {**answer, **shared, last: id}
+            values = tuple(shared.values())
+            for id, answer in bulk.read(look_up, waiting, shared):
+                yield (*values, id), {**answer, **shared} if shared else answer
             unlisted.append((shared, waiting))
         rest = (self._rows.item({**shared, last: id}) for shared, waiting in unlisted for id in waiting.values())
         yield from self._prefetched(scan, method, rest)
@@ -229,6 +232,8 @@ class Lookup:
     def _is_enough(self, scan: ScanOptions, answer: Object, keys: Mapping[str, Any]) -> bool:
         """Whether an object of a list is the one with these keys, and has all members that the statement reads."""
         members = self._members.of(scan)
+        if members is not None and not members <= answer.keys():
+            members = self._members.of(scan, exactly=True)
         if members is None or not members <= answer.keys():
             return False
         for source, key in keys.items():  # noqa: SIM110 - all() takes three times as long, for each object of a page

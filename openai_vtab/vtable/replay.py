@@ -19,6 +19,7 @@ from typing import TypeVar
 import apsw
 
 from .. import protocol
+from ..execution import parsed_responses
 from ..execution.read_ahead import Record
 from ..execution.statement import ListPosition, StatementSession
 from ..protocol import PageParameters, Request
@@ -28,7 +29,7 @@ from ..sqlite.open_cursors import OpenCursors
 from .fields_read import FieldsRead
 from .lookup import lookup_method, request_of
 from .row_identity import ObjectRef, Row, RowIdentities
-from .scan_arguments import ScanOptions
+from .scan_arguments import ScanOptions, combinations
 
 T = TypeVar("T")
 
@@ -57,9 +58,14 @@ class RequestRecorder:
         return ((item, request(item)) for item in items)
 
     def look_up(self, request: Request, /, *, alone: bool) -> bool:
-        """Return whether the response has come. Record the request otherwise."""
+        """Return whether the rows of a list can be read: its response has come. Record the request otherwise.
+
+        A list without pages that is larger than RESULT_BYTES is not read, such as the text of a file. The statement
+        keeps no parsed response of this size, so each replay would parse it again, and hold it in memory beside the
+        row of the real scan. Requests that depend on its rows are not predicted.
+        """
         if self.session.is_answered(request):
-            return True
+            return request.page is not None or self.session.size(request) <= parsed_responses.RESULT_BYTES
         self.partial = True
         self._record(request, True)
         return False
@@ -100,9 +106,9 @@ class RecordingLookup:
         """The row if the ledger knows the object's final state. Otherwise record the look-up and return None."""
         return self._row(scan, method, self._rows.item(keys))
 
-    def many(self, scan: ScanOptions, method: Method, keys: Iterable[Mapping[str, str]], count: int) -> Iterator[Row]:
-        """The same for `count` keys."""
-        return self._known(scan, method, map(self._rows.item, keys))
+    def many(self, scan: ScanOptions, method: Method, texts: Mapping[str, Sequence[str]]) -> Iterator[Row]:
+        """The same for all combinations of the keys; `texts` maps their sources to values."""
+        return self._known(scan, method, map(self._rows.item, combinations(texts)))
 
     def by_rowid(self, scan: ScanOptions, rowids: Iterable[int]) -> Iterator[Row]:
         """The same for the objects with these rowids."""

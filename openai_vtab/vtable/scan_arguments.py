@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -194,6 +195,11 @@ class ScanArguments:
     def _as_text(self, value: float) -> SQLiteValue:
         """The number as SQLite writes it to compare it with text."""
         return next(self._read("SELECT CAST(? AS TEXT)", [value]))[0]
+
+
+def combinations(texts: Mapping[str, Sequence[str]]) -> Iterator[dict[str, str]]:
+    """The keys of a scan: all combinations of the values that `texts` has for each source."""
+    return (dict(zip(texts, values, strict=True)) for values in itertools.product(*texts.values()))
 
 
 def narrows(table: Table, name: str, value: SQLiteValue) -> bool:

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 import apsw
 
 from ..documents.arguments import Arguments
-from ..documents.commit import DocumentCommit
 from ..documents.outcomes import DocumentOutcomes
 from ..documents.protection import Protection
 from ..documents.store import DocumentStore
@@ -29,6 +29,9 @@ from ..tables import TABLES
 from ..writes.queue import WriteQueue
 from ..writes.settlement import Settlement
 from ..writes.write_sender import WriteSender
+
+if TYPE_CHECKING:
+    from ..documents.commit import DocumentCommit
 
 
 class ShadowStores:
@@ -94,6 +97,8 @@ class ShadowStores:
         return DocumentOutcomes(DocumentStore(self._internal_sql, schema, name, file))
 
     def _commit_of(self, store: DocumentStore, arguments: Arguments) -> DocumentCommit:
+        from ..documents.commit import DocumentCommit  # with half of documents/, for those who have such a table
+
         self.write_waiting_outcomes(store)
         others = [each.store for each in self._documents if each.store is not store]
         holders = Protection(self._internal_sql, store, object).holders  # looks for them at each call

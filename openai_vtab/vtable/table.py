@@ -56,11 +56,13 @@ class VTable(TransactionHooks):
         self._write_only_columns = WriteOnlyColumns(rows.table)
         self._getters = getters
         self._arguments = arguments
+        self._used: set[int] = set()  # the columns that any statement has used
 
     def BestIndexObject(self, info: apsw.IndexInfo) -> bool:
         """SQLite plans a query: the planner chooses what serves it."""
         if self.rows.ledger is None:  # a ledger has what was sent to create a row
             self._write_only_columns.warn(info)
+        self._used |= info.colUsed
         best_index.plan(self.table, info, ledger=self.rows.ledger is not None)
         return True
 
@@ -81,11 +83,11 @@ class VTable(TransactionHooks):
                 refuse_hidden = partial(context.number_comparisons.refuse_hidden, self.table, self._path, statement)
                 if rows.ledger is None and not context.settings.allow_unbounded_writes:
                     refuse_without_where(statement, self.table, self._name)
-            lookup: Lookup | RecordingLookup = Lookup(rows, session, columns_read)
+            lookup: Lookup | RecordingLookup = Lookup(rows, session, self._used, columns_read)
             list_reader = ListReader(rows, session, lookup, context.settings.max_rows, joined)
             before_reading: Callable[[], None] = partial(self.before_reading, session)
         else:
-            lookup = RecordingLookup(rows, recorder, FieldsRead(self.table, columns_read))
+            lookup = RecordingLookup(rows, recorder, FieldsRead(self.table, self._used, columns_read))
             list_reader = ReplayedListReader(rows, recorder, lookup, context.settings.max_rows, joined)
             before_reading = _do_nothing
         never_numbers = partial(context.programs.never_numbers, session)

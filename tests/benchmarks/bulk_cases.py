@@ -1,5 +1,7 @@
 """The cases of bulk reading: the statement, and the lists that one would read by hand instead of single objects.
 
+One case is of a connection without bulk reading: a list, and a look-up for each of its objects.
+
 >>> files_in(958).by_hand(db, Aiohttp(base_url))
 [('file-account-00000', 'document 0.md'), …]
 """
@@ -7,7 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, cast
 
 import apsw
@@ -41,6 +43,19 @@ class Listing(Case):
     def came_out(self, database: str, rows: list[Row], counters: Counters) -> list[Row]:
         """The rows."""
         return sorted(rows)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LookingUp(Listing):
+    """A case for which one reads `lists`, and looks up each object. It is compared with the look-ups alone.
+
+    They take longer than the list alone, and wait for no page.
+    """
+
+    def by_hand(self, db: apsw.Connection, client: Client) -> list[Row]:
+        """Look all files up, and make the rows from what came."""
+        found = cast(Aiohttp, client).files(file_ids())
+        return [(each["id"], each["filename"]) for each in found]
 
 
 def _wanted(keys: int) -> list[str]:
@@ -88,6 +103,14 @@ def files_joined(keys: int) -> Listing:
     )
 
 
+def files_joined_one_by_one(keys: int) -> Listing:
+    """The same without bulk reading."""
+    joined = files_joined(keys)
+    values = {each.name: getattr(joined, each.name) for each in fields(joined)}
+    values |= {"title": f"{joined.title}, without bulk reading", "bulk_reading": False}
+    return LookingUp(**values | {"target": 1.15, "most_requests": FILES + 20})
+
+
 def _listing(title: str, keys: int, sql: str, **more: Any) -> Listing:
     return Listing(title=title, keys=keys, tables="", sql=sql, target=1.30, opponents=(AIOHTTP,), **more)
 
@@ -99,4 +122,4 @@ def _quoted(ids: list[str]) -> str:
 def bulk_cases(keys: int) -> list[tuple[Case, Callable[[int], Case]]]:
     """Every case, as `cases` makes them."""
     half = min(keys, FILES // 2)
-    return [(make(half), make) for make in (files_in, store_files_in, files_joined)]
+    return [(make(half), make) for make in (files_in, store_files_in, files_joined, files_joined_one_by_one)]

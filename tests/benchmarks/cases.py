@@ -54,6 +54,7 @@ class Case:
     sample: how many keys those who ask one by one are measured on.
     warm: whether connections stay open from one run to the next, and each run is one of very many.
     distant: whether the server is behind TLS and a delay of 25 ms each way.
+    bulk_reading: the setting of our connection.
     """
 
     title: str
@@ -68,6 +69,7 @@ class Case:
     latency: float = LATENCY
     warm: bool = False
     distant: bool = False
+    bulk_reading: bool = True
     ready: str = ""
     files: int = 0
 

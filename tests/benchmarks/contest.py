@@ -155,7 +155,7 @@ def _round(contestant: Contestant, kept: ExitStack | None, *, first: bool) -> No
 
 @contextmanager
 def _ours(database: str, server: Running, case: Case) -> Iterator[Work]:
-    with closing(connected(database, server)) as db:
+    with closing(connected(database, server, bulk_reading=case.bulk_reading)) as db:
         db.execute(case.ready)
         yield lambda case: db.execute(case.sql).fetchall()
 

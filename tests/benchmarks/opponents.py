@@ -81,6 +81,16 @@ class Aiohttp:
 
         return asyncio.run(self._gathered(one, batches))
 
+    def files(self, ids: Sequence[str]) -> list[Batch]:
+        """The files with these ids, all at once; the connector lets 32 of them through."""
+
+        async def one(session: aiohttp.ClientSession, file_id: str) -> Batch:
+            async with session.get(f"{self.base_url}/files/{file_id}") as answer:
+                answer.raise_for_status()
+                return decoded(await answer.json())
+
+        return asyncio.run(self._gathered(one, ids))
+
     def pages(self, path: str, size: int) -> list[Batch]:
         """The objects of a list, page after page."""
 

@@ -14,7 +14,7 @@ from .opponents import CONCURRENCY
 from .server import KEY, Running
 
 
-def connected(database: str, server: Running) -> Any:
+def connected(database: str, server: Running, *, bulk_reading: bool = True) -> Any:
     """Open a database whose folder is upload_root."""
     return openai_vtab.connect(
         database,
@@ -26,4 +26,5 @@ def connected(database: str, server: Running) -> Any:
         uploads_per_minute=0,
         attach_requests_per_minute=0,
         attach_files_per_minute=0,
+        bulk_reading=bulk_reading,
     )

@@ -231,6 +231,20 @@ def test_members_that_a_list_leaves_out_are_looked_up(open_db: Open, account: Ac
     assert len(server.lines) == 41
 
 
+@pytest.mark.parametrize("column", ["expires_at", "raw"])
+def test_members_that_only_another_statement_reads(open_db: Open, account: Account, server: Wire, column: str) -> None:
+    """The objects of a list need not have them."""
+    account.left_out = ("expires_at",)
+    db = open_db()
+    db.execute(f"SELECT {column} FROM files WHERE id = ?", account.ids(0)).fetchall()
+    server.heads.clear()
+    assert sorted(db.execute(NAMES, (json.dumps(account.ids(*range(40))),))) == names(account.ids(*range(40)))
+    assert (pages(server), len(server.lines)) == (1, 1)
+    rows = db.execute(JOINED, (json.dumps(account.ids(*range(100))),)).fetchall()
+    assert rows == names(account.ids(*range(100)))
+    assert pages(server) == 2
+
+
 def test_members_that_only_another_scan_reads(open_db: Open, account: Account, server: Wire) -> None:
     """What one scan of a table has read is the same object in another scan, which needs more of it."""
     account.left_out = ("filename",)

@@ -56,7 +56,7 @@ def turns_with_a_resting_connection(clock: FakeClock, connection: Connection) ->
         turns.send(turn, Source.NEW)
     turns.enter(CancelFlag())
     assert having[0] is not None
-    assert turns.end(having[0], connection, has_response=True)
+    assert turns.end(having[0], connection, has_response=True, was_offered=True)
     turns.leave(having[0])
     return turns
 

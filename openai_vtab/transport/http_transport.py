@@ -24,7 +24,6 @@ from .limits import CancelFlag
 from .turns import PATIENCE, Turns
 
 if TYPE_CHECKING:
-
     from .idle import IdleConnections
     from .pool_transport import PoolTransport
     from .round_trip import Connections

@@ -76,12 +76,7 @@ class DocumentShadow:
         return self._exists(self.name)
 
     def _exists(self, name: str) -> bool:
-        try:
-            for suffix in SUFFIXES:
-                self._sql.read(f"SELECT 1 FROM {_path(self.schema, name, suffix)} LIMIT 0")
-        except apsw.SQLError:
-            return False
-        return True
+        return all(self._sql.can_prepare(f"SELECT 1 FROM {_path(self.schema, name, suffix)}") for suffix in SUFFIXES)
 
     def rename(self, name: str) -> None:
         """ALTER TABLE … RENAME TO: rename the shadow tables with their virtual table."""

@@ -74,11 +74,7 @@ class ShadowTable:
         return self._exists(self.name, f"{self.columns}, sent, intent")
 
     def _exists(self, name: str, columns: str = "1") -> bool:
-        try:
-            self._sql.read(f"SELECT {columns} FROM {self._path(name)} LIMIT 0")
-        except apsw.SQLError:
-            return False
-        return True
+        return self._sql.can_prepare(f"SELECT {columns} FROM {self._path(name)}")
 
     def rename(self, name: str) -> None:
         """ALTER TABLE … RENAME TO: rename the shadow table with its virtual table."""

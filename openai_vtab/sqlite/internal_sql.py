@@ -56,6 +56,18 @@ class InternalSQL:
         # SQLite reports an interrupt while it prepares json_each as "vtable constructor failed"
         raise apsw.InterruptError(problem)
 
+    def can_prepare(self, sql: str) -> bool:
+        """Return whether a query can be prepared: its tables and columns exist.
+
+        It is not executed. Within BEGIN, this would begin to read, and where a transaction has read already, SQLite
+        does not let its first write wait for another writer: the busy timeout would have no effect.
+        """
+        try:
+            self.read(f"EXPLAIN {sql}")
+        except apsw.SQLError:
+            return False
+        return True
+
     def write(self, sql: str, bindings: Sequence[SQLiteValue] = ()) -> int:
         """Execute a statement that writes. Returns the rowid of the row that it has inserted, 0 if it inserted none.
 

@@ -46,15 +46,20 @@ class ResponseHead(http.client.HTTPResponse):
 
 
 def read_headers(file: Any) -> dict[str, str]:
-    """The headers up to the empty line. A line that is no header is left out; a continued line is joined."""
+    """The headers up to the empty line. A line that is no header is left out; a continued line is joined.
+
+    Raises http.client.HTTPException, also if the connection ends before the empty line.
+    """
     headers: dict[str, str] = {}
     name = ""
     for _ in range(MOST_HEADERS + 1):
         line: bytes = file.readline(LONGEST_LINE + 1)
         if len(line) > LONGEST_LINE:
             raise http.client.LineTooLong("header line")
-        if line in (b"\r\n", b"\n", b""):
+        if line in (b"\r\n", b"\n"):
             return headers
+        if not line.endswith(b"\n"):
+            raise http.client.IncompleteRead(line)
         text = line.decode("iso-8859-1")
         if text[0] in " \t":
             if name:

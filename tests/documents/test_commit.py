@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from typing import Any
 
 import apsw
@@ -625,3 +626,30 @@ def test_commit_of_two_tables_removes_last(connect: Any, sandbox: Any, requests:
     db.execute("COMMIT")
     assert db.execute("SELECT key FROM one UNION ALL SELECT key FROM two").fetchall() == [("b.md",)]
     assert sum(request.startswith("DELETE") for request in requests()) == 4
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        "INSERT INTO handbook (key, content) VALUES ('a.md', 'a')",
+        "UPDATE handbook SET content = 'a'",
+        "DELETE FROM handbook",
+    ],
+)
+def test_first_write_of_a_transaction_waits_for_another_writer(connect: Any, file: str, write: str) -> None:
+    """SQLite lets it wait only if the transaction has read nothing, as if the table had been opened before."""
+    with closing(apsw.Connection(file)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        waits: list[int] = []
+
+        def busy(count: int) -> bool:
+            waits.append(count)
+            return count < 2
+
+        db = connect(file)
+        db.set_busy_handler(busy)
+        db.execute("BEGIN")
+        with pytest.raises(apsw.BusyError):
+            db.execute(write)
+        assert waits == [0, 1, 2]
+        db.execute("ROLLBACK")

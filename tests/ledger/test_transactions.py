@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import closing
 from typing import Any
 
 import apsw
@@ -301,3 +302,29 @@ def test_listing_of_ten_thousand_finished_batches(db: apsw.Connection, requests:
     assert time.monotonic() - began < 20
     assert look_up(db, "vsfb_9999") == [("failed",)]
     assert requests() == []
+
+
+@pytest.mark.parametrize("journal_mode", ["wal", "delete"])
+@pytest.mark.parametrize(
+    "write", ["INSERT INTO my_batches (vector_store_id, id) VALUES ('vs_demo', 'vsfb_1')", "DELETE FROM my_batches"]
+)
+def test_first_write_of_a_transaction_waits_for_another_writer(
+    connect: Any, file: str, journal_mode: str, write: str
+) -> None:
+    """SQLite lets it wait only if the transaction has read nothing, as if the table had been opened before."""
+    with closing(apsw.Connection(file)) as other:
+        other.pragma("journal_mode", journal_mode)
+        other.execute("BEGIN IMMEDIATE")
+        waits: list[int] = []
+
+        def busy(count: int) -> bool:
+            waits.append(count)
+            return count < 2
+
+        db = connect(file)
+        db.set_busy_handler(busy)
+        db.execute("BEGIN")
+        with pytest.raises(apsw.BusyError):
+            db.execute(write)
+        assert waits == [0, 1, 2]
+        db.execute("ROLLBACK")

@@ -46,6 +46,13 @@ def test_headers_of_a_response(lines: bytes, headers: dict[str, str]) -> None:
     assert read_headers(io.BytesIO(lines + b"\r\n{}")) == headers
 
 
+@pytest.mark.parametrize("lines", [b"", b"Content-Le", b"Content-Length: 2", b"Content-Length: 2\r\n"])
+def test_headers_that_end_with_the_connection_are_no_response(lines: bytes) -> None:
+    """The length of the body may be in the part that has not come. A read is retried, as without any response."""
+    with pytest.raises(http.client.IncompleteRead):
+        read_headers(io.BytesIO(lines))
+
+
 @pytest.mark.parametrize("lines", [b"x: " + b"y" * LONGEST_LINE, b"x: y\r\n" * (MOST_HEADERS + 1)])
 def test_headers_without_an_end(lines: bytes) -> None:
     """A server cannot fill the memory with them."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import runpy
 import sys
 import sysconfig
@@ -55,6 +56,8 @@ def find(name: str) -> Program:
         return _command(commands[0])
     if _is_module(name):
         return module(name)
+    if re.fullmatch(r"python[\d.]*", name):
+        raise ProgrammingError(f"PROGRAM is {name!r}; leave it out: openai-vtab run x.py, or openai-vtab run -m x")
     files = [str(path) for path in Path().glob("*.py")]
     similar = get_close_matches(name, [*entry_points(group="console_scripts").names, *files])
     instead = f"did you mean {' or '.join(similar)}?" if similar else "install it there, or give the path of a .py file"

@@ -155,8 +155,8 @@ def missing_columns(table: Table, plan: ScanPlan) -> MissingColumnsError:
     """The error for a plan of the kind NOTHING."""
     needs = " AND ".join(f"{name} = …" for name in table.of("SELECT")[-1].needs)
     message = (
-        f"{table.name} needs {needs} (or IN), from values or from a table that comes earlier in the join; "
-        f"missing: {', '.join(plan.columns)}"
+        f"{table.name} needs {needs} (or IN) in WHERE or ON, from values or from a table that comes earlier in the "
+        f"join; missing: {', '.join(plan.columns)}"
     )
     if plan.unusable:
         message += " (a term is there, but its value is not known when the table is read)"

@@ -31,7 +31,10 @@ def insert(table: Table, given: Mapping[str, SQLiteValue], limits: Limits) -> tu
     for source, name in by_source.items():
         if source not in allowed:
             insertable = ", ".join(_insertable(table, methods))
-            raise RowError(f"{table.name}.{name} comes from the API and cannot be inserted; give only {insertable}")
+            problem = f"{table.name}.{name} comes from the API and cannot be inserted; give only {insertable}"
+            if table.remembered and source in table.key:
+                problem += f"; a ledger also takes ({', '.join(table.key)}) of one that exists"
+            raise RowError(problem)
     for method in methods:
         if all(table.sources[name] in by_source for name in method.needs):
             if extra := by_source.keys() - {table.sources[name] for name in method.accepts}:

@@ -21,9 +21,9 @@ that each database it opens has the tables. Changes at the API are refused unles
 """
 EPILOGUE = """\
 PROGRAM is a command or module of the Python environment that openai-vtab is
-installed in, or a .py file. Everything after it is the program's own. The exit
-status is the program's; it is 2 if there is no such program, or if an option is
-wrong.
+installed in, or a .py file: openai-vtab run x.py, without "python". Everything
+after it is the program's own. The exit status is the program's; it is 2 if
+there is no such program, or if an option is wrong.
 
 The API key is read from OPENAI_API_KEY.
 """

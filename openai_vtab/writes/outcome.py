@@ -20,6 +20,9 @@ from .write import State, Write
 
 REPEATING = "do not repeat the statement or the transaction as it is: writing them again would do it again"
 REUSING = "repeat the statement or the transaction: what was carried out is used then, and nothing is done twice"
+LIKELY_REASON = (
+    "perhaps another connection was reading the database: write PRAGMA journal_mode = WAL, or set a busy timeout"
+)
 NOTHING_DONE = frozenset({State.QUEUED, State.NOT_DONE, State.SHOWN})
 UNFINISHED = "the transaction cannot be committed: rows of it were not written when a SELECT had to see them"
 
@@ -122,10 +125,15 @@ def between_steps(error: BaseException, sent: Sequence[Write], writes: Sequence[
     return recording_failed(error, sent, writes)
 
 
-def lost_commit(writes: Sequence[Write]) -> WriteError:
-    """The exception of a transaction that SQLite has rolled back although the API has carried out some of it."""
+def lost_commit(writes: Sequence[Write], asked_for: bool) -> WriteError:
+    """The exception of a transaction that SQLite has rolled back although the API has carried out some of it.
+
+    If the user has not asked for the rollback, it names the likely reason: SQLite does not tell a table its own error.
+    """
+    why = "" if asked_for else f"{LIKELY_REASON}; "
     return report(
-        f"SQLite has rolled the transaction back after the API had carried out rows of it; {_repeating(writes)}", writes
+        f"SQLite has rolled the transaction back after the API had carried out rows of it; {why}{_repeating(writes)}",
+        writes,
     )
 
 

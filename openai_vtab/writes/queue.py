@@ -271,7 +271,7 @@ class WriteQueue:
         before COMMIT, and where the exception that has ended the COMMIT must not be replaced.
         """
         self._collect()
-        told = lost_commit(list(self._sent.values()))
+        told = lost_commit(list(self._sent.values()), asked_for)
         if (told.done or told.partial or told.unknown) and (self._synced or not asked_for) and not self._committing:
             self._fail(told, None)
         self._drop(0)

@@ -54,6 +54,13 @@ def test_find_says_what_was_meant(name: str, instead: str, tmp_path: Path, monke
     assert instead in str(raised.value)
 
 
+@pytest.mark.parametrize("name", ["python", "python3.11"])
+def test_find_of_python_says_to_leave_it_out(name: str) -> None:
+    """The programs run in this process, which is Python already."""
+    with pytest.raises(ProgrammingError, match=f"PROGRAM is '{name}'; leave it out: openai-vtab run x.py, or "):
+        program.find(name)
+
+
 def test_module_is_not_a_command() -> None:
     """With -m, only a module is meant."""
     assert program.module("json.tool").argv0 == "json.tool"

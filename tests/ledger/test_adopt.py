@@ -58,7 +58,8 @@ def test_adopt_twice_raises_without_a_request(filled: apsw.Connection, requests:
         (RUNNING, "vs demo", "vector_store_id: 'vs demo' contains white space"),
         (RUNNING, b"vs_demo", "vector_store_id: a BLOB of 7 bytes is not an id"),
         (None, "vs_demo", "file_ids is missing or NULL"),
-        (RUNNING, None, "id comes from the API and cannot be inserted"),
+        (RUNNING, None, "id comes from the API and cannot be inserted; give only vector_store_id, file_ids, files, "),
+        (RUNNING, None, "; a ledger also takes (vector_store_id, id) of one that exists"),
     ],
 )
 def test_adopt_refuses_wrong_values_without_a_request(

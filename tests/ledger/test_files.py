@@ -261,7 +261,7 @@ def test_ledger_lists_rows_that_cannot_be_written_yet(file: str, connect: Any, s
     rows = reader.execute("SELECT * FROM my_batches_ledger")
     next(rows)
     for _ in range(2):
-        with pytest.raises(openai_vtab.WriteError):
+        with pytest.raises(openai_vtab.WriteError, match="another connection was reading the database: write PRAGMA"):
             db.execute(ONE)
     first, second = created(sandbox)
     assert [id for (id,) in db.execute("SELECT id FROM my_batches")] == [FINISHED, RUNNING, first, second]

@@ -112,7 +112,9 @@ def test_missing_keys_are_named_without_a_request(
     """The error names the table and what is missing; nothing is sent."""
     with pytest.raises(openai_vtab.MissingColumnsError) as caught:
         db.execute(f"SELECT * FROM {T} WHERE {where}").fetchall()
-    assert str(caught.value).startswith(f"{T} needs vector_store_id = … AND batch_id = … (or IN), from values")
+    assert str(caught.value).startswith(
+        f"{T} needs vector_store_id = … AND batch_id = … (or IN) in WHERE or ON, from values"
+    )
     assert str(caught.value).rpartition("missing: ")[2].startswith(missing)
     assert requests() == []
 

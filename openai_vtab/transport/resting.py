@@ -102,7 +102,7 @@ class RestingConnections:
         self._resting.append(Resting(connection, now, now + rest))
 
     def take(self) -> Resting | None:
-        """The connection that has rested longest, None if none may be used. `succeed` or `fail` must follow."""
+        """The connection that has rested longest, None if none may be used. `end` must follow."""
         if not self.usable:
             return None
         self._is_trial_under_way = True
@@ -110,15 +110,11 @@ class RestingConnections:
         self._trial_until = max(resting.until, self._clock.monotonic()) + self._shortest_opening
         return resting
 
-    def succeed(self) -> None:
-        """A connection that was taken has brought a response."""
+    def end(self, has_response: bool) -> None:
+        """A connection that was taken has brought a response, or will bring none."""
         self._is_trial_under_way = False
-        if not self.is_paused:
+        if has_response and not self.is_paused:
             self._trusted_until = self._clock.monotonic() + TRUST_SECONDS
-
-    def fail(self) -> None:
-        """A connection that was taken has brought no response."""
-        self._is_trial_under_way = False
 
     def close_idle(self) -> bool:
         """Close what has been idle for too long. Returns whether no response has come in all that time."""

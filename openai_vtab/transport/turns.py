@@ -8,10 +8,8 @@ request. So while `most` creates have their turns, those that come next open the
 one open when its turn comes. After its response, a connection may rest and then carry another create (resting.py).
 
     kept            Two connections for each turn are enough: one carries a create, the other one rests. So `most` are
-                    opened ahead. When all have been used, the trial (resting.py) is under way, and creates wait for its
-                    result instead of opening more.
-    not kept        Where a connection carries one create, each turn needs three: AHEAD_OF_EACH * `most` are opened
-                    ahead.
+                    opened ahead. When all have been used, the trial (resting.py) is under way, and creates wait for it.
+    not kept        If a connection carries one create, each turn needs three: AHEAD_OF_EACH * `most` are opened ahead.
 
 A connection that is open and silent must do no harm to a server:
 
@@ -65,14 +63,11 @@ PATIENCE = 2.0  # seconds
 
 
 class Turns:
-    """Up to `most` creates have their turns at once, and up to `ahead` more open their connections.
-
-    most_ahead: how many connections may be open in all for creates whose turns have not come, with those that rest.
-    """
+    """Up to `most` creates have their turns at once, and up to `ahead` more open their connections."""
 
     def __init__(self, most: int, clock: Clock = REAL, patience: float = PATIENCE) -> None:
         self.clock = clock
-        self.most_ahead = 0 if most == 1 else min(AHEAD_OF_EACH * most, MOST_AHEAD)
+        self.most_ahead = 0 if most == 1 else min(AHEAD_OF_EACH * most, MOST_AHEAD)  # with those that rest
         self.is_near: bool | None = None  # None: not known yet
         self._most = most
         self._patience = patience
@@ -170,7 +165,7 @@ class Turns:
         """The create is over, or will not be sent."""
         with self._mutex:
             if turn.has_taken:
-                self._resting.fail()
+                self._resting.end(has_response=False)
             for turns in (self._having, self._opening, self._line):
                 if turn in turns:
                     turns.remove(turn)
@@ -199,7 +194,8 @@ class Turns:
     def reuse_pays(self) -> bool:
         """Whether a connection may rest after its create: one that waits for its turn may use it."""
         with self._mutex:
-            return self._reuse_pays
+            may_rest = self.is_near is False and self.most_ahead > 0 and not self._resting.is_paused
+            return may_rest and self._create_waits
 
     def end(self, turn: Turn, connection: Connection | None, *, has_response: bool, was_offered: bool) -> bool:
         """The create waits for no response any more. Returns whether its connection rests.
@@ -212,13 +208,10 @@ class Turns:
                 self._are_kept = connection is not None
             if turn.source is Source.RESTED:
                 was_awaited = self._resting.promised > 0
-                if has_response:
-                    self._resting.succeed()
-                else:
-                    self._resting.fail()
+                self._resting.end(has_response)
                 if was_awaited:  # it was the trial, for which creates wait
                     self._changed.notify_all()
-            if connection is None or not self._reuse_pays:
+            if connection is None or not self.reuse_pays:
                 return False
             self._resting.add(connection)
             return True
@@ -266,10 +259,6 @@ class Turns:
         is_waiting = self._line or self._opening or self._entering
         return bool(is_waiting) or not all(turn.has_looked for turn in self._having)
 
-    @property
-    def _reuse_pays(self) -> bool:
-        return self.is_near is False and self.most_ahead > 0 and not self._resting.is_paused and self._create_waits
-
     def _waits_since(self, seconds: float, *, firsts_only: bool) -> bool:
         """Whether a create has waited for the server for so long, or one that is the first on its connection."""
         before = self.clock.monotonic() - seconds
@@ -287,7 +276,7 @@ class Turns:
     def came(self, opening: float, silent: float) -> None:
         """Learn from a turn that has come, and whose connection was opened ahead.
 
-        It took `opening` seconds to be opened, and then was silent for `silent` seconds, 0 if it was not open in time.
+        It took `opening` seconds, and then was silent for `silent` seconds, 0 if it was not open in time.
         """
         with self._mutex:
             if not silent:

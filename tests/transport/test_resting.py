@@ -79,10 +79,10 @@ def test_trial_promises_the_others_as_long_as_opening_one_takes() -> None:
     assert found.promised == 2
     clock.advance(0.16)
     assert found.promised == 0
-    found.fail()
+    found.end(has_response=False)
     found.take()
     assert found.promised == 1
-    found.succeed()
+    found.end(has_response=True)
     assert (found.promised, found.usable) == (0, 1)
 
 
@@ -94,7 +94,7 @@ def test_take_begins_with_a_trial() -> None:
     assert taken is not None
     assert taken.connection is connections[0]
     assert (found.usable, found.take()) == (0, None)
-    found.succeed()
+    found.end(has_response=True)
     assert found.usable == 2
     assert [taken.connection for taken in (found.take(), found.take()) if taken] == connections[1:]
 
@@ -103,7 +103,7 @@ def test_trial_that_fails_is_followed_by_another() -> None:
     """One at a time."""
     found, _ = resting(3)
     assert found.take() is not None
-    found.fail()
+    found.end(has_response=False)
     assert found.usable == 1
     assert found.take() is not None
     assert found.take() is None
@@ -114,9 +114,9 @@ def test_trust_ends_some_time_after_the_last_response() -> None:
     clock = FakeClock()
     found, _ = resting(1, clock)
     found.take()
-    found.succeed()
+    found.end(has_response=True)
     clock.advance(TRUST_SECONDS / 2)
-    found.succeed()
+    found.end(has_response=True)
     clock.advance(TRUST_SECONDS - 1)
     assert found.is_trusted
     clock.advance(1)
@@ -148,7 +148,7 @@ def test_distrust_lasts_for_a_while() -> None:
     found, connections = resting(2, clock)
     found.take()
     found.distrust()
-    found.succeed()
+    found.end(has_response=True)
     assert (connections[1].is_closed, len(found), found.is_paused, found.is_trusted) == (True, 0, True, False)
     clock.advance(PAUSE)
     assert (found.is_paused, found.is_trusted) == (False, False)

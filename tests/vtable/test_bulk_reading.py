@@ -23,6 +23,8 @@ import openai_vtab
 from openai_vtab import connection
 from openai_vtab.clock import REAL, Clock
 from openai_vtab.settings import Settings
+from openai_vtab.sqlite.programs import Instruction
+from openai_vtab.vtable import statement_programs
 
 from ..support.clock import FakeClock
 from ..support.server import Wire, answer, wire
@@ -243,6 +245,38 @@ def test_members_that_only_another_statement_reads(open_db: Open, account: Accou
     rows = db.execute(JOINED, (json.dumps(account.ids(*range(100))),)).fetchall()
     assert rows == names(account.ids(*range(100)))
     assert pages(server) == 2
+
+
+@pytest.mark.parametrize(
+    ("sql", "left_out", "times"),
+    [
+        (NAMES, "expires_at", 1),
+        (NAMES, "filename", 1),
+        (JOINED, "expires_at", 2),  # for the page, and for the look-ups that it serves
+        (JOINED, "filename", 1),
+    ],
+    ids=["in list, another reads it", "in list, it reads it", "join, another reads it", "join, it reads it"],
+)
+def test_program_is_read_once_for_a_page(
+    open_db: Open, account: Account, server: Wire, monkeypatch: pytest.MonkeyPatch, sql: str, left_out: str, times: int
+) -> None:
+    """All objects of the page lack a member, which either only another statement reads or this one."""
+    account.left_out = (left_out,)
+    wanted = account.ids(*range(100))
+    read: list[str] = []
+
+    def columns_read(program: list[Instruction], idxStr: str) -> set[int] | None:  # noqa: N803 - SQLite's name
+        read.append(idxStr)
+        return original(program, idxStr)
+
+    original = statement_programs.columns_read
+    monkeypatch.setattr(statement_programs, "columns_read", columns_read)
+    db = open_db()
+    db.execute("SELECT expires_at FROM files WHERE id = ?", account.ids(0)).fetchall()
+    rows = db.execute(sql, (json.dumps(wanted),)).fetchall()
+    assert sorted(rows) == names(wanted)
+    assert pages(server) == 1
+    assert read == ["file_id"] * times
 
 
 def test_members_that_only_another_scan_reads(open_db: Open, account: Account, server: Wire) -> None:

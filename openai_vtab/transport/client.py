@@ -246,12 +246,12 @@ class Client:
         return Response(NOT_SENT, NO_HEADERS, b"", self.base_url)
 
     @property
-    def ahead(self) -> int | None:
+    def ahead_limit(self) -> int | None:
         """How many creates may open their connections while `max_concurrency` others are in flight.
 
         None until it is known whether that is of use.
         """
-        return self._http.ahead
+        return self._http.ahead_limit
 
     def missing(self, connections: int, requests: int) -> int:
         """How many connections to open so that there are `connections`, with those of `requests` (idle.py)."""

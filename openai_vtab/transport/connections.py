@@ -1,6 +1,6 @@
 """Opens pools of connections to one base URL, with what requests knows of proxies and certificates.
 
->>> pool, prefix, _, _ = open_pool("http://127.0.0.1:8080/v1", None, size=16, kept_alive=True, direct=True)
+>>> pool, prefix, _ = open_pool("http://127.0.0.1:8080/v1", None, size=16, kept_alive=True, direct=True)
 >>> round_trip(IdleConnections(pool, 16), "GET", prefix + "/files", None, {}, most=1_000_000)
 """
 
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import ssl
-import stat
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -26,14 +25,12 @@ from .deadline import DeadlineConnection
 class Opened(NamedTuple):
     """A pool of connections to one base URL.
 
-    prefix: the URL's path in the pool. proxy: what to do if its proxy cannot be used, "" without one. tls: the context
-    of its connections, if they share one.
+    prefix: the URL's path in the pool. proxy: what to do if its proxy cannot be used, "" without one.
     """
 
     pool: urllib3.HTTPConnectionPool
     prefix: str
     proxy: str
-    tls: ssl.SSLContext | None
 
 
 def open_pool(
@@ -43,16 +40,13 @@ def open_pool(
     size: int,
     kept_alive: bool,
     direct: bool,
-    tls: ssl.SSLContext | None = None,
 ) -> Opened:
-    """A pool of up to `size` connections; `tls` is the context of another pool to the same URL.
+    """A pool of up to `size` connections; without `kept_alive`, they are for creates.
 
-    It goes through a proxy if the environment names one, unless `direct`. Without `kept_alive`, it is for creates.
+    It goes through a proxy if the environment names one, unless `direct`.
     Raises ConfigurationError for an address, certificates or a proxy that cannot be used.
     """
-    verify: str | bool = True
-    if base_url.startswith("https:") and tls is None:
-        verify, tls = _certificates(ca_bundle)
+    verify, tls = _certificates(ca_bundle) if base_url.startswith("https:") else (True, None)
     probe = requests.PreparedRequest()
     proxies = {} if direct else requests.utils.get_environ_proxies(base_url)
     proxy = requests.utils.select_proxy(base_url, proxies)
@@ -74,7 +68,7 @@ def open_pool(
     kind = DeadlineConnection if kept_alive else CreateConnection
     pool.ConnectionCls = type("Connection", (kind, pool.ConnectionCls), {"goes_direct": not proxy})
     prefix = adapter.request_url(probe, proxies).rstrip("/")
-    return Opened(cast("urllib3.HTTPConnectionPool", pool), prefix, _unusable(proxy) if proxy else "", tls)
+    return Opened(cast("urllib3.HTTPConnectionPool", pool), prefix, _unusable(proxy) if proxy else "")
 
 
 def _certificates(ca_bundle: str | os.PathLike[str] | None) -> tuple[str | bool, ssl.SSLContext]:
@@ -87,7 +81,11 @@ def _certificates(ca_bundle: str | os.PathLike[str] | None) -> tuple[str | bool,
     name, path = next(((name, path) for name, path in named.items() if path), ("", None))
     bundle = path or requests.utils.DEFAULT_CA_BUNDLE_PATH
     try:
-        tls = _context(bundle, _state(bundle), os.environ.get("SSLKEYLOGFILE"))
+        if Path(bundle).is_dir():  # OpenSSL reads its files when it needs them
+            tls = create_urllib3_context()
+            tls.load_verify_locations(capath=bundle)
+        else:
+            tls = _trusting(bundle, _version(bundle), os.environ.get("SSLKEYLOGFILE"))
     except (OSError, ValueError) as error:  # ssl.SSLError when it holds no certificate, ValueError for a NUL
         why = "it holds no certificate" if isinstance(error, (ssl.SSLError, ValueError)) else error.strerror
         raise ConfigurationError(
@@ -98,21 +96,21 @@ def _certificates(ca_bundle: str | os.PathLike[str] | None) -> tuple[str | bool,
 
 
 @lru_cache(maxsize=4)
-def _context(bundle: str, state: tuple[int, ...], _keys: str | None) -> ssl.SSLContext:
-    """A context that trusts the certificates of a file or folder. Raises OSError, ssl.SSLError or ValueError.
+def _trusting(file: str, version: tuple[int, ...], keylog: str | None) -> ssl.SSLContext:
+    """A context that trusts the certificates of a file. Raises OSError, ssl.SSLError or ValueError.
 
-    All connections of the process share it, because to read a bundle takes about 40 ms of processor time. A file or
-    folder that has changed has another `state`. urllib3 has the context log its session keys to the file `_keys`.
+    All connections of the process share it, because to read the file takes about 40 ms of processor time. urllib3 has
+    a context log its session keys to the file `keylog`.
     """
     tls = create_urllib3_context()
-    tls.load_verify_locations(**{"capath" if stat.S_ISDIR(state[0]) else "cafile": bundle})
+    tls.load_verify_locations(cafile=file)
     return tls
 
 
-def _state(path: str) -> tuple[int, ...]:
-    """What changes with the content of a file or folder. Raises OSError or ValueError."""
-    found = Path(path).stat()
-    return found.st_mode, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+def _version(file: str) -> tuple[int, ...]:
+    """What changes when a file is changed or replaced. Raises OSError or ValueError."""
+    found = Path(file).stat()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _unusable(proxy: str, problem: str = "") -> str:

@@ -52,11 +52,13 @@ class CreateConnection(DeadlineConnection):
 
     @property
     def is_reusable(self) -> bool:
-        """Whether it is open and leads to the server itself.
+        """Whether it is open and leads to the server itself."""
+        return isinstance(self.sock, socket.socket) and not self.is_forwarded
 
-        A proxy that forwards requests has connections of its own, which are not seen from here.
-        """
-        return isinstance(self.sock, socket.socket) and (self.proxy is None or self.proxy_is_tunneling)
+    @property
+    def is_forwarded(self) -> bool:
+        """Whether a proxy forwards the requests, over connections of its own, which are not seen from here."""
+        return self.proxy is not None and not self.proxy_is_tunneling
 
     def _new_conn(self) -> Any:
         if not self.goes_direct:
@@ -126,7 +128,13 @@ class CreateConnections:
     def give_back(self, connection: Any, has_response: bool) -> None:
         """Let the connection rest, or close it."""
         may_rest = connection.is_reusable and not connection.is_last
-        if not self._turns.end(creating.turn, connection if may_rest else None, has_response=has_response):
+        rests = self._turns.end(
+            creating.turn,
+            connection if may_rest else None,
+            has_response=has_response,
+            was_offered=not connection.is_last or connection.is_forwarded,
+        )
+        if not rests:
             connection.close()
 
     def close(self) -> None:

@@ -73,7 +73,7 @@ def limit(sock: Any, seconds: float) -> None:
 
 
 class DeadlineResponse(ResponseHead):
-    """A response, also a proxy's to CONNECT, that may take up to `outgoing.seconds` until the deadline."""
+    """A response, also a proxy's to CONNECT. It may take `outgoing.seconds`, but not beyond the deadline."""
 
     def __init__(self, sock: Any, debuglevel: int = 0, method: str | None = None) -> None:
         stream: Any = DeadlineStream(sock, min(outgoing.deadline, time.monotonic() + outgoing.seconds))
@@ -83,11 +83,11 @@ class DeadlineResponse(ResponseHead):
 class DeadlineStream(io.RawIOBase):
     """The bytes of a response. Each recv may take the time that remains until the deadline.
 
-    To HTTPResponse it is the socket, of which it wants a file.
+    HTTPResponse takes it for the socket, and calls `makefile`.
     """
 
     def __init__(self, sock: Any, deadline: float) -> None:
-        self._open = sock.makefile("rb", buffering=0)  # keeps the socket open until the response has been read
+        self._keeps_open = sock.makefile("rb", buffering=0)  # until the response has been read
         self._sock = sock
         self._deadline = deadline
         self._is_over = False
@@ -122,7 +122,7 @@ class DeadlineStream(io.RawIOBase):
 
     def close(self) -> None:
         """End the response; the connection stays open."""
-        self._open.close()
+        self._keeps_open.close()
         super().close()
 
 
@@ -187,9 +187,13 @@ class DeadlineConnection:
         headers: Mapping[str, str],
         encode_chunked: bool,
     ) -> None:
-        """Send the headers as one text. http.client does the rest of `request`, which calls this."""
+        """Send the headers as one text. It stands for http.client's own method, which `request` calls.
+
+        `encode_chunked` is not needed, because the headers always have the length of the body.
+        """
         self.putrequest(method, target, skip_accept_encoding=True)  # type: ignore[attr-defined]
-        self._output(header_lines(method, body, headers))  # type: ignore[attr-defined]
+        if lines := header_lines(method, body, headers):
+            self._output(lines)  # type: ignore[attr-defined]
         self.endheaders(body)  # type: ignore[attr-defined]
 
     def send(self, data: bytes) -> None:

@@ -24,8 +24,6 @@ from .limits import CancelFlag
 from .turns import PATIENCE, Turns
 
 if TYPE_CHECKING:
-    import ssl
-
     from .idle import IdleConnections
     from .pool_transport import PoolTransport
     from .round_trip import Connections
@@ -46,14 +44,13 @@ class HTTPTransport:
         self._base_url = base_url
         self._turns = Turns(settings.max_concurrency, clock, min(PATIENCE, settings.timeout / 4))
         self._lock = threading.RLock()  # the garbage collector may close the client within
-        self._tls: ssl.SSLContext | None = None  # of all pools
         self._opened: dict[bool, PoolTransport] = {}
 
     @property
-    def ahead(self) -> int | None:
+    def ahead_limit(self) -> int | None:
         """How many connections may be opened ahead at most, 0 if the server is near; None until that is known."""
         ahead = self._turns.ahead
-        return ahead if ahead is None or self._turns.is_near else self._turns.limit
+        return ahead if ahead is None or self._turns.is_near else self._turns.ahead_limit
 
     def open(self, kept_alive: bool) -> Transport:
         """The function that sends over kept-alive connections, or over new ones.
@@ -85,9 +82,7 @@ class HTTPTransport:
                     size=settings.max_concurrency,
                     kept_alive=kept_alive,
                     direct=settings.stays_here,
-                    tls=self._tls,
                 )
-                self._tls = opened.tls
                 connections: Connections
                 if kept_alive:
                     connections = IdleConnections(opened.pool, settings.max_concurrency)
@@ -126,7 +121,6 @@ class HTTPTransport:
         """Close the idle connections."""
         with self._lock:
             opened, self._opened = self._opened, {}
-            self._tls = None
         for transport in opened.values():
             transport.connections.close()
 

@@ -19,9 +19,9 @@ def header_lines(method: str, body: bytes | Iterable[bytes] | None, headers: Map
     lines = list(map(": ".join, headers.items()))
     if isinstance(body, bytes):
         lines.append(f"Content-Length: {len(body)}")
-    elif body is None and method != "GET":
+    elif body is None and method == "POST":  # RFC 9110, section 8.6
         lines.append("Content-Length: 0")
     written = "\r\n".join(lines).encode("iso-8859-1")
-    if written.count(b"\n") + written.count(b"\r") != 2 * (len(lines) - 1):
+    if written.count(b"\n") + written.count(b"\r") != 2 * max(len(lines) - 1, 0):
         raise ValueError("a header has a line break")
     return written

@@ -9,8 +9,9 @@ one open when its turn comes. After its response, a connection may rest and then
 
     kept            Two connections for each turn are enough: one carries a create, the other one rests. So `most` are
                     opened ahead. When all have been used, the trial (resting.py) is under way, and creates wait for its
-                    result, because opening a connection takes longer.
-    not kept        Where a connection carries one create, each turn needs three: AHEAD_OF_EACH * `most` are opened.
+                    result instead of opening more.
+    not kept        Where a connection carries one create, each turn needs three: AHEAD_OF_EACH * `most` are opened
+                    ahead.
 
 A connection that is open and silent must do no harm to a server:
 
@@ -28,9 +29,9 @@ A connection that is open and silent must do no harm to a server:
                     seconds. If connections that are reused keep all workers, new ones get no response: once the first
                     create on a connection has waited for `patience` seconds, the same happens. And nothing rests when
                     no further create waits.
-    limited         Connections are opened only for creates that are waiting. Those that are open ahead and those that
-                    rest are at most `ahead`. After one that cannot be opened, or that the server has ended, nothing is
-                    opened ahead for PAUSE seconds.
+    limited         Connections are opened only for creates that are waiting, at most `ahead` of them ahead. With those
+                    that rest, they are at most `most_ahead`. After one that cannot be opened, or that the server has
+                    ended, nothing is opened ahead for PAUSE seconds.
     slow            Slow servers need few. A connection that was silent for more than two opening times lowers `ahead`
                     by one, and one that was not open when its turn came raises it by one. A silent connection is closed
                     after SILENT_SECONDS. This also resolves what the order has not prevented, for example when a create
@@ -64,7 +65,10 @@ PATIENCE = 2.0  # seconds
 
 
 class Turns:
-    """Up to `most` creates have their turns at once; up to `ahead` more open their connections."""
+    """Up to `most` creates have their turns at once, and up to `ahead` more open their connections.
+
+    most_ahead: how many connections may be open in all for creates whose turns have not come, with those that rest.
+    """
 
     def __init__(self, most: int, clock: Clock = REAL, patience: float = PATIENCE) -> None:
         self.clock = clock
@@ -73,7 +77,7 @@ class Turns:
         self._most = most
         self._patience = patience
         self._ahead = self.most_ahead
-        self._are_kept = True  # whether connections rest after their creates; the first response tells
+        self._are_kept = True  # whether the server keeps connections open, as far as is known
         self._none_before = 0.0
         self._first = math.inf  # when the first connection began to be opened
         self._having: list[Turn] = []
@@ -92,10 +96,10 @@ class Turns:
             return None
         if self.is_near or now < self._none_before:
             return 0
-        return min(self._ahead, self.limit)
+        return min(self._ahead, self.ahead_limit)
 
     @property
-    def limit(self) -> int:
+    def ahead_limit(self) -> int:
         """How many connections may be opened ahead at most."""
         are_kept = self._are_kept and not self._resting.is_paused
         return min(self._most, self.most_ahead) if are_kept else self.most_ahead
@@ -111,6 +115,7 @@ class Turns:
             try:
                 while not cancelled.is_set:
                     self._advance()
+                    # if the trial succeeds, a resting connection is there for each create that has not entered
                     awaits_trial = self._entering <= self._resting.promised
                     if not (self._line or self._opening or awaits_trial) and self._has_room():
                         self._having.append(turn)
@@ -196,18 +201,24 @@ class Turns:
         with self._mutex:
             return self._reuse_pays
 
-    def end(self, turn: Turn, connection: Connection | None, *, has_response: bool) -> bool:
-        """The create waits for no response any more. Returns whether its connection rests; None must not rest."""
+    def end(self, turn: Turn, connection: Connection | None, *, has_response: bool, was_offered: bool) -> bool:
+        """The create waits for no response any more. Returns whether its connection rests.
+
+        connection: None if it must not rest. was_offered: whether the server was free to keep it open.
+        """
         with self._mutex:
             turn.end()
-            if turn.source is Source.RESTED:
-                if self._resting.promised:
-                    self._changed.notify_all()  # the creates that wait for the trial
-                (self._resting.succeed if has_response else self._resting.fail)()
-            pays = self._reuse_pays
-            if pays and has_response:
+            if has_response and was_offered:
                 self._are_kept = connection is not None
-            if connection is None or not pays:
+            if turn.source is Source.RESTED:
+                was_awaited = self._resting.promised > 0
+                if has_response:
+                    self._resting.succeed()
+                else:
+                    self._resting.fail()
+                if was_awaited:  # it was the trial, for which creates wait
+                    self._changed.notify_all()
+            if connection is None or not self._reuse_pays:
                 return False
             self._resting.add(connection)
             return True
@@ -282,7 +293,7 @@ class Turns:
             if not silent:
                 self._ahead = min(self._ahead + 1, self.most_ahead)
             elif silent > 2 * opening:
-                self._ahead = max(min(self._ahead, self.limit) - 1, 1)
+                self._ahead = max(min(self._ahead, self.ahead_limit) - 1, 1)  # one fewer than now
 
     def distrust(self, source: Source | None) -> None:
         """The server does not take a connection of this source well: have no more of them for a while.

@@ -16,7 +16,7 @@ After that, the main thread stops the retries, waits a moment for what is in fli
 cut short as well. The connection's next statement finds the state of each write all the same.
 
 >>> delivery = Delivery(writes, client_send, workers.parse, workers.submit, wait_budget.cancelled)
->>> delivery.run(16, lambda: client.ahead, tick=raise_if_interrupted)
+>>> delivery.run(16, lambda: client.ahead_limit, tick=raise_if_interrupted)
 """
 
 from __future__ import annotations
@@ -69,21 +69,22 @@ class Delivery:
     def run(self, threads: int, more_threads: Callable[[], int | None], tick: Callable[[], None]) -> None:
         """Send all and wait. Raises what `tick` raises, which is called every SLICE_SECONDS; nothing begins then.
 
-        `more_threads` returns how many more threads are of use to creates at present, None while that is not known.
+        `more_threads` returns how many threads more than `threads` are of use to creates, None while that is not known.
+        The number grows if the server turns out to close its connections.
         """
         waiting_creates = sum(not write.request.idempotent for write in self.writes) - threads
-        useful = None if waiting_creates > 0 else 0
-        more = 0
+        wanted = None if waiting_creates > 0 else 0
+        started = 0  # of `wanted`
         with self._main_is_waiting:
             tick()
             for _ in range(min(threads, len(self.writes))):
                 self._submit(self._work, 0)
-            while not self._working.acquire(timeout=SLICE_SECONDS if useful is not None else SHORT_SLICE_SECONDS):
+            while not self._working.acquire(timeout=SLICE_SECONDS if wanted is not None else SHORT_SLICE_SECONDS):
                 tick()
-                if waiting_creates > more and (useful := more_threads()) is not None:
-                    for _ in range(min(useful, waiting_creates) - more):
-                        self._submit(self._work, useful)
-                        more += 1
+                if started < waiting_creates and (wanted := more_threads()) is not None:
+                    for _ in range(min(wanted, waiting_creates) - started):
+                        self._submit(self._work, wanted)
+                        started += 1
 
     def stop(self) -> None:
         """Begin nothing more; wait a moment for what is in flight."""

@@ -107,7 +107,7 @@ class WriteSender:
                 meter.writes(before + delivery.finished, before + len(delivery.writes))
 
         try:
-            delivery.run(self._workers.size, lambda: self._workers.client.ahead, tick)
+            delivery.run(self._workers.size, lambda: self._workers.client.ahead_limit, tick)
             self._finished = before + len(delivery.writes)
             if not more:
                 self.finish()

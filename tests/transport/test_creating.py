@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from openai_vtab.transport.create_connections import CreateConnections
 from openai_vtab.transport.creating import creating, turn_of_create
 from openai_vtab.transport.limits import CancelFlag
 from openai_vtab.transport.resting import IDLE_SECONDS, LONGEST_REST
@@ -56,7 +57,7 @@ def turns_with_a_resting_connection(clock: FakeClock, connection: Connection) ->
         turns.send(turn, Source.NEW)
     turns.enter(CancelFlag())
     assert having[0] is not None
-    assert turns.end(having[0], connection, has_response=True)
+    assert turns.end(having[0], connection, has_response=True, was_offered=True)
     turns.leave(having[0])
     return turns
 
@@ -96,3 +97,25 @@ def test_create_that_waits_for_a_limit_keeps_no_connection_for_long() -> None:
         on_wait()
         assert connection.is_closed
         assert creating.ready is None
+
+
+@pytest.mark.parametrize(
+    ("is_last", "is_forwarded", "ahead"),
+    [(False, False, 4), (True, False, 2), (True, True, 4)],
+    ids=["the server closed it", "its request said that nothing follows", "a proxy forwards"],
+)
+def test_connection_that_is_closed_tells_what_the_server_keeps(is_last: bool, is_forwarded: bool, ahead: int) -> None:
+    """Unless the create itself has ended it. A proxy that forwards never keeps one for the next create."""
+    turns = Turns(2, FakeClock())
+    turns.opened(NEAR_SECONDS)
+    turn = turns.enter(CancelFlag())
+    assert turn is not None
+    creating.begin(turns, turn)
+    connection: Any = Connection()
+    connection.is_reusable, connection.is_last, connection.is_forwarded = False, is_last, is_forwarded
+    pool: Any = None
+    connections = CreateConnections(pool, turns)
+    assert turns.ahead == 2
+    connections.give_back(connection, has_response=True)
+    assert connection.is_closed
+    assert turns.ahead == ahead

@@ -98,16 +98,17 @@ def test_certificates_are_read_once_by_all_connections(authority: trustme.CA, tm
     """As long as the file is the same: one that has changed is read again."""
     bundle = tmp_path / "ca.pem"
 
-    def tls() -> ssl.SSLContext | None:
-        return open_pool("https://127.0.0.1/v1", bundle, size=1, kept_alive=True, direct=True).tls
+    def tls() -> ssl.SSLContext:
+        pool = open_pool("https://127.0.0.1/v1", bundle, size=1, kept_alive=True, direct=True).pool
+        found = pool.conn_kw["ssl_context"]
+        assert isinstance(found, ssl.SSLContext)
+        return found
 
     authority.cert_pem.write_to_path(str(bundle))
     first = tls()
-    assert first is not None
     assert tls() is first
     trustme.CA().cert_pem.write_to_path(str(bundle), append=True)
     second = tls()
-    assert second is not None
     assert (len(first.get_ca_certs()), len(second.get_ca_certs())) == (1, 2)
 
 

@@ -57,7 +57,7 @@ def entered_later(turns: Turns) -> Turn:
 def over(turns: Turns, turn: Turn) -> Connection:
     """The connection of a create that has its response; it rests."""
     connection = Connection()
-    assert turns.end(turn, connection, has_response=True)
+    assert turns.end(turn, connection, has_response=True, was_offered=True)
     turns.leave(turn)
     return connection
 
@@ -91,11 +91,18 @@ def test_turns_limit_what_is_opened_ahead(most: int, ahead: int, ahead_if_not_ke
 def test_turns_open_more_ahead_if_the_server_keeps_no_connection() -> None:
     """The first response tells, and each later one."""
     turns, first, second, _ = two_and_one_that_waits(FakeClock())
-    assert not turns.end(first, None, has_response=False)
+    assert not turns.end(first, None, has_response=False, was_offered=True)
     assert turns.ahead == 2
-    assert not turns.end(first, None, has_response=True)
+    assert not turns.end(first, None, has_response=True, was_offered=True)
     assert turns.ahead == 4
-    assert turns.end(second, Connection(), has_response=True)
+    assert turns.end(second, Connection(), has_response=True, was_offered=True)
+    assert turns.ahead == 2
+
+
+def test_turns_learn_nothing_from_a_connection_that_the_create_itself_has_ended() -> None:
+    """Its request said that nothing follows, because no other create waited yet."""
+    turns, first, *_ = two_and_one_that_waits(FakeClock())
+    assert not turns.end(first, None, has_response=True, was_offered=False)
     assert turns.ahead == 2
 
 
@@ -198,7 +205,7 @@ def test_new_connection_that_is_refused_closes_those_that_rest() -> None:
 def test_new_connection_is_never_one_too_many() -> None:
     """While a trial is under way, a create cannot use those that rest: one of them makes room for its own."""
     turns, *first, waiting = two_and_one_that_waits(FakeClock())
-    turns.end(first[0], None, has_response=True)  # so that more are opened ahead
+    turns.end(first[0], None, has_response=True, was_offered=True)  # so that more are opened ahead
     with turns.connecting(waiting):
         pass
     first += [waiting, *(connected(turns) for _ in range(3))]
@@ -235,13 +242,14 @@ def test_create_waits_for_the_trial_rather_than_opening_a_connection(succeeds: b
     turns.send(trial, Source.RESTED)
     over(turns, third)
     over(turns, fourth)
+    assert turns._entering == 1 <= turns._resting.promised
     waiting.join(INTERRUPT_POLL_SECONDS * 2)
     assert not found
     if succeeds:
         over(turns, trial)
     else:
         clock.advance(FAR * 2)
-    waiting.join()
+    until(lambda: found)
     assert found[0].has_come
     assert (turns.take_resting(found[0]) is not None) is succeeds
 
@@ -314,7 +322,7 @@ def test_connection_rests_only_for_a_create_that_may_still_take_it() -> None:
     assert turns.reuse_pays
     assert turns.take_resting(second) is None
     assert not turns.reuse_pays
-    assert not turns.end(first, Connection(), has_response=True)
+    assert not turns.end(first, Connection(), has_response=True, was_offered=True)
 
 
 def test_client_may_be_closed_by_the_garbage_collector_within_a_turn() -> None:

@@ -5,7 +5,7 @@ The same happens to all objects of a list that cannot be read, that comes too la
 the statement reads: an error of the list is not an error of the statement, and its pages are not retried. For
 READ_AFTER_WRITE_SECONDS after a write of the connection no page is requested, because lists lag behind writes.
 
->>> for id, found in bulk.read(look_up, waiting, keys): ...         # an IN list: the objects that the pages have
+>>> for id, found in bulk.read(look_up, waiting, keys, needed): ... # an IN list: the objects that the pages have
 >>> bulk.consider(predicted); bulk.is_under_way()                   # a join: a page comes while the statement continues
 """
 
@@ -55,12 +55,14 @@ class BulkReads:
         """A scan looks objects up by this route. Pages are only of use if they have the members that it reads."""
         self._readers.setdefault(route, {}).setdefault(scan, needed)
 
-    def read(self, look_up: Request, waiting: dict[str, T], keys: Mapping[str, str]) -> Iterator[tuple[T, Object]]:
+    def read(
+        self, look_up: Request, waiting: dict[str, T], keys: Mapping[str, str], needed: NeededMembers
+    ) -> Iterator[tuple[T, Object]]:
         """Read pages of one list as long as they pay, and yield the objects that the statement waits for.
 
         `waiting` maps the look-ups' identities to whatever is yielded with the objects; `look_up` is one of them. An
         object that the pages have is taken out of it, and is from now on the response to its look-up. `keys` are those
-        of the list. If an object has others, or lacks a member that the statement reads, the list is read no further.
+        of the list. If an object has others, or lacks a `needed` member, the list is read no further.
         """
         requests, found = self._requests, self._list_of(look_up)
         found.state.need(len(waiting) - sum(map(requests.is_sent, waiting)))
@@ -74,7 +76,7 @@ class BulkReads:
                 if not requests.is_answered_by(found.due, found.page):
                     found.end()
                     break
-                served = self._served(found, waiting, keys)
+                served = self._served(found, waiting, keys, needed)
                 # before the next page is requested, the statement reads a row of this one: it may go no further
                 if served:
                     yield served.popleft()
@@ -170,11 +172,13 @@ class BulkReads:
         """The members that the statement reads of the objects of a list."""
         return NeededMembers.of_all(self._readers.get(found.look_up.route, {}).values())
 
-    def _served(self, found: ReadList, waiting: dict[str, T], keys: Mapping[str, str]) -> deque[tuple[T, Object]]:
+    def _served(
+        self, found: ReadList, waiting: dict[str, T], keys: Mapping[str, str], needed: NeededMembers
+    ) -> deque[tuple[T, Object]]:
         """Serve the look-ups of an IN list from the page that has come."""
         served: deque[tuple[T, Object]] = deque()
         is_sent, serve = self._requests.is_sent, self._requests.serve
-        needed = self._needed(found)
+        needed_by_all = self._needed(found)
         others_wait = found.is_joined or len(self._scans) > 1
         for identity, item in self._objects(found):
             if identity in waiting and not is_sent(identity):
@@ -184,7 +188,7 @@ class BulkReads:
                     serve(identity, listed)
                     served.append((waiting.pop(identity), item))
             elif others_wait:
-                self._keep_if_needed(found, identity, item, needed)
+                self._keep_if_needed(found, identity, item, needed_by_all)
         found.state.add_page(len(served))
         return served
 

@@ -140,12 +140,13 @@ class Lookup:
         if not ids:
             return
         unlisted = []
-        bulk.add_reader(method.path, (self._table.name, scan.idxStr), self._fields_read.of(scan))
+        needed = self._fields_read.of(scan)
+        bulk.add_reader(method.path, (self._table.name, scan.idxStr), needed)
         for shared in combinations({source: texts[source] for source in outer}):
             look_up = protocol.build(self._table, method, {**shared, last: ids[0]})
             waiting = dict(zip(protocol.look_up_identities(look_up, ids), ids, strict=True))
             values = tuple(shared.values())
-            for id, answer in bulk.read(look_up, waiting, shared):
+            for id, answer in bulk.read(look_up, waiting, shared, needed):
                 yield (*values, id), {**answer, **shared} if shared else answer
             unlisted.append((shared, waiting))
         rest = (self._rows.item({**shared, last: id}) for shared, waiting in unlisted for id in waiting.values())

@@ -287,6 +287,60 @@ def test_members_that_only_another_scan_reads(open_db: Open, account: Account, s
     assert sorted(open_db().execute(sql)) == [(1, name) for _, name in names(account.ids(*range(40)))]
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT id, bytes FROM files WHERE id IN (SELECT value FROM json_each(?1)) "
+        "UNION ALL SELECT id, filename FROM copy WHERE id IN (SELECT value FROM json_each(?2))",
+        "SELECT id, bytes FROM copy WHERE id IN (SELECT value FROM json_each(?1)) "
+        "UNION ALL SELECT id, filename FROM files WHERE id IN (SELECT value FROM json_each(?2))",
+        "SELECT id, bytes FROM files WHERE id IN (SELECT value FROM json_each(?1)) "
+        "UNION ALL SELECT id, raw ->> 'filename' FROM copy WHERE id IN (SELECT value FROM json_each(?2))",
+    ],
+    ids=["a copy", "of a copy", "raw"],
+)
+def test_members_that_only_another_table_of_the_kind_reads(
+    open_db: Open, account: Account, server: Wire, sql: str
+) -> None:
+    """Each scan looks at the objects by itself: the pages are those of the same list."""
+    account.left_out = ("filename",)
+    account.count = 400
+    few, many = account.ids(*range(100)), account.ids(*range(100, 400))
+    db = open_db()
+    db.execute("CREATE VIRTUAL TABLE copy USING files")
+    rows = db.execute(sql, (json.dumps(few), json.dumps(many))).fetchall()
+    assert sorted(rows) == [*((id, 1) for id in few), *names(many)]
+
+
+@pytest.mark.parametrize("where", ["id = ?", "id IN (SELECT value FROM json_each(json_array(?)))"])
+def test_members_that_only_a_query_in_a_sql_function_reads(open_db: Open, account: Account, where: str) -> None:
+    """It shares the pages and the responses of the statement that calls the function."""
+    account.left_out = ("filename",)
+    wanted = account.ids(*range(60))
+    db = open_db()
+    db.create_scalar_function("name_of", lambda id: db.execute(f"SELECT filename FROM files WHERE {where}", (id,)).get)
+    rows = db.execute(
+        "SELECT id, name_of(id) FROM files WHERE id IN (SELECT value FROM json_each(?)) AND bytes > 0",
+        (json.dumps(wanted),),
+    ).fetchall()
+    assert sorted(rows) == names(wanted)
+
+
+def test_query_in_a_sql_function_with_an_in_list(open_db: Open, account: Account) -> None:
+    """Its own objects must have its own members."""
+    account.left_out = ("filename",)
+    account.count = 400
+    outer, inner = account.ids(*range(60)), json.dumps(account.ids(*range(100, 300)))
+    db = open_db()
+    sql = "SELECT count(filename) FROM files WHERE id IN (SELECT value FROM json_each(?))"
+    db.create_scalar_function("names", lambda: db.execute(sql, (inner,)).get, 0)
+    rows = db.execute(
+        "SELECT id, names() FROM files WHERE id IN (SELECT value FROM json_each(?)) AND bytes > 0",
+        (json.dumps(outer),),
+    ).fetchall()
+    assert sorted(rows) == [(id, 200) for id in outer]
+
+
 def test_absent_objects_that_a_list_shows_without_a_member(open_db: Open, account: Account) -> None:
     """If the list's object is not enough, the look-up alone tells whether the object exists."""
     account.left_out = ("filename",)

@@ -56,6 +56,7 @@ class Account:
         self.failing: set[str] = set()
         self.deleted: set[str] = set()  # that the lists still have
         self.repeats = False  # each page is the first one
+        self.largest_page = 10_000
         self.under_way = self.most_under_way = 0  # look-ups
         self.seconds = 0.0  # that a look-up takes
         self._lock = threading.Lock()
@@ -93,7 +94,7 @@ class Account:
         return answer(self.object(store, id))
 
     def page(self, store: str, query: dict[str, list[str]]) -> dict[str, Any]:
-        limit, after = int(query["limit"][0]), query.get("after", [""])[0]
+        limit, after = min(int(query["limit"][0]), self.largest_page), query.get("after", [""])[0]
         begin = int(after[5:]) + 1 if after and not self.repeats else 0
         listed = [self.id(n) for n in range(begin, min(begin + limit, self.count)) if self.id(n) not in self.unlisted]
         data = [self.object(store, id) for id in listed]
@@ -304,7 +305,7 @@ def test_members_that_only_another_table_of_the_kind_reads(
 ) -> None:
     """Each scan looks at the objects by itself: the pages are those of the same list."""
     account.left_out = ("filename",)
-    account.count = 400
+    account.count, account.largest_page = 400, 100
     few, many = account.ids(*range(100)), account.ids(*range(100, 400))
     db = open_db()
     db.execute("CREATE VIRTUAL TABLE copy USING files")
@@ -329,7 +330,7 @@ def test_members_that_only_a_query_in_a_sql_function_reads(open_db: Open, accoun
 def test_query_in_a_sql_function_with_an_in_list(open_db: Open, account: Account) -> None:
     """Its own objects must have its own members."""
     account.left_out = ("filename",)
-    account.count = 400
+    account.count, account.largest_page = 400, 100
     outer, inner = account.ids(*range(60)), json.dumps(account.ids(*range(100, 300)))
     db = open_db()
     sql = "SELECT count(filename) FROM files WHERE id IN (SELECT value FROM json_each(?))"

@@ -77,7 +77,8 @@ class Connection(apsw.Connection):
                     pass
             return optional_drops.execute(run, last, bindings, **options)
         except apsw.SQLError as error:
-            from .advice import advised  # with stackql/, which no other statement needs
+            # imported here: it imports stackql/, and only failing statements need it
+            from .advice import advised
 
             error.args = (advised(self, error, statements),)
             raise

@@ -5,7 +5,7 @@ The same happens to all objects of a list that cannot be read, that comes too la
 the statement reads: an error of the list is not an error of the statement, and its pages are not retried. For
 READ_AFTER_WRITE_SECONDS after a write of the connection no page is requested, because lists lag behind writes.
 
->>> for id, found in bulk.read(look_up, waiting, keys): ...         # an IN list: the objects that the pages have
+>>> for id, found in bulk.read(look_up, waiting, keys, needed): ... # an IN list: the objects that the pages have
 >>> bulk.consider(predicted); bulk.is_under_way()                   # a join: a page comes while the statement continues
 """
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import marshal
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
@@ -22,6 +22,7 @@ from .. import protocol
 from ..errors import APIConnectionError, APIError
 from ..planner import Seconds, next_page_pays, patience
 from ..protocol import READ_AFTER_WRITE_SECONDS, Object, Request, Response
+from .needed_members import NeededMembers
 from .read_list import Listed, ReadList, Requests
 from .workers import WorkerPool
 
@@ -33,8 +34,6 @@ ABOUT_ONE_LIST = (403, 404, 410)  # statuses that say nothing about other lists 
 
 T = TypeVar("T")
 Scan = tuple[str, str]  # a table's name and an idxStr
-# The members that a scan reads of an object, None if they are not known. Unless True is given, they may be more.
-Members = Callable[[bool], frozenset[str] | None]
 
 
 class BulkReads:
@@ -50,18 +49,20 @@ class BulkReads:
         self.kept: dict[str, Listed] = {}
         self._page_bytes = 0  # of the pages that the statement keeps
         self._scans: dict[int, Collection[str]] = {}  # the look-ups that the running IN lists wait for
-        self._readers: dict[str, dict[Scan, Members]] = {}  # by the look-ups' routes
+        self._readers: dict[str, dict[Scan, NeededMembers]] = {}  # by the look-ups' routes
 
-    def add_reader(self, route: str, scan: Scan, members: Members) -> None:
+    def add_reader(self, route: str, scan: Scan, needed: NeededMembers) -> None:
         """A scan looks objects up by this route. Pages are only of use if they have the members that it reads."""
-        self._readers.setdefault(route, {}).setdefault(scan, members)
+        self._readers.setdefault(route, {}).setdefault(scan, needed)
 
-    def read(self, look_up: Request, waiting: dict[str, T], keys: Mapping[str, str]) -> Iterator[tuple[T, Object]]:
+    def read(
+        self, look_up: Request, waiting: dict[str, T], keys: Mapping[str, str], needed: NeededMembers
+    ) -> Iterator[tuple[T, Object]]:
         """Read pages of one list as long as they pay, and yield the objects that the statement waits for.
 
         `waiting` maps the look-ups' identities to whatever is yielded with the objects; `look_up` is one of them. An
         object that the pages have is taken out of it, and is from now on the response to its look-up. `keys` are those
-        of the list. If an object has others, or lacks a member that the statement reads, the list is read no further.
+        of the list. If an object has others, or lacks a `needed` member, the list is read no further.
         """
         requests, found = self._requests, self._list_of(look_up)
         found.state.need(len(waiting) - sum(map(requests.is_sent, waiting)))
@@ -75,7 +76,7 @@ class BulkReads:
                 if not requests.is_answered_by(found.due, found.page):
                     found.end()
                     break
-                served = self._served(found, waiting, keys)
+                served = self._served(found, waiting, keys, needed)
                 # before the next page is requested, the statement reads a row of this one: it may go no further
                 if served:
                     yield served.popleft()
@@ -159,7 +160,7 @@ class BulkReads:
             found.is_over
             or now < workers.client.changed_at + READ_AFTER_WRITE_SECONDS
             or not next_page_pays(found.state, observed, workers.size)
-            or self._members(found) is None
+            or not self._needed(found).are_known
         ):
             return False
         page = found.begin_page(now + patience(found.state, observed, workers.size))
@@ -167,32 +168,27 @@ class BulkReads:
             found.share_page()
         return True
 
-    def _members(self, found: ReadList, exactly: bool = False) -> frozenset[str] | None:
-        """The members that the statement reads of the objects of a list; None if they are not known.
+    def _needed(self, found: ReadList) -> NeededMembers:
+        """The members that the statement reads of the objects of a list."""
+        return NeededMembers.of_all(self._readers.get(found.look_up.route, {}).values())
 
-        Unless `exactly`, they may be more than it reads.
-        """
-        read = [members(exactly) for members in self._readers.get(found.look_up.route, {}).values()]
-        known = [members for members in read if members is not None]
-        return frozenset().union(*known) if len(known) == len(read) else None
-
-    def _served(self, found: ReadList, waiting: dict[str, T], keys: Mapping[str, str]) -> deque[tuple[T, Object]]:
+    def _served(
+        self, found: ReadList, waiting: dict[str, T], keys: Mapping[str, str], needed: NeededMembers
+    ) -> deque[tuple[T, Object]]:
         """Serve the look-ups of an IN list from the page that has come."""
         served: deque[tuple[T, Object]] = deque()
         is_sent, serve = self._requests.is_sent, self._requests.serve
-        members = self._members(found)
+        needed_by_all = self._needed(found)
         others_wait = found.is_joined or len(self._scans) > 1
         for identity, item in self._objects(found):
             if identity in waiting and not is_sent(identity):
-                if members is not None and not members <= item.keys():
-                    members = self._members(found, exactly=True)
-                if members is None or not members <= item.keys() or not _is_in(keys, item):
+                if not needed.are_in(item) or not has_keys(item, keys):
                     found.end()
                 elif (listed := _listed(item)) is not None:
                     serve(identity, listed)
                     served.append((waiting.pop(identity), item))
             elif others_wait:
-                self._keep_if_needed(found, identity, item, members)
+                self._keep_if_needed(found, identity, item, needed_by_all)
         found.state.add_page(len(served))
         return served
 
@@ -200,18 +196,16 @@ class BulkReads:
         """Keep the objects of a page for the look-ups of a join."""
         sent = {identity for identity in found.predicted if self._requests.is_sent(identity)}
         found.predict(found.predicted - sent)
-        members = self._members(found)
-        served = [self._keep_if_needed(found, identity, item, members) for identity, item in self._objects(found)]
+        needed = self._needed(found)
+        served = [self._keep_if_needed(found, identity, item, needed) for identity, item in self._objects(found)]
         found.state.add_page(sum(served))
 
-    def _keep_if_needed(self, found: ReadList, identity: str, item: Object, members: frozenset[str] | None) -> bool:
+    def _keep_if_needed(self, found: ReadList, identity: str, item: Object, needed: NeededMembers) -> bool:
         """Keep an object that the statement may need, and that has the members. Return whether it was predicted."""
         may_be_needed = found.is_joined and len(self.kept) < MOST_KEPT
         if not may_be_needed and not self._is_needed(found, identity):
             return False
-        if members is not None and not members <= item.keys():
-            members = self._members(found, exactly=True)
-        if members is None or not members <= item.keys():
+        if not needed.are_in(item):
             return False
         is_predicted = identity in found.predicted
         found.predicted.discard(identity)
@@ -244,8 +238,8 @@ class BulkReads:
         return zip(identities, objects, strict=True)
 
 
-def _is_in(keys: Mapping[str, str], item: Object) -> bool:
-    """Whether an object is in the list that has these keys. It need not repeat them."""
+def has_keys(item: Object, keys: Mapping[str, str]) -> bool:
+    """Return whether an object of a list has these keys. It need not repeat them."""
     for source, key in keys.items():  # noqa: SIM110 - all() takes three times as long, for each object of a page
         if item.get(source) not in (None, key):
             return False

@@ -11,7 +11,7 @@ that in a temporary file.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -86,7 +86,15 @@ class ParsedResponses:
             self._spool.close()
 
 
-def kept_of(response: Response, body: bytes | Spooled) -> Response:
-    """What is needed to parse a response again, because a statement may keep tens of thousands. `body` is its body."""
+def is_large(body: Sized) -> bool:
+    """Return True if the result of parsing a body would be the only one that is kept."""
+    return len(body) > RESULT_BYTES
+
+
+def without_unneeded_headers(response: Response, body: bytes | Spooled) -> Response:
+    """Return the response with this body, and with only the headers that parsing it again needs.
+
+    A statement may keep tens of thousands of them.
+    """
     headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
     return replace(response, headers=headers or NO_HEADERS, content=body)

@@ -22,7 +22,7 @@ from ..schema.spool import Spooled
 from ..transport.limits import WaitBudget
 from .bulk_reads import BulkReads
 from .download_cache import DownloadCache, Downloaded
-from .parsed_responses import ParsedResponses, kept_of
+from .parsed_responses import ParsedResponses, is_large, without_unneeded_headers
 from .prefetch import prefetched
 from .read_ahead import ReadAhead
 from .read_list import Listed
@@ -139,11 +139,11 @@ class StatementSession:
         identity = request.identity
         return identity in self._responses or (identity in self._futures and self._futures[identity][1].done())
 
-    def size(self, request: Request) -> int:
-        """Return how many bytes a response has that is there. Raises why there is none."""
+    def is_large(self, request: Request) -> bool:
+        """Return True if the response, which is there, fills the memory for parsed ones. Raises why there is none."""
         identity = request.identity
         kept = self._responses[identity] if identity in self._responses else self._futures[identity][1].result()
-        return len(kept.content if isinstance(kept, Response) else kept)
+        return is_large(kept.content if isinstance(kept, Response) else kept)
 
     def is_answered_by(self, deadline: float, request: Request) -> bool:
         """Wait for the response until the clock of the pool reaches `deadline`. Return True if it is there."""
@@ -204,8 +204,10 @@ class StatementSession:
         response = self.response(request)
         keeps = response.status == OK and isinstance(self._responses[identity], Response)
         parsed, body = self._parsed.parse(identity, response, parse, keeps=keeps)
-        if keeps or response.status != OK:
-            self._responses[identity] = body if keeps else kept_of(response, body)
+        if keeps:
+            self._responses[identity] = body
+        elif response.status != OK:
+            self._responses[identity] = without_unneeded_headers(response, body)
         if not isinstance(response.content, bytes):
             response.content.close()
         return parsed
@@ -253,7 +255,7 @@ class StatementSession:
     def prefetch(
         self, items: Iterable[T], request: Callable[[T], Request | None]
     ) -> Iterator[tuple[T, Request | None]]:
-        """The items with their requests, in order; as many are sent ahead as can be in flight (prefetch.py)."""
+        """The items with their requests, in order; WINDOW_FACTOR says how many are sent ahead."""
         return prefetched(items, request, self.start, WINDOW_FACTOR * self.workers.size, self.meter)
 
     def close(self) -> None:

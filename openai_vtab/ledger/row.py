@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from ..schema.decode import json_text
@@ -17,20 +16,25 @@ from ..schema.values import SQLiteValue, key_text, load_json
 QUEUED, UNKNOWN = "queued", "unknown"
 
 Object = dict[str, Any]
-# Of the shadow table: the place, the keys, the status, and the text of the response if the query reads columns of it.
+# Of the shadow table: seq, the keys, the status, and the text of the response if the query reads columns of it.
 ShadowRow = tuple[Any, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class RowShape:
     """The common part of one ledger's rows: the sources of the keys, and what was given to create an object.
 
     `fetch_sent` takes a rowid and returns the columns' sources and their JSON; `sent_names` are their names.
+    `status_place` and `response_place` are the places of the status and the response in a ShadowRow.
     """
 
-    key: tuple[str, ...]
-    sent_names: frozenset[str]
-    fetch_sent: Callable[[int | None], Object]
+    def __init__(
+        self, key: tuple[str, ...], sent_names: frozenset[str], fetch_sent: Callable[[int | None], Object]
+    ) -> None:
+        self.key = key
+        self.sent_names = sent_names
+        self.fetch_sent = fetch_sent
+        self.status_place = len(key) + 1
+        self.response_place = len(key) + 2
 
 
 class LedgerRow:
@@ -54,7 +58,7 @@ class LedgerRow:
         """The keys by their sources. A ledger may have been edited by hand: a value that is not text counts as None."""
         if self._keys is None:
             key = self._shape.key
-            texts = [value if isinstance(value, str) else None for value in self._columns[1 : len(key) + 1]]
+            texts = [value if isinstance(value, str) else None for value in self._columns[1 : self._shape.status_place]]
             self._keys = dict(zip(key, texts, strict=True))
         return self._keys
 
@@ -69,7 +73,7 @@ class LedgerRow:
                 self._sent = self._shape.fetch_sent(self.seq)
             return self._sent.get(name)
         if self._answer is None:
-            self._answer = parsed(self._columns[len(self._shape.key) + 2])
+            self._answer = parsed(self._columns[self._shape.response_place])
         return {**self._answer, **self.keys} if name == SpecialSource.OBJECT else self._answer.get(name)
 
     @property

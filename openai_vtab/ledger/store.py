@@ -119,7 +119,7 @@ class Ledger:
         return map(self.entry, self.readable(self.rows(wanted, responses=responses)))
 
     def rows(self, wanted: Mapping[str, Sequence[str]], *, responses: bool) -> apsw.Cursor:
-        """Return a cursor that yields the same as `entry` takes them. It raises UnicodeDecodeError: see `readable`."""
+        """Return a cursor over the shadow table's rows, for `entry`. It raises UnicodeDecodeError: see `readable`."""
         terms = [f"status <> '{QUEUED}'"]
         terms += [f"{source} IN (SELECT value FROM openai.json_each(?))" for source in wanted]
         source, bindings = self._source()
@@ -129,7 +129,7 @@ class Ledger:
 
     def entry(self, row: ShadowRow) -> LedgerRow:
         """Return a row of the shadow table as an object."""
-        status = row[len(self.key) + 1]
+        status = row[self.shape.status_place]
         return LedgerRow(self.shape, row, status if type(status) is str else str(status))
 
     def find(self, keys: Keys) -> LedgerRow | None:

@@ -67,13 +67,11 @@ def choose(
     return chosen
 
 
-def asks(table: Table, used: Collection[int]) -> bool:
-    """Whether one of these columns must come from the API. A ledger has the keys, and what was sent to create a row."""
-    return bool(_asked(table, used))
+def _from_responses(table: Table, used: Collection[int]) -> set[str]:
+    """The sources of those of these columns that must come from the API.
 
-
-def _asked(table: Table, used: Collection[int]) -> set[str]:
-    """The sources of those of these columns that must come from the API."""
+    A ledger has the keys, and what was sent to create a row.
+    """
     own = {table.sources[name] for method in table.of("INSERT") for name in method.accepts} | set(table.key)
     return {table.columns[number].source for number in used if number < len(table.columns)} - own
 
@@ -131,13 +129,13 @@ def _by_ledger(
     narrowing = [s for s in table.key if s in bound.keys and constraints[bound.keys[s]].op == EQ]
     keys = [bound.keys[source] for source in narrowing]
     in_lists = tuple(position for position in keys if constraints[position].many)
-    asked = _asked(table, used)
-    kind = ScanKind.LEDGER_REFRESHED if bound.option_values or asked else ScanKind.LEDGER_ONLY
+    from_responses = _from_responses(table, used)
+    kind = ScanKind.LEDGER_REFRESHED if bound.option_values or from_responses else ScanKind.LEDGER_ONLY
     return IndexChoice(
         ScanPlan(
             kind,
             columns=(*(bound.names[source] for source in narrowing), *bound.option_values),
-            responses=not asked <= {"status", *bound.option_values},
+            responses=bool(from_responses - {"status", *bound.option_values}),
         ),
         (*keys, *bound.option_values.values()),
         # the whole ledger costs more, also when SQLite runs through an IN list itself and compares both plans

@@ -106,7 +106,8 @@ class RunningShell(StackQLShell):
         """APSW's details of the next statement. The text of an error also says what to write instead."""
         details = super()._query_details(sql, bindings)
         if isinstance(details.exception, apsw.SQLError):
-            from ..advice import advised  # as in connection.py
+            # imported here: it imports stackql/, and only failing statements need it
+            from ..advice import advised
 
             details = replace(details, error_text=advised(self.db, details.exception, sql))
         return details

@@ -73,9 +73,10 @@ class DocumentsModule:
         return declared, self._table(connection, store, parsed)
 
     def _table(self, connection: apsw.Connection, store: DocumentStore, arguments: Arguments) -> DocumentsTable:
-        # OR FAIL and OR ROLLBACK: SQLite does what they say
-        from .documents_table import DocumentsTable  # with most of documents/, of which most connections have no table
+        # imported on first use, with most of documents/: most connections have no documents table
+        from .documents_table import DocumentsTable
 
+        # OR FAIL and OR ROLLBACK: SQLite does what they say
         connection.vtab_config(apsw.SQLITE_VTAB_CONSTRAINT_SUPPORT, 1)
         return DocumentsTable(connection, self._context, store, arguments, self._hits)
 

@@ -34,11 +34,8 @@ from .documents_content import DocumentContent
 from .documents_cursor import DocumentsCursor
 from .documents_rows import Statuses
 from .documents_search import DocumentSearch
-from .fields_read import FieldsRead
-from .listing import ListReader
-from .lookup import Lookup
+from .listing import ListReader, as_they_stand
 from .refusals import refuse_if_read_only
-from .replay import RecordingLookup
 from .row_cursor import IsMistake, never_a_mistake
 from .row_identity import RowIdentities
 from .scan_arguments import ScanArguments
@@ -88,9 +85,6 @@ class DocumentsTable(TransactionHooks):
         store_id = store.setting("vector_store_id")
         vector_store_id = None if store_id is None else str(store_id)
         statuses = Statuses(session if recorder is None else None, store, vector_store_id, context.clock)
-        columns_read = partial(context.programs.columns_read, session)
-        used = range(len(hits.table.columns))
-        lookup: Lookup | RecordingLookup
         is_mistake: IsMistake = never_a_mistake
         refuse_hidden: Callable[[], None] | None = None
         if recorder is None:
@@ -99,10 +93,7 @@ class DocumentsTable(TransactionHooks):
             if statement is not None and not statement.readonly:
                 look = context.number_comparisons.refuse_hidden
                 refuse_hidden = partial(look, self._table, store.shadow.table, statement)
-            lookup = Lookup(hits, session, used, columns_read)
-        else:
-            lookup = RecordingLookup(hits, recorder, FieldsRead(hits.table, used, columns_read))
-        lists = ListReader(hits, recorder or session, lookup, context.settings.max_rows, _never_joined)
+        lists = ListReader(hits, recorder or session, as_they_stand, context.settings.max_rows, _never_joined)
         return DocumentsCursor(
             self._table,
             store,

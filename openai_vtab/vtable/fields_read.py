@@ -1,11 +1,6 @@
-"""Which members of the API's objects a statement reads: an object of a list must have them to serve a look-up.
+"""Which members of the API's objects the scans of one table read (execution/needed_members.py).
 
-SQLite tells a table which columns a statement uses when it plans the statement, but not which statement then runs. So
-the table knows only which columns any statement has used. If a list lacks a member for one of them, the program of the
-running statement tells which columns it reads itself. A program is long, and is not read before that is necessary: an
-IN list of 1,000 literals has 3,000 instructions.
-
->>> FieldsRead(table, {0, 1, 2, 8}, columns_read).of(scan)
+>>> FieldsRead(table, {0, 1, 2, 8}, columns_read).of(scan).planned
 frozenset({'filename', 'bytes'})
 """
 
@@ -13,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
+from ..execution.needed_members import Members, NeededMembers
 from ..schema.table import SpecialSource, Table
 from .scan_arguments import ScanOptions
 
@@ -28,25 +24,21 @@ class FieldsRead:
         self._table = table
         self._used = used
         self._columns_read = columns_read
-        self._members: dict[str, frozenset[str] | None] = {}  # by idxStr
-        self._exact: set[str] = set()  # the idxStr whose members are those of the program
+        self._needed: dict[str, NeededMembers] = {}  # by idxStr
 
-    def of(self, scan: ScanOptions, exactly: bool = False) -> frozenset[str] | None:
-        """The members, without the keys; None for all: a list may leave some out. Unless `exactly`, there may be more.
+    def of(self, scan: ScanOptions) -> NeededMembers:
+        """The members that a scan reads, without the keys."""
+        needed = self._needed.get(scan.idxStr)
+        if needed is None:
+            needed = NeededMembers(lambda: self._named(scan, self._used), lambda: self._exact(scan))
+            self._needed[scan.idxStr] = needed
+        return needed
 
-        The members of a scan are exact from the first call with `exactly` on.
-        """
-        idxStr = scan.idxStr  # noqa: N806 - SQLite's name
-        if idxStr not in self._members or (exactly and idxStr not in self._exact):
-            members = None if exactly else self._named(scan, self._used)
-            if members is None:
-                self._exact.add(idxStr)
-                numbers = self._columns_read(idxStr)
-                members = None if numbers is None else self._named(scan, numbers)
-            self._members[idxStr] = members
-        return self._members[idxStr]
+    def _exact(self, scan: ScanOptions) -> Members:
+        numbers = self._columns_read(scan.idxStr)
+        return self._named(scan, self._used if numbers is None else numbers)
 
-    def _named(self, scan: ScanOptions, numbers: Collection[int]) -> frozenset[str] | None:
+    def _named(self, scan: ScanOptions, numbers: Collection[int]) -> Members:
         table = self._table
         columns = [column for number, column in enumerate(table.columns) if number in numbers and not column.is_option]
         if any(column.source == SpecialSource.OBJECT for column in columns):

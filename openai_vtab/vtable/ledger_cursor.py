@@ -21,9 +21,11 @@ class LedgerCursor(Cursor):
     def __init__(self, ledger: Ledger, table: Table, *arguments: Any) -> None:
         super().__init__(table, *arguments)
         self._ledger = ledger
-        places = {source: place for place, source in enumerate((*table.key, "status"), start=1)}
-        # Where a row of the shadow table has a column's text, by the column's number; the last is the rowid's, whose
-        # number is -1. The others have place 0, where seq is: an integer, so that Column reads them as any cursor does.
+        shape = ledger.shape
+        places = {source: place for place, source in enumerate(shape.key, start=1)} | {"status": shape.status_place}
+        # The places of the columns in a row of the shadow table; the last is that of column -1, the rowid. Columns that
+        # the shadow row lacks point to place 0 (seq). It is an integer, so the test for a str in Column fails, and
+        # Column makes an object of the row.
         self._places = (*(places.get(column.source, 0) for column in table.columns), 0)
 
     def Column(self, number: int) -> SQLiteValue:

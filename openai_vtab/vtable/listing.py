@@ -1,6 +1,6 @@
 """Lists: the objects that the API lists, page after page. A list is complete or raises an error.
 
->>> reader = ListReader(rows, session, lookup, 100_000, joined)
+>>> reader = ListReader(rows, session, lookup.finished, 100_000, joined)
 >>> reader.lists(scan, method, [{"vector_store_id": "vs_1"}])
 """
 
@@ -15,11 +15,10 @@ from ..execution.statement import NOT_READ, ListPosition
 from ..protocol import Object, PageParameters, Request
 from ..schema.table import Listing, Method, SpecialSource
 from .list_order import SHOWING, ListOrder, ListPage
-from .lookup import Lookup
-from .replay import RecordingLookup
 from .row_identity import Row, RowIdentities
 from .scan_arguments import ListRequests, ScanOptions, error_row
 
+Finished = Callable[[ScanOptions, Iterator[Row]], Iterator[Row]]
 Joined = Callable[[str, Mapping[int, str]], bool]
 
 AFTER_LIMIT = 100  # objects that the pages have at least that follow the first one of a query with LIMIT
@@ -28,21 +27,21 @@ AFTER_LIMIT = 100  # objects that the pages have at least that follow the first 
 class ListReader:
     """Reads lists of one table for one statement.
 
-    `lookup` waits for rows that are not finished. `joined` returns whether keys of a scan with an idxStr, by their
-    places in argv, are values of other tables in the statement.
+    `finished` returns the rows of a list once they are finished. `joined` returns whether keys of a scan with an
+    idxStr, by their places in argv, are values of other tables in the statement.
     """
 
     def __init__(
         self,
         rows: RowIdentities,
         session: ListRequests,
-        lookup: Lookup | RecordingLookup,
+        finished: Finished,
         max_rows: int,
         joined: Joined,
     ) -> None:
         self._table = rows.table
         self._session = session
-        self._lookup = lookup
+        self._finished = finished
         self._max_rows = max_rows
         self._joined = joined
 
@@ -54,7 +53,7 @@ class ListReader:
 
         for key, request in self._session.prefetch(keys, first_page):
             if request is not None:
-                yield from self._lookup.finished(scan, self._or_error_row(scan, method, key, request))
+                yield from self._finished(scan, self._or_error_row(scan, method, key, request))
 
     def _or_error_row(self, scan: ScanOptions, method: Method, key: dict[str, Any], request: Request) -> Iterator[Row]:
         """The objects of a list, and an error row if the list cannot be read to its end.
@@ -167,6 +166,11 @@ class ListReader:
         """The objects that no earlier page had, and the id after which the next page begins; None ends the list."""
         unseen = [item for item in objects if hash(item["id"]) not in seen]
         return unseen, protocol.next_after_repetition(request, self._session.response(request), unseen, after)
+
+
+def as_they_stand(scan: ScanOptions, rows: Iterator[Row]) -> Iterator[Row]:
+    """Return the rows of a list without waiting."""
+    return rows
 
 
 def _page(scan: ScanOptions, method: Method, after: str | None = None) -> PageParameters | None:

@@ -1,6 +1,6 @@
 """Look-ups: objects that a statement names by their keys or rowids, or that a ledger lists.
 
->>> Lookup(rows, session, used, columns_read).one(ScanOptions(), method, {"vector_store_id": "vs_1", "id": "vsfb_1"})
+>>> Lookup(rows, session, fields_read).one(ScanOptions(), method, {"vector_store_id": "vs_1", "id": "vsfb_1"})
 (1, {'id': 'vsfb_1', 'status': 'completed', …})
 """
 
@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property, partial
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .. import protocol
-from ..execution.bulk_reads import BulkReads
+from ..execution.bulk_reads import BulkReads, has_keys
 from ..execution.polling import poll_until
 from ..execution.statement import NOT_READ, StatementSession
 from ..execution.undecided_404 import refuse_unless_reached
@@ -31,24 +30,13 @@ from .scan_arguments import ScanOptions, combinations, error_row
 
 
 class Lookup:
-    """Reads single objects of one table for one statement. `used` and `columns_read` are those of FieldsRead."""
+    """Reads single objects of one table for one statement."""
 
-    def __init__(
-        self,
-        rows: RowIdentities,
-        session: StatementSession,
-        used: Collection[int],
-        columns_read: Callable[[str], set[int] | None],
-    ) -> None:
+    def __init__(self, rows: RowIdentities, session: StatementSession, fields_read: FieldsRead) -> None:
         self._rows = rows
         self._table = rows.table
         self._session = session
-        self._used = used
-        self._columns_read = columns_read
-
-    @cached_property
-    def _members(self) -> FieldsRead:
-        return FieldsRead(self._table, self._used, self._columns_read)
+        self._fields_read = fields_read
 
     def one(self, scan: ScanOptions, method: Method, keys: Mapping[str, Any]) -> Row | None:
         """The object with these keys; None if the API does not know it."""
@@ -85,7 +73,7 @@ class Lookup:
 
     def _as_they_are_now(self, scan: ScanOptions, ledger: Ledger, wanted: Mapping[str, Sequence[str]]) -> Iterator[Row]:
         finished: Collection[str] = () if scan.values else self._table.finished
-        status = len(self._table.key) + 1  # its place in a row
+        status = ledger.shape.status_place
         rows = ledger.rows(wanted, responses=scan.responses)
         try:
             first: list[ShadowRow] = []  # the first row that is not finished
@@ -146,16 +134,19 @@ class Lookup:
     def _in_bulk(
         self, scan: ScanOptions, method: Method, texts: Mapping[str, Sequence[str]], bulk: BulkReads
     ) -> Iterator[Row]:
-        """The same for objects that are in lists: pages of a list serve the look-ups where that pays."""
+        """The objects of `many`, from pages of their lists where that pays."""
         *outer, last = self._table.key
         ids = texts[last]
+        if not ids:
+            return
         unlisted = []
-        bulk.add_reader(method.path, (self._table.name, scan.idxStr), partial(self._members.of, scan))
-        for shared in combinations({source: texts[source] for source in outer}) if ids else ():
+        needed = self._fields_read.of(scan)
+        bulk.add_reader(method.path, (self._table.name, scan.idxStr), needed)
+        for shared in combinations({source: texts[source] for source in outer}):
             look_up = protocol.build(self._table, method, {**shared, last: ids[0]})
             waiting = dict(zip(protocol.look_up_identities(look_up, ids), ids, strict=True))
             values = tuple(shared.values())
-            for id, answer in bulk.read(look_up, waiting, shared):
+            for id, answer in bulk.read(look_up, waiting, shared, needed):
                 yield (*values, id), {**answer, **shared} if shared else answer
             unlisted.append((shared, waiting))
         rest = (self._rows.item({**shared, last: id}) for shared, waiting in unlisted for id in waiting.values())
@@ -213,7 +204,7 @@ class Lookup:
         """The object with its keys; None if the API does not know it. Raises APIError and APIConnectionError."""
         session, table = self._session, self._table
         if (listed := session.listed(request)) is not None:
-            if self._is_enough(scan, listed, keys):
+            if self._fields_read.of(scan).are_in(listed) and has_keys(listed, keys):
                 return {**listed, **keys}
             session.distrust(request)
 
@@ -228,18 +219,6 @@ class Lookup:
             return found
 
         return session.parse_once(request, parse)
-
-    def _is_enough(self, scan: ScanOptions, answer: Object, keys: Mapping[str, Any]) -> bool:
-        """Whether an object of a list is the one with these keys, and has all members that the statement reads."""
-        members = self._members.of(scan)
-        if members is not None and not members <= answer.keys():
-            members = self._members.of(scan, exactly=True)
-        if members is None or not members <= answer.keys():
-            return False
-        for source, key in keys.items():  # noqa: SIM110 - all() takes three times as long, for each object of a page
-            if answer.get(source) not in (None, key):
-                return False
-        return True
 
     def _wait_until_visible(self, request: Request, keys: Mapping[str, Any]) -> None:
         """Wait until the API knows an object that this connection has just created."""

@@ -13,13 +13,11 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from typing import TypeVar
 
 import apsw
 
 from .. import protocol
-from ..execution import parsed_responses
 from ..execution.read_ahead import Record
 from ..execution.statement import ListPosition, StatementSession
 from ..protocol import PageParameters, Request
@@ -58,14 +56,13 @@ class RequestRecorder:
         return ((item, request(item)) for item in items)
 
     def look_up(self, request: Request, /, *, alone: bool) -> bool:
-        """Return whether the rows of a list can be read: its response has come. Record the request otherwise.
+        """Return True if the list can be read now. Record the request if it has no response yet.
 
-        A list without pages that is larger than RESULT_BYTES is not read, such as the text of a file. The statement
-        keeps no parsed response of this size, so each replay would parse it again, and hold it in memory beside the
-        row of the real scan. Requests that depend on its rows are not predicted.
+        A large response without pages, such as the text of a file, is not read: parsing it would put a second large
+        text in memory beside the row of the real scan. Look-ups that depend on its rows are not predicted.
         """
         if self.session.is_answered(request):
-            return request.page is not None or self.session.size(request) <= parsed_responses.RESULT_BYTES
+            return request.page is not None or not self.session.is_large(request)
         self.partial = True
         self._record(request, True)
         return False
@@ -95,11 +92,11 @@ class RequestRecorder:
 class RecordingLookup:
     """Stands for a Lookup in a replay: it records look-ups, and returns only what the ledger knows."""
 
-    def __init__(self, rows: RowIdentities, recorder: RequestRecorder, members: FieldsRead) -> None:
+    def __init__(self, rows: RowIdentities, recorder: RequestRecorder, fields_read: FieldsRead) -> None:
         self._rows = rows
         self._record = recorder.record
         self._bulk = recorder.session.bulk
-        self._members = members
+        self._fields_read = fields_read
         self._scans: set[str] = set()  # that bulk reading knows, by idxStr
 
     def one(self, scan: ScanOptions, method: Method, keys: Mapping[str, str]) -> Row | None:
@@ -125,10 +122,6 @@ class RecordingLookup:
     def with_downloads(self, scan: ScanOptions, found: Iterator[Row]) -> None:
         """Leave the rows as they are: nothing is downloaded."""
 
-    def finished(self, scan: ScanOptions, rows: Iterator[Row]) -> Iterator[Row]:
-        """The rows of a list as they stand."""
-        return rows
-
     def _known(self, scan: ScanOptions, method: Method, items: Iterable[ObjectRef]) -> Iterator[Row]:
         return (row for item in items if (row := self._row(scan, method, item)) is not None)
 
@@ -139,7 +132,7 @@ class RecordingLookup:
         if self._bulk is not None and scan.idxStr not in self._scans:
             self._scans.add(scan.idxStr)
             key = self._rows.table.name, scan.idxStr
-            self._bulk.add_reader(request.route, key, partial(self._members.of, scan))
+            self._bulk.add_reader(request.route, key, self._fields_read.of(scan))
         self._record(request)
         if scan.download is not None:
             self._record(protocol.download(self._rows.table, scan.download, item.keys))

@@ -2,15 +2,15 @@
 
 Otherwise the replays of a long list would take quadratic time, because each page causes another one.
 
->>> ReplayedListReader(rows, recorder, lookup, 100_000, joined)
+>>> ReplayedListReader(rows, recorder, 100_000, joined)
 """
 
 from __future__ import annotations
 
 from ..execution.statement import ListPosition
 from ..protocol import PageParameters, Request
-from .listing import Joined, ListReader
-from .replay import RecordingLookup, RequestRecorder
+from .listing import Joined, ListReader, as_they_stand
+from .replay import RequestRecorder
 from .row_identity import RowIdentities
 
 
@@ -22,10 +22,8 @@ class ReplayedListReader(ListReader):
     a list leaves pages out, because another one may be that of another row of a join.
     """
 
-    def __init__(
-        self, rows: RowIdentities, recorder: RequestRecorder, lookup: RecordingLookup, max_rows: int, joined: Joined
-    ) -> None:
-        super().__init__(rows, recorder, lookup, max_rows, joined)
+    def __init__(self, rows: RowIdentities, recorder: RequestRecorder, max_rows: int, joined: Joined) -> None:
+        super().__init__(rows, recorder, as_they_stand, max_rows, joined)
         self._recorder = recorder
         self._recorded = 0  # when the scan began
 

@@ -25,11 +25,13 @@ class RunningStatement(Generic[S]):
 
     `changes` is total_changes() at its beginning, later without the rows that count for others. `position` is how much
     was queued at its beginning. `session` is None until the statement calls a table of the package. `refused` tells
-    that a table has refused one of its rows, `fires_triggers` that it has fired one.
+    that a table has refused one of its rows, `fires_triggers` that it has fired one, `contains_queries` that queries
+    of its SQL functions share its session.
     """
 
     __slots__ = (
-        *("_open_session", "changes", "fires_triggers", "id", "position", "readonly", "refused", "session", "sql"),
+        *("_open_session", "changes", "contains_queries", "fires_triggers", "id", "position", "readonly", "refused"),
+        *("session", "sql"),
     )
 
     def __init__(
@@ -49,6 +51,7 @@ class RunningStatement(Generic[S]):
         self.position = position
         self.refused = False
         self.fires_triggers = False
+        self.contains_queries = False
         self.session: S | None = None
 
     def open(self) -> S:
@@ -64,6 +67,10 @@ class RunningStatement(Generic[S]):
     def fire_trigger(self) -> None:
         """The program of a trigger begins within the statement."""
         self.fires_triggers = True
+
+    def contain_query(self) -> None:
+        """A SQL function of the statement runs a query, which is not followed by itself."""
+        self.contains_queries = True
 
     def leave_out(self, rows: int) -> None:
         """Some rows that total_changes() counts are those of a statement within this one."""

@@ -97,7 +97,8 @@ class ShadowStores:
         return DocumentOutcomes(DocumentStore(self._internal_sql, schema, name, file))
 
     def _commit_of(self, store: DocumentStore, arguments: Arguments) -> DocumentCommit:
-        from ..documents.commit import DocumentCommit  # with half of documents/, for those who have such a table
+        # imported on first use, with half of documents/: most connections have no documents table
+        from ..documents.commit import DocumentCommit
 
         self.write_waiting_outcomes(store)
         others = [each.store for each in self._documents if each.store is not store]

@@ -41,9 +41,14 @@ class StatementPrograms:
         return never_numbers(self._internal_sql.read, self._internal_sql.program(sql), idxStr) if sql else set()
 
     def columns_read(self, session: StatementSession, idxStr: str) -> set[int] | None:  # noqa: N803 - SQLite's name
-        """The columns that the session's statement reads of a table with such a scan; None if that is not known."""
-        sql = self._sql_of(session)
-        return columns_read(self._internal_sql.program(sql), idxStr) if sql else None
+        """The columns that the session's statement reads of a table with such a scan; None if that is not known.
+
+        The scan may be that of a query in a SQL function, whose text is not known.
+        """
+        statement = self._statement_of(session)
+        if statement is None or statement.contains_queries:
+            return None
+        return columns_read(self._internal_sql.program(statement.sql), idxStr)
 
     def only_returned(self, session: StatementSession, idxStr: str, column: int) -> bool:  # noqa: N803
         """Whether the session's statement does nothing with a column of such a scan but return it."""
@@ -62,4 +67,8 @@ class StatementPrograms:
         return come_from_rows(self._internal_sql.program(sql), idxStr, keys)
 
     def _sql_of(self, session: StatementSession) -> str:
-        return next((each.sql for each in self._running.values() if each.session is session), "")
+        statement = self._statement_of(session)
+        return "" if statement is None else statement.sql
+
+    def _statement_of(self, session: StatementSession) -> RunningStatement[StatementSession] | None:
+        return next((each for each in self._running.values() if each.session is session), None)

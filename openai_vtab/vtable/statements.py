@@ -150,6 +150,7 @@ class StatementTracker(Generic[S]):
                 # without a second line, all of the text would be the comment
                 own = _own_text(sql, readonly, bool(self.running)) if "\n" in sql else ""
                 if readonly and not own:
+                    self._contain_query()
                     self.judge(event["total_changes"])  # it may be the user's COMMIT all the same, with a comment
                     return
                 sql = own or sql
@@ -172,6 +173,10 @@ class StatementTracker(Generic[S]):
             begun = RunningStatement(self._open_session, id, sql, readonly, changes, self._position())
             self._began(begun, connection)
             self.running[id] = begun
+
+    def _contain_query(self) -> None:
+        for around in self.running.values():
+            around.contain_query()
 
     def _end(self, ended: RunningStatement[S]) -> None:
         self._latest = ended

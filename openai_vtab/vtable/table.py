@@ -71,7 +71,7 @@ class VTable(TransactionHooks):
         rows, context = self.rows, self.context
         recorder = context.replayer.recorder
         session = context.session if recorder is None else recorder.session
-        columns_read = partial(context.programs.columns_read, session)
+        fields_read = FieldsRead(self.table, self._used, partial(context.programs.columns_read, session))
         joined = partial(context.programs.joined, session)
         is_mistake: IsMistake = never_a_mistake
         refuse_hidden: Callable[[], None] | None = None
@@ -83,12 +83,13 @@ class VTable(TransactionHooks):
                 refuse_hidden = partial(context.number_comparisons.refuse_hidden, self.table, self._path, statement)
                 if rows.ledger is None and not context.settings.allow_unbounded_writes:
                     refuse_without_where(statement, self.table, self._name)
-            lookup: Lookup | RecordingLookup = Lookup(rows, session, self._used, columns_read)
-            list_reader = ListReader(rows, session, lookup, context.settings.max_rows, joined)
+            reading = Lookup(rows, session, fields_read)
+            lookup: Lookup | RecordingLookup = reading
+            list_reader = ListReader(rows, session, reading.finished, context.settings.max_rows, joined)
             before_reading: Callable[[], None] = partial(self.before_reading, session)
         else:
-            lookup = RecordingLookup(rows, recorder, FieldsRead(self.table, self._used, columns_read))
-            list_reader = ReplayedListReader(rows, recorder, lookup, context.settings.max_rows, joined)
+            lookup = RecordingLookup(rows, recorder, fields_read)
+            list_reader = ReplayedListReader(rows, recorder, context.settings.max_rows, joined)
             before_reading = _do_nothing
         never_numbers = partial(context.programs.never_numbers, session)
         make = Cursor if rows.ledger is None else partial(LedgerCursor, rows.ledger)

@@ -9,7 +9,7 @@ One case is of a connection without bulk reading: a list, and a look-up for each
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, cast
 
 import apsw
@@ -20,6 +20,11 @@ from .server import FILES, Counters, file, file_ids, store_file
 
 STORE = "vs_0"
 STORE_FILES, ALL_FILES = f"/vector_stores/{STORE}/files", "/files"
+JOINED = f"`vector_store_files JOIN files USING (file_id)`, {FILES:,} files"
+JOIN = (
+    "SELECT s.id, f.filename FROM vector_store_files AS s JOIN files AS f USING (file_id) "
+    f"WHERE s.vector_store_id = '{STORE}'"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,9 +52,9 @@ class Listing(Case):
 
 @dataclass(frozen=True, kw_only=True)
 class LookingUp(Listing):
-    """A case for which one reads `lists`, and looks up each object. It is compared with the look-ups alone.
+    """A case that reads a list and looks up each object. By hand, only the look-ups are sent, without the list.
 
-    They take longer than the list alone, and wait for no page.
+    They take longer than the list alone, and overlap with it here.
     """
 
     def by_hand(self, db: apsw.Connection, client: Client) -> list[Row]:
@@ -59,7 +64,7 @@ class LookingUp(Listing):
 
 
 def _wanted(keys: int) -> list[str]:
-    """So many of the files, spread over all."""
+    """`keys` of the files, evenly spread."""
     return file_ids()[:: max(1, FILES // keys)][:keys]
 
 
@@ -93,26 +98,33 @@ def store_files_in(keys: int) -> Listing:
 def files_joined(keys: int) -> Listing:
     """The names of all files of a vector store."""
     return _listing(
-        f"`vector_store_files JOIN files USING (file_id)`, {FILES:,} files",
-        FILES,
-        "SELECT s.id, f.filename FROM vector_store_files AS s JOIN files AS f USING (file_id) "
-        f"WHERE s.vector_store_id = '{STORE}'",
-        lists=((STORE_FILES, 100), (ALL_FILES, 10_000)),
-        expected=lambda: [(id, file(id)["filename"]) for id in file_ids()],
-        most_requests=30,
+        JOINED, FILES, JOIN, lists=((STORE_FILES, 100), (ALL_FILES, 10_000)), expected=_names, most_requests=30
     )
 
 
 def files_joined_one_by_one(keys: int) -> Listing:
     """The same without bulk reading."""
-    joined = files_joined(keys)
-    values = {each.name: getattr(joined, each.name) for each in fields(joined)}
-    values |= {"title": f"{joined.title}, without bulk reading", "bulk_reading": False}
-    return LookingUp(**values | {"target": 1.15, "most_requests": FILES + 20})
+    return _listing(
+        f"{JOINED}, without bulk reading",
+        FILES,
+        JOIN,
+        LookingUp,
+        lists=(),
+        expected=_names,
+        target=1.15,
+        most_requests=FILES + 20,
+        bulk_reading=False,
+    )
 
 
-def _listing(title: str, keys: int, sql: str, **more: Any) -> Listing:
-    return Listing(title=title, keys=keys, tables="", sql=sql, target=1.30, opponents=(AIOHTTP,), **more)
+def _listing(
+    title: str, keys: int, sql: str, kind: type[Listing] = Listing, target: float = 1.30, **more: Any
+) -> Listing:
+    return kind(title=title, keys=keys, tables="", sql=sql, target=target, opponents=(AIOHTTP,), **more)
+
+
+def _names() -> list[Row]:
+    return [(id, file(id)["filename"]) for id in file_ids()]
 
 
 def _quoted(ids: list[str]) -> str:

@@ -66,7 +66,7 @@ COLUMNS_READ = [
 
 @pytest.mark.parametrize(("query", "reads"), COLUMNS_READ, ids=[query for query, _ in COLUMNS_READ])
 def test_listing_reads_stored_responses_only_for_their_columns(
-    filled: apsw.Connection, sandbox: Any, query: str, reads: bool
+    filled: apsw.Connection, query: str, reads: bool
 ) -> None:
     """SQLite's authorizer sees whether the scan reads them; the rows are those of an ordinary table."""
     look_up(filled, FAILURES)
@@ -297,9 +297,7 @@ def test_lookup_adds_unknown_keys_to_the_listing(db: apsw.Connection, requests: 
     assert requests() == []
 
 
-def test_cache_answers_finished_batches_of_an_in_list(
-    filled: apsw.Connection, sandbox: Any, requests: Requests
-) -> None:
+def test_cache_answers_finished_batches_of_an_in_list(filled: apsw.Connection, requests: Requests) -> None:
     """Remembered, unfinished, unknown to the ledger and unknown to the API in one query."""
     sql = "SELECT id, status FROM my_batches WHERE vector_store_id = 'vs_demo' AND batch_id IN (?, ?, ?, 'vsfb_none') ORDER BY id"
     assert filled.execute(sql, (FINISHED, RUNNING, FAILURES)).fetchall() == [

@@ -8,7 +8,7 @@ import pytest
 
 from openai_vtab.planner import Constraint, ScanKind, choose, missing_columns
 from openai_vtab.planner.constraints import EQ, IS, ISNULL, LIMIT
-from openai_vtab.planner.select import LEDGER_COST, NOTHING_COST, asks
+from openai_vtab.planner.select import LEDGER_COST, NOTHING_COST
 from openai_vtab.tables import files, vector_store_file_batch_files, vector_store_files
 from openai_vtab.tables import vector_store_file_batches as batches
 
@@ -161,7 +161,7 @@ def test_plan_knows_which_columns_need_a_request(column: object) -> None:
     name = column.name  # type: ignore[attr-defined]
     own = {"id", "batch_id", "vector_store_id"}
     own |= {prefix + n for prefix in ("", "data__") for n in ("file_ids", "files", "chunking_strategy", "attributes")}
-    assert asks(batches, numbers(name)) == (name not in own)
-    assert choose(batches, [], ledger=True, used=numbers(name, "id")).plan.responses == (name not in own | {"status"})
-    assert not asks(batches, {63})
-    assert not asks(batches, ())
+    plan = choose(batches, [], ledger=True, used=numbers(name, "id")).plan
+    assert plan.kind == (ScanKind.LEDGER_ONLY if name in own else ScanKind.LEDGER_REFRESHED)
+    assert plan.responses == (name not in own | {"status"})
+    assert choose(batches, [], ledger=True, used={63}).plan.kind == ScanKind.LEDGER_ONLY

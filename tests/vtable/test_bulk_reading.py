@@ -23,6 +23,8 @@ import openai_vtab
 from openai_vtab import connection
 from openai_vtab.clock import REAL, Clock
 from openai_vtab.settings import Settings
+from openai_vtab.sqlite.programs import Instruction
+from openai_vtab.vtable import statement_programs
 
 from ..support.clock import FakeClock
 from ..support.server import Wire, answer, wire
@@ -54,6 +56,7 @@ class Account:
         self.failing: set[str] = set()
         self.deleted: set[str] = set()  # that the lists still have
         self.repeats = False  # each page is the first one
+        self.largest_page = 10_000
         self.under_way = self.most_under_way = 0  # look-ups
         self.seconds = 0.0  # that a look-up takes
         self._lock = threading.Lock()
@@ -91,7 +94,7 @@ class Account:
         return answer(self.object(store, id))
 
     def page(self, store: str, query: dict[str, list[str]]) -> dict[str, Any]:
-        limit, after = int(query["limit"][0]), query.get("after", [""])[0]
+        limit, after = min(int(query["limit"][0]), self.largest_page), query.get("after", [""])[0]
         begin = int(after[5:]) + 1 if after and not self.repeats else 0
         listed = [self.id(n) for n in range(begin, min(begin + limit, self.count)) if self.id(n) not in self.unlisted]
         data = [self.object(store, id) for id in listed]
@@ -245,12 +248,98 @@ def test_members_that_only_another_statement_reads(open_db: Open, account: Accou
     assert pages(server) == 2
 
 
+@pytest.mark.parametrize(
+    ("sql", "left_out", "times"),
+    [
+        (NAMES, "expires_at", 1),
+        (NAMES, "filename", 1),
+        (JOINED, "expires_at", 2),  # for the page, and for the look-ups that it serves
+        (JOINED, "filename", 1),
+    ],
+    ids=["in list, another reads it", "in list, it reads it", "join, another reads it", "join, it reads it"],
+)
+def test_program_is_read_once_for_a_page(
+    open_db: Open, account: Account, server: Wire, monkeypatch: pytest.MonkeyPatch, sql: str, left_out: str, times: int
+) -> None:
+    """All objects of the page lack a member, which either only another statement reads or this one."""
+    account.left_out = (left_out,)
+    wanted = account.ids(*range(100))
+    read: list[str] = []
+
+    def columns_read(program: list[Instruction], idxStr: str) -> set[int] | None:  # noqa: N803 - SQLite's name
+        read.append(idxStr)
+        return original(program, idxStr)
+
+    original = statement_programs.columns_read
+    monkeypatch.setattr(statement_programs, "columns_read", columns_read)
+    db = open_db()
+    db.execute("SELECT expires_at FROM files WHERE id = ?", account.ids(0)).fetchall()
+    rows = db.execute(sql, (json.dumps(wanted),)).fetchall()
+    assert sorted(rows) == names(wanted)
+    assert pages(server) == 1
+    assert read == ["file_id"] * times
+
+
 def test_members_that_only_another_scan_reads(open_db: Open, account: Account, server: Wire) -> None:
     """What one scan of a table has read is the same object in another scan, which needs more of it."""
     account.left_out = ("filename",)
     wanted = json.dumps(account.ids(*range(40)))
     sql = f"SELECT a.bytes, b.filename FROM files AS a JOIN files AS b ON b.id = a.id || '' WHERE a.id IN (SELECT value FROM json_each('{wanted}'))"
     assert sorted(open_db().execute(sql)) == [(1, name) for _, name in names(account.ids(*range(40)))]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT id, bytes FROM files WHERE id IN (SELECT value FROM json_each(?1)) "
+        "UNION ALL SELECT id, filename FROM copy WHERE id IN (SELECT value FROM json_each(?2))",
+        "SELECT id, bytes FROM copy WHERE id IN (SELECT value FROM json_each(?1)) "
+        "UNION ALL SELECT id, filename FROM files WHERE id IN (SELECT value FROM json_each(?2))",
+        "SELECT id, bytes FROM files WHERE id IN (SELECT value FROM json_each(?1)) "
+        "UNION ALL SELECT id, raw ->> 'filename' FROM copy WHERE id IN (SELECT value FROM json_each(?2))",
+    ],
+    ids=["a copy", "of a copy", "raw"],
+)
+def test_members_that_only_another_table_of_the_kind_reads(
+    open_db: Open, account: Account, server: Wire, sql: str
+) -> None:
+    """Each scan looks at the objects by itself: the pages are those of the same list."""
+    account.left_out = ("filename",)
+    account.count, account.largest_page = 400, 100
+    few, many = account.ids(*range(100)), account.ids(*range(100, 400))
+    db = open_db()
+    db.execute("CREATE VIRTUAL TABLE copy USING files")
+    rows = db.execute(sql, (json.dumps(few), json.dumps(many))).fetchall()
+    assert sorted(rows) == [*((id, 1) for id in few), *names(many)]
+
+
+@pytest.mark.parametrize("where", ["id = ?", "id IN (SELECT value FROM json_each(json_array(?)))"])
+def test_members_that_only_a_query_in_a_sql_function_reads(open_db: Open, account: Account, where: str) -> None:
+    """It shares the pages and the responses of the statement that calls the function."""
+    account.left_out = ("filename",)
+    wanted = account.ids(*range(60))
+    db = open_db()
+    db.create_scalar_function("name_of", lambda id: db.execute(f"SELECT filename FROM files WHERE {where}", (id,)).get)
+    rows = db.execute(
+        "SELECT id, name_of(id) FROM files WHERE id IN (SELECT value FROM json_each(?)) AND bytes > 0",
+        (json.dumps(wanted),),
+    ).fetchall()
+    assert sorted(rows) == names(wanted)
+
+
+def test_query_in_a_sql_function_with_an_in_list(open_db: Open, account: Account) -> None:
+    """Its own objects must have its own members."""
+    account.left_out = ("filename",)
+    account.count, account.largest_page = 400, 100
+    outer, inner = account.ids(*range(60)), json.dumps(account.ids(*range(100, 300)))
+    db = open_db()
+    sql = "SELECT count(filename) FROM files WHERE id IN (SELECT value FROM json_each(?))"
+    db.create_scalar_function("names", lambda: db.execute(sql, (inner,)).get, 0)
+    rows = db.execute(
+        "SELECT id, names() FROM files WHERE id IN (SELECT value FROM json_each(?)) AND bytes > 0",
+        (json.dumps(outer),),
+    ).fetchall()
+    assert sorted(rows) == [(id, 200) for id in outer]
 
 
 def test_absent_objects_that_a_list_shows_without_a_member(open_db: Open, account: Account) -> None:

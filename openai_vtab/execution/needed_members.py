@@ -20,7 +20,10 @@ Members = frozenset[str] | None  # None: a list may leave out one that is needed
 
 
 class NeededMembers:
-    """The members, which are found when they are asked for. `planned` may be more than the statement reads."""
+    """The members. The functions `planned` and `exact` find them, and are called when they are first needed.
+
+    `planned` may return more than the statement reads.
+    """
 
     def __init__(self, planned: Callable[[], Members], exact: Callable[[], Members]) -> None:
         self._find_planned = planned
@@ -40,7 +43,7 @@ class NeededMembers:
 
     @cached_property
     def exact(self) -> Members:
-        """Those that the running statement reads."""
+        """Those that the running statement reads, or `planned` if its program does not show them."""
         return self._find_exact()
 
     @property

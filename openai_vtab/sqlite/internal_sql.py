@@ -41,12 +41,16 @@ class InternalSQL:
         """Remember modules of the package, whose virtual tables a replay may read."""
         self._modules.update(names)
 
-    def read(self, sql: str, bindings: Sequence[SQLiteValue] = ()) -> apsw.Cursor:
-        """Execute a query and return a cursor of its rows. Raises InterruptError if the statement is interrupted."""
+    def read(self, sql: str, bindings: Sequence[SQLiteValue] = (), *, can_cache: bool = True) -> apsw.Cursor:
+        """Execute a query and return a cursor of its rows. Raises InterruptError if the statement is interrupted.
+
+        Without `can_cache`, it is prepared anew: SQLite does not see that the schema has changed since an EXPLAIN was
+        prepared.
+        """
         connection, cursor = self._cursor()
         outer, self.running = self.running, True
         try:
-            return cursor.execute(sql, tuple(bindings))
+            return cursor.execute(sql, tuple(bindings), can_cache=can_cache)
         except apsw.SQLError as error:
             if not connection.is_interrupted:
                 raise
@@ -63,7 +67,7 @@ class InternalSQL:
         does not let its first write wait for another writer: the busy timeout would have no effect.
         """
         try:
-            self.read(f"EXPLAIN {sql}")
+            self.read(f"EXPLAIN {sql}", can_cache=False)
         except apsw.SQLError:
             return False
         return True
@@ -149,7 +153,7 @@ class InternalSQL:
     def program(self, sql: str) -> list[Instruction]:
         """Return the rows of EXPLAIN for a statement, whatever its parameters are; none if EXPLAIN fails."""
         try:
-            return list(self.read(f"EXPLAIN {without_parameters(sql)}"))
+            return list(self.read(f"EXPLAIN {without_parameters(sql)}", can_cache=False))
         except apsw.Error:  # for example an authorizer's refusal
             return []
 

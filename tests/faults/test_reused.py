@@ -104,7 +104,7 @@ def test_connection_of_a_create_carries_the_next_one(connect_to: Connect, scheme
         assert server_side.reused > 20
         assert server.connections + server_side.reused == 40
         assert server_side.most_in_flight == 2
-        assert server_side.told >= 2
+        assert server_side.told >= 1
         until(lambda: server_side.ends == server.connections)
         assert db.execute("SELECT sum(retries) FROM openai_requests").get == 0
 

@@ -313,7 +313,7 @@ def secured(serve: Callable[[socket.socket], None]) -> Callable[[socket.socket],
     return shake_hands
 
 
-@pytest.mark.sample(3)
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("concurrency", [2, 8, 32])
 @pytest.mark.parametrize("workers", [1, 2, 4])
 @pytest.mark.parametrize("scheme", ["http", "https"])

@@ -393,6 +393,7 @@ def test_sandbox_option_needs_no_database(folder: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.slow
 def test_sandbox_option_with_a_database_works_once(folder: Path, database: Path) -> None:
     """The next sandbox does not know the vector store that the database lists; the error says what to do instead."""
     args = ("sync", str(folder), "--store", "Handbook", str(database), "--sandbox")

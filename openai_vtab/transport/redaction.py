@@ -46,11 +46,10 @@ class KnownKey:
     Most texts are only searched for `_runs`: a text without a run, an escape and a NUL cannot contain the key.
     """
 
-    __slots__ = ("_length", "_runs", "_spellings", "headers", "text")
+    __slots__ = ("_runs", "_spellings", "headers", "text")
 
     def __init__(self, text: str, headers: Mapping[str, str] = NO_HEADERS) -> None:
         self.text = text
-        self._length = len(text)
         self.headers = headers
         # the longest first, so that no part of a spelling is left
         spelled = sorted(_texts(text), key=len, reverse=True)
@@ -71,7 +70,7 @@ class KnownKey:
 
         A key of less than `shortest` characters is not searched for.
         """
-        if self._length < shortest or len(text) < self._length:  # no spelling is shorter than the key
+        if len(self.text) < shortest or len(text) < len(self.text):  # no spelling is shorter than the key
             return text
         backslash, percent = b"\\" in text, b"%" in text  # one byte is found fifty times as fast as several
         escaped = (backslash or percent) and _ALL_ESCAPED.search(text) is not None

@@ -66,7 +66,7 @@ class RestingConnections:
         self._resting: list[Resting] = []
         self._shortest_opening = math.inf  # seconds; of those that have rested since all were closed
         self._is_trial_under_way = False
-        self._trial_until = -math.inf  # how long it is awaited
+        self._trial_until = -math.inf  # creates wait for the trial until then
         self._trusted_until = -math.inf
         self._paused_until = -math.inf
 
@@ -90,7 +90,7 @@ class RestingConnections:
 
     @property
     def promised(self) -> int:
-        """How many may be used again if the trial succeeds; 0 when there is none, or it is not awaited any longer."""
+        """How many may be used again if the trial succeeds; 0 without a trial, or once it has taken too long."""
         is_awaited = self._is_trial_under_way and not self.is_trusted and self._clock.monotonic() < self._trial_until
         return len(self._resting) if is_awaited else 0
 

@@ -64,12 +64,7 @@ class Aiohttp:
     def fetch(self, pairs: Sequence[Pair]) -> list[Batch]:
         """All at once; the connector lets 32 of them through."""
 
-        async def one(session: aiohttp.ClientSession, pair: Pair) -> Batch:
-            async with session.get(url(self.base_url, *pair)) as answer:
-                answer.raise_for_status()
-                return decoded(await answer.json())
-
-        return asyncio.run(self._gathered(one, pairs))
+        return self._got([url(self.base_url, *pair) for pair in pairs])
 
     def create(self, batches: Sequence[New]) -> list[Batch]:
         """All at once; the connector lets 32 of them through."""
@@ -84,12 +79,15 @@ class Aiohttp:
     def files(self, ids: Sequence[str]) -> list[Batch]:
         """The files with these ids, all at once; the connector lets 32 of them through."""
 
-        async def one(session: aiohttp.ClientSession, file_id: str) -> Batch:
-            async with session.get(f"{self.base_url}/files/{file_id}") as answer:
+        return self._got([f"{self.base_url}/files/{file_id}" for file_id in ids])
+
+    def _got(self, urls: Sequence[str]) -> list[Batch]:
+        async def one(session: aiohttp.ClientSession, target: str) -> Batch:
+            async with session.get(target) as answer:
                 answer.raise_for_status()
                 return decoded(await answer.json())
 
-        return asyncio.run(self._gathered(one, ids))
+        return asyncio.run(self._gathered(one, urls))
 
     def pages(self, path: str, size: int) -> list[Batch]:
         """The objects of a list, page after page."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import closing
 from typing import Any
 
 import apsw
@@ -12,6 +11,7 @@ import pytest
 import openai_vtab
 from openai_vtab.sandbox import Answer, Status, files, vector_store_files
 
+from ..support.busy import assert_first_write_waits
 from ..support.clock import FakeClock
 from .handbook import BY_NAME, CREATE, STORE, SYNC, Requests, assert_holds, held, rows, short, uploaded, write
 
@@ -638,18 +638,4 @@ def test_commit_of_two_tables_removes_last(connect: Any, sandbox: Any, requests:
 )
 def test_first_write_of_a_transaction_waits_for_another_writer(connect: Any, file: str, write: str) -> None:
     """SQLite lets it wait only if the transaction has read nothing, as if the table had been opened before."""
-    with closing(apsw.Connection(file)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        waits: list[int] = []
-
-        def busy(count: int) -> bool:
-            waits.append(count)
-            return count < 2
-
-        db = connect(file)
-        db.set_busy_handler(busy)
-        db.execute("BEGIN")
-        with pytest.raises(apsw.BusyError):
-            db.execute(write)
-        assert waits == [0, 1, 2]
-        db.execute("ROLLBACK")
+    assert_first_write_waits(connect(file), file, write)

@@ -13,6 +13,7 @@ import pytest
 import openai_vtab
 from openai_vtab.sandbox import Answer, Slow, Status
 
+from ..support.busy import assert_first_write_waits
 from .batches import FAILURES, FINISHED, MODULE, ONE, Requests, created, listed, look_up
 
 DEMO = "/vector_stores/vs_demo/file_batches/"
@@ -314,17 +315,4 @@ def test_first_write_of_a_transaction_waits_for_another_writer(
     """SQLite lets it wait only if the transaction has read nothing, as if the table had been opened before."""
     with closing(apsw.Connection(file)) as other:
         other.pragma("journal_mode", journal_mode)
-        other.execute("BEGIN IMMEDIATE")
-        waits: list[int] = []
-
-        def busy(count: int) -> bool:
-            waits.append(count)
-            return count < 2
-
-        db = connect(file)
-        db.set_busy_handler(busy)
-        db.execute("BEGIN")
-        with pytest.raises(apsw.BusyError):
-            db.execute(write)
-        assert waits == [0, 1, 2]
-        db.execute("ROLLBACK")
+    assert_first_write_waits(connect(file), file, write)

@@ -8,7 +8,8 @@ prediction costs a request, never a row.
 Read-ahead never has more unused requests outstanding than the statement has already used, so that LIMIT 3 does not
 fetch a thousand rows, and a query never sends more than twice what it needs; and never more than keep all connections
 busy. While these requests are in flight, connections are opened for the next ones, because at a distance this takes
-longer than a request.
+longer than a request. For the same reason, a first look-up that waits for long is the time to find out whether others
+follow, and to open their connections.
 
 A replay cannot go beyond the page of a list that has not come yet. This page is requested before the keys that were
 recorded before it, and once it has come, the statement is replayed again. So pages are prefetched while their keys are
@@ -32,12 +33,13 @@ from .bulk_reads import BulkReads
 
 log = logging.getLogger("openai_vtab")
 
-FIRST_USEFUL = 2  # look-ups before the first replay: one look-up alone has nothing to predict
-CONNECTIONS = 4  # for each request that is due: opening one takes two round trips, and in each the requests double
+FIRST_USEFUL = 2  # look-ups before something is sent ahead: one look-up alone predicts nothing
+CONNECTIONS = 6  # for each look-up used: opening one takes two round trips, after which six times as many are in flight
 MOST_BESIDE_A_PAGE = 1  # look-ups that are sent ahead while a page of their list is in flight
 MOST_RECORDED = 10_000  # keys of one replay: a few MB; later half as many as the statement has used
 ENOUGH = 1_000  # keys that are recorded and not yet sent: no page is replayed before some of them are
 SHORT_REPLAY_SECONDS = 0.25  # that replays may take in all; or half as long as the statement has taken so far
+FIRST_REPLAY_SECONDS = 0.05  # that a replay may take during the first look-up, which may be the only one
 
 # Called with each request that a replay would send, and whether it is for a page of a list
 Record = Callable[[Request, bool], None]
@@ -53,8 +55,8 @@ class ReadAhead:
     """Predicts what one statement will look up.
 
     `start` sends a request, and returns False if it was sent before. `is_answered` returns whether a request has its
-    response. Up to `most` requests are outstanding. `prepare` opens connections until there are as many as it is given.
-    `bulk` reads lists instead, where that pays.
+    response. Up to `most` requests are outstanding. `prepare` opens connections until there are as many as it is given;
+    `can_prepare` returns whether that would open any. `bulk` reads lists instead, where that pays.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class ReadAhead:
         replay: Replay,
         *,
         prepare: Callable[[int], None] = lambda _: None,
+        can_prepare: Callable[[int], bool] = lambda _: False,
         bulk: BulkReads | None = None,
         clock: Clock = REAL,
     ) -> None:
@@ -73,6 +76,7 @@ class ReadAhead:
         self._most = most
         self._replay = replay
         self._prepare = prepare
+        self._can_prepare = can_prepare
         self._prepared = 0  # the most connections that were asked for
         self._bulk = bulk
         self._clock = clock
@@ -85,6 +89,7 @@ class ReadAhead:
         self._passed: set[str] = set()  # those of them that a later one has overtaken
         self._page: Request | None = None  # where the last replay could not continue
         self._complete = False
+        self._has_recorded = False  # a replay, since the last look-up
         self.predicted = 0
 
     @property
@@ -110,8 +115,11 @@ class ReadAhead:
         self.used(request)
         if self._used_count < FIRST_USEFUL or is_served:
             return
-        if self._can_record_more() and self._run_replay() and self._bulk is not None:
+        if self._can_record_more():
+            self._run_replay(SHORT_REPLAY_SECONDS)
+        if self._has_recorded and self._bulk is not None:
             self._bulk.consider(self._coming)
+        self._has_recorded = False
         due = min(self._used_count - len(self._passed), self._most)
         if self._bulk is not None and self._bulk.is_under_way():
             # the page is outstanding, too, and will probably have the keys that follow
@@ -121,6 +129,16 @@ class ReadAhead:
             if not self._used[following.identity] and self._start(following):
                 self._ahead[following.identity] = None
                 self.predicted += 1
+        self._prepare_for(due)
+
+    def waits(self) -> None:
+        """Open connections for what follows: the statement waits, and opening a connection takes long, too."""
+        if self._used_count == 1 and not self._has_recorded and self._can_prepare(CONNECTIONS):
+            self._run_replay(FIRST_REPLAY_SECONDS)
+            self._prepare_for(1)
+
+    def _prepare_for(self, due: int) -> None:
+        """Open connections for the requests after the next ones, of which so many are due."""
         connections = min(CONNECTIONS * due, len(self._ahead) + len(self._coming), self._most)
         if connections > self._prepared:
             self._prepared = connections
@@ -172,22 +190,22 @@ class ReadAhead:
             if len(self._coming) >= max(MOST_RECORDED, self._used_count // 2):
                 raise StopReplay
 
-    def _run_replay(self) -> bool:
-        """Replay the statement from its beginning, and record what it has not looked up so far.
+    def _run_replay(self, shortest: float) -> None:
+        """Replay the statement from its beginning, and record what it has not looked up so far, if there is time.
 
-        Returns False if there was no time for it.
+        There is time for `shortest` seconds at least in all.
         """
         began = self._clock.monotonic()
-        seconds = max(SHORT_REPLAY_SECONDS, (began - self._began) / 2) - self._replayed
+        seconds = max(shortest, (began - self._began) / 2) - self._replayed
         # each replay starts again, and in the time of the last one would come no farther
         if seconds <= 2 * self._last:
-            return False
+            return
         self._page = None
         with suppress(StopReplay, Error):  # the statement itself will raise the error, if it goes so far
             self._complete = self._replay(self._record, seconds)
         self._last = self._clock.monotonic() - began
         self._replayed += self._last
-        return True
+        self._has_recorded = True
 
     def close(self) -> None:
         """Log how good the predictions were: the statement is over."""

@@ -25,10 +25,12 @@ from ..progress import ProgressReporter
 from ..protocol import Request, Response
 from ..transport.client import Client
 from ..transport.limits import INTERRUPT_POLL_SECONDS, CancelFlag, WaitBudget
+from ..transport.turns import NEAR_SECONDS
 from .observed import ObservedSeconds
 from .page_sizes import PageSizes
 
 OK = 200
+LONG_SECONDS = 2 * NEAR_SECONDS  # a connection that is far away has not been opened in this time
 
 T = TypeVar("T")
 _Task = tuple["Future[Any]", Callable[[], Any], CancelFlag]
@@ -120,12 +122,15 @@ class WorkerPool:
         self._tasks.put((future, call, wait_budget.cancelled))
         return future
 
-    def prepare(self, connections: int, wait_budget: WaitBudget) -> None:
-        """Have worker threads open connections until there are `connections`; each opens at most one."""
+    def missing(self, connections: int) -> int:
+        """How many connections `prepare` would open: 0 where that would save no time."""
         self._opening = {opening for opening in self._opening if not opening.done()}
         opening = len(self._opening)
-        missing = self.client.missing(min(connections, self.size) - opening, self._unfinished - opening)
-        for _ in range(missing):
+        return self.client.missing(min(connections, self.size) - opening, self._unfinished - opening)
+
+    def prepare(self, connections: int, wait_budget: WaitBudget) -> None:
+        """Have worker threads open connections until there are `connections`; each opens at most one."""
+        for _ in range(self.missing(connections)):
             self._opening.add(self.submit(self.client.open_idle, wait_budget=wait_budget))
 
     def _most(self) -> int:
@@ -172,19 +177,25 @@ class WorkerPool:
                 self.client.close_kept_alive()
             raise
 
-    def wait(self, future: Future[T], meter: ProgressReporter | None = None) -> T:
-        """Return the result of a future, or raise its exception.
+    def wait(
+        self, future: Future[T], meter: ProgressReporter | None = None, on_wait: Callable[[], None] | None = None
+    ) -> T:
+        """Return the result of a future, or raise its exception. `on_wait` is called once if that takes long.
 
         Raises apsw.InterruptError after `connection.interrupt()`.
         """
         if os.getpid() != self._process:  # the threads that would set the result are the parent's
             self.refuse_if_inherited()
+        poll = INTERRUPT_POLL_SECONDS if on_wait is None else LONG_SECONDS
         while True:
             try:
-                return future.result(INTERRUPT_POLL_SECONDS)
+                return future.result(poll)
             except FutureTimeoutError:
                 if future.done():  # just now, or long ago with a TimeoutError of its own
                     return future.result()
+                if on_wait is not None:
+                    on_wait()
+                    poll, on_wait = INTERRUPT_POLL_SECONDS, None
                 self._look(meter)
 
     def is_done_by(self, deadline: float, future: Future[T], meter: ProgressReporter | None = None) -> bool:

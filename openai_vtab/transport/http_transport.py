@@ -42,6 +42,7 @@ class HTTPTransport:
     def __init__(self, settings: Settings, base_url: str, clock: Clock) -> None:
         self._settings = settings
         self._base_url = base_url
+        self._clock = clock
         self._turns = Turns(settings.max_concurrency, clock, min(PATIENCE, settings.timeout / 4))
         self._lock = threading.RLock()  # the garbage collector may close the client within
         self._opened: dict[bool, PoolTransport] = {}
@@ -85,7 +86,7 @@ class HTTPTransport:
                 )
                 connections: Connections
                 if kept_alive:
-                    connections = IdleConnections(opened.pool, settings.max_concurrency)
+                    connections = IdleConnections(opened.pool, settings.max_concurrency, self._clock)
                 else:
                     connections = CreateConnections(opened.pool, self._turns)
                 self._opened[kept_alive] = found = PoolTransport(

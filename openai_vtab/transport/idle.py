@@ -12,6 +12,7 @@ from typing import Any
 
 import urllib3
 
+from ..clock import REAL, Clock
 from .deadline import outgoing
 from .turns import NEAR_SECONDS
 
@@ -24,14 +25,17 @@ class IdleConnections:
     A deque and a set are thread-safe, so there is no lock.
     """
 
-    def __init__(self, pool: urllib3.HTTPConnectionPool, most: int) -> None:
+    def __init__(self, pool: urllib3.HTTPConnectionPool, most: int, clock: Clock = REAL) -> None:
         self.pool = pool
+        self._clock = clock
         self._idle: deque[Any] = deque()
         self._unused: deque[Any] = deque()  # opened before they are needed
         self._all: set[Any] = set()  # the open connections, with those that requests use
         self._most = most
         self._is_closed = False
         self._shortest_opening = math.inf  # seconds
+        self._first: Any = None  # the first connection
+        self._first_began = math.inf  # when it began to be opened, on the clock
 
     def take(self) -> Any:
         """The connection that was given back last, one that is unused, or a new one. Closes those that have ended."""
@@ -49,6 +53,8 @@ class IdleConnections:
             self._close(connection)
         connection = self.pool._new_conn()
         self._all.add(connection)
+        if self._first is None:
+            self._first_began, self._first = self._clock.monotonic(), connection
         return connection
 
     def missing(self, connections: int, requests: int) -> int:
@@ -57,8 +63,15 @@ class IdleConnections:
         0 where that takes no time, or is not known. `requests` are under way, and each has a connection or will take
         one: those that were just sent do not have it yet.
         """
-        is_far = NEAR_SECONDS <= self._shortest_opening < math.inf
-        return max(0, connections - max(requests, len(self._all))) if is_far else 0
+        return max(0, connections - max(requests, len(self._all))) if self._is_far() else 0
+
+    def _is_far(self) -> bool:
+        """Whether opening a connection takes long. Before the first response, the first connection tells."""
+        shortest = self._shortest_opening
+        if math.isinf(shortest):
+            first, since = self._first, self._first_began
+            shortest = first.opening_seconds or self._clock.monotonic() - since if first is not None else 0.0
+        return shortest >= NEAR_SECONDS
 
     def open_one(self, seconds: float) -> None:
         """Open a connection before it is needed. A failure is left to the request that needs one."""
@@ -71,6 +84,8 @@ class IdleConnections:
         """The connection is idle again, unless it is closed."""
         if connection.sock is None:
             self._all.discard(connection)
+            if connection is self._first:
+                self._first = None
             return
         self._shortest_opening = min(self._shortest_opening, connection.opening_seconds)
         self._idle.append(connection)

@@ -197,6 +197,7 @@ class ConnectionContext:
             most,
             replay,
             prepare=lambda connections: self.workers.prepare(connections, session.wait_budget),
+            can_prepare=lambda connections: self.workers.missing(connections) > 0,
             bulk=session.bulk,
             clock=self.clock,
         )

@@ -8,7 +8,6 @@ import socket
 import ssl
 import threading
 import time
-from concurrent.futures import Future
 from pathlib import Path
 
 import apsw
@@ -86,9 +85,9 @@ def test_join_opens_no_more_connections_than_may_be_used(tmp_path: Path, scheme:
         db.close()
 
 
-@pytest.mark.parametrize(("rows", "connections"), [(1, 1), (2, 8), (3, 12)])
+@pytest.mark.parametrize(("rows", "connections"), [(1, 6), (2, 12), (3, 18)])
 def test_join_that_is_ended_opens_connections_by_what_it_has_used(rows: int, connections: int) -> None:
-    """At most four times as many as it has looked up keys."""
+    """At most six times as many as it has looked up keys."""
     server_side = Batches()
     with serving(server_side) as server:
         db = openai_vtab.connect(base_url=server.url(), api_key="key-of-the-tests", max_concurrency=32)
@@ -113,23 +112,44 @@ def test_join_does_without_a_connection_that_cannot_be_opened() -> None:
         db.close()
 
 
+@pytest.mark.parametrize(("keys", "connections"), [(30, 6), (3, 2)])
+def test_connections_are_opened_while_the_first_request_waits(keys: int, connections: int) -> None:
+    """Nothing is sent over them for one row, and none is opened for a key that is not there."""
+    enough = threading.Event()
+    server_side = Batches()
+
+    def waits(connection: socket.socket) -> None:
+        if server.connections >= connections:
+            enough.set()
+        if asked := request(connection):
+            enough.wait(20)
+            server_side.answer(connection, asked)
+            server_side(connection)
+
+    with serving(waits) as server:
+        db = openai_vtab.connect(base_url=server.url(), api_key="key-of-the-tests", max_concurrency=8)
+        join(db, keys, 1)
+        assert (server.connections, server_side.asked) == (connections, [b"vsfb_0"])
+        db.close()
+
+
 def test_connection_is_opened_while_requests_are_in_flight() -> None:
     """The first two keys have no response until eight connections are there: two would be enough for what is sent."""
-    eight: Future[None] = Future()
+    eight = threading.Event()
     server_side = Batches()
 
     def waits(connection: socket.socket) -> None:
         if server.connections == 8:
-            eight.set_result(None)
+            eight.set()
         if asked := request(connection):
             if len(server_side.asked) >= 2:
-                eight.result(20)
+                eight.wait(20)
             server_side.answer(connection, asked)
             server_side(connection)
 
     with serving(waits) as server:
         db = openai_vtab.connect(base_url=server.url(), api_key="key-of-the-tests", max_concurrency=8)
         join(db, 30, 30)
-        assert eight.done()
+        assert eight.is_set()
         assert len(set(server_side.asked)) == 30
         db.close()

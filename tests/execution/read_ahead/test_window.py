@@ -18,7 +18,9 @@ from ...support.clock import FakeClock
 class Statement:
     """Asks by ReadAhead for `keys` one after another; replays say they are going to be `coming`."""
 
-    def __init__(self, coming: Iterable[str], most: int = 64, known: Iterable[str] = ()) -> None:
+    def __init__(
+        self, coming: Iterable[str], most: int = 64, known: Iterable[str] = (), can_prepare: bool = True
+    ) -> None:
         self.coming = [Request("GET", key) for key in coming]
         self.asked = dict.fromkeys(known, True)
         self.replays = 0
@@ -29,7 +31,13 @@ class Statement:
         self.pages: list[str] = []  # at which a replay ends
         self.connections: list[int] = []  # that it has had opened
         self.ahead = ReadAhead(
-            self.start, self.is_answered, most, self.replay, prepare=self.connections.append, clock=self.clock
+            self.start,
+            self.is_answered,
+            most,
+            self.replay,
+            prepare=self.connections.append,
+            can_prepare=lambda _: can_prepare,
+            clock=self.clock,
         )
 
     def start(self, request: Request) -> bool:
@@ -77,16 +85,46 @@ def test_prefetch_window_is_what_has_been_used() -> None:
 
 @pytest.mark.parametrize(
     ("coming", "most", "used", "connections"),
-    [(1000, 64, 2, [8]), (1000, 64, 1000, [8, 12, *range(16, 65, 4)]), (5, 64, 5, [3]), (100, 4, 100, [4])],
+    [(1000, 64, 2, [12]), (1000, 64, 1000, [*range(12, 64, 6), 64]), (5, 64, 5, [3]), (100, 4, 100, [4])],
     ids=["two used", "all used", "few coming", "few allowed"],
 )
 def test_prefetch_has_connections_opened_for_what_comes_next(
     coming: int, most: int, used: int, connections: list[int]
 ) -> None:
-    """Four times as many as there are requests due, as far as there are keys; each number once."""
+    """Six times as many as there are requests due, as far as there are keys; each number once."""
     statement = Statement(keys(coming), most)
     statement.look_up(*keys(used))
     assert statement.connections == connections
+
+
+@pytest.mark.parametrize(("coming", "connections"), [(1000, [6]), (4, [3]), (1, [])])
+def test_first_lookup_that_waits_has_connections_opened(coming: int, connections: list[int]) -> None:
+    """As many as there are keys that follow, up to six; and nothing is sent before the second look-up."""
+    statement = Statement(keys(coming))
+    statement.look_up("/0")
+    statement.ahead.waits()
+    statement.ahead.waits()
+    assert (statement.connections, len(statement.asked), statement.replays) == (connections, 1, 1)
+    assert statement.look_up("/1") == keys(coming)[2:4]
+    statement.ahead.waits()
+    assert statement.replays == 1, "what was recorded is used"
+
+
+def test_first_lookup_that_waits_is_not_replayed_where_no_connection_would_be_opened() -> None:
+    """The server is near, or there are enough connections."""
+    statement = Statement(keys(1000), can_prepare=False)
+    statement.look_up("/0")
+    statement.ahead.waits()
+    assert (statement.connections, statement.replays) == ([], 0)
+
+
+def test_replay_during_the_first_lookup_takes_little_time() -> None:
+    """It may be the only look-up."""
+    statement = Statement(keys(1000))
+    statement.complete = False
+    statement.look_up("/0")
+    statement.ahead.waits()
+    assert statement.patience == [0.05]
 
 
 def test_prefetch_begins_after_the_first_lookup() -> None:

@@ -65,7 +65,7 @@ def profile() -> Iterator[Profile]:
 
 
 @pytest.mark.parametrize(
-    ("sql", "rows", "most"), [(ONE, 1, 132), (JOIN, 3, 450)], ids=["a look-up of one key", "a join of 3 keys"]
+    ("sql", "rows", "most"), [(ONE, 1, 132), (JOIN, 3, 510)], ids=["a look-up of one key", "a join of 3 keys"]
 )
 def test_calls_of_a_warm_statement(
     profile: Profile, connect: Any, sql: str, rows: int, most: int, capsys: pytest.CaptureFixture[str]

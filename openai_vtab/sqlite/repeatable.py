@@ -25,15 +25,16 @@ Run = Callable[..., Iterable[tuple[Any, ...]]]
 
 
 def is_harmless(run: Run, sql: str, ours: Collection[str] = ()) -> bool:
-    """Return whether a statement can run again without side effects. `run` executes SQL and returns its rows.
+    """Return whether a statement can run again without side effects. `run` is Cursor.execute or Connection.execute.
 
     Such a statement writes nothing, calls only SQLite's own functions and deterministic ones, and reads no virtual
     tables except SQLite's own and those of the modules in `ours`. SQLite requires collations to be deterministic.
+    SQLite does not see that the schema has changed since an EXPLAIN was prepared, so this one is prepared anew.
     https://www.sqlite.org/opcode.html
     """
     names: set[str] = set()
     virtual = False
-    for _, opcode, _, p2, _, p4, *_ in run(f"EXPLAIN {sql}"):
+    for _, opcode, _, p2, _, p4, *_ in run(f"EXPLAIN {sql}", can_cache=False):
         if opcode == "Transaction" and p2:
             return False
         virtual = virtual or opcode == "VOpen"

@@ -29,6 +29,15 @@ def test_side_effects_of_functions() -> None:
         assert is_harmless(db.cursor().execute, sql) is harmless, sql
 
 
+def test_side_effects_of_a_view_that_was_replaced() -> None:
+    """The same text of a statement, whose EXPLAIN APSW has cached."""
+    db = apsw.Connection(":memory:")
+    db.create_scalar_function("noticing", lambda x: x)
+    for definition, harmless in (("SELECT 1 AS a", True), ("SELECT noticing(1) AS a", False), ("SELECT 2 AS a", True)):
+        db.execute(f"DROP VIEW IF EXISTS v; CREATE VIEW v AS {definition}")
+        assert is_harmless(db.cursor().execute, "SELECT a FROM v") is harmless, definition
+
+
 class Foreign:
     """A user's table function that counts how often it is read."""
 

@@ -160,7 +160,12 @@ def test_async_cancellation_ends_the_wait_of_one_task(sandbox: Any, requests: Ca
     asyncio.run(main())
 
 
-def test_async_cancellation_of_a_commit_is_in_the_ledger(sandbox: Any) -> None:
+@pytest.mark.parametrize(
+    ("store", "later"), [("vs_demo", (1, "in_progress")), ("vs_gone", (0, None))], ids=["carried out", "refused"]
+)
+def test_async_cancellation_of_a_commit_is_in_the_ledger(
+    sandbox: Any, store: str, later: tuple[int, str | None]
+) -> None:
     """A create that was under way is unknown there until its response arrives; nothing is sent twice."""
 
     async def main() -> None:
@@ -172,17 +177,17 @@ def test_async_cancellation_of_a_commit_is_in_the_ledger(sandbox: Any) -> None:
             async def create() -> None:
                 async with db:
                     await db.execute(
-                        "INSERT INTO mine (vector_store_id, file_ids) VALUES ('vs_demo', '[\"file-new-01\"]')"
+                        "INSERT INTO mine (vector_store_id, file_ids) VALUES (?, '[\"file-new-01\"]')", (store,)
                     )
 
             await cancel_under_way(asyncio.create_task(create()), sandbox)
             ledger = "SELECT count(id), min(status) FROM mine_ledger"
             assert await (await db.execute(ledger)).fetchall() == [(0, "unknown")]
             for _ in range(1000):
-                if await (await db.execute(ledger)).fetchall() == [(1, "in_progress")]:
+                if await (await db.execute(ledger)).fetchall() == [later]:
                     break
                 await asyncio.sleep(0.005)
-            assert await (await db.execute(ledger)).fetchall() == [(1, "in_progress")]
+            assert await (await db.execute(ledger)).fetchall() == [later]
             assert [request.method for request in sandbox.requests] == ["POST"]
 
     asyncio.run(main())

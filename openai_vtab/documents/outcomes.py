@@ -81,7 +81,7 @@ class DocumentOutcomes:
 
         Returns the number of rows that are new or know more than before. Raises SQLite's errors.
         """
-        return sum(self._write(intent, Step(intent.sent.get("step", ""))) for intent in intents)
+        return sum(self._write(intent, Step(intent.sent.get("step", ""))) for intent in intents if intent.may_exist)
 
     def _write(self, intent: Intent, step: Step) -> int:
         is_created = intent.outcome is Outcome.CREATED

@@ -227,9 +227,10 @@ class IntentLog:
     def unsettled(self) -> list[Intent]:
         """Return snapshots of what may exist, and has no row in its ledger yet, or only one with an older outcome.
 
+        Also of what the API has refused after its ledger has got a row, because the response came late.
         Snapshots, because a worker may record the response while a row is written.
         """
-        found = [replace(intent) for intent in self.intents if intent.may_exist]
+        found = [replace(intent) for intent in self.intents if intent.may_exist or intent.id in self._settled]
         return [i for i in found if self._settled.get(i.id) is not i.outcome]
 
     def settle(self, snapshots: Sequence[Intent]) -> None:

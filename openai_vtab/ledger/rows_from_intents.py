@@ -22,12 +22,12 @@ def columns(key: Sequence[str]) -> list[str]:
 
 
 def values(intents: Sequence[Intent], key: Sequence[str]) -> str:
-    """Return the rows as a JSON array of arrays."""
+    """Return the rows as a JSON array of arrays. The status of a create that the API has refused is null."""
     rows = []
     for intent in intents:
         created = intent.outcome is Outcome.CREATED and intent.answer is not None
         answer = intent.answer if created and intent.answer is not None else {"created_at": intent.at}
-        status = status_of(answer) if created else UNKNOWN
+        status = status_of(answer) if created else UNKNOWN if intent.may_exist else None
         rows.append([*key_values(intent, key), status, dumped(answer), dumped(intent.sent), intent.id])
     return json.dumps(rows)
 
@@ -54,7 +54,8 @@ def statements(shadow: str, key: Sequence[str]) -> tuple[str, str]:
     """Return two statements that insert a row for each intent, or complete the row that has no id yet.
 
     Each has the parameter `values`. A row with the same keys that was looked up meanwhile stays, with its place and
-    its newer response, and learns what was sent; the row without an id is then deleted.
+    its newer response, and learns what was sent; the row without an id is then deleted. It is also deleted if the API
+    has refused the create.
     """
     *_, last = key
     keys = ", ".join(key)
@@ -63,12 +64,12 @@ def statements(shadow: str, key: Sequence[str]) -> tuple[str, str]:
     same = " AND ".join(f"known.{source} = new.{place[source]}" for source in key)
     forget = (
         f"DELETE FROM {shadow} AS old WHERE old.{last} IS NULL AND EXISTS ("
-        f"SELECT 1 FROM openai.json_each(?) AS new JOIN {shadow} AS known ON {same} "
-        f"WHERE new.{place['intent']} = old.intent)"
+        f"SELECT 1 FROM openai.json_each(?) AS new LEFT JOIN {shadow} AS known ON {same} "
+        f"WHERE new.{place['intent']} = old.intent AND (known.seq IS NOT NULL OR new.{place['status']} IS NULL))"
     )
     insert = (
         f"INSERT INTO {shadow} AS old ({', '.join(names)}) "
-        f"SELECT {', '.join(place.values())} FROM openai.json_each(?) WHERE true "
+        f"SELECT {', '.join(place.values())} FROM openai.json_each(?) WHERE {place['status']} IS NOT NULL "
         f"ON CONFLICT (intent) DO UPDATE SET {last} = excluded.{last}, status = excluded.status, "
         f"answer = excluded.answer WHERE old.{last} IS NULL AND excluded.{last} IS NOT NULL "
         f"ON CONFLICT ({keys}) DO UPDATE SET sent = coalesce(sent, excluded.sent), "

@@ -269,7 +269,7 @@ class Ledger:
         self._sql.write(insert, [values])
         written = self._sql.changes - before
         for intent in intents:
-            self.shadow.require(self._has_row_of(intent), "inserted")
+            self.shadow.require(not intent.may_exist or self._has_row_of(intent), "inserted")
         return written
 
     def _has_row_of(self, intent: Intent) -> bool:

@@ -1,7 +1,7 @@
 """Settlement: the outcomes of transactions that SQLite has rolled back, or a kill has ended, become rows.
 
     a transaction that SQLite rolled back      its intents are in memory, and in its file
-    a request that outlived an interrupt       its outcome comes later: the row is completed then
+    a request that outlived an interrupt       its outcome comes later: the row is completed then, or deleted
     a process that was killed                  its file lies beside the database, until the table is opened again
 
 Each row has its intent's id, so that settling twice adds nothing. What cannot be written now, because another
@@ -58,6 +58,8 @@ class OutcomeStore(Protocol):
     def write_outcomes(self, intents: Sequence[Intent]) -> int:
         """Write what transactions that are over have carried out, or may have. Writing it twice changes nothing.
 
+        A row that says that the API may have carried out something is deleted if the API has refused it.
+
         Returns the number of rows that are new or know more than before. Raises SQLite's errors.
         """
 
@@ -96,7 +98,7 @@ class Settlement:
         found = (
             i for intent_log in self._intents.unsettled if _is_in(store, intent_log) for i in intent_log.unsettled()
         )
-        return [intent for intent in found if store.is_of(intent)]
+        return [intent for intent in found if store.is_of(intent) and intent.may_exist]
 
     def write_within(self, store: OutcomeStore) -> None:
         """Write the outcomes that a table lacks within the user's transaction, which holds the write lock.
@@ -157,10 +159,10 @@ class Settlement:
         written = 0
         for intent in due:
             store = self._store_of(file, schema, intent)
-            if store is None:
-                log.warning("%s; its ledger is gone, so that no row says so", intent.description)
-            else:
+            if store is not None:
                 written += store.write_outcomes([intent])
+            elif intent.may_exist:
+                log.warning("%s; its ledger is gone, so that no row says so", intent.description)
         return written
 
     def _store_of(self, file: str, schema: str, intent: Intent) -> OutcomeStore | None:
@@ -215,7 +217,7 @@ class Settlement:
             found.remove()
             return
         found.leave()
-        for intent in found.unsettled():
+        for intent in [intent for intent in found.unsettled() if intent.may_exist]:
             when = "the ledger lists it when it is opened again" if found.path else "no ledger can list it"
             log.warning("%s; %s", intent.description, when)
 

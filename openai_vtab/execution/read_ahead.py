@@ -115,8 +115,8 @@ class ReadAhead:
         self.used(request)
         if self._used_count < FIRST_USEFUL or is_served:
             return
-        if self._can_record_more():
-            self._run_replay(SHORT_REPLAY_SECONDS)
+        if self._can_record_more() or (self._has_recorded and not self._complete):
+            self._run_replay(max(SHORT_REPLAY_SECONDS, (self._clock.monotonic() - self._began) / 2))
         if self._has_recorded and self._bulk is not None:
             self._bulk.consider(self._coming)
         self._has_recorded = False
@@ -132,7 +132,10 @@ class ReadAhead:
         self._prepare_for(due)
 
     def waits(self) -> None:
-        """Open connections for what follows: the statement waits, and opening a connection takes long, too."""
+        """Open connections for what follows: the first look-up takes long, and so does opening a connection.
+
+        What its replay has no time for is recorded at the second look-up.
+        """
         if self._used_count == 1 and not self._has_recorded and self._can_prepare(CONNECTIONS):
             self._run_replay(FIRST_REPLAY_SECONDS)
             self._prepare_for(1)
@@ -190,13 +193,13 @@ class ReadAhead:
             if len(self._coming) >= max(MOST_RECORDED, self._used_count // 2):
                 raise StopReplay
 
-    def _run_replay(self, shortest: float) -> None:
+    def _run_replay(self, seconds: float) -> None:
         """Replay the statement from its beginning, and record what it has not looked up so far, if there is time.
 
-        There is time for `shortest` seconds at least in all.
+        Its replays may take `seconds` in all.
         """
         began = self._clock.monotonic()
-        seconds = max(shortest, (began - self._began) / 2) - self._replayed
+        seconds -= self._replayed
         # each replay starts again, and in the time of the last one would come no farther
         if seconds <= 2 * self._last:
             return

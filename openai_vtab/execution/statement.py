@@ -76,7 +76,6 @@ class StatementSession:
         settings = workers.client.settings
         self.bulk = BulkReads(self, workers) if settings.bulk_reading and not settings.dry_run else None
         self._read_ahead = None if read_ahead is None else read_ahead(self)
-        self._on_wait = None if self._read_ahead is None else self._read_ahead.waits
 
     @property
     def wait_budget(self) -> WaitBudget:
@@ -166,7 +165,8 @@ class StatementSession:
             if not self.start(request):
                 return self.response(request)
         stored_identity, future = self._futures[identity]
-        response = self._wait(partial(self.workers.wait, future, self.meter, self._on_wait))
+        on_wait = self._read_ahead.waits if self._read_ahead is not None and request.absent_is_none else None
+        response = self._wait(partial(self.workers.wait, future, self.meter, on_wait))
         if response.given_up and not request.optional:  # it was bulk reading's, which can do without
             self.forget(request)
             return self.response(request)

@@ -25,6 +25,7 @@ from .sql_text import without_parameters
 
 # instructions of SQLite between two looks at the clock: about a hundred rows, each of which may call a user's function
 STEPS = 1000
+SHORT_SECONDS, FEW_STEPS = 0.05, 20  # the steps where there is no more time than that: a few rows
 
 
 class InternalSQL:
@@ -165,9 +166,10 @@ class InternalSQL:
         """
         connection, cursor = self._cursor()
         end = time.monotonic() + seconds
+        steps = STEPS if seconds > SHORT_SECONDS else FEW_STEPS
         self.running = True
         try:
-            connection.set_progress_handler(lambda: time.monotonic() > end, STEPS, id=InternalSQL)
+            connection.set_progress_handler(lambda: time.monotonic() > end, steps, id=InternalSQL)
             if not is_harmless(cursor.execute, sql, self._modules):
                 return True
             for _ in cursor.execute(sql):

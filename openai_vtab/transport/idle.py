@@ -66,12 +66,15 @@ class IdleConnections:
         return max(0, connections - max(requests, len(self._all))) if self._is_far() else 0
 
     def _is_far(self) -> bool:
-        """Whether opening a connection takes long. Before the first response, the first connection tells."""
+        """Whether opening a connection takes long.
+
+        Before the first response, the first connection tells, but only over TLS. A server without TLS may serve one
+        connection after another, each for one request, and would wait for those on which nothing is sent.
+        """
         shortest = self._shortest_opening
-        if math.isinf(shortest):
-            first, since = self._first, self._first_began
-            shortest = first.opening_seconds or self._clock.monotonic() - since if first is not None else 0.0
-        return shortest >= NEAR_SECONDS
+        if math.isinf(shortest) and self.pool.scheme == "https" and (first := self._first) is not None:
+            shortest = first.opening_seconds or self._clock.monotonic() - self._first_began
+        return NEAR_SECONDS <= shortest < math.inf
 
     def open_one(self, seconds: float) -> None:
         """Open a connection before it is needed. A failure is left to the request that needs one."""

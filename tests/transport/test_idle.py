@@ -36,7 +36,8 @@ class Pool:
 
     proxy = None
 
-    def __init__(self, opening: float) -> None:
+    def __init__(self, opening: float, scheme: str) -> None:
+        self.scheme = scheme
         self.made: list[Connection] = []
         self.opening = opening
 
@@ -45,8 +46,8 @@ class Pool:
         return self.made[-1]
 
 
-def connections(most: int, opening: float = 0.0, clock: Clock = REAL) -> IdleConnections:
-    pool: Any = Pool(opening)
+def connections(most: int, opening: float = 0.0, clock: Clock = REAL, scheme: str = "https") -> IdleConnections:
+    pool: Any = Pool(opening, scheme)
     return IdleConnections(pool, most, clock)
 
 
@@ -138,6 +139,19 @@ def test_first_connection_tells_before_its_response_whether_the_server_is_far() 
     assert idle.missing(4, 1) == 0
     idle.take()
     assert idle.missing(4, 1) == 0
+
+
+def test_first_connection_without_tls_tells_nothing_before_its_response() -> None:
+    """The server may serve one connection after another, and would wait for a silent one."""
+    clock = FakeClock()
+    idle = connections(4, clock=clock, scheme="http")
+    first = taken(idle)
+    clock.sleep(1)
+    assert idle.missing(4, 1) == 0
+    first.opening_seconds = NEAR_SECONDS
+    assert idle.missing(4, 1) == 0
+    idle.give_back(first)
+    assert idle.missing(4, 1) == 3
 
 
 def test_connections_are_missing_also_when_requests_are_about_to_take_the_idle_ones() -> None:

@@ -8,6 +8,8 @@ import socket
 import ssl
 import threading
 import time
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import apsw
@@ -66,17 +68,30 @@ def join(db: apsw.Connection, count: int, rows: int) -> None:
     found.close()
 
 
-@pytest.mark.parametrize("scheme", ["http", "https"])
-def test_join_opens_no_more_connections_than_may_be_used(tmp_path: Path, scheme: str) -> None:
-    """Each key is looked up once, and the next join opens none."""
+@dataclass
+class TLS:
+    """A server's side of TLS, and the certificate to trust."""
+
+    server: ssl.SSLContext
+    bundle: Path
+
+
+@pytest.fixture
+def tls(tmp_path: Path) -> TLS:
     authority, bundle = trustme.CA(), tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(str(bundle))
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(server)
+    return TLS(server, bundle)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_join_opens_no_more_connections_than_may_be_used(tls: TLS, scheme: str) -> None:
+    """Each key is looked up once, and the next join opens none."""
     server_side = Batches()
-    with serving(server_side, tls if scheme == "https" else None) as server:
+    with serving(server_side, tls.server if scheme == "https" else None) as server:
         db = openai_vtab.connect(
-            base_url=server.url(scheme), api_key="key-of-the-tests", max_concurrency=8, ca_bundle=bundle
+            base_url=server.url(scheme), api_key="key-of-the-tests", max_concurrency=8, ca_bundle=tls.bundle
         )
         for _ in range(2):
             join(db, 60, 60)
@@ -85,7 +100,7 @@ def test_join_opens_no_more_connections_than_may_be_used(tmp_path: Path, scheme:
         db.close()
 
 
-@pytest.mark.parametrize(("rows", "connections"), [(1, 6), (2, 12), (3, 18)])
+@pytest.mark.parametrize(("rows", "connections"), [(1, 1), (2, 12), (3, 18)])
 def test_join_that_is_ended_opens_connections_by_what_it_has_used(rows: int, connections: int) -> None:
     """At most six times as many as it has looked up keys."""
     server_side = Batches()
@@ -113,7 +128,7 @@ def test_join_does_without_a_connection_that_cannot_be_opened() -> None:
 
 
 @pytest.mark.parametrize(("keys", "connections"), [(30, 6), (3, 2)])
-def test_connections_are_opened_while_the_first_request_waits(keys: int, connections: int) -> None:
+def test_connections_are_opened_while_the_first_request_waits(tls: TLS, keys: int, connections: int) -> None:
     """Nothing is sent over them for one row, and none is opened for a key that is not there."""
     enough = threading.Event()
     server_side = Batches()
@@ -126,8 +141,10 @@ def test_connections_are_opened_while_the_first_request_waits(keys: int, connect
             server_side.answer(connection, asked)
             server_side(connection)
 
-    with serving(waits) as server:
-        db = openai_vtab.connect(base_url=server.url(), api_key="key-of-the-tests", max_concurrency=8)
+    with serving(waits, tls.server) as server:
+        db = openai_vtab.connect(
+            base_url=server.url("https"), api_key="key-of-the-tests", max_concurrency=8, ca_bundle=tls.bundle
+        )
         join(db, keys, 1)
         assert (server.connections, server_side.asked) == (connections, [b"vsfb_0"])
         db.close()
@@ -153,3 +170,30 @@ def test_connection_is_opened_while_requests_are_in_flight() -> None:
         assert eight.is_set()
         assert len(set(server_side.asked)) == 30
         db.close()
+
+
+class OneByOne(BaseHTTPRequestHandler):
+    """Python's own server: it serves one connection after another, each for one request."""
+
+    def do_GET(self) -> None:
+        time.sleep(0.05)
+        batch = {"id": self.path.rpartition("/")[2], "vector_store_id": "vs_1", "status": "completed"}
+        self.wfile.write(answer(batch).replace(b"HTTP/1.1", b"HTTP/1.0"))
+
+    def log_message(self, *_: object) -> None:
+        """Write nothing."""
+
+
+@pytest.mark.parametrize("keys", [3, 30])
+def test_join_does_not_hold_up_a_server_with_one_worker(keys: int) -> None:
+    """The server's next connection is always one that sends: it would wait for a silent one."""
+    with HTTPServer(("127.0.0.1", 0), OneByOne) as server:
+        server.socket.listen(64)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        db = openai_vtab.connect(base_url=f"http://127.0.0.1:{server.server_port}/v1", api_key="key-of-the-tests")
+        join(db, keys, keys)
+        assert db.execute("SELECT count(*), sum(retries) FROM openai_requests").fetchall() == [(keys, 0)]
+        db.close()
+        server.shutdown()
+        thread.join()

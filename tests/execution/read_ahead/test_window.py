@@ -119,12 +119,15 @@ def test_first_lookup_that_waits_is_not_replayed_where_no_connection_would_be_op
 
 
 def test_replay_during_the_first_lookup_takes_little_time() -> None:
-    """It may be the only look-up."""
+    """It may be the only look-up, however long the statement has taken to come so far. The second one replays again."""
     statement = Statement(keys(1000))
     statement.complete = False
+    statement.clock.sleep(10)
     statement.look_up("/0")
     statement.ahead.waits()
     assert statement.patience == [0.05]
+    assert statement.look_up("/1") == keys(1000)[2:4]
+    assert statement.replays == 2
 
 
 def test_prefetch_begins_after_the_first_lookup() -> None:

@@ -33,8 +33,9 @@ class IdleConnections:
         self._all: set[Any] = set()  # the open connections, with those that requests use
         self._most = most
         self._is_closed = False
+        self._are_closed = False  # connections, by the server, after each response: as far as is known
         self._shortest_opening = math.inf  # seconds
-        self._first: Any = None  # the first connection
+        self._first: Any = None  # the first connection, until its request is over
         self._first_began = math.inf  # when it began to be opened, on the clock
 
     def take(self) -> Any:
@@ -53,7 +54,7 @@ class IdleConnections:
             self._close(connection)
         connection = self.pool._new_conn()
         self._all.add(connection)
-        if self._first is None:
+        if math.isinf(self._first_began):
             self._first_began, self._first = self._clock.monotonic(), connection
         return connection
 
@@ -66,13 +67,9 @@ class IdleConnections:
         return max(0, connections - max(requests, len(self._all))) if self._is_far() else 0
 
     def _is_far(self) -> bool:
-        """Whether opening a connection takes long.
-
-        Before the first response, the first connection tells, but only over TLS. A server without TLS may serve one
-        connection after another, each for one request, and would wait for those on which nothing is sent.
-        """
+        """Whether opening a connection takes long. Before the first response, the first connection tells."""
         shortest = self._shortest_opening
-        if math.isinf(shortest) and self.pool.scheme == "https" and (first := self._first) is not None:
+        if math.isinf(shortest) and (first := self._first) is not None:
             shortest = first.opening_seconds or self._clock.monotonic() - self._first_began
         return NEAR_SECONDS <= shortest < math.inf
 
@@ -85,11 +82,16 @@ class IdleConnections:
 
     def give_back(self, connection: Any, has_response: bool = True) -> None:
         """The connection is idle again, unless it is closed."""
+        is_first = connection is self._first
+        if is_first:
+            self._first = None
         if connection.sock is None:
             self._all.discard(connection)
-            if connection is self._first:
-                self._first = None
+            if is_first:
+                self._are_closed = True
+                self._close_surplus()
             return
+        self._are_closed = False
         self._shortest_opening = min(self._shortest_opening, connection.opening_seconds)
         self._idle.append(connection)
         if self._is_closed or len(self._idle) + len(self._unused) > self._most:
@@ -101,7 +103,8 @@ class IdleConnections:
         self._close_surplus()
 
     def _close_surplus(self) -> None:
-        most = 0 if self._is_closed else self._most
+        # a server that closes connections may serve one after another: the next one must be one that sends
+        most = 0 if self._is_closed or self._are_closed else self._most
         while len(self._idle) + len(self._unused) > most:
             connection = _pop(self._unused) or _pop(self._idle)
             if connection is None:  # another thread has taken the last one

@@ -36,8 +36,7 @@ class Pool:
 
     proxy = None
 
-    def __init__(self, opening: float, scheme: str) -> None:
-        self.scheme = scheme
+    def __init__(self, opening: float) -> None:
         self.made: list[Connection] = []
         self.opening = opening
 
@@ -46,8 +45,8 @@ class Pool:
         return self.made[-1]
 
 
-def connections(most: int, opening: float = 0.0, clock: Clock = REAL, scheme: str = "https") -> IdleConnections:
-    pool: Any = Pool(opening, scheme)
+def connections(most: int, opening: float = 0.0, clock: Clock = REAL) -> IdleConnections:
+    pool: Any = Pool(opening)
     return IdleConnections(pool, most, clock)
 
 
@@ -121,7 +120,7 @@ def test_connections_are_missing_where_opening_them_takes_time() -> None:
 
 
 def test_first_connection_tells_before_its_response_whether_the_server_is_far() -> None:
-    """By how long it took to open, or has been opening so far; not if it could not be opened."""
+    """By how long it took to open, or has been opening so far; no other does, because this server closes them."""
     clock = FakeClock()
     idle = connections(4, clock=clock)
     first = idle.take()
@@ -141,17 +140,20 @@ def test_first_connection_tells_before_its_response_whether_the_server_is_far() 
     assert idle.missing(4, 1) == 0
 
 
-def test_first_connection_without_tls_tells_nothing_before_its_response() -> None:
-    """The server may serve one connection after another, and would wait for a silent one."""
-    clock = FakeClock()
-    idle = connections(4, clock=clock, scheme="http")
+def test_silent_connections_are_closed_where_the_first_one_was() -> None:
+    """Also one that is open only then: a server that closes each connection may wait for the next one's request."""
+    idle = connections(4)
+    pool: Any = idle.pool
     first = taken(idle)
-    clock.sleep(1)
-    assert idle.missing(4, 1) == 0
-    first.opening_seconds = NEAR_SECONDS
-    assert idle.missing(4, 1) == 0
+    idle.open_one(30.0)
+    first.close()
     idle.give_back(first)
-    assert idle.missing(4, 1) == 3
+    idle.open_one(30.0)
+    assert [connection.is_closed for connection in pool.made] == [True, True, True]
+    kept = taken(idle)
+    idle.give_back(kept)
+    idle.open_one(30.0)
+    assert [connection.is_closed for connection in pool.made[3:]] == [False, False]
 
 
 def test_connections_are_missing_also_when_requests_are_about_to_take_the_idle_ones() -> None:

@@ -16,6 +16,7 @@ import openai_vtab
 from openai_vtab.sandbox import Answer, Cut, Status
 from openai_vtab.schema import validators
 
+from ..support.meeting import meeting
 from .files import upload
 
 Requests = Callable[[], list[str]]
@@ -210,9 +211,9 @@ def test_upload_of_many_files_is_concurrent(connect: Any, root: Path, sandbox: A
     db = connect(upload_root=root, max_concurrency=6)
     db.execute("CREATE TABLE documents (path TEXT)")
     db.executemany("INSERT INTO documents VALUES (?)", [(f"{number}.md",) for number in range(12)])
-    sandbox.latency = 0.2
-    db.execute("INSERT INTO files (path, purpose) SELECT path, 'assistants' FROM documents")
-    assert sandbox.max_in_flight >= 4
+    with meeting(sandbox, 6):
+        db.execute("INSERT INTO files (path, purpose) SELECT path, 'assistants' FROM documents")
+    assert sandbox.max_in_flight == 6
     assert {file.content for file in sandbox._state.files.values()} >= {f"text {n}".encode() for n in range(12)}
 
 

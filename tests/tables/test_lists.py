@@ -13,6 +13,7 @@ import pytest
 import openai_vtab
 from openai_vtab.sandbox import Answer, Slow, Status
 
+from ..support.meeting import meeting
 from .lists import COUNT, LISTS, List, every, ids, page, paged, statused
 
 pytestmark = pytest.mark.usefixtures("many")
@@ -353,11 +354,11 @@ def test_in_list_of_stores_is_paginated_concurrently(connect: Any, sandbox: Any,
     for name in names:
         sandbox.add_batch(name, ["file-000", "file-001"], processing_seconds=0)
     sandbox.reset_counters()
-    sandbox.latency = 0.05
     marks = ", ".join("?" * len(names))
-    found = db.execute(
-        f"SELECT vector_store_id, id FROM vector_store_files WHERE vector_store_id IN ({marks})", names
-    ).fetchall()
+    with meeting(sandbox, 8):
+        found = db.execute(
+            f"SELECT vector_store_id, id FROM vector_store_files WHERE vector_store_id IN ({marks})", names
+        ).fetchall()
     assert sorted(found) == sorted((name, id) for name in names for id in ("file-000", "file-001"))
     assert sandbox.max_in_flight == 8
     assert sorted(requests()) == [f"GET /vector_stores/{name}/files?limit=100&order=desc" for name in names]

@@ -18,6 +18,8 @@ IDS = [f"vsfb_{number:03}" for number in range(N)]
 
 ROWS = list(enumerate(IDS))
 
+LATER = "vsfb_00[2-9]"  # keys of the path's part: when the third is looked up, three more are in flight
+
 Run = Callable[..., Any]
 Requests = Callable[[], list[str]]
 

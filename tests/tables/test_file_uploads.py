@@ -260,7 +260,7 @@ def test_upload_that_breaks_is_unknown_and_not_retried(
 @pytest.mark.parametrize("change", ["longer", "shorter", "gone", "a link out"])
 def test_upload_of_a_file_that_changes_before_the_commit(connect: Any, root: Path, sandbox: Any, change: str) -> None:
     """What is sent is what was checked, or nothing."""
-    db = connect(upload_root=root, timeout=2, max_retries=0)
+    db = connect(upload_root=root, timeout=20, max_retries=0)
     before = len(sandbox._state.files)
     db.execute("BEGIN")
     upload(db, path="a.md", purpose="assistants")

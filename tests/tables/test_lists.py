@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +13,7 @@ import openai_vtab
 from openai_vtab.sandbox import Answer, Slow, Status
 
 from ..support.meeting import meeting
+from ..support.waiting import when
 from .lists import COUNT, LISTS, List, every, ids, page, paged, statused
 
 pytestmark = pytest.mark.usefixtures("many")
@@ -327,13 +327,10 @@ def test_raw_has_the_whole_object(db: apsw.Connection, sandbox: Any, it: List) -
 def test_interrupt_ends_pagination(db: apsw.Connection, sandbox: Any, it: List) -> None:
     """While a page is waited for."""
     sandbox.inject(Slow(30), path=it.path)
-    timer = threading.Timer(0.15, db.interrupt)
-    timer.start()
     began = time.monotonic()
-    with pytest.raises(apsw.InterruptError):
+    with when(lambda: sandbox.in_flight, db.interrupt), pytest.raises(apsw.InterruptError):
         db.execute(it.sql()).fetchall()
     assert time.monotonic() - began < 20
-    timer.join()
 
 
 @pytest.mark.slow

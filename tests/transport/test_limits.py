@@ -374,8 +374,7 @@ def test_quota_counts_stores_and_files(connect: Any, clock: FakeClock) -> None:
 
 def test_interrupt_ends_the_wait_for_the_quota(connect: Any, sandbox: Any) -> None:
     """What waited was not sent, and the error says so."""
-    db = connect(attach_requests_per_minute=1)
-    threading.Timer(0.1, db.interrupt).start()
+    db = connect(attach_requests_per_minute=1, progress=lambda progress: progress.done == 1 and db.interrupt())
     started = time.monotonic()
     with pytest.raises(openai_vtab.WriteError) as caught:
         db.execute(ROWS.format(T, "file_ids"), (json.dumps([["vs_demo", '["file-new-01"]']] * 3),))

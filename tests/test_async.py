@@ -13,6 +13,8 @@ import pytest
 
 import openai_vtab
 
+from .support.meeting import holding
+
 T = "vector_store_file_batches"
 SELECT = f"SELECT status FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id = ?"
 
@@ -104,7 +106,7 @@ def test_async_interrupt_cancels_a_wait(sandbox: Any) -> None:
         assert await (await db.execute(SELECT, ("vsfb_demo_finished",))).get == "completed"
         return time.monotonic() - begin
 
-    assert run(program, sandbox) < 5
+    assert run(program, sandbox) < 20
 
 
 def test_async_execute_knows_the_tables(sandbox: Any) -> None:
@@ -172,7 +174,6 @@ def test_async_cancellation_of_a_commit_is_in_the_ledger(
         options = {"base_url": sandbox.base_url, "api_key": sandbox.api_key}
         async with aclosing(await openai_vtab.connect_async(**options)) as db:
             await db.execute(f"CREATE VIRTUAL TABLE mine USING {T}")
-            sandbox.latency = 0.6
 
             async def create() -> None:
                 async with db:
@@ -180,9 +181,10 @@ def test_async_cancellation_of_a_commit_is_in_the_ledger(
                         "INSERT INTO mine (vector_store_id, file_ids) VALUES (?, '[\"file-new-01\"]')", (store,)
                     )
 
-            await cancel_under_way(asyncio.create_task(create()), sandbox)
             ledger = "SELECT count(id), min(status) FROM mine_ledger"
-            assert await (await db.execute(ledger)).fetchall() == [(0, "unknown")]
+            with holding(sandbox, method="POST"):
+                await cancel_under_way(asyncio.create_task(create()), sandbox)
+                assert await (await db.execute(ledger)).fetchall() == [(0, "unknown")]
             for _ in range(1000):
                 if await (await db.execute(ledger)).fetchall() == [later]:
                     break

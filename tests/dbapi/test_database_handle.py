@@ -11,6 +11,8 @@ import pytest
 import openai_vtab
 from openai_vtab import dbapi
 
+from ..support.waiting import when
+
 T = "vector_store_file_batches"
 SELECT = f"SELECT status FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id = ?"
 INSERT = f"INSERT INTO {T} (vector_store_id, file_ids) VALUES (?, '[\"file-new-01\"]')"
@@ -56,10 +58,10 @@ def test_commit_that_fails_rolls_back(con: dbapi.Connection, posts: Callable[[],
     assert con.execute("SELECT n FROM journal").fetchall() == []
 
 
-def test_interrupt_cancels_a_wait(con: dbapi.Connection) -> None:
+def test_interrupt_cancels_a_wait(con: dbapi.Connection, sandbox: Any) -> None:
     """interrupt() can be called from another thread, as in sqlite3."""
-    threading.Timer(0.1, con.interrupt).start()
-    with pytest.raises(dbapi.OperationalError, match="interrupted") as caught:
+    interrupted = when(lambda: sandbox.requests, con.interrupt)
+    with interrupted, pytest.raises(dbapi.OperationalError, match="interrupted") as caught:
         con.execute(f"{SELECT} AND wait_seconds = 30", ("vsfb_demo_running",))
     assert caught.value.sqlite_errorname == "SQLITE_INTERRUPT"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,9 @@ import openai_vtab
 from openai_vtab.sandbox import Answer, Cut, Raw, Slow, Status
 
 from ..support.clock import FakeClock
+from ..support.meeting import holding, meeting
 from ..support.slow import slow_except
-from ..support.waiting import until
+from ..support.waiting import until, when
 from .handbook import BY_NAME, CREATE, STEPS, STORE, SYNC, Requests, assert_holds, held, rows, short, uploaded, write
 
 OLD = {"a.md": "a", "b.md": "b", "c.md": "c"}
@@ -246,13 +246,12 @@ def test_outcome_that_comes_after_an_interrupt(connect: Any, sandbox: Any, reque
     sandbox.add_store(STORE)
     db = connect()
     db.execute(CREATE)
-    sandbox.inject(Slow(0.6), method="POST", path="/files$")
-    timer = threading.Timer(0.2, db.interrupt)
-    timer.start()
-    with pytest.raises(openai_vtab.WriteError, match="interrupted") as raised:
-        write(db, {"a.md": "a"})
-    assert len(raised.value.unknown) == 1
-    assert rows(db) == [("a.md", "unknown")]
+    with holding(sandbox, method="POST", path="/files$"):
+        interrupted = when(lambda: sandbox.in_flight, db.interrupt)
+        with interrupted, pytest.raises(openai_vtab.WriteError, match="interrupted") as raised:
+            write(db, {"a.md": "a"})
+        assert len(raised.value.unknown) == 1
+        assert rows(db) == [("a.md", "unknown")]
     until(lambda: rows(db) == [])
     requests()
     write(db, {"a.md": "a"}, verb="INSERT")
@@ -355,10 +354,8 @@ def test_outcomes_that_are_unknown_and_needed_by_no_document(
 ) -> None:
     """Two files of one name and size: nobody knows which is whose, and both are deleted."""
     sandbox.inject(Cut("answer"), times=2, method="POST", path="/files$")
-    sandbox.latency = 0.3  # both have arrived before one fails
-    with pytest.raises(openai_vtab.Error):
+    with meeting(sandbox, 2, method="POST", path="/files$"), pytest.raises(openai_vtab.Error):
         write(db, {"a.md": "one", "docs/a.md": "two"})
-    sandbox.latency = 0.0
     write(db, {"b.md": "b"})
     assert len(uploaded(sandbox)) == 3
     db.execute("DELETE FROM handbook WHERE key = 'a.md'")

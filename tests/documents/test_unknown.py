@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +11,11 @@ import pytest
 
 import openai_vtab
 from openai_vtab.documents.unknown import advice
-from openai_vtab.sandbox import Cut, Slow, Status
+from openai_vtab.sandbox import Cut, Status
 
 from ..support.clock import FakeClock
-from ..support.waiting import until
+from ..support.meeting import holding
+from ..support.waiting import until, when
 from .handbook import CREATE, STORE, SYNC, Requests, assert_holds, held, rows, short, uploaded, write
 
 RETRY = "INSERT INTO handbook (handbook) VALUES ('retry-unknown')"
@@ -293,18 +292,17 @@ def test_read_only_database_is_read(connect: Any, file: str, sandbox: Any, clock
     assert rows(reading) == rows(reading) == [("docs/a.md", "completed")]
 
 
-@pytest.mark.parametrize("step", ["/files$", "/file_batches$"])
+@pytest.mark.parametrize("step", ["/files", "/file_batches"])
 def test_interrupt_while_a_step_is_under_way(connect: Any, sandbox: Any, step: str) -> None:
     """connection.interrupt(): the repeated statement leaves each document once."""
     sandbox.add_store(STORE)
     db = connect()
     db.execute(CREATE)
-    sandbox.inject(Slow(0.4), method="POST", path=step)
-    threading.Timer(0.2, db.interrupt).start()
-    with pytest.raises(openai_vtab.WriteError, match="interrupted"):
-        write(db, ONE)
-    until(lambda: uploaded(sandbox))
-    time.sleep(0.5)
+    with holding(sandbox, method="POST", path=f"{step}$"):
+        interrupted = when(lambda: any(each.path.endswith(step) for each in sandbox.requests), db.interrupt)
+        with interrupted, pytest.raises(openai_vtab.WriteError, match="interrupted"):
+            write(db, ONE)
+    until(lambda: uploaded(sandbox) and not sandbox.in_flight)
     write(db, ONE)
     assert rows(db) == [("docs/a.md", "in_progress")]
     assert_holds(sandbox, ONE)

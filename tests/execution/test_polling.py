@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +14,7 @@ import openai_vtab
 from openai_vtab.sandbox import Answer, Status
 
 from ..support.clock import FakeClock
+from ..support.waiting import when
 
 T = "vector_store_file_batches"
 Requests = Callable[[], list[str]]
@@ -194,16 +194,13 @@ def test_wait_seconds_that_sqlite_does_not_hand_over_raise(db: apsw.Connection, 
         db.execute(sql + "vector_store_id = 'vs_demo' AND batch_id = 'vsfb_demo_running'").fetchall()
 
 
-def test_interrupt_ends_polling(connect: Any) -> None:
+def test_interrupt_ends_polling(connect: Any, sandbox: Any) -> None:
     """Long before the time is over."""
     db = connect()
-    timer = threading.Timer(0.1, db.interrupt)
-    timer.start()
     began = time.monotonic()
-    with pytest.raises(apsw.InterruptError):
+    with when(lambda: sandbox.requests, db.interrupt), pytest.raises(apsw.InterruptError):
         db.execute(waiting("vsfb_demo_running", 60)).fetchall()
     assert time.monotonic() - began < 30
-    timer.join()
 
 
 def test_polling_ends_with_an_error(db: apsw.Connection, sandbox: Any) -> None:

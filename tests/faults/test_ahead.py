@@ -20,7 +20,7 @@ import pytest
 import openai_vtab
 
 from ..support.server import answer, request, serving
-from ..support.waiting import until
+from ..support.waiting import until, when
 from .creates import FILE, TLS, Connect, all_done, create, created, recorded, tunnel_to
 
 pytestmark = pytest.mark.usefixtures("far")
@@ -196,7 +196,7 @@ def test_ahead_does_not_hold_up_a_server_with_one_worker(
         db = connect_to(url, max_concurrency=concurrency)
         began = time.monotonic()
         create(db, 60)
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 20
         assert recorded(db) == all_done(60)
         assert sorted(server.asked) == list(range(60))
         assert db.execute("SELECT sum(retries) FROM openai_requests").get == 0
@@ -350,9 +350,9 @@ def test_ahead_is_not_waited_for_by_an_interrupt(connect_to: Connect) -> None:
     server_side = Counting(30)
     with serving(server_side) as server:
         db = connect_to(server.url())
-        threading.Timer(0.3, db.interrupt).start()
+        interrupted = when(lambda: server_side.in_flight == 2, db.interrupt)
         began = time.monotonic()
-        with pytest.raises((apsw.InterruptError, openai_vtab.WriteError)):
+        with interrupted, pytest.raises((apsw.InterruptError, openai_vtab.WriteError)):
             create(db, 20)
         assert time.monotonic() - began < 30
         until(lambda: server_side.open == 2, 20)  # the two that are under way

@@ -53,7 +53,7 @@ def run(code: str, sandbox: Any, file: str, *, killed: bool = False, when: Calla
     """Run a program that has `db`, in an interpreter of its own, and kill it when it is time to; its output."""
     environment = {**os.environ, "OPENAI_BASE_URL": sandbox.base_url, "OPENAI_API_KEY": sandbox.api_key}
     program = [sys.executable, "-c", CHILD + code, file]
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     with subprocess.Popen(program, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
         while child.poll() is None and time.monotonic() < deadline:
             if when():

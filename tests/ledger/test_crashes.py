@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ import pytest
 
 from openai_vtab.sandbox import Slow
 
+from ..support.meeting import holding, meeting
 from ..support.slow import slow_except
+from ..support.waiting import until
 from .batches import FINISHED, ONE, RUNNING, Requests, created
 from .files import CHILD, ROWS, SELECT, intact, run
 
@@ -53,19 +55,18 @@ def test_crash_by_sigkill_leaves_a_ledger_that_is_right(
     plain.execute(f"PRAGMA journal_mode = {mode}").fetchall()
     plain.execute("CREATE TABLE journal (n)")
     plain.close()
-    if "under way" in step:
-        sandbox.inject(Slow(1.0), method="POST")
     if "listing asks" in step:
         sandbox.inject(Slow(0.5), method="GET", times=None)
-    if "failed" in step:
-        sandbox.inject(Slow(0.2), method="POST", path="vs_none")
     sandbox.reset_counters()
-    run(code, sandbox, file, killed=True, when=lambda: "under way" in step and sandbox.max_in_flight > 0)
+    with ExitStack() as stack:
+        if "under way" in step:
+            stack.enter_context(holding(sandbox, method="POST"))
+        if "failed" in step:  # the failure stops what has not been sent
+            stack.enter_context(meeting(sandbox, 2, method="POST"))
+        run(code, sandbox, file, killed=True, when=lambda: "under way" in step and sandbox.in_flight > 0)
     sandbox.clear_faults()
     intact(file)
-    deadline = time.monotonic() + 2
-    while len(created(sandbox)) < made and time.monotonic() < deadline:
-        time.sleep(0.02)
+    until(lambda: len(created(sandbox)) >= made)
     ids = created(sandbox)
     assert len(ids) == made
     db = connect(file)
@@ -89,7 +90,7 @@ def test_concurrent_writers_share_a_ledger(file: str, sandbox: Any, connect: Any
     command = [sys.executable, "-c", CHILD + code, file]
     children = [subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) for _ in range(2)]
     for child in children:
-        _, err = child.communicate(timeout=30)
+        _, err = child.communicate(timeout=60)
         assert (child.returncode, err) == (0, b"")
     plain.close()
     ids = [id for (id,) in connect(file).execute("SELECT id FROM my_batches")]

@@ -20,7 +20,9 @@ import openai_vtab
 from openai_vtab.ledger import intent_file
 from openai_vtab.ledger.intent_reader import read_intents
 from openai_vtab.ledger.intents import IntentLog, Outcome
-from openai_vtab.sandbox import Slow
+
+from ..support.meeting import holding
+from ..support.waiting import until
 
 MODULE = "vector_store_file_batches"
 INSERT = "INSERT INTO {} (vector_store_id, file_ids) VALUES ('vs_demo', '[\"file-new-01\"]')"
@@ -181,7 +183,6 @@ def test_intents_of_a_live_sender_are_left_alone(file: str, connect: Any, sandbo
     plain = apsw.Connection(file)
     plain.execute(f"PRAGMA journal_mode = {mode}").fetchall()
     plain.close()
-    sandbox.inject(Slow(1.0), method="POST")
     failures: list[BaseException] = []
 
     def commit() -> None:
@@ -193,13 +194,13 @@ def test_intents_of_a_live_sender_are_left_alone(file: str, connect: Any, sandbo
             failures.append(error)
 
     sender = threading.Thread(target=commit)
-    sender.start()
-    while sender.is_alive() and not sandbox.max_in_flight:
-        sender.join(0.01)
-    other = opened(connect, file)
-    other.execute("SELECT count(*) FROM mine").fetchall()
-    assert rows(other) == []
-    assert len(left(file)) == 1
+    with holding(sandbox, method="POST"):
+        sender.start()
+        until(lambda: sandbox.in_flight)
+        other = opened(connect, file)
+        other.execute("SELECT count(*) FROM mine").fetchall()
+        assert rows(other) == []
+        assert len(left(file)) == 1
     sender.join(20)
     assert failures == []
     other.execute("SELECT 1").fetchall()

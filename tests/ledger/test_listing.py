@@ -12,6 +12,7 @@ import openai_vtab
 from openai_vtab.sandbox import Answer
 from openai_vtab.tables.vector_store_file_batches import vector_store_file_batches
 
+from ..support.meeting import meeting
 from .batches import FAILURES, FINISHED, MODULE, RUNNING, Requests, adopt, created, listed, look_up
 
 DEMO = "/vector_stores/vs_demo/file_batches/"
@@ -148,16 +149,14 @@ def test_listing_refreshes_unfinished_batches_concurrently(connect: Any, sandbox
     db = connect(max_concurrency=8)
     db.execute(f"CREATE VIRTUAL TABLE my_batches USING {MODULE}")
     ids = [sandbox.add_batch("vs_demo", ["file-new-01"], id=f"vsfb_{n:02}") for n in range(24)]
-    sandbox.latency = 0.03
-    db.execute(
-        "INSERT INTO my_batches (id, vector_store_id) SELECT value, 'vs_demo' FROM json_each(?)", (json.dumps(ids),)
-    )
+    sql = "INSERT INTO my_batches (id, vector_store_id) SELECT value, 'vs_demo' FROM json_each(?)"
+    with meeting(sandbox, 8):
+        db.execute(sql, (json.dumps(ids),))
     assert sorted(requests()) == [f"GET {DEMO}{id}" for id in ids]
-    assert 4 <= sandbox.max_in_flight <= 8
-    sandbox.reset_counters()
-    assert db.execute("SELECT id, status FROM my_batches").fetchall() == [(id, "in_progress") for id in ids]
+    with meeting(sandbox, 8):
+        assert db.execute("SELECT id, status FROM my_batches").fetchall() == [(id, "in_progress") for id in ids]
     assert sorted(requests()) == [f"GET {DEMO}{id}" for id in ids]
-    assert 4 <= sandbox.max_in_flight <= 8
+    assert sandbox.max_in_flight == 8
 
 
 def test_listing_refreshes_a_finished_batch_a_last_time(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import Any
 
@@ -13,6 +12,7 @@ import openai_vtab
 from openai_vtab.sandbox import Answer, Cut, Slow, Status
 
 from ..support.clock import FakeClock
+from ..support.waiting import when
 from .batches import FINISHED, MODULE, ONE, RUNNING, Requests, adopt, listed, look_up
 
 DEMO = "/vector_stores/vs_demo/file_batches/"
@@ -39,15 +39,13 @@ def test_polling_of_a_listing_has_one_deadline(
     assert requests() == [f"GET {DEMO}{ids[2]}"]
 
 
-def test_interrupt_ends_polling_of_a_listing(filled: apsw.Connection) -> None:
+def test_interrupt_ends_polling_of_a_listing(filled: apsw.Connection, sandbox: Any) -> None:
     """Long before the time is over, and the next statement works."""
-    timer = threading.Timer(0.1, filled.interrupt)
-    timer.start()
+    sandbox.reset_counters()
     began = time.monotonic()
-    with pytest.raises(apsw.InterruptError):
+    with when(lambda: sandbox.requests, filled.interrupt), pytest.raises(apsw.InterruptError):
         filled.execute("SELECT status FROM my_batches WHERE wait_seconds = 60").fetchall()
     assert time.monotonic() - began < 30
-    timer.join()
     assert len(listed(filled)) == 3
 
 
@@ -57,13 +55,10 @@ def test_listing_that_failed_is_not_held_by_its_exception(connect: Any, sandbox:
     db.execute(f"CREATE VIRTUAL TABLE my_batches USING {MODULE}")
     for number in range(6):
         adopt(db, sandbox.add_batch("vs_demo", ["file-new-01"], id=f"vsfb_{number}"))
-    sandbox.inject(Slow(0.5), times=None, method="GET")
+    sandbox.inject(Slow(30), times=None, method="GET")
     db.execute("BEGIN")
-    timer = threading.Timer(0.1, db.interrupt)
-    timer.start()
-    with pytest.raises(apsw.InterruptError) as caught:
+    with when(lambda: sandbox.in_flight, db.interrupt), pytest.raises(apsw.InterruptError) as caught:
         db.execute("SELECT id, status FROM my_batches").fetchall()
-    timer.join()
     db.execute("ROLLBACK")
     db.close()
     assert caught.traceback

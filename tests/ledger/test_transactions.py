@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from contextlib import closing
 from typing import Any
@@ -14,6 +13,7 @@ import openai_vtab
 from openai_vtab.sandbox import Answer, Slow, Status
 
 from ..support.busy import assert_first_write_waits
+from ..support.meeting import holding, meeting
 from .batches import FAILURES, FINISHED, MODULE, ONE, Requests, created, listed, look_up
 
 DEMO = "/vector_stores/vs_demo/file_batches/"
@@ -97,10 +97,9 @@ def test_commit_that_fails_lists_what_was_created(
     db = connect(str(tmp_path / "a.db"), max_concurrency=4)
     db.execute(f"CREATE VIRTUAL TABLE my_batches USING {MODULE}; CREATE TABLE journal (what)")
     sandbox.inject(Status(500), method="POST", path="vs_archive")
-    sandbox.latency = 0.1  # so that both are under way
     db.execute(f"BEGIN; {ONE}; INSERT INTO journal VALUES (1)")
     db.execute("INSERT INTO my_batches (vector_store_id, file_ids) VALUES ('vs_archive', '[\"file-new-02\"]')")
-    with pytest.raises(openai_vtab.WriteError) as caught:
+    with meeting(sandbox, 2, method="POST"), pytest.raises(openai_vtab.WriteError) as caught:
         db.execute("COMMIT")
     ((_, id),) = caught.value.done
     assert len(caught.value.unknown) == 1
@@ -238,17 +237,17 @@ def test_commit_hook_that_raises(db: apsw.Connection, sandbox: Any) -> None:
     assert len(created(sandbox)) == 1
 
 
-def test_interrupt_during_commit(db: apsw.Connection, sandbox: Any) -> None:
+def test_interrupt_during_commit(connect: Any, sandbox: Any) -> None:
     """What was answered is listed, what was under way is unknown; the next transaction works."""
-    sandbox.inject(Slow(1.5), method="POST", path="vs_archive")
-    db.execute(f"BEGIN; {ONE}")
+    db = connect(progress=lambda progress: progress.done == 1 and db.interrupt())
+    db.execute(f"CREATE VIRTUAL TABLE my_batches USING {MODULE}; BEGIN; {ONE}")
     db.execute("INSERT INTO my_batches (vector_store_id, file_ids) VALUES ('vs_archive', '[\"file-new-02\"]')")
-    threading.Timer(0.4, db.interrupt).start()
-    with pytest.raises(openai_vtab.WriteError) as caught:
-        db.execute("COMMIT")
-    ((_, id),) = caught.value.done
-    rows = db.execute("SELECT id, vector_store_id, status FROM my_batches").fetchall()
-    assert rows == [(id, "vs_demo", "in_progress"), (None, "vs_archive", "unknown")]
+    with holding(sandbox, method="POST", path="vs_archive"):
+        with pytest.raises(openai_vtab.WriteError) as caught:
+            db.execute("COMMIT")
+        ((_, id),) = caught.value.done
+        rows = db.execute("SELECT id, vector_store_id, status FROM my_batches").fetchall()
+        assert rows == [(id, "vs_demo", "in_progress"), (None, "vs_archive", "unknown")]
     db.execute(ONE)
     assert len(listed(db)) == 3
 

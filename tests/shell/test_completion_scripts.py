@@ -79,7 +79,7 @@ def test_completion_in_bash(folder: Path) -> None:
         env={"PATH": str(folder)},
         capture_output=True,
         text=True,
-        timeout=10,
+        timeout=60,
         check=True,
     )
     assert done.stderr == ""

@@ -19,6 +19,7 @@ from openai_vtab import WriteError
 from openai_vtab.sync.database import LOCK
 
 from ..shell.command import run_shell
+from ..support.waiting import until
 from .conftest import Done
 
 Sync = Callable[..., Done]
@@ -107,7 +108,7 @@ def test_kill_is_repaired_by_the_next_sync(
             time.sleep(0.001)
         process.send_signal(signal.SIGKILL)
     sandbox.latency = 0
-    time.sleep(0.1)  # the sandbox finishes what it has begun
+    until(lambda: not sandbox.in_flight)
     done = sync()
     if done.status == 3:
         assert "no file of its name and size was created since" in done.out

@@ -13,6 +13,8 @@ import pytest
 import openai_vtab
 from openai_vtab.sandbox import Answer, Raw, Status
 
+from ..support.meeting import meeting
+
 Requests = Callable[[], list[str]]
 
 Bodies = Callable[[], list[tuple[str, Any]]]
@@ -45,13 +47,12 @@ def test_download_of_many_files_is_concurrent(
 ) -> None:
     """As many as may be under way, each once, as BLOBs."""
     db = connect(max_concurrency=8)
-    sandbox.latency = 0.2
-    found = {content for (content,) in db.execute(sql, {"ids": json.dumps(many)} if ":ids" in sql else None)}
+    with meeting(sandbox, 4, path="file-1[0-7]/content"):
+        found = {content for (content,) in db.execute(sql, {"ids": json.dumps(many)} if ":ids" in sql else None)}
     assert found == {b"\xff%d" % number for number in range(20)}
     taken = requests()
     assert sorted(contents(taken)) == many
     assert len(taken) == len(set(taken))
-    assert sandbox.max_in_flight >= 4
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ import openai_vtab
 from openai_vtab.sandbox import Answer, Cut, Status
 from openai_vtab.schema import validators
 
+from ..support.meeting import meeting
 from .files import upload
 
 Requests = Callable[[], list[str]]
@@ -210,9 +211,9 @@ def test_upload_of_many_files_is_concurrent(connect: Any, root: Path, sandbox: A
     db = connect(upload_root=root, max_concurrency=6)
     db.execute("CREATE TABLE documents (path TEXT)")
     db.executemany("INSERT INTO documents VALUES (?)", [(f"{number}.md",) for number in range(12)])
-    sandbox.latency = 0.2
-    db.execute("INSERT INTO files (path, purpose) SELECT path, 'assistants' FROM documents")
-    assert sandbox.max_in_flight >= 4
+    with meeting(sandbox, 6):
+        db.execute("INSERT INTO files (path, purpose) SELECT path, 'assistants' FROM documents")
+    assert sandbox.max_in_flight == 6
     assert {file.content for file in sandbox._state.files.values()} >= {f"text {n}".encode() for n in range(12)}
 
 
@@ -259,7 +260,7 @@ def test_upload_that_breaks_is_unknown_and_not_retried(
 @pytest.mark.parametrize("change", ["longer", "shorter", "gone", "a link out"])
 def test_upload_of_a_file_that_changes_before_the_commit(connect: Any, root: Path, sandbox: Any, change: str) -> None:
     """What is sent is what was checked, or nothing."""
-    db = connect(upload_root=root, timeout=2, max_retries=0)
+    db = connect(upload_root=root, timeout=20, max_retries=0)
     before = len(sandbox._state.files)
     db.execute("BEGIN")
     upload(db, path="a.md", purpose="assistants")

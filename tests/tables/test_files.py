@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,10 @@ import apsw
 import pytest
 
 import openai_vtab
-from openai_vtab.sandbox import Status
+from openai_vtab.sandbox import Slow, Status
 
 from ..support.clock import FakeClock
+from ..support.waiting import when
 from .files import upload
 
 Requests = Callable[[], list[str]]
@@ -205,10 +205,8 @@ def test_update_is_refused(db: apsw.Connection, requests: Requests, assignment: 
 
 def test_interrupt_of_an_upload_is_reported(db: apsw.Connection, sandbox: Any) -> None:
     """Its answer was still to come."""
-    sandbox.latency = 1
-    timer = threading.Timer(0.2, db.interrupt)
-    timer.start()
-    with pytest.raises((openai_vtab.WriteError, apsw.InterruptError)) as caught:
+    sandbox.inject(Slow(30))
+    interrupted = when(lambda: sandbox.in_flight, db.interrupt)
+    with interrupted, pytest.raises((openai_vtab.WriteError, apsw.InterruptError)) as caught:
         upload(db, filename="a", content="b", purpose="assistants")
     assert "GET /files" in str(caught.value)
-    timer.join()

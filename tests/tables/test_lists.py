@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +12,8 @@ import pytest
 import openai_vtab
 from openai_vtab.sandbox import Answer, Slow, Status
 
+from ..support.meeting import meeting
+from ..support.waiting import when
 from .lists import COUNT, LISTS, List, every, ids, page, paged, statused
 
 pytestmark = pytest.mark.usefixtures("many")
@@ -326,13 +327,10 @@ def test_raw_has_the_whole_object(db: apsw.Connection, sandbox: Any, it: List) -
 def test_interrupt_ends_pagination(db: apsw.Connection, sandbox: Any, it: List) -> None:
     """While a page is waited for."""
     sandbox.inject(Slow(30), path=it.path)
-    timer = threading.Timer(0.15, db.interrupt)
-    timer.start()
     began = time.monotonic()
-    with pytest.raises(apsw.InterruptError):
+    with when(lambda: sandbox.in_flight, db.interrupt), pytest.raises(apsw.InterruptError):
         db.execute(it.sql()).fetchall()
     assert time.monotonic() - began < 20
-    timer.join()
 
 
 @pytest.mark.slow
@@ -353,11 +351,11 @@ def test_in_list_of_stores_is_paginated_concurrently(connect: Any, sandbox: Any,
     for name in names:
         sandbox.add_batch(name, ["file-000", "file-001"], processing_seconds=0)
     sandbox.reset_counters()
-    sandbox.latency = 0.05
     marks = ", ".join("?" * len(names))
-    found = db.execute(
-        f"SELECT vector_store_id, id FROM vector_store_files WHERE vector_store_id IN ({marks})", names
-    ).fetchall()
+    with meeting(sandbox, 8):
+        found = db.execute(
+            f"SELECT vector_store_id, id FROM vector_store_files WHERE vector_store_id IN ({marks})", names
+        ).fetchall()
     assert sorted(found) == sorted((name, id) for name in names for id in ("file-000", "file-001"))
     assert sandbox.max_in_flight == 8
     assert sorted(requests()) == [f"GET /vector_stores/{name}/files?limit=100&order=desc" for name in names]

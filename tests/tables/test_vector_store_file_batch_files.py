@@ -11,6 +11,7 @@ import pytest
 import openai_vtab
 from openai_vtab.sandbox import Answer
 
+from ..support.meeting import meeting
 from ..support.recording import FILES, STORE, Place
 
 Requests = Callable[[], list[str]]
@@ -121,13 +122,12 @@ def test_join_with_batches_in_a_table(connect: Any, sandbox: Any, requests: Requ
     db.execute("CREATE TABLE imports (day INTEGER, batch_id TEXT)")
     db.executemany("INSERT INTO imports VALUES (?, ?)", list(enumerate(names)))
     sandbox.reset_counters()
-    sandbox.latency = 0.2
     sql = (
         f"SELECT i.day, b.id FROM imports AS i JOIN {T} AS b ON b.batch_id = i.batch_id AND b.vector_store_id = 'vs_demo' "
         "AND b.status = 'failed' ORDER BY i.day"
     )
-    assert db.execute(sql).fetchall() == [(n, "file-new-05") for n in range(30)]
-    assert sandbox.max_in_flight >= 5
+    with meeting(sandbox, 8, path="vsfb_[12]./files"):
+        assert db.execute(sql).fetchall() == [(n, "file-new-05") for n in range(30)]
     taken = requests()
     assert len(taken) == len(set(taken)) == 30
     assert all("filter=failed" in request for request in taken)

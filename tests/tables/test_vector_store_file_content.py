@@ -11,6 +11,7 @@ import pytest
 import openai_vtab
 from openai_vtab.sandbox import Answer
 
+from ..support.meeting import meeting
 from ..support.recording import FILES, STORE, Place
 
 Requests = Callable[[], list[str]]
@@ -115,20 +116,18 @@ def test_prefetch_reads_the_texts_of_a_store_concurrently(connect: Any, sandbox:
     sandbox.add_store("vs_t")
     sandbox.add_batch("vs_t", ids, processing_seconds=0)
     sandbox.reset_counters()
-    sandbox.latency = 0.2
     sql = (
         f"SELECT f.id, c.text FROM vector_store_files AS f JOIN {T} AS c ON c.vector_store_id = f.vector_store_id "
         "AND c.file_id = f.id WHERE f.vector_store_id = 'vs_t' ORDER BY f.id"
     )
-    assert db.execute(sql).fetchall() == [(id, f"text {n}") for n, id in enumerate(ids)]
-    assert sandbox.max_in_flight >= 5
+    with meeting(sandbox, 6, path="file-t1./content"):
+        assert db.execute(sql).fetchall() == [(id, f"text {n}") for n, id in enumerate(ids)]
     assert len(requests()) == 25
     sandbox.reset_counters()
     marks = ", ".join("?" * 24)
-    assert (
-        len(db.execute(f"SELECT text FROM {T} WHERE vector_store_id = 'vs_t' AND file_id IN ({marks})", ids).fetchall())
-        == 24
-    )
+    sql = f"SELECT text FROM {T} WHERE vector_store_id = 'vs_t' AND file_id IN ({marks})"
+    with meeting(sandbox, 8):
+        assert len(db.execute(sql, ids).fetchall()) == 24
     assert sandbox.max_in_flight == 8
 
 

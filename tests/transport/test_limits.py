@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import logging
 import threading
@@ -22,6 +21,7 @@ from openai_vtab.transport.failures import Failure
 from openai_vtab.transport.limits import CancelFlag, ConcurrencyLimiter, MinuteQuota, WaitBudget
 
 from ..support.clock import FakeClock
+from ..support.meeting import meeting
 
 T = "vector_store_file_batches"
 GOING_ON = CancelFlag()
@@ -113,39 +113,35 @@ def test_concurrency_falls_for_a_limited_server(connect: Any, sandbox: Any) -> N
     """Every key is answered in the end, nothing is sent while the server wants to be left alone."""
     ids = [sandbox.add_batch("vs_demo", ["file-new-01"]) for _ in range(40)]
     db = connect(max_concurrency=8)
-    sandbox.latency = 0.05  # or the first are answered on a busy machine before the eighth is sent
     sandbox.inject(Status(429, code="rate_limit_exceeded", headers={"retry-after": "0.3"}), times=8, after=8)
     marks = ", ".join("?" * len(ids))
     sql = f"SELECT count(*) FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id IN ({marks})"
     sandbox.reset_counters()
-    assert db.execute(sql, ids).get == 40
-    assert sandbox.max_in_flight > 4
+    with meeting(sandbox, 8, after=8):
+        assert db.execute(sql, ids).get == 40
     times = sorted(request.at for request in sandbox.requests)
-    pauses = [later - earlier for earlier, later in itertools.pairwise(times)]
-    assert max(pauses) > 0.2
-    late = [request for request in sandbox.requests if request.at > times[0] + 0.2]
-    assert len(late) >= 20
-    sandbox.reset_counters()
+    assert len(times) == 8 + 8 + 32
+    assert times[16] - times[15] > 0.2
 
 
 def test_concurrency_grows_back(connect: Any, sandbox: Any) -> None:
     """After a limit, more and more are under way again."""
     db = connect(max_concurrency=8)
-    sandbox.latency = 0.05
 
-    def most_in_flight(count: int) -> int:
+    def read(count: int) -> None:
         ids = [sandbox.add_batch("vs_demo", ["file-new-01"]) for _ in range(count)]
-        sandbox.reset_counters()
         marks = ", ".join("?" * len(ids))
         db.execute(f"SELECT id FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id IN ({marks})", ids).fetchall()
-        return int(sandbox.max_in_flight)
 
     sandbox.inject(Status(429, code="rate_limit_exceeded", headers={"retry-after": "0"}), times=3)
     for batch in ("vsfb_demo_finished", "vsfb_demo_failures", "vsfb_demo_running"):
         db.execute(f"SELECT id FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id = '{batch}'").fetchall()
-    assert most_in_flight(6) < 8
-    most_in_flight(60)
-    assert most_in_flight(20) == 8
+    sandbox.reset_counters()
+    read(6)
+    assert sandbox.max_in_flight < 6
+    read(60)
+    with meeting(sandbox, 8):
+        read(20)
 
 
 def test_rate_limit_waits_that_overlap_count_once() -> None:
@@ -378,8 +374,7 @@ def test_quota_counts_stores_and_files(connect: Any, clock: FakeClock) -> None:
 
 def test_interrupt_ends_the_wait_for_the_quota(connect: Any, sandbox: Any) -> None:
     """What waited was not sent, and the error says so."""
-    db = connect(attach_requests_per_minute=1)
-    threading.Timer(0.1, db.interrupt).start()
+    db = connect(attach_requests_per_minute=1, progress=lambda progress: progress.done == 1 and db.interrupt())
     started = time.monotonic()
     with pytest.raises(openai_vtab.WriteError) as caught:
         db.execute(ROWS.format(T, "file_ids"), (json.dumps([["vs_demo", '["file-new-01"]']] * 3),))
@@ -403,11 +398,10 @@ def test_rate_limit_that_needs_a_person_is_not_waited_for(connect: Any, sandbox:
 def test_rate_limit_wait_ends_when_another_row_has_failed(connect: Any, sandbox: Any) -> None:
     """Of a transaction that fails, no further row is begun, also when it only waits for its turn."""
     db = connect(max_concurrency=2)
-    sandbox.latency = 0.05
-    sandbox.inject(Status(429, code="rate_limit_exceeded", headers={"retry-after": "0.3"}), times=1, method="POST")
+    sandbox.inject(Status(429, code="rate_limit_exceeded", headers={"retry-after": "60"}), times=1, method="POST")
     sandbox.inject(Status(400, message="no such luck"), times=1, method="POST")
     rows = ", ".join(["('vs_demo', '[\"file-new-01\"]')"] * 6)
-    with pytest.raises(openai_vtab.WriteError) as caught:
+    with meeting(sandbox, 2), pytest.raises(openai_vtab.WriteError) as caught:
         db.execute(f"INSERT INTO {T} (vector_store_id, file_ids) VALUES {rows}")
     assert caught.value.done == []
     assert len([request for request in sandbox.requests if request.method == "POST"]) == 2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +18,8 @@ from openai_vtab.transport.failures import Failure
 from openai_vtab.transport.retries import retry_after, wait_before_retry
 
 from ..support.clock import FakeClock
+from ..support.meeting import holding
+from ..support.waiting import until, when
 from .batch import INSERT, SELECT, T
 
 ROW = ("vsfb_demo_finished", "completed", "vector_store.file_batch")
@@ -299,9 +300,8 @@ def test_interrupt_ends_a_backoff(connect: Any, sandbox: Any) -> None:
     """connection.interrupt() from another thread is heard at once, and the connection works on."""
     db = connect()
     sandbox.inject(Slow(30))
-    threading.Timer(0.1, db.interrupt).start()
     begin = time.monotonic()
-    with pytest.raises(apsw.InterruptError):
+    with when(lambda: sandbox.in_flight, db.interrupt), pytest.raises(apsw.InterruptError):
         db.execute(SELECT).fetchall()
     assert time.monotonic() - begin < 20
     assert db.execute(SELECT).get == ROW
@@ -310,15 +310,14 @@ def test_interrupt_ends_a_backoff(connect: Any, sandbox: Any) -> None:
 def test_interrupt_of_a_commit_says_what_is_unknown(connect: Any, sandbox: Any) -> None:
     """What was sent and not answered may have been carried out; what was not begun never is."""
     db = connect(max_concurrency=1)
-    sandbox.inject(Slow(0.6), method="POST")
-    threading.Timer(0.2, db.interrupt).start()
-    begin = time.monotonic()
-    with pytest.raises(openai_vtab.WriteError, match="interrupted while writing") as caught:
-        db.execute(INSERT + ", ('vs_demo', '[\"file-new-02\"]')")
-    assert time.monotonic() - begin < 20
-    assert [why for _, why in caught.value.not_done] == ["not sent"]
-    assert len(caught.value.unknown) == 1
-    time.sleep(0.6)
+    interrupted = when(lambda: sandbox.in_flight, db.interrupt)
+    with holding(sandbox, method="POST"):
+        with interrupted, pytest.raises(openai_vtab.WriteError, match="interrupted while writing") as caught:
+            db.execute(INSERT + ", ('vs_demo', '[\"file-new-02\"]')")
+        assert [why for _, why in caught.value.not_done] == ["not sent"]
+        assert len(caught.value.unknown) == 1
+    until(lambda: not sandbox.in_flight)
+    time.sleep(0.1)  # a second request would have arrived
     assert len([r for r in sandbox.requests if r.method == "POST"]) == 1
 
 
@@ -453,9 +452,9 @@ def test_interrupt_ends_the_wait_for_a_file_just_uploaded(connect: Any, sandbox:
     db = connect()
     file = uploaded(db, sandbox)
     sandbox.inject(Status(404, message=f"No such File object: {file}", headers={"retry-after": "50"}), method="POST")
-    threading.Timer(0.2, db.interrupt).start()
     begin = time.monotonic()
-    with pytest.raises(openai_vtab.WriteError, match="interrupted while writing") as caught:
+    interrupted = when(lambda: len(sandbox.requests) == 1, db.interrupt)
+    with interrupted, pytest.raises(openai_vtab.WriteError, match="interrupted while writing") as caught:
         db.execute(ATTACH["file_ids"], (file,))
     assert time.monotonic() - begin < 30
     assert caught.value.unknown == []

@@ -22,6 +22,8 @@ import openai_vtab
 from openai_vtab import dbapi
 from openai_vtab.sandbox import Answer, Cut, Raw, Slow
 
+from ..support.waiting import when
+
 KEY = "sk-proj-Ab3_dEf-6hIjKlMnOpQrStUvWx"
 T = "vector_store_file_batches"
 STATEMENTS = {
@@ -344,18 +346,17 @@ def test_traceback_of_a_database_that_cannot_be_opened(tmp_path: Path) -> None:
 @pytest.mark.parametrize("sql", STATEMENTS.values(), ids=STATEMENTS)
 def test_traceback_of_an_interrupt(sandbox: Any, sql: str) -> None:
     """By connection.interrupt(), by a signal, and by the progress function."""
-    sandbox.latency = 0.5
+    sandbox.latency = 60
 
     def stop(progress: Any) -> None:
         raise RuntimeError("enough")
 
     db = openai_vtab.connect(base_url=sandbox.base_url, api_key=KEY, max_retries=0)
-    timer = threading.Timer(0.2, db.interrupt)
-    timer.start()
-    with pytest.raises((apsw.InterruptError, openai_vtab.WriteError)) as caught:
+    interrupted = when(lambda: sandbox.requests, db.interrupt)
+    with interrupted, pytest.raises((apsw.InterruptError, openai_vtab.WriteError)) as caught:
         db.execute(sql).fetchall()
     assert_no_key(caught.value)
-    timer.join()
+    sandbox.latency = 0.5
     ended: KeyboardInterrupt | None = None
     for _ in range(5):  # Python loses a KeyboardInterrupt that comes while a weak reference's callback runs
         timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))

@@ -26,7 +26,7 @@ class Network:
     """A client whose requests are answered by a function."""
 
     settings = Settings(max_concurrency=1)
-    ahead = 0
+    ahead_limit = 0
 
     def __init__(self, answer: Send) -> None:
         self.answer = answer
@@ -93,7 +93,7 @@ def test_interrupt_at_the_last_response_is_not_taken_for_success(queues: Any, re
         calls.append(1)
         if len(calls) == 1:  # before the first request
             return False
-        assert parsed.wait(5)
+        assert parsed.wait(20)
         return True
 
     def slow(request: Request) -> Response:
@@ -181,7 +181,7 @@ def test_interrupt_stays_what_it_is_and_carries_the_report(
 
     def answer(request: Request) -> Response:
         sent.set()
-        held.wait(5)
+        held.wait(20)
         return ok(request)
 
     queue = queues(answer, tick)

@@ -9,7 +9,8 @@ import apsw
 import apsw.ext
 import pytest
 
-from .joins import IDS, ROWS, Requests, Run
+from ...support.meeting import meeting
+from .joins import IDS, LATER, ROWS, Requests, Run
 
 
 @pytest.fixture
@@ -41,10 +42,15 @@ def one_by_one(connect: Any, fill: Any) -> apsw.Connection:
 
 
 @pytest.fixture
-def same(db: apsw.Connection, one_by_one: apsw.Connection, requests: Requests) -> Run:
-    """Run a statement on both: the same plan, rows and counters, and few requests in vain. Returns both's requests."""
+def same(db: apsw.Connection, one_by_one: apsw.Connection, sandbox: Any, requests: Requests) -> Run:
+    """Run a statement on both: the same plan, rows and counters, and few requests in vain. Returns both's requests.
 
-    def run(sql: str, bindings: Any = None, before: Sequence[str] = ()) -> tuple[list[str], list[str]]:
+    `in_flight`: how many requests must be in flight at once when the statement is read ahead.
+    """
+
+    def run(
+        sql: str, bindings: Any = None, before: Sequence[str] = (), in_flight: int = 0
+    ) -> tuple[list[str], list[str]]:
         found = []
         for connection in (one_by_one, db):
             for statement in before:
@@ -52,7 +58,8 @@ def same(db: apsw.Connection, one_by_one: apsw.Connection, requests: Requests) -
             plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", bindings)]
             begin = connection.total_changes()
             requests()
-            rows = connection.execute(sql, bindings).fetchall()
+            with meeting(sandbox, in_flight if connection is db else 0, path=LATER):
+                rows = connection.execute(sql, bindings).fetchall()
             counters = (connection.changes(), connection.last_insert_rowid(), connection.in_transaction)
             found.append((plan, rows, connection.total_changes() - begin, counters))
             asked.append(requests())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 
 from openai_vtab.sandbox import Slow
 
+from ...support.waiting import when
 from .joins import JOIN, ROWS, Requests, python
 
 
@@ -36,13 +36,11 @@ def test_interrupt_during_a_replay(db: apsw.Connection, requests: Requests) -> N
 def test_interrupt_during_the_requests_of_a_join(db: apsw.Connection, sandbox: Any) -> None:
     """At once, and nothing more is begun."""
     sandbox.inject(Slow(30), times=None, path="vsfb_01")
-    timer = threading.Timer(0.2, db.interrupt)
-    timer.start()
     begin = time.monotonic()
-    with pytest.raises(apsw.InterruptError):
+    interrupted = when(lambda: any("vsfb_010" in request.path for request in sandbox.requests), db.interrupt)
+    with interrupted, pytest.raises(apsw.InterruptError):
         db.execute(JOIN).fetchall()
     assert time.monotonic() - begin < 20
-    timer.join()
     sandbox.clear_faults()
     assert db.execute(f"{JOIN} WHERE d.n < 5").fetchall() == ROWS[:5]
 

@@ -8,18 +8,19 @@ import apsw
 import apsw.ext
 import pytest
 
-from .joins import IDS, JOIN, ON, ROWS, Requests, Run, T
+from ...support.meeting import meeting
+from .joins import IDS, JOIN, LATER, ON, ROWS, Requests, Run, T
 
 PATH = "/vector_stores/vs_demo/file_batches/"
 
 
 def test_prefetch_makes_a_join_concurrent(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
     """The same rows, each key once, several at once and never more than allowed."""
-    sandbox.latency = 0.02
     sandbox.reset_counters()
-    assert db.execute(JOIN).fetchall() == ROWS
+    with meeting(sandbox, 16, path="vsfb_0[23]"):
+        assert db.execute(JOIN).fetchall() == ROWS
     assert sorted(requests()) == [f"GET {PATH}{name}" for name in IDS]
-    assert 8 <= sandbox.max_in_flight <= 16
+    assert sandbox.max_in_flight == 16
 
 
 def test_prefetch_can_be_switched_off(one_by_one: apsw.Connection, sandbox: Any, requests: Requests) -> None:
@@ -36,10 +37,10 @@ def test_prefetch_can_be_switched_off(one_by_one: apsw.Connection, sandbox: Any,
 def test_prefetch_never_exceeds_max_concurrency(connect: Any, fill: Any, sandbox: Any, most: int) -> None:
     """Whatever is predicted, also by two statements at once."""
     db = fill(connect(max_concurrency=most))
-    sandbox.latency = 0.005
     sandbox.reset_counters()
-    first, second = db.execute(JOIN), db.execute(f"{JOIN} ORDER BY d.n DESC")
-    rows = list(zip(first, second, strict=True))
+    with meeting(sandbox, most, path="vsfb_0[12]"):
+        first, second = db.execute(JOIN), db.execute(f"{JOIN} ORDER BY d.n DESC")
+        rows = list(zip(first, second, strict=True))
     assert rows == list(zip(ROWS, reversed(ROWS), strict=True))
     assert sandbox.max_in_flight == most
 
@@ -119,11 +120,9 @@ def test_prefetch_with_several_statements_in_one_string(db: apsw.Connection, req
 
 def test_prefetch_in_executemany(db: apsw.Connection, sandbox: Any, requests: Requests) -> None:
     """Each run has its bindings, by whatever name they are given."""
-    sandbox.latency = 0.01
-    sandbox.reset_counters()
-    cursor = db.executemany(f"{JOIN} WHERE d.n BETWEEN ? AND ?", [(0, 9), (20, 29)])
-    assert cursor.fetchall() == ROWS[:10] + ROWS[20:30]
-    assert sandbox.max_in_flight > 3
+    with meeting(sandbox, 4, path=LATER):
+        cursor = db.executemany(f"{JOIN} WHERE d.n BETWEEN ? AND ?", [(0, 9), (20, 29)])
+        assert cursor.fetchall() == ROWS[:10] + ROWS[20:30]
     assert len(requests()) == 20
     db.execute("CREATE TABLE e (n, id)")
     sql = f"INSERT INTO e {JOIN} WHERE d.n BETWEEN :a AND :b"
@@ -138,7 +137,5 @@ def test_prefetch_forgets_bindings_of_a_statement_that_never_began(
     """They are not taken for those of the next, of a cursor that notes none."""
     with pytest.raises(apsw.SQLError):
         db.execute("SELECT ? FROM nowhere", ("x",))
-    sandbox.latency = 0.01
-    sandbox.reset_counters()
-    assert apsw.Cursor(db).execute(JOIN).fetchall() == ROWS
-    assert sandbox.max_in_flight > 3
+    with meeting(sandbox, 4, path=LATER):
+        assert apsw.Cursor(db).execute(JOIN).fetchall() == ROWS

@@ -13,7 +13,8 @@ import pytest
 import openai_vtab
 from openai_vtab.sandbox import Status
 
-from .joins import IDS, JOIN, ON, ROWS, N, Requests, Run, T
+from ...support.meeting import meeting
+from .joins import IDS, JOIN, LATER, ON, ROWS, N, Requests, Run, T
 
 PATH = "/vector_stores/vs_demo/file_batches/"
 
@@ -133,11 +134,9 @@ def test_replay_calls_no_function_with_side_effects(db: apsw.Connection, one_by_
 def test_replay_calls_a_deterministic_function_that_may_fail(db: apsw.Connection, sandbox: Any) -> None:
     """Where the table answers no rows it is given NULL, which it need not know."""
     db.create_scalar_function("shout", lambda text: text.upper(), 1, deterministic=True)
-    sandbox.latency = 0.01
-    sandbox.reset_counters()
-    rows = db.execute(f"SELECT d.n, shout(t.id) FROM d JOIN {T} AS t ON {ON} WHERE shout(d.b) > 'A'").fetchall()
+    with meeting(sandbox, 4, path=LATER):
+        rows = db.execute(f"SELECT d.n, shout(t.id) FROM d JOIN {T} AS t ON {ON} WHERE shout(d.b) > 'A'").fetchall()
     assert rows == [(n, name.upper()) for n, name in ROWS]
-    assert sandbox.max_in_flight > 3
     rows = db.execute(f"SELECT d.n, shout(t.id) FROM d LEFT JOIN {T} AS t ON {ON}").fetchall()
     assert rows == [(n, name.upper()) for n, name in ROWS]
 
@@ -229,10 +228,8 @@ def test_prefetch_after_a_change_of_the_schema(db: apsw.Connection, sandbox: Any
     db.execute(sql).fetchall()
     db.execute("CREATE TABLE another (a)")
     requests()
-    sandbox.latency = 0.01
-    sandbox.reset_counters()
-    assert db.execute(sql).fetchall() == [(name,) for name in IDS]
-    assert sandbox.max_in_flight > 3
+    with meeting(sandbox, 4, path=LATER):
+        assert db.execute(sql).fetchall() == [(name,) for name in IDS]
     assert len(requests()) == N
 
 

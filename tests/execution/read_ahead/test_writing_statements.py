@@ -31,13 +31,11 @@ WRITES = {
 @pytest.mark.parametrize("sql", WRITES.values(), ids=WRITES)
 @pytest.mark.parametrize("begin", ["", "BEGIN", "SAVEPOINT s"])
 def test_prefetch_does_not_change_what_a_statement_writes(
-    same: Run, db: apsw.Connection, one_by_one: apsw.Connection, sandbox: Any, sql: str, begin: str
+    same: Run, db: apsw.Connection, one_by_one: apsw.Connection, sql: str, begin: str
 ) -> None:
     """Rows, counters and what is in the tables, within a transaction or not; and it is concurrent."""
-    sandbox.latency = 0.01
     before = ["CREATE TABLE e (n INTEGER PRIMARY KEY, id)", *([begin] if begin else [])]
-    same(sql, before=before)
-    assert sandbox.max_in_flight > 1
+    same(sql, before=before, in_flight=3)
     for table in ("d", "e", *(["f"] if sql.startswith("CREATE") else [])):
         found = [connection.execute(f"SELECT * FROM {table}").fetchall() for connection in (one_by_one, db)]
         assert found[0] == found[1]

@@ -171,7 +171,9 @@ def main(args: Sequence[str] | None = None) -> None:
         sys.exit(run(given[1:]))
     shell = Shell()
     apsw.connection_hooks.append(shell.open_with_tables)
-    lines = LogLines(lambda text: shell.write(shell.stderr, text))
+    lines = LogLines(lambda text: shell.write(shell.stderr, text), shows_info=lambda: shell.bar is not None)
+    level = log.level
+    log.setLevel(min(log.getEffectiveLevel(), logging.INFO))
     log.addFilter(shorten_record)
     log.addHandler(lines)
     try:
@@ -185,6 +187,7 @@ def main(args: Sequence[str] | None = None) -> None:
             sys.exit(130)
     finally:
         log.removeHandler(lines)
+        log.setLevel(level)
         log.removeFilter(shorten_record)
         apsw.connection_hooks.remove(shell.open_with_tables)
         shell.close()

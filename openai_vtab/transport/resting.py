@@ -110,11 +110,13 @@ class RestingConnections:
         self._trial_until = max(resting.until, self._clock.monotonic()) + self._shortest_opening
         return resting
 
-    def end(self, has_response: bool) -> None:
-        """A connection that was taken has brought a response, or will bring none."""
+    def end(self, has_response: bool) -> bool:
+        """A connection that was taken has brought a response, or will bring none. Returns whether creates wait for it."""
+        was_awaited = self.promised > 0
         self._is_trial_under_way = False
         if has_response and not self.is_paused:
             self._trusted_until = self._clock.monotonic() + TRUST_SECONDS
+        return was_awaited
 
     def close_idle(self) -> bool:
         """Close what has been idle for too long. Returns whether no response has come in all that time."""

@@ -16,8 +16,8 @@ from contextlib import suppress
 
 import apsw
 
+from .documents import MODULE
 from .documents.description import described
-from .documents.protection import MODULE
 from .errors import ProgrammingError
 from .sqlite.internal_sql import InternalSQL
 from .sqlite.statement_text import changed_table

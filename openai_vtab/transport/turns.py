@@ -74,7 +74,7 @@ class Turns:
         self._are_kept = True  # whether the server keeps connections open, as far as is known
         self._none_before = 0.0
         self._first = math.inf  # when the first connection began to be opened
-        self._having: list[Turn] = []
+        self._having: list[Turn] = []  # their turns have come
         self._opening: list[Turn] = []  # ahead of their turns, and not yet in the line
         self._line: deque[Turn] = deque()
         self._entering = 0  # creates that may not even open their connections yet

@@ -2,14 +2,15 @@
 
 The requests of a dry run are logged as warnings, too, so that a program shows them; they warn of nothing.
 
->>> log.addHandler(LogLines(lambda text: shell.write(shell.stderr, text), shows_info=lambda: True))
+>>> with LogLines(sys.stderr.write, shows_info=lambda: True).attached(log): db.execute("SELECT * FROM files")
 """
 
 from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from ..clock import REAL, Clock
 
@@ -25,6 +26,18 @@ class LogLines(logging.Handler):
         self._shows_info = shows_info
         self._clock = clock
         self._written: dict[str, float] = {}  # when each text of INFO was last written
+
+    @contextmanager
+    def attached(self, log: logging.Logger) -> Iterator[None]:
+        """Have the records of a log written within the block, those of INFO, too."""
+        level = log.level
+        log.setLevel(min(log.getEffectiveLevel(), logging.INFO))
+        log.addHandler(self)
+        try:
+            yield
+        finally:
+            log.removeHandler(self)
+            log.setLevel(level)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the text of a record."""

@@ -16,8 +16,8 @@ from contextlib import suppress
 
 import apsw
 
+from .documents import MODULE
 from .documents.description import described
-from .documents.protection import MODULE
 from .errors import ProgrammingError
 from .sqlite.internal_sql import InternalSQL
 from .sqlite.statement_text import changed_table
@@ -80,8 +80,17 @@ def _inserted_column(database: InternalSQL, name: str, sql: str) -> str:
     changed = changed_table(sql)
     if changed is None or not _is_documents(database, changed.name):
         return _column(database, name, sql)
-    ways = [f"({each.required})" for each in described().operations if each.verb == "INSERT"]
-    return _column(database, name, sql) or f"give {' or '.join(ways)}"
+    return _column(database, name, sql) or f"give {_inserts()}"
+
+
+def _values(database: InternalSQL, name: str, _: str) -> str:
+    """The columns to name in an INSERT into a documents table, because those that it takes are not the first."""
+    return f"name the columns: INSERT INTO {name} {_inserts()}" if _is_documents(database, name) else ""
+
+
+def _inserts() -> str:
+    """The ways to INSERT into a documents table."""
+    return " or ".join(f"({each.required})" for each in described().operations if each.verb == "INSERT")
 
 
 def _upsert(database: InternalSQL, name: str, _: str) -> str:
@@ -160,6 +169,7 @@ RULES: tuple[tuple[re.Pattern[str], Callable[[InternalSQL, str, str], str]], ...
         (r"no such table: (.+)", _table),
         (r"no such column: (.+)", _column),
         (r"table .+ has no column named (.+)", _inserted_column),
+        (r"table (.+) has \d+ columns but \d+ values were supplied", _values),
         (r'UPSERT not implemented for virtual table "(.+)"', _upsert),
         (r"unable to use function (MATCH) in the requested context", _match),
         (r"cannot join using column (.+) - column not present in both tables", _column),

@@ -18,7 +18,7 @@ from typing import Any
 
 from datasette import hookimpl
 
-from .documents.protection import MODULE
+from .documents import MODULE
 from .ledger.shadow_table import quoted
 from .sqlite.sql_text import module_of
 from .tables import TABLES

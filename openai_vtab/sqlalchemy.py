@@ -16,7 +16,7 @@ from sqlalchemy.dialects.sqlite.base import SQLiteDDLCompiler
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 from . import dbapi
-from .documents.protection import MODULE
+from .documents import MODULE
 from .documents.shadow import SUFFIXES
 from .ledger.shadow_table import SUFFIX
 from .settings import Setting, Settings, described, instead

@@ -56,6 +56,11 @@ ERRORS = {
         "table notes has no column named text",
         "give (key, path) or (key, content) or (key, file_id)",
     ),
+    "values without columns": (
+        "INSERT INTO notes VALUES ('a', 'text')",
+        "table notes has 12 columns but 2 values were supplied",
+        "name the columns: INSERT INTO notes (key, path) or (key, content) or (key, file_id)",
+    ),
     "an upsert": (
         "INSERT INTO notes (key, content) VALUES (1, 2) ON CONFLICT (key) DO NOTHING",
         'UPSERT not implemented for virtual table "notes"',

@@ -4,7 +4,7 @@ COMMIT looks whether the vector store has the file. The table never deletes a fi
 document only detaches it. The API does not show what the file contains. A row that has content or path as well says so,
 and the same content is then not uploaded when the document is written again.
 
->>> Adoption(store, values, protection).insert("a.md", {"key": "a.md", "file_id": "file-a"}, None, None)
+>>> Adoption(store, values, shared_files).insert("a.md", {"key": "a.md", "file_id": "file-a"}, None, None)
 1
 """
 
@@ -13,9 +13,9 @@ from __future__ import annotations
 from ..errors import RowError
 from ..schema.values import SQLiteValue, sql_literal
 from .contents import Content
-from .protection import Protection
 from .row_values import Row, RowValues
 from .rows import AS_ATTACHED, NO_ATTRIBUTES, Document, StoredFile
+from .shared_files import SharedFiles
 from .states import State
 from .store import DocumentStore
 
@@ -26,10 +26,10 @@ _KEPT_OF_THE_FILE = ("attributes", "batch_id", "created_at", "attached_at", "ans
 class Adoption:
     """The adoptions of one table."""
 
-    def __init__(self, store: DocumentStore, values: RowValues, protection: Protection) -> None:
+    def __init__(self, store: DocumentStore, values: RowValues, shared_files: SharedFiles) -> None:
         self._store = store
         self._values = values
-        self._protection = protection
+        self._shared_files = shared_files
 
     def insert(self, key: str, row: Row, document: Document | None, newest: StoredFile | None) -> int:
         """Make the file the newest of the document with the key, and return its rowid. Raises RowError."""
@@ -96,7 +96,7 @@ class Adoption:
         if newest is not None and (newest.state is State.WANTED or is_adopted_now(newest)):
             self._store.remove_file(newest.id)
         elif newest is not None:
-            self._protection.refuse([newest], document.key)
+            self._shared_files.refuse([newest], document.key)
 
 
 def is_adopted_now(file: StoredFile) -> bool:

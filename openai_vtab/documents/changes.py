@@ -9,7 +9,7 @@ COMMIT brings the API to what these rows say (documents/commit.py). SQLite undoe
 savepoint or the statement that wrote them. Whatever can be wrong with a row is found before its first change, because
 SQLite does not undo what a statement of one row has done before it failed.
 
->>> Changes(store, arguments, limits, protection).insert({"key": "a.md", "content": "…"}, apsw.SQLITE_ABORT)
+>>> Changes(store, arguments, limits, shared_files).insert({"key": "a.md", "content": "…"}, apsw.SQLITE_ABORT)
 1
 """
 
@@ -24,9 +24,9 @@ from ..schema.values import Limits, SQLiteValue, sql_literal
 from .adoption import Adoption, is_adopted_now
 from .arguments import Arguments
 from .contents import Content
-from .protection import Protection
 from .row_values import Row, RowValues
 from .rows import Document, StoredFile
+from .shared_files import SharedFiles
 from .states import State
 from .store import DocumentStore
 from .unknown import is_provisional
@@ -54,12 +54,12 @@ class Wanted:
 class Changes:
     """The decisions of one table. A `conflict` is what apsw.Connection.vtab_on_conflict() returns."""
 
-    def __init__(self, store: DocumentStore, arguments: Arguments, limits: Limits, protection: Protection) -> None:
+    def __init__(self, store: DocumentStore, arguments: Arguments, limits: Limits, shared_files: SharedFiles) -> None:
         self._store = store
         self._arguments = arguments
-        self._protection = protection
+        self._shared_files = shared_files
         self._values = RowValues(store, limits)
-        self._adoption = Adoption(store, self._values, protection)
+        self._adoption = Adoption(store, self._values, shared_files)
 
     def insert(self, row: Row, conflict: int) -> int:
         """INSERT these columns, and return the rowid. Raises RowError, UnsupportedWriteError, apsw.ConstraintError.
@@ -124,7 +124,7 @@ class Changes:
         if document is None:
             raise self._not_a_document("DELETE")
         files = self._store.files_of(rowid)
-        self._protection.refuse(files, document.key)
+        self._shared_files.refuse(files, document.key)
         for file in files:
             self._release(file)
         self._store.remove_document(rowid)
@@ -250,7 +250,7 @@ class Changes:
             and file.state is not State.WANTED
             and not _has(file, wanted.content, document.chunking, wanted.chunking)
         ):
-            self._protection.refuse([file], document.key)
+            self._shared_files.refuse([file], document.key)
 
     def _key_is_taken(self, key: str) -> apsw.ConstraintError:
         return apsw.ConstraintError(

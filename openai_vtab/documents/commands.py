@@ -5,7 +5,7 @@
                     that no document needs are not looked for any more
     checksum        files are read when they are written again, whatever their sizes and times say
 
->>> Commands(store, protection).run("sync", {})
+>>> Commands(store, shared_files).run("sync", {})
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 from ..errors import ProgrammingError
 from ..schema.values import SQLiteValue, sql_literal
-from .protection import Protection
+from .shared_files import SharedFiles
 from .states import State
 from .store import DocumentStore
 
@@ -22,9 +22,9 @@ from .store import DocumentStore
 class Commands:
     """The commands of one table."""
 
-    def __init__(self, store: DocumentStore, protection: Protection) -> None:
+    def __init__(self, store: DocumentStore, shared_files: SharedFiles) -> None:
         self._store = store
-        self._protection = protection
+        self._shared_files = shared_files
         self._commands = {"sync": self._sync, "retry-unknown": self._retry_unknown, "checksum": store.forget_stamps}
 
     def run(self, command: SQLiteValue, others: Mapping[str, SQLiteValue]) -> None:
@@ -42,7 +42,7 @@ class Commands:
 
     def _sync(self) -> None:
         """Have the files deleted that no document needs, unless another table knows them."""
-        held = self._protection.holders()
+        held = self._shared_files.holders()
         for file in self._store.files("f.document IS NULL AND f.state <> ?", [State.LEAVING]):
             if file.file_id not in held:
                 self._store.move(file, State.LEAVING)

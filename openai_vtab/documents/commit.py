@@ -49,7 +49,7 @@ class DocumentCommit:
     """One COMMIT of one documents table.
 
     others: the other documents tables of the connection.
-    holders: returns the ids of the table's files that another table knows (Protection.holders).
+    holders: returns the ids of the table's files that another table knows (SharedFiles.holders).
     on_created: called with the key of the vector store when a response has confirmed it.
     on_documents: called after a step with what it has done (sent, updated, deleted, replaced) to how many documents.
     """

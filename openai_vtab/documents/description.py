@@ -7,8 +7,8 @@
 from __future__ import annotations
 
 from ..schema.docs import Described, Operation
+from . import MODULE
 from .columns import ARGUMENTS, columns
-from .protection import MODULE
 
 EXAMPLE = "handbook"  # the table of the examples
 DOC = (

@@ -171,20 +171,18 @@ def main(args: Sequence[str] | None = None) -> None:
         sys.exit(run(given[1:]))
     shell = Shell()
     apsw.connection_hooks.append(shell.open_with_tables)
-    lines = LogLines(lambda text: shell.write(shell.stderr, text))
+    lines = LogLines(lambda text: shell.write(shell.stderr, text), shows_info=lambda: shell.bar is not None)
     log.addFilter(shorten_record)
-    log.addHandler(lines)
     try:
-        try:
+        with lines.attached(log):
             _, _, commands = shell.process_args(given)
             if not commands:
                 shell.cmdloop()
-        except Exception as error:
-            shell.report(error)
-        except KeyboardInterrupt:
-            sys.exit(130)
+    except Exception as error:
+        shell.report(error)
+    except KeyboardInterrupt:
+        sys.exit(130)
     finally:
-        log.removeHandler(lines)
         log.removeFilter(shorten_record)
         apsw.connection_hooks.remove(shell.open_with_tables)
         shell.close()

@@ -14,7 +14,7 @@ from typing import Any, cast
 import apsw
 from apsw.shell import Shell
 
-from ..documents.protection import MODULE
+from ..documents import MODULE
 from ..sqlite.sql_text import module_of
 from ..tables import TABLES
 from ..vtable.hiding_tables import hiding

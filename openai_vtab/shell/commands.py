@@ -18,8 +18,7 @@ import apsw
 
 from ..clock import REAL, Clock
 from ..connection import DESCRIBED
-from ..documents import description
-from ..documents.protection import MODULE
+from ..documents import MODULE, description
 from ..errors import APIConnectionError, APIError
 from ..schema import docs
 from ..sqlite.sql_text import module_of

@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..advice import MODULES
+from ..documents import MODULE
 from ..documents.arguments import CHECKS
-from ..documents.protection import MODULE
 from ..schema.table import Table
 from ..sqlite.statement_text import words
 from ..sqlite.tokens import scan

@@ -66,6 +66,10 @@ class RunningShell(StackQLShell):
             if self.exceptions or text == str(error):
                 raise
             raise self.Error(text) from error
+        except apsw.CantOpenError as error:
+            if self.exceptions or not str(error).endswith("unable to open database file"):
+                raise
+            raise self.Error(f"{error}: {self.dbfilename!r}; its folder must exist, and be writable") from error
 
     def process_sql(self, sql: str, bindings: Any = None, internal: bool = False, summary: Any = None) -> None:
         """Run SQL, statement by statement."""

@@ -31,6 +31,7 @@ from ..sync.rebuild import rebuild
 from ..sync.store_table import StoreTable
 from ..sync.summary import STOPPED, Summary
 from .local_sandbox import start_sandbox
+from .log_lines import LogLines
 from .output import fit_encoding
 from .progress_bar import ProgressBar
 from .short_errors import shorten_record_of_sync
@@ -51,6 +52,7 @@ def run(args: Sequence[str]) -> int:
             resources.callback(log.removeFilter, shorten_record_of_sync)
             if bar is not None:
                 resources.callback(bar.close)
+                resources.enter_context(_log_lines(bar).attached(log))
             return _run(given, bar, resources)
     except (Error, apsw.Error, OSError) as error:
         _write(sys.stderr, [str(error)])
@@ -58,6 +60,16 @@ def run(args: Sequence[str]) -> int:
     except KeyboardInterrupt:
         _write(sys.stderr, ["interrupted; run the sync again to continue from there"])
         return INTERRUPTED
+
+
+def _log_lines(bar: ProgressBar) -> LogLines:
+    """Lines in place of the progress bar: warnings, and why the sync waits."""
+
+    def write(text: str) -> None:
+        bar.hide()
+        _write(sys.stderr, [text.rstrip("\n")])
+
+    return LogLines(write, shows_info=lambda: True)
 
 
 def _run(given: Namespace, bar: ProgressBar | None, resources: ExitStack) -> int:

@@ -13,8 +13,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ..documents import MODULE
 from ..documents.description import described
-from ..documents.protection import MODULE
 from ..schema.table import Table
 from ..sqlite.tokens import Token, scan
 from ..tables import TABLES

@@ -28,7 +28,7 @@ from .limits import CancelFlag, ConcurrencyLimiter, WaitBudget
 from .minute_limits import MinuteLimits
 from .redaction import SHORTEST_IN_DATA, KnownKey, RecentKeys, redact_all, redact_response
 from .request_log import RequestLog, RequestRecord, shown
-from .retries import Attempts, Outcome
+from .retries import TOO_MANY_REQUESTS, Attempts, Outcome
 
 log = logging.getLogger("openai_vtab")
 
@@ -126,7 +126,10 @@ class Client:
                 break
             record, outcome = attempt
             outcome, wait = attempts.judge(outcome, began)
-            if wait is None or cancelled.wait(wait):
+            if wait is None:
+                break
+            self._log_retry(request, outcome, wait, keys)
+            if cancelled.wait(wait):
                 break
         if record is None or outcome is None:
             raise CancelledError
@@ -175,6 +178,20 @@ class Client:
         if isinstance(outcome, Failure) and not outcome.is_local:
             outcome = replace(outcome, problem=redact_all(outcome.problem, known))
         return record, outcome
+
+    def _log_retry(self, request: Request, outcome: Outcome, wait: float, keys: Sequence[KnownKey]) -> None:
+        """Log why the request is sent again in `wait` seconds: until then, nothing else tells a user."""
+        if not log.isEnabledFor(logging.INFO):
+            return
+        limit = f"up to {self.settings.max_retries} times"
+        if isinstance(outcome, Response):
+            problem = f"answered {outcome.status}"
+            if outcome.status == TOO_MANY_REQUESTS:
+                limit = f"for up to {self.settings.rate_limit_wait:g} s"
+        else:
+            problem = "timed out" if outcome.timed_out else outcome.problem
+        text = redact_all(f"{self._named(request)}: {problem}", keys, SHORTEST_IN_DATA)
+        log.info("%s; retrying %s, next in %.1f s", text, limit, wait)
 
     def _finish(
         self, request: Request, record: RequestRecord, outcome: Outcome, attempts: Attempts, keys: Sequence[KnownKey]

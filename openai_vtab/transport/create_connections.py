@@ -1,4 +1,4 @@
-"""The connections of creates: opened when needed, or ahead of their turns (turns.py), or used again (resting.py).
+"""The connections of creates: opened when needed, or ahead of their turns (turns.py), or reused (resting.py).
 
 >>> connections = CreateConnections(pool, turns)
 >>> with turn_of_create(turns, pool, cancelled, seconds=30.0): round_trip(connections, "POST", "/v1/files", …)

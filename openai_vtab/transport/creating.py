@@ -64,7 +64,7 @@ class CreatingState(threading.local):
         """Close the connection that is ready if it may not be used any more: it may keep a worker of the server."""
         if self.ready is not None and self.turns.clock.monotonic() > self.ready.until:
             self.close_unused()
-            self.turn.lose()
+            self.turns.lose(self.turn)
 
     def close_unused(self) -> None:
         """Close the connection that is ready and was not taken."""
@@ -111,7 +111,7 @@ def _open_ahead(turns: Turns, turn: Turn, pool: urllib3.HTTPConnectionPool, seco
         turns.distrust(Source.AHEAD)
         with turns.connecting(turn):  # where it could not even begin to be opened, it joins the line here
             pass
-        turn.lose()
+        turns.lose(turn)
     else:
         turn.connected()
         creating.keep(Ready(connection, Source.AHEAD, opened + SILENT_SECONDS))

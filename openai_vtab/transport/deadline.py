@@ -65,7 +65,7 @@ class SendingState(threading.local):
 outgoing = SendingState()
 
 
-def limit(sock: Any, seconds: float) -> None:
+def set_timeout(sock: Any, seconds: float) -> None:
     """Set the time-out of a socket, which is a system call, unless the difference is NEGLIGIBLE."""
     present = sock.gettimeout()
     if present is None or abs(present - seconds) > NEGLIGIBLE * seconds:
@@ -107,7 +107,7 @@ class DeadlineStream(io.RawIOBase):
         remaining = self._deadline - time.monotonic()
         if remaining <= 0:
             raise TimeoutError("timed out")
-        limit(self._sock, remaining)
+        set_timeout(self._sock, remaining)
         read: int = self._sock.recv_into(buffer)
         return read
 
@@ -202,5 +202,5 @@ class DeadlineConnection:
             self.connect()
         for begin in range(0, len(data), PART):
             part = data[begin : begin + PART]
-            limit(self.sock, outgoing.sending(len(part)))
+            set_timeout(self.sock, outgoing.sending(len(part)))
             super().send(part)  # type: ignore[misc]

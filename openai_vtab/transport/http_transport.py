@@ -1,6 +1,6 @@
 """One HTTP exchange: sends a request, and returns its response, or the reason why there is none, as a value.
 
-The requests library is used only for proxies and certificates (connections.py), urllib3 only to connect
+The requests library is used only for proxies and certificates (pools.py), urllib3 only to connect
 (round_trip.py). A Session of requests would let a netrc file replace the key, keep cookies, and send the key along
 with redirects.
 
@@ -71,10 +71,10 @@ class HTTPTransport:
         with self._lock:
             found = self._opened.get(kept_alive)
             if found is None:
-                from .connections import open_pool  # requests and urllib3 take long to import
                 from .create_connections import CreateConnections
                 from .idle import IdleConnections
                 from .pool_transport import PoolTransport
+                from .pools import open_pool  # requests and urllib3 take long to import
 
                 settings = self._settings
                 opened = open_pool(

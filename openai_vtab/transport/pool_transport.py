@@ -13,12 +13,12 @@ from urllib.parse import parse_qsl, quote, urlencode
 from ..protocol import Request, Response
 from ..protocol.multipart import Upload
 from ..settings import revealed
-from .connections import Opened
 from .creating import creating
 from .deadline import outgoing
 from .exceptions import failure_of
 from .failures import Failure
 from .limits import CancelFlag
+from .pools import Opened
 from .round_trip import Connections, round_trip
 
 

@@ -3,7 +3,7 @@
 Theory of operation
 -------------------
 If the server has closed a connection in the meantime, the outcome of a create on it is unknown. So a connection is
-used again only where this is all but excluded, and where opening one takes long (turns.py):
+reused only where this is all but excluded, and where opening one takes long (turns.py):
 
     announced       A server that is going to close a connection says so in its response, as a rule. Such a connection
                     does not rest.
@@ -13,10 +13,10 @@ used again only where this is all but excluded, and where opening one takes long
                     meantime, neither an end nor a byte.
     idle            Servers close connections that have been idle for seconds. So one that has been idle for
                     IDLE_SECONDS is closed.
-    trial           A server may close a connection later than it has rested. So only one is used again at first (the
+    trial           A server may close a connection later than it has rested. So only one is reused at first (the
                     trial), and the others once it has brought a response. This is forgotten TRUST_SECONDS after the
                     last such response.
-    distrust        If the server has closed a connection that rested, or one breaks when it is used again, all that
+    distrust        If the server has closed a connection that rested, or one breaks when it is reused, all that
                     rest are closed, and nothing rests for PAUSE seconds.
 
 >>> resting.add(connection)
@@ -80,17 +80,17 @@ class RestingConnections:
 
     @property
     def is_trusted(self) -> bool:
-        """Whether a trial has succeeded, so that all that rest may be used again."""
+        """Whether a trial has succeeded, so that all that rest may be reused."""
         return self._clock.monotonic() < self._trusted_until
 
     @property
     def usable(self) -> int:
-        """How many may be used again: one for the trial, all after it."""
+        """How many may be reused: one for the trial, all after it."""
         return len(self._resting) if self.is_trusted else min(len(self._resting), 1 - self._is_trial_under_way)
 
     @property
     def promised(self) -> int:
-        """How many may be used again if the trial succeeds; 0 without a trial, or once it has taken too long."""
+        """How many may be reused if the trial succeeds; 0 without a trial, or once it has taken too long."""
         is_awaited = self._is_trial_under_way and not self.is_trusted and self._clock.monotonic() < self._trial_until
         return len(self._resting) if is_awaited else 0
 
@@ -110,11 +110,13 @@ class RestingConnections:
         self._trial_until = max(resting.until, self._clock.monotonic()) + self._shortest_opening
         return resting
 
-    def end(self, has_response: bool) -> None:
-        """A connection that was taken has brought a response, or will bring none."""
+    def end(self, has_response: bool) -> bool:
+        """A connection that was taken has its response, or will have none. Returns whether creates wait for that."""
+        was_awaited = self.promised > 0
         self._is_trial_under_way = False
         if has_response and not self.is_paused:
             self._trusted_until = self._clock.monotonic() + TRUST_SECONDS
+        return was_awaited
 
     def close_idle(self) -> bool:
         """Close what has been idle for too long. Returns whether no response has come in all that time."""

@@ -21,31 +21,39 @@ class Source(Enum):
     RESTED = auto()  # it has brought the response to another create
 
 
+class Holds(Enum):
+    """Which connection a create has."""
+
+    NONE_YET = auto()  # it may still take one that rests
+    NONE = auto()  # no connection rests for it: it opens its own
+    BEGUN = auto()  # one that is open, or is being opened
+    RESTED = auto()  # one that rested, and has not brought its response yet
+
+
 class Turn:
     """The turn of one create.
 
     has_come: whether it is this create's turn.
-    has_connection: whether it has a connection that is open, or is being opened.
-    has_looked: whether it wants no resting connection any more: it has one, or looked for one, or opens its own.
-    has_taken: whether it has taken a resting connection that it was not sent on.
+    holds: which connection it has.
     source: of the connection on which it is sent, None before.
     waits_since: when it was sent, or its connection began to be opened; infinity when it waits for neither.
     """
 
-    __slots__ = (
-        "_coming", "cancelled", "has_come", "has_connection", "has_looked", "has_taken", "source", "waits_since"
-    )  # fmt: skip
+    __slots__ = ("_coming", "cancelled", "has_come", "holds", "source", "waits_since")
 
     def __init__(self, cancelled: CancelFlag) -> None:
         self.cancelled = cancelled
         self.has_come = False
-        self.has_connection = False
-        self.has_looked = False
-        self.has_taken = False
+        self.holds = Holds.NONE_YET
         self.source: Source | None = None
         self.waits_since = math.inf
         self._coming = threading.Lock()  # held until the turn comes
         self._coming.acquire()
+
+    @property
+    def has_connection(self) -> bool:
+        """Whether it has a connection that is open, or is being opened."""
+        return self.holds in (Holds.BEGUN, Holds.RESTED)
 
     def come(self) -> None:
         """It is this create's turn."""
@@ -59,12 +67,11 @@ class Turn:
 
     def look(self, *, has_taken: bool) -> None:
         """The create has looked for a resting connection, and perhaps taken one."""
-        self.has_looked = True
-        self.has_taken = self.has_connection = has_taken
+        self.holds = Holds.RESTED if has_taken else Holds.NONE
 
     def connect(self, now: float) -> None:
         """A connection begins to be opened for the create."""
-        self.has_connection = self.has_looked = True
+        self.holds = Holds.BEGUN
         self.waits_since = now
 
     def connected(self) -> None:
@@ -72,16 +79,19 @@ class Turn:
         self.waits_since = math.inf
 
     def lose(self) -> None:
-        """The connection that was opened ahead could not be opened, or was closed."""
-        self.has_connection = self.has_looked = False
+        """The connection could not be opened ahead, or was closed before the create was sent."""
+        self.holds = Holds.NONE if self.holds is Holds.RESTED else Holds.NONE_YET
         self.waits_since = math.inf
 
     def send(self, source: Source, now: float) -> None:
         """The create is sent next, on such a connection."""
+        if self.holds is Holds.RESTED and source is not Source.RESTED:
+            self.holds = Holds.NONE
         self.source = source
         self.waits_since = now
 
     def end(self) -> None:
         """The create waits for no response any more."""
-        self.has_taken = False
+        if self.holds is Holds.RESTED:
+            self.holds = Holds.BEGUN
         self.waits_since = math.inf

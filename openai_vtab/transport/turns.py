@@ -35,9 +35,8 @@ A connection that is open and silent must do no harm to a server:
                     after SILENT_SECONDS. This also resolves what the order has not prevented, for example when a create
                     is retried.
 
-With `most` = 1, nothing is opened ahead and nothing rests: whoever sets it wants one connection.
-
-A failure to open ahead is no error. When its turn comes, the create opens its connection as if nothing had been tried.
+With `most` = 1, nothing is opened ahead and nothing rests: whoever sets it wants one connection. A failure to open
+ahead is no error. When its turn comes, the create opens its connection as if nothing had been tried.
 
 >>> turn = turns.enter(cancelled); ...; turns.leave(turn)
 """
@@ -53,7 +52,7 @@ from contextlib import contextmanager
 from ..clock import REAL, Clock
 from .limits import INTERRUPT_POLL_SECONDS, CancelFlag
 from .resting import PAUSE, Connection, Resting, RestingConnections
-from .turn import Source, Turn
+from .turn import Holds, Source, Turn
 
 NEAR_SECONDS = 0.01
 AHEAD_OF_EACH = 2  # connections, if none is kept: opening takes two round trips with TLS, a request one
@@ -75,7 +74,7 @@ class Turns:
         self._are_kept = True  # whether the server keeps connections open, as far as is known
         self._none_before = 0.0
         self._first = math.inf  # when the first connection began to be opened
-        self._having: list[Turn] = []
+        self._having: list[Turn] = []  # their turns have come
         self._opening: list[Turn] = []  # ahead of their turns, and not yet in the line
         self._line: deque[Turn] = deque()
         self._entering = 0  # creates that may not even open their connections yet
@@ -100,10 +99,7 @@ class Turns:
         return min(self._most, self.most_ahead) if are_kept else self.most_ahead
 
     def enter(self, cancelled: CancelFlag) -> Turn | None:
-        """Return a turn that has come, or one whose connection may be opened ahead; None if `cancelled` is set.
-
-        Waits as long as neither is the case.
-        """
+        """Wait for a turn that has come, or whose connection may be opened ahead; None if `cancelled` is set."""
         turn = Turn(cancelled)
         with self._mutex:
             self._entering += 1
@@ -164,8 +160,7 @@ class Turns:
     def leave(self, turn: Turn) -> None:
         """The create is over, or will not be sent."""
         with self._mutex:
-            if turn.has_taken:
-                self._resting.end(has_response=False)
+            self._end_reuse(turn)
             for turns in (self._having, self._opening, self._line):
                 if turn in turns:
                     turns.remove(turn)
@@ -188,7 +183,16 @@ class Turns:
 
     def send(self, turn: Turn, source: Source) -> None:
         """The create is sent next, on a connection of this source."""
-        turn.send(source, self.clock.monotonic())
+        with self._mutex:
+            if source is not Source.RESTED:
+                self._end_reuse(turn)
+            turn.send(source, self.clock.monotonic())
+
+    def lose(self, turn: Turn) -> None:
+        """The connection of the create could not be opened ahead, or was closed before the create was sent."""
+        with self._mutex:
+            self._end_reuse(turn)
+            turn.lose()
 
     @property
     def reuse_pays(self) -> bool:
@@ -203,18 +207,19 @@ class Turns:
         connection: None if it must not rest. was_offered: whether the server was free to keep it open.
         """
         with self._mutex:
+            self._end_reuse(turn, has_response)
             turn.end()
             if has_response and was_offered:
                 self._are_kept = connection is not None
-            if turn.source is Source.RESTED:
-                was_awaited = self._resting.promised > 0
-                self._resting.end(has_response)
-                if was_awaited:  # it was the trial, for which creates wait
-                    self._changed.notify_all()
             if connection is None or not self.reuse_pays:
                 return False
             self._resting.add(connection)
             return True
+
+    def _end_reuse(self, turn: Turn, has_response: bool = False) -> None:
+        """If the create holds a connection that rested: this has brought its response, or will bring none."""
+        if turn.holds is Holds.RESTED and self._resting.end(has_response):
+            self._changed.notify_all()
 
     def close_resting(self) -> None:
         """Close the connections that rest."""
@@ -222,10 +227,7 @@ class Turns:
             self._resting.close()
 
     def close_idle_resting(self) -> None:
-        """Close the connections that rest, if they have been idle for too long or are in the way of others.
-
-        Called by the main thread, because every worker may be waiting for the server. A signal may interrupt this.
-        """
+        """As `_close_idle`, for the main thread: all workers may be waiting. A signal may interrupt this."""
         with self._mutex:
             self._close_idle()
 
@@ -257,7 +259,7 @@ class Turns:
     def _create_waits(self) -> bool:
         """Whether a create may still want a connection that rests."""
         is_waiting = self._line or self._opening or self._entering
-        return bool(is_waiting) or not all(turn.has_looked for turn in self._having)
+        return bool(is_waiting) or any(turn.holds is Holds.NONE_YET for turn in self._having)
 
     def _waits_since(self, seconds: float, *, firsts_only: bool) -> bool:
         """Whether a create has waited for the server for so long, or one that is the first on its connection."""
@@ -274,10 +276,7 @@ class Turns:
             self.is_near = self.is_near or seconds < NEAR_SECONDS
 
     def came(self, opening: float, silent: float) -> None:
-        """Learn from a turn that has come, and whose connection was opened ahead.
-
-        It took `opening` seconds, and then was silent for `silent` seconds, 0 if it was not open in time.
-        """
+        """Learn how long a connection took to be opened ahead, and then was silent: 0 if it was not open in time."""
         with self._mutex:
             if not silent:
                 self._ahead = min(self._ahead + 1, self.most_ahead)

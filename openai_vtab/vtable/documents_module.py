@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import apsw
 
+from ..documents import MODULE
 from ..documents.arguments import Arguments, parse
 from ..documents.columns import declaration
-from ..documents.protection import MODULE
 from ..documents.shadow import SUFFIXES
 from ..documents.store import DocumentStore
 from ..sqlite.rowids import Rowids

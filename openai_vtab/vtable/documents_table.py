@@ -21,7 +21,7 @@ from ..documents.arguments import Arguments
 from ..documents.changes import Changes
 from ..documents.columns import columns
 from ..documents.commands import Commands
-from ..documents.protection import Protection
+from ..documents.shared_files import SharedFiles
 from ..documents.store import DocumentStore
 from ..errors import RowError, UnsupportedWriteError
 from ..planner import with_comparisons
@@ -62,9 +62,9 @@ class DocumentsTable(TransactionHooks):
         self._table = Table(store.name, "Documents.", columns(store.name), (), "vector_store.file")
         self._names = [column.name for column in self._table.columns]
         self._match = store.name  # the column that MATCH searches, and that takes commands
-        protection = Protection(context.internal_sql, store, lambda: context.statements.writing)
-        self._changes = Changes(store, arguments, context.limits, protection)
-        self._commands = Commands(store, protection)
+        shared_files = SharedFiles(context.internal_sql, store, lambda: context.statements.writing)
+        self._changes = Changes(store, arguments, context.limits, shared_files)
+        self._commands = Commands(store, shared_files)
         self._scan_arguments = ScanArguments(self._table, context.limits, context.internal_sql.read)
         self._hits = hits
         self._write_only_columns = WriteOnlyColumns(self._table)

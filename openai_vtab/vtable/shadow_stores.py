@@ -17,7 +17,7 @@ import apsw
 
 from ..documents.arguments import Arguments
 from ..documents.outcomes import DocumentOutcomes
-from ..documents.protection import Protection
+from ..documents.shared_files import SharedFiles
 from ..documents.store import DocumentStore
 from ..documents.transaction import WrittenDocuments
 from ..execution.workers import WorkerPool
@@ -102,7 +102,7 @@ class ShadowStores:
 
         self.write_waiting_outcomes(store)
         others = [each.store for each in self._documents if each.store is not store]
-        holders = Protection(self._internal_sql, store, object).holders  # looks for them at each call
+        holders = SharedFiles(self._internal_sql, store, object).holders  # looks for them at each call
         return DocumentCommit(
             store, arguments, self._writes, self._workers, self._files_per_batch, others, holders, *self._told
         )

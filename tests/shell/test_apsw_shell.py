@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from openai_vtab.documents.protection import MODULE
+from openai_vtab.documents import MODULE
 from openai_vtab.shell.app import Shell
 from openai_vtab.shell.completion import completions
 from openai_vtab.tables import TABLES

@@ -51,6 +51,13 @@ def test_interactive_shell_says_what_is_hidden(open_shell: Callable[..., Shell])
         shell.process_sql("CREATE TABLE vector_store_files (vector_store_id, file_id)")
 
 
+def test_database_in_no_folder_is_named() -> None:
+    """SQLite's own message names neither the file nor the reason. ATTACH names the file."""
+    done = run_shell("--sandbox", "no-such-folder/my.db", "SELECT 1")
+    said = "unable to open database file: 'no-such-folder/my.db'; its folder must exist, and be writable\n"
+    assert (done.stdout, done.stderr, done.returncode) == ("", said, 1)
+
+
 @pytest.mark.parametrize(
     ("count", "answers", "left"),
     [

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from openai_vtab.sandbox import Cut
+
 from .command import SELECT, T
 from .conftest import NEW_BATCH
 from .terminal import Terminal
@@ -73,6 +75,16 @@ def test_interrupt_ends_the_statement_not_the_shell(terminal: Callable[..., Term
     assert not [line for line in shell.screen() if "keys" in line]
     shell.run("SELECT 40 + 2;", "42")
     shell.run(SELECT, "completed")
+
+
+def test_wait_says_why(terminal: Callable[..., Terminal], sandbox: Any) -> None:
+    """A server that cannot be reached is tried for seconds."""
+    sandbox.inject(Cut("accept"), times=None)
+    shell = terminal()
+    shell.type(SELECT + "\n")
+    shell.until("* GET", "retrying")
+    shell.type("\x03")
+    shell.until("interrupted\r\n", "sqlite> ")
 
 
 @pytest.mark.slow

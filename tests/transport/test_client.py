@@ -106,8 +106,11 @@ def test_api_key_setting_is_named_by_a_401(sandbox: Any, monkeypatch: pytest.Mon
         db.close()
 
 
-def test_connection_refused_names_the_address_and_the_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What to check, and how often it was tried."""
+def test_connection_refused_names_the_address_and_the_attempts(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What to check, and how often it was tried; the log tells of each retry, since they take seconds."""
+    caplog.set_level(logging.INFO, "openai_vtab")
     monkeypatch.setattr("openai_vtab.transport.retries.FIRST_WAIT", 0.001)
     db = openai_vtab.connect(base_url="http://127.0.0.1:9/v1", api_key="k", max_retries=2)
     with pytest.raises(openai_vtab.APIConnectionError) as caught:
@@ -115,6 +118,8 @@ def test_connection_refused_names_the_address_and_the_attempts(monkeypatch: pyte
     assert "cannot connect: Connection refused (3 attempts); check base_url (http://127.0.0.1:9/v1)" in str(
         caught.value
     )
+    retry = "Connection refused; retrying up to 2 times, next in 0.0 s"
+    assert [retry in message for message in caplog.messages] == [True, True]
     db.close()
 
 

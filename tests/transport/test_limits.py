@@ -165,12 +165,17 @@ ONE = f"SELECT status FROM {T} WHERE vector_store_id = 'vs_demo' AND batch_id = 
 LIMIT = Status(429, code="rate_limit_exceeded", message="Slow down.", headers={"retry-after": "0.2"})
 
 
-def test_rate_limit_is_waited_for_as_long_as_the_statement_may(connect: Any, sandbox: Any, clock: FakeClock) -> None:
-    """More often than other failures are repeated."""
+def test_rate_limit_is_waited_for_as_long_as_the_statement_may(
+    connect: Any, sandbox: Any, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """More often than other failures are repeated. The log tells of each wait."""
+    caplog.set_level(logging.INFO, "openai_vtab")
     db = connect(clock=clock, max_retries=1)
     sandbox.inject(LIMIT, times=3)
     assert db.execute(ONE).get == "completed"
     assert len(sandbox.requests) == 4
+    assert caplog.messages[0].endswith("/vsfb_demo_finished: answered 429; retrying for up to 300 s, next in 0.2 s")
+    assert len(caplog.messages) == 3
 
 
 def test_rate_limit_that_stays_raises_and_says_the_wait(connect: Any, sandbox: Any) -> None:

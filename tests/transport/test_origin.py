@@ -14,7 +14,7 @@ import trustme
 
 import openai_vtab
 from openai_vtab.settings import Settings
-from openai_vtab.transport.connections import open_pool
+from openai_vtab.transport.pools import open_pool
 
 from ..support.server import Wire, answer, wire
 

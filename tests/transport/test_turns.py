@@ -8,7 +8,7 @@ import pytest
 
 from openai_vtab.transport.limits import INTERRUPT_POLL_SECONDS, CancelFlag
 from openai_vtab.transport.resting import IDLE_SECONDS
-from openai_vtab.transport.turn import Source, Turn
+from openai_vtab.transport.turn import Holds, Source, Turn
 from openai_vtab.transport.turns import MOST_AHEAD, NEAR_SECONDS, PATIENCE, PAUSE, Turns
 
 from ..support.clock import FakeClock
@@ -219,7 +219,7 @@ def test_new_connection_is_never_one_too_many() -> None:
     connections.append(over(turns, first[5]))
     assert late.wait(0)
     assert turns.take_resting(late) is None
-    assert not last.has_looked
+    assert last.holds is Holds.NONE_YET
     assert [connection.is_closed for connection in connections] == [False, True, False, False, False, False]
 
 
@@ -309,7 +309,7 @@ def test_create_that_lost_its_connection_does_not_wait_for_the_server() -> None:
     clock = FakeClock()
     turns, first, second, _ = two_and_one_that_waits(clock)
     clock.advance(PATIENCE + 1)
-    second.lose()
+    turns.lose(second)
     over(turns, first)
     turns.close_idle_resting()
     assert turns.reuse_pays
@@ -331,3 +331,19 @@ def test_client_may_be_closed_by_the_garbage_collector_within_a_turn() -> None:
     turn = entered(turns)
     with turns.connecting(turn):
         turns.close_resting()
+
+
+@pytest.mark.parametrize("is_closed_while_waiting", [False, True])
+def test_trial_that_was_not_sent_is_followed_by_another(is_closed_while_waiting: bool) -> None:
+    """Its connection had ended, or waited for a rate limit for too long: its create opens one instead."""
+    turns, first, second, third = two_and_one_that_waits(FakeClock())
+    over(turns, first)
+    assert turns.take_resting(third)
+    if is_closed_while_waiting:
+        turns.lose(third)
+    turns.send(third, Source.NEW)
+    waiting = entered(turns)
+    turns.end(third, None, has_response=True, was_offered=False)
+    turns.leave(third)
+    over(turns, second)
+    assert turns.take_resting(waiting)

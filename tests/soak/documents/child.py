@@ -11,7 +11,7 @@ import signal
 from dataclasses import dataclass
 from typing import Any
 
-import openai_vtab.transport.connections
+import openai_vtab.transport.pools
 from openai_vtab import connection
 from openai_vtab.settings import Settings
 

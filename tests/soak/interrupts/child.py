@@ -18,7 +18,7 @@ from typing import Any
 
 import openai_vtab
 import openai_vtab.connection
-import openai_vtab.transport.connections  # here, where it is imported once for all trials, and not in each of them
+import openai_vtab.transport.pools  # here, where it is imported once for all trials, and not in each of them
 from openai_vtab.ledger.intent_file import left_behind
 from openai_vtab.writes import delivery
 

@@ -3,7 +3,7 @@
 Detaching a file from one vector store has been seen to detach it from all of them. So a file stays when another
 documents table, of whatever attached database, has it, or when a ledger of batches has sent it.
 
->>> Protection(internal_sql, store, statement).refuse(files, "DELETE")
+>>> SharedFiles(internal_sql, store, statement).refuse(files, "DELETE")
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from ..ledger.shadow_table import SUFFIX, quoted
 from ..sqlite.internal_sql import InternalSQL
 from ..sqlite.sql_text import module_of
 from ..tables.vector_store_file_batches import vector_store_file_batches
+from . import MODULE
 from .rows import StoredFile
 from .store import DocumentStore
 
-MODULE = "vector_store_documents"
 _BATCHES = {vector_store_file_batches.name, *vector_store_file_batches.aliases}
 
 
-class Protection:
+class SharedFiles:
     """The files of one table that others know.
 
     statement: returns the statement that runs. The files are looked for once in each statement.

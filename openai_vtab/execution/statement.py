@@ -40,10 +40,10 @@ ListPosition = tuple[Request, PageParameters | None, int]  # a page, and how man
 class StatementSession:
     """The requests and responses of one statement.
 
-    Each request is sent once, except for downloads and pages that do not fit into their caches. With
-    `skip_unreadable`, a key or a list that cannot be read becomes an error row. `assume_exists`: in a dry run of an
-    UPDATE or DELETE, an object that is named by its keys is taken to exist. `read_ahead` makes the read-ahead of the
-    session. `on_cached` is told at the end how often a response was used again.
+    Each request is sent once, except for downloads and pages that do not fit into their caches, and downloads that were
+    predicted in vain. With `skip_unreadable`, a key or list that cannot be read becomes an error row. `assume_exists`:
+    in a dry run of an UPDATE or DELETE, an object that is named by its keys is taken to exist. `read_ahead` makes the
+    read-ahead of the session. `on_cached` is told at the end how often a response was used again.
     """
 
     def __init__(

@@ -6,12 +6,13 @@ Requests are answered by a plain function in place of the network, so that thous
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 import apsw
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import openai_vtab
@@ -177,7 +178,7 @@ queries = st.tuples(form, outputs, where).map(lambda q: q[0].replace("{o}", q[1]
 
 
 def same(db: apsw.Connection, answering: Answering, sql: str, other: str, ordered: bool = False) -> None:
-    """The same rows, and no request twice."""
+    """The same rows, and no request twice, but for a text that was predicted in vain and is read after all."""
 
     def rows(sql: str) -> list[Any]:
         found = db.execute(sql).fetchall()
@@ -188,7 +189,8 @@ def same(db: apsw.Connection, answering: Answering, sql: str, other: str, ordere
         db.execute("UPDATE handbook_files SET state = ? WHERE file_id = ?", (state(key), file_id(key)))
     answering.asked.clear()
     assert rows(sql) == expected
-    assert len(answering.asked) == len(set(answering.asked))
+    repeated = Counter(answering.asked) - Counter(set(answering.asked))
+    assert all(target.endswith("/content") and more == 1 for target, more in repeated.items()), repeated
 
 
 @pytest.mark.parametrize("examples", few_and_many(15, 600))
@@ -197,6 +199,7 @@ def test_random_queries_of_documents(db: apsw.Connection, answering: Answering, 
 
     @settings(max_examples=examples, deadline=None)
     @given(sql=queries)
+    @example("SELECT key, content FROM local AS l LEFT JOIN {t} AS h ON (key = l.k) OR (attributes ->> 'lang' = 'en')")
     def run(sql: str) -> None:
         same(db, answering, sql.replace("{t}", "handbook"), sql.replace("{t}", "plain"))
 

@@ -8,7 +8,6 @@ import socket
 import ssl
 import threading
 import time
-from concurrent.futures import Future
 from pathlib import Path
 
 import apsw
@@ -17,6 +16,7 @@ import trustme
 
 import openai_vtab
 
+from ...support.meeting import Meeting
 from ...support.server import answer, request, serving
 
 JOIN = (
@@ -34,9 +34,13 @@ def _far(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Batches:
-    """Has every batch, and counts. asked: the batches, in order. open, most_open: connections."""
+    """Has every batch, and counts. asked: the batches, in order. open, most_open: connections.
 
-    def __init__(self) -> None:
+    later: holds the requests for all batches but the first ten.
+    """
+
+    def __init__(self, later: Meeting | None = None) -> None:
+        self._later = later
         self.asked: list[bytes] = []
         self.open = self.most_open = 0
         self._lock = threading.Lock()
@@ -56,6 +60,8 @@ class Batches:
         """Answer one request."""
         (batch,) = BATCH.findall(asked)
         self.asked.append(batch)
+        if self._later is not None and len(batch) > len("vsfb_0"):
+            self._later.hold()
         time.sleep(0.01)
         connection.sendall(answer({"id": batch.decode(), "vector_store_id": "vs_1", "status": "completed"}))
 
@@ -74,7 +80,7 @@ def test_join_opens_no_more_connections_than_may_be_used(tmp_path: Path, scheme:
     authority.cert_pem.write_to_path(str(bundle))
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(tls)
-    server_side = Batches()
+    server_side = Batches(later=Meeting(8))
     with serving(server_side, tls if scheme == "https" else None) as server:
         db = openai_vtab.connect(
             base_url=server.url(scheme), api_key="key-of-the-tests", max_concurrency=8, ca_bundle=bundle
@@ -115,21 +121,23 @@ def test_join_does_without_a_connection_that_cannot_be_opened() -> None:
 
 def test_connection_is_opened_while_requests_are_in_flight() -> None:
     """The first two keys have no response until eight connections are there: two would be enough for what is sent."""
-    eight: Future[None] = Future()
+    eight = threading.Event()
+    waits_in_vain = threading.Event()
     server_side = Batches()
 
     def waits(connection: socket.socket) -> None:
         if server.connections == 8:
-            eight.set_result(None)
+            eight.set()
         if asked := request(connection):
-            if len(server_side.asked) >= 2:
-                eight.result(20)
+            if len(server_side.asked) >= 2 and not eight.wait(10):
+                waits_in_vain.set()
             server_side.answer(connection, asked)
             server_side(connection)
 
     with serving(waits) as server:
         db = openai_vtab.connect(base_url=server.url(), api_key="key-of-the-tests", max_concurrency=8)
         join(db, 30, 30)
-        assert eight.done()
+        assert eight.is_set()
+        assert not waits_in_vain.is_set()
         assert len(set(server_side.asked)) == 30
         db.close()

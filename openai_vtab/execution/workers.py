@@ -144,22 +144,21 @@ class WorkerPool:
             future, call, cancelled = task
             with self._lock:
                 self._under_way.append(cancelled)
+            settle: Callable[[], object] = future.cancel
             try:
                 if not cancelled.is_set and future.set_running_or_notify_cancel():
                     try:
-                        future.set_result(call())
+                        settle = partial(future.set_result, call())
                     except BaseException as error:  # wait() raises it again
-                        future.set_exception(error)
-                        del error
-                else:
-                    future.cancel()
+                        settle = partial(future.set_exception, error)
             finally:
-                del task, future, call  # an idle thread must not keep a response alive
                 with self._lock:
                     self._under_way.remove(cancelled)
                     self._unfinished -= 1
                     is_surplus = tasks is self._tasks and self._threads > self.size and self._threads > self._most()
                     self._threads -= is_surplus
+            settle()  # only now: the statement goes on at once, and counts the requests that are unfinished
+            del task, future, call, settle  # an idle thread must not keep a response alive
         if not is_surplus:
             tasks.put(None)  # for the next thread: a signal can keep a thread from being counted
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from openai_vtab.sandbox import Slow
-
 from ..ledger.files import run
 from ..support.clock import FakeClock
+from ..support.meeting import holding
 from ..support.slow import slow_except
+from ..support.waiting import until
 from .handbook import STEPS, STORE, SYNC, assert_holds, rows, uploaded, write
 from .test_outcomes import OLD, change, changed, finish, repeat
 
@@ -40,23 +39,18 @@ def killed(connect: Any, sandbox: Any, clock: FakeClock, file: str, moment: str)
     assert {status for _, status in rows(db)} == {"completed"}
     db.close()
     code, committed = MOMENTS[moment]
-    injection = None
-    if moment.startswith("while"):
-        method, path = STEPS[moment.split()[1]]
-        injection = sandbox.inject(Slow(0.5), method=method, path=path)
-        sandbox.reset_counters()
+    method, path = STEPS[moment.split()[1]] if moment.startswith("while") else (None, None)
+    sandbox.reset_counters()
 
     def is_time() -> bool:
         """One request is under way, and those that are sent beside it have arrived, too."""
         beside = sum(request.path.endswith("/files") and request.method == "POST" for request in sandbox.requests)
         waits = moment == "while upload is under way" and beside < sum(UPLOADS.values())
-        return injection is not None and injection.times == 0 and sandbox.in_flight == 1 and not waits
+        return held.most == 1 and sandbox.in_flight == 1 and not waits
 
-    run(code, sandbox, file, killed=True, when=is_time)
-    end = time.monotonic() + 20
-    while sandbox.in_flight and time.monotonic() < end:  # the server carries it out all the same
-        time.sleep(0.02)
-    sandbox.clear_faults()
+    with holding(sandbox, times=1 if method else 0, method=method, path=path) as held:
+        run(code, sandbox, file, killed=True, when=is_time)
+    until(lambda: not sandbox.in_flight)  # the server carries it out all the same
     return committed
 
 

@@ -29,11 +29,13 @@ pytestmark = pytest.mark.usefixtures("far")
 class Counting:
     """Answers each connection's only request, after `seconds`, and counts.
 
+    The first requests wait until there are `in_flight` of them and `opened` connections.
     asked: the numbers of the files, in the order of the requests. most_open: how many connections were open at once.
     unused: how many ended without a request.
     """
 
-    def __init__(self, seconds: float = 0.02) -> None:
+    def __init__(self, seconds: float = 0.02, in_flight: int = 0, opened: int = 0) -> None:
+        self._wanted = (in_flight, opened)
         self.asked: list[int] = []
         self.in_flight = self.most_in_flight = self.open = self.most_open = self.unused = 0
         self._seconds = seconds
@@ -61,6 +63,8 @@ class Counting:
             number = self.asked[-1]
             self.in_flight += 1
             self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        with suppress(AssertionError):  # the test will see it
+            until(lambda: self.most_in_flight >= self._wanted[0] and self.most_open >= self._wanted[1])
         time.sleep(self._seconds)
         with self._lock:
             self.in_flight -= 1
@@ -69,13 +73,21 @@ class Counting:
             connection.sendall(answer(created(number), headers={"connection": "close"}))
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection is not closed because a busy machine lets it wait for its create."""
+    monkeypatch.setattr("openai_vtab.transport.turns.SILENT_SECONDS", 60.0)
+    monkeypatch.setattr("openai_vtab.transport.creating.SILENT_SECONDS", 60.0)
+
+
 # what is opened
 
 
+@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_ahead_opens_one_connection_for_each_create(connect_to: Connect, scheme: str) -> None:
     """Two are under way, and up to four more are open; none is opened in vain."""
-    server_side = Counting()
+    server_side = Counting(in_flight=2, opened=3)
     with serving(server_side, TLS if scheme == "https" else None) as server:
         db = connect_to(server.url(scheme))
         create(db, 20)
@@ -271,7 +283,7 @@ def test_ahead_discards_a_connection_that_the_server_has_ended(connect_to: Conne
 
 def test_ahead_needs_no_more_connections_than_the_server_allows(connect_to: Connect) -> None:
     """One that closes the fifth at once: the creates go on with two."""
-    server_side = Counting(0.05)
+    server_side = Counting(0.05, in_flight=2)
 
     def limited(connection: socket.socket) -> None:
         if server_side.open < 4:
@@ -332,9 +344,10 @@ def test_ahead_that_breaks_under_its_create_is_unknown(connect_to: Connect) -> N
         assert (None, "unknown") in recorded(db)
 
 
+@pytest.mark.usefixtures("patient")
 def test_ahead_goes_through_a_proxy(connect_to: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     """The tunnel is opened ahead, too; the proxy sees no key."""
-    server_side = Counting()
+    server_side = Counting(in_flight=2, opened=3)
     with tunnel_to(server_side) as (proxy, seen):
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
         db = connect_to("https://api.test:9/v1")

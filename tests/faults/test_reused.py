@@ -17,6 +17,7 @@ import pytest
 
 import openai_vtab
 
+from ..support.meeting import Meeting
 from ..support.server import answer, request, serving
 from ..support.waiting import until
 from .creates import FILE, TLS, Connect, all_done, create, created, recorded, tunnel_to
@@ -33,7 +34,8 @@ class Keeping:
     them said "Connection: close". most_open: how many connections were open at once. ends: how many have ended.
     """
 
-    def __init__(self, seconds: float = 0.01) -> None:
+    def __init__(self, seconds: float = 0.01, in_flight: int = 0) -> None:
+        self._first = Meeting(in_flight)  # of the first requests
         self.asked: list[tuple[int, int]] = []
         self.received = self.in_flight = self.most_in_flight = self.told = 0
         self.open = self.most_open = self.ends = 0
@@ -82,6 +84,7 @@ class Keeping:
             self.told += is_last
             self.in_flight += 1
             self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        self._first.hold()
         time.sleep(self.seconds)
         with self._lock:
             self.in_flight -= 1
@@ -95,7 +98,7 @@ class Keeping:
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_connection_of_a_create_carries_the_next_one(connect_to: Connect, scheme: str) -> None:
     """Few connections carry all; the last ones say that nothing follows, and none is left open."""
-    server_side = Keeping()
+    server_side = Keeping(in_flight=2)
     with serving(server_side, TLS if scheme == "https" else None) as server:
         db = connect_to(server.url(scheme))
         create(db, 40)

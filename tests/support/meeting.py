@@ -23,7 +23,10 @@ LONGEST = 60.0  # how long a request is held
 
 
 class Meeting:
-    """Holds requests until `count` of them are there at once, or until end(). All others then pass."""
+    """Holds requests until `count` of them are there at once, or until end(). All others then pass.
+
+    most: how many have been there at once.
+    """
 
     def __init__(self, count: float, seconds: float = SECONDS) -> None:
         self._count = count
@@ -64,20 +67,26 @@ def meeting(sandbox: Any, count: int, **which: Any) -> Iterator[None]:
 
 
 @contextmanager
-def holding(sandbox: Any, **which: Any) -> Iterator[None]:
+def holding(sandbox: Any, **which: Any) -> Iterator[Meeting]:
     """Hold the requests that match until the block ends. They are carried out then.
 
-    `which`: method, path and after, as for inject().
+    `which`: times, method, path and after, as for inject(); all requests without `times`.
     """
-    with _passing_through(sandbox, Meeting(math.inf, LONGEST), **which):
-        yield
+    requests = Meeting(math.inf, LONGEST)
+    with _passing_through(sandbox, requests, **which):
+        yield requests
 
 
 @contextmanager
 def _passing_through(
-    sandbox: Any, requests: Meeting, method: str | None = None, path: str | None = None, after: int = 0
+    sandbox: Any,
+    requests: Meeting,
+    times: int | None = None,
+    method: str | None = None,
+    path: str | None = None,
+    after: int = 0,
 ) -> Iterator[None]:
-    matching = Injection(Slow(0), None, method, path, after)
+    matching = Injection(Slow(0), times, method, path, after)
     faults = sandbox._server.faults
     fault_for, lock = faults.fault_for, threading.Lock()
 

@@ -27,6 +27,7 @@ from openai_vtab.sqlite.programs import Instruction
 from openai_vtab.vtable import statement_programs
 
 from ..support.clock import FakeClock
+from ..support.meeting import Meeting
 from ..support.server import Wire, answer, wire
 from ..support.waiting import when
 
@@ -59,7 +60,7 @@ class Account:
         self.repeats = False  # each page is the first one
         self.largest_page = 10_000
         self.under_way = self.most_under_way = 0  # look-ups
-        self.seconds = 0.0  # that a look-up takes
+        self.later = Meeting(0)  # of look-ups, from the fiftieth object on
         self._lock = threading.Lock()
         self.is_released = threading.Event()
         self.is_released.set()
@@ -82,10 +83,11 @@ class Account:
         with self._lock:
             self.under_way += 1
             self.most_under_way = max(self.most_under_way, self.under_way)
-        time.sleep(self.seconds)
+        id = target.path.rpartition("/")[2]
+        if id >= self.id(50):
+            self.later.hold()
         with self._lock:
             self.under_way -= 1
-        id = target.path.rpartition("/")[2]
         if id in self.failing:
             return answer({"error": {"message": "the server is broken"}}, 500)
         if head.startswith(b"DELETE"):
@@ -410,7 +412,7 @@ def test_joins_read_a_page(open_db: Open, account: Account, server: Wire, bulk_r
 
 def test_join_that_reads_raw_requests_no_page(open_db: Open, account: Account, server: Wire) -> None:
     """No list has what it reads. The look-ups are sent as if there were none."""
-    account.seconds = 0.001
+    account.later = Meeting(4)
     sql = JOINED.replace("filename", "raw")
     rows = open_db().execute(sql, (json.dumps(account.ids(*range(100))),)).fetchall()
     assert [json.loads(raw)["id"] for _, raw in rows] == account.ids(*range(100))
@@ -426,7 +428,7 @@ def test_in_list_that_reads_raw_requests_no_page(open_db: Open, account: Account
 def test_join_whose_page_lacks_a_member(open_db: Open, account: Account, server: Wire) -> None:
     """The page serves nothing, and the look-ups are sent concurrently."""
     account.left_out = ("filename",)
-    account.seconds = 0.001
+    account.later = Meeting(4)
     wanted = account.ids(*range(100))
     assert open_db().execute(JOINED, (json.dumps(wanted),)).fetchall() == names(wanted)
     assert (pages(server), len(server.lines), account.most_under_way) == (1, 101, 4)
@@ -445,7 +447,7 @@ def test_join_whose_page_lacks_a_member_of_some_objects(open_db: Open, account: 
 def test_join_whose_page_has_other_keys(open_db: Open, account: Account, server: Wire) -> None:
     """Objects of another vector store. When the first is refused, all are looked up, and concurrently."""
     account.listed_store = "vs_2"
-    account.seconds = 0.001
+    account.later = Meeting(4)
     wanted = account.ids(*range(100))
     sql = (
         "SELECT f.id FROM json_each(?) AS j LEFT JOIN vector_store_files AS f "

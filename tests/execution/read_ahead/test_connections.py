@@ -18,6 +18,7 @@ import trustme
 
 import openai_vtab
 
+from ...support.meeting import Meeting
 from ...support.server import answer, request, serving
 
 JOIN = (
@@ -35,9 +36,13 @@ def _far(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Batches:
-    """Has every batch, and counts. asked: the batches, in order. open, most_open: connections."""
+    """Has every batch, and counts. asked: the batches, in order. open, most_open: connections.
 
-    def __init__(self) -> None:
+    later: holds the requests for all batches but the first ten.
+    """
+
+    def __init__(self, later: Meeting | None = None) -> None:
+        self._later = later
         self.asked: list[bytes] = []
         self.open = self.most_open = 0
         self._lock = threading.Lock()
@@ -57,6 +62,8 @@ class Batches:
         """Answer one request."""
         (batch,) = BATCH.findall(asked)
         self.asked.append(batch)
+        if self._later is not None and len(batch) > len("vsfb_0"):
+            self._later.hold()
         time.sleep(0.01)
         connection.sendall(answer({"id": batch.decode(), "vector_store_id": "vs_1", "status": "completed"}))
 
@@ -88,7 +95,7 @@ def tls(tmp_path: Path) -> TLS:
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_join_opens_no_more_connections_than_may_be_used(tls: TLS, scheme: str) -> None:
     """Each key is looked up once, and the next join opens none."""
-    server_side = Batches()
+    server_side = Batches(later=Meeting(8))
     with serving(server_side, tls.server if scheme == "https" else None) as server:
         db = openai_vtab.connect(
             base_url=server.url(scheme), api_key="key-of-the-tests", max_concurrency=8, ca_bundle=tls.bundle
@@ -153,14 +160,15 @@ def test_connections_are_opened_while_the_first_request_waits(tls: TLS, keys: in
 def test_connection_is_opened_while_requests_are_in_flight() -> None:
     """The first two keys have no response until eight connections are there: two would be enough for what is sent."""
     eight = threading.Event()
+    waits_in_vain = threading.Event()
     server_side = Batches()
 
     def waits(connection: socket.socket) -> None:
         if server.connections == 8:
             eight.set()
         if asked := request(connection):
-            if len(server_side.asked) >= 2:
-                eight.wait(20)
+            if len(server_side.asked) >= 2 and not eight.wait(10):
+                waits_in_vain.set()
             server_side.answer(connection, asked)
             server_side(connection)
 
@@ -168,6 +176,7 @@ def test_connection_is_opened_while_requests_are_in_flight() -> None:
         db = openai_vtab.connect(base_url=server.url(), api_key="key-of-the-tests", max_concurrency=8)
         join(db, 30, 30)
         assert eight.is_set()
+        assert not waits_in_vain.is_set()
         assert len(set(server_side.asked)) == 30
         db.close()
 

@@ -150,10 +150,19 @@ class Client:
                     self.work.finding(f"{kind.__name__}: {traceback.format_exc()}")
             except Exception:
                 self.work.finding(f"{kind.__name__}: {traceback.format_exc()}")
-            if self.db.in_transaction:
+            if self.is_in_transaction():
                 self.work.finding(f"{kind.__name__} has left a transaction open")
                 self.rollback()
         self.reopen(last=True)
+
+    def is_in_transaction(self) -> bool:
+        """Whether a transaction is open. One of the package's that an interrupt has left open ends with a statement."""
+        for _ in range(5):
+            if not self.db.in_transaction:
+                return False
+            with contextlib.suppress(apsw.InterruptError):
+                self.db.execute("SELECT 1").fetchall()
+        return self.db.in_transaction
 
     def rows(self, sql: str, *bindings: object) -> list[Any]:
         """All rows."""

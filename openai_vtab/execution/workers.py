@@ -139,18 +139,28 @@ class WorkerPool:
             future, call, cancelled = task
             with self._lock:
                 self._under_way.append(cancelled)
-            settle: Callable[[], object] = future.cancel
+            is_run, result, error = False, None, None
             try:
                 if not cancelled.is_set and future.set_running_or_notify_cancel():
-                    settle = _outcome(future, call)
+                    is_run = True
+                    try:
+                        result = call()
+                    except BaseException as raised:  # wait() raises it again
+                        error = raised
             finally:
                 with self._lock:
                     self._under_way.remove(cancelled)
                     self._unfinished -= 1
                     is_surplus = tasks is self._tasks and self._threads > self.size and self._threads > self._most()
                     self._threads -= is_surplus
-            settle()  # only now: the statement goes on at once, and counts the requests that are unfinished
-            del task, future, call, settle  # an idle thread must not keep a response alive
+            # only now: the statement goes on at once, and counts the requests that are unfinished
+            if not is_run:
+                future.cancel()
+            elif error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)
+            del task, future, call, result, error  # an idle thread must not keep a response alive
         if not is_surplus:
             tasks.put(None)  # for the next thread: a signal can keep a thread from being counted
 
@@ -223,14 +233,6 @@ class WorkerPool:
             if cancelled.is_set:  # at the interpreter's exit, a daemon thread may still wait for its statement
                 cancelled.end_reads()
         self.client.close()
-
-
-def _outcome(future: Future[T], call: Callable[[], T]) -> Callable[[], None]:
-    """Run `call`, and return a function that gives the future its result or its exception."""
-    try:
-        return partial(future.set_result, call())
-    except BaseException as error:  # wait() raises it again
-        return partial(future.set_exception, error)
 
 
 def _forget(done: Future[Response]) -> None:

@@ -17,7 +17,6 @@ import pytest
 
 import openai_vtab
 
-from ..support.meeting import Meeting
 from ..support.server import answer, request, serving
 from ..support.waiting import until
 from .creates import FILE, TLS, Connect, all_done, create, created, recorded, tunnel_to
@@ -34,13 +33,13 @@ class Keeping:
     them said "Connection: close". most_open: how many connections were open at once. ends: how many have ended.
     """
 
-    def __init__(self, seconds: float = 0.01, in_flight: int = 0) -> None:
-        self._first = Meeting(in_flight)  # of the first requests
+    def __init__(self, seconds: float = 0.01) -> None:
         self.asked: list[tuple[int, int]] = []
         self.received = self.in_flight = self.most_in_flight = self.told = 0
         self.open = self.most_open = self.ends = 0
         self.seconds = seconds
         self.limits_every = 0  # one of so many requests is answered by a 429 first; 0: none
+        self.may_answer: Callable[[], object] = lambda: True
         self.after: Callable[[socket.socket, int], bool] = lambda connection, count: True  # whether it goes on
         self._lock = threading.Lock()
 
@@ -84,7 +83,8 @@ class Keeping:
             self.told += is_last
             self.in_flight += 1
             self.most_in_flight = max(self.most_in_flight, self.in_flight)
-        self._first.hold()
+        with suppress(AssertionError):  # the test will see it
+            until(self.may_answer)
         time.sleep(self.seconds)
         with self._lock:
             self.in_flight -= 1
@@ -98,8 +98,9 @@ class Keeping:
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_connection_of_a_create_carries_the_next_one(connect_to: Connect, scheme: str) -> None:
     """Few connections carry all; the last ones say that nothing follows, and none is left open."""
-    server_side = Keeping(in_flight=2)
+    server_side = Keeping()
     with serving(server_side, TLS if scheme == "https" else None) as server:
+        server_side.may_answer = lambda: server.connections >= 4  # both creates, and those that come next
         db = connect_to(server.url(scheme))
         create(db, 40)
         assert recorded(db) == all_done(40)
@@ -118,6 +119,7 @@ def test_connection_of_a_create_carries_the_next_one_through_a_tunnel(
     """The proxy sees one CONNECT for several creates."""
     server_side = Keeping()
     with tunnel_to(server_side) as (proxy, seen):
+        server_side.may_answer = lambda: proxy.connections >= 4
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
         db = connect_to("https://api.test:9/v1")
         create(db, 40)
@@ -151,6 +153,7 @@ def test_connections_are_never_more_than_three_times_as_many_as_creates_in_fligh
     """
     server_side = Keeping(0.02)
     with serving(server_side) as server:
+        server_side.may_answer = lambda: server.connections >= 8
         db = connect_to(server.url(), max_concurrency=4)
         create(db, 80)
         assert server_side.numbers == list(range(80))
@@ -174,6 +177,7 @@ def test_trial_that_is_told_to_wait_is_a_success(connect_to: Connect) -> None:
                 break
 
     with serving(limits) as server:
+        server_side.may_answer = lambda: server.connections >= 8
         db = connect_to(server.url(), max_concurrency=4)
         create(db, 80)
         assert recorded(db) == all_done(80)
@@ -231,6 +235,7 @@ def test_connection_that_is_closed_late_without_notice(connect_to: Connect) -> N
             late.append(int(FILE.findall(asked)[0]))
 
     with serving(closes_late) as server:
+        server_side.may_answer = lambda: server.connections >= 16
         db = connect_to(server.url(), max_concurrency=8)
         with pytest.raises(openai_vtab.WriteError) as caught:
             create(db, 60)
@@ -245,6 +250,7 @@ def test_connection_that_serves_so_many_requests(connect_to: Connect, most: int)
     server_side = Keeping()
     server_side.after = lambda connection, count: count < most
     with serving(server_side) as server:
+        server_side.may_answer = lambda: server.connections >= 8
         db = connect_to(server.url(), max_concurrency=4)
         create(db, 60)
         assert recorded(db) == all_done(60)
@@ -268,6 +274,7 @@ def test_connection_that_breaks_under_its_second_create(connect_to: Connect) -> 
                 break
 
     with serving(breaks) as server:
+        server_side.may_answer = lambda: server.connections >= 8
         db = connect_to(server.url(), max_concurrency=4)
         with pytest.raises(openai_vtab.WriteError) as caught:
             create(db, 60)

@@ -125,10 +125,10 @@ def test_threads_send_the_requests_of_a_statement_concurrently(
     def read() -> None:
         assert shared.execute(query, keys).fetchone() == (3,)
 
-    with meeting(sandbox, 3):
+    with meeting(sandbox, 2, after=1):  # two at once, if SQLite gives the values one by one
         assert in_threads(*[read] * 8) == []
     assert len(requests()) == 8 * 3
-    assert sandbox.max_in_flight == 3
+    assert 2 <= sandbox.max_in_flight <= 3
 
 
 def test_cursors_of_other_threads_work_between_two_rows(shared: dbapi.Connection) -> None:

@@ -352,7 +352,7 @@ def test_in_list_of_stores_is_paginated_concurrently(connect: Any, sandbox: Any,
         sandbox.add_batch(name, ["file-000", "file-001"], processing_seconds=0)
     sandbox.reset_counters()
     marks = ", ".join("?" * len(names))
-    with meeting(sandbox, 8):
+    with meeting(sandbox, 8, path="vs_01"):  # if SQLite gives the values one by one, after ten of them
         found = db.execute(
             f"SELECT vector_store_id, id FROM vector_store_files WHERE vector_store_id IN ({marks})", names
         ).fetchall()

@@ -196,6 +196,9 @@ class WorkerPool:
                     on_wait()
                     poll, on_wait = INTERRUPT_POLL_SECONDS, None
                 self._look(meter)
+            except RuntimeError as error:
+                _raise_interrupt(error)
+                raise
 
     def is_done_by(self, deadline: float, future: Future[T], meter: ProgressReporter | None = None) -> bool:
         """Wait until a future is done, or the clock reaches `deadline`. Return whether it is done.
@@ -203,7 +206,12 @@ class WorkerPool:
         Raises apsw.InterruptError after `connection.interrupt()`.
         """
         while not future.done() and self.clock.monotonic() < deadline:
-            if not wait_for([future], INTERRUPT_POLL_SECONDS).done:
+            try:
+                is_done = bool(wait_for([future], INTERRUPT_POLL_SECONDS).done)
+            except RuntimeError as error:
+                _raise_interrupt(error)
+                raise
+            if not is_done:
                 self._look(meter)
         return future.done()
 
@@ -237,6 +245,15 @@ class WorkerPool:
             if cancelled.is_set:  # at the interpreter's exit, a daemon thread may still wait for its statement
                 cancelled.end_reads()
         self.client.close()
+
+
+def _raise_interrupt(error: RuntimeError) -> None:
+    """Raise the KeyboardInterrupt that has made a wait end with this error.
+
+    One that comes while threading.Condition takes its lock again is lost: to release the lock then raises the error.
+    """
+    if isinstance(interrupt := error.__context__, KeyboardInterrupt):
+        raise interrupt from None
 
 
 def _forget(done: Future[Response]) -> None:

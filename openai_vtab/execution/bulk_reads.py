@@ -62,7 +62,7 @@ class BulkReads:
 
         `waiting` maps the look-ups' identities to whatever is yielded with the objects; `look_up` is one of them. An
         object that the pages have is taken out of it, and is from now on the response to its look-up. `keys` are those
-        of the list. It is read no further once an object has other keys, or lacks a `needed` member.
+        of the list. Reading ends at the first object that has other keys, or lacks a `needed` member.
         """
         requests, found = self._requests, self._list_of(look_up)
         found.state.need(len(waiting) - sum(map(requests.is_sent, waiting)))

@@ -141,7 +141,7 @@ class ReadAhead:
             self._prepare_for(1)
 
     def _prepare_for(self, due: int) -> None:
-        """Open connections for the requests after the next ones, of which so many are due."""
+        """Open connections for the requests that will follow the next `due` ones."""
         connections = min(CONNECTIONS * due, len(self._ahead) + len(self._coming), self._most)
         if connections > self._prepared:
             self._prepared = connections

@@ -139,7 +139,7 @@ class StatementSession:
         return identity in self._responses or (identity in self._futures and self._futures[identity][1].done())
 
     def is_large(self, request: Request) -> bool:
-        """Return True if a response that has come is large to parse. Raises why there is none."""
+        """Return True if the response, which has come, is large to parse. Raises the error of a failed request."""
         identity = request.identity
         kept = self._responses[identity] if identity in self._responses else self._futures[identity][1].result()
         return is_large(kept.content if isinstance(kept, Response) else kept)

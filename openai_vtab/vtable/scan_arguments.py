@@ -37,7 +37,7 @@ class ScanOptions:
     `values` maps the columns that are options to their checked values. `single`: the scan is of one key, perhaps for
     a row of a join. `order` is "asc" or "desc" if the rows of a list must come in that order. `at_most` is how many
     rows will be read, None if that is not known. `download` gives a column that the statement reads. `idxStr` is that
-    of the plan. `responses`: whether it reads columns of a ledger's stored responses.
+    of the plan. `responses`: whether the statement reads columns of the responses that a ledger has stored.
     """
 
     values: Mapping[str, Any] = field(default_factory=dict)

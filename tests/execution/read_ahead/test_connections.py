@@ -136,7 +136,7 @@ def test_join_does_without_a_connection_that_cannot_be_opened() -> None:
 
 @pytest.mark.parametrize(("keys", "connections"), [(30, 6), (3, 2)])
 def test_connections_are_opened_while_the_first_request_waits(tls: TLS, keys: int, connections: int) -> None:
-    """Nothing is sent over them for one row, and none is opened for a key that is not there."""
+    """They carry nothing while one row is read, and are no more than there are keys."""
     enough = threading.Event()
     server_side = Batches()
 

@@ -33,7 +33,6 @@ class IdleConnections:
         self._all: set[Any] = set()  # the open connections, with those that requests use
         self._most = most
         self._is_closed = False
-        self._are_closed = False  # connections, by the server, after each response: as far as is known
         self._shortest_opening = math.inf  # seconds
         self._first: Any = None  # the first connection, until its request is over
         self._first_began = math.inf  # when it began to be opened, on the clock
@@ -73,6 +72,10 @@ class IdleConnections:
             shortest = first.opening_seconds or self._clock.monotonic() - self._first_began
         return NEAR_SECONDS <= shortest < math.inf
 
+    def _closes_each(self) -> bool:
+        """Whether the server has closed the first connection, and is not known to keep any."""
+        return self._first is None and math.isfinite(self._first_began) and math.isinf(self._shortest_opening)
+
     def open_one(self, seconds: float) -> None:
         """Open a connection before it is needed. A failure is left to the request that needs one."""
         if (connection := open_now(self.pool, seconds)) is not None:
@@ -88,10 +91,8 @@ class IdleConnections:
         if connection.sock is None:
             self._all.discard(connection)
             if is_first:
-                self._are_closed = True
                 self._close_surplus()
             return
-        self._are_closed = False
         self._shortest_opening = min(self._shortest_opening, connection.opening_seconds)
         self._idle.append(connection)
         if self._is_closed or len(self._idle) + len(self._unused) > self._most:
@@ -104,7 +105,7 @@ class IdleConnections:
 
     def _close_surplus(self) -> None:
         # a server that closes connections may serve one after another: the next one must be one that sends
-        most = 0 if self._is_closed or self._are_closed else self._most
+        most = 0 if self._is_closed or self._closes_each() else self._most
         while len(self._idle) + len(self._unused) > most:
             connection = _pop(self._unused) or _pop(self._idle)
             if connection is None:  # another thread has taken the last one
